@@ -1,0 +1,41 @@
+// Builds the native addon with cmake-js against the located libtorch.
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { execPath } from "node:process";
+import { libtorchDirectory, root, venvProgram } from "./paths.mjs";
+import { capture, childEnvironment, run } from "./process.mjs";
+
+const MINIMUM_CMAKE = [3, 20];
+
+/** The cmake and ninja of the machine or of the virtual environment, or undefined when one is missing. */
+export function findBuildTools() {
+  const cmake = ["cmake", venvProgram("cmake")].find(isCmakeNewEnough);
+  const ninja = ["ninja", venvProgram("ninja")].find((program) => capture(program, ["--version"]) !== undefined);
+  return cmake && ninja ? { cmake, ninja } : undefined;
+}
+
+function isCmakeNewEnough(program) {
+  const [major, minor] = (/version (\d+)\.(\d+)/.exec(capture(program, ["--version"]) ?? "")?.slice(1) ?? []).map(
+    Number,
+  );
+  return major > MINIMUM_CMAKE[0] || (major === MINIMUM_CMAKE[0] && minor >= MINIMUM_CMAKE[1]);
+}
+
+/** Compiles native/ into build/Release. */
+export async function buildAddon() {
+  const cmakeJs = join(
+    dirname(createRequire(join(root, "package.json")).resolve("cmake-js/package.json")),
+    "bin",
+    "cmake-js",
+  );
+  const { cmake } = findBuildTools();
+  await run(
+    "addon",
+    execPath,
+    [cmakeJs, "compile", "--cmake-path", cmake, `--CDTORCH_T5_LIBTORCH=${libtorchDirectory()}`],
+    {
+      cwd: root,
+      environment: childEnvironment(),
+    },
+  );
+}

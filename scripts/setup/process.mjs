@@ -1,0 +1,65 @@
+// Runs the programs that set-up consists of: live output on a terminal, a log and a heartbeat elsewhere.
+import { spawn, spawnSync } from "node:child_process";
+import { closeSync, mkdirSync, openSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { env, platform, stderr } from "node:process";
+import { state, venvBin } from "./paths.mjs";
+
+const HEARTBEAT_MS = 10_000;
+const LOG_TAIL_LINES = 40;
+
+/** A failure that is told to the user as it is, without a stack. */
+export class SetupError extends Error {}
+
+/** The environment of every child: programs of the virtual environment come first. */
+export function childEnvironment() {
+  const separator = platform === "win32" ? ";" : ":";
+  const pathName = Object.keys(env).find((name) => name.toUpperCase() === "PATH") ?? "PATH";
+  return { ...env, [pathName]: `${venvBin}${separator}${env[pathName] ?? ""}` };
+}
+
+/** What `program --version` style queries print, or undefined when the program can't be run. */
+export function capture(program, args, environment = env) {
+  const result = spawnSync(program, args, { encoding: "utf8", env: environment, windowsHide: true });
+  return result.error || result.status !== 0 ? undefined : `${result.stdout}${result.stderr}`.trim();
+}
+
+/**
+ * Runs one program to its end. On a terminal its output is shown as it comes; elsewhere it goes to
+ * `<state>/<step>.log` and a line every ten seconds says that it is alive. Throws SetupError when it fails.
+ */
+export async function run(step, program, args, { cwd, interactive = true } = {}) {
+  const live = interactive && stderr.isTTY;
+  mkdirSync(state, { recursive: true });
+  const logPath = join(state, `${step}.log`);
+  const log = live ? undefined : openSync(logPath, "w");
+  const started = Date.now();
+  const heartbeat = live
+    ? undefined
+    : setInterval(() => {
+        stderr.write(`    ... ${step}: ${Math.round((Date.now() - started) / 1000)} s\n`);
+      }, HEARTBEAT_MS);
+  try {
+    const failure = await new Promise((resolve) => {
+      const child = spawn(program, args, {
+        cwd,
+        env: childEnvironment(),
+        stdio: live ? ["ignore", 2, 2] : ["ignore", log, log],
+        shell: platform === "win32" && program.endsWith(".cmd"),
+        windowsHide: true,
+      });
+      child.on("error", (error) => resolve(error.message));
+      child.on("exit", (code, signal) => resolve(code === 0 ? undefined : `exit ${code ?? signal}`));
+    });
+    if (failure) throw new SetupError(describeFailure(step, program, args, failure, live ? undefined : logPath));
+  } finally {
+    clearInterval(heartbeat);
+    if (log !== undefined) closeSync(log);
+  }
+}
+
+function describeFailure(step, program, args, failure, logPath) {
+  const command = [program, ...args].join(" ");
+  const tail = logPath ? readFileSync(logPath, "utf8").trimEnd().split("\n").slice(-LOG_TAIL_LINES).join("\n") : "";
+  return `Step "${step}" failed (${failure}):\n  ${command}\n${tail}\nRun the same command again to continue from here.`;
+}

@@ -1,0 +1,75 @@
+// The Python of the machine, and what goes into the virtual environment.
+import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { env, platform } from "node:process";
+import { root, sitePackages, venv, venvProgram } from "./paths.mjs";
+import { capture, run } from "./process.mjs";
+
+const MINIMUM = [3, 10];
+const CANDIDATES =
+  platform === "win32"
+    ? ["python", "python3"]
+    : ["python3", "python", "python3.13", "python3.12", "python3.11", "python3.10"];
+const requirementsFile = join(root, "scripts", "requirements.txt");
+
+/** The first Python that is new enough: `{ program, version, hasVenv }`, or undefined. */
+export function findPython() {
+  const candidates = env.PYTHON ? [env.PYTHON] : CANDIDATES;
+  const query =
+    "import sys, importlib.util as u; print(*sys.version_info[:2], int(all(map(u.find_spec, ('venv', 'ensurepip')))))";
+  for (const program of candidates) {
+    const [major, minor, hasVenv] = (capture(program, ["-c", query]) ?? "").split(" ").map(Number);
+    if (major === MINIMUM[0] && minor >= MINIMUM[1]) {
+      return { program, version: `${major}.${minor}`, hasVenv: hasVenv === 1 };
+    }
+  }
+  return undefined;
+}
+
+/** The requirement lines of scripts/requirements.txt whose package name satisfies `wanted`. */
+export function requirements(wanted = () => true) {
+  return readFileSync(requirementsFile, "utf8")
+    .split(/\r?\n/)
+    .map((line) => line.trim())
+    .filter((line) => line !== "" && !line.startsWith("#") && wanted(line));
+}
+
+/** The pinned version of torch. */
+export function pinnedTorch() {
+  const [line] = requirements((text) => text.startsWith("torch=="));
+  return line.slice("torch==".length);
+}
+
+/** What libtorch_cpu alone needs: the torch wheel without its dependencies and, on Linux, two CUDA runtime packages. */
+export const isLibtorchRequirement = (line) => line.startsWith("torch==") || line.startsWith("nvidia-");
+
+/** Creates the virtual environment; a half-made one is replaced. */
+export async function createVenv(python) {
+  rmSync(venv, { recursive: true, force: true });
+  await run("venv", python.program, ["-m", "venv", venv]);
+}
+
+/** Runs pip in the virtual environment. */
+export async function pipInstall(step, args) {
+  await run(step, venvProgram("python"), [
+    "-m",
+    "pip",
+    "install",
+    "--disable-pip-version-check",
+    "--no-input",
+    ...args,
+  ]);
+}
+
+/**
+ * Removes the metadata of packages whose installation was cut off (pip writes RECORD last), so that pip does not take
+ * them for installed.
+ */
+export function forgetHalfInstalled() {
+  const packages = sitePackages();
+  if (!packages || !existsSync(packages)) return;
+  for (const name of readdirSync(packages)) {
+    const broken = name.startsWith("~") || (name.endsWith(".dist-info") && !existsSync(join(packages, name, "RECORD")));
+    if (broken) rmSync(join(packages, name), { recursive: true, force: true });
+  }
+}
