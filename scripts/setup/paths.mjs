@@ -7,7 +7,7 @@ import { env, platform } from "node:process";
 import { fileURLToPath } from "node:url";
 
 export const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
-export const isCheckout = existsSync(join(root, "lib", "index.ts"));
+export const isCheckout = existsSync(join(root, "tsconfig.build.json"));
 
 /** The folder of torch-t5 in the user's cache. */
 export function cacheDirectory() {

@@ -37,7 +37,8 @@ export async function run(step, program, args, { cwd, interactive = true } = {})
   const heartbeat = live
     ? undefined
     : setInterval(() => {
-        stderr.write(`    ... ${step}: ${Math.round((Date.now() - started) / 1000)} s\n`);
+        const doing = lastLines(logPath, 1).trim();
+        stderr.write(`    ... ${Math.round((Date.now() - started) / 1000)} s${doing && `: ${doing}`}\n`);
       }, HEARTBEAT_MS);
   try {
     const failure = await new Promise((resolve) => {
@@ -60,6 +61,10 @@ export async function run(step, program, args, { cwd, interactive = true } = {})
 
 function describeFailure(step, program, args, failure, logPath) {
   const command = [program, ...args].join(" ");
-  const tail = logPath ? readFileSync(logPath, "utf8").trimEnd().split("\n").slice(-LOG_TAIL_LINES).join("\n") : "";
+  const tail = logPath ? lastLines(logPath, LOG_TAIL_LINES) : "";
   return `Step "${step}" failed (${failure}):\n  ${command}\n${tail}\nRun the same command again to continue from here.`;
+}
+
+function lastLines(path, count) {
+  return readFileSync(path, "utf8").trimEnd().split("\n").slice(-count).join("\n");
 }
