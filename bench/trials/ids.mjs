@@ -1,0 +1,12 @@
+// The token ids that every peer gets: a fixed formula, so that two languages make the same ones.
+const FIRST_ID = 2;
+const ID_COUNT = 32_000;
+const ROW_STEP = 7919;
+const COLUMN_STEP = 104_729;
+
+/** `[batch][length]` ids in [2, 32002). */
+export function makeIds(batch, length) {
+  return Array.from({ length: batch }, (_, row) =>
+    Array.from({ length }, (_, column) => FIRST_ID + ((row * ROW_STEP + column * COLUMN_STEP) % ID_COUNT)),
+  );
+}
