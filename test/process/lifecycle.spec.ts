@@ -1,0 +1,46 @@
+import assert from "node:assert/strict";
+import { runProgram } from "../support/program.js";
+
+const program = (name: string) => new URL(`./programs/${name}.mjs`, import.meta.url);
+
+describe("a process that uses the addon", () => {
+  it("loads it in four worker threads at once, and each computes the same bits", async () => {
+    const ended = await runProgram(program("workers"));
+    assert.equal(ended.code, 0, ended.stderr);
+    const { workers, equal, values } = JSON.parse(ended.stdout) as Record<string, number>;
+    assert.equal(workers, 4);
+    assert.equal(equal, 4);
+    assert.ok(values !== undefined && values > 0);
+  });
+
+  it("survives workers that are terminated while a forward runs", async () => {
+    const ended = await runProgram(program("terminate"));
+    assert.deepEqual({ code: ended.code, signal: ended.signal }, { code: 0, signal: null }, ended.stderr);
+    assert.deepEqual(JSON.parse(ended.stdout), { rounds: 3 });
+  });
+
+  it("exits with its own code while a forward runs", async () => {
+    const ended = await runProgram(program("exit"), ["exit"]);
+    assert.deepEqual({ code: ended.code, signal: ended.signal }, { code: 7, signal: null }, ended.stderr);
+  });
+
+  it("reports an uncaught exception while a forward runs, and nothing else", async () => {
+    const ended = await runProgram(program("exit"), ["throw"]);
+    assert.deepEqual({ code: ended.code, signal: ended.signal }, { code: 1, signal: null }, ended.stderr);
+    assert.match(ended.stderr, /thrown on purpose/);
+  });
+
+  it("is kept alive by pending calls, and by nothing after them", async () => {
+    const ended = await runProgram(program("exit"), ["end"]);
+    assert.deepEqual({ code: ended.code, signal: ended.signal }, { code: 0, signal: null }, ended.stderr);
+    assert.equal(ended.stdout.trim(), "settled");
+  });
+
+  it("turns its event loop while a forward runs", async () => {
+    const ended = await runProgram(program("event-loop"));
+    assert.equal(ended.code, 0, ended.stderr);
+    const { turns } = JSON.parse(ended.stdout) as { turns: number };
+    // A forward on the loop would allow the turn before it and at most one after it.
+    assert.ok(turns > 2, `the loop turned ${turns} times`);
+  });
+});
