@@ -3,7 +3,7 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { execPath } from "node:process";
 import { libtorchDirectory, root, venvProgram } from "./paths.mjs";
-import { capture, childEnvironment, run } from "./process.mjs";
+import { capture, run } from "./process.mjs";
 
 const MINIMUM_CMAKE = [3, 20];
 
@@ -28,14 +28,7 @@ export async function buildAddon() {
     "bin",
     "cmake-js",
   );
-  const { cmake } = findBuildTools();
-  await run(
-    "addon",
-    execPath,
-    [cmakeJs, "compile", "--cmake-path", cmake, `--CDTORCH_T5_LIBTORCH=${libtorchDirectory()}`],
-    {
-      cwd: root,
-      environment: childEnvironment(),
-    },
-  );
+  await run("addon", execPath, [cmakeJs, "compile", `--CDTORCH_T5_LIBTORCH=${libtorchDirectory()}`], {
+    cwd: root,
+  });
 }

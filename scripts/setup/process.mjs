@@ -1,11 +1,13 @@
 // Runs the programs that set-up consists of: live output on a terminal, a log and a heartbeat elsewhere.
 import { spawn, spawnSync } from "node:child_process";
 import { closeSync, mkdirSync, openSync, readFileSync } from "node:fs";
+import { constants } from "node:os";
 import { join } from "node:path";
-import { env, platform, stderr } from "node:process";
+import process, { env, exit, platform, stderr } from "node:process";
 import { state, venvBin } from "./paths.mjs";
 
 const HEARTBEAT_MS = 10_000;
+const ENDING_SIGNALS = ["SIGINT", "SIGTERM"];
 const LOG_TAIL_LINES = 40;
 
 /** A failure that is told to the user as it is, without a stack. */
@@ -28,8 +30,8 @@ export function capture(program, args, environment = env) {
  * Runs one program to its end. On a terminal its output is shown as it comes; elsewhere it goes to
  * `<state>/<step>.log` and a line every ten seconds says that it is alive. Throws SetupError when it fails.
  */
-export async function run(step, program, args, { cwd, interactive = true } = {}) {
-  const live = interactive && stderr.isTTY;
+export async function run(step, program, args, { cwd } = {}) {
+  const live = stderr.isTTY;
   mkdirSync(state, { recursive: true });
   const logPath = join(state, `${step}.log`);
   const log = live ? undefined : openSync(logPath, "w");
@@ -40,9 +42,15 @@ export async function run(step, program, args, { cwd, interactive = true } = {})
         const doing = lastLines(logPath, 1).trim();
         stderr.write(`    ... ${Math.round((Date.now() - started) / 1000)} s${doing && `: ${doing}`}\n`);
       }, HEARTBEAT_MS);
+  let child;
+  const endChild = (signal) => {
+    child?.kill(signal);
+    exit(128 + constants.signals[signal]);
+  };
+  for (const signal of ENDING_SIGNALS) process.on(signal, endChild);
   try {
     const failure = await new Promise((resolve) => {
-      const child = spawn(program, args, {
+      child = spawn(program, args, {
         cwd,
         env: childEnvironment(),
         stdio: live ? ["ignore", 2, 2] : ["ignore", log, log],
@@ -54,6 +62,7 @@ export async function run(step, program, args, { cwd, interactive = true } = {})
     });
     if (failure) throw new SetupError(describeFailure(step, program, args, failure, live ? undefined : logPath));
   } finally {
+    for (const signal of ENDING_SIGNALS) process.off(signal, endChild);
     clearInterval(heartbeat);
     if (log !== undefined) closeSync(log);
   }
