@@ -1,0 +1,62 @@
+#include "engine/error_barrier.h"
+
+#include <c10/util/Exception.h>
+
+#include <exception>
+#include <new>
+#include <string>
+#include <string_view>
+
+namespace torch_t5 {
+namespace {
+
+bool contains(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
+
+/// The interpreter wraps the message in a traceback of the traced Python: what went wrong follows the last of these.
+std::string_view withoutTraceback(std::string_view text) {
+  for (const std::string_view marker : {"RuntimeError: ", "NotImplementedError: ", "IndexError: "}) {
+    if (const std::size_t at = text.rfind(marker); at != std::string_view::npos) return text.substr(at + marker.size());
+  }
+  return text;
+}
+
+/// `[enforce fail at alloc_cpu.cpp:124] err == 0. DefaultCPUAllocator: ...` without its address in libtorch's source.
+std::string_view withoutSource(std::string_view text) {
+  if (!text.starts_with("[enforce fail at ")) return text;
+  const std::size_t end = text.find("] ");
+  return end == std::string_view::npos ? text : text.substr(end + 2);
+}
+
+std::string firstLine(std::string_view text) {
+  const std::string_view line = text.substr(0, text.find('\n'));
+  return std::string(line.empty() ? "libtorch gave no reason" : line);
+}
+
+Error describe(std::string_view text) {
+  const std::string reason = firstLine(withoutSource(withoutTraceback(text)));
+  const bool outOfMemory = contains(text, "can't allocate memory") || contains(text, "not enough memory") ||
+                           contains(text, "out of memory");
+  return {outOfMemory ? ErrorCode::kOutOfMemory : ErrorCode::kInternal, reason};
+}
+
+}  // namespace
+
+Error describeCurrentException() noexcept {
+  try {
+    throw;
+  } catch (const Error& error) {
+    return error;
+  } catch (const c10::OutOfMemoryError& error) {
+    return {ErrorCode::kOutOfMemory, firstLine(error.what_without_backtrace())};
+  } catch (const c10::Error& error) {
+    return describe(error.what_without_backtrace());
+  } catch (const std::bad_alloc&) {
+    return {ErrorCode::kOutOfMemory, "The process is out of memory"};
+  } catch (const std::exception& error) {
+    return describe(error.what());
+  } catch (...) {
+    return {ErrorCode::kInternal, "Something that is no std::exception was thrown"};
+  }
+}
+
+}  // namespace torch_t5

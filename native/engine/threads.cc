@@ -1,0 +1,59 @@
+#include "engine/threads.h"
+
+#include <ATen/Parallel.h>
+
+#include <mutex>
+#include <string>
+
+#include "errors.h"
+
+namespace torch_t5 {
+namespace {
+
+/// PyTorch's default count, read before anybody changes it: `at::set_num_threads` also becomes the default of threads
+/// that start later.
+int defaultIntraOpThreads() {
+  static const int count = at::get_num_threads();
+  return count;
+}
+
+std::mutex mutex;
+bool intraOpChanged = false;
+
+}  // namespace
+
+void useIntraOpThreads(int count) {
+  const int standard = defaultIntraOpThreads();
+  const std::lock_guard lock(mutex);
+  // Asking for the default leaves MKL's own settings alone, as a Python process that sets nothing does.
+  if (count == 0 && !intraOpChanged) return;
+  at::set_num_threads(count == 0 ? standard : count);
+  intraOpChanged = true;
+}
+
+void useInterOpThreads(int count) {
+  if (count == 0) return;
+  const std::lock_guard lock(mutex);
+  static bool set = false;
+  const int current = at::get_num_interop_threads();
+  if (count == current) return;
+  try {
+    if (!set) {
+      at::set_num_interop_threads(count);
+      set = true;
+      return;
+    }
+  } catch (...) {
+    set = true;  // the pool already runs
+  }
+  throw Error(ErrorCode::kInvalidArgument, "Expected " + std::to_string(current) +
+                                               " for interOpThreads (a process can set it once, before the first use) "
+                                               "but received " +
+                                               std::to_string(count));
+}
+
+int intraOpThreads() { return at::get_num_threads(); }
+
+int interOpThreads() { return at::get_num_interop_threads(); }
+
+}  // namespace torch_t5

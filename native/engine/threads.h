@@ -1,0 +1,17 @@
+// libtorch's thread counts, which are partly the process's and partly each thread's.
+#pragma once
+
+namespace torch_t5 {
+
+/// Sets how many threads the operators that this thread calls may use. OpenMP keeps that setting per thread, so call it
+/// on the thread that computes. 0: PyTorch's default, as `torch.get_num_threads()` in Python has it.
+void useIntraOpThreads(int count);
+
+/// Sets the size of the pool between operators, once per process. 0 leaves it as it is.
+/// Throws ERR_INVALID_ARGUMENT when it was already set to, or is in use with, another size.
+void useInterOpThreads(int count);
+
+int intraOpThreads();
+int interOpThreads();
+
+}  // namespace torch_t5
