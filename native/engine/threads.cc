@@ -18,17 +18,18 @@ int defaultIntraOpThreads() {
 }
 
 std::mutex mutex;
-bool intraOpChanged = false;
+int lastIntraOpThreads = 0;  // what this process set last; 0: nothing yet
 
 }  // namespace
 
 void useIntraOpThreads(int count) {
-  const int standard = defaultIntraOpThreads();
+  const int wanted = count == 0 ? defaultIntraOpThreads() : count;
   const std::lock_guard lock(mutex);
   // Asking for the default leaves MKL's own settings alone, as a Python process that sets nothing does.
-  if (count == 0 && !intraOpChanged) return;
-  at::set_num_threads(count == 0 ? standard : count);
-  intraOpChanged = true;
+  if (count == 0 && lastIntraOpThreads == 0) return;
+  if (lastIntraOpThreads == wanted && at::get_num_threads() == wanted) return;
+  at::set_num_threads(wanted);
+  lastIntraOpThreads = wanted;
 }
 
 void useInterOpThreads(int count) {

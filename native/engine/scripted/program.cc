@@ -6,7 +6,10 @@
 #include <torch/csrc/jit/passes/inliner.h>
 #include <torch/csrc/jit/passes/lower_tuples.h>
 
+#include "engine/cancellation.h"
+#include "engine/scripted/cancellation_points.h"
 #include "engine/scripted/device_constants.h"
+#include "errors.h"
 
 namespace torch_t5 {
 namespace {
@@ -60,6 +63,7 @@ std::shared_ptr<Graph> prepare(const torch::jit::Module& module, const std::stri
   remapDeviceConstants(*graph, tensors.device());
   WeightBinder(*graph, tensors).bind(module);
   torch::jit::EliminateDeadCode(graph);
+  insertCancellationPoints(*graph);
   return graph;
 }
 
@@ -80,7 +84,13 @@ Program::Program(const torch::jit::Module& module, const std::string& method, De
 
 c10::IValue Program::run(std::vector<c10::IValue> arguments) const {
   torch::jit::Stack stack = std::move(arguments);
-  torch::jit::InterpreterState(code_).run(stack);
+  try {
+    torch::jit::InterpreterState(code_).run(stack);
+  } catch (const std::exception&) {
+    // The interpreter turns what its operators throw into an error of its own.
+    if (CancellationScope::requested()) throw Error(ErrorCode::kAborted, "The call was aborted");
+    throw;
+  }
   return std::move(stack.at(0));
 }
 

@@ -1,0 +1,16 @@
+# add_node_addon(name sources...): a Node-API module `name.node`. cmake-js says where Node's headers and node-addon-api lie.
+function(add_node_addon name)
+  add_library(${name} MODULE ${ARGN} ${CMAKE_JS_SRC})
+  set_target_properties(${name} PROPERTIES PREFIX "" SUFFIX ".node")
+  target_include_directories(${name} SYSTEM PRIVATE ${CMAKE_JS_INC})
+  target_compile_definitions(${name} PRIVATE NAPI_VERSION=8 NODE_ADDON_API_CPP_EXCEPTIONS)
+  target_link_libraries(${name} PRIVATE ${CMAKE_JS_LIB})
+  if(APPLE)
+    target_link_options(${name} PRIVATE -undefined dynamic_lookup)
+  endif()
+endfunction()
+
+if(MSVC AND CMAKE_JS_NODELIB_DEF AND CMAKE_JS_NODELIB_TARGET)
+  execute_process(COMMAND ${CMAKE_AR} /def:${CMAKE_JS_NODELIB_DEF} /out:${CMAKE_JS_NODELIB_TARGET}
+    ${CMAKE_STATIC_LINKER_FLAGS})
+endif()

@@ -1,0 +1,23 @@
+#include "engine/runtime_info.h"
+
+#include <ATen/Config.h>
+#include <ATen/Version.h>
+#include <torch/version.h>
+
+#include "engine/cuda_driver.h"
+#include "engine/threads.h"
+
+namespace torch_t5 {
+
+RuntimeInfo runtimeInfo() {
+  return {
+      .libtorchVersion = TORCH_VERSION,
+      .cpuCapability = at::get_cpu_capability(),
+      .parallelBackend = AT_PARALLEL_OPENMP ? "OpenMP" : "native",
+      .intraOpThreads = intraOpThreads(),
+      .interOpThreads = interOpThreads(),
+      .cudaDevices = cudaDeviceNames(),
+  };
+}
+
+}  // namespace torch_t5

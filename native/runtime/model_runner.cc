@@ -1,0 +1,52 @@
+#include "runtime/model_runner.h"
+
+#include <c10/core/InferenceMode.h>
+
+#include <utility>
+
+#include "engine/device.h"
+#include "engine/forward.h"
+#include "engine/scripted/scripted_engine.h"
+#include "engine/threads.h"
+
+namespace torch_t5 {
+
+ModelRunner::ModelRunner(LoadOptions options, Settle<ModelInfo> loaded)
+    : options_(std::move(options)), thread_(options_.maxQueueLength) {
+  thread_.post({
+      .run = [this, loaded] { loaded(outcomeOf<ModelInfo>([this] { return load(); })); },
+      .fail = [loaded](const Error& error) { loaded(error); },
+  });
+}
+
+ModelInfo ModelRunner::load() {
+  useInterOpThreads(options_.interOpThreads);
+  useIntraOpThreads(options_.intraOpThreads);
+  const c10::InferenceMode inferenceMode;
+  engine_ = loadScriptedEngine(options_.path, resolveDevice(options_.device, options_.libtorchDirectory));
+  return {engine_->device().str(), intraOpThreads()};
+}
+
+void ModelRunner::forward(std::uint64_t id, ForwardRequest request, Settle<ForwardResult> settle) {
+  check(request);
+  const auto shared = std::make_shared<const ForwardRequest>(std::move(request));
+  const auto compute = [this, shared] {
+    useIntraOpThreads(options_.intraOpThreads);
+    const c10::InferenceMode inferenceMode;
+    return runForward(*engine_, *shared);
+  };
+  thread_.post({
+      .id = id,
+      .run = [compute, settle] { settle(outcomeOf<ForwardResult>(compute)); },
+      .fail = [settle](const Error& error) { settle(error); },
+  });
+}
+
+bool ModelRunner::dispose(std::function<void()> disposed) {
+  return thread_.close([this, disposed = std::move(disposed)] {
+    engine_.reset();
+    disposed();
+  });
+}
+
+}  // namespace torch_t5

@@ -1,0 +1,50 @@
+// One loaded model: an engine, and the thread that alone touches it.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "engine/engine.h"
+#include "engine/reductions.h"
+#include "runtime/inference_thread.h"
+#include "runtime/outcome.h"
+#include "types.h"
+
+namespace torch_t5 {
+
+struct ModelInfo {
+  std::string device;  // "cpu", "cuda:0"
+  int intraOpThreads = 0;
+};
+
+/// Its methods may be called from any thread but its own and return at once, `stop` excepted.
+class ModelRunner {
+ public:
+  /// Starts loading; `loaded` is settled on the inference thread.
+  ModelRunner(LoadOptions options, Settle<ModelInfo> loaded);
+
+  /// Throws ERR_INVALID_ARGUMENT, ERR_QUEUE_FULL or ERR_DISPOSED; everything else goes to `settle`.
+  /// `id` is the one that `cancel` takes, unique among the calls in flight.
+  void forward(std::uint64_t id, ForwardRequest request, Settle<ForwardResult> settle);
+
+  /// The call's settlement becomes ERR_ABORTED, unless it has ended.
+  void cancel(std::uint64_t id) { thread_.cancel(id); }
+
+  /// Takes no more calls; once those accepted have ended the engine is freed and `disposed` is called on the inference
+  /// thread. False, without a call, when it was disposed before.
+  bool dispose(std::function<void()> disposed);
+
+  /// Aborts every call and waits for the running operator.
+  void stop() { thread_.stop(); }
+
+ private:
+  ModelInfo load();
+
+  const LoadOptions options_;
+  std::unique_ptr<Engine> engine_;
+  InferenceThread thread_;  // last: its jobs use the above
+};
+
+}  // namespace torch_t5
