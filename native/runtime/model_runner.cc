@@ -11,15 +11,16 @@
 
 namespace torch_t5 {
 
-ModelRunner::ModelRunner(LoadOptions options, Settle<ModelInfo> loaded)
-    : options_(std::move(options)), thread_(options_.maxQueueLength) {
+ModelRunner::ModelRunner(LoadOptions options) : options_(std::move(options)), thread_(options_.maxQueueLength) {}
+
+void ModelRunner::load(Settle<ModelInfo> settle) {
   thread_.post({
-      .run = [this, loaded] { loaded(outcomeOf<ModelInfo>([this] { return load(); })); },
-      .fail = [loaded](const Error& error) { loaded(error); },
+      .run = [this, settle] { settle(outcomeOf<ModelInfo>([this] { return loadEngine(); })); },
+      .fail = [settle](const Error& error) { settle(error); },
   });
 }
 
-ModelInfo ModelRunner::load() {
+ModelInfo ModelRunner::loadEngine() {
   useInterOpThreads(options_.interOpThreads);
   useIntraOpThreads(options_.intraOpThreads);
   const c10::InferenceMode inferenceMode;

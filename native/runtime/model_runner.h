@@ -22,8 +22,10 @@ struct ModelInfo {
 /// Its methods may be called from any thread but its own and return at once, `stop` excepted.
 class ModelRunner {
  public:
-  /// Starts loading; `loaded` is settled on the inference thread.
-  ModelRunner(LoadOptions options, Settle<ModelInfo> loaded);
+  explicit ModelRunner(LoadOptions options);
+
+  /// Call it once, before anything else. Throws nothing: a failure goes to `settle`.
+  void load(Settle<ModelInfo> settle);
 
   /// Throws ERR_INVALID_ARGUMENT, ERR_QUEUE_FULL or ERR_DISPOSED; everything else goes to `settle`.
   /// `id` is the one that `cancel` takes, unique among the calls in flight.
@@ -40,7 +42,7 @@ class ModelRunner {
   void stop() { thread_.stop(); }
 
  private:
-  ModelInfo load();
+  ModelInfo loadEngine();
 
   const LoadOptions options_;
   std::unique_ptr<Engine> engine_;

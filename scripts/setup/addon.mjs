@@ -28,7 +28,8 @@ export async function buildAddon() {
     "bin",
     "cmake-js",
   );
-  await run("addon", execPath, [cmakeJs, "compile", `--CDTORCH_T5_LIBTORCH=${libtorchDirectory()}`], {
-    cwd: root,
-  });
+  // Configured each time: a build folder of another libtorch must not go on with that one.
+  for (const command of ["configure", "build"]) {
+    await run("addon", execPath, [cmakeJs, command, `--CDTORCH_T5_LIBTORCH=${libtorchDirectory()}`], { cwd: root });
+  }
 }

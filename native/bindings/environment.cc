@@ -1,0 +1,62 @@
+#include "bindings/environment.h"
+
+namespace torch_t5 {
+namespace {
+
+using SharedEnvironment = std::shared_ptr<Environment>;
+
+}  // namespace
+
+Environment& Environment::create(Napi::Env env) {
+  auto environment = SharedEnvironment(new Environment(env));
+  Environment& reference = *environment;
+  env.SetInstanceData(new SharedEnvironment(std::move(environment)));
+  return reference;
+}
+
+Environment& Environment::of(Napi::Env env) { return **env.GetInstanceData<SharedEnvironment>(); }
+
+Environment::Environment(Napi::Env env) : env_(env) {
+  const auto name = Napi::String::New(env, "torch-t5");
+  const napi_status status =
+      napi_create_threadsafe_function(env, nullptr, nullptr, name, /*max_queue_size=*/0, /*initial_thread_count=*/1,
+                                      nullptr, nullptr, nullptr, runAction, &toJavaScriptThread_);
+  if (status != napi_ok) throw Napi::Error::New(env);
+  napi_unref_threadsafe_function(env, toJavaScriptThread_);
+  // Hooks run last in, first out: the threads end before the function that they call is closed.
+  napi_add_env_cleanup_hook(env, shutDown, this);
+}
+
+void Environment::retire(const std::shared_ptr<ModelRunner>& runner) {
+  if (shutDown_) return;
+  runner->dispose([this, weak = std::weak_ptr(runner)] {
+    post([this, weak](Napi::Env) {
+      if (const auto disposed = weak.lock()) remove(disposed);
+    });
+  });
+}
+
+void Environment::post(Action action) {
+  auto owned = std::make_unique<Action>(std::move(action));
+  const napi_status status =
+      napi_call_threadsafe_function(toJavaScriptThread_, owned.get(), napi_tsfn_nonblocking);
+  if (status == napi_ok) owned.release();  // runAction takes it
+}
+
+void Environment::endCall() {
+  if (--pendingCalls_ == 0) napi_unref_threadsafe_function(env_, toJavaScriptThread_);
+}
+
+void Environment::runAction(napi_env env, napi_value, void*, void* data) {
+  const std::unique_ptr<Action> action(static_cast<Action*>(data));
+  if (env != nullptr) (*action)(env);  // none: the environment is going down
+}
+
+void Environment::shutDown(void* self) {
+  auto& environment = *static_cast<Environment*>(self);
+  environment.shutDown_ = true;
+  for (const auto& runner : environment.runners_) runner->stop();
+  environment.runners_.clear();
+}
+
+}  // namespace torch_t5
