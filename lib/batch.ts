@@ -1,0 +1,51 @@
+// Rows of ids of different lengths become one padded matrix; labels become what the decoder is given. All pure.
+
+/** Ids in row-major order, `[batch, length]`. */
+export interface IdMatrix {
+  readonly batch: number;
+  readonly length: number;
+  readonly data: Int32Array;
+}
+
+/** A padded batch of texts. */
+export interface PaddedBatch extends IdMatrix {
+  /** 1 at ids, 0 at padding, `[batch, length]`; undefined where nothing is padded. */
+  readonly mask: Int32Array | undefined;
+}
+
+/** A position whose label the loss ignores, as PyTorch's `cross_entropy` has it. */
+export const IGNORED_LABEL = -100;
+
+/** Pads rows on the right to the length of the longest one. */
+export function padRows(rows: readonly ArrayLike<number>[], padding: number): PaddedBatch {
+  const batch = rows.length;
+  const length = rows.reduce((longest, row) => Math.max(longest, row.length), 0);
+  const isPadded = rows.some((row) => row.length < length);
+  const data = isPadded ? new Int32Array(batch * length).fill(padding) : new Int32Array(batch * length);
+  for (const [row, ids] of rows.entries()) data.set(ids, row * length);
+  return { batch, length, data, mask: isPadded ? maskRows(rows, length) : undefined };
+}
+
+function maskRows(rows: readonly ArrayLike<number>[], length: number): Int32Array {
+  const mask = new Int32Array(rows.length * length);
+  for (const [row, ids] of rows.entries()) mask.fill(1, row * length, row * length + ids.length);
+  return mask;
+}
+
+/**
+ * What the decoder is given so that position t predicts label t: each row moved right by one behind the start id, with
+ * ignored labels as padding. Hugging Face's `T5ForConditionalGeneration._shift_right`.
+ */
+export function shiftRight(labels: IdMatrix, startId: number, paddingId: number): IdMatrix {
+  const { batch, length } = labels;
+  const data = new Int32Array(labels.data.length);
+  data.set(labels.data.subarray(0, -1), 1);
+  for (let row = 0; row < batch; row++) data[row * length] = startId;
+  for (let index = 0; index < data.length; index++) if (data[index] === IGNORED_LABEL) data[index] = paddingId;
+  return { batch, length, data };
+}
+
+/** The decoder's input where nothing is given: the start id, once per row. */
+export function startRows(batch: number, startId: number): IdMatrix {
+  return { batch, length: 1, data: new Int32Array(batch).fill(startId) };
+}

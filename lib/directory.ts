@@ -1,0 +1,109 @@
+// An exported directory: read, and compared with its manifest byte for byte, before anything native sees it.
+import { readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { Worker } from "node:worker_threads";
+import {
+  corrupt,
+  type GenerationConfig,
+  parseConfig,
+  parseGenerationConfig,
+  parseJson,
+  type T5Config,
+} from "./config.js";
+import { T5Error } from "./errors.js";
+import { sha256 } from "./hash.js";
+import { type Manifest, type ManifestFile, parseManifest } from "./manifest.js";
+import { expected } from "./validation.js";
+
+/** Starting a thread takes as long as hashing this much. */
+const WORTH_A_THREAD_BYTES = 32 * 2 ** 20;
+
+/** What an exported directory says about its model. */
+export interface ModelDirectory {
+  readonly path: string;
+  readonly manifest: Manifest;
+  readonly config: T5Config;
+  readonly generationConfig: GenerationConfig;
+}
+
+/** The path of a directory that a user names. Throws ERR_INVALID_ARGUMENT. */
+export function directoryPath(value: unknown): string {
+  if (value instanceof URL && value.protocol === "file:") return fileURLToPath(value);
+  if (typeof value === "string" && value !== "" && !value.includes("\0")) return value;
+  throw expected("a path or a file: URL", "directory", value instanceof URL ? value.href : value);
+}
+
+/** Reads the manifest of an exported directory. Throws ERR_MODEL_NOT_FOUND, ERR_MODEL_CORRUPT. */
+export async function readManifest(directory: string): Promise<Manifest> {
+  const path = join(directory, "manifest.json");
+  let text: string;
+  try {
+    text = await readFile(path, "utf8");
+  } catch (cause) {
+    const message = `Expected a directory that \`torch-t5 export\` wrote for the model but found no manifest.json in ${JSON.stringify(directory)}`;
+    throw new T5Error("ERR_MODEL_NOT_FOUND", message, { cause });
+  }
+  return parseManifest(parseJson(text, "manifest.json"));
+}
+
+/** Reads a directory's configuration. Throws ERR_MODEL_NOT_FOUND, ERR_MODEL_CORRUPT. */
+export async function readDirectory(directory: string): Promise<ModelDirectory> {
+  const manifest = await readManifest(directory);
+  const read = async (name: string) => {
+    if (manifest.files[name] === undefined) return undefined;
+    return parseJson(await readListed(directory, name), name);
+  };
+  const [config, generation] = await Promise.all([read("config.json"), read("generation_config.json")]);
+  const generationConfig = parseGenerationConfig(generation);
+  return { path: directory, manifest, config: parseConfig(config, generationConfig), generationConfig };
+}
+
+/** Compares every file with the size and the SHA-256 in the manifest. Throws ERR_MODEL_CORRUPT. */
+export async function verifyFiles({ path, manifest }: ModelDirectory): Promise<void> {
+  const files = Object.entries(manifest.files);
+  // Sizes first: a file that was cut off is found without reading any.
+  await Promise.all(files.map(([name, file]) => verifySize(path, name, file)));
+  await Promise.all(files.map(([name, file]) => verifyContent(path, name, file)));
+}
+
+async function verifySize(directory: string, name: string, { bytes }: ManifestFile): Promise<void> {
+  const found = await stat(join(directory, name)).catch((cause: unknown) => {
+    throw missing(directory, name, cause);
+  });
+  if (!found.isFile()) throw missing(directory, name);
+  if (found.size !== bytes) throw corrupt(`${bytes} bytes`, `the size of ${name}`, found.size);
+}
+
+async function verifyContent(directory: string, name: string, file: ManifestFile): Promise<void> {
+  const hash = file.bytes < WORTH_A_THREAD_BYTES ? sha256 : sha256InThread;
+  const found = await hash(join(directory, name), file.bytes);
+  if (found !== file.sha256) throw corrupt(`SHA-256 ${file.sha256.slice(0, 12)}…`, name, `${found.slice(0, 12)}…`);
+}
+
+/** Hashes on a thread of its own, or here where a runtime refuses to start one. */
+function sha256InThread(path: string, bytes: number): Promise<string> {
+  const hashed = new Promise<string>((resolve, reject) => {
+    const worker = new Worker(new URL("./hash-worker.js", import.meta.url), {
+      workerData: { path, bytes },
+      execArgv: [],
+    });
+    worker.once("message", resolve);
+    worker.once("error", reject);
+    worker.once("exit", () => reject(new Error(`The thread that hashes ${path} ended early`)));
+  });
+  return hashed.catch(() => sha256(path, bytes));
+}
+
+async function readListed(directory: string, name: string): Promise<string> {
+  try {
+    return await readFile(join(directory, name), "utf8");
+  } catch (cause) {
+    throw missing(directory, name, cause);
+  }
+}
+
+function missing(directory: string, name: string, cause?: unknown): T5Error {
+  const message = `Expected the file ${name} that manifest.json lists in ${JSON.stringify(directory)} but found none`;
+  return new T5Error("ERR_MODEL_CORRUPT", message, { cause });
+}

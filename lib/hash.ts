@@ -1,0 +1,27 @@
+// SHA-256 of a file, in constant memory: the next piece is read while the last one is hashed.
+import { createHash } from "node:crypto";
+import { open } from "node:fs/promises";
+
+const PIECE_BYTES = 4 * 2 ** 20;
+
+/** The SHA-256 of the first `bytes` bytes of a file, in lower-case hexadecimal. */
+export async function sha256(path: string, bytes: number): Promise<string> {
+  const hash = createHash("sha256");
+  const file = await open(path, "r");
+  try {
+    const size = Math.min(PIECE_BYTES, bytes);
+    const pieces: [Buffer, Buffer] = [Buffer.allocUnsafe(size), Buffer.allocUnsafe(size)];
+    let pending = file.read(pieces[0], 0, size, 0);
+    for (let position = 0, turn: 0 | 1 = 0; position < bytes; turn = turn === 0 ? 1 : 0) {
+      const { bytesRead } = await pending;
+      if (bytesRead === 0) break;
+      position += bytesRead;
+      const next = pieces[turn === 0 ? 1 : 0];
+      if (position < bytes) pending = file.read(next, 0, Math.min(size, bytes - position), position);
+      hash.update(pieces[turn].subarray(0, bytesRead));
+    }
+    return hash.digest("hex");
+  } finally {
+    await file.close();
+  }
+}

@@ -1,0 +1,140 @@
+// The only loader of `.node` files, and the types of what crosses to them.
+import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { arch, platform } from "node:process";
+import { T5Error } from "./errors.js";
+import { type Libtorch, librariesOf, locateLibtorch, packageRoot, setupCommand } from "./libtorch.js";
+
+/** The first addon: it opens shared libraries so that the second one finds their symbols. */
+interface PreloadAddon {
+  readonly libtorchVersion: string;
+  open(path: string): void;
+}
+
+/** The addon itself. Its errors carry a `code`. */
+export interface NativeAddon {
+  load(options: NativeLoadOptions): Promise<NativeModel>;
+  /** Frees the tensor behind a buffer and detaches it; other buffers are ignored. */
+  release(buffer: ArrayBufferLike): void;
+  info(): NativeInfo;
+}
+
+export interface NativeLoadOptions {
+  readonly path: string;
+  readonly device: string;
+  /** Where libtorch_cuda lies. */
+  readonly libtorchDirectory: string;
+  /** 0: PyTorch's default. */
+  readonly intraOpThreads: number;
+  readonly interOpThreads: number;
+  /** 0: no limit. */
+  readonly maxQueueLength: number;
+}
+
+export interface NativeInfo {
+  readonly libtorchVersion: string;
+  /** The SIMD instructions that PyTorch's kernels use, for instance "AVX512". */
+  readonly cpuCapability: string;
+  readonly intraOpThreads: number;
+  readonly interOpThreads: number;
+  readonly cudaDevices: readonly string[];
+  readonly parallelBackend: string;
+}
+
+export interface NativeModel {
+  readonly device: string;
+  readonly intraOpThreads: number;
+  /** Copies what it is given before it returns. */
+  forward(request: NativeForwardRequest): Promise<NativeForwardResult>;
+  /** Ends a call, waiting or running: its promise rejects with code ERR_ABORTED. */
+  cancel(id: number): void;
+  dispose(): Promise<void>;
+}
+
+export interface NativeForwardRequest {
+  readonly id: number;
+  readonly batch: number;
+  readonly sourceLength: number;
+  readonly targetLength: number;
+  readonly inputIds: Int32Array;
+  readonly attentionMask: Int32Array | undefined;
+  readonly decoderInputIds: Int32Array;
+  /** Given: the loss is computed. */
+  readonly labels: Int32Array | undefined;
+  readonly positions: Int32Array | undefined;
+  readonly tokens: Int32Array | undefined;
+  /** 0: all. */
+  readonly topK: number;
+  readonly hiddenStates: boolean;
+}
+
+export interface NativeTensor<Data> {
+  readonly data: Data;
+  readonly shape: readonly number[];
+}
+
+export interface NativeForwardResult {
+  readonly logits?: NativeTensor<Float32Array>;
+  readonly values?: NativeTensor<Float32Array>;
+  readonly indices?: NativeTensor<Int32Array>;
+  readonly encoderLastHiddenState?: NativeTensor<Float32Array>;
+  readonly decoderLastHiddenState?: NativeTensor<Float32Array>;
+  readonly loss?: number;
+}
+
+/** The loaded addon, and what it was loaded from. */
+export interface Native {
+  readonly addon: NativeAddon;
+  readonly addonPath: string;
+  readonly libtorch: Libtorch;
+}
+
+const FOLDERS = [join("build", "Release"), join("prebuilds", `${platform}-${arch}`)];
+const require = createRequire(import.meta.url);
+let loaded: Native | undefined;
+
+/**
+ * The addon, loaded on the first call. Throws ERR_LIBTORCH_NOT_FOUND, ERR_LIBTORCH_VERSION, and ERR_INTERNAL where the
+ * addon itself is missing or can't be loaded.
+ */
+export function loadNative(): Native {
+  loaded ??= load();
+  return loaded;
+}
+
+function load(): Native {
+  const preload = requireAddon<PreloadAddon>(findAddon("torch_t5_preload.node"));
+  const libtorch = locateLibtorch(preload.libtorchVersion);
+  for (const library of librariesOf(libtorch)) openLibrary(preload, library);
+  const addonPath = findAddon("torch_t5.node");
+  return { addon: requireAddon<NativeAddon>(addonPath), addonPath, libtorch };
+}
+
+function findAddon(name: string): string {
+  const path = FOLDERS.map((folder) => join(packageRoot, folder, name)).find(existsSync);
+  if (path !== undefined) return path;
+  const message = `Expected the native addon ${name} in ${FOLDERS.join(" or ")} of ${packageRoot} but found none; run \`${setupCommand}\``;
+  throw new T5Error("ERR_INTERNAL", message);
+}
+
+function requireAddon<Addon>(path: string): Addon {
+  try {
+    return require(path) as Addon;
+  } catch (cause) {
+    throw new T5Error("ERR_INTERNAL", `${loadFailure("the native addon", path, cause)}`, { cause });
+  }
+}
+
+function openLibrary(preload: PreloadAddon, path: string): void {
+  try {
+    preload.open(path);
+  } catch (cause) {
+    throw new T5Error("ERR_LIBTORCH_NOT_FOUND", loadFailure("libtorch", path, cause), { cause });
+  }
+}
+
+function loadFailure(what: string, path: string, cause: unknown): string {
+  const reason = cause instanceof Error ? cause.message.split("\n", 1)[0] : "";
+  return `Expected ${what} at ${path} to load but received: ${reason}; run \`${setupCommand}\``;
+}

@@ -1,0 +1,146 @@
+// A result: numbers in row-major order with a shape, over memory that can be given back at once.
+import { T5Error } from "./errors.js";
+import { argmaxOf, logSoftmaxInto, softmaxInto, topIndicesInto } from "./reductions.js";
+import { checkInteger, expected } from "./validation.js";
+
+/** What a tensor's numbers may lie in. */
+export type TensorData = Float32Array | Int32Array;
+
+/** The largest values along the last axis, in descending order, and where they were. Both: `[..., k]`. */
+export interface TopK<Data extends TensorData = Float32Array> {
+  readonly values: Tensor<Data>;
+  readonly indices: Tensor<Int32Array>;
+}
+
+/**
+ * Numbers with a shape. `data` is a view on one ArrayBuffer that belongs to this tensor alone.
+ *
+ * Its memory is freed when the garbage collector finds it unused, or at once by `dispose()`.
+ */
+export class Tensor<Data extends TensorData = Float32Array> {
+  /** The length of each axis, for instance `[batch, targetLength, vocabSize]`. */
+  readonly shape: readonly number[];
+  readonly #size: number;
+  readonly #release: ((buffer: ArrayBufferLike) => void) | undefined;
+  #data: Data;
+
+  /**
+   * A tensor over `data`, which is not copied. Throws ERR_INVALID_ARGUMENT unless the shape has as many numbers.
+   * `release` is told the buffer when the tensor is disposed.
+   */
+  constructor(data: Data, shape: readonly number[], release?: (buffer: ArrayBufferLike) => void) {
+    if (!(data instanceof Float32Array || data instanceof Int32Array)) {
+      throw expected("a Float32Array or an Int32Array", "data", data);
+    }
+    if (!Array.isArray(shape)) throw expected("an array", "shape", shape);
+    let size = 1;
+    for (const [axis, length] of shape.entries()) size *= checkInteger(length, `shape[${axis}]`, 0);
+    if (size !== data.length) throw expected(`${size} numbers, as the shape has,`, "data", data.length);
+    this.shape = Object.freeze([...shape]);
+    this.#size = size;
+    this.#data = data;
+    this.#release = release;
+  }
+
+  /** The numbers in row-major order; empty after `dispose()`. */
+  get data(): Data {
+    return this.#data;
+  }
+
+  /**
+   * The numbers at an index into the leading axes: `row(b, t)` of logits `[batch, targetLength, vocabSize]` is the
+   * vocabulary's logits, `row(b)` those of all its positions. A view on `data`, not a copy.
+   */
+  row(...index: readonly number[]): Data {
+    const data = this.#live();
+    if (index.length >= Math.max(this.shape.length, 1)) {
+      throw expected(`at most ${Math.max(this.shape.length - 1, 0)} indices`, "row", index.length);
+    }
+    let start = 0;
+    let length = this.#size;
+    for (const [axis, position] of index.entries()) {
+      const count = this.shape[axis] ?? 0;
+      length = count === 0 ? 0 : length / count;
+      start += checkInteger(position, `index ${axis} of row`, 0, count - 1) * length;
+    }
+    return data.subarray(start, start + length) as Data;
+  }
+
+  /** The index of the largest number along the last axis, the first one among equals. Shape: without the last axis. */
+  argmax(): Tensor<Int32Array> {
+    const rows = this.#rows();
+    return new Tensor(
+      Int32Array.from(rows, (row) => argmaxOf(row)),
+      this.shape.slice(0, -1),
+    );
+  }
+
+  /** Probabilities along the last axis. Shape: the same. */
+  softmax(this: Tensor<Float32Array>): Tensor {
+    return this.#map(softmaxInto);
+  }
+
+  /** Natural logarithms of the probabilities along the last axis. Shape: the same. */
+  logSoftmax(this: Tensor<Float32Array>): Tensor {
+    return this.#map(logSoftmaxInto);
+  }
+
+  /** The `k` largest numbers along the last axis and their indices, both `[..., k]`, in descending order. */
+  topK(k: number): TopK<Data> {
+    const rows = this.#rows();
+    checkInteger(k, "k", 1, this.shape.at(-1) ?? 0);
+    const shape = [...this.shape.slice(0, -1), k];
+    const indices = new Int32Array(rows.length * k);
+    const values = this.#like(indices.length);
+    for (const [position, row] of rows.entries()) {
+      const found = indices.subarray(position * k, (position + 1) * k);
+      topIndicesInto(row, found);
+      for (const [rank, index] of found.entries()) values[position * k + rank] = row[index] ?? 0;
+    }
+    return { values: new Tensor(values, shape), indices: new Tensor(indices, shape) };
+  }
+
+  /** Gives the memory back now: `data` becomes empty and methods throw ERR_DISPOSED. Idempotent. */
+  dispose(): void {
+    const { buffer } = this.#data;
+    if (this.#data.length > 0) this.#release?.(buffer);
+    this.#data = this.#like(0);
+  }
+
+  /** The same as `dispose()`, for `using`. */
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  #map(write: (row: Float32Array, into: Float32Array) => void): Tensor {
+    const length = this.shape.at(-1) ?? 0;
+    const rows = this.#rows();
+    const data = new Float32Array(this.#size);
+    for (const [position, row] of rows.entries()) {
+      if (!(row instanceof Float32Array)) throw expected("a Float32Array", "the data of a tensor to normalize", row);
+      write(row, data.subarray(position * length, (position + 1) * length));
+    }
+    return new Tensor(data, this.shape);
+  }
+
+  /** The views along the last axis. */
+  #rows(): readonly Data[] {
+    const data = this.#live();
+    const length = this.shape.at(-1) ?? 0;
+    if (length === 0) throw expected("a last axis that is not empty", "a reduction of a tensor", length);
+    return Array.from(
+      { length: this.#size / length },
+      (_, row) => data.subarray(row * length, (row + 1) * length) as Data,
+    );
+  }
+
+  #like(length: number): Data {
+    return (this.#data instanceof Float32Array ? new Float32Array(length) : new Int32Array(length)) as Data;
+  }
+
+  #live(): Data {
+    // The numbers are gone as well when the buffer was detached, for instance transferred to another thread.
+    if (this.#data.length === this.#size) return this.#data;
+    throw new T5Error("ERR_DISPOSED", "Expected a tensor that holds its data but it was disposed");
+  }
+}
