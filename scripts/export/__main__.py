@@ -1,0 +1,8 @@
+"""Runs the exporter: `python scripts/export <source> <directory>`."""
+
+import sys
+
+from t5_export.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

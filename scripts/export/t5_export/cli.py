@@ -1,0 +1,70 @@
+"""The command line: arguments, and one line instead of a stack for what can go wrong."""
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+REFUSED = 1
+SIGNALLED = 128
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the exporter; return the exit code."""
+    options = _parser().parse_args(arguments)
+    # The libraries read these when they are imported.
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    try:
+        from t5_export import exporting, loading
+        from t5_export.errors import ExportError, Interrupted
+        from t5_export.progress import StderrProgress
+    except ModuleNotFoundError as error:
+        return _fail(
+            f"Expected the Python package {error.name} but it is not installed: run `npx torch-t5 setup --export`"
+        )
+    except KeyboardInterrupt:
+        return _fail("Interrupted", SIGNALLED + signal.SIGINT)
+    loading.quiet_libraries()
+    try:
+        exporting.export_source(
+            options.source,
+            options.directory,
+            with_tokenizer=options.tokenizer,
+            revision=options.revision,
+            overwrite=options.overwrite,
+            progress=StderrProgress(exporting.STAGES),
+        )
+    except ExportError as error:
+        return _fail(str(error))
+    except MemoryError:
+        return _fail("Expected memory for two copies of the weights but it ran out")
+    except Interrupted as interrupted:
+        return _fail("Interrupted: nothing was written", SIGNALLED + interrupted.signal_number)
+    except KeyboardInterrupt:
+        return _fail("Interrupted", SIGNALLED + signal.SIGINT)
+    print(f"Wrote {options.directory}: every logit is bitwise equal to Hugging Face's", file=sys.stderr)
+    return 0
+
+
+def _fail(message: str, code: int = REFUSED) -> int:
+    print(f"torch-t5 export: {message}", file=sys.stderr)
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="torch-t5 export",
+        description="Export a T5, T5 v1.1, Flan-T5, mT5, UMT5 or ByT5 of Hugging Face for torch-t5. "
+        "Writes nothing unless every logit of the export is bitwise equal to the original's.",
+    )
+    parser.add_argument("source", help="a Hugging Face directory, or a name on the hub")
+    parser.add_argument("directory", type=Path, help="the directory to write")
+    parser.add_argument(
+        "--no-tokenizer", dest="tokenizer", action="store_false", help="export a model that takes token ids only"
+    )
+    parser.add_argument("--revision", help="a branch, tag or commit of the hub's repository")
+    parser.add_argument("--overwrite", action="store_true", help="replace an earlier export")
+    return parser

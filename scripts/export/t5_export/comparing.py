@@ -1,0 +1,149 @@
+"""Proves an archive: every number it gives has the same bits as Hugging Face's own."""
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+from transformers.modeling_outputs import BaseModelOutput
+
+from t5_export.architectures import T5Model
+from t5_export.cases import FORWARD_SHAPES, GREEDY_SHAPES, PREFIX_SHAPES, Case, Shape, make_case
+from t5_export.errors import ExportError
+from t5_export.progress import Progress
+from t5_export.wrapper import flatten
+
+GREEDY_STEPS = 64
+
+
+def compare(model: T5Model, archive: torch.jit.ScriptModule, progress: Progress) -> None:
+    """Raise ExportError at the first tensor that is not bitwise equal."""
+    vocabulary_size = model.config.vocab_size
+    plan = (
+        [(compare_forward, shape) for shape in FORWARD_SHAPES]
+        + [(compare_prefix, shape) for shape in PREFIX_SHAPES]
+        + [(compare_greedy, shape) for shape in GREEDY_SHAPES]
+    )
+    # The unoptimized executor runs what was traced, as torch-t5's engine does: nothing is fused or specialised.
+    with torch.inference_mode(), torch.jit.optimized_execution(False):
+        for number, (check, shape) in enumerate(plan, start=1):
+            check(model, archive, make_case(shape, vocabulary_size))
+            steps = f", {GREEDY_STEPS} greedy steps" if check is compare_greedy else ""
+            progress.count(number, len(plan), f"{shape}{steps}")
+
+
+def compare_forward(model: T5Model, archive: torch.jit.ScriptModule, case: Case) -> None:
+    """Compare logits and hidden states of whole sequences."""
+    expected = model(
+        input_ids=case.input_ids,
+        attention_mask=case.attention_mask,
+        decoder_input_ids=case.decoder_input_ids,
+        output_hidden_states=True,
+    )
+    logits, encoder_state, decoder_state = archive.forward(case.input_ids, case.attention_mask, case.decoder_input_ids)
+    encoded = archive.encode(case.input_ids, case.attention_mask)
+    require_equal(
+        case.shape,
+        [
+            ("forward's logits", logits, expected.logits),
+            ("forward's encoder_last_hidden_state", encoder_state, expected.encoder_last_hidden_state),
+            ("forward's decoder_last_hidden_state", decoder_state, expected.decoder_hidden_states[-1]),
+            ("encode's encoder_last_hidden_state", encoded, expected.encoder_last_hidden_state),
+        ],
+    )
+    if case.shape.padded:
+        return
+    plain = model(input_ids=case.input_ids, decoder_input_ids=case.decoder_input_ids).logits
+    require_equal(case.shape, [("forward's logits (no mask given to the model)", logits, plain)])
+
+
+def compare_prefix(model: T5Model, archive: torch.jit.ScriptModule, case: Case) -> None:
+    """Compare a prefill of several positions and the steps after it, the cache's own tensors included."""
+    state = archive.encode(case.input_ids, case.attention_mask)
+    half = case.shape.target_length // 2
+    logits, hidden, past = archive.prefill(case.decoder_input_ids[:, :half], state, case.attention_mask)
+    cache = None
+    for position in range(half, case.shape.target_length + 1):
+        start = 0 if cache is None else position - 1
+        expected = model(
+            encoder_outputs=BaseModelOutput(last_hidden_state=state),
+            attention_mask=case.attention_mask,
+            decoder_input_ids=case.decoder_input_ids[:, start:position],
+            past_key_values=cache,
+            use_cache=True,
+            output_hidden_states=True,
+        )
+        if cache is not None:
+            ids = case.decoder_input_ids[:, start:position]
+            logits, hidden, past = archive.step(ids, case.attention_mask, past)
+        method = "prefill" if cache is None else "step"
+        cache = expected.past_key_values
+        pairs = [
+            (f"{method}'s logits", logits, expected.logits),
+            (f"{method}'s decoder_last_hidden_state", hidden, expected.decoder_hidden_states[-1]),
+        ]
+        states = flatten(cache)
+        if len(past) != len(states):
+            raise ExportError(f"Expected {len(states)} tensors for {method}'s past but received {len(past)}")
+        pairs += [(f"{method}'s past[{index}]", *pair) for index, pair in enumerate(zip(past, states, strict=True))]
+        require_equal(case.shape, pairs)
+
+
+def compare_greedy(model: T5Model, archive: torch.jit.ScriptModule, case: Case) -> None:
+    """Compare cached steps with the raw logits of `generate`, on the tokens that it chooses."""
+    start_id = decoder_start_token_id(model)
+    generated = model.generate(
+        input_ids=case.input_ids,
+        attention_mask=case.attention_mask,
+        decoder_start_token_id=start_id,
+        pad_token_id=start_id,
+        # No end: every one of the steps is wanted.
+        eos_token_id=-1,
+        max_new_tokens=GREEDY_STEPS,
+        do_sample=False,
+        num_beams=1,
+        output_logits=True,
+        return_dict_in_generate=True,
+    )
+    tokens = generated.sequences
+    if len(generated.logits) != GREEDY_STEPS:
+        raise ExportError(f"Expected {GREEDY_STEPS} steps from generate but received {len(generated.logits)}")
+    state = archive.encode(case.input_ids, case.attention_mask)
+    logits, _, past = archive.prefill(tokens[:, :1], state, case.attention_mask)
+    for step, expected in enumerate(generated.logits):
+        if step > 0:
+            logits, _, past = archive.step(tokens[:, step : step + 1], case.attention_mask, past)
+        require_equal(case.shape, [(f"the logits of greedy step {step}", logits[:, -1], expected)])
+
+
+def decoder_start_token_id(model: T5Model) -> int:
+    """Return the id that every decoding begins with, looked up where Hugging Face does."""
+    for settings in (model.generation_config, model.config):
+        start_id = getattr(settings, "decoder_start_token_id", None)
+        if isinstance(start_id, int):
+            return start_id
+    raise ExportError("Expected decoder_start_token_id in config.json or generation_config.json but received none")
+
+
+def require_equal(shape: Shape, pairs: Iterable[tuple[str, Tensor, Tensor]]) -> None:
+    """Raise ExportError unless each pair has the same type, shape and bits."""
+    for name, received, expected in pairs:
+        difference = describe_difference(received, expected)
+        if difference is not None:
+            raise ExportError(f"Expected {name} bitwise equal to Hugging Face's but received {difference} ({shape})")
+
+
+def describe_difference(received: Tensor, expected: Tensor) -> str | None:
+    """Return None for the same bits, NaN and the sign of zero included; else how the tensors differ."""
+    if received.dtype != expected.dtype or received.shape != expected.shape:
+        return f"{received.dtype} {list(received.shape)} instead of {expected.dtype} {list(expected.shape)}".replace(
+            "torch.", ""
+        )
+    if torch.equal(_bits(received), _bits(expected)):
+        return None
+    differing = int((_bits(received) != _bits(expected)).sum())
+    largest = (received - expected).abs().max().item()
+    return f"{differing} of {received.numel()} values that differ, by up to {largest:.3g}"
+
+
+def _bits(tensor: Tensor) -> Tensor:
+    return tensor.contiguous().view(torch.int32)

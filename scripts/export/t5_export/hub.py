@@ -1,0 +1,51 @@
+"""From a source, a directory or a hub name, to a local directory."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from huggingface_hub import snapshot_download
+
+from t5_export.errors import ExportError, first_line
+
+SETTINGS = [
+    "config.json",
+    "generation_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "spiece.model",
+]
+SAFETENSORS = ["model.safetensors", "model-*.safetensors", "model.safetensors.index.json"]
+PICKLED = ["pytorch_model.bin", "pytorch_model-*.bin", "pytorch_model.bin.index.json"]
+
+
+def fetch(source: str, revision: str | None, check_settings: Callable[[Path], None]) -> Path:
+    """Return a local directory; `check_settings` may refuse it before any weights are downloaded."""
+    local = Path(source)
+    if local.is_dir():
+        if revision is not None:
+            raise ExportError(f"Expected a hub name for --revision but received the directory {source}")
+        check_settings(local)
+        return local
+    if local.exists() or _is_path(source):
+        raise ExportError(f"Expected a directory or a hub name for source but received {source}")
+    directory = _download(source, revision, SETTINGS)
+    check_settings(directory)
+    _download(source, revision, SAFETENSORS)
+    if not any(directory.glob("model*.safetensors")):
+        _download(source, revision, PICKLED)
+    return directory
+
+
+def _is_path(source: str) -> bool:
+    return source.count("/") > 1 or "\\" in source or source.startswith((".", "/", "~"))
+
+
+def _download(name: str, revision: str | None, patterns: list[str]) -> Path:
+    try:
+        return Path(snapshot_download(name, revision=revision, allow_patterns=patterns))
+    except Exception as error:  # the hub's client raises dozens of types, all of which mean "not to be had"
+        raise ExportError(
+            f"Expected a directory or a hub name for source but received {name} ({first_line(error)})"
+        ) from None

@@ -1,0 +1,80 @@
+"""Loads a checkpoint as Hugging Face does, in float32."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
+
+from t5_export.architectures import T5Model
+from t5_export.errors import ExportError, first_line
+
+ALIGNMENT_BYTES = 64
+
+
+def load_model(directory: Path, model_class: type[T5Model]) -> T5Model:
+    """Return the model with its default attention; weights that the checkpoint lacks are never made up."""
+    try:
+        model, info = model_class.from_pretrained(
+            directory, dtype=torch.float32, local_files_only=True, output_loading_info=True
+        )
+    except Exception as error:  # whatever it is, the checkpoint can't be loaded: a message, not a stack
+        raise ExportError(
+            f"Expected a checkpoint of {model_class.__name__} in {directory} ({first_line(error)})"
+        ) from error
+    missing = sorted(info["missing_keys"])
+    if missing:
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise ExportError(
+            f"Expected every weight of {model_class.__name__} but the checkpoint lacks {missing[0]}{more}"
+        )
+    return model.eval()
+
+
+def load_tokenizer(directory: Path) -> PreTrainedTokenizerBase:
+    """Return the tokenizer of the checkpoint."""
+    try:
+        return AutoTokenizer.from_pretrained(directory, local_files_only=True)
+    except Exception as error:  # as above
+        raise ExportError(f"Expected a tokenizer in {directory} ({first_line(error)})") from error
+
+
+def align_weights(model: T5Model) -> None:
+    """Move weights to where PyTorch would have allocated them: at multiples of 64 bytes.
+
+    `from_pretrained` maps them from the file at any offset, and MKL's matrix-vector product rounds by its matrix's
+    address: the same model then gives other last bits. Aligned, as all that PyTorch allocates is, it gives the same
+    ones everywhere.
+    """
+    for tensor in (*model.parameters(), *model.buffers()):
+        if tensor.data_ptr() % ALIGNMENT_BYTES != 0:
+            tensor.data = tensor.data.clone()
+
+
+def quiet_libraries() -> None:
+    """Leave stderr to the exporter's own lines: a warning that matters is an error here."""
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    logging.getLogger("torch").setLevel(logging.ERROR)
+
+
+def check_model(model: Any) -> None:  # noqa: ANN401 (whatever a caller hands over)
+    """Refuse a model whose archive would not be the model: dropout on, another type or device, parts missing."""
+    if not isinstance(model, T5Model):
+        raise ExportError(
+            f"Expected a T5, MT5 or UMT5ForConditionalGeneration for model but received {type(model).__name__}"
+        )
+    training = [name or type(model).__name__ for name, module in model.named_modules() if module.training]
+    if training:
+        raise ExportError(
+            f"Expected a model in evaluation mode but received one with dropout on in {training[0]}: call model.eval()"
+        )
+    for name, tensor in (*model.named_parameters(), *model.named_buffers()):
+        if tensor.is_floating_point() and tensor.dtype != torch.float32:
+            dtype = str(tensor.dtype).removeprefix("torch.")
+            reason = ": T5's activations overflow in it" if tensor.dtype == torch.float16 else ""
+            raise ExportError(f"Expected float32 weights but received {dtype} in {name}{reason}")
+        if tensor.device.type != "cpu":
+            raise ExportError(f"Expected a model on the CPU but received {name} on {tensor.device}")
