@@ -1,7 +1,8 @@
 # add_node_addon(name sources...): a Node-API module `name.node`. cmake-js says where Node's headers and node-addon-api lie.
 function(add_node_addon name)
   add_library(${name} MODULE ${ARGN} ${CMAKE_JS_SRC})
-  set_target_properties(${name} PROPERTIES PREFIX "" SUFFIX ".node")
+  # libtorch is opened before the addon is, from wherever it lies: the binary must not remember where it was built.
+  set_target_properties(${name} PROPERTIES PREFIX "" SUFFIX ".node" SKIP_BUILD_RPATH ON)
   target_include_directories(${name} SYSTEM PRIVATE ${CMAKE_JS_INC})
   target_compile_definitions(${name} PRIVATE NAPI_VERSION=8 NODE_ADDON_API_CPP_EXCEPTIONS)
   target_link_libraries(${name} PRIVATE ${CMAKE_JS_LIB})

@@ -7,6 +7,9 @@ import { capture, run } from "./process.mjs";
 
 const MINIMUM_CMAKE = [3, 20];
 
+/** The addons that a build makes: the one that computes, and the one that opens libtorch for it. */
+export const ADDONS = ["torch_t5.node", "torch_t5_preload.node"];
+
 /** The cmake and ninja of the machine or of the virtual environment, or undefined when one is missing. */
 export function findBuildTools() {
   const cmake = ["cmake", venvProgram("cmake")].find(isCmakeNewEnough);
@@ -21,8 +24,8 @@ function isCmakeNewEnough(program) {
   return major > MINIMUM_CMAKE[0] || (major === MINIMUM_CMAKE[0] && minor >= MINIMUM_CMAKE[1]);
 }
 
-/** Compiles native/ into build/Release. */
-export async function buildAddon() {
+/** Compiles native/ into `<out>/Release`, relative to the repository. */
+export async function buildAddon(out = "build") {
   const cmakeJs = join(
     dirname(createRequire(join(root, "package.json")).resolve("cmake-js/package.json")),
     "bin",
@@ -30,6 +33,8 @@ export async function buildAddon() {
   );
   // Configured each time: a build folder of another libtorch must not go on with that one.
   for (const command of ["configure", "build"]) {
-    await run("addon", execPath, [cmakeJs, command, `--CDTORCH_T5_LIBTORCH=${libtorchDirectory()}`], { cwd: root });
+    await run("addon", execPath, [cmakeJs, command, "--out", out, `--CDTORCH_T5_LIBTORCH=${libtorchDirectory()}`], {
+      cwd: root,
+    });
   }
 }

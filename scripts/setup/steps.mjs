@@ -68,10 +68,10 @@ const addon = {
   inputs: () =>
     fingerprint({
       values: [pinnedTorch(), libtorchDirectory()],
-      files: ["native", "CMakeLists.txt", "scripts/setup/addon.mjs"],
+      files: ["native", "CMakeLists.txt", "cmake", "scripts/setup/addon.mjs"],
     }),
   output: () => join(root, "build", "Release", "torch_t5.node"),
-  perform: buildAddon,
+  perform: () => buildAddon(),
 };
 
 const typescript = {
