@@ -2,10 +2,16 @@
 import { join } from "node:path";
 import { abortable } from "./abort.js";
 import type { GenerationConfig, T5Config } from "./config.js";
-import { directoryPath, type ModelDirectory, readDirectory, verifyFiles } from "./directory.js";
+import { directoryPath, type ModelDirectory, readDirectory, verifyContents, verifySizes } from "./directory.js";
 import { type CallSite, captureCallSite, errorFor, T5Error } from "./errors.js";
 import { type ForwardInput, readInputs } from "./inputs.js";
-import { loadNative, type NativeForwardRequest, type NativeForwardResult, type NativeModel } from "./native.js";
+import {
+  loadNative,
+  type Native,
+  type NativeForwardRequest,
+  type NativeForwardResult,
+  type NativeModel,
+} from "./native.js";
 import {
   type CheckedLoadOptions,
   checkLoadOptions,
@@ -155,8 +161,11 @@ async function load<Model>(
   ) => Model,
 ): Promise<Model> {
   const directory = await readDirectory(path);
-  await verifyFiles(directory);
-  const { addon, libtorch } = loadNative();
+  await verifySizes(directory);
+  // Large files are hashed on another thread while libtorch is opened here; the archive itself waits for the outcome.
+  const [verified, opened] = await Promise.allSettled([verifyContents(directory), openNative()]);
+  unwrap(verified);
+  const { addon, libtorch } = unwrap(opened);
   const loading = addon.load({
     path: join(path, "model.pt"),
     device,
@@ -165,8 +174,19 @@ async function load<Model>(
     interOpThreads,
     maxQueueLength,
   });
-  const [native, tokenizer] = await Promise.all([loading, T5Tokenizer.find(path)]);
-  return construct(directory, tokenizer, precision, native, (buffer) => addon.release(buffer));
+  const [native, tokenizer] = await Promise.allSettled([loading, T5Tokenizer.find(path)]);
+  if (tokenizer.status === "rejected" && native.status === "fulfilled") await native.value.dispose();
+  const release = (buffer: ArrayBufferLike) => addon.release(buffer);
+  return construct(directory, unwrap(tokenizer), precision, unwrap(native), release);
+}
+
+async function openNative(): Promise<Native> {
+  return loadNative();
+}
+
+function unwrap<Value>(outcome: PromiseSettledResult<Value>): Value {
+  if (outcome.status === "rejected") throw outcome.reason;
+  return outcome.value;
 }
 
 /** What `read` returns. Whatever it throws, code of the caller's included, becomes a T5Error with the caller's stack. */

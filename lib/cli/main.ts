@@ -1,0 +1,66 @@
+#!/usr/bin/env node
+// The `torch-t5` program: picks the command, and turns failures into one line and an exit code.
+import { argv } from "node:process";
+import { type Command, EXIT, UsageError } from "./command.js";
+import { doctorCommand } from "./doctor.js";
+import { exportCommand } from "./export.js";
+import { messageOf } from "./failure.js";
+import { logitsCommand } from "./logits.js";
+import { complain, print } from "./output.js";
+import { packageVersion } from "./package.js";
+import { setupCommand } from "./setup.js";
+import { verifyCommand } from "./verify.js";
+
+const commands: readonly Command[] = [logitsCommand, exportCommand, verifyCommand, doctorCommand, setupCommand];
+const NAME_WIDTH = 10;
+const HELP = ["--help", "-h"];
+const VERSION = ["--version", "-v"];
+
+const usage = `torch-t5 <command> [options]
+
+T5 logits, identical to PyTorch's.
+
+${commands.map(({ name, summary }) => `  ${name.padEnd(NAME_WIDTH)}${summary}`).join("\n")}
+
+torch-t5 <command> --help tells more about a command; torch-t5 --version prints the version.
+Exit codes: 0 done, 1 failed, 2 the command line can't be understood.`;
+
+async function main(args: readonly string[]): Promise<number> {
+  const [name = "", ...rest] = args;
+  if (HELP.includes(name) || (name === "help" && rest.length === 0)) {
+    print(usage);
+    return EXIT.ok;
+  }
+  if (VERSION.includes(name)) {
+    print(packageVersion());
+    return EXIT.ok;
+  }
+  const command = commands.find((candidate) => candidate.name === name);
+  if (command === undefined) {
+    const received = name === "" ? "none" : JSON.stringify(name);
+    throw new UsageError(
+      `Expected a command (${commands.map((known) => known.name).join(", ")}) but received ${received}`,
+    );
+  }
+  if (asksForHelp(rest)) {
+    print(command.help);
+    return EXIT.ok;
+  }
+  return command.run(rest);
+}
+
+function asksForHelp(args: readonly string[]): boolean {
+  const end = args.indexOf("--");
+  return args.slice(0, end === -1 ? args.length : end).some((argument) => HELP.includes(argument));
+}
+
+main(argv.slice(2)).then(
+  (code) => {
+    process.exitCode = code;
+  },
+  (error: unknown) => {
+    const isUsage = error instanceof UsageError;
+    complain(`torch-t5: ${messageOf(error)}${isUsage ? "; torch-t5 --help tells more" : ""}`);
+    process.exitCode = isUsage ? EXIT.usage : EXIT.failure;
+  },
+);
