@@ -23,28 +23,27 @@ export interface HiddenStatesResult {
   readonly decoderLastHiddenState: Tensor;
 }
 
-type Selected<Options extends ForwardOptions> = Options extends { readonly topK: number }
+type Given<Options extends ForwardOptions, Name extends keyof ForwardOptions> = Name extends keyof Options
+  ? Options[Name]
+  : undefined;
+
+// In brackets, so that an option that may be one thing or another is looked at as a whole.
+type Selected<TopKOption> = [TopKOption] extends [number]
   ? TopKResult
-  : Options extends { readonly topK?: undefined }
+  : [TopKOption] extends [undefined]
     ? LogitsResult
     : LogitsResult | TopKResult;
 
-type WithLoss<Options extends ForwardOptions> = Options extends { readonly loss: true }
-  ? LossResult
-  : Options extends { readonly loss?: false | undefined }
+type Added<Option, Result> = [Option] extends [true]
+  ? Result
+  : [Option] extends [false | undefined]
     ? unknown
-    : Partial<LossResult>;
-
-type WithHiddenStates<Options extends ForwardOptions> = Options extends { readonly hiddenStates: true }
-  ? HiddenStatesResult
-  : Options extends { readonly hiddenStates?: false | undefined }
-    ? unknown
-    : Partial<HiddenStatesResult>;
+    : Partial<Result>;
 
 /** `logits`, or `values` and `indices` with `topK`; `loss` and the hidden states where the options ask for them. */
-export type ForwardResult<Options extends ForwardOptions = Record<never, never>> = Selected<Options> &
-  WithLoss<Options> &
-  WithHiddenStates<Options>;
+export type ForwardResult<Options extends ForwardOptions = Record<never, never>> = Selected<Given<Options, "topK">> &
+  Added<Given<Options, "loss">, LossResult> &
+  Added<Given<Options, "hiddenStates">, HiddenStatesResult>;
 
 /** Wraps a native result. `release` frees a tensor's memory. */
 export function wrapResult<Options extends ForwardOptions>(

@@ -1,0 +1,23 @@
+// Directories that exist for one test.
+import { cpSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { demoModel } from "torch-t5";
+
+/** Runs `use` on an empty directory that is removed afterwards. */
+export async function withDirectory<Result>(use: (directory: string) => Promise<Result> | Result): Promise<Result> {
+  const directory = mkdtempSync(join(tmpdir(), "torch-t5-test-"));
+  try {
+    return await use(directory);
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+/** Runs `use` on a copy of the embedded model. */
+export function withModelCopy<Result>(use: (directory: string) => Promise<Result> | Result): Promise<Result> {
+  return withDirectory((directory) => {
+    cpSync(demoModel, directory, { recursive: true });
+    return use(directory);
+  });
+}

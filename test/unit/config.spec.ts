@@ -1,0 +1,115 @@
+import assert from "node:assert/strict";
+import { parseConfig, parseGenerationConfig, parseJson } from "#lib/config.js";
+import { parseManifest } from "#lib/manifest.js";
+
+const config = {
+  model_type: "t5",
+  vocab_size: 100,
+  d_model: 8,
+  d_kv: 4,
+  d_ff: 16,
+  num_layers: 2,
+  num_heads: 2,
+  feed_forward_proj: "gated-gelu",
+};
+const sha256 = "0".repeat(64);
+const file = { bytes: 1, sha256 };
+const manifest = {
+  formatVersion: 1,
+  torch: "2.15.0",
+  transformers: "5.23.0",
+  modelType: "t5",
+  architecture: "T5ForConditionalGeneration",
+  attention: "sdpa",
+  dtype: "float32",
+  intraOpThreads: 2,
+  files: { "model.pt": file, "config.json": file },
+};
+const corrupt = (message: RegExp) => ({ name: "T5Error", code: "ERR_MODEL_CORRUPT", message });
+
+describe("config.json", () => {
+  it("is read into camelCase, with Hugging Face's defaults", () => {
+    const read = parseConfig(config, {});
+    assert.equal(read.vocabSize, 100);
+    assert.equal(read.numDecoderLayers, 2);
+    assert.equal(read.feedForwardProj, "gated-gelu");
+    assert.deepEqual([read.padTokenId, read.eosTokenId, read.decoderStartTokenId], [0, 1, 0]);
+    assert.ok(Object.isFrozen(read));
+  });
+
+  it("says the decoder start id, before generation_config.json and the pad id do", () => {
+    const generation = parseGenerationConfig({ decoder_start_token_id: 5 });
+    assert.equal(parseConfig({ ...config, decoder_start_token_id: 4 }, generation).decoderStartTokenId, 4);
+    assert.equal(parseConfig(config, generation).decoderStartTokenId, 5);
+    assert.equal(parseConfig({ ...config, pad_token_id: 3 }, {}).decoderStartTokenId, 3);
+  });
+
+  it("may have several end-of-sequence ids; the first one counts", () => {
+    assert.equal(parseConfig({ ...config, eos_token_id: [7, 8] }, {}).eosTokenId, 7);
+  });
+
+  const wrong: readonly (readonly [promise: string, value: unknown, message: RegExp])[] = [
+    ["no object", 3, /a JSON object for config.json but received 3/],
+    ["another architecture", { ...config, model_type: "bart" }, /one of t5, mt5, umt5 for model_type .* "bart"/],
+    ["no vocabulary", { ...config, vocab_size: undefined }, /a positive integer for vocab_size .* undefined/],
+    ["a size that isn't one", { ...config, d_model: "8" }, /for d_model in config.json but received "8"/],
+    ["no layers", { ...config, num_layers: 0 }, /for num_layers/],
+    ["a pad id that the vocabulary lacks", { ...config, pad_token_id: 100 }, /from 0 to 99 for pad_token_id .* 100/],
+    ["a start id that isn't one", { ...config, decoder_start_token_id: -1 }, /decoder_start_token_id .* -1/],
+  ];
+  for (const [promise, value, message] of wrong) {
+    it(`is refused with ${promise}`, () => assert.throws(() => parseConfig(value, {}), corrupt(message)));
+  }
+});
+
+describe("generation_config.json", () => {
+  it("is read into camelCase, or is empty where there is none", () => {
+    assert.deepEqual(parseGenerationConfig({ max_new_tokens: 3, top_k: 5 }), { maxNewTokens: 3, topK: 5 });
+    assert.deepEqual(parseGenerationConfig(undefined), {});
+  });
+});
+
+describe("a JSON file", () => {
+  it("is refused with its beginning when it isn't JSON", () => {
+    assert.throws(
+      () => parseJson("{ nonsense", "config.json"),
+      corrupt(/JSON for config.json but received "\{ nonsense"/),
+    );
+  });
+});
+
+describe("manifest.json", () => {
+  it("is read with the size and the hash of every file", () => {
+    const read = parseManifest(manifest);
+    assert.equal(read.torch, "2.15.0");
+    assert.deepEqual({ ...read.files["model.pt"] }, file);
+  });
+
+  const withFiles = (files: unknown) => ({ ...manifest, files });
+  const wrong: readonly (readonly [promise: string, value: unknown, message: RegExp])[] = [
+    ["no object", null, /a JSON object for manifest.json but received null/],
+    ["another format version", { ...manifest, formatVersion: 2 }, /Expected 1, .*export the model again.* received 2/],
+    ["no format version", { ...manifest, formatVersion: undefined }, /formatVersion .* undefined/],
+    ["no torch version", { ...manifest, torch: "" }, /a string for torch in manifest.json/],
+    ["another dtype", { ...manifest, dtype: "float16" }, /float32 for dtype .* "float16"/],
+    ["no thread count", { ...manifest, intraOpThreads: 0 }, /intraOpThreads/],
+    ["no files", withFiles(undefined), /for files in manifest.json but received undefined/],
+    ["no model.pt", withFiles({ "config.json": file }), /Expected model.pt for the files/],
+    ["no config.json", withFiles({ "model.pt": file }), /Expected config.json for the files/],
+    ["a negative size", withFiles({ ...manifest.files, a: { bytes: -1, sha256 } }), /a byte count for bytes .* -1/],
+    ["a hash that isn't one", withFiles({ ...manifest.files, a: { bytes: 1, sha256: "0" } }), /a SHA-256 for sha256/],
+    ...["../a", "/a", "a/../b", "a//b", ".", "", "c:/a", "a\\b"].map(
+      (path) =>
+        [`the path ${JSON.stringify(path)}`, withFiles({ ...manifest.files, [path]: file }), /a path inside/] as const,
+    ),
+  ];
+  for (const [promise, value, message] of wrong) {
+    it(`is refused with ${promise}`, () => assert.throws(() => parseManifest(value), corrupt(message)));
+  }
+
+  it("can't reach the prototype of objects", () => {
+    const files = JSON.parse(`{"__proto__": {"bytes": 1, "sha256": "${sha256}"}}`);
+    assert.throws(() => parseManifest(withFiles(files)), corrupt(/Expected model.pt/));
+    assert.equal(Object.hasOwn(Object.prototype, "bytes"), false);
+  });
+});
