@@ -1,0 +1,89 @@
+"""What the tests may ask for."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from families import FAMILIES, load_checkpoint, load_exported, write_checkpoint
+from t5_export import export_source
+from torch import Tensor
+from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+
+Request = Mapping[str, Any]
+Reply = dict[str, Any]
+
+
+class Operations:
+    """The models made so far, by name, and the operations on them."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._models: dict[str, PreTrainedModel] = {}
+        self._tokenizers: dict[str, PreTrainedTokenizerBase] = {}
+        self._files = 0
+        self._operations: Mapping[str, Callable[[Request], Reply]] = {
+            "make": self.make,
+            "open": self.open,
+            "forward": self.forward,
+            "shiftRight": self.shift_right,
+            "tokenize": self.tokenize,
+        }
+
+    def run(self, operation: str, request: Request) -> Reply:
+        """Run one operation."""
+        return self._operations[operation](request)
+
+    def make(self, request: Request) -> Reply:
+        """Write a family's random checkpoint, export it, and load the original with `from_pretrained`."""
+        name = request["family"]
+        checkpoint, exported = self._directory / f"{name}-hf", self._directory / f"{name}-exported"
+        write_checkpoint(FAMILIES[name], checkpoint, request["seed"])
+        torch.set_num_threads(1)  # so small a model only loses by more
+        export_source(str(checkpoint), exported, with_tokenizer=False)
+        self._models[name] = load_checkpoint(FAMILIES[name], checkpoint)
+        return {"directory": str(exported), "vocabSize": self._models[name].config.vocab_size}
+
+    def open(self, request: Request) -> Reply:
+        """Load the model and, if it has one, the tokenizer of an exported directory under a name."""
+        name, directory = request["name"], Path(request["directory"])
+        self._models[name] = load_exported(directory)
+        if (directory / "tokenizer_config.json").is_file():
+            self._tokenizers[name] = AutoTokenizer.from_pretrained(directory)
+        return {"directory": str(directory), "vocabSize": self._models[name].config.vocab_size}
+
+    def forward(self, request: Request) -> Reply:
+        """Run `model(...)` as a user does; ids, mask and labels are nested lists, what is absent is not passed."""
+        torch.set_num_threads(request["threads"])
+        names = {
+            "inputIds": "input_ids",
+            "attentionMask": "attention_mask",
+            "decoderInputIds": "decoder_input_ids",
+            "labels": "labels",
+        }
+        arguments = {theirs: torch.tensor(request[ours]) for ours, theirs in names.items() if ours in request}
+        with torch.inference_mode():
+            output = self._models[request["model"]](**arguments, output_hidden_states=True)
+        reply = {
+            "logits": self._write(output.logits),
+            "encoderLastHiddenState": self._write(output.encoder_last_hidden_state),
+            "decoderLastHiddenState": self._write(output.decoder_hidden_states[-1]),
+        }
+        return reply if output.loss is None else {**reply, "loss": self._write(output.loss)}
+
+    def shift_right(self, request: Request) -> Reply:
+        """Shift labels as the model does for teacher forcing."""
+        model = self._models[request["model"]]
+        shifted = model.prepare_decoder_input_ids_from_labels(torch.tensor(request["labels"]))
+        return {"decoderInputIds": shifted.tolist()}
+
+    def tokenize(self, request: Request) -> Reply:
+        """Tokenize texts, padded on the right."""
+        encoded = self._tokenizers[request["model"]](request["texts"], padding=True, return_tensors="pt")
+        return {"inputIds": encoded.input_ids.tolist(), "attentionMask": encoded.attention_mask.tolist()}
+
+    def _write(self, tensor: Tensor) -> Reply:
+        self._files += 1
+        name = f"{self._files}.bin"
+        (self._directory / name).write_bytes(tensor.contiguous().numpy().astype("<f4", copy=False).tobytes())
+        return {"file": name, "shape": list(tensor.shape)}
