@@ -98,7 +98,7 @@ export class T5Tokenizer {
   /** The texts of several rows of ids. Throws ERR_INVALID_ARGUMENT. */
   batchDecode(rows: readonly IdRow[], options?: DecodeOptions): readonly string[] {
     if (!Array.isArray(rows)) throw expected("an array of rows of ids", "rows", rows);
-    return rows.map((row: IdRow) => this.decode(row, options));
+    return Array.from(rows, (row: IdRow) => this.decode(row, options));
   }
 
   /** The token of an id, for instance "▁the", or undefined where the vocabulary has none. */
@@ -110,7 +110,8 @@ export class T5Tokenizer {
   encodePadded(texts: unknown, name: string, maxLength?: number): PaddedBatch {
     if (!Array.isArray(texts)) throw expected("an array of strings", name, texts);
     if (texts.length === 0) throw expected("at least one text", name, texts);
-    const rows = texts.map((text: unknown, index) => this.#encode(text, `${name}[${index}]`, maxLength));
+    // Array.from visits holes, which map would leave in the rows.
+    const rows = Array.from(texts, (text: unknown, index) => this.#encode(text, `${name}[${index}]`, maxLength));
     return padRows(rows, this.#codec.padTokenId);
   }
 
