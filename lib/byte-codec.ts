@@ -24,6 +24,7 @@ const specialPattern = /(\s*(?:<pad>|<\/s>|<unk>)\s*|<extra_id_\d+>)/;
 export const byteCodec: Codec = {
   padTokenId: PAD,
   eosTokenId: EOS,
+  longestWord: Number.POSITIVE_INFINITY,
   encode(text) {
     const ids = text.split(specialPattern).flatMap((part) => {
       const special = specialIdOfToken.get(part.trim());

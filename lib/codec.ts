@@ -4,6 +4,8 @@
 export interface Codec {
   readonly padTokenId: number;
   readonly eosTokenId: number;
+  /** How long a word without white space may be, in UTF-16 units. */
+  readonly longestWord: number;
   /** The ids of a text, the end-of-sequence id last. */
   encode(text: string): readonly number[];
   /** The text of ids; those that stand for nothing are left out. */

@@ -3,6 +3,9 @@ import { Tokenizer } from "@huggingface/tokenizers";
 import type { Codec } from "./codec.js";
 import { T5Error } from "./errors.js";
 
+/** The library's lattice takes about 1 KB of heap per character of a word, which normalization may make 18 times as long. */
+const LONGEST_WORD = 2 ** 15;
+
 type Json = Readonly<Record<string, unknown>>;
 
 /** The tokenization that tokenizer.json and tokenizer_config.json describe. Throws ERR_MODEL_CORRUPT. */
@@ -18,6 +21,7 @@ export function subwordCodec(tokenizerJson: Json, tokenizerConfig: Json): Codec 
   return {
     padTokenId: idOf(tokenizerConfig.pad_token, "<pad>"),
     eosTokenId: idOf(tokenizerConfig.eos_token, "</s>"),
+    longestWord: LONGEST_WORD,
     encode: (text) => tokenizer.encode(text).ids,
     decode(ids, skipSpecialTokens) {
       const known = ids.filter((id) => tokenizer.id_to_token(id) !== undefined);

@@ -12,6 +12,10 @@ import type { IdRow } from "./ids.js";
 import { subwordCodec } from "./subword-codec.js";
 import { checkFlag, checkInteger, checkOptions, expected } from "./validation.js";
 
+/** Far beyond what a model can attend to; a bound on time and memory all the same. */
+const LONGEST_TEXT = 2 ** 20;
+const WHITE_SPACE = /\s+/;
+
 /** One encoded text. */
 export interface Encoding {
   /** Token ids, the end-of-sequence id last. */
@@ -117,6 +121,7 @@ export class T5Tokenizer {
 
   #encode(text: unknown, name: string, maxLength: number | undefined): readonly number[] {
     if (typeof text !== "string") throw expected("a string", name, text);
+    checkText(text, name, this.#codec.longestWord);
     const ids = this.#tryEncode(text, name);
     if (maxLength === undefined || ids.length <= maxLength) return ids;
     return [...ids.slice(0, maxLength - 1), this.#codec.eosTokenId];
@@ -126,11 +131,18 @@ export class T5Tokenizer {
     try {
       return this.#codec.encode(text);
     } catch (cause) {
-      // For instance a single word of a million letters, which overflows the stack of the library.
       const { code, message } = expected("a text that the tokenizer can take", name, text);
       throw new T5Error(code, message, { cause });
     }
   }
+}
+
+/** Refuses texts on which tokenization would exhaust the process's memory instead of failing. */
+function checkText(text: string, name: string, longestWord: number): void {
+  if (text.length > LONGEST_TEXT) throw expected(`at most ${LONGEST_TEXT} characters`, name, text.length);
+  if (text.length <= longestWord) return;
+  const word = text.split(WHITE_SPACE).find(({ length }) => length > longestWord);
+  if (word !== undefined) throw expected(`no word of more than ${longestWord} characters`, name, word);
 }
 
 function checkEncodeOptions(options: unknown): number | undefined {

@@ -1,0 +1,195 @@
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { demoModel, readManifest, type T5ErrorCode, T5ForConditionalGeneration, T5Tokenizer } from "torch-t5";
+import { withModelCopy } from "../support/directory.js";
+
+const load = (directory: unknown, options: unknown = { device: "cpu" }) =>
+  T5ForConditionalGeneration.fromPretrained(directory as string, options as object);
+
+/** Changes one file of a model, and with `signed` the manifest too, so that only the content is wrong. */
+function change(directory: string, name: string, edit: (before: Buffer) => Buffer | string, signed = false): void {
+  const path = join(directory, name);
+  const after = Buffer.from(edit(readFileSync(path)));
+  writeFileSync(path, after);
+  if (!signed) return;
+  const manifest = JSON.parse(readFileSync(join(directory, "manifest.json"), "utf8"));
+  manifest.files[name] = { bytes: after.length, sha256: createHash("sha256").update(after).digest("hex") };
+  writeFileSync(join(directory, "manifest.json"), JSON.stringify(manifest));
+}
+
+const changeManifest = (edit: (manifest: Record<string, unknown>) => unknown) => (directory: string) =>
+  change(directory, "manifest.json", (before) => JSON.stringify(edit(JSON.parse(before.toString()))));
+
+function flipByte(before: Buffer): Buffer {
+  const after = Buffer.from(before);
+  const middle = after.length >> 1;
+  after[middle] = (after[middle] ?? 0) ^ 1;
+  return after;
+}
+
+interface Broken {
+  readonly promise: string;
+  readonly breakIt: (directory: string) => void;
+  readonly code?: T5ErrorCode;
+  readonly message: RegExp;
+}
+
+const broken: readonly Broken[] = [
+  {
+    promise: "has no manifest",
+    breakIt: (directory) => rmSync(join(directory, "manifest.json")),
+    code: "ERR_MODEL_NOT_FOUND",
+    message: /`torch-t5 export` wrote for the model but found no manifest\.json/,
+  },
+  {
+    promise: "has a manifest that isn't JSON",
+    breakIt: (directory) => change(directory, "manifest.json", () => "{"),
+    message: /Expected JSON for manifest.json but received "\{"/,
+  },
+  {
+    promise: "has another format version",
+    breakIt: changeManifest((manifest) => ({ ...manifest, formatVersion: 2 })),
+    message: /for formatVersion in manifest.json but received 2/,
+  },
+  {
+    promise: "has a truncated archive",
+    breakIt: (directory) => truncateSync(join(directory, "model.pt"), 1000),
+    message: /Expected \d+ bytes for the size of model.pt but received 1000/,
+  },
+  {
+    promise: "has a changed byte in its archive",
+    breakIt: (directory) => change(directory, "model.pt", flipByte),
+    message: /Expected SHA-256 [0-9a-f]+… for model.pt but received "[0-9a-f]+…"/,
+  },
+  {
+    promise: "has a changed byte in its probes",
+    breakIt: (directory) => change(directory, "parity.safetensors", flipByte),
+    message: /for parity.safetensors/,
+  },
+  {
+    promise: "lacks a file",
+    breakIt: (directory) => rmSync(join(directory, "model.pt")),
+    message: /Expected the file model.pt that manifest.json lists .* found none/,
+  },
+  {
+    promise: "lacks its configuration",
+    breakIt: (directory) => rmSync(join(directory, "config.json")),
+    message: /Expected the file config.json/,
+  },
+  {
+    promise: "is of another architecture",
+    breakIt: (directory) =>
+      change(
+        directory,
+        "config.json",
+        (text) => text.toString().replace(/"model_type": "\w+"/, '"model_type": "bart"'),
+        true,
+      ),
+    message: /for model_type in config.json but received "bart"/,
+  },
+  {
+    promise: "has a configuration that isn't JSON",
+    breakIt: (directory) => change(directory, "config.json", () => "nonsense", true),
+    message: /JSON for config.json/,
+  },
+  {
+    promise: "has an archive that isn't TorchScript",
+    breakIt: (directory) => change(directory, "model.pt", () => "not an archive at all", true),
+    message: /model\.pt/,
+  },
+  {
+    promise: "has an archive of the right length that is cut off inside",
+    breakIt: (directory) => change(directory, "model.pt", (archive) => archive.subarray(0, archive.length >> 1), true),
+    message: /model\.pt/,
+  },
+  {
+    promise: "has a tokenizer that isn't one",
+    breakIt: (directory) => change(directory, "tokenizer.json", () => "{}", true),
+    message: /for tokenizer.json/,
+  },
+  {
+    promise: "names a file outside of it",
+    breakIt: changeManifest((manifest) => ({ ...manifest, files: { ...(manifest.files as object), "../x": {} } })),
+    message: /a path inside the directory/,
+  },
+];
+
+describe("a model directory", () => {
+  for (const { promise, breakIt, code = "ERR_MODEL_CORRUPT", message } of broken) {
+    it(`is refused when it ${promise}`, async () => {
+      await withModelCopy(async (directory) => {
+        breakIt(directory);
+        await assert.rejects(load(directory), { name: "T5Error", code, message });
+      });
+    });
+  }
+
+  it("is refused when it is missing, or a file", async () => {
+    for (const path of ["/nonexistent", join(demoModel, "config.json"), "\u{1f600}"]) {
+      await assert.rejects(load(path), { name: "T5Error", code: "ERR_MODEL_NOT_FOUND", message: /torch-t5 export/ });
+    }
+  });
+
+  it("has the caller's line on top of the stack when it is refused", async () => {
+    const error: unknown = await load("/nonexistent").catch((thrown: unknown) => thrown);
+    assert.match(String((error as Error).stack).split("\n")[1] ?? "", /load\.spec\.ts/);
+  });
+
+  it("without its tokenizer takes ids, and says so where it is given text", async () => {
+    await withModelCopy(async (directory) => {
+      const names = ["tokenizer.json", "tokenizer_config.json"];
+      for (const name of names) rmSync(join(directory, name));
+      changeManifest((manifest) => {
+        const files = Object.entries(manifest.files as object).filter(([name]) => !names.includes(name));
+        return { ...manifest, files: Object.fromEntries(files) };
+      })(directory);
+      await using t5 = await load(directory);
+      assert.equal(t5.tokenizer, undefined);
+      assert.equal((await t5.forward({ inputIds: [[3, 1]] })).logits.shape[0], 1);
+      const refused = { code: "ERR_INVALID_ARGUMENT", message: /inputIds .* because the model has no tokenizer/ };
+      await assert.rejects(t5.forward("text"), refused);
+      await assert.rejects(t5.forward({ inputIds: [[3, 1]], target: "text" }), refused);
+      await assert.rejects(T5Tokenizer.fromPretrained(directory), { code: "ERR_MODEL_NOT_FOUND" });
+    });
+  });
+
+  it("tells its manifest without loading the model", async () => {
+    const { formatVersion, files } = await readManifest(demoModel);
+    assert.equal(formatVersion, 1);
+    assert.ok("model.pt" in files);
+    await assert.rejects(readManifest("/nonexistent"), { code: "ERR_MODEL_NOT_FOUND" });
+  });
+});
+
+describe("load options", () => {
+  const wrong: readonly (readonly [promise: string, directory: unknown, options: unknown, message: RegExp])[] = [
+    ["no directory", undefined, undefined, /a path or a file: URL for directory but received undefined/],
+    ["an empty directory", "", undefined, /for directory but received ""/],
+    ["a path with a zero byte", "a\0b", undefined, /for directory but received "a\\u0000b"/],
+    ["a URL of the web", new URL("https://example.com/"), undefined, /for directory but received "https:/],
+    ["options that aren't any", demoModel, 5, /an object for options but received 5/],
+    ["an unknown option", demoModel, { devcie: "cpu" }, /the names in options .*"devcie"; did you mean device\?/],
+    ["another device", demoModel, { device: "gpu" }, /"cuda:<number>" for options.device but received "gpu"/],
+    ["a device that isn't text", demoModel, { device: 0 }, /for options.device but received 0/],
+    ["a device without a number", demoModel, { device: "cuda:" }, /for options.device/],
+    ["another precision", demoModel, { precision: "int8" }, /"exact", the only one available .* received "int8"/],
+    ["no threads", demoModel, { intraOpThreads: 0 }, /from 1 to 1024 for options.intraOpThreads but received 0/],
+    ["a fraction of a thread", demoModel, { interOpThreads: 1.5 }, /options.interOpThreads but received 1.5/],
+    ["a thread count in words", demoModel, { intraOpThreads: "2" }, /options.intraOpThreads but received "2"/],
+    ["an empty queue", demoModel, { maxQueueLength: 0 }, /at least 1 for options.maxQueueLength but received 0/],
+  ];
+  for (const [promise, directory, options, message] of wrong) {
+    it(`are refused: ${promise}`, async () => {
+      await assert.rejects(load(directory, options), { name: "T5Error", code: "ERR_INVALID_ARGUMENT", message });
+    });
+  }
+
+  it("may name a device that this machine lacks, which says so", async () => {
+    const lacks = { name: "T5Error", code: "ERR_DEVICE_UNAVAILABLE" };
+    await assert.rejects(load(demoModel, { device: "cuda:9999" }), lacks);
+  });
+
+  it("reject, and never throw at the call", () => assert.rejects(load(5)));
+});

@@ -1,0 +1,137 @@
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import fc from "fast-check";
+import { demoModel, T5Tokenizer } from "torch-t5";
+import { byteCodec } from "#lib/byte-codec.js";
+import { withDirectory } from "../support/directory.js";
+
+describe("the tokenizer of the embedded model", () => {
+  let tokenizer: T5Tokenizer;
+  before(async () => {
+    tokenizer = await T5Tokenizer.fromPretrained(demoModel);
+  });
+  const text = "spell number: 48213";
+
+  it("ends a text with the end-of-sequence id, and an empty text is that id alone", () => {
+    const { ids } = tokenizer.encode(text);
+    assert.ok(ids instanceof Int32Array && ids.length > 1);
+    assert.equal(ids.at(-1), tokenizer.eosTokenId);
+    assert.deepEqual([...tokenizer.encode("").ids], [tokenizer.eosTokenId]);
+  });
+
+  it("decodes what it encoded", () => {
+    const { ids } = tokenizer.encode(text);
+    assert.equal(tokenizer.decode(ids, { skipSpecialTokens: true }), text);
+    assert.equal(tokenizer.decode(ids), `${text}</s>`);
+    assert.equal(tokenizer.decode([...ids]), `${text}</s>`);
+    assert.equal(tokenizer.decode(BigInt64Array.from(ids, BigInt)), `${text}</s>`);
+  });
+
+  it("pads a batch on the right, with its mask", () => {
+    const { inputIds, attentionMask, shape } = tokenizer.encodeBatch(["", text]);
+    const { ids } = tokenizer.encode(text);
+    assert.deepEqual(shape, [2, ids.length]);
+    const padding = Array(ids.length - 1).fill(tokenizer.padTokenId);
+    assert.deepEqual([...inputIds], [tokenizer.eosTokenId, ...padding, ...ids]);
+    assert.deepEqual([...attentionMask], [1, ...padding.map(() => 0), ...ids.map(() => 1)]);
+  });
+
+  it("cuts long texts and keeps the end of sequence", () => {
+    const { ids } = tokenizer.encode(text);
+    assert.deepEqual([...tokenizer.encode(text, { maxLength: 4 }).ids], [...ids.slice(0, 3), tokenizer.eosTokenId]);
+    assert.deepEqual([...tokenizer.encode(text, { maxLength: 1 }).ids], [tokenizer.eosTokenId]);
+    assert.deepEqual([...tokenizer.encode(text, { maxLength: 1000 }).ids], [...ids]);
+    assert.deepEqual(tokenizer.encodeBatch([text, ""], { maxLength: 3 }).shape, [2, 3]);
+  });
+
+  it("decodes batches, empty rows, and ids that the vocabulary lacks", () => {
+    const { ids } = tokenizer.encode("seven");
+    assert.deepEqual(tokenizer.batchDecode([ids, [], [2 ** 30]], { skipSpecialTokens: true }), ["seven", "", ""]);
+  });
+
+  it("names its tokens", () => {
+    assert.equal(tokenizer.idToToken(tokenizer.eosTokenId), "</s>");
+    assert.equal(tokenizer.idToToken(tokenizer.padTokenId), "<pad>");
+    assert.equal(tokenizer.idToToken(2 ** 30), undefined);
+  });
+
+  it("takes any text at all", () => {
+    fc.assert(
+      fc.property(fc.string({ unit: "binary", maxLength: 60 }), (any) => {
+        const { ids } = tokenizer.encode(any);
+        assert.equal(ids.at(-1), tokenizer.eosTokenId);
+        tokenizer.decode(ids);
+      }),
+    );
+    assert.ok(tokenizer.encode("\ud800").ids.length > 0, "half of a surrogate pair");
+  });
+
+  it("refuses texts on which its library would exhaust the memory, and goes on", () => {
+    const refused = (message: RegExp) => ({ code: "ERR_INVALID_ARGUMENT", message });
+    assert.throws(() => tokenizer.encode("ab".repeat(2 ** 15)), refused(/no word of more than 32768 .* "abab/));
+    assert.throws(() => tokenizer.encode("a ".repeat(2 ** 20)), refused(/at most 1048576 characters .* 2097152/));
+    assert.ok(tokenizer.encode("ab ".repeat(2 ** 14)).ids.length > 2 ** 14, "a long text of short words is taken");
+  });
+
+  const wrong: readonly (readonly [promise: string, use: () => unknown, message: RegExp])[] = [
+    ["a text that isn't one", () => tokenizer.encode(5 as never), /a string for text but received 5/],
+    ["texts that aren't an array", () => tokenizer.encodeBatch("a" as never), /an array of strings for texts/],
+    ["no texts", () => tokenizer.encodeBatch([]), /at least one text for texts/],
+    ["one wrong text", () => tokenizer.encodeBatch(["a", null as never]), /for texts\[1\] but received null/],
+    ["a length of 0", () => tokenizer.encode("a", { maxLength: 0 }), /for options.maxLength but received 0/],
+    ["an unknown option", () => tokenizer.encode("a", { maxlength: 1 } as never), /did you mean maxLength/],
+    ["ids that aren't an array", () => tokenizer.decode(5 as never), /an array of ids for ids but received 5/],
+    ["a negative id", () => tokenizer.decode([-1]), /for ids\[0\] but received -1/],
+    ["an id that isn't one", () => tokenizer.decode(["a" as never]), /for ids\[0\] but received "a"/],
+    ["rows that aren't an array", () => tokenizer.batchDecode(5 as never), /for rows but received 5/],
+    ["a row that isn't one", () => tokenizer.batchDecode([[1], 5 as never]), /an array of ids for ids but received 5/],
+  ];
+  for (const [promise, use, message] of wrong) {
+    it(`refuses ${promise}`, () => assert.throws(use, { name: "T5Error", code: "ERR_INVALID_ARGUMENT", message }));
+  }
+});
+
+describe("the tokenizer of ByT5", () => {
+  it("is found by the class in tokenizer_config.json", async () => {
+    await withDirectory(async (directory) => {
+      writeFileSync(join(directory, "tokenizer_config.json"), '{"tokenizer_class": "ByT5Tokenizer"}');
+      const tokenizer = await T5Tokenizer.fromPretrained(directory);
+      assert.deepEqual([...tokenizer.encode("hi").ids], [107, 108, 1]);
+      assert.deepEqual([...tokenizer.encodeBatch(["hi", ""]).inputIds], [107, 108, 1, 1, 0, 0]);
+    });
+  });
+
+  // Ids as Hugging Face's ByT5Tokenizer gives them.
+  const texts: readonly (readonly [text: string, ids: readonly number[]])[] = [
+    ["", [1]],
+    ["é", [198, 172, 1]],
+    ["hi</s>", [107, 108, 1]],
+    ["a </s> b", [100, 1, 101, 1]],
+    ["a<extra_id_0>b <pad> c", [100, 259, 101, 0, 102, 1]],
+  ];
+  for (const [text, ids] of texts) {
+    it(`encodes ${JSON.stringify(text)} as Hugging Face does`, () => assert.deepEqual(byteCodec.encode(text), ids));
+  }
+
+  it("decodes special ids only where they are wanted, and leaves unknown ones out", () => {
+    const ids = [107, 108, 1, 0, 2, 259, 383, 400];
+    assert.equal(byteCodec.decode(ids, false), "hi</s><pad><unk><extra_id_0><extra_id_124>");
+    assert.equal(byteCodec.decode(ids, true), "hi");
+  });
+
+  it("leaves out bytes that are no UTF-8, as Python's errors=ignore does", () => {
+    assert.equal(byteCodec.decode([0xc3 + 3, 107], false), "h");
+    assert.equal(byteCodec.decode([0xe2 + 3, 0x82 + 3, 0x61 + 3, 0xff + 3], false), "a");
+    assert.equal(byteCodec.decode([0xef + 3, 0xbf + 3, 0xbd + 3], false), "\ufffd");
+  });
+
+  it("decodes whatever text it encoded", () => {
+    fc.assert(
+      fc.property(fc.string({ unit: "grapheme" }), (text) => {
+        fc.pre(!text.includes("<"));
+        assert.equal(byteCodec.decode(byteCodec.encode(text), true), text);
+      }),
+    );
+  });
+});
