@@ -1,5 +1,5 @@
 // The steps of set-up, in order. A step names its inputs (it runs again when they change) and the output that must exist.
-import { existsSync } from "node:fs";
+import { chmodSync, existsSync } from "node:fs";
 import { join } from "node:path";
 import { env, execPath, platform } from "node:process";
 import { buildAddon, findBuildTools } from "./addon.mjs";
@@ -79,10 +79,12 @@ const typescript = {
   says: "TypeScript",
   inputs: () => fingerprint({ files: ["lib", "tsconfig.json", "tsconfig.build.json", "package-lock.json"] }),
   output: () => join(root, "dist", "index.js"),
-  perform: () =>
-    run("typescript", execPath, [join(root, "node_modules", "typescript", "bin", "tsc"), "-p", "tsconfig.build.json"], {
-      cwd: root,
-    }),
+  async perform() {
+    const compiler = join(root, "node_modules", "typescript", "bin", "tsc");
+    await run("typescript", execPath, [compiler, "-p", "tsconfig.build.json"], { cwd: root });
+    // npm makes the programs of an installed package executable, but not those of a checkout: `npx torch-t5` needs it.
+    chmodSync(join(root, "dist", "cli", "main.js"), 0o755);
+  },
 };
 
 const python = {
