@@ -1,0 +1,117 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { program, torchT5 } from "../support/cli.js";
+import { withDirectory } from "../support/directory.js";
+
+const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
+  readonly version: string;
+};
+const COMMANDS = ["logits", "export", "verify", "doctor", "setup"];
+
+describe("torch-t5", () => {
+  it("lists its commands, and no others", async () => {
+    for (const args of [["--help"], ["-h"], ["help"]]) {
+      const { code, stdout, stderr } = await torchT5(args);
+      assert.deepEqual([code, stderr], [0, ""]);
+      assert.deepEqual(
+        [...stdout.matchAll(/^ {2}(\w+) {2,}/gm)].map((match) => match[1]),
+        COMMANDS,
+      );
+    }
+  });
+
+  it("prints the version of the package", async () => {
+    assert.deepEqual(await torchT5(["--version"]), { code: 0, stdout: `${version}\n`, stderr: "" });
+  });
+
+  for (const command of COMMANDS) {
+    it(`tells about ${command} without doing anything`, async () => {
+      for (const args of [
+        [command, "--help"],
+        [command, "a", "b", "-h"],
+      ]) {
+        const { code, stdout, stderr } = await torchT5(args);
+        assert.deepEqual([code, stderr], [0, ""]);
+        assert.match(stdout, new RegExp(`^torch-t5 ${command}`));
+      }
+    });
+  }
+
+  const wrong: readonly (readonly [args: readonly string[], message: RegExp])[] = [
+    [[], /Expected a command \(logits, export, verify, doctor, setup\) but received none/],
+    [["generate"], /but received "generate"/],
+    [["logits"], /Expected a text, or "-" for standard input, but received none/],
+    [["logits", "a", "--topk", "3"], /Unknown option '--topk'/],
+    [["logits", "a", "--top-k", "0"], /an integer of at least 1 for --top-k but received "0"/],
+    [["logits", "a", "--top-k", "many"], /for --top-k but received "many"/],
+    [["logits", "a", "--threads", "-1"], /threads/],
+    [["logits", "a", "--target"], /--target/],
+    [["logits", "a", "b", "--target", "c"], /one --target for each of 2 texts but received 1/],
+    [["logits", "-", "a"], /"-" alone/],
+    [["logits", "-"], /at least one line on standard input/],
+    [["verify"], /Expected one directory but received 0/],
+    [["verify", "a", "b"], /Expected one directory but received 2/],
+    [["verify", "a", "--tolerance", "small"], /a number of at least 0 for --tolerance but received "small"/],
+    [["doctor", "now"], /Expected no arguments but received 1/],
+    [["setup", "everything"], /Expected no arguments but received 1/],
+  ];
+  for (const [args, message] of wrong) {
+    it(`ends with 2 and one line for: torch-t5 ${args.join(" ")}`, async () => {
+      const { code, stdout, stderr } = await torchT5(args);
+      assert.deepEqual([code, stdout], [2, ""]);
+      assert.match(stderr, /^torch-t5: [^\n]*\n$/);
+      assert.match(stderr, message);
+    });
+  }
+
+  const failing: readonly (readonly [args: readonly string[], code: string])[] = [
+    [["logits", "a", "--model", "/nonexistent"], "ERR_MODEL_NOT_FOUND"],
+    [["logits", "a", "--device", "gpu"], "ERR_INVALID_ARGUMENT"],
+    [["logits", "a", "--device", "cuda:9999"], "ERR_DEVICE_UNAVAILABLE"],
+    [["verify", "/nonexistent"], "ERR_MODEL_NOT_FOUND"],
+  ];
+  for (const [args, code] of failing) {
+    it(`ends with 1 and the code of the error, without a stack, for: torch-t5 ${args.join(" ")}`, async () => {
+      const finished = await torchT5(args);
+      assert.deepEqual([finished.code, finished.stdout], [1, ""]);
+      assert.match(finished.stderr, new RegExp(`^torch-t5: [^\\n]* \\(${code}\\)\\n$`));
+    });
+  }
+
+  it("says what to run when Python can't export", async () => {
+    await withDirectory(async (directory) => {
+      const env = { TORCH_T5_PYTHON: join(directory, "no-python") };
+      const { code, stderr } = await torchT5(["export", "a", join(directory, "b")], { env });
+      assert.equal(code, 1);
+      assert.match(
+        stderr,
+        /^torch-t5: Expected Python with torch and transformers but found no Python; run `npx torch-t5 setup --export`\n$/,
+      );
+    });
+  });
+
+  it("hands its arguments to the exporter, and ends with its exit code", async () => {
+    await withDirectory(async (directory) => {
+      const { code, stderr } = await torchT5(["export", join(directory, "none"), join(directory, "out")]);
+      assert.equal(code, 1);
+      assert.match(stderr, /torch-t5 export: /);
+      assert.equal((await torchT5(["export", "only-one-argument"])).code, 2);
+    });
+  });
+
+  it("ends quietly when its reader closes the pipe", async () => {
+    const child = spawn(process.execPath, [program, "logits", "-", "--json"], { stdio: ["pipe", "pipe", "pipe"] });
+    child.stdin.on("error", () => {});
+    child.stdin.end("spell number: 7\n".repeat(3000));
+    let stderr = "";
+    child.stderr.on("data", (chunk: Buffer) => {
+      stderr += chunk.toString();
+    });
+    child.stdout.once("data", () => child.stdout.destroy());
+    const [code] = await once(child, "close");
+    assert.deepEqual([code, stderr], [0, ""]);
+  });
+});
