@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "engine/error_barrier.h"
+#include "engine/scripted/weight_placement.h"
 #include "errors.h"
 
 namespace torch_t5 {
@@ -44,8 +45,10 @@ torch::jit::Module readArchive(const std::string& path, const c10::Device& devic
     throw Error(ErrorCode::kModelNotFound, "Expected a file for model.pt but received " + path);
   }
   try {
-    torch::jit::Module module = torch::jit::load(path, device, /*load_debug_files=*/false);
+    torch::jit::ExtraFilesMap extraFiles{{kWeightPlacementFile, ""}};
+    torch::jit::Module module = torch::jit::load(path, device, extraFiles, /*load_debug_files=*/false);
     checkMethods(module, path);
+    if (device.is_cpu()) placeWeights(module, extraFiles.at(kWeightPlacementFile));
     return module;
   } catch (const Error&) {
     throw;

@@ -70,9 +70,12 @@ std::shared_ptr<Graph> prepare(const torch::jit::Module& module, const std::stri
 }  // namespace
 
 at::Tensor DeviceTensors::place(const at::Tensor& tensor) {
-  at::Tensor& placed = placed_[tensor.unsafeGetTensorImpl()];
-  if (!placed.defined()) placed = tensor.detach().to(device_);
-  return placed;
+  if (tensor.device() == device_) return tensor.detach();
+  auto& sameAddress = placed_[tensor.data_ptr()];
+  for (const auto& [from, to] : sameAddress) {
+    if (from.sizes() == tensor.sizes() && from.strides() == tensor.strides()) return to;
+  }
+  return sameAddress.emplace_back(tensor, tensor.detach().to(device_)).second;
 }
 
 Program::Program(const torch::jit::Module& module, const std::string& method, DeviceTensors& tensors)

@@ -13,11 +13,13 @@
 #include <memory>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 namespace torch_t5 {
 
-/// Tensors of the archive by identity, moved to the device: a weight used by several methods is moved once.
+/// The archive's tensors, moved to the device: a weight that several methods use, or that is tied to another, is moved
+/// once.
 class DeviceTensors {
  public:
   explicit DeviceTensors(const c10::Device& device) : device_(device) {}
@@ -27,7 +29,7 @@ class DeviceTensors {
 
  private:
   c10::Device device_;
-  std::unordered_map<c10::TensorImpl*, at::Tensor> placed_;
+  std::unordered_map<const void*, std::vector<std::pair<at::Tensor, at::Tensor>>> placed_;  // by address: from, to
 };
 
 class Program {

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import torch
 from torch import Tensor
+from transformers.cache_utils import DynamicCache, EncoderDecoderCache
 from transformers.modeling_outputs import BaseModelOutput
 
 from t5_export.architectures import T5Model
@@ -13,6 +14,7 @@ from t5_export.progress import Progress
 from t5_export.wrapper import flatten
 
 GREEDY_STEPS = 64
+NO_END = -1
 
 
 def compare(model: T5Model, archive: torch.jit.ScriptModule, progress: Progress) -> None:
@@ -94,10 +96,10 @@ def compare_greedy(model: T5Model, archive: torch.jit.ScriptModule, case: Case) 
     generated = model.generate(
         input_ids=case.input_ids,
         attention_mask=case.attention_mask,
+        past_key_values=_cache_for(model),
         decoder_start_token_id=start_id,
         pad_token_id=start_id,
-        # No end: every one of the steps is wanted.
-        eos_token_id=-1,
+        eos_token_id=NO_END,  # every one of the steps is wanted
         max_new_tokens=GREEDY_STEPS,
         do_sample=False,
         num_beams=1,
@@ -116,12 +118,19 @@ def compare_greedy(model: T5Model, archive: torch.jit.ScriptModule, case: Case) 
 
 
 def decoder_start_token_id(model: T5Model) -> int:
-    """Return the id that every decoding begins with, looked up where Hugging Face does."""
-    for settings in (model.generation_config, model.config):
+    """Return the id that every decoding begins with: of the configuration, else the pad id, as torch-t5 has it."""
+    for settings in (model.config, model.generation_config):
         start_id = getattr(settings, "decoder_start_token_id", None)
         if isinstance(start_id, int):
             return start_id
-    raise ExportError("Expected decoder_start_token_id in config.json or generation_config.json but received none")
+    return model.config.pad_token_id or 0
+
+
+def _cache_for(model: T5Model) -> EncoderDecoderCache | None:
+    # `generate` makes a cache of as many layers as the encoder has, and fails where the decoder has more.
+    if model.config.num_decoder_layers <= model.config.num_layers:
+        return None
+    return EncoderDecoderCache(DynamicCache(), DynamicCache())
 
 
 def require_equal(shape: Shape, pairs: Iterable[tuple[str, Tensor, Tensor]]) -> None:

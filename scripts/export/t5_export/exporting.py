@@ -58,10 +58,8 @@ def export_model(
     """Export a model in memory, in evaluation mode, float32, on the CPU; raises ExportError as `export_source` does."""
     progress = progress or SilentProgress()
     loading.check_model(model)
-    comparing.decoder_start_token_id(model)
     writing.check_target(directory, overwrite)
     writing.check_room(directory, _weight_bytes(model))
-    loading.align_weights(model)
     try:
         with writing.new_directory(directory) as temporary:
             _write(model, tokenizer, temporary, progress)

@@ -11,8 +11,6 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from t5_export.architectures import T5Model
 from t5_export.errors import ExportError, first_line
 
-ALIGNMENT_BYTES = 64
-
 
 def load_model(directory: Path, model_class: type[T5Model]) -> T5Model:
     """Return the model with its default attention; weights that the checkpoint lacks are never made up."""
@@ -39,18 +37,6 @@ def load_tokenizer(directory: Path) -> PreTrainedTokenizerBase:
         return AutoTokenizer.from_pretrained(directory, local_files_only=True)
     except Exception as error:  # as above
         raise ExportError(f"Expected a tokenizer in {directory} ({first_line(error)})") from error
-
-
-def align_weights(model: T5Model) -> None:
-    """Move weights to where PyTorch would have allocated them: at multiples of 64 bytes.
-
-    `from_pretrained` maps them from the file at any offset, and MKL's matrix-vector product rounds by its matrix's
-    address: the same model then gives other last bits. Aligned, as all that PyTorch allocates is, it gives the same
-    ones everywhere.
-    """
-    for tensor in (*model.parameters(), *model.buffers()):
-        if tensor.data_ptr() % ALIGNMENT_BYTES != 0:
-            tensor.data = tensor.data.clone()
 
 
 def quiet_libraries() -> None:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from t5_export.architectures import T5Model
 from t5_export.debug_records import remove_debug_records
+from t5_export.placement import RECORD, note_placement, place_weights
 from t5_export.wrapper import ExportedT5
 
 # Sizes that differ from each other and from 1: a size that the trace bakes in then shows in the comparison.
@@ -51,11 +52,14 @@ def trace(model: T5Model) -> torch.jit.ScriptModule:
 def write_archive(traced: torch.jit.ScriptModule, path: Path) -> None:
     """Write the archive, weights once, without the records that only serve TorchScript's stack traces."""
     with quiet():
-        torch.jit.save(traced, str(path))
+        torch.jit.save(traced, str(path), _extra_files={RECORD: note_placement(traced)})
     remove_debug_records(path)
 
 
 def read_archive(path: Path) -> torch.jit.ScriptModule:
-    """Read an archive as libtorch will."""
+    """Read an archive as torch-t5's engine will, its weights where the model's lay."""
+    records = {RECORD: b""}
     with quiet():
-        return torch.jit.load(str(path), map_location="cpu").eval()
+        archive = torch.jit.load(str(path), map_location="cpu", _extra_files=records).eval()
+    place_weights(archive, records[RECORD].decode())
+    return archive

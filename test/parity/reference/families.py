@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from t5_export.tracing import read_archive
 from torch import nn
 from transformers import (
     MT5Config,
@@ -106,7 +107,7 @@ def load_checkpoint(family: Family, directory: Path) -> PreTrainedModel:
     is_tied = model.lm_head.weight is model.shared.weight
     if is_tied != family.tied:
         raise AssertionError(f"the reference has tied={is_tied}, not {family.tied}")
-    return aligned(model)
+    return model
 
 
 def load_exported(directory: Path) -> PreTrainedModel:
@@ -116,18 +117,10 @@ def load_exported(directory: Path) -> PreTrainedModel:
         family.config_class.model_type: (family.config_class, family.model_class) for family in FAMILIES.values()
     }
     config_class, model_class = classes[settings["model_type"]]
-    archive = torch.jit.load(str(directory / "model.pt"), map_location="cpu")
+    archive = read_archive(directory / "model.pt")
     weights = {name.removeprefix("model."): tensor for name, tensor in archive.state_dict().items()}
     model = model_class.from_pretrained(None, config=config_class.from_pretrained(directory), state_dict=weights)
-    return aligned(model.eval())
-
-
-def aligned(model: PreTrainedModel) -> PreTrainedModel:
-    """Give every weight an allocation of PyTorch's own.
-
-    `from_pretrained` maps them from the file at any offset, and MKL rounds a matrix-vector product by its matrix's
-    address: with them Hugging Face does not equal itself.
-    """
-    for parameter in model.parameters():
-        parameter.data = parameter.data.clone()
-    return model
+    # The archive's own memory: MKL's last bits depend on where a matrix lies, and the archive says where it lay.
+    for name, parameter in model.named_parameters():
+        parameter.data = weights[name]
+    return model.eval()
