@@ -6,7 +6,8 @@
 #include "engine/shared_library.h"
 
 static void openShared(const Napi::CallbackInfo& info) {
-  if (!info[0].IsString()) throw Napi::TypeError::New(info.Env(), "Expected a string for path but received another value");
+  if (!info[0].IsString())
+    throw Napi::TypeError::New(info.Env(), "Expected a string for path but received another value");
   const torch_t5::OpenedLibrary opened = torch_t5::openLibrary(info[0].As<Napi::String>().Utf8Value());
   if (opened.handle == nullptr) throw Napi::Error::New(info.Env(), opened.error);
 }

@@ -40,8 +40,8 @@ void check(const ForwardRequest& request) {
     }
   }
   if (request.selection.topK < 0) {
-    throw Error(ErrorCode::kInvalidArgument, "Expected an integer of at least 0 for topK but received " +
-                                                 std::to_string(request.selection.topK));
+    throw Error(ErrorCode::kInvalidArgument,
+                "Expected an integer of at least 0 for topK but received " + std::to_string(request.selection.topK));
   }
 }
 

@@ -7,11 +7,13 @@ import { ADDONS, buildAddon, findBuildTools } from "./setup/addon.mjs";
 import { libtorchDirectory, root } from "./setup/paths.mjs";
 
 if (!findBuildTools() || !libtorchDirectory()) {
-  stderr.write("torch-t5: cmake, ninja and libtorch come first: `npx torch-t5 setup` (in a checkout, `npm run setup`).\n");
+  stderr.write(
+    "torch-t5: cmake, ninja and libtorch come first: `npx torch-t5 setup` (in a checkout, `npm run setup`).\n",
+  );
   exit(1);
 }
 const out = join("build", "cmake");
 const release = join(root, "build", "Release");
-await buildAddon(out);
+await buildAddon({ out });
 mkdirSync(release, { recursive: true });
 for (const name of ADDONS) copyFileSync(join(root, out, "Release", name), join(release, name));

@@ -38,8 +38,7 @@ void Environment::retire(const std::shared_ptr<ModelRunner>& runner) {
 
 void Environment::post(Action action) {
   auto owned = std::make_unique<Action>(std::move(action));
-  const napi_status status =
-      napi_call_threadsafe_function(toJavaScriptThread_, owned.get(), napi_tsfn_nonblocking);
+  const napi_status status = napi_call_threadsafe_function(toJavaScriptThread_, owned.get(), napi_tsfn_nonblocking);
   if (status == napi_ok) owned.release();  // runAction takes it
 }
 

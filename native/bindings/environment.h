@@ -1,5 +1,5 @@
-// What one Node environment (the main thread or a worker) holds: its models, its buffers, and the way back to its thread.
-// Nothing is kept per process, so that the addon loads in workers and more than once.
+// What one Node environment (the main thread or a worker) holds: its models, its buffers, and the way back to its
+// thread. Nothing is kept per process, so that the addon loads in workers and more than once.
 #pragma once
 
 #include <napi.h>
@@ -23,8 +23,8 @@ class Environment : public std::enable_shared_from_this<Environment> {
   static Environment& create(Napi::Env env);
   static Environment& of(Napi::Env env);
 
-  /// Registers a call: it keeps the event loop alive until the returned function has been called. `finish` then turns the
-  /// outcome into what `deferred` resolves to, on JavaScript's thread; what it throws is the rejection.
+  /// Registers a call: it keeps the event loop alive until the returned function has been called. `finish` then turns
+  /// the outcome into what `deferred` resolves to, on JavaScript's thread; what it throws is the rejection.
   template <class Value>
   Settle<Value> beginCall(Napi::Promise::Deferred deferred,
                           std::function<Napi::Value(Napi::Env, Outcome<Value>)> finish);

@@ -9,15 +9,14 @@
 namespace torch_t5 {
 
 void Model::define(Napi::Env env) {
-  Napi::Function constructor =
-      DefineClass(env, "NativeModel",
-                  {
-                      InstanceMethod<&Model::forward>("forward"),
-                      InstanceMethod<&Model::cancel>("cancel"),
-                      InstanceMethod<&Model::dispose>("dispose"),
-                      InstanceAccessor<&Model::device>("device"),
-                      InstanceAccessor<&Model::intraOpThreads>("intraOpThreads"),
-                  });
+  Napi::Function constructor = DefineClass(env, "NativeModel",
+                                           {
+                                               InstanceMethod<&Model::forward>("forward"),
+                                               InstanceMethod<&Model::cancel>("cancel"),
+                                               InstanceMethod<&Model::dispose>("dispose"),
+                                               InstanceAccessor<&Model::device>("device"),
+                                               InstanceAccessor<&Model::intraOpThreads>("intraOpThreads"),
+                                           });
   Environment::of(env).modelConstructor = Napi::Persistent(constructor);
 }
 
@@ -28,8 +27,8 @@ Napi::Value Model::load(const Napi::CallbackInfo& info) {
     const auto deferred = Napi::Promise::Deferred::New(env);
     const auto runner = std::make_shared<ModelRunner>(toLoadOptions(info));
     environment.add(runner);
-    runner->load(environment.beginCall<ModelInfo>(
-        deferred, [runner](Napi::Env env, Outcome<ModelInfo> outcome) -> Napi::Value {
+    runner->load(
+        environment.beginCall<ModelInfo>(deferred, [runner](Napi::Env env, Outcome<ModelInfo> outcome) -> Napi::Value {
           if (std::holds_alternative<Error>(outcome)) Environment::of(env).retire(runner);
           return wrap(env, runner, valueOrThrow(env, std::move(outcome)));
         }));

@@ -12,8 +12,9 @@ namespace torch_t5 {
 /// The tensors that JavaScript holds. Used on JavaScript's thread only.
 class TensorBuffers : public std::enable_shared_from_this<TensorBuffers> {
  public:
-  /// An ArrayBuffer over the tensor's memory, which lives as long as the buffer does. Where the runtime refuses external
-  /// memory (Electron, V8's sandbox) it is a copy. `tensor`: contiguous, on the CPU, the only owner of its memory.
+  /// An ArrayBuffer over the tensor's memory, which lives as long as the buffer does. Where the runtime refuses
+  /// external memory (Electron, V8's sandbox) it is a copy. `tensor`: contiguous, on the CPU, the only owner of its
+  /// memory.
   Napi::ArrayBuffer wrap(Napi::Env env, at::Tensor tensor);
 
   /// Detaches the buffer and frees its tensor now. Any other buffer is left alone.

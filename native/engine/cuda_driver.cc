@@ -34,7 +34,8 @@ std::vector<std::string> askDriver() {
   for (int ordinal = 0; ordinal < count; ++ordinal) {
     int device = 0;
     std::array<char, 256> name{};
-    const bool named = get(&device, ordinal) == 0 && getName(name.data(), static_cast<int>(name.size()) - 1, device) == 0;
+    const bool named =
+        get(&device, ordinal) == 0 && getName(name.data(), static_cast<int>(name.size()) - 1, device) == 0;
     names.emplace_back(named ? name.data() : "unknown");
   }
   return names;

@@ -18,7 +18,7 @@ struct ForwardOutput {
 struct DecoderOutput {
   at::Tensor logits;                  // [B, T, V]
   at::Tensor decoderLastHiddenState;  // [B, T, D]
-  std::vector<at::Tensor> past;       // per layer: self key, self value, cross key, cross value; [B, heads, length, d_kv]
+  std::vector<at::Tensor> past;  // per layer: self key, self value, cross key, cross value; [B, heads, length, d_kv]
 };
 
 /// All ids and masks are int64 on the engine's device. An engine is used by one thread at a time.

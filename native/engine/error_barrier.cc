@@ -20,22 +20,23 @@ std::string_view withoutTraceback(std::string_view text) {
   return text;
 }
 
-/// `[enforce fail at alloc_cpu.cpp:124] err == 0. DefaultCPUAllocator: ...` without its address in libtorch's source.
+/// `[enforce fail at alloc_cpu.cpp:124] err == 0. DefaultCPUAllocator: ...` without its address and its condition.
 std::string_view withoutSource(std::string_view text) {
   if (!text.starts_with("[enforce fail at ")) return text;
-  const std::size_t end = text.find("] ");
+  const std::size_t end = text.find(". ");
   return end == std::string_view::npos ? text : text.substr(end + 2);
 }
 
-std::string firstLine(std::string_view text) {
+std::string firstSentence(std::string_view text) {
   const std::string_view line = text.substr(0, text.find('\n'));
-  return std::string(line.empty() ? "libtorch gave no reason" : line);
+  const std::string_view sentence = line.substr(0, line.find(". "));
+  return std::string(sentence.empty() ? "libtorch gave no reason" : sentence);
 }
 
 Error describe(std::string_view text) {
-  const std::string reason = firstLine(withoutSource(withoutTraceback(text)));
-  const bool outOfMemory = contains(text, "can't allocate memory") || contains(text, "not enough memory") ||
-                           contains(text, "out of memory");
+  const std::string reason = firstSentence(withoutSource(withoutTraceback(text)));
+  const bool outOfMemory =
+      contains(text, "can't allocate memory") || contains(text, "not enough memory") || contains(text, "out of memory");
   return {outOfMemory ? ErrorCode::kOutOfMemory : ErrorCode::kInternal, reason};
 }
 
@@ -47,7 +48,7 @@ Error describeCurrentException() noexcept {
   } catch (const Error& error) {
     return error;
   } catch (const c10::OutOfMemoryError& error) {
-    return {ErrorCode::kOutOfMemory, firstLine(error.what_without_backtrace())};
+    return {ErrorCode::kOutOfMemory, firstSentence(error.what_without_backtrace())};
   } catch (const c10::Error& error) {
     return describe(error.what_without_backtrace());
   } catch (const std::bad_alloc&) {

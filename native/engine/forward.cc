@@ -17,9 +17,9 @@ at::Tensor toTensor(const std::vector<std::int32_t>& ids, std::int64_t rows, std
 ForwardResult runForward(Engine& engine, const ForwardRequest& request) {
   const at::Device device = engine.device();
   const at::Tensor inputIds = toTensor(request.inputIds, request.batch, request.sourceLength, device);
-  const at::Tensor attentionMask =
-      request.attentionMask ? toTensor(*request.attentionMask, request.batch, request.sourceLength, device)
-                            : at::ones({request.batch, request.sourceLength}, inputIds.options());
+  const at::Tensor attentionMask = request.attentionMask
+                                       ? toTensor(*request.attentionMask, request.batch, request.sourceLength, device)
+                                       : at::ones({request.batch, request.sourceLength}, inputIds.options());
   const at::Tensor decoderInputIds = toTensor(request.decoderInputIds, request.batch, request.targetLength, device);
   at::Tensor labels;
   if (request.labels) labels = toTensor(*request.labels, request.batch, request.targetLength, device);

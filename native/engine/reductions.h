@@ -21,9 +21,9 @@ struct ForwardResult {
 };
 
 /// Consumes `full`, so that what was not selected is freed when this returns.
-/// `labels`: [B, T] int64 on the logits' device, or undefined for no loss. The loss is Hugging Face's: mean cross entropy
-/// over all positions, -100 ignored.
-/// Throws ERR_TOKEN_OUT_OF_RANGE and ERR_INVALID_ARGUMENT for tokens and topK that the vocabulary can't satisfy.
+/// `labels`: [B, T] int64 on the logits' device, or undefined for no loss. The loss is Hugging Face's: mean cross
+/// entropy over all positions, -100 ignored. Throws ERR_TOKEN_OUT_OF_RANGE and ERR_INVALID_ARGUMENT for tokens and topK
+/// that the vocabulary can't satisfy.
 ForwardResult reduce(ForwardOutput full, const at::Tensor& labels, const Selection& selection);
 
 }  // namespace torch_t5

@@ -4,7 +4,8 @@
 namespace torch_t5 {
 
 /// Sets how many threads the operators that this thread calls may use. OpenMP keeps that setting per thread and MKL per
-/// process, so call it on the thread that computes, before each computation; it costs nothing when nothing changed. 0: PyTorch's default, as `torch.get_num_threads()` in Python has it.
+/// process, so call it on the thread that computes, before each computation; it costs nothing when nothing changed. 0:
+/// PyTorch's default, as `torch.get_num_threads()` in Python has it.
 void useIntraOpThreads(int count);
 
 /// Sets the size of the pool between operators, once per process. 0 leaves it as it is.

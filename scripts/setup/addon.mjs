@@ -24,17 +24,16 @@ function isCmakeNewEnough(program) {
   return major > MINIMUM_CMAKE[0] || (major === MINIMUM_CMAKE[0] && minor >= MINIMUM_CMAKE[1]);
 }
 
-/** Compiles native/ into `<out>/Release`, relative to the repository. */
-export async function buildAddon(out = "build") {
+/** Compiles native/ into `<out>/Release`, relative to the repository; `tests`: the programs of test/native as well. */
+export async function buildAddon({ out = "build", tests = false } = {}) {
   const cmakeJs = join(
     dirname(createRequire(join(root, "package.json")).resolve("cmake-js/package.json")),
     "bin",
     "cmake-js",
   );
+  const definitions = [`--CDTORCH_T5_LIBTORCH=${libtorchDirectory()}`, `--CDTORCH_T5_TESTS=${tests ? "ON" : "OFF"}`];
   // Configured each time: a build folder of another libtorch must not go on with that one.
   for (const command of ["configure", "build"]) {
-    await run("addon", execPath, [cmakeJs, command, "--out", out, `--CDTORCH_T5_LIBTORCH=${libtorchDirectory()}`], {
-      cwd: root,
-    });
+    await run("addon", execPath, [cmakeJs, command, "--out", out, ...definitions], { cwd: root });
   }
 }

@@ -61,17 +61,24 @@ const buildTools = {
   perform: () => pipInstall("build-tools", ["cmake>=3.26", "ninja"]),
 };
 
+const nativeSources = ["native", "CMakeLists.txt", "cmake", "scripts/setup/addon.mjs"];
+
 const addon = {
   name: "addon",
   says: "native addon",
   needsCompiler: true,
-  inputs: () =>
-    fingerprint({
-      values: [pinnedTorch(), libtorchDirectory()],
-      files: ["native", "CMakeLists.txt", "cmake", "scripts/setup/addon.mjs"],
-    }),
+  inputs: () => fingerprint({ values: [pinnedTorch(), libtorchDirectory()], files: nativeSources }),
   output: () => join(root, "build", "Release", "torch_t5.node"),
   perform: () => buildAddon(),
+};
+
+const nativeTests = {
+  name: "native-tests",
+  says: "programs of the native tests",
+  needsCompiler: true,
+  inputs: () => fingerprint({ values: [pinnedTorch(), libtorchDirectory()], files: [...nativeSources, "test/native"] }),
+  output: () => join(root, "build", "test", "native"),
+  perform: () => buildAddon({ tests: true }),
 };
 
 const typescript = {
@@ -123,7 +130,7 @@ const native = hasPrebuilt && !isCheckout ? [] : [buildTools, addon];
 export const profiles = {
   demo: [...fromSource, venv, ...fetchLibtorch, ...native, ...compiled],
   export: [...fromSource, venv, ...fetchLibtorch, python, ...native, ...compiled],
-  test: [...fromSource, venv, ...fetchLibtorch, python, developerTools, ...native, ...compiled],
+  test: [...fromSource, venv, ...fetchLibtorch, python, developerTools, ...native, nativeTests, ...compiled],
 };
 
 function packageFolder(name) {

@@ -1,5 +1,5 @@
-// Just enough to run named tests in a program of their own: `program --list` names them, `program name [arguments]` runs
-// one and exits with 0 when it held.
+// Just enough to run named tests in a program of their own: `program --list` names them, `program name [arguments]`
+// runs one and exits with 0 when it held.
 #pragma once
 
 #include <cstdio>

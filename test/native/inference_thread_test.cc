@@ -89,9 +89,12 @@ void cancelsWaiting(std::span<char*>) {
   blocker.awaitStart();
   std::atomic<bool> ran = false;
   std::atomic<int> failures = 0;
-  thread.post({.id = 2, .run = [&] { ran = true; }, .fail = [&](const Error& error) {
-                 if (error.code() == ErrorCode::kAborted) ++failures;
-               }});
+  thread.post({.id = 2,
+               .run = [&] { ran = true; },
+               .fail =
+                   [&](const Error& error) {
+                     if (error.code() == ErrorCode::kAborted) ++failures;
+                   }});
   thread.cancel(2);
   thread.cancel(2);
   thread.cancel(77);

@@ -55,8 +55,8 @@ torch::jit::Module readArchive(const std::string& path, const c10::Device& devic
   } catch (...) {
     const Error reason = describeCurrentException();
     if (reason.code() != ErrorCode::kInternal) throw reason;
-    throw Error(ErrorCode::kModelCorrupt,
-                "Expected a TorchScript archive for model.pt but received a damaged one: " + path + " (" + reason.what() + ")");
+    throw Error(ErrorCode::kModelCorrupt, "Expected a TorchScript archive for model.pt but received a damaged one: " +
+                                              path + " (" + reason.what() + ")");
   }
 }
 

@@ -17,8 +17,8 @@ void checkCancelled(torch::jit::Stack&) {
 }
 
 // An operator of the interpreter alone: the dispatcher, which every library in the process shares, doesn't know it.
-const torch::jit::RegisterOperators registration({torch::jit::Operator(
-    "torch_t5::check_cancelled() -> ()", checkCancelled, c10::AliasAnalysisKind::CONSERVATIVE)});
+const torch::jit::RegisterOperators registration(
+    {torch::jit::Operator("torch_t5::check_cancelled() -> ()", checkCancelled, c10::AliasAnalysisKind::CONSERVATIVE)});
 
 bool isMatrixProduct(const torch::jit::Node& node) {
   const std::string_view name = node.kind().toQualString();

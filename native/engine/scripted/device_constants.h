@@ -7,8 +7,8 @@
 
 namespace torch_t5 {
 
-/// Rewrites every device constant of the graph, nested blocks included, to `device`, and moves its tensor constants there.
-/// Returns how many constants it changed.
+/// Rewrites every device constant of the graph, nested blocks included, to `device`, and moves its tensor constants
+/// there. Returns how many constants it changed.
 int remapDeviceConstants(torch::jit::Graph& graph, const c10::Device& device);
 
 }  // namespace torch_t5

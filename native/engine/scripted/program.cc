@@ -48,7 +48,8 @@ class WeightBinder {
     }
     if (value.isTensor()) value = tensors_.place(value.toTensor());
     const torch::jit::WithInsertPoint before(&node);
-    if (const auto constant = torch::jit::tryInsertConstant(graph_, value)) node.output()->replaceAllUsesWith(*constant);
+    if (const auto constant = torch::jit::tryInsertConstant(graph_, value))
+      node.output()->replaceAllUsesWith(*constant);
   }
 
   Graph& graph_;
@@ -80,7 +81,8 @@ at::Tensor DeviceTensors::place(const at::Tensor& tensor) {
 
 Program::Program(const torch::jit::Module& module, const std::string& method, DeviceTensors& tensors)
     : graph_(prepare(module, method, tensors)) {
-  // Nothing of the module itself is left in the graph, unless it holds what a trace can't: then the interpreter needs it.
+  // Nothing of the module itself is left in the graph, unless it holds what a trace can't: then the interpreter needs
+  // it.
   if (!graph_->inputs().at(0)->hasUses()) graph_->eraseInput(0);
   code_ = torch::jit::Code(graph_, method);
 }

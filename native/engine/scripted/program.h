@@ -1,8 +1,8 @@
 // One method of the archive, compiled for libtorch's interpreter.
 //
-// TorchScript's usual path (Method::operator()) profiles the first calls and then specialises the graph to the shapes it
-// saw: slow first calls, new code for new shapes, and fusions that may change the last bit. A program goes straight to the
-// interpreter instead: what was traced is what runs, at every call and for every shape.
+// TorchScript's usual path (Method::operator()) profiles the first calls and then specialises the graph to the shapes
+// it saw: slow first calls, new code for new shapes, and fusions that may change the last bit. A program goes straight
+// to the interpreter instead: what was traced is what runs, at every call and for every shape.
 #pragma once
 
 #include <ATen/core/ivalue.h>

@@ -36,9 +36,8 @@ std::unordered_map<std::string, std::uintptr_t> parse(const std::string& notes) 
 }
 
 [[noreturn]] void refuse(const std::string& name) {
-  throw Error(ErrorCode::kModelCorrupt,
-              "Expected a weight of model.pt for each line of its " + std::string(kWeightPlacementFile) +
-                  " but received " + name);
+  throw Error(ErrorCode::kModelCorrupt, "Expected a weight of model.pt for each line of its " +
+                                            std::string(kWeightPlacementFile) + " but received " + name);
 }
 
 }  // namespace

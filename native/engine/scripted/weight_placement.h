@@ -1,8 +1,9 @@
 // Puts weights where they lay in Python.
 //
-// MKL's matrix-vector product begins with the elements up to the next 64-byte boundary, so its sums are grouped, and its
-// last bits rounded, by the address of the matrix. `from_pretrained` maps weights from a safetensors file at any offset;
-// a model whose weights were allocated instead gives other bits for one row. The exporter notes where each weight lay.
+// MKL's matrix-vector product begins with the elements up to the next 64-byte boundary, so its sums are grouped, and
+// its last bits rounded, by the address of the matrix. `from_pretrained` maps weights from a safetensors file at any
+// offset; a model whose weights were allocated instead gives other bits for one row. The exporter notes where each
+// weight lay.
 #pragma once
 
 #include <torch/csrc/jit/api/module.h>

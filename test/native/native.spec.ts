@@ -1,0 +1,44 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { delimiter, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { demoModel, runtimeInfo } from "torch-t5";
+
+const folder = fileURLToPath(new URL("../../build/test/native", import.meta.url));
+const suffix = process.platform === "win32" ? ".exe" : "";
+const HANG_MS = 100_000;
+
+// The programs find libtorch by the path that they were linked with; Windows has no such path.
+const environment = {
+  ...process.env,
+  PATH: `${runtimeInfo().libtorch.directory}${delimiter}${process.env.PATH ?? ""}`,
+};
+
+function run(program: string, args: readonly string[]) {
+  return spawnSync(program, args, { encoding: "utf8", env: environment, timeout: HANG_MS });
+}
+
+function describeProgram(name: string, title: string, args: readonly string[] = []) {
+  describe(title, () => {
+    const program = join(folder, name + suffix);
+    const tests = run(program, ["--list"]).stdout.trim().split("\n");
+    assert.ok(tests.length > 1, `${program} lists its tests`);
+    for (const test of tests) {
+      it(test, () => {
+        const { status, signal, stderr } = run(program, [test, ...args]);
+        assert.deepEqual({ status, signal }, { status: 0, signal: null }, stderr);
+      });
+    }
+  });
+}
+
+describeProgram("engine_test", "the scripted engine, without Node", [join(demoModel, "model.pt")]);
+describeProgram("inference_thread_test", "the inference thread");
+for (const sanitizer of ["address", "thread"]) {
+  const name = `inference_thread_test_${sanitizer}`;
+  // Visual Studio has no such sanitizers.
+  if (process.platform !== "win32" || existsSync(join(folder, name + suffix))) {
+    describeProgram(name, `the inference thread under the ${sanitizer} sanitizer`);
+  }
+}
