@@ -5,9 +5,12 @@ raw little-endian files in the working directory, named in the reply with their 
 """
 
 import json
+import os
 import sys
 from pathlib import Path
 
+# Its threads would otherwise spin while it is the other side's turn to compute. Read when torch is imported.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 # The exporter under test is the one of this checkout.
 sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "scripts" / "export"))
 
