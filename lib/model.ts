@@ -1,19 +1,12 @@
 // The public model: loads an exported directory and runs it.
-import { join } from "node:path";
 import { abortable } from "./abort.js";
 import type { GenerationConfig, T5Config } from "./config.js";
-import { directoryPath, type ModelDirectory, readDirectory, verifyContents, verifySizes } from "./directory.js";
+import { directoryPath } from "./directory.js";
 import { type CallSite, captureCallSite, errorFor, T5Error } from "./errors.js";
 import { type ForwardInput, readInputs } from "./inputs.js";
+import { type LoadedModel, loadModel } from "./loading.js";
+import type { NativeForwardRequest, NativeForwardResult, NativeModel } from "./native.js";
 import {
-  loadNative,
-  type Native,
-  type NativeForwardRequest,
-  type NativeForwardResult,
-  type NativeModel,
-} from "./native.js";
-import {
-  type CheckedLoadOptions,
   checkLoadOptions,
   checkSelection,
   checkSignal,
@@ -24,7 +17,7 @@ import {
   readForwardFields,
 } from "./options.js";
 import { type ForwardResult, wrapResult } from "./results.js";
-import { T5Tokenizer } from "./tokenizer.js";
+import type { T5Tokenizer } from "./tokenizer.js";
 import { expected, INT32_MAX } from "./validation.js";
 
 /** Names that `forward` doesn't know are errors for the compiler as well. */
@@ -44,13 +37,7 @@ export class T5ForConditionalGeneration {
   #lastId = 0;
   #isDisposed = false;
 
-  private constructor(
-    directory: ModelDirectory,
-    tokenizer: T5Tokenizer | undefined,
-    precision: Precision,
-    native: NativeModel,
-    release: (buffer: ArrayBufferLike) => void,
-  ) {
+  private constructor({ directory, tokenizer, precision, native, release }: LoadedModel) {
     this.config = directory.config;
     this.generationConfig = directory.generationConfig;
     this.tokenizer = tokenizer;
@@ -71,7 +58,7 @@ export class T5ForConditionalGeneration {
     const path = guarded(site, () => directoryPath(directory));
     const checked = guarded(site, () => checkLoadOptions(options));
     try {
-      return await load(path, checked, (...parts) => new T5ForConditionalGeneration(...parts));
+      return new T5ForConditionalGeneration(await loadModel(path, checked));
     } catch (thrown) {
       throw errorFor(thrown, site);
     }
@@ -147,46 +134,6 @@ export class T5ForConditionalGeneration {
       throw errorFor(thrown, site);
     }
   }
-}
-
-async function load<Model>(
-  path: string,
-  { device, precision, intraOpThreads, interOpThreads, maxQueueLength }: CheckedLoadOptions,
-  construct: (
-    directory: ModelDirectory,
-    tokenizer: T5Tokenizer | undefined,
-    precision: Precision,
-    native: NativeModel,
-    release: (buffer: ArrayBufferLike) => void,
-  ) => Model,
-): Promise<Model> {
-  const directory = await readDirectory(path);
-  await verifySizes(directory);
-  // Large files are hashed on another thread while libtorch is opened here; the archive itself waits for the outcome.
-  const [verified, opened] = await Promise.allSettled([verifyContents(directory), openNative()]);
-  unwrap(verified);
-  const { addon, libtorch } = unwrap(opened);
-  const loading = addon.load({
-    path: join(path, "model.pt"),
-    device,
-    libtorchDirectory: libtorch.directory,
-    intraOpThreads,
-    interOpThreads,
-    maxQueueLength,
-  });
-  const [native, tokenizer] = await Promise.allSettled([loading, T5Tokenizer.find(path)]);
-  if (tokenizer.status === "rejected" && native.status === "fulfilled") await native.value.dispose();
-  const release = (buffer: ArrayBufferLike) => addon.release(buffer);
-  return construct(directory, unwrap(tokenizer), precision, unwrap(native), release);
-}
-
-async function openNative(): Promise<Native> {
-  return loadNative();
-}
-
-function unwrap<Value>(outcome: PromiseSettledResult<Value>): Value {
-  if (outcome.status === "rejected") throw outcome.reason;
-  return outcome.value;
 }
 
 /** What `read` returns. Whatever it throws, code of the caller's included, becomes a T5Error with the caller's stack. */

@@ -302,6 +302,13 @@ describe("bad input", () => {
     });
   }
 
+  it("is refused: more logits than int32 can count", async () => {
+    const length = Math.ceil(2 ** 31 / model().config.vocabSize);
+    const decoderInputIds = { data: new Int32Array(length), shape: [1, length] };
+    const message = /at most 2147483647 logits \(positions, tokens and smaller batches ask for less\) for input/;
+    await assert.rejects(model().forward({ ...good, decoderInputIds }), { code: "ERR_INVALID_ARGUMENT", message });
+  });
+
   it("rejects, and never throws at the call", () => {
     const call = model().forward(undefined as never);
     return assert.rejects(call, { code: "ERR_INVALID_ARGUMENT" });

@@ -1,0 +1,81 @@
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { parseConfig } from "#lib/config.js";
+import { type ModelDirectory, verifyContents, verifySizes } from "#lib/directory.js";
+import { sha256 } from "#lib/hash.js";
+import { parseManifest } from "#lib/manifest.js";
+import { withDirectory } from "../support/directory.js";
+
+const PIECE_BYTES = 4 * 2 ** 20;
+const LARGE_BYTES = 40 * 2 ** 20;
+
+/** Bytes that differ from piece to piece. */
+function makeBytes(count: number): Buffer {
+  const bytes = Buffer.alloc(count, "torch-t5, ");
+  for (let at = 0; at < count; at += 65_537) bytes.writeUInt8((at / 65_537) % 256, at);
+  return bytes;
+}
+
+const digestOf = (bytes: Buffer) => createHash("sha256").update(bytes).digest("hex");
+
+/** A directory whose archive is `bytes`, as its manifest says. */
+function writeModel(path: string, bytes: Buffer): ModelDirectory {
+  const config = Buffer.from("{}");
+  writeFileSync(join(path, "config.json"), config);
+  writeFileSync(join(path, "model.pt"), bytes);
+  const manifest = parseManifest({
+    formatVersion: 1,
+    torch: "2.15.0",
+    transformers: "5.23.0",
+    modelType: "t5",
+    architecture: "T5ForConditionalGeneration",
+    attention: "sdpa",
+    dtype: "float32",
+    intraOpThreads: 1,
+    files: {
+      "model.pt": { bytes: bytes.length, sha256: digestOf(bytes) },
+      "config.json": { bytes: config.length, sha256: digestOf(config) },
+    },
+  });
+  const raw = { model_type: "t5", vocab_size: 2, d_model: 1, d_kv: 1, d_ff: 1, num_layers: 1, num_heads: 1 };
+  return { path, manifest, config: parseConfig(raw, {}), generationConfig: {} };
+}
+
+describe("the SHA-256 of a file", () => {
+  for (const count of [0, 1, PIECE_BYTES - 1, PIECE_BYTES, PIECE_BYTES + 1, 3 * PIECE_BYTES + 7]) {
+    it(`is right for ${count} bytes`, async () => {
+      await withDirectory(async (directory) => {
+        const path = join(directory, "file");
+        const bytes = makeBytes(count);
+        writeFileSync(path, bytes);
+        assert.equal(await sha256(path, count), digestOf(bytes));
+      });
+    });
+  }
+});
+
+describe("a large archive", () => {
+  it("is hashed on a thread of its own, while the event loop turns", async () => {
+    await withDirectory(async (path) => {
+      const model = writeModel(path, makeBytes(LARGE_BYTES));
+      await verifySizes(model);
+      let turns = 0;
+      const turning = setInterval(() => turns++, 1);
+      await verifyContents(model);
+      clearInterval(turning);
+      assert.ok(turns > 2, `the loop turned ${turns} times`);
+    });
+  });
+
+  it("is refused when one byte at its end was changed", async () => {
+    await withDirectory(async (path) => {
+      const bytes = makeBytes(LARGE_BYTES);
+      const model = writeModel(path, bytes);
+      bytes.writeUInt8(255 - bytes.readUInt8(LARGE_BYTES - 1), LARGE_BYTES - 1);
+      writeFileSync(join(path, "model.pt"), bytes);
+      await assert.rejects(verifyContents(model), { code: "ERR_MODEL_CORRUPT", message: /for model\.pt/ });
+    });
+  });
+});
