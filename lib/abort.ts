@@ -1,6 +1,15 @@
-// An abort signal and a call that native code works on.
+// Abort signals and calls that native code works on.
 
-/** Settles as `pending` does, or rejects with the signal's reason as soon as it aborts, after `cancel`. */
+/** The calls that wait for one signal, and the one listener on it for all of them. */
+interface Waiting {
+  readonly callbacks: Set<() => void>;
+  readonly notify: () => void;
+}
+
+// Node warns of a leak when a signal has more than ten listeners, and a server may well pass one signal to every call.
+const waiting = new WeakMap<AbortSignal, Waiting>();
+
+/** Settles as `pending` does, or rejects with the signal's reason as soon as it aborts, and calls `cancel`. */
 export function abortable<Result>(
   pending: Promise<Result>,
   signal: AbortSignal | undefined,
@@ -12,8 +21,29 @@ export function abortable<Result>(
       reject(signal.reason);
       cancel();
     };
-    const settle = () => signal.removeEventListener("abort", abort);
-    pending.then(resolve, reject).finally(settle);
-    signal.addEventListener("abort", abort, { once: true });
+    pending.then(resolve, reject).finally(() => unlisten(signal, abort));
+    listen(signal, abort);
   });
+}
+
+function listen(signal: AbortSignal, callback: () => void): void {
+  const known = waiting.get(signal);
+  if (known !== undefined) {
+    known.callbacks.add(callback);
+    return;
+  }
+  const callbacks = new Set([callback]);
+  const notify = () => {
+    for (const abort of callbacks) abort();
+  };
+  signal.addEventListener("abort", notify, { once: true });
+  waiting.set(signal, { callbacks, notify });
+}
+
+function unlisten(signal: AbortSignal, callback: () => void): void {
+  const known = waiting.get(signal);
+  known?.callbacks.delete(callback);
+  if (known?.callbacks.size !== 0) return;
+  signal.removeEventListener("abort", known.notify);
+  waiting.delete(signal);
 }
