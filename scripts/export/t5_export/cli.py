@@ -9,6 +9,7 @@ from pathlib import Path
 
 REFUSED = 1
 SIGNALLED = 128
+OUT_OF_MEMORY = "can't allocate memory"  # PyTorch's words
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -19,7 +20,7 @@ def main(arguments: Sequence[str]) -> int:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     try:
         from t5_export import exporting, loading
-        from t5_export.errors import ExportError, Interrupted
+        from t5_export.errors import ExportError, Interrupted, first_line
         from t5_export.progress import StderrProgress
     except ModuleNotFoundError as error:
         return _fail(
@@ -39,7 +40,11 @@ def main(arguments: Sequence[str]) -> int:
         )
     except ExportError as error:
         return _fail(str(error))
-    except MemoryError:
+    except OSError as error:
+        return _fail(first_line(error))
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and OUT_OF_MEMORY not in str(error):
+            raise
         return _fail("Expected memory for two copies of the weights but it ran out")
     except Interrupted as interrupted:
         return _fail("Interrupted: nothing was written", SIGNALLED + interrupted.signal_number)

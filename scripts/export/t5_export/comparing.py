@@ -103,6 +103,7 @@ def compare_greedy(model: T5Model, archive: torch.jit.ScriptModule, case: Case) 
         max_new_tokens=GREEDY_STEPS,
         do_sample=False,
         num_beams=1,
+        num_return_sequences=1,
         output_logits=True,
         return_dict_in_generate=True,
     )

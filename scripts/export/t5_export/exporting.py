@@ -3,6 +3,7 @@
 import errno
 from pathlib import Path
 
+from safetensors import SafetensorError
 from transformers import PreTrainedTokenizerBase
 
 from t5_export import checkpoint, comparing, hub, loading, manifest, probes, tracing, writing
@@ -59,12 +60,13 @@ def export_model(
     progress = progress or SilentProgress()
     loading.check_model(model)
     writing.check_target(directory, overwrite)
-    writing.check_room(directory, _weight_bytes(model))
+    writing.check_room(directory, weight_bytes(model))
     try:
         with writing.new_directory(directory) as temporary:
             _write(model, tokenizer, temporary, progress)
-    except OSError as error:
-        reason = "no room is left on the disk" if error.errno == errno.ENOSPC else first_line(error)
+    except (OSError, SafetensorError) as error:
+        full = isinstance(error, OSError) and error.errno == errno.ENOSPC
+        reason = "no room is left on the disk" if full else first_line(error)
         raise ExportError(f"Could not write {directory}: {reason}") from error
 
 
@@ -72,6 +74,7 @@ def _write(model: T5Model, tokenizer: PreTrainedTokenizerBase | None, directory:
     progress.stage(f"Tracing {type(model).__name__} ({model.config._attn_implementation} attention)")
     traced = tracing.trace(model)
     progress.stage("Writing the archive")
+    writing.prove_room(directory, weight_bytes(model))
     _write_archive(traced, directory / ARCHIVE)
     del traced
     progress.stage("Comparing the written archive with Hugging Face, bit for bit")
@@ -102,6 +105,7 @@ def _write_tokenizer(tokenizer: PreTrainedTokenizerBase, directory: Path) -> Non
             path.unlink()
 
 
-def _weight_bytes(model: T5Model) -> int:
+def weight_bytes(model: T5Model) -> int:
+    """Return the size of the weights in the archive."""
     # `parameters` gives a tied weight once, and so does the archive.
     return sum(parameter.numel() * parameter.element_size() for parameter in model.parameters())

@@ -48,6 +48,19 @@ def check_room(target: Path, weight_bytes: int) -> None:
         )
 
 
+def prove_room(directory: Path, size: int) -> None:
+    """Take that many bytes and give them back; raises OSError where quotas or limits forbid it.
+
+    PyTorch's writer ends the whole process when it can't write, so what it will need is asked for beforehand.
+    """
+    if not hasattr(os, "posix_fallocate"):
+        return
+    path = directory / "room"
+    with path.open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, size)
+    path.unlink()
+
+
 @contextmanager
 def new_directory(target: Path) -> Iterator[Path]:
     """Give a temporary directory that becomes `target` at the end, and is removed on any error or signal."""
