@@ -1,7 +1,9 @@
 // The scripted engine without Node, on a model.pt: `program name model.pt`.
 #include <ATen/ATen.h>
+#include <ATen/ExpandUtils.h>
 #include <c10/core/InferenceMode.h>
 #include <torch/csrc/jit/passes/inliner.h>
+#include <torch/library.h>
 
 #include <array>
 #include <chrono>
@@ -19,6 +21,35 @@ namespace {
 
 using test::expect;
 using namespace std::chrono_literals;
+
+// PyTorch has the shape functions of these operators in Python only.
+
+at::Tensor sameShapeOnMeta(const at::Tensor& self) { return at::empty_like(self); }
+
+at::Tensor& whereOutOnMeta(const at::Tensor& condition, const at::Tensor& self, const at::Tensor& other,
+                           at::Tensor& out) {
+  out.resize_(at::infer_size(condition.sizes(), at::infer_size(self.sizes(), other.sizes())));
+  return out;
+}
+
+at::Tensor whereOnMeta(const at::Tensor& condition, const at::Tensor& self, const at::Tensor& other) {
+  at::Tensor out = at::empty({0}, condition.options().dtype(at::result_type(self, other)));
+  return whereOutOnMeta(condition, self, other, out);
+}
+
+at::Tensor indexSelectOnMeta(const at::Tensor& self, std::int64_t dim, const at::Tensor& index) {
+  std::vector<std::int64_t> sizes = self.sizes().vec();
+  sizes.at(static_cast<std::size_t>(at::maybe_wrap_dim(dim, self.dim()))) = index.numel();
+  return at::empty(sizes, self.options());
+}
+
+TORCH_LIBRARY_IMPL(aten, Meta, library) {
+  library.impl("abs", sameShapeOnMeta);
+  library.impl("relu", sameShapeOnMeta);
+  library.impl("index_select", indexSelectOnMeta);
+  library.impl("where.self", whereOnMeta);
+  library.impl("where.self_out", whereOutOnMeta);
+}
 
 struct Inputs {
   at::Tensor inputIds;
@@ -103,10 +134,33 @@ void repeatsItself(std::span<char*> arguments) {
   }
 }
 
-constexpr std::array<test::Test, 4> kTests{{
+/// What goes wrong inside the interpreter is an error with a code, and the engine goes on.
+void survivesErrors(std::span<char*> arguments) {
+  const c10::InferenceMode inferenceMode;
+  const auto engine = loadScriptedEngine(arguments[0], c10::kCPU);
+  const Inputs good = makeInputs(c10::kCPU, 1, 8, 4);
+  const at::Tensor before = forwardLogits(*engine, good);
+  const auto codeOf = [&](const Inputs& bad) {
+    try {
+      forwardLogits(*engine, bad);
+    } catch (...) {
+      return describeCurrentException().code();
+    }
+    throw std::runtime_error("expected an error");
+  };
+  // The bias of 2^20 x 2^20 positions: terabytes.
+  expect(codeOf(makeInputs(c10::kCPU, 1, 1 << 20, 1)) == ErrorCode::kOutOfMemory, "ERR_OUT_OF_MEMORY");
+  Inputs outside = good;
+  outside.inputIds = at::full_like(good.inputIds, 1 << 30);
+  expect(codeOf(outside) == ErrorCode::kInternal, "ERR_INTERNAL for an id that no embedding has");
+  expect(at::equal(before, forwardLogits(*engine, good)), "the same bits after an error");
+}
+
+constexpr std::array<test::Test, 5> kTests{{
     {"runs every method on the meta device: no device constant is left", runsOnMeta},
     {"remaps the device constants of every method, and finds none twice", remapsConstants},
     {"ends a forward pass that is aborted, and computes the same bits afterwards", abortsAndRecovers},
+    {"survives errors inside the interpreter, memory that runs out among them", survivesErrors},
     {"gives the same bits at every call of a shape, the first included", repeatsItself},
 }};
 

@@ -80,7 +80,7 @@ at::Tensor DeviceTensors::place(const at::Tensor& tensor) {
 }
 
 Program::Program(const torch::jit::Module& module, const std::string& method, DeviceTensors& tensors)
-    : graph_(prepare(module, method, tensors)) {
+    : functions_(module._ivalue()->compilation_unit()), graph_(prepare(module, method, tensors)) {
   // Nothing of the module itself is left in the graph, unless it holds what a trace can't: then the interpreter needs
   // it.
   if (!graph_->inputs().at(0)->hasUses()) graph_->eraseInput(0);

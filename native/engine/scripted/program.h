@@ -43,6 +43,8 @@ class Program {
   const std::shared_ptr<torch::jit::Graph>& graph() const { return graph_; }
 
  private:
+  // The graph's nodes point to the functions that they were inlined from, and an error of the interpreter names those.
+  std::shared_ptr<torch::jit::CompilationUnit> functions_;
   std::shared_ptr<torch::jit::Graph> graph_;
   torch::jit::Code code_;
 };
