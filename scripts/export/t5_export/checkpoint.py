@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 
-from t5_export.errors import ExportError, first_line
+from t5_export.errors import ExportError, one_line
 
 CONFIG = "config.json"
 TOKENIZER_CONFIG = "tokenizer_config.json"
@@ -36,7 +36,7 @@ def read_json(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise ExportError(f"Expected {path.name} in {path.parent} but it is missing") from None
     except ValueError as error:
-        raise ExportError(f"Expected JSON in {path} but received a damaged file ({first_line(error)})") from None
+        raise ExportError(f"Expected JSON in {path} but received a damaged file ({one_line(error)})") from None
     if not isinstance(value, dict):
         raise ExportError(f"Expected a JSON object in {path} but received {type(value).__name__}")
     return value
@@ -96,7 +96,7 @@ def _headers(path: Path) -> list[tuple[str, int]]:
     try:
         return _safetensors_headers(path) if path.suffix == ".safetensors" else _pickled_headers(path)
     except (SafetensorError, OSError, RuntimeError, ValueError, EOFError) as error:
-        raise ExportError(f"Expected weights in {path} but received a damaged file ({first_line(error)})") from None
+        raise ExportError(f"Expected weights in {path} but received a damaged file ({one_line(error)})") from None
 
 
 def _safetensors_headers(path: Path) -> list[tuple[str, int]]:

@@ -19,6 +19,7 @@ NO_END = -1
 
 def compare(model: T5Model, archive: torch.jit.ScriptModule, progress: Progress) -> None:
     """Raise ExportError at the first tensor that is not bitwise equal."""
+    compare_weights(model, archive)
     vocabulary_size = model.config.vocab_size
     plan = (
         [(compare_forward, shape) for shape in FORWARD_SHAPES]
@@ -31,6 +32,15 @@ def compare(model: T5Model, archive: torch.jit.ScriptModule, progress: Progress)
             check(model, archive, make_case(shape, vocabulary_size))
             steps = f", {GREEDY_STEPS} greedy steps" if check is compare_greedy else ""
             progress.count(number, len(plan), f"{shape}{steps}")
+
+
+def compare_weights(model: T5Model, archive: torch.jit.ScriptModule) -> None:
+    """Compare every weight: inputs of any number leave embeddings that no token reads."""
+    received = {name.removeprefix("model."): tensor for name, tensor in archive.state_dict().items()}
+    for name, expected in model.state_dict().items():
+        difference = describe_difference(received[name], expected) if name in received else "none"
+        if difference is not None:
+            raise ExportError(f"Expected the weight {name} in the archive but received {difference}")
 
 
 def compare_forward(model: T5Model, archive: torch.jit.ScriptModule, case: Case) -> None:

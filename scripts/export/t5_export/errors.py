@@ -1,5 +1,7 @@
 """What ends an export with one line to the user."""
 
+MOST_CHARACTERS = 300
+
 
 class ExportError(Exception):
     """A refusal: its message is one line that says what was expected and what was received."""
@@ -16,7 +18,9 @@ class Interrupted(BaseException):
         self.signal_number = signal_number
 
 
-def first_line(error: BaseException) -> str:
-    """Return the first non-empty line of an error's message, or its type's name."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0] if lines else type(error).__name__
+def one_line(error: BaseException) -> str:
+    """Return an error's message as one line of bounded length, or its type's name."""
+    text = " ".join(str(error).split())
+    if len(text) > MOST_CHARACTERS:
+        text = f"{text[:MOST_CHARACTERS]}..."
+    return text or type(error).__name__

@@ -8,12 +8,14 @@ from transformers import PreTrainedTokenizerBase
 
 from t5_export import checkpoint, comparing, hub, loading, manifest, probes, tracing, writing
 from t5_export.architectures import T5Model, class_for
-from t5_export.errors import ExportError, first_line
+from t5_export.errors import ExportError, one_line
 from t5_export.progress import Progress, SilentProgress
 
 STAGES = 7
 ARCHIVE = "model.pt"
 PROBES = "parity.safetensors"
+# More than the traced code of any T5 takes.
+CODE_BYTES = 8 * 1024 * 1024
 # What transformers may write beside these is in them already.
 TOKENIZER_FILES = frozenset({"tokenizer.json", "tokenizer_config.json"})
 
@@ -66,7 +68,7 @@ def export_model(
             _write(model, tokenizer, temporary, progress)
     except (OSError, SafetensorError) as error:
         full = isinstance(error, OSError) and error.errno == errno.ENOSPC
-        reason = "no room is left on the disk" if full else first_line(error)
+        reason = "no room is left on the disk" if full else one_line(error)
         raise ExportError(f"Could not write {directory}: {reason}") from error
 
 
@@ -74,7 +76,7 @@ def _write(model: T5Model, tokenizer: PreTrainedTokenizerBase | None, directory:
     progress.stage(f"Tracing {type(model).__name__} ({model.config._attn_implementation} attention)")
     traced = tracing.trace(model)
     progress.stage("Writing the archive")
-    writing.prove_room(directory, weight_bytes(model))
+    writing.prove_room(directory, weight_bytes(model) + CODE_BYTES)
     _write_archive(traced, directory / ARCHIVE)
     del traced
     progress.stage("Comparing the written archive with Hugging Face, bit for bit")
@@ -94,7 +96,7 @@ def _write_archive(traced: object, path: Path) -> None:
     try:
         tracing.write_archive(traced, path)
     except RuntimeError as error:  # what PyTorch's writer raises when the disk is full
-        raise ExportError(f"Could not write {path.name}: {first_line(error)}") from error
+        raise ExportError(f"Could not write {path.name}: {one_line(error)}") from error
 
 
 def _write_tokenizer(tokenizer: PreTrainedTokenizerBase, directory: Path) -> None:

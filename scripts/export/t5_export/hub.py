@@ -5,7 +5,7 @@ from pathlib import Path
 
 from huggingface_hub import snapshot_download
 
-from t5_export.errors import ExportError, first_line
+from t5_export.errors import ExportError, one_line
 
 SETTINGS = [
     "config.json",
@@ -47,5 +47,5 @@ def _download(name: str, revision: str | None, patterns: list[str]) -> Path:
         return Path(snapshot_download(name, revision=revision, allow_patterns=patterns))
     except Exception as error:  # the hub's client raises dozens of types, all of which mean "not to be had"
         raise ExportError(
-            f"Expected a directory or a hub name for source but received {name} ({first_line(error)})"
+            f"Expected a directory or a hub name for source but received {name} ({one_line(error)})"
         ) from None

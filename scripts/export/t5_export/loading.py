@@ -9,7 +9,7 @@ import transformers
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from t5_export.architectures import T5Model
-from t5_export.errors import ExportError, first_line
+from t5_export.errors import ExportError, one_line
 
 
 def load_model(directory: Path, model_class: type[T5Model]) -> T5Model:
@@ -20,7 +20,7 @@ def load_model(directory: Path, model_class: type[T5Model]) -> T5Model:
         )
     except Exception as error:  # whatever it is, the checkpoint can't be loaded: a message, not a stack
         raise ExportError(
-            f"Expected a checkpoint of {model_class.__name__} in {directory} ({first_line(error)})"
+            f"Expected a checkpoint of {model_class.__name__} in {directory} ({one_line(error)})"
         ) from error
     missing = sorted(info["missing_keys"])
     if missing:
@@ -36,7 +36,7 @@ def load_tokenizer(directory: Path) -> PreTrainedTokenizerBase:
     try:
         return AutoTokenizer.from_pretrained(directory, local_files_only=True)
     except Exception as error:  # as above
-        raise ExportError(f"Expected a tokenizer in {directory} ({first_line(error)})") from error
+        raise ExportError(f"Expected a tokenizer in {directory} ({one_line(error)})") from error
 
 
 def quiet_libraries() -> None:

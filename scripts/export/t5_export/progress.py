@@ -14,6 +14,12 @@ class Progress(Protocol):
         """Report one finished item of the current stage."""
 
 
+def write_line(line: str) -> None:
+    """Write a line in one piece: a signal's handler can't write into the middle of it."""
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
+
+
 class StderrProgress:
     """Writes a line per stage and per item."""
 
@@ -24,11 +30,11 @@ class StderrProgress:
     def stage(self, name: str) -> None:
         """Begin a stage."""
         self._stage += 1
-        print(f"[{self._stage}/{self._stages}] {name}", file=sys.stderr, flush=True)
+        write_line(f"[{self._stage}/{self._stages}] {name}")
 
     def count(self, done: int, total: int, what: str) -> None:
         """Report one finished item of the current stage."""
-        print(f"      {done}/{total} {what}", file=sys.stderr, flush=True)
+        write_line(f"      {done}/{total} {what}")
 
 
 class SilentProgress:

@@ -15,12 +15,12 @@ OUT_OF_MEMORY = "can't allocate memory"  # PyTorch's words
 def main(arguments: Sequence[str]) -> int:
     """Run the exporter; return the exit code."""
     options = _parser().parse_args(arguments)
-    # The libraries read these when they are imported.
+    # Imported here and no sooner: the libraries take seconds, may be missing, and read these when they are imported.
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     try:
         from t5_export import exporting, loading
-        from t5_export.errors import ExportError, Interrupted, first_line
+        from t5_export.errors import ExportError, Interrupted, one_line
         from t5_export.progress import StderrProgress
     except ModuleNotFoundError as error:
         return _fail(
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str]) -> int:
     except ExportError as error:
         return _fail(str(error))
     except OSError as error:
-        return _fail(first_line(error))
+        return _fail(one_line(error))
     except (MemoryError, RuntimeError) as error:
         if isinstance(error, RuntimeError) and OUT_OF_MEMORY not in str(error):
             raise
@@ -50,13 +50,18 @@ def main(arguments: Sequence[str]) -> int:
         return _fail("Interrupted: nothing was written", SIGNALLED + interrupted.signal_number)
     except KeyboardInterrupt:
         return _fail("Interrupted", SIGNALLED + signal.SIGINT)
-    print(f"Wrote {options.directory}: every logit is bitwise equal to Hugging Face's", file=sys.stderr)
+    _write(f"Wrote {options.directory}: every logit is bitwise equal to Hugging Face's")
     return 0
 
 
 def _fail(message: str, code: int = REFUSED) -> int:
-    print(f"torch-t5 export: {message}", file=sys.stderr)
+    _write(f"torch-t5 export: {message}")
     return code
+
+
+def _write(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,0 +1,180 @@
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { readFileSync, rmSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { type Manifest, T5ForConditionalGeneration } from "torch-t5";
+import { type Ended, runExporter } from "./exporter.js";
+import { Folders, names, readJson } from "./folders.js";
+
+const FILES = ["config.json", "generation_config.json", "manifest.json", "model.pt", "parity.safetensors"];
+const TOKENIZER_FILES = ["tokenizer.json", "tokenizer_config.json"];
+/** The code of the four methods, with room to spare. */
+const MOST_BYTES_BESIDE_WEIGHTS = 120_000;
+const SHARED_WEIGHT_BYTES_PER_TOKEN = 32 * 4;
+
+interface Signature {
+  readonly inputs: readonly { readonly name: string; readonly dtype: string }[];
+  readonly outputs: readonly { readonly name: string; readonly dtype: string }[];
+}
+
+describe("an exported directory", () => {
+  const folders = new Folders();
+  const exported = (name: string) => join(folders.root, `${name}-exported`);
+  let ended: Ended;
+  let manifest: Manifest & { readonly methods: Readonly<Record<string, Signature>> };
+
+  async function exportCheckpoint(name: string, ...options: string[]): Promise<Ended> {
+    const result = await runExporter([folders.checkpoint(name), exported(name), ...options]);
+    assert.equal(result.code, 0, result.stderr);
+    return result;
+  }
+
+  before(async function () {
+    this.timeout(300_000);
+    await folders.makeCheckpoints();
+    ended = await exportCheckpoint("whole");
+    manifest = readJson(join(exported("whole"), "manifest.json")) as unknown as typeof manifest;
+  });
+
+  after(() => folders.remove());
+
+  it("holds the archive, configuration, tokenizer, probes and manifest, and nothing else", () => {
+    assert.deepEqual(names(exported("whole")), [...FILES, ...TOKENIZER_FILES].sort());
+  });
+
+  it("is left alone in its folder", () => {
+    assert.deepEqual(
+      names(folders.root).filter((name) => name.startsWith(".")),
+      [],
+    );
+  });
+
+  it("states every file's size and SHA-256", () => {
+    assert.deepEqual(
+      Object.keys(manifest.files).sort(),
+      [...FILES, ...TOKENIZER_FILES].filter((name) => name !== "manifest.json").sort(),
+    );
+    for (const [name, { bytes, sha256 }] of Object.entries(manifest.files)) {
+      const content = readFileSync(join(exported("whole"), name));
+      assert.equal(bytes, content.length, name);
+      assert.equal(sha256, createHash("sha256").update(content).digest("hex"), name);
+    }
+  });
+
+  it("states its format, its versions and what was traced", () => {
+    assert.equal(manifest.formatVersion, 1);
+    assert.match(manifest.torch, /^\d+\.\d+\.\d+$/);
+    assert.match(manifest.transformers, /^\d+\.\d+\.\d+$/);
+    const { modelType, architecture, attention, dtype, intraOpThreads } = manifest;
+    assert.deepEqual(
+      { modelType, architecture, attention, dtype, intraOpThreads },
+      {
+        modelType: "t5",
+        architecture: "T5ForConditionalGeneration",
+        attention: "sdpa",
+        dtype: "float32",
+        intraOpThreads: 1,
+      },
+    );
+  });
+
+  it("states the signature of its four methods", () => {
+    const signatures = Object.entries(manifest.methods).map(([method, { inputs, outputs }]) => [
+      method,
+      inputs.map(({ name }) => name),
+      outputs.map(({ name }) => name),
+    ]);
+    const [ids, mask, decoderIds] = ["input_ids", "attention_mask", "decoder_input_ids"];
+    const [logits, encoder, decoder] = ["logits", "encoder_last_hidden_state", "decoder_last_hidden_state"];
+    assert.deepEqual(signatures, [
+      ["forward", [ids, mask, decoderIds], [logits, encoder, decoder]],
+      ["encode", [ids, mask], [encoder]],
+      ["prefill", [decoderIds, encoder, mask], [logits, decoder, "past"]],
+      ["step", [decoderIds, mask, "past"], [logits, decoder, "past"]],
+    ]);
+  });
+
+  it("has its weights once, and no debug records or paths of the machine that wrote it", () => {
+    const archive = readFileSync(join(exported("whole"), "model.pt"));
+    const weights = statSync(join(folders.checkpoint("whole"), "model.safetensors")).size;
+    assert.ok(archive.length >= weights);
+    assert.ok(archive.length < weights + MOST_BYTES_BESIDE_WEIGHTS, `${archive.length} bytes for ${weights}`);
+    // The embedding, which three modules share, would show if it were there twice.
+    const { vocab_size } = readJson(join(exported("whole"), "config.json")) as { vocab_size: number };
+    assert.ok(vocab_size * SHARED_WEIGHT_BYTES_PER_TOKEN > 40_000);
+    assert.ok(!archive.includes(".debug_pkl"));
+    assert.ok(!archive.includes(process.cwd()));
+  });
+
+  it("is announced stage by stage, and the comparison case by case", () => {
+    const lines = ended.stderr.trimEnd().split("\n");
+    assert.deepEqual(
+      lines.flatMap((line) => /^\[(\d)\/7\] [A-Z]/.exec(line)?.[1] ?? []),
+      ["1", "2", "3", "4", "5", "6", "7"],
+    );
+    const cases = lines.flatMap((line) => /^ +(\d+)\/(\d+) batch \d, source \d+/.exec(line)?.slice(1) ?? []);
+    assert.ok(cases.length >= 2 * 12);
+    assert.equal(cases.at(-1), cases.at(-2));
+    assert.match(lines.at(-1) ?? "", /^Wrote .*every logit is bitwise equal/);
+    assert.equal(ended.stdout, "");
+  });
+
+  it("loads in torch-t5", async () => {
+    await using t5 = await T5ForConditionalGeneration.fromPretrained(exported("whole"), { device: "cpu" });
+    const { logits } = await t5.forward("spell number: 3");
+    assert.deepEqual([...logits.shape], [1, 1, t5.config.vocabSize]);
+  });
+
+  it("is the same, byte for byte, when it is exported again over itself", async () => {
+    const files = () => names(exported("whole")).map((name) => readFileSync(join(exported("whole"), name)));
+    const [before, inode] = [files(), statSync(exported("whole")).ino];
+    await exportCheckpoint("whole", "--overwrite");
+    assert.notEqual(statSync(exported("whole")).ino, inode);
+    assert.deepEqual(files(), before);
+  });
+
+  it("has every weight of its checkpoint, from one file, from shards and from pickled ones", async () => {
+    const weights = readSafetensors(join(folders.checkpoint("whole"), "model.safetensors"));
+    assert.ok(weights.size > 20);
+    for (const name of ["whole", "sharded", "pickled"]) {
+      await exportCheckpoint(name, "--no-tokenizer", "--overwrite");
+      assert.deepEqual(names(exported(name)), FILES);
+      const archive = readFileSync(join(exported(name), "model.pt"));
+      for (const [weight, bytes] of weights) assert.ok(archive.includes(bytes), `${weight} of ${name}`);
+    }
+  });
+
+  it("says that bfloat16 was widened to float32", async () => {
+    const { stderr } = await exportCheckpoint("bfloat16", "--no-tokenizer");
+    assert.match(stderr, /^\[2\/7\] .*, bfloat16 widened to float32$/m);
+    assert.equal(readJson(join(exported("bfloat16"), "manifest.json")).dtype, "float32");
+    assert.equal(readJson(join(exported("bfloat16"), "config.json")).dtype, "float32");
+  });
+
+  it("of ByT5 has no tokenizer.json: bytes need none", async () => {
+    await exportCheckpoint("byte");
+    assert.deepEqual(names(exported("byte")), [...FILES, "tokenizer_config.json"].sort());
+    const settings = readJson(join(exported("byte"), "tokenizer_config.json"));
+    assert.equal(settings.tokenizer_class, "ByT5Tokenizer");
+  });
+
+  it("makes the folders above it, and takes an empty one", async () => {
+    const nested = join(folders.empty(), "a", "b");
+    const { code, stderr } = await runExporter([folders.checkpoint("whole"), nested, "--no-tokenizer"]);
+    assert.equal(code, 0, stderr);
+    assert.deepEqual(names(nested), FILES);
+    rmSync(nested, { recursive: true });
+  });
+});
+
+/** The bytes of each tensor of a safetensors file. */
+function readSafetensors(path: string): Map<string, Buffer> {
+  const file = readFileSync(path);
+  const start = 8 + Number(file.readBigUInt64LE());
+  const header = JSON.parse(file.toString("utf8", 8, start)) as Record<string, { data_offsets?: [number, number] }>;
+  return new Map(
+    Object.entries(header).flatMap(([name, { data_offsets: offsets }]) =>
+      offsets === undefined ? [] : [[name, file.subarray(start + offsets[0], start + offsets[1])]],
+    ),
+  );
+}

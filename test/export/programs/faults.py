@@ -1,0 +1,201 @@
+"""Breaks the exporter from within, one fault at a time: `faults.py <checkpoint> <directory>`.
+
+Prints `{fault: {"error": message or null, "left": names of what lies in the target's folder afterwards}}`.
+"""
+
+import errno
+import json
+import shutil
+import sys
+from collections import namedtuple
+from collections.abc import Callable
+from copy import deepcopy
+from pathlib import Path
+from unittest.mock import patch
+
+import exporter  # noqa: F401
+import torch
+from t5_export import ExportError, export_model, export_source, hub, loading, tracing, writing
+from t5_export.wrapper import ExportedT5
+from torch import Tensor
+from transformers import BertConfig, BertModel, T5ForConditionalGeneration
+
+DiskUsage = namedtuple("DiskUsage", "total used free")
+Past = list[Tensor]
+REAL_TRACE, REAL_WRITE = tracing.trace, tracing.write_archive
+
+
+def next_up(tensor: Tensor) -> Tensor:
+    """Return each value's neighbour: the smallest change there is."""
+    return torch.nextafter(tensor, torch.full_like(tensor, torch.inf))
+
+
+class OtherLogits(ExportedT5):
+    """Its forward is off by the last bit."""
+
+    def forward(self, ids: Tensor, mask: Tensor, decoder_ids: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """As the exporter's, but for the fault; so below."""
+        logits, encoder_state, decoder_state = super().forward(ids, mask, decoder_ids)
+        return next_up(logits), encoder_state, decoder_state
+
+
+class OtherState(ExportedT5):
+    """Its decoder state is off by the last bit."""
+
+    def forward(self, ids: Tensor, mask: Tensor, decoder_ids: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Perturb the state."""
+        logits, encoder_state, decoder_state = super().forward(ids, mask, decoder_ids)
+        return logits, encoder_state, next_up(decoder_state)
+
+
+class IgnoredMask(ExportedT5):
+    """Its forward attends to padding."""
+
+    def forward(self, ids: Tensor, mask: Tensor, decoder_ids: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Ignore the mask."""
+        return super().forward(ids, torch.ones_like(mask), decoder_ids)
+
+
+class BakedLength(ExportedT5):
+    """Its forward keeps the number of positions that it was traced with."""
+
+    def forward(self, ids: Tensor, mask: Tensor, decoder_ids: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Cut at a constant, as a shape that tracing can't see would."""
+        logits, encoder_state, decoder_state = super().forward(ids, mask, decoder_ids)
+        return logits[:, : int(decoder_ids.shape[1])], encoder_state, decoder_state
+
+
+class OtherEncoder(ExportedT5):
+    """Its encode is off by the last bit."""
+
+    def encode(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """Perturb the state."""
+        return next_up(super().encode(ids, mask))
+
+
+class OtherStep(ExportedT5):
+    """Its step is off by the last bit."""
+
+    def step(self, decoder_ids: Tensor, mask: Tensor, past: Past) -> tuple[Tensor, Tensor, Past]:
+        """Perturb the logits."""
+        logits, state, past = super().step(decoder_ids, mask, past)
+        return next_up(logits), state, past
+
+
+class OtherCache(ExportedT5):
+    """Its prefill's last cross value is off by the last bit."""
+
+    def prefill(self, decoder_ids: Tensor, state: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Past]:
+        """Perturb the cache."""
+        logits, hidden, past = super().prefill(decoder_ids, state, mask)
+        return logits, hidden, [*past[:-1], next_up(past[-1])]
+
+
+def trace_other_weights(model: T5ForConditionalGeneration) -> torch.jit.ScriptModule:
+    """Trace a copy in which the last bit of one weight of the encoder is flipped."""
+    other = deepcopy(model)
+    other.encoder.final_layer_norm.weight.data.view(torch.int32)[0] ^= 1
+    return REAL_TRACE(other)
+
+
+def write_then_damage(traced: torch.jit.ScriptModule, path: Path) -> None:
+    """Write the archive, then flip a bit in the middle of its first weight."""
+    REAL_WRITE(traced, path)
+    content = bytearray(path.read_bytes())
+    weight = next(traced.parameters()).detach().contiguous().numpy().tobytes()
+    content[content.index(weight) + len(weight) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def full_disk(*_: object) -> None:
+    """Fail as a write to a full disk does."""
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def in_training(model: T5ForConditionalGeneration) -> T5ForConditionalGeneration:
+    """Return the model with the dropout of one block on."""
+    model.decoder.block[0].train()
+    return model
+
+
+def main(checkpoint: Path, directory: Path) -> dict[str, object]:
+    """Run every fault in a folder of its own."""
+    loading.quiet_libraries()
+
+    def export(target: Path) -> None:
+        export_source(str(checkpoint), target, with_tokenizer=False)
+
+    def with_patch(owner: object, name: str, value: object) -> Callable[[Path], None]:
+        def run(target: Path) -> None:
+            with patch.object(owner, name, value):
+                export(target)
+
+        return run
+
+    def with_model(change: Callable[[T5ForConditionalGeneration], object]) -> Callable[[Path], None]:
+        return lambda target: export_model(change(T5ForConditionalGeneration.from_pretrained(checkpoint)), target)
+
+    def traced_as(wrapper: type[ExportedT5]) -> Callable[[Path], None]:
+        return with_patch(tracing, "ExportedT5", wrapper)
+
+    faults: dict[str, Callable[[Path], None]] = {
+        "nothing": export,
+        "model in memory": with_model(lambda model: model.eval()),
+        "one bit of one weight": with_patch(tracing, "trace", trace_other_weights),
+        "one bit of the written file": with_patch(tracing, "write_archive", write_then_damage),
+        "forward's logits": traced_as(OtherLogits),
+        "forward's state": traced_as(OtherState),
+        "ignored mask": traced_as(IgnoredMask),
+        "baked length": traced_as(BakedLength),
+        "encode": traced_as(OtherEncoder),
+        "step": traced_as(OtherStep),
+        "cache": traced_as(OtherCache),
+        "little room": with_patch(shutil, "disk_usage", lambda _: DiskUsage(1 << 30, (1 << 30) - 4096, 4096)),
+        "full disk": with_patch(tracing, "write_archive", full_disk),
+        "full disk at the end": with_patch(writing, "_replace", full_disk),
+        "training": with_model(lambda model: model.train()),
+        "training of one block": with_model(lambda model: in_training(model.eval())),
+        "half in memory": with_model(lambda model: model.eval().half()),
+        "bfloat16 in memory": with_model(lambda model: model.eval().bfloat16()),
+        "another class": with_model(lambda _: BertModel(BertConfig(num_hidden_layers=1)).eval()),
+        "hub unreachable": lambda target: with_hub(checkpoint, target, None),
+        "hub": lambda target: with_hub(checkpoint, target, "main"),
+    }
+    return {name: observe(fault, directory / str(number)) for number, (name, fault) in enumerate(faults.items())}
+
+
+def with_hub(checkpoint: Path, target: Path, revision: str | None) -> None:
+    """Export a name from a hub that has one repository, or that can't be reached when no revision is asked for."""
+    fetched: list[str] = []
+    cache = target.parent.parent / "cache"
+
+    def snapshot_download(name: str, *, revision: str | None, allow_patterns: list[str]) -> str:
+        if revision is None:
+            raise ConnectionError("Name or service not known")
+        assert (name, revision) == ("owner/model", "main")
+        cache.mkdir(exist_ok=True)
+        for path in sorted(checkpoint.iterdir()):
+            if any(path.match(pattern) for pattern in allow_patterns):
+                fetched.append(path.name)
+                shutil.copy(path, cache)
+        return str(cache)
+
+    with patch.object(hub, "snapshot_download", snapshot_download):
+        export_source("owner/model", target, with_tokenizer=False, revision=revision)
+    # The configuration comes before the weights: another architecture is refused without their download.
+    assert fetched.index("config.json") < fetched.index("model.safetensors")
+
+
+def observe(fault: Callable[[Path], None], folder: Path) -> dict[str, object]:
+    """Return the refusal, if there was one, and what is left."""
+    folder.mkdir()
+    error = None
+    try:
+        fault(folder / "exported")
+    except ExportError as refused:
+        error = str(refused)
+    return {"error": error, "left": sorted(path.name for path in folder.iterdir())}
+
+
+if __name__ == "__main__":
+    print(json.dumps(main(Path(sys.argv[1]), Path(sys.argv[2]))))

@@ -1,0 +1,210 @@
+import assert from "node:assert/strict";
+import { mkdirSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { runExporter, runExporterWithoutPackages, runHelper } from "./exporter.js";
+import { Folders, names, replaceText } from "./folders.js";
+
+interface Reply {
+  readonly code: number;
+  readonly stderr: string;
+}
+
+interface Refusal {
+  readonly title: string;
+  readonly message: RegExp;
+  readonly source: (folders: Folders) => string;
+  readonly options?: readonly string[];
+  /** Makes what the target's folder has before; "exported" is the target. */
+  readonly prepare?: (folder: string) => void;
+}
+
+const changed = (name: string, change: (directory: string) => void) => (folders: Folders) =>
+  folders.changed(name, change);
+const without = (name: string, ...files: string[]) =>
+  changed(name, (directory) => {
+    for (const file of files) rmSync(join(directory, file));
+  });
+const withConfig = (name: string, ...replacements: readonly (readonly [string, string])[]) =>
+  changed(name, (directory) => {
+    for (const [from, to] of replacements) replaceText(join(directory, "config.json"), from, to);
+  });
+
+const REFUSALS: readonly Refusal[] = [
+  {
+    title: "another architecture",
+    message: /Expected t5, mt5 or umt5 for model_type in config.json but received bert/,
+    source: (folders) => folders.checkpoint("bert"),
+  },
+  {
+    title: "a T5 that is only an encoder",
+    message: /Expected T5ForConditionalGeneration for architectures in config.json but received T5EncoderModel/,
+    source: (folders) => folders.checkpoint("encoder-only"),
+  },
+  {
+    title: "an encoder that calls itself the whole",
+    message: /Expected every weight of T5ForConditionalGeneration but the checkpoint lacks decoder\..* and \d+ more/,
+    source: withConfig(
+      "encoder-only",
+      ["T5EncoderModel", "T5ForConditionalGeneration"],
+      ['"is_encoder_decoder": false', '"is_encoder_decoder": true'],
+    ),
+  },
+  {
+    title: "no model type",
+    message: /for model_type in config.json but received None/,
+    source: withConfig("whole", ['"model_type": "t5",', ""]),
+  },
+  {
+    title: "quantized weights",
+    message: /Expected unquantized weights but received a quantization_config/,
+    source: withConfig("whole", ["{", '{ "quantization_config": { "quant_method": "bitsandbytes" },']),
+  },
+  {
+    title: "sizes in config.json that are not the weights'",
+    message: /Expected a checkpoint of T5ForConditionalGeneration in .* \(.*mismatch/,
+    source: withConfig("whole", ['"d_ff": 64', '"d_ff": 65']),
+  },
+  {
+    title: "float16",
+    message: /Expected float32 or bfloat16 weights but received float16, in which T5's activations overflow/,
+    source: (folders) => folders.checkpoint("float16"),
+  },
+  {
+    title: "float64",
+    message: /Expected float32 or bfloat16 weights but received float64/,
+    source: (folders) => folders.checkpoint("float64"),
+  },
+  { title: "no config.json", message: /Expected config.json in .* missing/, source: without("whole", "config.json") },
+  {
+    title: "a config.json that isn't JSON",
+    message: /Expected JSON in .*config.json but received a damaged file/,
+    source: changed("whole", (directory) => writeFileSync(join(directory, "config.json"), "{")),
+  },
+  {
+    title: "no weights",
+    message: /Expected model.safetensors or pytorch_model.bin in .* both are missing/,
+    source: without("whole", "model.safetensors"),
+  },
+  {
+    title: "a missing shard",
+    message: /Expected model-00002-of-00002.safetensors, which model.safetensors.index.json names, in .* missing/,
+    source: without("sharded", "model-00002-of-00002.safetensors"),
+  },
+  {
+    title: "truncated weights",
+    message: /Expected weights in .*model.safetensors but received a damaged file/,
+    source: changed("whole", (directory) => truncateSync(join(directory, "model.safetensors"), 5000)),
+  },
+  {
+    title: "truncated pickled weights",
+    message: /Expected weights in .*pytorch_model.bin but received a damaged file/,
+    source: changed("pickled", (directory) => truncateSync(join(directory, "pytorch_model.bin"), 5000)),
+  },
+  {
+    title: "no tokenizer",
+    message: /Expected tokenizer.json or spiece.model in .* both are missing \(--no-tokenizer /,
+    source: without("whole", "tokenizer.json", "tokenizer_config.json"),
+  },
+  {
+    title: "a damaged tokenizer",
+    message: /Expected a tokenizer in .* \(/,
+    source: changed("whole", (directory) => writeFileSync(join(directory, "tokenizer.json"), "{}")),
+  },
+  {
+    title: "a source that doesn't exist",
+    message: /Expected a directory or a hub name for source but received \/no\/such\/model/,
+    source: () => "/no/such/model",
+  },
+  {
+    title: "a file as the source",
+    message: /Expected a directory or a hub name for source but received .*model.safetensors/,
+    source: (folders) => join(folders.checkpoint("whole"), "model.safetensors"),
+  },
+  {
+    title: "a hub name that can't be had",
+    message: /Expected a directory or a hub name for source but received nobody\/nothing \(.+\)/,
+    source: () => "nobody/nothing",
+  },
+  {
+    title: "a revision of a directory",
+    message: /Expected a hub name for --revision but received the directory/,
+    source: (folders) => folders.checkpoint("whole"),
+    options: ["--revision", "main"],
+  },
+  {
+    title: "a target with files in it",
+    message: /Expected an empty or new directory for the export but .*exported has files \(--overwrite replaces it\)/,
+    source: (folders) => folders.checkpoint("whole"),
+    prepare: (folder) => {
+      mkdirSync(join(folder, "exported"));
+      writeFileSync(join(folder, "exported", "manifest.json"), "{}");
+    },
+  },
+  {
+    title: "to overwrite what is no export",
+    message: /Expected an earlier export for --overwrite but .*exported has no manifest.json/,
+    source: (folders) => folders.checkpoint("whole"),
+    options: ["--overwrite"],
+    prepare: (folder) => {
+      mkdirSync(join(folder, "exported"));
+      writeFileSync(join(folder, "exported", "letter.txt"), "dear");
+    },
+  },
+  {
+    title: "a target that is a file",
+    message: /Expected a directory for the export but received a file/,
+    source: (folders) => folders.checkpoint("whole"),
+    options: ["--overwrite"],
+    prepare: (folder) => writeFileSync(join(folder, "exported"), "a file"),
+  },
+];
+
+describe("the exporter refuses", () => {
+  const folders = new Folders();
+  const targets = new Map<Refusal, { readonly folder: string; readonly before: readonly string[] }>();
+  let replies: Map<Refusal, Reply>;
+
+  before(async function () {
+    this.timeout(300_000);
+    await folders.makeCheckpoints();
+    const lines = REFUSALS.map((refusal) => {
+      const folder = folders.empty();
+      refusal.prepare?.(folder);
+      targets.set(refusal, { folder, before: names(folder) });
+      return [refusal.source(folders), join(folder, "exported"), ...(refusal.options ?? [])];
+    });
+    const output = JSON.parse(await runHelper("command_lines", [JSON.stringify(lines)])) as Reply[];
+    replies = new Map(REFUSALS.map((refusal, index) => [refusal, output[index] ?? { code: 0, stderr: "" }]));
+  });
+
+  after(() => folders.remove());
+
+  for (const refusal of REFUSALS) {
+    it(`${refusal.title}, in one line, and writes nothing`, () => {
+      const { code, stderr } = replies.get(refusal) ?? { code: 0, stderr: "" };
+      const { folder, before } = targets.get(refusal) ?? { folder: "", before: [] };
+      const lines = stderr.trimEnd().split("\n");
+      assert.match(lines.at(-1) ?? "", refusal.message);
+      assert.match(lines.at(-1) ?? "", /^torch-t5 export: /);
+      // Before it only stages.
+      for (const line of lines.slice(0, -1)) assert.match(line, /^\[\d\/\d\] /);
+      assert.equal(code, 1);
+      assert.deepEqual(names(folder), before);
+    });
+  }
+
+  it("to run without its packages, and says how to get them", async () => {
+    const folder = folders.empty();
+    const target = join(folder, "exported");
+    const { code, stderr } = await runExporterWithoutPackages([folders.checkpoint("whole"), target]);
+    assert.match(stderr, /^torch-t5 export: Expected the Python package \S+ .*: run `npx torch-t5 setup --export`\n$/);
+    assert.equal(code, 1);
+    assert.deepEqual(names(folder), []);
+  });
+
+  it("a command line that it can't read, with its usage", async () => {
+    const { code, stderr } = await runExporter([folders.checkpoint("whole")]);
+    assert.match(stderr, /usage: torch-t5 export .*source directory\n.*required: directory\n$/s);
+    assert.equal(code, 2);
+  });
+});
