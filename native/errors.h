@@ -12,6 +12,7 @@ enum class ErrorCode {
   kTokenOutOfRange,
   kModelNotFound,
   kModelCorrupt,
+  kModelUntrusted,
   kDeviceUnavailable,
   kOutOfMemory,
   kQueueFull,
@@ -31,6 +32,8 @@ constexpr std::string_view codeName(ErrorCode code) {
       return "ERR_MODEL_NOT_FOUND";
     case ErrorCode::kModelCorrupt:
       return "ERR_MODEL_CORRUPT";
+    case ErrorCode::kModelUntrusted:
+      return "ERR_MODEL_UNTRUSTED";
     case ErrorCode::kDeviceUnavailable:
       return "ERR_DEVICE_UNAVAILABLE";
     case ErrorCode::kOutOfMemory:

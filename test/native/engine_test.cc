@@ -88,7 +88,7 @@ void runsOnMeta(std::span<char*> arguments) {
 }
 
 void remapsConstants(std::span<char*> arguments) {
-  const torch::jit::Module module = readArchive(arguments[0], c10::kCPU);
+  const torch::jit::Module module = readArchive(arguments[0]);
   int changed = 0;
   for (const char* method : {"forward", "encode", "prefill", "step"}) {
     const auto graph = module.get_method(method).graph()->copy();

@@ -1,16 +1,21 @@
 #include "engine/scripted/archive.h"
 
-#include <torch/csrc/jit/serialization/import.h>
+#include <caffe2/serialize/inline_container.h>
 
 #include <array>
 #include <filesystem>
+#include <future>
 
 #include "engine/error_barrier.h"
+#include "engine/scripted/module_reader.h"
+#include "engine/scripted/weight_arena.h"
 #include "engine/scripted/weight_placement.h"
 #include "errors.h"
 
 namespace torch_t5 {
 namespace {
+
+using caffe2::serialize::PyTorchStreamReader;
 
 struct MethodSignature {
   const char* name;
@@ -37,18 +42,33 @@ void checkMethods(const torch::jit::Module& module, const std::string& path) {
   }
 }
 
+std::string readPlacementNotes(PyTorchStreamReader& reader) {
+  if (!reader.hasRecord(WeightPlacement::kRecord)) return {};
+  const auto [data, size] = reader.getRecord(WeightPlacement::kRecord);
+  return {static_cast<const char*>(data.get()), size};
+}
+
+torch::jit::Module read(const std::string& path) {
+  PyTorchStreamReader reader(path);
+  const WeightPlacement placement(readPlacementNotes(reader));
+  const WeightArena arena(reader, path, placement.usual());
+  auto weightsRead = std::async(std::launch::async, [&arena] { arena.read(); });
+  torch::jit::Module module = readModule(reader, arena.storages());
+  weightsRead.get();
+  placement.apply(module);
+  return module;
+}
+
 }  // namespace
 
-torch::jit::Module readArchive(const std::string& path, const c10::Device& device) {
+torch::jit::Module readArchive(const std::string& path) {
   std::error_code ignored;
   if (!std::filesystem::is_regular_file(std::filesystem::path(path), ignored)) {
     throw Error(ErrorCode::kModelNotFound, "Expected a file for model.pt but received " + path);
   }
   try {
-    torch::jit::ExtraFilesMap extraFiles{{kWeightPlacementFile, ""}};
-    torch::jit::Module module = torch::jit::load(path, device, extraFiles, /*load_debug_files=*/false);
+    torch::jit::Module module = read(path);
     checkMethods(module, path);
-    if (device.is_cpu()) placeWeights(module, extraFiles.at(kWeightPlacementFile));
     return module;
   } catch (const Error&) {
     throw;

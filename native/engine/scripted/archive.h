@@ -1,14 +1,15 @@
 // Reads a TorchScript archive and makes sure that it is a T5 export before anything of it runs.
 #pragma once
 
-#include <c10/core/Device.h>
 #include <torch/csrc/jit/api/module.h>
 
 #include <string>
 
 namespace torch_t5 {
 
-/// Throws ERR_MODEL_NOT_FOUND, or ERR_MODEL_CORRUPT for what is no archive or lacks one of the four methods.
-torch::jit::Module readArchive(const std::string& path, const c10::Device& device);
+/// The module on the CPU, its weights where they lay in Python.
+/// Throws ERR_MODEL_NOT_FOUND; ERR_MODEL_CORRUPT for what is no archive or lacks one of the four methods;
+/// ERR_MODEL_UNTRUSTED for code that would run while it is loaded.
+torch::jit::Module readArchive(const std::string& path);
 
 }  // namespace torch_t5

@@ -2,6 +2,10 @@
 
 #include <ATen/ATen.h>
 
+#include <array>
+#include <optional>
+#include <utility>
+
 #include "engine/scripted/archive.h"
 #include "engine/scripted/program.h"
 #include "errors.h"
@@ -32,57 +36,71 @@ DecoderOutput toDecoderOutput(c10::IValue tuple) {
   return output;
 }
 
+enum class Method { kForward, kEncode, kPrefill, kStep };
+constexpr std::array<const char*, 4> kMethodNames{"forward", "encode", "prefill", "step"};
+
 class ScriptedEngine final : public Engine {
  public:
-  ScriptedEngine(const torch::jit::Module& module, DeviceTensors tensors)
-      : device_(tensors.device()),
-        forward_(module, "forward", tensors),
-        encode_(module, "encode", tensors),
-        prefill_(module, "prefill", tensors),
-        step_(module, "step", tensors) {}
+  ScriptedEngine(torch::jit::Module module, const at::Device& device)
+      : device_(device), module_(std::move(module)), tensors_(device) {
+    if (device_.is_cpu()) {
+      program(Method::kForward);  // the others when they are first needed: together they would double the time to load
+      return;
+    }
+    for (const Method method : {Method::kForward, Method::kEncode, Method::kPrefill, Method::kStep}) program(method);
+    // The weights are on the device: the copy in this machine's memory can go.
+    module_.reset();
+    tensors_ = DeviceTensors(device_);
+  }
 
   at::Device device() const override { return device_; }
 
   ForwardOutput forward(const at::Tensor& inputIds, const at::Tensor& attentionMask,
                         const at::Tensor& decoderInputIds) override {
-    std::vector<c10::IValue> elements = takeElements(forward_.run({inputIds, attentionMask, decoderInputIds}), 3);
+    std::vector<c10::IValue> elements =
+        takeElements(program(Method::kForward).run({inputIds, attentionMask, decoderInputIds}), 3);
     return {std::move(elements[0]).toTensor(), std::move(elements[1]).toTensor(), std::move(elements[2]).toTensor()};
   }
 
   at::Tensor encode(const at::Tensor& inputIds, const at::Tensor& attentionMask) override {
-    return encode_.run({inputIds, attentionMask}).toTensor();
+    return program(Method::kEncode).run({inputIds, attentionMask}).toTensor();
   }
 
   DecoderOutput prefill(const at::Tensor& decoderInputIds, const at::Tensor& encoderLastHiddenState,
                         const at::Tensor& attentionMask) override {
-    return toDecoderOutput(prefill_.run({decoderInputIds, encoderLastHiddenState, attentionMask}));
+    return toDecoderOutput(program(Method::kPrefill).run({decoderInputIds, encoderLastHiddenState, attentionMask}));
   }
 
   DecoderOutput step(const at::Tensor& decoderInputIds, const at::Tensor& attentionMask,
                      const std::vector<at::Tensor>& past) override {
     std::vector<c10::IValue> arguments{decoderInputIds, attentionMask};
-    if (step_.graph()->inputs().size() == 3) {
+    const Program& step = program(Method::kStep);
+    if (step.graph()->inputs().size() == 3) {
       arguments.emplace_back(past);
     } else {
       arguments.insert(arguments.end(), past.begin(), past.end());
     }
-    return toDecoderOutput(step_.run(std::move(arguments)));
+    return toDecoderOutput(step.run(std::move(arguments)));
   }
 
  private:
+  const Program& program(Method method) {
+    const auto index = static_cast<std::size_t>(method);
+    std::optional<Program>& slot = programs_.at(index);
+    if (!slot) slot.emplace(*module_, kMethodNames.at(index), tensors_);
+    return *slot;
+  }
+
   at::Device device_;
-  Program forward_;
-  Program encode_;
-  Program prefill_;
-  Program step_;
+  std::optional<torch::jit::Module> module_;
+  DeviceTensors tensors_;
+  std::array<std::optional<Program>, kMethodNames.size()> programs_;
 };
 
 }  // namespace
 
 std::unique_ptr<Engine> loadScriptedEngine(const std::string& path, const at::Device& device) {
-  // Meta tensors hold no data to read: the archive is read on the CPU and its shapes are placed afterwards.
-  const torch::jit::Module module = readArchive(path, device.is_meta() ? at::Device(at::kCPU) : device);
-  return std::make_unique<ScriptedEngine>(module, DeviceTensors(device));
+  return std::make_unique<ScriptedEngine>(readArchive(path), device);
 }
 
 }  // namespace torch_t5

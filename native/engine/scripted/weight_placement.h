@@ -8,15 +8,28 @@
 
 #include <torch/csrc/jit/api/module.h>
 
+#include <cstdint>
 #include <string>
+#include <unordered_map>
 
 namespace torch_t5 {
 
-/// The archive's extra file with the notes: a line `<address modulo 64> <name of the weight>` for each that isn't 0.
-inline constexpr const char* kWeightPlacementFile = "weight_placement.txt";
+class WeightPlacement {
+ public:
+  /// The archive's record with the notes: a line `<address modulo 64> <name of the weight>` for each that isn't 0.
+  static constexpr const char* kRecord = "extra/weight_placement.txt";
 
-/// Moves the named weights of a module on the CPU to such addresses. Weights that share memory go on sharing it.
-/// Throws ERR_MODEL_CORRUPT for notes that don't fit the module.
-void placeWeights(const torch::jit::Module& module, const std::string& notes);
+  explicit WeightPlacement(const std::string& notes);
+
+  /// Where the most weights lay: a file's weights lie alike, as far as their sizes are multiples of 64 bytes.
+  std::uintptr_t usual() const;
+
+  /// Moves those weights of a module on the CPU that lie elsewhere. Weights that share memory go on sharing it.
+  /// Throws ERR_MODEL_CORRUPT for notes that don't fit the module.
+  void apply(const torch::jit::Module& module) const;
+
+ private:
+  std::unordered_map<std::string, std::uintptr_t> places_;
+};
 
 }  // namespace torch_t5
