@@ -3,7 +3,7 @@ import { T5ForConditionalGeneration } from "torch-t5";
 import type { Reference } from "../support/reference.js";
 
 /** Names in test/parity/reference/families.py. */
-export const FAMILIES = ["t5", "t5-v1.1", "mt5", "umt5", "byt5", "gated-silu", "umt5-tied"] as const;
+export const FAMILIES = ["t5", "t5-v1.1", "mt5", "umt5", "byt5", "gated-silu", "wide", "umt5-tied"] as const;
 
 /** A model on both sides. */
 export interface Prepared {

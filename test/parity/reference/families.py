@@ -74,6 +74,13 @@ FAMILIES: Mapping[str, Family] = {
         True,
         {"vocab_size": 300, "num_layers": 1, "num_decoder_layers": 2, "feed_forward_proj": "gated-silu"},
     ),
+    # As wide as t5-small: matrices that MKL cuts into blocks and shares between threads.
+    "wide": Family(
+        T5Config,
+        T5ForConditionalGeneration,
+        True,
+        {"vocab_size": 4000, "num_layers": 1, "d_model": 512, "d_kv": 64, "d_ff": 1024, "num_heads": 8},
+    ),
     "umt5-tied": Family(
         UMT5Config,
         UMT5ForConditionalGeneration,
