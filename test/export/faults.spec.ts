@@ -29,7 +29,14 @@ const REFUSED: Readonly<Record<string, RegExp>> = {
   "hub unreachable": /Expected a directory or a hub name .* received owner\/model \(Name or service not known\)/,
 };
 
-const ACCEPTED = ["nothing", "model in memory", "hub"];
+const ACCEPTED = [
+  "nothing",
+  "model in memory",
+  "a vocabulary of two",
+  "no use of the cache",
+  "settings of generate",
+  "hub",
+];
 
 describe("an archive that is not the model, bit for bit, is not exported", () => {
   const folders = new Folders();

@@ -1,9 +1,11 @@
 """Proves an archive: every number it gives has the same bits as Hugging Face's own."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
+from transformers import GenerationConfig
 from transformers.cache_utils import DynamicCache, EncoderDecoderCache
 from transformers.modeling_outputs import BaseModelOutput
 
@@ -102,21 +104,10 @@ def compare_prefix(model: T5Model, archive: torch.jit.ScriptModule, case: Case) 
 
 def compare_greedy(model: T5Model, archive: torch.jit.ScriptModule, case: Case) -> None:
     """Compare cached steps with the raw logits of `generate`, on the tokens that it chooses."""
-    start_id = decoder_start_token_id(model)
-    generated = model.generate(
-        input_ids=case.input_ids,
-        attention_mask=case.attention_mask,
-        past_key_values=_cache_for(model),
-        decoder_start_token_id=start_id,
-        pad_token_id=start_id,
-        eos_token_id=NO_END,  # every one of the steps is wanted
-        max_new_tokens=GREEDY_STEPS,
-        do_sample=False,
-        num_beams=1,
-        num_return_sequences=1,
-        output_logits=True,
-        return_dict_in_generate=True,
-    )
+    with greedy_settings(model):
+        generated = model.generate(
+            input_ids=case.input_ids, attention_mask=case.attention_mask, past_key_values=_cache_for(model)
+        )
     tokens = generated.sequences
     if len(generated.logits) != GREEDY_STEPS:
         raise ExportError(f"Expected {GREEDY_STEPS} steps from generate but received {len(generated.logits)}")
@@ -126,6 +117,26 @@ def compare_greedy(model: T5Model, archive: torch.jit.ScriptModule, case: Case) 
         if step > 0:
             logits, _, past = archive.step(tokens[:, step : step + 1], case.attention_mask, past)
         require_equal(case.shape, [(f"the logits of greedy step {step}", logits[:, -1], expected)])
+
+
+@contextmanager
+def greedy_settings(model: T5Model) -> Iterator[None]:
+    """Set aside the model's own settings for `generate`: beams, penalties and static caches are not compared here."""
+    own = model.generation_config
+    start_id = decoder_start_token_id(model)
+    model.generation_config = GenerationConfig(
+        decoder_start_token_id=start_id,
+        pad_token_id=start_id,
+        eos_token_id=NO_END,  # every one of the steps is wanted
+        max_new_tokens=GREEDY_STEPS,
+        use_cache=True,
+        output_logits=True,
+        return_dict_in_generate=True,
+    )
+    try:
+        yield
+    finally:
+        model.generation_config = own
 
 
 def decoder_start_token_id(model: T5Model) -> int:

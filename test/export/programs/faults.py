@@ -18,7 +18,7 @@ import torch
 from t5_export import ExportError, export_model, export_source, hub, loading, tracing, writing
 from t5_export.wrapper import ExportedT5
 from torch import Tensor
-from transformers import BertConfig, BertModel, T5ForConditionalGeneration
+from transformers import BertConfig, BertModel, GenerationConfig, T5Config, T5ForConditionalGeneration
 
 DiskUsage = namedtuple("DiskUsage", "total used free")
 Past = list[Tensor]
@@ -118,6 +118,20 @@ def in_training(model: T5ForConditionalGeneration) -> T5ForConditionalGeneration
     return model
 
 
+def tiny(**settings: object) -> T5ForConditionalGeneration:
+    """Return a random model."""
+    sizes = {"d_model": 16, "d_kv": 4, "d_ff": 16, "num_heads": 2, "num_layers": 1, "decoder_start_token_id": 0}
+    return T5ForConditionalGeneration(T5Config(**sizes, **settings)).eval()
+
+
+def with_settings(model: T5ForConditionalGeneration) -> T5ForConditionalGeneration:
+    """Return the model with settings that change what `generate` does, but not what a step computes."""
+    model.generation_config = GenerationConfig(
+        num_beams=3, do_sample=True, max_length=7, repetition_penalty=1.5, num_return_sequences=2, eos_token_id=1
+    )
+    return model
+
+
 def main(checkpoint: Path, directory: Path) -> dict[str, object]:
     """Run every fault in a folder of its own."""
     loading.quiet_libraries()
@@ -158,6 +172,9 @@ def main(checkpoint: Path, directory: Path) -> dict[str, object]:
         "half in memory": with_model(lambda model: model.eval().half()),
         "bfloat16 in memory": with_model(lambda model: model.eval().bfloat16()),
         "another class": with_model(lambda _: BertModel(BertConfig(num_hidden_layers=1)).eval()),
+        "a vocabulary of two": with_model(lambda _: tiny(vocab_size=2)),
+        "no use of the cache": with_model(lambda _: tiny(vocab_size=9, use_cache=False)),
+        "settings of generate": with_model(lambda model: with_settings(model.eval())),
         "hub unreachable": lambda target: with_hub(checkpoint, target, None),
         "hub": lambda target: with_hub(checkpoint, target, "main"),
     }
