@@ -158,6 +158,15 @@ describe("an exported directory", () => {
     assert.equal(settings.tokenizer_class, "ByT5Tokenizer");
   });
 
+  it("has a tokenizer.json that gives SentencePiece's ids where the checkpoint has spiece.model alone", async () => {
+    await exportCheckpoint("sentencepiece");
+    assert.deepEqual(names(exported("sentencepiece")), [...FILES, ...TOKENIZER_FILES].sort());
+    const expected = Object.entries(readJson(`${folders.checkpoint("sentencepiece")}.json`));
+    await using t5 = await T5ForConditionalGeneration.fromPretrained(exported("sentencepiece"), { device: "cpu" });
+    for (const [text, ids] of expected) assert.deepEqual(Array.from(t5.tokenizer?.encode(text).ids ?? []), ids, text);
+    assert.equal(expected.length, 4);
+  });
+
   it("makes the folders above it, and takes an empty one", async () => {
     const nested = join(folders.empty(), "a", "b");
     const { code, stderr } = await runExporter([folders.checkpoint("whole"), nested, "--no-tokenizer"]);

@@ -26,6 +26,8 @@ const REFUSED: Readonly<Record<string, RegExp>> = {
   "half in memory": /Expected float32 weights but received float16 in shared.weight: T5's activations overflow/,
   "bfloat16 in memory": /Expected float32 weights but received bfloat16 in shared.weight/,
   "another class": /for model but received BertModel/,
+  "spiece.model without its packages":
+    /Expected the Python package google.protobuf, .*: run `npx torch-t5 setup --export`/,
   "hub unreachable": /Expected a directory or a hub name .* received owner\/model \(Name or service not known\)/,
 };
 

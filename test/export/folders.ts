@@ -5,19 +5,33 @@ import { join } from "node:path";
 import { demoModel } from "torch-t5";
 import { runHelper } from "./exporter.js";
 
-/** A temporary folder with the checkpoints of programs/checkpoints.py. */
+const temporary = () => mkdtempSync(join(tmpdir(), "torch-t5-export-"));
+
+let checkpoints: Promise<string> | undefined;
+
+/** Writes the checkpoints of programs/checkpoints.py: once for all specs, which only read them. */
+async function writeCheckpoints(): Promise<string> {
+  const directory = temporary();
+  process.once("exit", () => rmSync(directory, { recursive: true, force: true }));
+  await runHelper("checkpoints", [directory, demoModel]);
+  return directory;
+}
+
+/** A temporary folder for what a spec writes, and the checkpoints that it reads. */
 export class Folders {
-  readonly root = mkdtempSync(join(tmpdir(), "torch-t5-export-"));
+  readonly root = temporary();
+  #checkpoints = "";
   #count = 0;
 
-  /** Writes the checkpoints. */
+  /** Waits for the checkpoints. */
   async makeCheckpoints(): Promise<void> {
-    await runHelper("checkpoints", [this.root, demoModel]);
+    checkpoints ??= writeCheckpoints();
+    this.#checkpoints = await checkpoints;
   }
 
   /** The path of a checkpoint. */
   checkpoint(name: string): string {
-    return join(this.root, name);
+    return join(this.#checkpoints, name);
   }
 
   /** A copy of a checkpoint, changed. */
@@ -35,7 +49,7 @@ export class Folders {
     return folder;
   }
 
-  /** Removes everything. */
+  /** Removes what the spec wrote. */
   remove(): void {
     rmSync(this.root, { recursive: true, force: true });
   }

@@ -1,5 +1,6 @@
 """A Hugging Face checkpoint on disk: which files it has and what its weights are, looked up without loading them."""
 
+import importlib.util
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,9 @@ from t5_export.errors import ExportError, one_line
 CONFIG = "config.json"
 TOKENIZER_CONFIG = "tokenizer_config.json"
 BYTE_TOKENIZER = "ByT5Tokenizer"
-TOKENIZER_FILES = ("tokenizer.json", "spiece.model")
+FAST_TOKENIZER = "tokenizer.json"
+SENTENCEPIECE = "spiece.model"
+SENTENCEPIECE_PACKAGES = ("sentencepiece", "google.protobuf")
 SAFETENSORS = "model.safetensors"
 PICKLED = "pytorch_model.bin"
 FLOAT32_BYTES = 4
@@ -85,11 +88,26 @@ def require_tokenizer(directory: Path, config: dict[str, Any]) -> None:
     settings = read_json(settings_path) if settings_path.is_file() else {}
     if BYTE_TOKENIZER in (settings.get("tokenizer_class"), config.get("tokenizer_class")):
         return
-    if not any((directory / name).is_file() for name in TOKENIZER_FILES):
+    if (directory / FAST_TOKENIZER).is_file():
+        return
+    if not (directory / SENTENCEPIECE).is_file():
         raise ExportError(
-            f"Expected {' or '.join(TOKENIZER_FILES)} in {directory} but both are missing "
+            f"Expected {FAST_TOKENIZER} or {SENTENCEPIECE} in {directory} but both are missing "
             "(--no-tokenizer exports a model that takes token ids only)"
         )
+    for package in SENTENCEPIECE_PACKAGES:
+        if not _is_installed(package):
+            raise ExportError(
+                f"Expected the Python package {package}, which reads {SENTENCEPIECE}, but it is not installed: "
+                "run `npx torch-t5 setup --export`"
+            )
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        return importlib.util.find_spec(package) is not None
+    except ModuleNotFoundError:  # of the package's parent
+        return False
 
 
 def _headers(path: Path) -> list[tuple[str, int]]:

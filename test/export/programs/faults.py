@@ -16,6 +16,7 @@ from unittest.mock import patch
 import exporter  # noqa: F401
 import torch
 from t5_export import ExportError, export_model, export_source, hub, loading, tracing, writing
+from t5_export import checkpoint as checkpoint_files
 from t5_export.wrapper import ExportedT5
 from torch import Tensor
 from transformers import BertConfig, BertModel, GenerationConfig, T5Config, T5ForConditionalGeneration
@@ -118,6 +119,16 @@ def in_training(model: T5ForConditionalGeneration) -> T5ForConditionalGeneration
     return model
 
 
+def without_packages(source: Path) -> Callable[[Path], None]:
+    """Export a checkpoint with its tokenizer where no package is installed that could read it."""
+
+    def run(target: Path) -> None:
+        with patch.object(checkpoint_files, "_is_installed", lambda package: package != "google.protobuf"):
+            export_source(str(source), target)
+
+    return run
+
+
 def tiny(**settings: object) -> T5ForConditionalGeneration:
     """Return a random model."""
     sizes = {"d_model": 16, "d_kv": 4, "d_ff": 16, "num_heads": 2, "num_layers": 1, "decoder_start_token_id": 0}
@@ -175,6 +186,7 @@ def main(checkpoint: Path, directory: Path) -> dict[str, object]:
         "a vocabulary of two": with_model(lambda _: tiny(vocab_size=2)),
         "no use of the cache": with_model(lambda _: tiny(vocab_size=9, use_cache=False)),
         "settings of generate": with_model(lambda model: with_settings(model.eval())),
+        "spiece.model without its packages": without_packages(checkpoint.parent / "sentencepiece"),
         "hub unreachable": lambda target: with_hub(checkpoint, target, None),
         "hub": lambda target: with_hub(checkpoint, target, "main"),
     }
