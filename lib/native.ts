@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
-import { arch, platform } from "node:process";
+import process, { arch, platform } from "node:process";
 import { T5Error } from "./errors.js";
 import { type Libtorch, librariesOf, locateLibtorch, packageRoot, setupCommand } from "./libtorch.js";
 
@@ -18,6 +18,8 @@ export interface NativeAddon {
   /** Frees the tensor behind a buffer and detaches it; other buffers are ignored. */
   release(buffer: ArrayBufferLike): void;
   info(): NativeInfo;
+  /** Aborts every call and ends every thread of this environment, for good. */
+  shutDown(): void;
 }
 
 export interface NativeLoadOptions {
@@ -108,7 +110,11 @@ function load(): Native {
   const libtorch = locateLibtorch(preload.libtorchVersion);
   for (const library of librariesOf(libtorch)) openLibrary(preload, library);
   const addonPath = findAddon("torch_t5.node");
-  return { addon: requireAddon<NativeAddon>(addonPath), addonPath, libtorch };
+  const addon = requireAddon<NativeAddon>(addonPath);
+  // `process.exit()` runs no clean-up hook of an addon: it goes to the exit handlers of C, and those of libtorch would take
+  // its operators away under a thread that computes.
+  process.once("exit", () => addon.shutDown());
+  return { addon, addonPath, libtorch };
 }
 
 function findAddon(name: string): string {

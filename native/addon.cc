@@ -11,6 +11,8 @@ namespace {
 
 void release(const Napi::CallbackInfo& info) { Environment::of(info.Env()).buffers().release(info.Env(), info[0]); }
 
+void shutDown(const Napi::CallbackInfo& info) { Environment::of(info.Env()).shutDown(); }
+
 Napi::Value info(const Napi::CallbackInfo& info) { return toJavaScript(info.Env(), runtimeInfo()); }
 
 Napi::Object initialize(Napi::Env env, Napi::Object exports) {
@@ -18,6 +20,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   Model::define(env);
   exports.Set("load", Napi::Function::New<Model::load>(env, "load"));
   exports.Set("release", Napi::Function::New<release>(env, "release"));
+  exports.Set("shutDown", Napi::Function::New<shutDown>(env, "shutDown"));
   exports.Set("info", Napi::Function::New<info>(env, "info"));
   return exports;
 }

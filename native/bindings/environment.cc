@@ -24,7 +24,12 @@ Environment::Environment(Napi::Env env) : env_(env) {
   if (status != napi_ok) throw Napi::Error::New(env);
   napi_unref_threadsafe_function(env, toJavaScriptThread_);
   // Hooks run last in, first out: the threads end before the function that they call is closed.
-  napi_add_env_cleanup_hook(env, shutDown, this);
+  napi_add_env_cleanup_hook(env, onCleanup, this);
+}
+
+void Environment::add(std::shared_ptr<ModelRunner> runner) {
+  if (shutDown_) throw Error(ErrorCode::kDisposed, "Expected a running process but received a load while it exits");
+  runners_.insert(std::move(runner));
 }
 
 void Environment::retire(const std::shared_ptr<ModelRunner>& runner) {
@@ -51,11 +56,12 @@ void Environment::runAction(napi_env env, napi_value, void*, void* data) {
   if (env != nullptr) (*action)(env);  // none: the environment is going down
 }
 
-void Environment::shutDown(void* self) {
-  auto& environment = *static_cast<Environment*>(self);
-  environment.shutDown_ = true;
-  for (const auto& runner : environment.runners_) runner->stop();
-  environment.runners_.clear();
+void Environment::onCleanup(void* self) { static_cast<Environment*>(self)->shutDown(); }
+
+void Environment::shutDown() {
+  shutDown_ = true;
+  for (const auto& runner : runners_) runner->stop();
+  runners_.clear();
 }
 
 }  // namespace torch_t5

@@ -29,7 +29,8 @@ class Environment : public std::enable_shared_from_this<Environment> {
   Settle<Value> beginCall(Napi::Promise::Deferred deferred,
                           std::function<Napi::Value(Napi::Env, Outcome<Value>)> finish);
 
-  void add(std::shared_ptr<ModelRunner> runner) { runners_.insert(std::move(runner)); }
+  /// Throws ERR_DISPOSED after `shutDown`.
+  void add(std::shared_ptr<ModelRunner> runner);
 
   /// Lets go of a model once its accepted calls have ended.
   void retire(const std::shared_ptr<ModelRunner>& runner);
@@ -38,6 +39,9 @@ class Environment : public std::enable_shared_from_this<Environment> {
   void remove(const std::shared_ptr<ModelRunner>& runner) { runners_.erase(runner); }
 
   TensorBuffers& buffers() { return *buffers_; }
+
+  /// Aborts every call and ends every thread, for good. Waits for what each is in the middle of.
+  void shutDown();
 
   Napi::FunctionReference modelConstructor;
 
@@ -51,7 +55,7 @@ class Environment : public std::enable_shared_from_this<Environment> {
   void endCall();
 
   static void runAction(napi_env env, napi_value callback, void* context, void* data);
-  static void shutDown(void* self);
+  static void onCleanup(void* self);
 
   Napi::Env env_;
   napi_threadsafe_function toJavaScriptThread_ = nullptr;

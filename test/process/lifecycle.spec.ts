@@ -30,6 +30,28 @@ describe("a process that uses the addon", () => {
     assert.match(ended.stderr, /thrown on purpose/);
   });
 
+  it("exits with its own code at any moment of a load", async () => {
+    for (let milliseconds = 60; milliseconds <= 600; milliseconds += 60) {
+      const ended = await runProgram(program("exit-while-loading"), [String(milliseconds)]);
+      assert.deepEqual({ code: ended.code, signal: ended.signal }, { code: 7, signal: null }, ended.stderr);
+    }
+  });
+
+  it("loads it in one worker after another, each the only one", async () => {
+    const ended = await runProgram(program("workers-in-turn"));
+    assert.equal(ended.code, 0, ended.stderr);
+    assert.deepEqual(JSON.parse(ended.stdout), { codes: [0, 0, 0] });
+  });
+
+  it("goes on after a call that needs more memory than there is", async () => {
+    const ended = await runProgram(program("out-of-memory"));
+    assert.equal(ended.code, 0, ended.stderr);
+    const { code, message, equal } = JSON.parse(ended.stdout) as Record<string, unknown>;
+    assert.equal(code, "ERR_OUT_OF_MEMORY");
+    assert.match(String(message), /allocate memory/);
+    assert.equal(equal, true);
+  });
+
   it("is kept alive by pending calls, and by nothing after them", async () => {
     const ended = await runProgram(program("exit"), ["end"]);
     assert.deepEqual({ code: ended.code, signal: ended.signal }, { code: 0, signal: null }, ended.stderr);

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/cancellation.h"
 #include "errors.h"
 
 namespace torch_t5 {
@@ -19,6 +20,7 @@ using torch::jit::CompilationUnit;
 
 /// The source of a class: `a.b.C` lies in `code/a/b.py`, and libtorch asks for `a.b`.
 std::shared_ptr<torch::jit::Source> findSource(PyTorchStreamReader& reader, std::string qualifier) {
+  if (CancellationScope::requested()) throw Error(ErrorCode::kAborted, "Loading was aborted");
   std::replace(qualifier.begin(), qualifier.end(), '.', '/');
   const std::string path = "code/" + qualifier + ".py";
   if (!reader.hasRecord(path)) return nullptr;
