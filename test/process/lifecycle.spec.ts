@@ -43,6 +43,12 @@ describe("a process that uses the addon", () => {
     assert.deepEqual(JSON.parse(ended.stdout), { codes: [0, 0, 0] });
   });
 
+  it("loads a second copy of it beside the first", async () => {
+    const ended = await runProgram(program("twice"));
+    assert.equal(ended.code, 0, ended.stderr);
+    assert.deepEqual(JSON.parse(ended.stdout), { equal: [true, true] });
+  });
+
   it("goes on after a call that needs more memory than there is", async () => {
     const ended = await runProgram(program("out-of-memory"));
     assert.equal(ended.code, 0, ended.stderr);
