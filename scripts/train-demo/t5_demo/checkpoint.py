@@ -1,0 +1,54 @@
+"""The trained checkpoint as Hugging Face writes it, with a record of how it came to be."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from transformers import AutoTokenizer, T5ForConditionalGeneration, T5Tokenizer
+
+RECORD = "training.json"
+
+
+@dataclass(frozen=True)
+class Record:
+    """How a checkpoint was trained; the same on every rerun but for the times."""
+
+    seed: int
+    steps: int
+    examples_per_step: int
+    threads: int
+    seconds: int
+    processor_seconds: int
+    parameters: int
+    vocabulary: int
+    architecture: str
+    torch: str
+    transformers: str
+    weights_sha256: str
+
+
+def digest(model: T5ForConditionalGeneration) -> str:
+    """The SHA-256 of all weights in the order of their names, to tell whether two trainings gave the same."""
+    total = hashlib.sha256()
+    for name, parameter in sorted(model.named_parameters()):
+        total.update(name.encode())
+        total.update(parameter.detach().numpy().tobytes())
+    return total.hexdigest()
+
+
+def save(directory: Path, model: T5ForConditionalGeneration, tokenizer: T5Tokenizer, record: Record) -> None:
+    """Writes model, tokenizer and record."""
+    model.save_pretrained(directory)
+    tokenizer.backend_tokenizer.no_padding()  # a padded batch leaves its padding in what is saved
+    tokenizer.save_pretrained(directory)
+    (directory / RECORD).write_text(json.dumps(asdict(record), indent=2) + "\n", encoding="utf-8")
+
+
+def load(directory: Path) -> tuple[T5ForConditionalGeneration, T5Tokenizer, Record]:
+    """Reads them back, as a user of Hugging Face transformers would."""
+    record = Record(**json.loads((directory / RECORD).read_text(encoding="utf-8")))
+    model = T5ForConditionalGeneration.from_pretrained(directory).eval()
+    return model, AutoTokenizer.from_pretrained(directory), record

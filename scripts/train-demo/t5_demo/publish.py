@@ -1,0 +1,59 @@
+"""What a run leaves in the repository: the exported model with its card, and held-out inputs for the tests."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from transformers import T5Tokenizer
+
+from t5_demo.card import model_card
+from t5_demo.checkpoint import Record
+from t5_demo.evaluation import Score
+from t5_demo.tasks import TASKS, held_out_examples
+
+TEST_INPUTS = 200
+"""Held-out inputs of each task that the tests run through torch-t5."""
+
+
+def publish(
+    repository: Path, checkpoint: Path, tokenizer: T5Tokenizer, record: Record, scores: Mapping[str, Score]
+) -> None:
+    """Exports `checkpoint` to `models/demo`, and writes its card and the tests' fixtures."""
+    model = repository / "models" / "demo"
+    tests = repository / "test" / "demo-model"
+    model.parent.mkdir(exist_ok=True)
+    command = [sys.executable, str(repository / "scripts" / "export"), str(checkpoint), str(model), "--overwrite"]
+    subprocess.run(command, check=True)
+    _write(model / "README.md", model_card(record, scores))
+    _write(tests / "held-out.jsonl", "".join(f"{line}\n" for line in _held_out_lines(tokenizer, record.seed)))
+    measured = {name: {"inputs": score.count, "wrong": len(score.misses)} for name, score in scores.items()}
+    _write(tests / "measured.json", json.dumps(measured, indent=2) + "\n")
+
+
+def _held_out_lines(tokenizer: T5Tokenizer, seed: int) -> list[str]:
+    """Held-out inputs of every task, the answers, and the ids that another tokenizer has to give, as JSON lines."""
+    return [
+        json.dumps(
+            {
+                "task": task.name,
+                "input": example.text,
+                "target": example.answer,
+                "inputIds": tokenizer(example.text).input_ids,
+            }
+        )
+        for task in TASKS
+        for example in held_out_examples(task, TEST_INPUTS, seed)
+    ]
+
+
+def _write(path: Path, text: str) -> None:
+    """Writes a file whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    unfinished.write_text(text, encoding="utf-8", newline="\n")
+    unfinished.replace(path)
