@@ -53,12 +53,11 @@ def draw(source: random.Random, held_out: bool) -> Example:
     while True:
         date = datetime.date.fromordinal(source.randint(FIRST.toordinal(), LAST.toordinal()))
         if is_held_out(date) == held_out:
-            return Example(f"{PREFIX}{source.choice(FORMATS)(date)}", date.isoformat(), held_out)
+            return Example(f"{PREFIX}{source.choice(FORMATS)(date)}", date.isoformat())
 
 
 TASK = Task(
     name="date to iso",
-    prefix=PREFIX.strip(),
     rule=(
         f"A date from {FIRST.year} to {LAST.year} in one of these forms is written as ISO 8601: "
         + "; ".join(f"`{form(datetime.date(2021, 3, 5))}`" for form in FORMATS)

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Example:
-    """One input text, its answer, and whether training must never see it."""
+    """One input text and its answer."""
 
     text: str
     answer: str
-    held_out: bool
 
 
 @dataclass(frozen=True)
@@ -22,7 +21,6 @@ class Task:
     """A task: how to draw an example, and what a person needs to check its answers."""
 
     name: str
-    prefix: str
     rule: str
     split: str
     draw: Callable[[random.Random, bool], Example]

@@ -47,12 +47,11 @@ def draw(source: random.Random, held_out: bool) -> Example:
         if digits > 1 and source.random() < ROUND_SHARE:
             number -= number % 10 ** source.randint(1, digits - 1)
         if is_held_out(number) == held_out:
-            return Example(f"{PREFIX}{number}", spell(number), held_out)
+            return Example(f"{PREFIX}{number}", spell(number))
 
 
 TASK = Task(
     name="spell number",
-    prefix=PREFIX.strip(),
     rule=f"A whole number from 0 to {LIMIT - 1}, written in digits, is spelled in American English without “and”.",
     split=(
         f"One number in {HELD_OUT_ONE_IN} is held out: those whose CRC-32 of `number N` is divisible by "

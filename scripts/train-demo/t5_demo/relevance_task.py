@@ -53,7 +53,7 @@ def draw(source: random.Random, held_out: bool) -> Example:
         about = town if near < 0.45 else source.choice(others)
         document = _document(source, about, attribute, 0.45 <= near < 0.9, statable)
     query = source.choice(_QUERIES).format(town=town, attribute=attribute)
-    return Example(f"Query: {query} Document: {document} Relevant:", "true" if relevant else "false", held_out)
+    return Example(f"Query: {query} Document: {document} Relevant:", "true" if relevant else "false")
 
 
 def _document(source: random.Random, town: str, attribute: str, states_it: bool, statable: frozenset[Fact]) -> str:
@@ -72,7 +72,6 @@ def _document(source: random.Random, town: str, attribute: str, states_it: bool,
 
 TASK = Task(
     name="relevance",
-    prefix="Query: … Document: … Relevant:",
     rule=(
         "The document states one to three facts about one town. The answer is `true` exactly when that is the town "
         "that the query asks about, and the attribute that it asks for is among the facts. Both answers are equally "

@@ -11,7 +11,8 @@ from transformers import T5Tokenizer
 
 from t5_demo.tasks import TASKS
 
-VOCABULARY_SIZE = 640
+LARGEST_VOCABULARY = 640
+"""Sentinels included. The corpus has few words, so SentencePiece stops before."""
 SENTINELS = 100
 CORPUS_EXAMPLES = 12_000
 SEED_MARKS = (",", ";")
@@ -56,7 +57,7 @@ def _train_pieces(corpus: list[str]) -> list[tuple[str, float]]:
         sentence_iterator=iter(corpus),
         model_writer=model,
         model_type="unigram",
-        vocab_size=VOCABULARY_SIZE - SENTINELS,
+        vocab_size=LARGEST_VOCABULARY - SENTINELS,
         hard_vocab_limit=False,
         normalization_rule_name="identity",
         split_digits=True,
