@@ -1,0 +1,75 @@
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type T5ErrorCode, T5ForConditionalGeneration } from "torch-t5";
+import { withModelCopy } from "../support/directory.js";
+import { runProgram } from "../support/program.js";
+import { pythonPath } from "../support/python.js";
+
+const FIRST_SEED = 20_261_124;
+const MUTATIONS = 150;
+
+describe("an archive that the exporter didn't write, in a directory that vouches for it", () => {
+  let archives = "";
+
+  before(() => {
+    archives = mkdtempSync(join(tmpdir(), "torch-t5-archives-"));
+    execFileSync(pythonPath(), [fileURLToPath(new URL("./make_archives.py", import.meta.url)), archives]);
+  });
+
+  after(() => rmSync(archives, { recursive: true, force: true }));
+
+  async function withArchive(name: string, use: (directory: string) => Promise<void>): Promise<void> {
+    await withModelCopy(async (directory) => {
+      const path = join(directory, "model.pt");
+      copyFileSync(join(archives, `${name}.pt`), path);
+      const content = readFileSync(path);
+      const manifestPath = join(directory, "manifest.json");
+      const manifest = JSON.parse(readFileSync(manifestPath, "utf8"));
+      manifest.files["model.pt"] = {
+        bytes: content.length,
+        sha256: createHash("sha256").update(content).digest("hex"),
+      };
+      writeFileSync(manifestPath, JSON.stringify(manifest));
+      await use(directory);
+    });
+  }
+
+  const load = (directory: string) => T5ForConditionalGeneration.fromPretrained(directory, { device: "cpu" });
+
+  const refused: readonly (readonly [promise: string, name: string, code: T5ErrorCode, message: RegExp])[] = [
+    ["is no T5", "Other", "ERR_MODEL_CORRUPT", /3 arguments for the method forward/],
+    ["has a method with fewer arguments", "FewArguments", "ERR_MODEL_CORRUPT", /2 arguments for the method encode/],
+    ["holds code that runs while it is loaded", "RunsOnLoad", "ERR_MODEL_UNTRUSTED", /code that runs/],
+  ];
+  for (const [promise, name, code, message] of refused) {
+    it(`is refused when it ${promise}`, async () => {
+      await withArchive(name, (directory) => assert.rejects(load(directory), { name: "T5Error", code, message }));
+    });
+  }
+
+  it("is refused at the call when its results are no T5's", async () => {
+    await withArchive("OneOutput", async (directory) => {
+      await using t5 = await load(directory);
+      await assert.rejects(t5.forward({ inputIds: [[3, 1]], decoderInputIds: [[0, 3]] }), {
+        name: "T5Error",
+        code: "ERR_MODEL_CORRUPT",
+        message: /3 outputs of a method of model.pt/,
+      });
+    });
+  });
+
+  it("never ends the process, whatever bytes of it were changed", async () => {
+    const program = new URL("./programs/mutations.mjs", import.meta.url);
+    const ended = await runProgram(program, [String(FIRST_SEED), String(MUTATIONS)]);
+    const outcome = { code: ended.code, signal: ended.signal };
+    assert.deepEqual(outcome, { code: 0, signal: null }, ended.stderr.slice(-2000));
+    const { refused, taken } = JSON.parse(ended.stdout) as { refused: number; taken: number };
+    assert.equal(refused + taken, MUTATIONS);
+    assert.ok(refused > MUTATIONS / 2, `only ${refused} were refused: the changes miss what matters`);
+  });
+});

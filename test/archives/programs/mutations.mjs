@@ -1,0 +1,56 @@
+// Loads archives with random bytes changed, each with a manifest that vouches for it: any may be refused, and one that is
+// taken may compute anything, but the process goes on. Prints how many were refused, and the last seed when it dies.
+import { createHash } from "node:crypto";
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { demoModel, T5Error, T5ForConditionalGeneration } from "torch-t5";
+
+const [firstSeed, count] = process.argv.slice(2).map(Number);
+const TAIL_BYTES = 120_000; // where the archive's code, pickles and directory lie; the rest are weights
+
+/** A small generator of its own (mulberry32), so that a seed repeats a case anywhere. */
+function random(seed) {
+  let state = seed;
+  return (below) => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) % below;
+  };
+}
+
+const directory = mkdtempSync(join(tmpdir(), "torch-t5-mutations-"));
+cpSync(demoModel, directory, { recursive: true });
+const original = readFileSync(join(directory, "model.pt"));
+const manifest = JSON.parse(readFileSync(join(directory, "manifest.json"), "utf8"));
+const outcomes = { refused: 0, taken: 0 };
+
+async function attempt() {
+  const t5 = await T5ForConditionalGeneration.fromPretrained(directory, { device: "cpu", intraOpThreads: 1 });
+  await t5.forward({ inputIds: [[5, 6, 7, 1]], decoderInputIds: [[0, 9]] }).finally(() => t5.dispose());
+}
+
+try {
+  for (let seed = firstSeed; seed < firstSeed + count; seed++) {
+    const draw = random(seed);
+    const archive = Buffer.from(original);
+    for (let changes = 1 + draw(8); changes > 0; changes--) {
+      archive[original.length - 1 - draw(TAIL_BYTES)] = draw(256);
+    }
+    manifest.files["model.pt"] = { bytes: archive.length, sha256: createHash("sha256").update(archive).digest("hex") };
+    writeFileSync(join(directory, "model.pt"), archive);
+    writeFileSync(join(directory, "manifest.json"), JSON.stringify(manifest));
+    process.stderr.write(`seed ${seed}\n`);
+    try {
+      await attempt();
+      outcomes.taken++;
+    } catch (error) {
+      if (!(error instanceof T5Error)) throw error;
+      outcomes.refused++;
+    }
+  }
+} finally {
+  rmSync(directory, { recursive: true });
+}
+console.log(JSON.stringify(outcomes));
