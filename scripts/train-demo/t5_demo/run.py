@@ -8,9 +8,9 @@ import tempfile
 import time
 from pathlib import Path
 
-# Before torch is imported. The tokenizer's own threads would fight with the stated ones. A thread that waits for another
-# spins for some microseconds only: never to spin takes half as long again, and to spin for long takes the other's core
-# when the machine is busy.
+# Before torch is imported. The tokenizer's own threads would fight with the stated ones. A thread that waits for
+# another spins for some microseconds only: never to spin takes half as long again, and to spin for long takes the
+# other's core when the machine is busy.
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 os.environ.setdefault("GOMP_SPINCOUNT", "20000")
 
