@@ -57,12 +57,12 @@ std::vector<std::int32_t> ids(const Napi::Object& object, const char* name) {
   return *std::move(result);
 }
 
-}  // namespace
-
 Napi::Object objectArgument(const Napi::CallbackInfo& info, const char* name) {
   if (!info[0].IsObject()) throw expected("an object", name);
   return info[0].As<Napi::Object>();
 }
+
+}  // namespace
 
 std::uint64_t toCallId(const Napi::Value& value) {
   return static_cast<std::uint64_t>(toInteger(value, "id", kLargestSafeInteger));

@@ -17,7 +17,4 @@ ForwardRequest toForwardRequest(const Napi::CallbackInfo& info);
 /// The `id` of the call, from the request object or the argument itself.
 std::uint64_t toCallId(const Napi::Value& value);
 
-/// The argument as an object. Throws ERR_INVALID_ARGUMENT for anything else.
-Napi::Object objectArgument(const Napi::CallbackInfo& info, const char* name);
-
 }  // namespace torch_t5

@@ -3,7 +3,12 @@
 
 #include <atomic>
 
+#include "errors.h"
+
 namespace torch_t5 {
+
+/// What an aborted call ends with.
+inline Error aborted() { return {ErrorCode::kAborted, "The call was aborted"}; }
 
 /// Set by any thread, read by the thread that computes.
 class Cancellation {
@@ -24,6 +29,11 @@ class CancellationScope {
   CancellationScope& operator=(const CancellationScope&) = delete;
 
   static bool requested() noexcept { return current_ != nullptr && current_->requested(); }
+
+  /// Throws ERR_ABORTED where this thread's computation was asked to end.
+  static void check() {
+    if (requested()) throw aborted();
+  }
 
  private:
   static inline thread_local const Cancellation* current_ = nullptr;

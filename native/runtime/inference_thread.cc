@@ -5,15 +5,6 @@
 #include <utility>
 
 namespace torch_t5 {
-namespace {
-
-const Error& aborted() {
-  static const Error error(ErrorCode::kAborted, "The call was aborted");
-  return error;
-}
-
-}  // namespace
-
 InferenceThread::InferenceThread(std::size_t maxQueueLength)
     : maxQueueLength_(maxQueueLength), thread_([this] { loop(); }) {}
 

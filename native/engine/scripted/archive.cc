@@ -19,23 +19,21 @@ using caffe2::serialize::PyTorchStreamReader;
 
 struct MethodSignature {
   const char* name;
-  std::size_t tensors;  // arguments without `self`
+  std::size_t arguments;  // without `self`
 };
 
-// `step` takes the past either as one list or as flat tensors after the first two.
 constexpr std::array<MethodSignature, 4> kMethods{{{"forward", 3}, {"encode", 2}, {"prefill", 3}, {"step", 3}}};
 
 void checkMethods(const torch::jit::Module& module, const std::string& path) {
-  for (const auto& [name, tensors] : kMethods) {
+  for (const auto& [name, arguments] : kMethods) {
     const auto method = module.find_method(name);
     if (!method) {
       throw Error(ErrorCode::kModelCorrupt, "Expected a T5 export with the method " + std::string(name) +
                                                 " for model.pt but received a TorchScript archive without it: " + path);
     }
     const std::size_t received = method->function().getSchema().arguments().size() - 1;
-    const bool matches = std::string_view(name) == "step" ? received >= tensors : received == tensors;
-    if (!matches) {
-      throw Error(ErrorCode::kModelCorrupt, "Expected " + std::to_string(tensors) + " arguments for the method " +
+    if (received != arguments) {
+      throw Error(ErrorCode::kModelCorrupt, "Expected " + std::to_string(arguments) + " arguments for the method " +
                                                 std::string(name) + " of model.pt but received " +
                                                 std::to_string(received) + ": " + path);
     }

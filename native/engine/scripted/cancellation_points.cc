@@ -5,16 +5,13 @@
 #include <string_view>
 
 #include "engine/cancellation.h"
-#include "errors.h"
 
 namespace torch_t5 {
 namespace {
 
 constexpr const char* kOperator = "torch_t5::check_cancelled";
 
-void checkCancelled(torch::jit::Stack&) {
-  if (CancellationScope::requested()) throw Error(ErrorCode::kAborted, "The call was aborted");
-}
+void checkCancelled(torch::jit::Stack&) { CancellationScope::check(); }
 
 // An operator of the interpreter alone: the dispatcher, which every library in the process shares, doesn't know it.
 const torch::jit::RegisterOperators registration(

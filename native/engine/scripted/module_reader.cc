@@ -20,7 +20,7 @@ using torch::jit::CompilationUnit;
 
 /// The source of a class: `a.b.C` lies in `code/a/b.py`, and libtorch asks for `a.b`.
 std::shared_ptr<torch::jit::Source> findSource(PyTorchStreamReader& reader, std::string qualifier) {
-  if (CancellationScope::requested()) throw Error(ErrorCode::kAborted, "Loading was aborted");
+  CancellationScope::check();
   std::replace(qualifier.begin(), qualifier.end(), '.', '/');
   const std::string path = "code/" + qualifier + ".py";
   if (!reader.hasRecord(path)) return nullptr;

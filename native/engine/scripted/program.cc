@@ -9,7 +9,6 @@
 #include "engine/cancellation.h"
 #include "engine/scripted/cancellation_points.h"
 #include "engine/scripted/device_constants.h"
-#include "errors.h"
 
 namespace torch_t5 {
 namespace {
@@ -93,7 +92,7 @@ c10::IValue Program::run(std::vector<c10::IValue> arguments) const {
     torch::jit::InterpreterState(code_).run(stack);
   } catch (const std::exception&) {
     // The interpreter turns what its operators throw into an error of its own.
-    if (CancellationScope::requested()) throw Error(ErrorCode::kAborted, "The call was aborted");
+    CancellationScope::check();
     throw;
   }
   return std::move(stack.at(0));

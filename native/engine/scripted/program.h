@@ -40,8 +40,6 @@ class Program {
   /// Runs it; the result is a tensor or a tuple.
   c10::IValue run(std::vector<c10::IValue> arguments) const;
 
-  const std::shared_ptr<torch::jit::Graph>& graph() const { return graph_; }
-
  private:
   // The graph's nodes point to the functions that they were inlined from, and an error of the interpreter names those.
   std::shared_ptr<torch::jit::CompilationUnit> functions_;

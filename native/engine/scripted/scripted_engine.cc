@@ -25,15 +25,7 @@ std::vector<c10::IValue> takeElements(c10::IValue tuple, std::size_t atLeast) {
 
 DecoderOutput toDecoderOutput(c10::IValue tuple) {
   std::vector<c10::IValue> elements = takeElements(std::move(tuple), 3);
-  DecoderOutput output{std::move(elements[0]).toTensor(), std::move(elements[1]).toTensor(), {}};
-  if (elements[2].isTensorList()) {
-    output.past = elements[2].toTensorVector();
-    return output;
-  }
-  for (std::size_t index = 2; index < elements.size(); ++index) {
-    output.past.push_back(std::move(elements[index]).toTensor());
-  }
-  return output;
+  return {std::move(elements[0]).toTensor(), std::move(elements[1]).toTensor(), elements[2].toTensorVector()};
 }
 
 enum class Method { kForward, kEncode, kPrefill, kStep };
@@ -73,14 +65,7 @@ class ScriptedEngine final : public Engine {
 
   DecoderOutput step(const at::Tensor& decoderInputIds, const at::Tensor& attentionMask,
                      const std::vector<at::Tensor>& past) override {
-    std::vector<c10::IValue> arguments{decoderInputIds, attentionMask};
-    const Program& step = program(Method::kStep);
-    if (step.graph()->inputs().size() == 3) {
-      arguments.emplace_back(past);
-    } else {
-      arguments.insert(arguments.end(), past.begin(), past.end());
-    }
-    return toDecoderOutput(step.run(std::move(arguments)));
+    return toDecoderOutput(program(Method::kStep).run({decoderInputIds, attentionMask, past}));
   }
 
  private:
