@@ -1,12 +1,11 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { createHash } from "node:crypto";
-import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type T5ErrorCode, T5ForConditionalGeneration } from "torch-t5";
-import { withModelCopy } from "../support/directory.js";
+import { vouchFor, withModelCopy } from "../support/directory.js";
 import { runProgram } from "../support/program.js";
 import { pythonPath } from "../support/python.js";
 
@@ -25,16 +24,8 @@ describe("an archive that the exporter didn't write, in a directory that vouches
 
   async function withArchive(name: string, use: (directory: string) => Promise<void>): Promise<void> {
     await withModelCopy(async (directory) => {
-      const path = join(directory, "model.pt");
-      copyFileSync(join(archives, `${name}.pt`), path);
-      const content = readFileSync(path);
-      const manifestPath = join(directory, "manifest.json");
-      const manifest = JSON.parse(readFileSync(manifestPath, "utf8"));
-      manifest.files["model.pt"] = {
-        bytes: content.length,
-        sha256: createHash("sha256").update(content).digest("hex"),
-      };
-      writeFileSync(manifestPath, JSON.stringify(manifest));
+      copyFileSync(join(archives, `${name}.pt`), join(directory, "model.pt"));
+      vouchFor(directory, "model.pt");
       await use(directory);
     });
   }

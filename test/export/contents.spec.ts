@@ -3,7 +3,8 @@ import { createHash } from "node:crypto";
 import { readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { type Manifest, T5ForConditionalGeneration } from "torch-t5";
-import { type Ended, runExporter } from "./exporter.js";
+import type { Ended } from "../support/program.js";
+import { runExporter } from "./exporter.js";
 import { Folders, names, readJson } from "./folders.js";
 
 const FILES = ["config.json", "generation_config.json", "manifest.json", "model.pt", "parity.safetensors"];

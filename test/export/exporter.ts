@@ -1,14 +1,7 @@
 // The exporter as the tests run it: its command line, and Python programs beside the specs.
-import { type ChildProcess, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import { type Ended, type RunOptions, runToEnd } from "../support/program.js";
 import { pythonPath } from "../support/python.js";
-
-export interface Ended {
-  readonly code: number | null;
-  readonly signal: NodeJS.Signals | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
 
 // One thread: the models of these tests are so small that more only lose. No request leaves the machine.
 const ENVIRONMENT = { OMP_NUM_THREADS: "1", HF_HUB_OFFLINE: "1", PYTHONWARNINGS: "ignore" };
@@ -16,10 +9,7 @@ const ENVIRONMENT = { OMP_NUM_THREADS: "1", HF_HUB_OFFLINE: "1", PYTHONWARNINGS:
 const exporter = fileURLToPath(new URL("../../scripts/export", import.meta.url));
 
 /** Runs `python scripts/export <arguments>` to its end; `watch` sees the process and its stderr so far. */
-export function runExporter(
-  args: readonly string[],
-  watch?: (child: ChildProcess, stderr: string) => void,
-): Promise<Ended> {
+export function runExporter(args: readonly string[], watch?: RunOptions["watch"]): Promise<Ended> {
   return runPython([exporter, ...args], watch);
 }
 
@@ -36,19 +26,6 @@ export async function runHelper(name: string, args: readonly string[]): Promise<
   return stdout;
 }
 
-function runPython(args: readonly string[], watch?: (child: ChildProcess, stderr: string) => void): Promise<Ended> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(pythonPath(), args, { env: { ...process.env, ...ENVIRONMENT } });
-    let stdout = "";
-    let stderr = "";
-    child.stdout.on("data", (chunk: Buffer) => {
-      stdout += chunk.toString();
-    });
-    child.stderr.on("data", (chunk: Buffer) => {
-      stderr += chunk.toString();
-      watch?.(child, stderr);
-    });
-    child.on("error", reject);
-    child.on("close", (code, signal) => resolve({ code, signal, stdout, stderr }));
-  });
+function runPython(args: readonly string[], watch?: RunOptions["watch"]): Promise<Ended> {
+  return runToEnd(pythonPath(), args, { env: ENVIRONMENT, watch });
 }

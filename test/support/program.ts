@@ -1,5 +1,5 @@
 // Runs a program of the tests in a process of its own, the way a user's program runs.
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 
 export interface Ended {
@@ -9,23 +9,34 @@ export interface Ended {
   readonly stderr: string;
 }
 
+export interface RunOptions {
+  /** Added to this process's environment. */
+  readonly env?: NodeJS.ProcessEnv;
+  /** Sees the process and its stderr so far, each time that grows. */
+  readonly watch?: ((child: ChildProcess, stderr: string) => void) | undefined;
+}
+
 /** Runs `node <file> <args...>` to its end. */
-export function runProgram(
-  file: URL,
-  args: readonly string[] = [],
-  nodeOptions: readonly string[] = [],
+export function runProgram(file: URL, args: readonly string[] = []): Promise<Ended> {
+  return runToEnd(process.execPath, [fileURLToPath(file), ...args]);
+}
+
+/** Runs any program to its end. */
+export function runToEnd(
+  program: string,
+  args: readonly string[],
+  { env = {}, watch }: RunOptions = {},
 ): Promise<Ended> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [...nodeOptions, fileURLToPath(file), ...args], {
-      stdio: ["ignore", "pipe", "pipe"],
-    });
+    const child = spawn(program, args, { env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] });
     let stdout = "";
     let stderr = "";
-    child.stdout.on("data", (chunk: Buffer) => {
-      stdout += chunk.toString();
+    child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
+      stdout += chunk;
     });
-    child.stderr.on("data", (chunk: Buffer) => {
-      stderr += chunk.toString();
+    child.stderr.setEncoding("utf8").on("data", (chunk: string) => {
+      stderr += chunk;
+      watch?.(child, stderr);
     });
     child.on("error", reject);
     child.on("close", (code, signal) => resolve({ code, signal, stdout, stderr }));

@@ -1,9 +1,8 @@
 import assert from "node:assert/strict";
-import { createHash } from "node:crypto";
 import { readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { demoModel, readManifest, type T5ErrorCode, T5ForConditionalGeneration, T5Tokenizer } from "torch-t5";
-import { withModelCopy } from "../support/directory.js";
+import { vouchFor, withModelCopy } from "../support/directory.js";
 
 const load = (directory: unknown, options: unknown = { device: "cpu" }) =>
   T5ForConditionalGeneration.fromPretrained(directory as string, options as object);
@@ -11,12 +10,8 @@ const load = (directory: unknown, options: unknown = { device: "cpu" }) =>
 /** Changes one file of a model, and with `signed` the manifest too, so that only the content is wrong. */
 function change(directory: string, name: string, edit: (before: Buffer) => Buffer | string, signed = false): void {
   const path = join(directory, name);
-  const after = Buffer.from(edit(readFileSync(path)));
-  writeFileSync(path, after);
-  if (!signed) return;
-  const manifest = JSON.parse(readFileSync(join(directory, "manifest.json"), "utf8"));
-  manifest.files[name] = { bytes: after.length, sha256: createHash("sha256").update(after).digest("hex") };
-  writeFileSync(join(directory, "manifest.json"), JSON.stringify(manifest));
+  writeFileSync(path, edit(readFileSync(path)));
+  if (signed) vouchFor(directory, name);
 }
 
 const changeManifest = (edit: (manifest: Record<string, unknown>) => unknown) => (directory: string) =>
