@@ -1,6 +1,6 @@
 // Everything public. The modules below it, in the order in which each may import only those before it:
 // errors, describe, validation, config, manifest, hash, hash-worker, directory, reductions, tensor, batch, ids, libtorch,
-// native, codec, subword-codec, byte-codec, tokenizer, inputs, options, results, loading, abort, model, runtime.
+// boundary, native, codec, subword-codec, byte-codec, tokenizer, inputs, options, results, loading, abort, model, runtime.
 export type { GenerationConfig, T5Config } from "./config.js";
 export { T5Error, type T5ErrorCode } from "./errors.js";
 export type { FlatIds, IdRow, TokenIds } from "./ids.js";

@@ -1,7 +1,8 @@
 // From a directory to a model in memory: everything is checked before libtorch sees the archive.
 import { join } from "node:path";
+import type { NativeModel } from "./boundary.js";
 import { type ModelDirectory, readDirectory, verifyContents, verifySizes } from "./directory.js";
-import { loadNative, type Native, type NativeModel } from "./native.js";
+import { loadNative, type Native } from "./native.js";
 import type { CheckedLoadOptions, Precision } from "./options.js";
 import { T5Tokenizer } from "./tokenizer.js";
 

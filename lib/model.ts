@@ -1,11 +1,11 @@
 // The public model: loads an exported directory and runs it.
 import { abortable } from "./abort.js";
+import type { NativeForwardRequest, NativeForwardResult, NativeModel } from "./boundary.js";
 import type { GenerationConfig, T5Config } from "./config.js";
 import { directoryPath } from "./directory.js";
 import { type CallSite, captureCallSite, errorFor, T5Error } from "./errors.js";
 import { type ForwardInput, readInputs } from "./inputs.js";
 import { type LoadedModel, loadModel } from "./loading.js";
-import type { NativeForwardRequest, NativeForwardResult, NativeModel } from "./native.js";
 import {
   checkLoadOptions,
   checkSelection,
@@ -124,6 +124,7 @@ export class T5ForConditionalGeneration {
       tokens,
       topK,
       hiddenStates,
+      head: undefined,
     };
   }
 

@@ -1,8 +1,9 @@
-// The only loader of `.node` files, and the types of what crosses to them.
+// The only loader of `.node` files.
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import process, { arch, platform } from "node:process";
+import type { NativeAddon } from "./boundary.js";
 import { T5Error } from "./errors.js";
 import { type Libtorch, librariesOf, locateLibtorch, packageRoot, setupCommand } from "./libtorch.js";
 
@@ -10,79 +11,6 @@ import { type Libtorch, librariesOf, locateLibtorch, packageRoot, setupCommand }
 interface PreloadAddon {
   readonly libtorchVersion: string;
   open(path: string): void;
-}
-
-/** The addon itself. Its errors carry a `code`. */
-export interface NativeAddon {
-  load(options: NativeLoadOptions): Promise<NativeModel>;
-  /** Frees the tensor behind a buffer and detaches it; other buffers are ignored. */
-  release(buffer: ArrayBufferLike): void;
-  info(): NativeInfo;
-  /** Aborts every call and ends every thread of this environment, for good. */
-  shutDown(): void;
-}
-
-export interface NativeLoadOptions {
-  readonly path: string;
-  readonly device: string;
-  /** Where libtorch_cuda lies. */
-  readonly libtorchDirectory: string;
-  /** 0: PyTorch's default. */
-  readonly intraOpThreads: number;
-  readonly interOpThreads: number;
-  /** 0: no limit. */
-  readonly maxQueueLength: number;
-}
-
-export interface NativeInfo {
-  readonly libtorchVersion: string;
-  /** The SIMD instructions that PyTorch's kernels use, for instance "AVX512". */
-  readonly cpuCapability: string;
-  readonly intraOpThreads: number;
-  readonly interOpThreads: number;
-  readonly cudaDevices: readonly string[];
-  readonly parallelBackend: string;
-}
-
-export interface NativeModel {
-  readonly device: string;
-  readonly intraOpThreads: number;
-  /** Copies what it is given before it returns. */
-  forward(request: NativeForwardRequest): Promise<NativeForwardResult>;
-  /** Ends a call, waiting or running: its promise rejects with code ERR_ABORTED. */
-  cancel(id: number): void;
-  dispose(): Promise<void>;
-}
-
-export interface NativeForwardRequest {
-  readonly id: number;
-  readonly batch: number;
-  readonly sourceLength: number;
-  readonly targetLength: number;
-  readonly inputIds: Int32Array;
-  readonly attentionMask: Int32Array | undefined;
-  readonly decoderInputIds: Int32Array;
-  /** Given: the loss is computed. */
-  readonly labels: Int32Array | undefined;
-  readonly positions: Int32Array | undefined;
-  readonly tokens: Int32Array | undefined;
-  /** 0: all. */
-  readonly topK: number;
-  readonly hiddenStates: boolean;
-}
-
-export interface NativeTensor<Data> {
-  readonly data: Data;
-  readonly shape: readonly number[];
-}
-
-export interface NativeForwardResult {
-  readonly logits?: NativeTensor<Float32Array>;
-  readonly values?: NativeTensor<Float32Array>;
-  readonly indices?: NativeTensor<Int32Array>;
-  readonly encoderLastHiddenState?: NativeTensor<Float32Array>;
-  readonly decoderLastHiddenState?: NativeTensor<Float32Array>;
-  readonly loss?: number;
 }
 
 /** The loaded addon, and what it was loaded from. */

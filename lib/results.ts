@@ -1,5 +1,5 @@
 // What `forward` resolves to: its type follows from the options, its tensors lie over native memory.
-import type { NativeForwardResult, NativeTensor } from "./native.js";
+import type { NativeForwardResult, NativeTensor } from "./boundary.js";
 import type { ForwardOptions } from "./options.js";
 import { Tensor, type TensorData, type TopK } from "./tensor.js";
 
