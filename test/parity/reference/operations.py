@@ -4,14 +4,20 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import generation
+import scoring
 import torch
 from families import FAMILIES, load_checkpoint, load_exported, write_checkpoint
 from t5_export import export_source
+from tensors import TensorFiles
 from torch import Tensor
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 Request = Mapping[str, Any]
 Reply = dict[str, Any]
+
+SOURCE_NAMES = {"inputIds": "input_ids", "attentionMask": "attention_mask"}
+DECODER_NAMES = {"decoderInputIds": "decoder_input_ids"}
 
 
 class Operations:
@@ -21,13 +27,18 @@ class Operations:
         self._directory = directory
         self._models: dict[str, PreTrainedModel] = {}
         self._tokenizers: dict[str, PreTrainedTokenizerBase] = {}
-        self._files = 0
+        self._files = TensorFiles(directory)
         self._operations: Mapping[str, Callable[[Request], Reply]] = {
             "make": self.make,
             "open": self.open,
             "forward": self.forward,
             "shiftRight": self.shift_right,
             "tokenize": self.tokenize,
+            "generate": self.generate,
+            "encode": self.encode,
+            "score": self.score,
+            "rerank": self.rerank,
+            "embed": self.embed,
         }
 
     def run(self, operation: str, request: Request) -> Reply:
@@ -40,8 +51,12 @@ class Operations:
         checkpoint, exported = self._directory / f"{name}-hf", self._directory / f"{name}-exported"
         write_checkpoint(FAMILIES[name], checkpoint, request["seed"])
         torch.set_num_threads(1)  # so small a model only loses by more
-        export_source(str(checkpoint), exported, with_tokenizer=False)
+        # Bytes need no file of their own; the other families' tokenizers would have to be trained.
+        has_tokenizer = "tokenizer_class" in FAMILIES[name].settings
+        export_source(str(checkpoint), exported, with_tokenizer=has_tokenizer)
         self._models[name] = load_checkpoint(FAMILIES[name], checkpoint)
+        if has_tokenizer:
+            self._tokenizers[name] = AutoTokenizer.from_pretrained(exported)
         return {"directory": str(exported), "vocabSize": self._models[name].config.vocab_size}
 
     def open(self, request: Request) -> Reply:
@@ -55,21 +70,15 @@ class Operations:
     def forward(self, request: Request) -> Reply:
         """Run `model(...)` as a user does; ids, mask and labels are nested lists, what is absent is not passed."""
         torch.set_num_threads(request["threads"])
-        names = {
-            "inputIds": "input_ids",
-            "attentionMask": "attention_mask",
-            "decoderInputIds": "decoder_input_ids",
-            "labels": "labels",
-        }
-        arguments = {theirs: torch.tensor(request[ours]) for ours, theirs in names.items() if ours in request}
+        arguments = _tensors(request, {**SOURCE_NAMES, **DECODER_NAMES, "labels": "labels"})
         with torch.inference_mode():
             output = self._models[request["model"]](**arguments, output_hidden_states=True)
         reply = {
-            "logits": self._write(output.logits),
-            "encoderLastHiddenState": self._write(output.encoder_last_hidden_state),
-            "decoderLastHiddenState": self._write(output.decoder_hidden_states[-1]),
+            "logits": self._files.write(output.logits),
+            "encoderLastHiddenState": self._files.write(output.encoder_last_hidden_state),
+            "decoderLastHiddenState": self._files.write(output.decoder_hidden_states[-1]),
         }
-        return reply if output.loss is None else {**reply, "loss": self._write(output.loss)}
+        return reply if output.loss is None else {**reply, "loss": self._files.write(output.loss)}
 
     def shift_right(self, request: Request) -> Reply:
         """Shift labels as the model does for teacher forcing."""
@@ -82,8 +91,34 @@ class Operations:
         encoded = self._tokenizers[request["model"]](request["texts"], padding=True, return_tensors="pt")
         return {"inputIds": encoded.input_ids.tolist(), "attentionMask": encoded.attention_mask.tolist()}
 
-    def _write(self, tensor: Tensor) -> Reply:
-        self._files += 1
-        name = f"{self._files}.bin"
-        (self._directory / name).write_bytes(tensor.contiguous().numpy().astype("<f4", copy=False).tobytes())
-        return {"file": name, "shape": list(tensor.shape)}
+    def generate(self, request: Request) -> Reply:
+        """Run `model.generate(...)`; see `generation.generate`."""
+        torch.set_num_threads(request["threads"])
+        name = request["model"]
+        inputs = _tensors(request, {**SOURCE_NAMES, **DECODER_NAMES})
+        return generation.generate(self._models[name], self._tokenizers.get(name), inputs, request, self._files)
+
+    def encode(self, request: Request) -> Reply:
+        """Run the encoder."""
+        return self._infer(request, lambda model, inputs: {"state": self._files.write(scoring.encode(model, inputs))})
+
+    def score(self, request: Request) -> Reply:
+        """Log-probabilities of ragged rows of target ids; see `scoring.score`."""
+        return self._infer(request, lambda model, inputs: scoring.score(model, inputs, request, self._files))
+
+    def rerank(self, request: Request) -> Reply:
+        """Two tokens' probabilities against each other; see `scoring.rerank`."""
+        return self._infer(request, lambda model, inputs: scoring.rerank(model, inputs, request["tokens"], self._files))
+
+    def embed(self, request: Request) -> Reply:
+        """Embeddings of sources; see `scoring.embed`."""
+        return self._infer(request, lambda model, inputs: scoring.embed(model, inputs, request, self._files))
+
+    def _infer(self, request: Request, compute: Callable[[PreTrainedModel, Mapping[str, Tensor]], Reply]) -> Reply:
+        torch.set_num_threads(request["threads"])
+        with torch.inference_mode():
+            return compute(self._models[request["model"]], _tensors(request, SOURCE_NAMES))
+
+
+def _tensors(request: Request, names: Mapping[str, str]) -> dict[str, Tensor]:
+    return {theirs: torch.tensor(request[ours]) for ours, theirs in names.items() if ours in request}

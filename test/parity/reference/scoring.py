@@ -1,0 +1,78 @@
+"""What is built from Hugging Face's forward passes: scores of targets, relevance, embeddings of texts."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from tensors import TensorFiles
+from torch import Tensor
+from torch.nn import functional
+from transformers import PreTrainedModel
+from transformers.modeling_outputs import BaseModelOutput
+
+IGNORED_LABEL = -100
+# Of sentence-transformers' mean pooling.
+LEAST_COUNT = 1e-9
+
+
+def encode(model: PreTrainedModel, inputs: Mapping[str, Tensor]) -> Tensor:
+    """Return the encoder's last hidden state."""
+    return model.encoder(**inputs).last_hidden_state
+
+
+def score(
+    model: PreTrainedModel, inputs: Mapping[str, Tensor], request: Mapping[str, Any], files: TensorFiles
+) -> dict[str, Any]:
+    """Score targets, so many at once: one row of a source is encoded once and repeated, as `generate` repeats it."""
+    targets: list[list[int]] = request["targets"]
+    state = encode(model, inputs)
+    mask = inputs.get("attention_mask", torch.ones(state.shape[:2], dtype=torch.long))
+    log_probs: list[Tensor] = []
+    for start in range(0, len(targets), request["batchSize"]):
+        rows = targets[start : start + request["batchSize"]]
+        own = slice(start, start + len(rows)) if state.shape[0] > 1 else slice(None)
+        repeats = len(rows) if state.shape[0] == 1 else 1
+        log_probs += _score_batch(
+            model, rows, state[own].repeat_interleave(repeats, dim=0), mask[own].repeat_interleave(repeats, dim=0)
+        )
+    return {
+        "logProbs": [files.write(row) for row in log_probs],
+        "sums": files.write(torch.stack([row.sum() for row in log_probs])),
+        "means": files.write(torch.stack([row.mean() for row in log_probs])),
+    }
+
+
+def _score_batch(model: PreTrainedModel, targets: list[list[int]], state: Tensor, mask: Tensor) -> list[Tensor]:
+    longest = max(len(target) for target in targets)
+    labels = torch.tensor([target + [IGNORED_LABEL] * (longest - len(target)) for target in targets])
+    logits = model(
+        encoder_outputs=BaseModelOutput(last_hidden_state=state),
+        attention_mask=mask,
+        decoder_input_ids=model.prepare_decoder_input_ids_from_labels(labels),
+    ).logits
+    normalized = logits.log_softmax(dim=-1)
+    gathered = normalized.gather(-1, labels.clamp(min=0)[..., None])[..., 0]
+    return [row[: len(target)] for row, target in zip(gathered, targets, strict=True)]
+
+
+def rerank(
+    model: PreTrainedModel, inputs: Mapping[str, Tensor], tokens: list[int], files: TensorFiles
+) -> dict[str, Any]:
+    """Return the log-probabilities of the two tokens against each other, at the first position."""
+    start = torch.full((inputs["input_ids"].shape[0], 1), model.config.decoder_start_token_id)
+    logits = model(**inputs, decoder_input_ids=start).logits[:, 0, tokens]
+    return {"logProbs": files.write(logits.log_softmax(dim=-1)), "probabilities": files.write(logits.softmax(dim=-1))}
+
+
+def embed(
+    model: PreTrainedModel, inputs: Mapping[str, Tensor], request: Mapping[str, Any], files: TensorFiles
+) -> dict[str, Any]:
+    """Pool the encoder's output as sentence-transformers does."""
+    state = encode(model, inputs)
+    if request["pooling"] == "first":
+        pooled = state[:, 0]
+    else:
+        given = inputs.get("attention_mask", torch.ones(state.shape[:2], dtype=torch.long))
+        mask = given.unsqueeze(-1).expand(state.size()).float()
+        pooled = torch.sum(state * mask, 1) / torch.clamp(mask.sum(1), min=LEAST_COUNT)
+    return {"embeddings": files.write(functional.normalize(pooled, p=2, dim=1) if request["normalize"] else pooled)}
