@@ -88,7 +88,7 @@ export function makeCase(sizes: Shape, vocabSize: number): Case {
 }
 
 /** Numbers in [0, 1) from a seed: mulberry32. */
-function generator(seed: number): () => number {
+export function generator(seed: number): () => number {
   let state = seed | 0;
   return () => {
     state = (state + 0x6d2b79f5) | 0;

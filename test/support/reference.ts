@@ -47,6 +47,13 @@ export class Reference {
     return readFileSync(join(this.directory, file));
   }
 
+  /** The same, for the last time: the file is removed. */
+  take(file: string): Buffer {
+    const content = this.bytes(file);
+    rmSync(join(this.directory, file));
+    return content;
+  }
+
   /** Ends the process and removes its files. */
   async close(): Promise<void> {
     const closed = new Promise((resolve) => this.#child.once("close", resolve));

@@ -82,4 +82,7 @@ def keyword_arguments(options: Options) -> dict[str, Any]:
         arguments["eos_token_id"] = NO_END
     if "exponential_decay_length_penalty" in arguments:
         arguments["exponential_decay_length_penalty"] = tuple(arguments["exponential_decay_length_penalty"])
+    if "sequence_bias" in arguments:
+        # JSON writes 4.0 as 4, which isn't a float to Hugging Face.
+        arguments["sequence_bias"] = [[ids, float(bias)] for ids, bias in arguments["sequence_bias"]]
     return arguments
