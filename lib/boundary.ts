@@ -61,8 +61,9 @@ export interface NativeForwardRequest {
   readonly inputIds: Int32Array;
   readonly attentionMask: Int32Array | undefined;
   readonly decoderInputIds: Int32Array;
-  /** Given: the loss is computed. */
+  /** For the loss, and for a head. */
   readonly labels: Int32Array | undefined;
+  readonly loss: boolean;
   readonly positions: Int32Array | undefined;
   readonly tokens: Int32Array | undefined;
   /** 0: all. */

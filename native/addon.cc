@@ -1,7 +1,11 @@
 // The addon's functions, registered once per environment. What JavaScript sees is typed in lib/native.ts.
 #include <napi.h>
 
+#include "bindings/decoding_session.h"
+#include "bindings/encoder_output.h"
 #include "bindings/environment.h"
+#include "bindings/generation.h"
+#include "bindings/head.h"
 #include "bindings/model.h"
 #include "bindings/results.h"
 #include "engine/runtime_info.h"
@@ -18,6 +22,10 @@ Napi::Value info(const Napi::CallbackInfo& info) { return toJavaScript(info.Env(
 Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   Environment::create(env);
   Model::define(env);
+  EncoderOutput::define(env);
+  DecodingSession::define(env);
+  Generation::define(env);
+  HeadObject::define(env);
   exports.Set("load", Napi::Function::New<Model::load>(env, "load"));
   exports.Set("release", Napi::Function::New<release>(env, "release"));
   exports.Set("shutDown", Napi::Function::New<shutDown>(env, "shutDown"));

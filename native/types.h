@@ -26,18 +26,52 @@ struct Selection {
   bool hiddenStates = false;
 };
 
-struct ForwardRequest {
+/// What the encoder reads.
+struct SourceIds {
   std::int64_t batch = 0;
-  std::int64_t sourceLength = 0;
+  std::int64_t length = 0;
+  std::vector<std::int32_t> inputIds;                      // [batch, length]
+  std::optional<std::vector<std::int32_t>> attentionMask;  // [batch, length]; none: all ones
+};
+
+struct ForwardRequest {
+  SourceIds source;
   std::int64_t targetLength = 0;
-  std::vector<std::int32_t> inputIds;                      // [batch, sourceLength]
-  std::optional<std::vector<std::int32_t>> attentionMask;  // [batch, sourceLength]; none: all ones
-  std::vector<std::int32_t> decoderInputIds;               // [batch, targetLength]
-  std::optional<std::vector<std::int32_t>> labels;         // [batch, targetLength]; -100 is ignored by the loss
+  std::vector<std::int32_t> decoderInputIds;        // [batch, targetLength]
+  std::optional<std::vector<std::int32_t>> labels;  // [batch, targetLength]; -100 is ignored by the loss
+  bool loss = false;                                // needs labels
   Selection selection;
 };
 
-/// Throws ERR_INVALID_ARGUMENT where a wrong length or position would read outside an array.
+/// More positions for a decoder that has a cache.
+struct DecodeRequest {
+  std::optional<std::vector<std::int32_t>> rows;  // of the cache, to go on from; none: as they are
+  std::int64_t batch = 0;
+  std::int64_t targetLength = 0;
+  std::vector<std::int32_t> decoderInputIds;  // [batch, targetLength]
+  Selection selection;
+};
+
+/// Targets whose log-probabilities are wanted.
+struct ScoreRequest {
+  std::vector<std::int32_t> targetIds;      // of all targets, one after the other
+  std::vector<std::int32_t> targetLengths;  // of each target
+  std::int64_t decoderStartTokenId = 0;
+  std::int64_t padTokenId = 0;
+  std::int64_t batchSize = 0;  // how many targets go through the decoder at once
+  bool mean = false;           // scores are means instead of sums
+};
+
+/// How hidden states become one vector a row.
+struct Pooling {
+  bool first = false;      // the first position's, instead of the mean over what the mask keeps
+  bool normalize = false;  // to length 1
+};
+
+/// Throw ERR_INVALID_ARGUMENT where a wrong length or position would read outside an array.
+void check(const SourceIds& source);
 void check(const ForwardRequest& request);
+void check(const DecodeRequest& request);
+void check(const ScoreRequest& request);
 
 }  // namespace torch_t5

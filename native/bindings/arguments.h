@@ -1,20 +1,26 @@
-// JavaScript arguments as plain structs. lib/ has validated them with better messages: what is checked here is what
-// memory safety needs.
+// JavaScript's requests as plain structs. Arrays are copied: the caller may change them as soon as a call returns.
+// Everything throws ERR_INVALID_ARGUMENT, and a request has passed `check`.
 #pragma once
 
 #include <napi.h>
 
-#include <cstdint>
-
+#include "engine/encoding.h"
+#include "generation/generate.h"
 #include "types.h"
 
 namespace torch_t5 {
 
-/// Throw ERR_INVALID_ARGUMENT. Arrays are copied: the caller may change them as soon as this returns.
-LoadOptions toLoadOptions(const Napi::CallbackInfo& info);
-ForwardRequest toForwardRequest(const Napi::CallbackInfo& info);
+LoadOptions toLoadOptions(const Napi::Object& options);
+SourceIds toSourceIds(const Napi::Object& request);
+ForwardRequest toForwardRequest(const Napi::Object& request);
+DecodeRequest toDecodeRequest(const Napi::Object& request);
+ScoreRequest toScoreRequest(const Napi::Object& request);
+Pooling toPooling(const Napi::Object& request);
 
-/// The `id` of the call, from the request object or the argument itself.
-std::uint64_t toCallId(const Napi::Value& value);
+/// Ids, or an EncoderOutput's tensors. Throws ERR_DISPOSED as well.
+Source toSource(const Napi::Object& request);
+
+/// Without the texts of the tokens.
+GenerateRequest toGenerateRequest(const Napi::Object& request);
 
 }  // namespace torch_t5

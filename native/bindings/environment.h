@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <memory>
+#include <unordered_map>
 #include <unordered_set>
 #include <utility>
 
@@ -43,7 +44,8 @@ class Environment : public std::enable_shared_from_this<Environment> {
   /// Aborts every call and ends every thread, for good. Waits for what each is in the middle of.
   void shutDown();
 
-  Napi::FunctionReference modelConstructor;
+  /// Of the native classes, by their tags.
+  std::unordered_map<const napi_type_tag*, Napi::FunctionReference> constructors;
 
  private:
   using Action = std::function<void(Napi::Env)>;

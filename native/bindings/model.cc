@@ -1,23 +1,53 @@
 #include "bindings/model.h"
 
+#include <string>
 #include <utility>
 
 #include "bindings/arguments.h"
-#include "bindings/environment.h"
+#include "bindings/calls.h"
+#include "bindings/encoder_output.h"
+#include "bindings/generation.h"
+#include "bindings/head.h"
 #include "bindings/results.h"
+#include "bindings/values.h"
+#include "engine/forward.h"
+#include "engine/scoring.h"
+#include "engine/scripted/scripted_head.h"
 
 namespace torch_t5 {
+namespace {
+
+/// A call's request, in memory that the computing thread can share.
+template <class Request>
+std::shared_ptr<const Request> shared(Request request) {
+  return std::make_shared<const Request>(std::move(request));
+}
+
+std::shared_ptr<const Head> optionalHead(const Napi::Object& request) {
+  const Napi::Value value = request.Get("head");
+  if (value.IsUndefined()) return nullptr;
+  if (const HeadObject* object = HeadObject::find(value)) return object->head();
+  throw Error(ErrorCode::kInvalidArgument, "Expected a head that loadHead gave for head but received another value");
+}
+
+}  // namespace
 
 void Model::define(Napi::Env env) {
-  Napi::Function constructor = DefineClass(env, "NativeModel",
-                                           {
-                                               InstanceMethod<&Model::forward>("forward"),
-                                               InstanceMethod<&Model::cancel>("cancel"),
-                                               InstanceMethod<&Model::dispose>("dispose"),
-                                               InstanceAccessor<&Model::device>("device"),
-                                               InstanceAccessor<&Model::intraOpThreads>("intraOpThreads"),
-                                           });
-  Environment::of(env).modelConstructor = Napi::Persistent(constructor);
+  defineClass(env, "NativeModel",
+              {
+                  InstanceMethod<&Model::forward>("forward"),
+                  InstanceMethod<&Model::encode>("encode"),
+                  InstanceMethod<&Model::embed>("embed"),
+                  InstanceMethod<&Model::score>("score"),
+                  InstanceMethod<&Model::generate>("generate"),
+                  InstanceMethod<&Model::startGeneration>("startGeneration"),
+                  InstanceMethod<&Model::loadHead>("loadHead"),
+                  InstanceMethod<&Model::setTokenTexts>("setTokenTexts"),
+                  InstanceMethod<&Model::cancel>("cancel"),
+                  InstanceMethod<&Model::dispose>("dispose"),
+                  InstanceAccessor<&Model::device>("device"),
+                  InstanceAccessor<&Model::intraOpThreads>("intraOpThreads"),
+              });
 }
 
 Napi::Value Model::load(const Napi::CallbackInfo& info) {
@@ -25,7 +55,7 @@ Napi::Value Model::load(const Napi::CallbackInfo& info) {
   return withErrors(env, [&]() -> Napi::Value {
     Environment& environment = Environment::of(env);
     const auto deferred = Napi::Promise::Deferred::New(env);
-    const auto runner = std::make_shared<ModelRunner>(toLoadOptions(info));
+    const auto runner = std::make_shared<ModelRunner>(toLoadOptions(toObject(info[0], "options")));
     environment.add(runner);
     runner->load(
         environment.beginCall<ModelInfo>(deferred, [runner](Napi::Env env, Outcome<ModelInfo> outcome) -> Napi::Value {
@@ -37,16 +67,14 @@ Napi::Value Model::load(const Napi::CallbackInfo& info) {
 }
 
 Napi::Object Model::wrap(Napi::Env env, std::shared_ptr<ModelRunner> runner, ModelInfo loaded) {
-  Environment& environment = Environment::of(env);
-  Napi::Object object = environment.modelConstructor.New({});
-  Model& model = *Unwrap(object);
-  model.environment_ = environment.weak_from_this();
+  Model& model = make(env);
+  model.environment_ = Environment::of(env).weak_from_this();
   model.runner_ = std::move(runner);
   model.loaded_ = std::move(loaded);
-  return object;
+  return model.Value();
 }
 
-Model::Model(const Napi::CallbackInfo& info) : ObjectWrap(info) {}
+Model::Model(const Napi::CallbackInfo& info) : NativeObject(info) {}
 
 Model::~Model() {
   const auto environment = environment_.lock();
@@ -54,22 +82,101 @@ Model::~Model() {
 }
 
 Napi::Value Model::forward(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
-  return withErrors(env, [&]() -> Napi::Value {
-    if (!runner_) throw Error(ErrorCode::kDisposed, "Expected a model in use but received one that was never loaded");
-    ForwardRequest request = toForwardRequest(info);
-    const std::uint64_t id = toCallId(info[0].As<Napi::Object>().Get("id"));
-    const auto deferred = Napi::Promise::Deferred::New(env);
-    const Settle<ForwardResult> settle = Environment::of(env).beginCall<ForwardResult>(
-        deferred, [](Napi::Env env, Outcome<ForwardResult> outcome) -> Napi::Value {
-          return toJavaScript(env, valueOrThrow(env, std::move(outcome)));
-        });
-    try {
-      runner_->forward(id, std::move(request), settle);
-    } catch (const Error& error) {
-      settle(error);
+  return withErrors(info.Env(), [&] {
+    const Napi::Object object = toObject(info[0], "request");
+    const auto request = shared(toForwardRequest(object));
+    return startCall<ForwardResult>(
+        info.Env(), runner_, toCallId(object.Get("id")),
+        [request, head = optionalHead(object)](Engine& engine) { return runForward(engine, *request, head.get()); },
+        converting<ForwardResult>(
+            [](Napi::Env env, ForwardResult result) { return toJavaScript(env, std::move(result)); }));
+  });
+}
+
+Napi::Value Model::encode(const Napi::CallbackInfo& info) {
+  using Output = std::shared_ptr<const Encoded>;
+  return withErrors(info.Env(), [&] {
+    const Napi::Object object = toObject(info[0], "request");
+    const auto source = shared<Source>(toSourceIds(object));
+    return startCall<Output>(
+        info.Env(), runner_, toCallId(object.Get("id")), [source](Engine& engine) { return encoded(engine, *source); },
+        converting<Output>([runner = runner_](Napi::Env env, Output output) {
+          return EncoderOutput::wrap(env, runner, std::move(output));
+        }));
+  });
+}
+
+Napi::Value Model::embed(const Napi::CallbackInfo& info) {
+  return withErrors(info.Env(), [&] {
+    const Napi::Object object = toObject(info[0], "request");
+    const auto source = shared(toSource(object));
+    return startCall<at::Tensor>(
+        info.Env(), runner_, toCallId(object.Get("id")),
+        [source, pooling = toPooling(object)](Engine& engine) { return pool(*encoded(engine, *source), pooling); },
+        converting<at::Tensor>([](Napi::Env env, at::Tensor pooled) { return toJavaScript(env, std::move(pooled)); }));
+  });
+}
+
+Napi::Value Model::score(const Napi::CallbackInfo& info) {
+  return withErrors(info.Env(), [&] {
+    const Napi::Object object = toObject(info[0], "request");
+    const auto source = shared(toSource(object));
+    const auto request = shared(toScoreRequest(object));
+    return startCall<ScoreResult>(
+        info.Env(), runner_, toCallId(object.Get("id")),
+        [source, request](Engine& engine) { return runScore(engine, *source, *request); },
+        converting<ScoreResult>(
+            [](Napi::Env env, ScoreResult result) { return toJavaScript(env, std::move(result)); }));
+  });
+}
+
+Napi::Value Model::generate(const Napi::CallbackInfo& info) {
+  return withErrors(info.Env(), [&] {
+    const Napi::Object object = toObject(info[0], "request");
+    GenerateRequest request = toGenerateRequest(object);
+    request.texts = texts_;
+    return startCall<GenerateResult>(
+        info.Env(), runner_, toCallId(object.Get("id")),
+        [request = shared(std::move(request))](Engine& engine) { return runGenerate(engine, *request); },
+        converting<GenerateResult>(
+            [](Napi::Env env, GenerateResult result) { return toJavaScript(env, std::move(result)); }));
+  });
+}
+
+Napi::Value Model::startGeneration(const Napi::CallbackInfo& info) {
+  using Started = std::shared_ptr<Search>;
+  return withErrors(info.Env(), [&] {
+    const Napi::Object object = toObject(info[0], "request");
+    GenerateRequest request = toGenerateRequest(object);
+    request.texts = texts_;
+    return startCall<Started>(
+        info.Env(), runner_, toCallId(object.Get("id")),
+        [request = shared(std::move(request))](Engine& engine) -> Started { return startSearch(engine, *request); },
+        converting<Started>([runner = runner_](Napi::Env env, Started search) {
+          return Generation::wrap(env, runner, std::move(search));
+        }));
+  });
+}
+
+Napi::Value Model::loadHead(const Napi::CallbackInfo& info) {
+  using Loaded = std::shared_ptr<const Head>;
+  return withErrors(info.Env(), [&] {
+    const Napi::Object object = toObject(info[0], "request");
+    return startCall<Loaded>(
+        info.Env(), runner_, toCallId(object.Get("id")),
+        [path = string(object, "path")](Engine& engine) -> Loaded { return loadScriptedHead(path, engine.device()); },
+        converting<Loaded>([](Napi::Env env, Loaded head) { return HeadObject::wrap(env, std::move(head)); }));
+  });
+}
+
+void Model::setTokenTexts(const Napi::CallbackInfo& info) {
+  withErrors(info.Env(), [&] {
+    if (!info[0].IsTypedArray() || info[0].As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array) {
+      throw Error(ErrorCode::kInvalidArgument, "Expected a Uint8Array for bytes but received another value");
     }
-    return deferred.Promise();
+    const auto bytes = info[0].As<Napi::Uint8Array>();
+    texts_ = std::make_shared<const TokenTexts>(
+        std::string(reinterpret_cast<const char*>(bytes.Data()), bytes.ByteLength()), toIds(info[1], "offsets"));
   });
 }
 

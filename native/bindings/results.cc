@@ -1,37 +1,78 @@
 #include "bindings/results.h"
 
 #include <utility>
+#include <vector>
 
 #include "bindings/environment.h"
 
 namespace torch_t5 {
 namespace {
 
-template <class Array>
 void setTensor(Napi::Env env, Napi::Object object, const char* name, at::Tensor tensor) {
-  if (!tensor.defined()) return;
-  Napi::Array shape = Napi::Array::New(env, tensor.sizes().size());
-  for (std::uint32_t axis = 0; axis < tensor.sizes().size(); ++axis) {
-    shape.Set(axis, Napi::Number::New(env, static_cast<double>(tensor.size(axis))));
+  if (tensor.defined()) object.Set(name, toJavaScript(env, std::move(tensor)));
+}
+
+void setTensors(Napi::Env env, Napi::Object object, const char* name, std::vector<at::Tensor> tensors) {
+  if (tensors.empty()) return;
+  Napi::Array array = Napi::Array::New(env, tensors.size());
+  for (std::uint32_t index = 0; index < tensors.size(); ++index) {
+    array.Set(index, toJavaScript(env, std::move(tensors[index])));
   }
-  const auto count = static_cast<std::size_t>(tensor.numel());
-  const Napi::ArrayBuffer buffer = Environment::of(env).buffers().wrap(env, std::move(tensor));
-  Napi::Object result = Napi::Object::New(env);
-  result.Set("data", Array::New(env, count, buffer, 0));
-  result.Set("shape", shape);
-  object.Set(name, result);
+  object.Set(name, array);
 }
 
 }  // namespace
 
+Napi::Array toJavaScript(Napi::Env env, at::IntArrayRef sizes) {
+  Napi::Array shape = Napi::Array::New(env, sizes.size());
+  for (std::uint32_t axis = 0; axis < sizes.size(); ++axis) {
+    shape.Set(axis, Napi::Number::New(env, static_cast<double>(sizes[axis])));
+  }
+  return shape;
+}
+
+Napi::Object toJavaScript(Napi::Env env, at::Tensor tensor) {
+  const auto count = static_cast<std::size_t>(tensor.numel());
+  const bool isFloat = tensor.scalar_type() == at::kFloat;
+  Napi::Object object = Napi::Object::New(env);
+  const Napi::Array shape = toJavaScript(env, tensor.sizes());
+  const Napi::ArrayBuffer buffer = Environment::of(env).buffers().wrap(env, std::move(tensor));
+  if (isFloat) {
+    object.Set("data", Napi::Float32Array::New(env, count, buffer, 0));
+  } else {
+    object.Set("data", Napi::Int32Array::New(env, count, buffer, 0));
+  }
+  object.Set("shape", shape);
+  return object;
+}
+
 Napi::Object toJavaScript(Napi::Env env, ForwardResult result) {
   Napi::Object object = Napi::Object::New(env);
-  setTensor<Napi::Float32Array>(env, object, "logits", std::move(result.logits));
-  setTensor<Napi::Float32Array>(env, object, "values", std::move(result.values));
-  setTensor<Napi::Int32Array>(env, object, "indices", std::move(result.indices));
-  setTensor<Napi::Float32Array>(env, object, "encoderLastHiddenState", std::move(result.encoderLastHiddenState));
-  setTensor<Napi::Float32Array>(env, object, "decoderLastHiddenState", std::move(result.decoderLastHiddenState));
+  setTensor(env, object, "logits", std::move(result.logits));
+  setTensor(env, object, "values", std::move(result.values));
+  setTensor(env, object, "indices", std::move(result.indices));
+  setTensor(env, object, "encoderLastHiddenState", std::move(result.encoderLastHiddenState));
+  setTensor(env, object, "decoderLastHiddenState", std::move(result.decoderLastHiddenState));
   if (result.loss) object.Set("loss", Napi::Number::New(env, *result.loss));
+  setTensor(env, object, "headOutput", std::move(result.headOutput));
+  return object;
+}
+
+Napi::Object toJavaScript(Napi::Env env, ScoreResult result) {
+  Napi::Object object = Napi::Object::New(env);
+  setTensor(env, object, "scores", std::move(result.scores));
+  setTensor(env, object, "logProbs", std::move(result.logProbs));
+  return object;
+}
+
+Napi::Object toJavaScript(Napi::Env env, GenerateResult result) {
+  Napi::Object object = Napi::Object::New(env);
+  setTensor(env, object, "sequences", std::move(result.sequences));
+  setTensors(env, object, "logits", std::move(result.logits));
+  setTensors(env, object, "scores", std::move(result.scores));
+  setTensor(env, object, "sequenceScores", std::move(result.sequenceScores));
+  setTensor(env, object, "beamIndices", std::move(result.beamIndices));
+  setTensor(env, object, "transitionScores", std::move(result.transitionScores));
   return object;
 }
 

@@ -6,6 +6,7 @@
 namespace torch_t5 {
 
 Napi::ArrayBuffer TensorBuffers::wrap(Napi::Env env, at::Tensor tensor) {
+  if (tensor.numel() == 0) return Napi::ArrayBuffer::New(env, 0);
   void* data = tensor.data_ptr();
   const std::size_t bytes = tensor.nbytes();
   auto holder = std::make_unique<Holder>(Holder{std::move(tensor), shared_from_this()});

@@ -1,29 +1,32 @@
 #include "engine/forward.h"
 
-#include <ATen/ops/from_blob.h>
-#include <ATen/ops/ones.h>
+#include <utility>
+
+#include "engine/encoding.h"
+#include "engine/tensors.h"
 
 namespace torch_t5 {
-namespace {
 
-/// int64 [rows, columns] on the engine's device; a copy.
-at::Tensor toTensor(const std::vector<std::int32_t>& ids, std::int64_t rows, std::int64_t columns,
-                    const at::Device& device) {
-  return at::from_blob(const_cast<std::int32_t*>(ids.data()), {rows, columns}, at::kInt).to(device, at::kLong);
-}
-
-}  // namespace
-
-ForwardResult runForward(Engine& engine, const ForwardRequest& request) {
+ForwardResult runForward(Engine& engine, const ForwardRequest& request, const Head* head) {
   const at::Device device = engine.device();
-  const at::Tensor inputIds = toTensor(request.inputIds, request.batch, request.sourceLength, device);
-  const at::Tensor attentionMask = request.attentionMask
-                                       ? toTensor(*request.attentionMask, request.batch, request.sourceLength, device)
-                                       : at::ones({request.batch, request.sourceLength}, inputIds.options());
-  const at::Tensor decoderInputIds = toTensor(request.decoderInputIds, request.batch, request.targetLength, device);
+  const SourceIds& source = request.source;
+  const auto [inputIds, attentionMask] = toTensors(source, device);
+  const at::Tensor decoderInputIds = toTensor(request.decoderInputIds, source.batch, request.targetLength, device);
   at::Tensor labels;
-  if (request.labels) labels = toTensor(*request.labels, request.batch, request.targetLength, device);
-  return reduce(engine.forward(inputIds, attentionMask, decoderInputIds), labels, request.selection);
+  if (request.labels) labels = toTensor(*request.labels, source.batch, request.targetLength, device);
+  ForwardOutput output = engine.forward(inputIds, attentionMask, decoderInputIds);
+  at::Tensor headOutput;
+  if (head != nullptr) {
+    headOutput =
+        head->run({output.logits, output.encoderLastHiddenState, output.decoderLastHiddenState, attentionMask, labels});
+  }
+  const bool withLoss = request.loss && labels.defined();
+  ForwardResult result = reduce(std::move(output), withLoss ? labels : at::Tensor(), request.selection);
+  if (headOutput.defined()) {
+    result.logits.reset();
+    result.headOutput = owned(std::move(headOutput), at::kFloat);
+  }
+  return result;
 }
 
 }  // namespace torch_t5

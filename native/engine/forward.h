@@ -2,12 +2,14 @@
 #pragma once
 
 #include "engine/engine.h"
+#include "engine/head.h"
 #include "engine/reductions.h"
 #include "types.h"
 
 namespace torch_t5 {
 
-/// The request must have passed `check`. Throws what the engine and `reduce` throw.
-ForwardResult runForward(Engine& engine, const ForwardRequest& request);
+/// The request must have passed `check`. With a head its output takes the place of the logits.
+/// Throws what the engine, `reduce` and the head throw.
+ForwardResult runForward(Engine& engine, const ForwardRequest& request, const Head* head = nullptr);
 
 }  // namespace torch_t5

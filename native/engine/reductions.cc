@@ -1,7 +1,6 @@
 #include "engine/reductions.h"
 
 #include <ATen/ops/cross_entropy_loss.h>
-#include <ATen/ops/from_blob.h>
 #include <ATen/ops/index_select.h>
 #include <ATen/ops/take.h>
 #include <ATen/ops/topk.h>
@@ -9,6 +8,7 @@
 
 #include <string>
 
+#include "engine/tensors.h"
 #include "errors.h"
 
 namespace torch_t5 {
@@ -16,27 +16,12 @@ namespace {
 
 constexpr std::int64_t kIgnoredLabel = -100;
 
-at::Tensor indexTensor(const std::vector<std::int32_t>& ids, const at::Device& device) {
-  // A view on the request's own memory would do for the CPU; int64 and the device need a copy anyway.
-  return at::from_blob(const_cast<std::int32_t*>(ids.data()), {static_cast<std::int64_t>(ids.size())}, at::kInt)
-      .to(device, at::kLong);
-}
-
 void checkTokens(const std::vector<std::int32_t>& tokens, std::int64_t vocabSize) {
   for (const std::int32_t token : tokens) {
     if (token >= 0 && token < vocabSize) continue;
     throw Error(ErrorCode::kTokenOutOfRange, "Expected ids from 0 to " + std::to_string(vocabSize - 1) +
                                                  " for tokens but received " + std::to_string(token));
   }
-}
-
-/// JavaScript sees the whole allocation as one ArrayBuffer, so a result must fill its memory and share it with nobody.
-at::Tensor owned(at::Tensor tensor, at::ScalarType type) {
-  at::Tensor result = tensor.to(at::kCPU, type).contiguous();
-  tensor.reset();
-  const bool fillsItsMemory = result.storage_offset() == 0 && result.storage().nbytes() == result.nbytes();
-  if (fillsItsMemory && result.storage().use_count() == 1) return result;
-  return result.clone();
 }
 
 double crossEntropy(const at::Tensor& logits, const at::Tensor& labels) {
@@ -52,16 +37,17 @@ ForwardResult reduce(ForwardOutput full, const at::Tensor& labels, const Selecti
   at::Tensor logits = std::move(full.logits);
   if (labels.defined()) result.loss = crossEntropy(logits, labels);
   if (selection.hiddenStates) {
-    result.encoderLastHiddenState = owned(std::move(full.encoderLastHiddenState), at::kFloat);
+    if (full.encoderLastHiddenState.defined())
+      result.encoderLastHiddenState = owned(std::move(full.encoderLastHiddenState), at::kFloat);
     result.decoderLastHiddenState = owned(std::move(full.decoderLastHiddenState), at::kFloat);
   }
   if (selection.positions) {
-    logits = at::index_select(logits, 1, indexTensor(*selection.positions, logits.device()));
+    logits = at::index_select(logits, 1, toTensor(*selection.positions, logits.device()));
   }
   at::Tensor tokens;
   if (selection.tokens) {
     checkTokens(*selection.tokens, logits.size(-1));
-    tokens = indexTensor(*selection.tokens, logits.device());
+    tokens = toTensor(*selection.tokens, logits.device());
     logits = at::index_select(logits, -1, tokens);
   }
   if (selection.topK == 0) {

@@ -18,9 +18,11 @@ struct ForwardResult {
   at::Tensor encoderLastHiddenState;
   at::Tensor decoderLastHiddenState;
   std::optional<double> loss;
+  at::Tensor headOutput;
 };
 
 /// Consumes `full`, so that what was not selected is freed when this returns.
+/// Hidden states that `full` lacks are left out.
 /// `labels`: [B, T] int64 on the logits' device, or undefined for no loss. The loss is Hugging Face's: mean cross
 /// entropy over all positions, -100 ignored. Throws ERR_TOKEN_OUT_OF_RANGE and ERR_INVALID_ARGUMENT for tokens and topK
 /// that the vocabulary can't satisfy.

@@ -1,13 +1,9 @@
 #include "runtime/model_runner.h"
 
-#include <c10/core/InferenceMode.h>
-
 #include <utility>
 
 #include "engine/device.h"
-#include "engine/forward.h"
 #include "engine/scripted/scripted_engine.h"
-#include "engine/threads.h"
 
 namespace torch_t5 {
 
@@ -26,21 +22,6 @@ ModelInfo ModelRunner::loadEngine() {
   const c10::InferenceMode inferenceMode;
   engine_ = loadScriptedEngine(options_.path, resolveDevice(options_.device, options_.libtorchDirectory));
   return {engine_->device().str(), intraOpThreads()};
-}
-
-void ModelRunner::forward(std::uint64_t id, ForwardRequest request, Settle<ForwardResult> settle) {
-  check(request);
-  const auto shared = std::make_shared<const ForwardRequest>(std::move(request));
-  const auto compute = [this, shared] {
-    useIntraOpThreads(options_.intraOpThreads);
-    const c10::InferenceMode inferenceMode;
-    return runForward(*engine_, *shared);
-  };
-  thread_.post({
-      .id = id,
-      .run = [compute, settle] { settle(outcomeOf<ForwardResult>(compute)); },
-      .fail = [settle](const Error& error) { settle(error); },
-  });
 }
 
 bool ModelRunner::dispose(std::function<void()> disposed) {

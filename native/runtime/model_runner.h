@@ -1,13 +1,16 @@
 // One loaded model: an engine, and the thread that alone touches it.
 #pragma once
 
+#include <c10/core/InferenceMode.h>
+
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "engine/engine.h"
-#include "engine/reductions.h"
+#include "engine/threads.h"
 #include "runtime/inference_thread.h"
 #include "runtime/outcome.h"
 #include "types.h"
@@ -27,9 +30,10 @@ class ModelRunner {
   /// Call it once, before anything else. Throws nothing: a failure goes to `settle`.
   void load(Settle<ModelInfo> settle);
 
-  /// Throws ERR_INVALID_ARGUMENT, ERR_QUEUE_FULL or ERR_DISPOSED; everything else goes to `settle`.
-  /// `id` is the one that `cancel` takes, unique among the calls in flight.
-  void forward(std::uint64_t id, ForwardRequest request, Settle<ForwardResult> settle);
+  /// Runs `compute` on the inference thread, in the order of the calls. Throws ERR_QUEUE_FULL or ERR_DISPOSED; what
+  /// `compute` throws goes to `settle`. `id` is the one that `cancel` takes, unique among the calls in flight.
+  template <class Value>
+  void submit(std::uint64_t id, std::function<Value(Engine&)> compute, Settle<Value> settle);
 
   /// The call's settlement becomes ERR_ABORTED, unless it has ended.
   void cancel(std::uint64_t id) { thread_.cancel(id); }
@@ -48,5 +52,21 @@ class ModelRunner {
   std::unique_ptr<Engine> engine_;
   InferenceThread thread_;  // last: its jobs use the above
 };
+
+template <class Value>
+void ModelRunner::submit(std::uint64_t id, std::function<Value(Engine&)> compute, Settle<Value> settle) {
+  thread_.post({
+      .id = id,
+      .run =
+          [this, compute = std::move(compute), settle] {
+            settle(outcomeOf<Value>([&] {
+              useIntraOpThreads(options_.intraOpThreads);
+              const c10::InferenceMode inferenceMode;
+              return compute(*engine_);
+            }));
+          },
+      .fail = [settle](const Error& error) { settle(error); },
+  });
+}
 
 }  // namespace torch_t5

@@ -59,23 +59,27 @@ torch::jit::Module read(const std::string& path) {
 
 }  // namespace
 
-torch::jit::Module readArchive(const std::string& path) {
+torch::jit::Module readTorchScript(const std::string& path, const std::string& name) {
   std::error_code ignored;
   if (!std::filesystem::is_regular_file(std::filesystem::path(path), ignored)) {
-    throw Error(ErrorCode::kModelNotFound, "Expected a file for model.pt but received " + path);
+    throw Error(ErrorCode::kModelNotFound, "Expected a file for " + name + " but received " + path);
   }
   try {
-    torch::jit::Module module = read(path);
-    checkMethods(module, path);
-    return module;
+    return read(path);
   } catch (const Error&) {
     throw;
   } catch (...) {
     const Error reason = describeCurrentException();
     if (reason.code() != ErrorCode::kInternal) throw reason;
-    throw Error(ErrorCode::kModelCorrupt, "Expected a TorchScript archive for model.pt but received a damaged one: " +
-                                              path + " (" + reason.what() + ")");
+    throw Error(ErrorCode::kModelCorrupt, "Expected a TorchScript archive for " + name +
+                                              " but received a damaged one: " + path + " (" + reason.what() + ")");
   }
+}
+
+torch::jit::Module readArchive(const std::string& path) {
+  torch::jit::Module module = readTorchScript(path, "model.pt");
+  checkMethods(module, path);
+  return module;
 }
 
 }  // namespace torch_t5

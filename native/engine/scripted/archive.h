@@ -12,4 +12,7 @@ namespace torch_t5 {
 /// ERR_MODEL_UNTRUSTED for code that would run while it is loaded.
 torch::jit::Module readArchive(const std::string& path);
 
+/// Any TorchScript module, on the CPU; `name` stands for it in messages. Throws the same.
+torch::jit::Module readTorchScript(const std::string& path, const std::string& name);
+
 }  // namespace torch_t5

@@ -33,7 +33,7 @@ c10::intrusive_ptr<c10::ivalue::Object> makeObject(const c10::StrongTypePtr& typ
   const auto classType = type.type_->expect<c10::ClassType>();
   if (classType->findMethod("__setstate__") != nullptr) {
     throw Error(ErrorCode::kModelUntrusted,
-                "Expected a traced T5 for model.pt but received an archive with code that "
+                "Expected a TorchScript archive of weights and methods but received one with code that "
                 "runs while it is loaded");
   }
   const std::size_t count = classType->numAttributes();

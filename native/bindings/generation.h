@@ -1,0 +1,40 @@
+// The JavaScript object of a generation that goes on when it is told to.
+#pragma once
+
+#include <memory>
+
+#include "bindings/native_object.h"
+#include "generation/search.h"
+
+namespace torch_t5 {
+
+class Generation : public NativeObject<Generation> {
+ public:
+  static constexpr napi_type_tag kTag{0x7d1f5a3c9be24e13, 0x8f60c1d7a2b9e503};
+
+  static void define(Napi::Env env);
+  static Napi::Value wrap(Napi::Env env, std::shared_ptr<ModelRunner> runner, std::shared_ptr<Search> search);
+
+  explicit Generation(const Napi::CallbackInfo& info) : NativeObject(info) {}
+
+ private:
+  /// Shared with the call that runs; only JavaScript's thread touches it.
+  struct Cell {
+    std::shared_ptr<Search> search;  // null: disposed
+    at::Tensor prepared;             // what JavaScript may edit
+    bool busy = false;
+  };
+
+  /// Throws ERR_DISPOSED, and ERR_INVALID_ARGUMENT while a call runs.
+  std::shared_ptr<Search> idleSearch() const;
+  void takeEdits(Napi::Env env, const Napi::Value& edited);
+
+  Napi::Value prepare(const Napi::CallbackInfo& info);
+  Napi::Value advance(const Napi::CallbackInfo& info);
+  void dispose(const Napi::CallbackInfo& info);
+
+  std::shared_ptr<ModelRunner> runner_;
+  std::shared_ptr<Cell> cell_ = std::make_shared<Cell>();
+};
+
+}  // namespace torch_t5

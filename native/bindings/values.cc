@@ -1,0 +1,86 @@
+#include "bindings/values.h"
+
+#include <cmath>
+
+#include "errors.h"
+
+namespace torch_t5 {
+namespace {
+
+Error expected(const std::string& what, const std::string& name) {
+  return {ErrorCode::kInvalidArgument, "Expected " + what + " for " + name + " but received another value"};
+}
+
+}  // namespace
+
+std::int64_t toInteger(const Napi::Value& value, const std::string& name, double highest) {
+  if (!value.IsNumber()) throw expected("an integer", name);
+  const double number = value.As<Napi::Number>().DoubleValue();
+  const bool valid = number >= 0 && number <= highest && std::trunc(number) == number;
+  if (!valid) throw expected("an integer of at least 0", name);
+  return static_cast<std::int64_t>(number);
+}
+
+Napi::Object toObject(const Napi::Value& value, const std::string& name) {
+  if (!value.IsObject()) throw expected("an object", name);
+  return value.As<Napi::Object>();
+}
+
+std::int64_t integer(const Napi::Object& object, const char* name, double highest) {
+  return toInteger(object.Get(name), name, highest);
+}
+
+double number(const Napi::Object& object, const char* name) {
+  const std::optional<double> value = optionalNumber(object, name);
+  if (!value) throw expected("a number", name);
+  return *value;
+}
+
+std::optional<double> optionalNumber(const Napi::Object& object, const char* name) {
+  const Napi::Value value = object.Get(name);
+  if (value.IsUndefined()) return std::nullopt;
+  if (!value.IsNumber()) throw expected("a number", name);
+  return value.As<Napi::Number>().DoubleValue();
+}
+
+std::string string(const Napi::Object& object, const char* name) {
+  const Napi::Value value = object.Get(name);
+  if (!value.IsString()) throw expected("a string", name);
+  return value.As<Napi::String>().Utf8Value();
+}
+
+bool boolean(const Napi::Object& object, const char* name) {
+  const Napi::Value value = object.Get(name);
+  if (!value.IsBoolean()) throw expected("a boolean", name);
+  return value.As<Napi::Boolean>().Value();
+}
+
+std::vector<std::int32_t> toIds(const Napi::Value& value, const std::string& name) {
+  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_int32_array) {
+    throw expected("an Int32Array", name);
+  }
+  const auto array = value.As<Napi::Int32Array>();
+  const std::int32_t* data = array.Data();
+  return {data, data + array.ElementLength()};
+}
+
+std::vector<std::int32_t> ids(const Napi::Object& object, const char* name) { return toIds(object.Get(name), name); }
+
+std::optional<std::vector<std::int32_t>> optionalIds(const Napi::Object& object, const char* name) {
+  const Napi::Value value = object.Get(name);
+  if (value.IsUndefined()) return std::nullopt;
+  return toIds(value, name);
+}
+
+Napi::Array optionalArray(const Napi::Object& object, const char* name) {
+  const Napi::Value value = object.Get(name);
+  if (value.IsUndefined()) return Napi::Array::New(object.Env());
+  if (!value.IsArray()) throw expected("an array", name);
+  return value.As<Napi::Array>();
+}
+
+std::uint64_t toCallId(const Napi::Value& value) {
+  return static_cast<std::uint64_t>(toInteger(value, "id", kLargestSafeInteger));
+}
+
+}  // namespace torch_t5

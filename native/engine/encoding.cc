@@ -1,0 +1,62 @@
+#include "engine/encoding.h"
+
+#include <ATen/ops/index_select.h>
+#include <ATen/ops/linalg_vector_norm.h>
+#include <ATen/ops/ones_like.h>
+#include <ATen/ops/repeat_interleave.h>
+
+#include "engine/tensors.h"
+
+namespace torch_t5 {
+namespace {
+
+// What sentence-transformers keeps its divisors away from zero with.
+constexpr double kLeastCount = 1e-9;
+constexpr double kLeastNorm = 1e-12;
+
+}  // namespace
+
+SourceTensors toTensors(const SourceIds& source, const at::Device& device) {
+  const at::Tensor inputIds = toTensor(source.inputIds, source.batch, source.length, device);
+  if (!source.attentionMask) return {inputIds, at::ones_like(inputIds)};
+  return {inputIds, toTensor(*source.attentionMask, source.batch, source.length, device)};
+}
+
+Encoded encode(Engine& engine, const SourceIds& source) {
+  const auto [inputIds, attentionMask] = toTensors(source, engine.device());
+  return {inputIds, attentionMask, engine.encode(inputIds, attentionMask)};
+}
+
+std::shared_ptr<const Encoded> encoded(Engine& engine, const Source& source) {
+  if (const auto* ids = std::get_if<SourceIds>(&source)) return std::make_shared<const Encoded>(encode(engine, *ids));
+  return std::get<std::shared_ptr<const Encoded>>(source);
+}
+
+Encoded selectRows(const Encoded& encoded, const at::Tensor& rows) {
+  return {at::index_select(encoded.inputIds, 0, rows), at::index_select(encoded.attentionMask, 0, rows),
+          at::index_select(encoded.lastHiddenState, 0, rows)};
+}
+
+Encoded repeatRows(const Encoded& encoded, std::int64_t count) {
+  if (count == 1) return encoded;
+  return {at::repeat_interleave(encoded.inputIds, count, 0), at::repeat_interleave(encoded.attentionMask, count, 0),
+          at::repeat_interleave(encoded.lastHiddenState, count, 0)};
+}
+
+at::Tensor pool(const Encoded& encoded, const Pooling& pooling) {
+  const at::Tensor& states = encoded.lastHiddenState;
+  at::Tensor pooled;
+  if (pooling.first) {
+    pooled = states.select(1, 0);
+  } else {
+    const at::Tensor kept = encoded.attentionMask.unsqueeze(-1).expand_as(states).to(states.scalar_type());
+    pooled = (states * kept).sum(1) / kept.sum(1).clamp_min(kLeastCount);
+  }
+  if (pooling.normalize) {
+    const at::Tensor norm = at::linalg_vector_norm(pooled, 2, at::IntArrayRef{1}, /*keepdim=*/true);
+    pooled = pooled / norm.clamp_min(kLeastNorm).expand_as(pooled);
+  }
+  return owned(pooled, at::kFloat);
+}
+
+}  // namespace torch_t5

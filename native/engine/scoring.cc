@@ -1,0 +1,119 @@
+#include "engine/scoring.h"
+
+#include <ATen/ops/arange.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/gather.h>
+#include <ATen/ops/log_softmax.h>
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "engine/cancellation.h"
+#include "engine/decoding.h"
+#include "engine/tensors.h"
+#include "errors.h"
+
+namespace torch_t5 {
+namespace {
+
+/// Targets `first` up to `first + count` of a request.
+class TargetBatch {
+ public:
+  TargetBatch(const ScoreRequest& request, std::size_t first, std::size_t count, std::size_t offset)
+      : request_(request), first_(first), count_(count), offset_(offset) {}
+
+  std::int64_t longest() const {
+    const auto begin = request_.targetLengths.begin() + static_cast<std::ptrdiff_t>(first_);
+    return *std::max_element(begin, begin + static_cast<std::ptrdiff_t>(count_));
+  }
+
+  /// What the decoder reads: each target moved right by one behind the start id, padded to the longest.
+  at::Tensor decoderInputIds() const {
+    const auto rows = static_cast<std::int64_t>(count_);
+    at::Tensor ids = at::full({rows, longest()}, request_.padTokenId, at::kLong);
+    auto values = ids.accessor<std::int64_t, 2>();
+    std::size_t offset = offset_;
+    for (std::int64_t row = 0; row < rows; ++row) {
+      const std::int64_t length = lengthOf(row);
+      values[row][0] = request_.decoderStartTokenId;
+      for (std::int64_t at = 1; at < length; ++at)
+        values[row][at] = request_.targetIds[offset + static_cast<std::size_t>(at) - 1];
+      offset += static_cast<std::size_t>(length);
+    }
+    return ids;
+  }
+
+  /// Writes the log-probabilities of the batch's ids, given its logits [rows, longest, V].
+  void gatherInto(const at::Tensor& logits, at::Tensor& logProbs) const {
+    std::int64_t offset = static_cast<std::int64_t>(offset_);
+    for (std::int64_t row = 0; row < static_cast<std::int64_t>(count_); ++row) {
+      const std::int64_t length = lengthOf(row);
+      // A row at a time: the logarithms of a whole batch would need the logits' memory again.
+      const at::Tensor rowLogits = logits.select(0, row).narrow(0, 0, length);
+      const std::vector<std::int32_t> ids(request_.targetIds.begin() + offset,
+                                          request_.targetIds.begin() + offset + length);
+      const at::Tensor chosen = toTensor(ids, logits.device()).unsqueeze(-1);
+      logProbs.narrow(0, offset, length).copy_(at::gather(at::log_softmax(rowLogits, -1), -1, chosen).squeeze(-1));
+      offset += length;
+    }
+  }
+
+ private:
+  std::int64_t lengthOf(std::int64_t row) const {
+    return request_.targetLengths[first_ + static_cast<std::size_t>(row)];
+  }
+
+  const ScoreRequest& request_;
+  std::size_t first_;
+  std::size_t count_;
+  std::size_t offset_;  // of its first id among all
+};
+
+/// The encoder's rows for targets `first` up to `first + count`.
+Encoded rowsFor(const Encoded& encoded, std::int64_t first, std::int64_t count) {
+  if (encoded.batch() == 1) return repeatRows(encoded, count);
+  return selectRows(encoded, at::arange(first, first + count, encoded.inputIds.options()));
+}
+
+void checkRows(const Encoded& encoded, std::size_t targets) {
+  if (encoded.batch() == 1 || static_cast<std::size_t>(encoded.batch()) == targets) return;
+  throw Error(ErrorCode::kInvalidArgument, "Expected one row, or one for each of the " + std::to_string(targets) +
+                                               " targets, for source but received " + std::to_string(encoded.batch()));
+}
+
+at::Tensor reduceEach(const at::Tensor& logProbs, const ScoreRequest& request) {
+  at::Tensor scores = at::empty({static_cast<std::int64_t>(request.targetLengths.size())}, at::kFloat);
+  std::int64_t offset = 0;
+  for (std::size_t target = 0; target < request.targetLengths.size(); ++target) {
+    const std::int64_t length = request.targetLengths[target];
+    const at::Tensor own = logProbs.narrow(0, offset, length);
+    scores.select(0, static_cast<std::int64_t>(target)).copy_(request.mean ? own.mean() : own.sum());
+    offset += length;
+  }
+  return scores;
+}
+
+}  // namespace
+
+ScoreResult runScore(Engine& engine, const Source& source, const ScoreRequest& request) {
+  const std::shared_ptr<const Encoded> encodedSource = encoded(engine, source);
+  const std::size_t targets = request.targetLengths.size();
+  checkRows(*encodedSource, targets);
+  at::Tensor logProbs = at::empty({static_cast<std::int64_t>(request.targetIds.size())}, at::kFloat);
+  std::size_t offset = 0;
+  for (std::size_t first = 0; first < targets; first += static_cast<std::size_t>(request.batchSize)) {
+    CancellationScope::check();
+    const std::size_t count = std::min(static_cast<std::size_t>(request.batchSize), targets - first);
+    const TargetBatch batch(request, first, count, offset);
+    DecoderState state{
+        rowsFor(*encodedSource, static_cast<std::int64_t>(first), static_cast<std::int64_t>(count)), {}, 0};
+    batch.gatherInto(decode(engine, state, batch.decoderInputIds().to(engine.device())).logits, logProbs);
+    for (std::size_t target = first; target < first + count; ++target)
+      offset += static_cast<std::size_t>(request.targetLengths[target]);
+  }
+  return {reduceEach(logProbs, request), logProbs};
+}
+
+}  // namespace torch_t5

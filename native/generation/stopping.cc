@@ -1,0 +1,67 @@
+#include "generation/stopping.h"
+
+#include <ATen/ops/empty.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/isin.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "engine/tensors.h"
+#include "errors.h"
+
+namespace torch_t5 {
+namespace {
+
+std::size_t countCharacters(const std::string& utf8) {
+  return static_cast<std::size_t>(
+      std::count_if(utf8.begin(), utf8.end(), [](char byte) { return (byte & 0xC0) != 0x80; }));
+}
+
+}  // namespace
+
+StoppingCriteria::StoppingCriteria(const GenerationOptions& options, std::shared_ptr<const TokenTexts> texts,
+                                   const at::Device& device)
+    : maxLength_(options.maxLength),
+      eosTokenIds_(toTensor(options.eosTokenIds, device)),
+      stopStrings_(options.stopStrings),
+      texts_(std::move(texts)) {
+  if (options.maxTime) {
+    maxTime_ = std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(*options.maxTime));
+  }
+  for (const std::string& stop : stopStrings_) longestStopString_ = std::max(longestStopString_, countCharacters(stop));
+  if (!stopStrings_.empty() && texts_ == nullptr) {
+    throw Error(ErrorCode::kInvalidArgument, "Expected the texts of all tokens before stopStrings are used");
+  }
+}
+
+at::Tensor StoppingCriteria::operator()(const at::Tensor& sequences) const {
+  const std::int64_t rows = sequences.size(0);
+  const std::int64_t length = sequences.size(1);
+  const bool all = length >= maxLength_ || (maxTime_ && Clock::now() - start_ > *maxTime_);
+  at::Tensor done = at::full({rows}, all, sequences.options().dtype(at::kBool));
+  if (eosTokenIds_.numel() > 0) done = done | at::isin(sequences.select(1, length - 1), eosTokenIds_);
+  if (stopStrings_.empty()) return done;
+  const at::Tensor ids = sequences.cpu().contiguous();
+  at::Tensor stopped = at::empty({rows}, at::kBool);
+  for (std::int64_t row = 0; row < rows; ++row) {
+    stopped.data_ptr<bool>()[row] = endsWithStopString(ids.const_data_ptr<std::int64_t>() + row * length, length);
+  }
+  return done | stopped.to(done.device());
+}
+
+/// Whether a stop string ends in the last id's text; that text may go on behind it.
+bool StoppingCriteria::endsWithStopString(const std::int64_t* ids, std::int64_t length) const {
+  const std::string_view last = (*texts_)[ids[length - 1]];
+  std::string text;
+  const auto considered = std::min<std::int64_t>(length, static_cast<std::int64_t>(longestStopString_));
+  for (std::int64_t at = length - considered; at < length; ++at) text += (*texts_)[ids[at]];
+  const std::size_t before = text.size() - last.size();
+  return std::any_of(stopStrings_.begin(), stopStrings_.end(), [&](const std::string& stop) {
+    // An occurrence that ends at `before` or earlier was complete without the last id.
+    const std::size_t from = before >= stop.size() ? before - stop.size() + 1 : 0;
+    return text.find(stop, from) != std::string::npos;
+  });
+}
+
+}  // namespace torch_t5
