@@ -2,20 +2,10 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { T5Error } from "torch-t5";
 import { useModel } from "../support/model.js";
+import { junk } from "./junk.js";
 
 const RUNS = 1500;
 
-const junk = fc.anything({
-  withBigInt: true,
-  withBoxedValues: true,
-  withDate: true,
-  withMap: true,
-  withNullPrototype: true,
-  withObjectString: true,
-  withSet: true,
-  withSparseArray: true,
-  withTypedArray: true,
-});
 const id = fc.oneof({ weight: 20, arbitrary: fc.integer({ min: 0, max: 150 }) }, { weight: 1, arbitrary: junk });
 const row = fc.array(id, { maxLength: 4 });
 const flat = fc.record({
