@@ -21,9 +21,14 @@ export function abortable<Result>(
       reject(signal.reason);
       cancel();
     };
-    pending.then(resolve, reject).finally(() => unlisten(signal, abort));
-    listen(signal, abort);
+    pending.then(resolve, reject).finally(onAbort(signal, abort));
   });
+}
+
+/** Calls back when a signal aborts, until the function that this returns is called. */
+export function onAbort(signal: AbortSignal, callback: () => void): () => void {
+  listen(signal, callback);
+  return () => unlisten(signal, callback);
 }
 
 function listen(signal: AbortSignal, callback: () => void): void {

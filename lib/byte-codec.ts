@@ -25,6 +25,7 @@ export const byteCodec: Codec = {
   padTokenId: PAD,
   eosTokenId: EOS,
   longestWord: Number.POSITIVE_INFINITY,
+  changingTail: 0,
   encode(text) {
     const ids = text.split(specialPattern).flatMap((part) => {
       const special = specialIdOfToken.get(part.trim());
@@ -40,6 +41,9 @@ export const byteCodec: Codec = {
     });
     return decodeValid(Uint8Array.from(bytes));
   },
+  // Incomplete characters are left out of a decoded text, so that what is there stays.
+  isOpen: () => false,
+  bytes: (id) => (isByte(id) ? Uint8Array.of(id - OFFSET) : encoder.encode(tokenOfSpecialId.get(id) ?? "")),
   token: (id) => tokenOfSpecialId.get(id) ?? (isByte(id) ? String.fromCharCode(id - OFFSET) : undefined),
 };
 

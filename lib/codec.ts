@@ -10,6 +10,12 @@ export interface Codec {
   encode(text: string): readonly number[];
   /** The text of ids; those that stand for nothing are left out. */
   decode(ids: readonly number[], skipSpecialTokens: boolean): string;
+  /** How many UTF-16 units at the end of a decoded text further ids may still change. */
+  readonly changingTail: number;
+  /** Whether the text of an id depends on the ids beside it: a byte of a character, say. */
+  isOpen(id: number): boolean;
+  /** The bytes of UTF-8 that an id adds within a text; none for an id without a token. */
+  bytes(id: number): Uint8Array;
   /** The token of an id, or undefined where the vocabulary has none. */
   token(id: number): string | undefined;
 }

@@ -130,7 +130,8 @@ function checkSize(size: number, name: string): void {
   if (!(size <= INT32_MAX)) throw expected(`at most ${INT32_MAX} elements`, name, size);
 }
 
-function isRow(value: unknown): value is IdRow {
+/** Whether a value is an array that may hold ids. */
+export function isRow(value: unknown): value is IdRow {
   return Array.isArray(value) || isIdArray(value);
 }
 

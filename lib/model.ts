@@ -1,27 +1,25 @@
-// The public model: loads an exported directory and runs it.
-import { abortable } from "./abort.js";
-import type { NativeForwardRequest, NativeForwardResult, NativeModel } from "./boundary.js";
+// The public model: loads an exported directory, and hands each call to the file that is about it.
+import { Call, guarded, ModelHandle } from "./call.js";
+import type { Exact, SignalOption } from "./call-options.js";
 import type { GenerationConfig, T5Config } from "./config.js";
 import { directoryPath } from "./directory.js";
-import { type CallSite, captureCallSite, errorFor, T5Error } from "./errors.js";
-import { type ForwardInput, readInputs } from "./inputs.js";
+import { type EmbedOptions, embed } from "./embedding.js";
+import { type EncoderInput, type EncoderOutput, encode, type Source } from "./encoder-output.js";
+import { captureCallSite, errorFor } from "./errors.js";
+import { forward } from "./forward.js";
+import { type GenerateResult, generate } from "./generation.js";
+import type { GenerateOptions, StreamOptions } from "./generation-options.js";
+import type { GenerateInput } from "./generation-request.js";
+import { type Head, loadHead } from "./head.js";
+import type { ForwardInput } from "./inputs.js";
 import { type LoadedModel, loadModel } from "./loading.js";
-import {
-  checkLoadOptions,
-  checkSelection,
-  checkSignal,
-  type ForwardFields,
-  type ForwardOptions,
-  type LoadOptions,
-  type Precision,
-  readForwardFields,
-} from "./options.js";
+import { checkLoadOptions, type ForwardOptions, type LoadOptions, type Precision } from "./options.js";
+import { type Documents, type RankedDocument, type RerankOptions, rerank } from "./reranking.js";
 import { type ForwardResult, wrapResult } from "./results.js";
+import { type ScoreOptions, type ScoreTargets, score, type TargetScore } from "./scoring.js";
+import { type StreamedToken, TokenStream } from "./stream.js";
+import type { Tensor } from "./tensor.js";
 import type { T5Tokenizer } from "./tokenizer.js";
-import { expected, INT32_MAX } from "./validation.js";
-
-/** Names that `forward` doesn't know are errors for the compiler as well. */
-type Exact<Options> = Options & { readonly [Name in Exclude<keyof Options, keyof ForwardOptions>]: never };
 
 /** A T5 model in memory. Calls run one after the other on a thread of its own, never on the event loop. */
 export class T5ForConditionalGeneration {
@@ -32,10 +30,7 @@ export class T5ForConditionalGeneration {
   /** Where it runs: "cpu", "cuda:0". */
   readonly device: string;
   readonly precision: Precision;
-  readonly #native: NativeModel;
-  readonly #release: (buffer: ArrayBufferLike) => void;
-  #lastId = 0;
-  #isDisposed = false;
+  readonly #handle: ModelHandle;
 
   private constructor({ directory, tokenizer, precision, native, release }: LoadedModel) {
     this.config = directory.config;
@@ -43,8 +38,7 @@ export class T5ForConditionalGeneration {
     this.tokenizer = tokenizer;
     this.device = native.device;
     this.precision = precision;
-    this.#native = native;
-    this.#release = release;
+    this.#handle = new ModelHandle({ ...directory, tokenizer, native, release });
   }
 
   /**
@@ -71,79 +65,94 @@ export class T5ForConditionalGeneration {
    * Resolves to `{ logits: [batch, targetLength, vocabSize] }`, where `logits[b][t]` predicts `labels[b][t]`; options
    * select, add and replace, and the type of the result follows from them. Rejects with the signal's reason when it
    * aborts, else with ERR_INVALID_ARGUMENT, ERR_TOKEN_OUT_OF_RANGE, ERR_DISPOSED, ERR_QUEUE_FULL, ERR_OUT_OF_MEMORY or
-   * ERR_INTERNAL. What is handed in is copied before this returns.
+   * ERR_INTERNAL, and so does every method below. What is handed in is copied before this returns.
    */
   async forward<const Options extends ForwardOptions = Record<never, never>>(
     input: ForwardInput,
-    options?: Exact<Options>,
+    options?: Exact<Options, ForwardOptions>,
   ): Promise<ForwardResult<Options>> {
-    const site = captureCallSite(T5ForConditionalGeneration.prototype.forward);
-    const { fields, signal } = guarded(site, () => this.#readOptions(options));
-    if (signal?.aborted) throw signal.reason;
-    const request = guarded(site, () => this.#request(input, fields));
-    const pending = this.#run(request, site);
-    const result = await abortable(pending, signal, () => this.#native.cancel(request.id));
-    return wrapResult<Options>(result, this.#release);
+    const call = new Call(this.#handle, "forward", T5ForConditionalGeneration.prototype.forward);
+    return wrapResult(await forward(call, input, options), this.#handle.release);
+  }
+
+  /** The encoder's output, kept on the device for any number of decodings. */
+  async encode(source: EncoderInput, options?: SignalOption): Promise<EncoderOutput> {
+    return encode(new Call(this.#handle, "encode", T5ForConditionalGeneration.prototype.encode), source, options);
+  }
+
+  /**
+   * Sequences of tokens, token for token those of Hugging Face's `generate`: greedy, sampled, or by beam search. Options are
+   * Hugging Face's, with the defaults of generation_config.json and then Hugging Face's own. What Hugging Face ignores
+   * with a warning is refused. Resolves to `{ sequences: [rows, length], texts }`, and more where the options ask for it;
+   * rows: `batch x numReturnSequences`.
+   */
+  async generate<const Options extends GenerateOptions = Record<never, never>>(
+    input: GenerateInput,
+    options?: Exact<Options, GenerateOptions>,
+  ): Promise<GenerateResult<Options>> {
+    const call = new Call(this.#handle, "generate", T5ForConditionalGeneration.prototype.generate);
+    // It has exactly what the options ask for.
+    return (await generate(call, input, options)) as GenerateResult<Options>;
+  }
+
+  /**
+   * The tokens of one sequence as they are generated, each computed when it is asked for. Bad arguments reject the first
+   * `next()`. Leaving the loop frees everything at once.
+   */
+  stream<const Options extends StreamOptions = Record<never, never>>(
+    input: GenerateInput,
+    options?: Exact<Options, StreamOptions>,
+  ): TokenStream<StreamedToken<Options>> {
+    return TokenStream.of(
+      new Call(this.#handle, "stream", T5ForConditionalGeneration.prototype.stream),
+      input,
+      options,
+    );
+  }
+
+  /**
+   * How probable each target is: the log-probabilities of its tokens under teacher forcing. `source`: one row, which is
+   * encoded once for all targets, or as many rows as there are targets.
+   */
+  async score<const Options extends ScoreOptions = Record<never, never>>(
+    source: Source,
+    targets: ScoreTargets,
+    options?: Exact<Options, ScoreOptions>,
+  ): Promise<readonly TargetScore<Options>[]> {
+    const call = new Call(this.#handle, "score", T5ForConditionalGeneration.prototype.score);
+    return (await score(call, source, targets, options)) as readonly TargetScore<Options>[];
+  }
+
+  /**
+   * Documents by their relevance to a query, best first, as monoT5 (Nogueira et al., 2020) judges it. Documents are read
+   * batch by batch; an iterator that isn't read to its end is closed.
+   */
+  async rerank(query: string, documents: Documents, options?: RerankOptions): Promise<readonly RankedDocument[]> {
+    const call = new Call(this.#handle, "rerank", T5ForConditionalGeneration.prototype.rerank);
+    return rerank(call, query, documents, options);
+  }
+
+  /** One vector for each row of the source, pooled from the encoder's output as Sentence-T5 does: `[batch, dModel]`. */
+  async embed(source: Source, options?: EmbedOptions): Promise<Tensor> {
+    return embed(new Call(this.#handle, "embed", T5ForConditionalGeneration.prototype.embed), source, options);
+  }
+
+  /**
+   * Loads a TorchScript module for the `head` option of `forward`. It reads what its `forward`'s parameters name. Rejects
+   * with ERR_MODEL_NOT_FOUND where there is no such file, ERR_MODEL_CORRUPT and ERR_MODEL_UNTRUSTED where it isn't usable.
+   */
+  async loadHead(path: string | URL, options?: SignalOption): Promise<Head> {
+    return loadHead(new Call(this.#handle, "loadHead", T5ForConditionalGeneration.prototype.loadHead), path, options);
   }
 
   /** Waits for the calls that were accepted, then frees the model; later calls reject with ERR_DISPOSED. Idempotent. */
   async dispose(): Promise<void> {
-    this.#isDisposed = true;
-    await this.#native.dispose();
+    this.#handle.isDisposed = true;
+    await this.#handle.native.dispose();
   }
 
   /** The same as `dispose()`, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.dispose();
-  }
-
-  #readOptions(options: unknown): { readonly fields: ForwardFields; readonly signal: AbortSignal | undefined } {
-    if (this.#isDisposed) throw new T5Error("ERR_DISPOSED", "Expected a model in use for forward but it was disposed");
-    const fields = readForwardFields(options);
-    return { fields, signal: checkSignal(fields) };
-  }
-
-  #request(input: unknown, fields: ForwardFields): NativeForwardRequest {
-    const { source, attentionMask, decoder, labels } = readInputs(input, this);
-    const { positions, tokens, topK, hiddenStates, loss } = checkSelection(fields, decoder, this.config.vocabSize);
-    if (loss && labels === undefined) throw expected("target or labels, as options.loss is true,", "input", undefined);
-    const size = source.batch * (positions?.length ?? decoder.length) * (tokens?.length ?? this.config.vocabSize);
-    if (size > INT32_MAX) {
-      throw expected(`at most ${INT32_MAX} logits (positions, tokens and smaller batches ask for less)`, "input", size);
-    }
-    return {
-      id: ++this.#lastId,
-      batch: source.batch,
-      sourceLength: source.length,
-      targetLength: decoder.length,
-      inputIds: source.data,
-      attentionMask,
-      decoderInputIds: decoder.data,
-      labels: loss ? labels : undefined,
-      positions,
-      tokens,
-      topK,
-      hiddenStates,
-      head: undefined,
-    };
-  }
-
-  async #run(request: NativeForwardRequest, site: CallSite): Promise<NativeForwardResult> {
-    try {
-      return await this.#native.forward(request);
-    } catch (thrown) {
-      throw errorFor(thrown, site);
-    }
-  }
-}
-
-/** What `read` returns. Whatever it throws, code of the caller's included, becomes a T5Error with the caller's stack. */
-function guarded<Result>(site: CallSite, read: () => Result): Result {
-  try {
-    return read();
-  } catch (thrown) {
-    if (thrown instanceof T5Error) throw errorFor(thrown, site);
-    const message = "Expected arguments that can be read but received one that throws";
-    throw errorFor(new T5Error("ERR_INVALID_ARGUMENT", message, { cause: thrown }), site);
   }
 }

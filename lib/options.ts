@@ -1,7 +1,8 @@
-// The options of `fromPretrained` and `forward`, checked.
-import type { IdMatrix } from "./batch.js";
+// The options of `fromPretrained`, and those by which `forward` and a session select, checked.
+import { readOptions, type SignalOption } from "./call-options.js";
+import type { Head } from "./head.js";
 import { idError, readList } from "./ids.js";
-import { checkFlag, checkInteger, checkOptionalInteger, checkOptions, expected, isRecord } from "./validation.js";
+import { checkFlag, checkInteger, checkOptionalInteger, checkOptions, expected, INT32_MAX } from "./validation.js";
 
 /** Where a model runs: "auto" is the first CUDA device if libtorch can use one, else the CPU. */
 export type Device = "auto" | "cpu" | "cuda" | `cuda:${number}`;
@@ -31,7 +32,8 @@ export interface CheckedLoadOptions {
   readonly maxQueueLength: number;
 }
 
-export interface ForwardOptions {
+/** Which logits a call returns. */
+export interface SelectionOptions extends SignalOption {
   /** Keep only these decoder positions, or the last one: logits `[batch, positions, vocabSize]`. */
   readonly positions?: "last" | readonly number[] | Int32Array | undefined;
   /** Keep only the logits of these vocabulary ids: `[batch, targetLength, tokens]`. */
@@ -40,10 +42,13 @@ export interface ForwardOptions {
   readonly topK?: number | undefined;
   /** Return the last hidden states as well. */
   readonly hiddenStates?: boolean | undefined;
+}
+
+export interface ForwardOptions extends SelectionOptions {
   /** Return Hugging Face's loss as well; needs `target` or `labels`. */
   readonly loss?: boolean | undefined;
-  /** Ends the call: it rejects with the signal's reason. */
-  readonly signal?: AbortSignal | undefined;
+  /** Return this head's output instead of logits. */
+  readonly head?: Head | undefined;
 }
 
 /** What is kept of a forward pass. */
@@ -53,13 +58,16 @@ export interface Selection {
   /** 0: all. */
   readonly topK: number;
   readonly hiddenStates: boolean;
-  readonly loss: boolean;
 }
 
 const LOAD_OPTIONS = ["device", "precision", "intraOpThreads", "interOpThreads", "maxQueueLength"] as const;
-const FORWARD_OPTIONS = ["positions", "tokens", "topK", "hiddenStates", "loss", "signal"] as const;
+const SELECTION_OPTIONS = ["positions", "tokens", "topK", "hiddenStates", "signal"] as const;
+const FORWARD_OPTIONS = [...SELECTION_OPTIONS, "loss", "head"] as const;
 const DEVICE = /^(auto|cpu|cuda(:\d{1,4})?)$/;
 const MOST_THREADS = 1024;
+
+/** Options that select logits as they were given, each read once. */
+export type SelectionFields = Readonly<Partial<Record<(typeof SELECTION_OPTIONS)[number], unknown>>>;
 
 /** The forward options as they were given, each read once. */
 export type ForwardFields = Readonly<Partial<Record<(typeof FORWARD_OPTIONS)[number], unknown>>>;
@@ -87,27 +95,31 @@ export function checkLoadOptions(value: unknown): CheckedLoadOptions {
 
 /** Reads the options of `forward`. Throws ERR_INVALID_ARGUMENT. */
 export function readForwardFields(value: unknown): ForwardFields {
-  const { positions, tokens, topK, hiddenStates, loss, signal } = checkOptions(value, "options", FORWARD_OPTIONS);
-  return { positions, tokens, topK, hiddenStates, loss, signal };
+  return readOptions(value, FORWARD_OPTIONS);
 }
 
-/** The signal of a call, or undefined. Throws ERR_INVALID_ARGUMENT. */
-export function checkSignal({ signal }: ForwardFields): AbortSignal | undefined {
-  if (signal === undefined || isAbortSignal(signal)) return signal;
-  throw expected("an AbortSignal", "options.signal", signal);
+/** Reads the options of a session's calls. Throws ERR_INVALID_ARGUMENT. */
+export function readSelectionFields(value: unknown): SelectionFields {
+  return readOptions(value, SELECTION_OPTIONS);
 }
 
 /** Throws ERR_INVALID_ARGUMENT, and ERR_TOKEN_OUT_OF_RANGE for one of `tokens` that the vocabulary lacks. */
-export function checkSelection(fields: ForwardFields, decoder: IdMatrix, vocabSize: number): Selection {
+export function checkSelection(fields: SelectionFields, targetLength: number, vocabSize: number): Selection {
   const { positions, tokens, topK } = fields;
   const kept = tokens === undefined ? undefined : checkTokens(tokens, vocabSize);
   return {
-    positions: positions === undefined ? undefined : checkPositions(positions, decoder.length),
+    positions: positions === undefined ? undefined : checkPositions(positions, targetLength),
     tokens: kept,
     topK: topK === undefined ? 0 : checkInteger(topK, "options.topK", 1, kept?.length ?? vocabSize),
     hiddenStates: checkFlag(fields.hiddenStates, "options.hiddenStates"),
-    loss: checkFlag(fields.loss, "options.loss"),
   };
+}
+
+/** Refuses a selection of more logits than native code can count. Throws ERR_INVALID_ARGUMENT. */
+export function checkSize(batch: number, targetLength: number, vocabSize: number, selection: Selection): void {
+  const size = batch * (selection.positions?.length ?? targetLength) * (selection.tokens?.length ?? vocabSize);
+  if (size <= INT32_MAX) return;
+  throw expected(`at most ${INT32_MAX} logits (positions, tokens and smaller batches ask for less)`, "input", size);
 }
 
 function checkPositions(value: unknown, length: number): Int32Array {
@@ -121,15 +133,5 @@ function checkPositions(value: unknown, length: number): Int32Array {
 function checkTokens(value: unknown, vocabSize: number): Int32Array {
   return readList(value, "options.tokens", vocabSize, (id, name) =>
     idError(`an id from 0 to ${vocabSize - 1}`, name, id),
-  );
-}
-
-/** Not by `instanceof`: a signal of another realm or of a polyfill is right as well. */
-function isAbortSignal(value: unknown): value is AbortSignal {
-  return (
-    isRecord(value) &&
-    typeof value.aborted === "boolean" &&
-    typeof value.addEventListener === "function" &&
-    typeof value.removeEventListener === "function"
   );
 }

@@ -110,6 +110,32 @@ export class T5Tokenizer {
     return this.#codec.token(checkInteger(id, "id", 0));
   }
 
+  /** How many characters at the end of a decoded text further ids may still change. @internal */
+  get changingTail(): number {
+    return this.#codec.changingTail;
+  }
+
+  /** Whether the text of an id depends on the ids beside it. @internal */
+  isOpen(id: number): boolean {
+    return this.#codec.isOpen(id);
+  }
+
+  /** Whether an id adds nothing to a text without special tokens, whatever stands beside it. @internal */
+  isSilent(id: number): boolean {
+    if (this.#codec.token(id) === undefined) return true;
+    return this.#codec.decode([id], true) !== this.#codec.decode([id], false);
+  }
+
+  /** The bytes that each id below `count` adds within a text, and where each id's begin, one more than ids. @internal */
+  tokenTexts(count: number): { readonly bytes: Uint8Array; readonly offsets: Int32Array } {
+    const texts = Array.from({ length: count }, (_, id) => this.#codec.bytes(id));
+    const offsets = new Int32Array(count + 1);
+    for (const [id, { length }] of texts.entries()) offsets[id + 1] = (offsets[id] ?? 0) + length;
+    const bytes = new Uint8Array(offsets[count] ?? 0);
+    for (const [id, text] of texts.entries()) bytes.set(text, offsets[id] ?? 0);
+    return { bytes, offsets };
+  }
+
   /** Encodes and pads. @internal */
   encodePadded(texts: unknown, name: string, maxLength?: number): PaddedBatch {
     if (!Array.isArray(texts)) throw expected("an array of strings", name, texts);

@@ -55,6 +55,12 @@ export function checkOptionalInteger(value: unknown, name: string, least: number
   return value === undefined ? fallback : checkInteger(value, name, least);
 }
 
+/** A finite number that `isRight`; `what` says which ones are. */
+export function checkNumber(value: unknown, name: string, what: string, isRight: (value: number) => boolean): number {
+  if (typeof value === "number" && Number.isFinite(value) && isRight(value)) return value;
+  throw expected(what, name, value);
+}
+
 /** A boolean, or false where nothing is given. */
 export function checkFlag(value: unknown, name: string): boolean {
   if (value === undefined) return false;
