@@ -22,8 +22,6 @@ export interface GenerationTask {
   readonly promptLength: number;
   readonly vocabSize: number;
   readonly hasTokenizer: boolean;
-  /** Whether the ids that the encoder read are known. */
-  readonly hasSourceIds: boolean;
 }
 
 /** Hugging Face's `_get_default_generation_params`, where a setting's absence isn't its default. */
@@ -60,7 +58,7 @@ export function mergeSettings(
   const numBeams = both.numBeams ?? 1;
   const numReturnSequences = both.numReturnSequences ?? 1;
   const eosTokenIds = both.eosTokenId ?? new Int32Array();
-  refuseIdle(caller, { doSample, numBeams, hasEnd: eosTokenIds.length > 0, ...task });
+  refuseIdle(caller, { doSample, numBeams, hasEnd: eosTokenIds.length > 0 });
   checkReturned(numReturnSequences, numBeams, doSample);
   checkForced(both);
   const decay = both.exponentialDecayLengthPenalty;
@@ -88,10 +86,9 @@ export function mergeSettings(
     epsilonCutoff: both.epsilonCutoff ?? DEFAULTS.off,
     etaCutoff: both.etaCutoff ?? DEFAULTS.off,
     repetitionPenalty: both.repetitionPenalty ?? DEFAULTS.neutralFactor,
-    // Without the source's ids Hugging Face ignores both.
-    encoderRepetitionPenalty: (task.hasSourceIds ? both.encoderRepetitionPenalty : undefined) ?? DEFAULTS.neutralFactor,
+    encoderRepetitionPenalty: both.encoderRepetitionPenalty ?? DEFAULTS.neutralFactor,
     noRepeatNgramSize: both.noRepeatNgramSize ?? DEFAULTS.off,
-    encoderNoRepeatNgramSize: (task.hasSourceIds ? both.encoderNoRepeatNgramSize : undefined) ?? DEFAULTS.off,
+    encoderNoRepeatNgramSize: both.encoderNoRepeatNgramSize ?? DEFAULTS.off,
     badWordsIds: both.badWordsIds && badWords(both.badWordsIds, eosTokenIds),
     sequenceBias: both.sequenceBias && distinctBias(both.sequenceBias),
     forcedBosTokenId: both.forcedBosTokenId,
@@ -117,12 +114,7 @@ function merged(caller: Settings, file: Settings): Settings {
 /** Refuses what the caller wrote although it has no effect beside the rest. */
 function refuseIdle(
   caller: CallerSettings,
-  {
-    doSample,
-    numBeams,
-    hasEnd,
-    hasSourceIds,
-  }: GenerationTask & { doSample: boolean; numBeams: number; hasEnd: boolean },
+  { doSample, numBeams, hasEnd }: { readonly doSample: boolean; readonly numBeams: number; readonly hasEnd: boolean },
 ): void {
   if (!doSample) {
     for (const [name, neutral] of SAMPLING) {
@@ -141,12 +133,6 @@ function refuseIdle(
       const value = caller[name] ?? 0;
       if (value > 0) throw idle(name, value, "an eosTokenId");
     }
-  }
-  if (!hasSourceIds) {
-    const { encoderRepetitionPenalty = 1, encoderNoRepeatNgramSize = 0 } = caller;
-    const what = "texts or ids instead of an encoder output";
-    if (encoderRepetitionPenalty !== 1) throw idle("encoderRepetitionPenalty", encoderRepetitionPenalty, what);
-    if (encoderNoRepeatNgramSize !== 0) throw idle("encoderNoRepeatNgramSize", encoderNoRepeatNgramSize, what);
   }
 }
 

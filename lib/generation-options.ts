@@ -103,12 +103,8 @@ export interface GenerateOptions extends GenerationSettings, SignalOption {
   readonly returnScores?: boolean | undefined;
 }
 
-/** The options of `stream`, which generates one sequence without beams. */
-export interface StreamOptions
-  extends Omit<GenerationSettings, "numBeams" | "numReturnSequences" | "lengthPenalty" | "earlyStopping">,
-    SignalOption {
-  readonly numBeams?: 1 | undefined;
-  readonly numReturnSequences?: 1 | undefined;
-  /** Return the raw logits of every token as well. */
-  readonly returnLogits?: boolean | undefined;
-}
+/**
+ * The options of `stream`: those of `generate`, but for beams, several sequences and `returnScores`, which are refused. With
+ * `returnLogits` each token comes with the raw logits that it was chosen by.
+ */
+export interface StreamOptions extends GenerateOptions {}

@@ -92,7 +92,6 @@ export function readGeneration(
     promptLength: prompt.length,
     vocabSize,
     hasTokenizer: model.tokenizer !== undefined,
-    hasSourceIds: "inputIds" in source,
   });
   if (options.stopStrings.length > 0) giveTokenTexts(model);
   return { request: { source, targetLength: prompt.length, decoderInputIds: prompt.data, options }, processor };

@@ -31,13 +31,14 @@ interface Scored {
   readonly score: number;
 }
 
+interface Unscored {
+  readonly score?: undefined;
+}
+
+type ScoreOf<Reduction> = [Reduction] extends ["none"] ? Unscored : "none" extends Reduction ? Partial<Scored> : Scored;
+
 /** One target's score; without `score` for `reduction: "none"`. */
-export type TargetScore<Options = ScoreOptions> = TokenScores &
-  ("none" extends Given<Options, "reduction">
-    ? [Given<Options, "reduction">] extends ["none"]
-      ? unknown
-      : Partial<Scored>
-    : Scored);
+export type TargetScore<Options = ScoreOptions> = TokenScores & ScoreOf<Given<Options, "reduction">>;
 
 const REDUCTIONS = ["sum", "mean", "none"];
 
@@ -47,7 +48,7 @@ export async function score(
   source: unknown,
   targets: unknown,
   options: unknown,
-): Promise<readonly (TokenScores & Partial<Scored>)[]> {
+): Promise<readonly TargetScore[]> {
   const { model } = call;
   const { reduction, batchSize, signal } = call.read(() => readScoreOptions(options));
   throwIfAborted(signal);

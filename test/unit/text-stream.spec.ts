@@ -1,0 +1,169 @@
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import fc from "fast-check";
+import { demoModel, T5Tokenizer } from "torch-t5";
+import { byteCodec } from "#lib/byte-codec.js";
+import { subwordCodec } from "#lib/subword-codec.js";
+import { TextStream } from "#lib/text-stream.js";
+import { withDirectory } from "../support/directory.js";
+
+const HALF_A_CHARACTER = /[\ud800-\udbff]$/;
+
+function tokenizerOf(files: Readonly<Record<string, object>>): Promise<T5Tokenizer> {
+  return withDirectory((directory) => {
+    for (const [name, content] of Object.entries(files)) writeFileSync(join(directory, name), JSON.stringify(content));
+    return T5Tokenizer.fromPretrained(directory);
+  });
+}
+
+const byT5 = () => tokenizerOf({ "tokenizer_config.json": { tokenizer_class: "ByT5Tokenizer" } });
+
+const bytes = Array.from({ length: 256 }, (_, byte) => `<0x${byte.toString(16).toUpperCase().padStart(2, "0")}>`);
+const pieces = [
+  "▁",
+  "▁a",
+  "b",
+  "▁.",
+  "▁'",
+  "▁s",
+  "s",
+  "'s",
+  "▁n",
+  "'",
+  "t",
+  "n't",
+  ".",
+  "▁▁",
+  "🙂",
+  "\ufffd",
+  "▁,",
+  "ve",
+];
+
+interface Kind {
+  readonly decoder: object;
+  readonly cleanUp: boolean;
+}
+
+/** A vocabulary of special tokens, bytes and pieces that cleaning up changes. */
+function files({ decoder, cleanUp }: Kind) {
+  const special = ["<pad>", "</s>", "<unk>", "<extra_id_0>"];
+  const vocab = [...special, ...bytes, ...pieces].map((token) => [token, -1]);
+  const added = special.map((content, id) => ({ id, content, special: true, normalized: false }));
+  return {
+    "tokenizer.json": {
+      model: { type: "Unigram", unk_id: 2, vocab },
+      decoder,
+      added_tokens: added,
+      normalizer: null,
+      pre_tokenizer: null,
+      post_processor: null,
+    },
+    "tokenizer_config.json": { clean_up_tokenization_spaces: cleanUp },
+  };
+}
+
+const synthetic = (kind: Kind) => tokenizerOf(files(kind));
+
+const metaspace = { type: "Metaspace", replacement: "▁", prepend_scheme: "always", split: true };
+const byteFallback = {
+  type: "Sequence",
+  decoders: [
+    { type: "Replace", pattern: { String: "▁" }, content: " " },
+    { type: "ByteFallback" },
+    { type: "Fuse" },
+    { type: "Strip", content: " ", start: 1, stop: 0 },
+  ],
+};
+
+const tokenizers: readonly (readonly [name: string, make: () => Promise<T5Tokenizer>, ids: number])[] = [
+  ["of the embedded model", () => T5Tokenizer.fromPretrained(demoModel), 410],
+  ["of ByT5", byT5, 390],
+  ["with a Metaspace decoder", () => synthetic({ decoder: metaspace, cleanUp: false }), 280],
+  ["that cleans up", () => synthetic({ decoder: metaspace, cleanUp: true }), 280],
+  ["with byte fallback", () => synthetic({ decoder: byteFallback, cleanUp: false }), 280],
+  ["with byte fallback that cleans up", () => synthetic({ decoder: byteFallback, cleanUp: true }), 280],
+];
+
+function stream(tokenizer: T5Tokenizer, ids: readonly number[]): readonly string[] {
+  const text = new TextStream(tokenizer);
+  const streamed = ids.map((id) => text.push([id]));
+  return [...streamed, text.end()];
+}
+
+describe("streamed text", () => {
+  for (const [name, make, count] of tokenizers) {
+    it(`joins to the text of all ids, and ends within no character: tokenizer ${name}`, async () => {
+      const tokenizer = await make();
+      // Half of the ids are of the last ones, where the synthetic vocabularies have their pieces.
+      const id = fc.oneof(fc.nat(count), fc.integer({ min: count - 25, max: count }));
+      fc.assert(
+        fc.property(fc.array(id, { maxLength: 200, size: "max" }), (ids) => {
+          const streamed = stream(tokenizer, ids);
+          assert.equal(streamed.join(""), tokenizer.decode(ids, { skipSpecialTokens: true }));
+          for (const piece of streamed) assert.doesNotMatch(piece, HALF_A_CHARACTER);
+        }),
+        { numRuns: 150 },
+      );
+    });
+  }
+
+  it("comes with its token, where nothing can change it", async () => {
+    const tokenizer = await T5Tokenizer.fromPretrained(demoModel);
+    const { ids } = tokenizer.encode("forty-eight thousand");
+    assert.deepEqual(stream(tokenizer, [0, ...ids]), ["", "forty", "-", "eight", " thousand", "", ""]);
+  });
+
+  it("waits for the last byte of a character", async () => {
+    const tokenizer = await byT5();
+    const ids = tokenizer.encode("aé🙂").ids;
+    assert.deepEqual(stream(tokenizer, [...ids]), ["a", "", "é", "", "", "", "🙂", "", ""]);
+    const fallback = await synthetic({ decoder: byteFallback, cleanUp: false });
+    const byte = (value: number) => 4 + value;
+    const piece = 4 + 256 + pieces.indexOf("▁a");
+    assert.deepEqual(stream(fallback, [piece, byte(0xc3), byte(0xa9), piece]), ["a", "", "", "é a", ""]);
+    assert.deepEqual(stream(fallback, [piece, byte(0xc3)]), ["a", "", "\ufffd"]);
+  });
+
+  it("has the white space behind a special token that is left out", async () => {
+    const tokenizer = await T5Tokenizer.fromPretrained(demoModel);
+    const [seven = 0] = tokenizer.encode("seven").ids;
+    assert.deepEqual(stream(tokenizer, [seven, 299, seven]), ["seven", "", " seven", ""]);
+  });
+
+  it("takes a time that grows with its length, not with the square of it", async () => {
+    const tokenizer = await T5Tokenizer.fromPretrained(demoModel);
+    const ids = Array.from({ length: 20_000 }, (_, index) => 3 + (index % 290));
+    const start = performance.now();
+    assert.equal(stream(tokenizer, ids).join(""), tokenizer.decode(ids, { skipSpecialTokens: true }));
+    assert.ok(performance.now() - start < 10_000, "a growing prefix would take minutes");
+  });
+});
+
+describe("the texts of tokens, for stop strings,", () => {
+  const utf8 = (text: string) => new TextEncoder().encode(text);
+  const codecOf = (kind: Kind) => {
+    const made = files(kind);
+    return subwordCodec(made["tokenizer.json"], made["tokenizer_config.json"]);
+  };
+
+  it("are what an id yields within a text, special tokens in full", () => {
+    const { bytes: textOf } = codecOf({ decoder: metaspace, cleanUp: true });
+    assert.deepEqual(textOf(1), utf8("</s>"));
+    assert.deepEqual(textOf(4 + 256 + pieces.indexOf("▁a")), utf8(" a"));
+    assert.deepEqual(textOf(4 + 256 + pieces.indexOf("b")), utf8("b"));
+    assert.deepEqual(textOf(4 + 256 + pieces.indexOf("▁.")), utf8(" ."), "not cleaned up");
+    assert.deepEqual(textOf(1000), new Uint8Array(), "no such token");
+  });
+
+  it("are bytes for ByT5, and for byte fallback where the decoder has it", () => {
+    assert.deepEqual(byteCodec.bytes(3 + 0xc3), Uint8Array.of(0xc3));
+    assert.deepEqual(byteCodec.bytes(0), utf8("<pad>"));
+    assert.deepEqual(byteCodec.bytes(1000), new Uint8Array());
+    const byte = 4 + 0xc3;
+    assert.deepEqual(codecOf({ decoder: byteFallback, cleanUp: false }).bytes(byte), Uint8Array.of(0xc3));
+    assert.deepEqual(codecOf({ decoder: byteFallback, cleanUp: false }).bytes(4 + 256 + 1), utf8(" a"));
+    assert.deepEqual(codecOf({ decoder: metaspace, cleanUp: false }).bytes(byte), utf8("<0xC3>"));
+  });
+});
