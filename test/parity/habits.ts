@@ -5,7 +5,8 @@ import type { Habits } from "./generate-cases.js";
 import { askGenerate, type Request } from "./generating.js";
 
 const STEPS = 12;
-const PADDING = 0;
+/** Ids that mean something to every model as they are: padding, and the end. */
+const OWN = [0, 1];
 /** An end is an id that no row begins with: something comes before it. */
 const FIRST_STEPS = 2;
 const FEWEST_ENDS = 3;
@@ -31,7 +32,7 @@ export async function learnHabits(reference: Reference, request: Request): Promi
   const [first, second, third, ...ends] = allEnds;
   // Apart from each other: an id that is forced to end can't be suppressed as well.
   const usual = mostFrequent(rows).filter((id) => !allEnds.includes(id));
-  const run = rows.find((row) => !row.includes(PADDING)) ?? [];
+  const run = rows.find((row) => !OWN.some((id) => row.slice(0, 3).includes(id))) ?? [];
   return {
     ends: [required(first), required(second), required(third), ...ends],
     usual: [required(usual[0]), required(usual[1]), required(usual[2]), required(usual[3])],
@@ -43,13 +44,13 @@ export async function learnHabits(reference: Reference, request: Request): Promi
 function mostFrequent(rows: readonly (readonly number[])[]): readonly number[] {
   const counts = new Map<number, number>();
   for (const id of rows.flat()) counts.set(id, (counts.get(id) ?? 0) + 1);
-  counts.delete(PADDING);
+  for (const id of OWN) counts.delete(id);
   return [...counts].sort(([a, countA], [b, countB]) => countB - countA || a - b).map(([id]) => id);
 }
 
 /** The ids that end most of the rows, of those that no row begins with. */
 function endingIds(rows: readonly (readonly number[])[]): readonly number[] {
-  const tooEarly = new Set([PADDING, ...rows.flatMap((row) => row.slice(0, FIRST_STEPS))]);
+  const tooEarly = new Set([...OWN, ...rows.flatMap((row) => row.slice(0, FIRST_STEPS))]);
   const ends: number[] = [];
   let open = rows;
   while (ends.length < MOST_ENDS) {
