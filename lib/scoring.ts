@@ -35,7 +35,11 @@ interface Unscored {
   readonly score?: undefined;
 }
 
-type ScoreOf<Reduction> = [Reduction] extends ["none"] ? Unscored : "none" extends Reduction ? Partial<Scored> : Scored;
+interface PerhapsScored {
+  readonly score?: number | undefined;
+}
+
+type ScoreOf<Reduction> = [Reduction] extends ["none"] ? Unscored : "none" extends Reduction ? PerhapsScored : Scored;
 
 /** One target's score; without `score` for `reduction: "none"`. */
 export type TargetScore<Options = ScoreOptions> = TokenScores & ScoreOf<Given<Options, "reduction">>;
