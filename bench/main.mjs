@@ -5,11 +5,12 @@ import { argv, stdout, versions } from "node:process";
 import { parseArgs } from "node:util";
 import { eventLoop } from "./suites/event-loop.mjs";
 import { forward } from "./suites/forward.mjs";
+import { generate } from "./suites/generate.mjs";
 import { load } from "./suites/load.mjs";
 import { memory } from "./suites/memory.mjs";
 import { overhead } from "./suites/overhead.mjs";
 
-const suites = { forward, load, overhead, memory, "event-loop": eventLoop };
+const suites = { forward, generate, load, overhead, memory, "event-loop": eventLoop };
 
 const { values, positionals } = parseArgs({
   args: argv.slice(2),

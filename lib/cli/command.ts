@@ -49,10 +49,16 @@ export const modelOptionsHelp = `  --model <directory>   an exported model (defa
   --device <device>     auto, cpu, cuda or cuda:<number> (default: auto)
   --threads <count>     threads per operator (default: PyTorch's own)`;
 
-/** Node's `parseArgs` in its strict mode; a wrong command line is a UsageError. */
+/** Node's `parseArgs` in its strict mode, and `--no-<switch>` as well; a wrong command line is a UsageError. */
 export function parse<const Options extends OptionTypes>(args: readonly string[], options: Options): Parsed<Options> {
   try {
-    const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true, strict: true });
+    const { values, positionals } = parseArgs({
+      args: joinNegativeNumbers(args, options),
+      options,
+      allowPositionals: true,
+      allowNegative: true,
+      strict: true,
+    });
     return { values: values as Parsed<Options>["values"], positionals };
   } catch (error) {
     throw new UsageError(error instanceof Error ? firstSentence(error.message) : "The arguments can't be read");
@@ -79,6 +85,19 @@ export function integerOption(value: string | undefined, name: string, least: nu
 export function loadOptions(values: { readonly device?: string | undefined; readonly threads?: string | undefined }) {
   // The library checks the device; here it is any string.
   return { device: values.device as Device | undefined, intraOpThreads: integerOption(values.threads, "--threads", 1) };
+}
+
+/** `--option -1` as `--option=-1`: `parseArgs` takes any value with a dash for an option. */
+function joinNegativeNumbers(args: readonly string[], options: OptionTypes): string[] {
+  const joined: string[] = [];
+  for (const [index, argument] of args.entries()) {
+    if (args.slice(0, index).includes("--")) return [...joined, ...args.slice(index)];
+    const before = args[index - 1] ?? "";
+    const takesValue = before.startsWith("--") && options[before.slice(2)]?.type === "string";
+    if (takesValue && /^-\.?\d/.test(argument)) joined[joined.length - 1] = `${before}=${argument}`;
+    else joined.push(argument);
+  }
+  return joined;
 }
 
 function firstSentence(message: string): string {

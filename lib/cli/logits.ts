@@ -1,24 +1,15 @@
 // `torch-t5 logits`: the best tokens at each decoder position, with their logits and probabilities.
-import { createInterface } from "node:readline";
-import { demoModel, T5ForConditionalGeneration } from "../index.js";
+import type { T5ForConditionalGeneration } from "../index.js";
 import { type Position, readPositions } from "./candidates.js";
-import {
-  type Command,
-  EXIT,
-  integerOption,
-  loadOptions,
-  modelOptions,
-  modelOptionsHelp,
-  parse,
-  UsageError,
-} from "./command.js";
-import { print } from "./output.js";
+import { type Command, EXIT, integerOption, modelOptions, modelOptionsHelp, parse, UsageError } from "./command.js";
+import { withModel } from "./model.js";
+import { write } from "./output.js";
 import { type Column, table, visible } from "./table.js";
+import { collect, readTexts } from "./texts.js";
 
 const DEFAULT_TOP_K = 5;
 const LOGIT_DIGITS = 4;
 const PROBABILITY_DIGITS = 4;
-const STDIN = "-";
 
 const COLUMNS: readonly Column[] = [
   { heading: "position", align: "right" },
@@ -55,35 +46,25 @@ Example: torch-t5 logits "spell number: 7" --target seven`,
       json: { type: "boolean" },
     });
     const topK = integerOption(values["top-k"], "--top-k", 1) ?? DEFAULT_TOP_K;
-    const options = loadOptions(values);
-    const texts = await readTexts(positionals);
+    const texts = await collect(readTexts(positionals));
     if (values.target !== undefined && values.target.length !== texts.length) {
       throw new UsageError(
         `Expected one --target for each of ${texts.length} texts but received ${values.target.length}`,
       );
     }
-    const t5 = await T5ForConditionalGeneration.fromPretrained(values.model ?? demoModel, options);
-    for (const [index, text] of texts.entries()) {
-      const target = values.target?.[index];
-      const positions = await readLogits(t5, text, target, topK);
-      if (values.json) print(JSON.stringify({ text, ...(target === undefined ? {} : { target }), positions }));
-      else for (const line of [...(index > 0 ? [""] : []), ...describe(text, target, positions)]) print(line);
-    }
-    await t5.dispose();
+    await withModel(values, async (t5) => {
+      for (const [index, text] of texts.entries()) {
+        const target = values.target?.[index];
+        const positions = await readLogits(t5, text, target, topK);
+        const said = values.json
+          ? [JSON.stringify({ text, ...(target === undefined ? {} : { target }), positions })]
+          : [...(index > 0 ? [""] : []), ...describe(text, target, positions)];
+        await write(`${said.join("\n")}\n`);
+      }
+    });
     return EXIT.ok;
   },
 };
-
-async function readTexts(positionals: readonly string[]): Promise<readonly string[]> {
-  if (positionals.length === 0) throw new UsageError('Expected a text, or "-" for standard input, but received none');
-  if (!positionals.includes(STDIN)) return positionals;
-  if (positionals.length > 1) throw new UsageError('Expected "-" alone but received other texts with it');
-  const lines: string[] = [];
-  for await (const line of createInterface({ input: process.stdin, crlfDelay: Number.POSITIVE_INFINITY }))
-    lines.push(line);
-  if (lines.length === 0) throw new UsageError("Expected at least one line on standard input but received none");
-  return lines;
-}
 
 async function readLogits(
   t5: T5ForConditionalGeneration,

@@ -3,15 +3,29 @@
 import { argv } from "node:process";
 import { type Command, EXIT, UsageError } from "./command.js";
 import { doctorCommand } from "./doctor.js";
+import { embedCommand } from "./embed.js";
 import { exportCommand } from "./export.js";
 import { messageOf } from "./failure.js";
+import { generateCommand } from "./generate.js";
 import { logitsCommand } from "./logits.js";
 import { complain, print } from "./output.js";
 import { packageVersion } from "./package.js";
+import { rerankCommand } from "./rerank.js";
+import { scoreCommand } from "./score.js";
 import { setupCommand } from "./setup.js";
 import { verifyCommand } from "./verify.js";
 
-const commands: readonly Command[] = [logitsCommand, exportCommand, verifyCommand, doctorCommand, setupCommand];
+const commands: readonly Command[] = [
+  logitsCommand,
+  generateCommand,
+  scoreCommand,
+  rerankCommand,
+  embedCommand,
+  exportCommand,
+  verifyCommand,
+  doctorCommand,
+  setupCommand,
+];
 const NAME_WIDTH = 10;
 const HELP = ["--help", "-h"];
 const VERSION = ["--version", "-v"];

@@ -1,4 +1,5 @@
 // Where commands print. A reader that closes the pipe early, as `head` does, ends the program quietly.
+import { once } from "node:events";
 import { exit, stderr, stdout } from "node:process";
 import { EXIT } from "./command.js";
 
@@ -12,6 +13,11 @@ for (const stream of [stdout, stderr]) {
 /** Prints a line. */
 export function print(line: string): void {
   stdout.write(`${line}\n`);
+}
+
+/** Prints a text as it is, and waits where its reader is slower: what isn't read yet must not pile up. */
+export async function write(text: string): Promise<void> {
+  if (!stdout.write(text)) await once(stdout, "drain");
 }
 
 /** Prints a line about a failure. */

@@ -9,7 +9,7 @@ import { withDirectory } from "../support/directory.js";
 const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
   readonly version: string;
 };
-const COMMANDS = ["logits", "export", "verify", "doctor", "setup"];
+const COMMANDS = ["logits", "generate", "score", "rerank", "embed", "export", "verify", "doctor", "setup"];
 
 describe("torch-t5", () => {
   it("lists its commands, and no others", async () => {
@@ -41,8 +41,11 @@ describe("torch-t5", () => {
   }
 
   const wrong: readonly (readonly [args: readonly string[], message: RegExp])[] = [
-    [[], /Expected a command \(logits, export, verify, doctor, setup\) but received none/],
-    [["generate"], /but received "generate"/],
+    [
+      [],
+      /Expected a command \(logits, generate, score, rerank, embed, export, verify, doctor, setup\) but received none/,
+    ],
+    [["summarize"], /but received "summarize"/],
     [["logits"], /Expected a text, or "-" for standard input, but received none/],
     [["logits", "a", "--topk", "3"], /Unknown option '--topk'/],
     [["logits", "a", "--top-k", "0"], /an integer of at least 1 for --top-k but received "0"/],
@@ -51,6 +54,8 @@ describe("torch-t5", () => {
     [["logits", "a", "--target"], /--target/],
     [["logits", "a", "b", "--target", "c"], /one --target for each of 2 texts but received 1/],
     [["logits", "-", "a"], /"-" alone/],
+    [["generate"], /Expected a text, or "-" for standard input, but received none/],
+    [["generate", "-"], /at least one line on standard input/],
     [["logits", "-"], /at least one line on standard input/],
     [["verify"], /Expected one directory but received 0/],
     [["verify", "a", "b"], /Expected one directory but received 2/],

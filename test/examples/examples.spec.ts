@@ -1,6 +1,10 @@
 import assert from "node:assert/strict";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { program } from "../support/cli.js";
+import { withDirectory } from "../support/directory.js";
 import { useModel } from "../support/model.js";
-import { runProgram } from "../support/program.js";
+import { runProgram, runToEnd } from "../support/program.js";
 
 const text = "spell number: 7";
 
@@ -9,6 +13,23 @@ async function run(name: string, ...args: readonly string[]): Promise<readonly s
   const { code, stdout, stderr } = await runProgram(new URL(`../../examples/${name}.mjs`, import.meta.url), args);
   assert.deepEqual([code, stderr], [0, ""]);
   return stdout.trimEnd().split("\n");
+}
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+
+/** Makes a head with a program of examples/heads; every path is within the directory or the checkout. */
+async function makeHead(name: string, ...args: readonly string[]): Promise<void> {
+  const script = join(root, "examples", "heads", `${name}.py`);
+  const { code, stderr } = await runToEnd(process.execPath, [join(root, "scripts", "python.mjs"), script, ...args], {
+    env: { PYTHONWARNINGS: "ignore" },
+  });
+  assert.deepEqual([code, stderr], [0, ""]);
+}
+
+/** "0.9987  a text" as its number and its text. */
+function numbered(line: string): readonly [number, string] {
+  const [first = "", ...rest] = line.split(" ");
+  return [Number(first), rest.join(" ").trim()];
 }
 
 describe("the example", () => {
@@ -61,5 +82,109 @@ describe("the example", () => {
     const sampled = await run("custom-sampling", text, "50", "40", "3");
     assert.deepEqual(await run("custom-sampling", text, "50", "40", "3"), sampled);
     assert.notDeepEqual(await run("custom-sampling", text, "50", "40", "4"), sampled);
+  });
+
+  it("streaming prints the answer", async () => {
+    assert.deepEqual(await run("streaming", text), [await greedy()]);
+  });
+
+  it("constrained-decoding gives allowed answers alone, the right one first", async () => {
+    const allowed = ["seven", "seventeen", "seventy", "seventy-one"];
+    const lines = (await run("constrained-decoding", "spell number: 17", ...allowed)).map(numbered);
+    assert.equal(lines.length, 2);
+    assert.equal(lines[0]?.[1], "seventeen");
+    for (const [, answer] of lines) assert.ok(allowed.includes(answer), answer);
+    // Where the model would rather say something else, too.
+    const forced = (await run("constrained-decoding", text, "seventy", "nine hundred")).map(numbered);
+    assert.deepEqual(forced.map(([, answer]) => answer).sort(), ["nine hundred", "seventy"]);
+  });
+
+  it("decode-many continues each of the best first tokens, the best answer first", async () => {
+    const lines = (await run("decode-many", text, "3")).map(numbered);
+    assert.equal(lines[0]?.[1], await greedy());
+    assert.equal(new Set(lines.map(([, answer]) => answer)).size, 3);
+    const scores = await model().score(
+      text,
+      lines.map(([, answer]) => answer),
+    );
+    const [best] = scores;
+    assert.ok(Math.abs((lines[0]?.[0] ?? 0) - (best?.score ?? 1)) < 1e-3);
+  });
+
+  it("rerank puts the relevant document first, and score agrees", async () => {
+    const lines = await run("rerank");
+    const ranked = lines.slice(0, 3).map(numbered);
+    assert.match(ranked[0]?.[1] ?? "", /^In Thornby the flag is brown\. Its doctor is Mona\.$/);
+    assert.deepEqual(
+      [...ranked].sort(([one], [other]) => other - one),
+      ranked,
+    );
+    const [yes = 0, no = 0] = lines.slice(3).map((line) => Number(line.split(": ")[1]));
+    assert.ok(yes > no, lines.join("\n"));
+  });
+
+  it("embeddings finds the text of the same kind", async () => {
+    const lines = await run(
+      "embeddings",
+      "date to iso: March 5, 2021",
+      "spell number: 48213",
+      "date to iso: 5 Mar 2021",
+    );
+    assert.equal(lines.length, 6);
+    assert.equal(numbered(lines[1]?.trim() ?? "")[1], "date to iso: 5 Mar 2021");
+    assert.equal(numbered(lines[5]?.trim() ?? "")[1], "date to iso: March 5, 2021");
+  });
+
+  it("head-classifier tells the tasks apart with the head that classifier.py trained", async () => {
+    await withDirectory(async (directory) => {
+      const [embeddings, head] = [join(directory, "embeddings.jsonl"), join(directory, "classifier.pt")];
+      const tasks = join(root, "examples", "heads", "tasks.jsonl");
+      const embed = [program, "embed", "--input", tasks, "--output", embeddings];
+      assert.equal((await runToEnd(process.execPath, embed)).code, 0);
+      await makeHead("classifier", embeddings, head);
+      const texts = [
+        "spell number: 777",
+        "date to iso: 2 February 1902",
+        "Query: bell of Rookley Document: Its bell is old. Relevant:",
+      ];
+      const lines = await run("head-classifier", head, ...texts);
+      assert.deepEqual(
+        lines.map((line) => line.replace(/ [\d.]+ {2}/, ": ")),
+        ["number", "date", "relevance"].map((label, index) => `${label}: ${texts[index]}`),
+      );
+    });
+  });
+
+  it("head-contrastive finds the document of each query", async () => {
+    await withDirectory(async (directory) => {
+      const head = join(directory, "contrastive.pt");
+      await makeHead("contrastive", head);
+      const lines = await run("head-contrastive", head);
+      for (const line of lines) assert.match(line, /^(-?[\d.]+ {2}){3}/);
+      assert.deepEqual(
+        lines.map((line) => line.replace(/^(-?[\d.]+ {2}){3}/, "")),
+        [
+          "date to iso: March 5, 2021 ~ date to iso: 5 Mar 2021",
+          "date to iso: 24 August 2033 ~ date to iso: Aug 24, 2033",
+          "spell number: 48213 ~ spell number: 48214",
+        ],
+      );
+    });
+  });
+
+  it("head-loss is the focal loss that the logits give", async () => {
+    await withDirectory(async (directory) => {
+      const head = join(directory, "focal_loss.pt");
+      await makeHead("focal_loss", head);
+      const lines = (await run("head-loss", head)).map(numbered);
+      const sources = ["spell number: 7", "spell number: 7", "spell number: 48213"];
+      const targets = ["seven", "six", "forty-eight thousand two hundred thirteen"];
+      for (const [index, source] of sources.entries()) {
+        const [{ logProbs } = { logProbs: new Float32Array() }] = await model().score(source, [targets[index] ?? ""]);
+        const losses = [...logProbs].map((logProb) => -((1 - Math.exp(logProb)) ** 2) * logProb);
+        const mean = losses.reduce((sum, loss) => sum + loss, 0) / losses.length;
+        assert.ok(Math.abs((lines[index]?.[0] ?? -1) - mean) < 1e-3, lines.join("\n"));
+      }
+    });
   });
 });

@@ -1,0 +1,25 @@
+// A classifier over T5: a head in TorchScript reads the encoder's hidden states on the device; only its output comes back.
+//   npx torch-t5 embed --input examples/heads/tasks.jsonl --output embeddings.jsonl
+//   node scripts/python.mjs examples/heads/classifier.py embeddings.jsonl classifier.pt
+//   node examples/head-classifier.mjs classifier.pt ["spell number: 12" ...]
+import { argv } from "node:process";
+import { demoModel, T5ForConditionalGeneration } from "torch-t5";
+
+const LABELS = ["date", "number", "relevance"]; // in the order of classifier.py
+
+const [path = "classifier.pt", ...given] = argv.slice(2);
+const texts = given.length > 0 ? given : ["spell number: 12", "date to iso: 1 May 1999"];
+const t5 = await T5ForConditionalGeneration.fromPretrained(demoModel);
+
+// The head asks by name for what it reads: encoder_last_hidden_state [batch, length, dModel] and attention_mask.
+const head = await t5.loadHead(path);
+const { headOutput } = await t5.forward(texts, { head }); // [batch, labels]
+const probabilities = headOutput.softmax();
+const best = headOutput.argmax();
+for (const [index, text] of texts.entries()) {
+  const label = best.data[index];
+  console.log(`${LABELS[label]} ${probabilities.row(index)[label].toFixed(2)}  ${text}`);
+}
+
+head.dispose();
+await t5.dispose();

@@ -1,0 +1,22 @@
+// A contrastive similarity matrix, computed on the device: every query beside every document, [queries, documents].
+//   node scripts/python.mjs examples/heads/contrastive.py contrastive.pt
+//   node examples/head-contrastive.mjs contrastive.pt
+import { argv } from "node:process";
+import { demoModel, T5ForConditionalGeneration } from "torch-t5";
+
+const [path = "contrastive.pt"] = argv.slice(2);
+const queries = ["date to iso: March 5, 2021", "date to iso: 24 August 2033", "spell number: 48213"];
+const documents = ["date to iso: 5 Mar 2021", "date to iso: Aug 24, 2033", "spell number: 48214"];
+const t5 = await T5ForConditionalGeneration.fromPretrained(demoModel);
+
+const head = await t5.loadHead(path);
+// The head takes the first half of the batch for queries and the second half for documents.
+const { headOutput } = await t5.forward([...queries, ...documents], { head });
+for (const [index, query] of queries.entries()) {
+  const row = headOutput.row(index);
+  const nearest = documents[row.indexOf(Math.max(...row))];
+  console.log(`${[...row].map((similarity) => similarity.toFixed(2)).join("  ")}  ${query} ~ ${nearest}`);
+}
+
+head.dispose();
+await t5.dispose();

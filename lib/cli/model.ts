@@ -1,0 +1,23 @@
+// The model of a command: loaded for the command's work, and freed after it whatever happens.
+import { demoModel, T5ForConditionalGeneration } from "../index.js";
+import { loadOptions } from "./command.js";
+
+/** What `modelOptions` leave in the values of a command line. */
+export interface ModelValues {
+  readonly model?: string | undefined;
+  readonly device?: string | undefined;
+  readonly threads?: string | undefined;
+}
+
+/** Loads the model that a command line names, runs `use` on it, and frees it. */
+export async function withModel<Result>(
+  values: ModelValues,
+  use: (t5: T5ForConditionalGeneration) => Promise<Result>,
+): Promise<Result> {
+  const t5 = await T5ForConditionalGeneration.fromPretrained(values.model ?? demoModel, loadOptions(values));
+  try {
+    return await use(t5);
+  } finally {
+    await t5.dispose();
+  }
+}

@@ -1,0 +1,129 @@
+import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { torchT5 } from "../support/cli.js";
+import { withDirectory } from "../support/directory.js";
+import { Running } from "../support/running.js";
+
+const cpu = ["--device", "cpu", "--threads", "1"];
+const items = [
+  { source: "spell number: 7", targets: ["seven", "six", "seventeen"] },
+  { id: "b", source: "date to iso: March 5, 2021", targets: ["2021-03-05"] },
+  { source: "spell number: 48213", targets: ["forty-eight thousand two hundred thirteen", ""], tags: [1, { a: null }] },
+  { source: "spell number: 12", targets: ["twelve"] },
+];
+const linesOf = (values: readonly unknown[]) => values.map((value) => `${JSON.stringify(value)}\n`).join("");
+
+describe("an output that is there already", () => {
+  /** Runs `use` with the paths of an input, and the results that a whole run gives for it. */
+  function withResults(use: (paths: { input: string; output: string; args: string[] }, whole: string) => unknown) {
+    return withDirectory(async (directory) => {
+      const [input, output] = [join(directory, "in.jsonl"), join(directory, "out.jsonl")];
+      writeFileSync(input, linesOf(items));
+      const args = ["score", "--input", input, "--output", output, ...cpu];
+      assert.deepEqual(await torchT5(args), { code: 0, stdout: "", stderr: "" });
+      await use({ input, output, args }, readFileSync(output, "utf8"));
+    });
+  }
+
+  it("ends at the same results wherever an earlier run was cut off", async () => {
+    await withResults(async ({ output, args }, whole) => {
+      const second = whole.indexOf("\n", whole.indexOf("\n") + 1) + 1;
+      for (const length of [0, 1, second - 1, second, second + 30, whole.length - 1, whole.length]) {
+        writeFileSync(output, whole.slice(0, length));
+        assert.equal((await torchT5(args)).code, 0);
+        assert.equal(readFileSync(output, "utf8"), whole, `cut at ${length}`);
+      }
+    });
+  });
+
+  it("doesn't compute again what is there", async () => {
+    await withResults(async ({ output, args }, whole) => {
+      const lines = whole.split("\n");
+      const marked = lines[0]?.replace(/"score":-?[\d.e-]+/, '"score":-77') ?? "";
+      assert.notEqual(marked, lines[0]);
+      writeFileSync(output, [marked, lines[1], ""].join("\n"));
+      assert.equal((await torchT5(args)).code, 0);
+      assert.equal(readFileSync(output, "utf8"), [marked, ...lines.slice(1)].join("\n"));
+    });
+  });
+
+  it("goes on when the input has grown", async () => {
+    await withResults(async ({ input, output, args }, whole) => {
+      writeFileSync(input, linesOf([...items, { source: "spell number: 3", targets: ["three"] }]));
+      assert.equal((await torchT5(args)).code, 0);
+      const now = readFileSync(output, "utf8");
+      assert.ok(now.startsWith(whole));
+      assert.equal(now.split("\n").length - 1, items.length + 1);
+    });
+  });
+
+  const foreign: readonly (readonly [name: string, change: (whole: string) => string, line: number])[] = [
+    ["results of another text", (whole) => whole.replace("March 5", "March 6"), 2],
+    ["results of other targets", (whole) => whole.replace('"six"', '"ten"'), 1],
+    ["results that carry something else", (whole) => whole.replace('"a":null', '"a":0'), 3],
+    ["results in another order", (whole) => whole.split("\n").slice(1).join("\n"), 1],
+    ["more results than lines", (whole) => whole + whole.slice(whole.indexOf('{"line":4')).replace(":4", ":5"), 5],
+    ["something that is no JSON", () => "hello\n", 1],
+  ];
+  for (const [name, change, line] of foreign) {
+    it(`refuses ${name}, and leaves them alone until it is told to overwrite them`, async () => {
+      await withResults(async ({ input, output, args }, whole) => {
+        const changed = change(whole);
+        assert.notEqual(changed, whole);
+        writeFileSync(output, changed);
+        const { code, stderr } = await torchT5(args);
+        const told = `torch-t5: Expected results of ${input} in ${output} but line ${line} of it is not; give --overwrite `;
+        assert.ok(stderr.startsWith(told), stderr);
+        assert.deepEqual([code, readFileSync(output, "utf8")], [1, changed]);
+        assert.equal((await torchT5([...args, "--overwrite"])).code, 0);
+        assert.equal(readFileSync(output, "utf8"), whole);
+      });
+    });
+  }
+
+  it("refuses to go on with other options or another model", async () => {
+    await withResults(async ({ output, args }, whole) => {
+      const { code, stderr } = await torchT5([...args, "--reduction", "mean"]);
+      assert.equal(code, 1);
+      assert.match(
+        stderr,
+        /Expected results of this model and these options in .* but line 4 of it differs; give --over/,
+      );
+      assert.equal(readFileSync(output, "utf8"), whole);
+    });
+  });
+
+  it("loses nothing of it when a new beginning fails", async () => {
+    await withResults(async ({ output, args }, whole) => {
+      const { code } = await torchT5([...args, "--overwrite", "--model", "/nonexistent"]);
+      assert.deepEqual([code, readFileSync(output, "utf8")], [1, whole]);
+    });
+  });
+
+  it("says where it stopped when it is interrupted, and goes on from there", async () => {
+    for (const signal of ["SIGINT", "SIGTERM", "SIGKILL"] as const) {
+      await withDirectory(async (directory) => {
+        const [input, output] = [join(directory, "in.jsonl"), join(directory, "out.jsonl")];
+        writeFileSync(input, linesOf(items));
+        const running = new Running(["score", "--output", output, ...cpu]);
+        running.child.stdin.write(linesOf(items.slice(0, 2)));
+        while (countLines(output) < 2) await new Promise((resolve) => setTimeout(resolve, 20));
+        running.child.kill(signal);
+        assert.deepEqual(await running.ended, { code: null, signal });
+        const told = `torch-t5: stopped after 2 lines in ${output}; the same command goes on from there\n`;
+        assert.equal(running.stderr, signal === "SIGKILL" ? "" : told);
+        assert.equal((await torchT5(["score", "--input", input, "--output", output, ...cpu])).code, 0);
+        assert.equal(countLines(output), items.length);
+      });
+    }
+  });
+});
+
+function countLines(path: string): number {
+  try {
+    return readFileSync(path, "utf8").split("\n").length - 1;
+  } catch {
+    return 0;
+  }
+}
