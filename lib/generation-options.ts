@@ -108,3 +108,6 @@ export interface GenerateOptions extends GenerationSettings, SignalOption {
  * `returnLogits` each token comes with the raw logits that it was chosen by.
  */
 export interface StreamOptions extends GenerateOptions {}
+
+/** An option that is a function: said on its own, so that the compiler knows its parameter. */
+export type ProcessorOption = Pick<GenerationSettings, "logitsProcessor">;

@@ -8,7 +8,7 @@ import { type EncoderInput, type EncoderOutput, encode, type Source } from "./en
 import { captureCallSite, errorFor } from "./errors.js";
 import { forward } from "./forward.js";
 import { type GenerateResult, generate } from "./generation.js";
-import type { GenerateOptions, StreamOptions } from "./generation-options.js";
+import type { GenerateOptions, ProcessorOption, StreamOptions } from "./generation-options.js";
 import type { GenerateInput } from "./generation-request.js";
 import { type Head, loadHead } from "./head.js";
 import type { ForwardInput } from "./inputs.js";
@@ -88,7 +88,7 @@ export class T5ForConditionalGeneration {
    */
   async generate<const Options extends GenerateOptions = Record<never, never>>(
     input: GenerateInput,
-    options?: Exact<Options, GenerateOptions>,
+    options?: Exact<Options, GenerateOptions> & ProcessorOption,
   ): Promise<GenerateResult<Options>> {
     const call = new Call(this.#handle, "generate", T5ForConditionalGeneration.prototype.generate);
     // It has exactly what the options ask for.
@@ -101,7 +101,7 @@ export class T5ForConditionalGeneration {
    */
   stream<const Options extends StreamOptions = Record<never, never>>(
     input: GenerateInput,
-    options?: Exact<Options, StreamOptions>,
+    options?: Exact<Options, StreamOptions> & ProcessorOption,
   ): TokenStream<StreamedToken<Options>> {
     return TokenStream.of(
       new Call(this.#handle, "stream", T5ForConditionalGeneration.prototype.stream),

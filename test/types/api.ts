@@ -1,8 +1,14 @@
 // Compiled, never run: what the types of the package promise, and what they refuse.
 import {
+  type DecodingSession,
+  type EncoderOutput,
   type ForwardOptions,
   type ForwardResult,
+  type GenerateOptions,
+  type GenerateResult,
   type GenerationConfig,
+  type Head,
+  type LogitsProcessor,
   T5Error,
   type T5ErrorCode,
   T5ForConditionalGeneration,
@@ -19,6 +25,10 @@ function isTrue<Value extends true>(): Value | undefined {
 
 declare const t5: T5ForConditionalGeneration;
 declare const anyOptions: ForwardOptions;
+declare const anyGenerateOptions: GenerateOptions;
+declare const encoded: EncoderOutput;
+declare const session: DecodingSession;
+declare const head: Head;
 
 export async function results(): Promise<void> {
   const all = await t5.forward("text");
@@ -51,7 +61,8 @@ export async function results(): Promise<void> {
   // @ts-expect-error it depends on the options
   unknown.logits;
   if ("logits" in unknown) unknown.logits satisfies Tensor;
-  else unknown.values satisfies Tensor;
+  else if ("values" in unknown) unknown.values satisfies Tensor;
+  else unknown.headOutput satisfies Tensor;
   isTrue<Same<typeof unknown.loss, number | undefined>>();
 
   isTrue<Same<ForwardResult["logits"], Tensor>>();
@@ -89,6 +100,122 @@ export async function inputs(): Promise<void> {
   await t5.forward("a", { topK: 1, positoins: "last" });
   // @ts-expect-error another kind of positions
   await t5.forward("a", { positions: "first" });
+}
+
+export async function heads(): Promise<void> {
+  const { headOutput, loss, ...others } = await t5.forward({ text: "a", target: "b" }, { head, loss: true });
+  headOutput satisfies Tensor;
+  loss satisfies number;
+  // @ts-expect-error a head's output replaces the logits
+  others.logits;
+  using loaded = await t5.loadHead(new URL("file:///head.pt"), { signal: AbortSignal.timeout(1) });
+  loaded.inputs satisfies readonly string[];
+  // @ts-expect-error use loadHead
+  new (loaded.constructor as typeof Head)();
+}
+
+export async function decoding(): Promise<void> {
+  const made = await t5.encode({ text: ["a", "b"] }, { signal: AbortSignal.timeout(1) });
+  made.shape satisfies readonly [number, number, number];
+  using decoder = made.startDecoding({ maxLength: 5 });
+  decoder.position satisfies number;
+  (await decoder.prefill([[1, 2]], { positions: "last" })).logits satisfies Tensor;
+  const { values, decoderLastHiddenState, ...others } = await session.step([[1]], { topK: 2, hiddenStates: true });
+  values satisfies Tensor;
+  decoderLastHiddenState satisfies Tensor;
+  // @ts-expect-error the encoder ran before
+  others.encoderLastHiddenState;
+  session.reorder(Int32Array.of(0));
+  session.fork() satisfies DecodingSession;
+  // @ts-expect-error a step has one position
+  await session.step([[1]], { positions: "last" });
+  // @ts-expect-error a session has no labels
+  await session.prefill([[1]], { loss: true });
+  // @ts-expect-error it is read-only
+  session.position = 1;
+  // @ts-expect-error encode reads texts or ids
+  await t5.encode(encoded);
+  // @ts-expect-error forward encodes by itself
+  await t5.forward(encoded);
+}
+
+export async function generation(): Promise<void> {
+  const plain = await t5.generate("a");
+  plain.sequences satisfies Tensor<Int32Array>;
+  plain.texts satisfies readonly string[] | undefined;
+  // @ts-expect-error no logits were asked for
+  plain.logits;
+  // @ts-expect-error no scores were asked for
+  plain.scores;
+
+  const more = await t5.generate(encoded, { returnLogits: true, returnScores: true, numBeams: 2, seed: 1n });
+  more.logits satisfies readonly Tensor[];
+  more.scores satisfies readonly Tensor[];
+  more.transitionScores satisfies Tensor;
+  more.sequenceScores satisfies Tensor | undefined;
+  more satisfies GenerateResult;
+
+  const unknown = await t5.generate({ encoderOutput: encoded, decoderInputIds: [[0]] }, anyGenerateOptions);
+  isTrue<Same<typeof unknown.logits, readonly Tensor[] | undefined>>();
+
+  await t5.generate({ inputIds: [[1]], decoderInputIds: [[0]] }, { eosTokenId: [1, 2], earlyStopping: "never" });
+  await t5.generate("a", { sequenceBias: [[[1, 2], -1]], exponentialDecayLengthPenalty: [3, 1.5] });
+  await t5.generate("a", {
+    logitsProcessor: ({ sequences, logits, step }) => {
+      sequences satisfies Tensor<Int32Array>;
+      logits.data[0] = step;
+    },
+  });
+  const processor: LogitsProcessor = async () => {};
+  await t5.generate("a", { logitsProcessor: processor });
+  // @ts-expect-error an unknown option
+  await t5.generate("a", { num_beams: 1 });
+  // @ts-expect-error an unknown option beside a known one
+  await t5.generate("a", { numBeams: 1, maxTokens: 3 });
+  // @ts-expect-error another kind of early stopping
+  await t5.generate("a", { earlyStopping: "always" });
+  // @ts-expect-error targets are for forward
+  await t5.generate({ text: "a", target: "b" });
+  // @ts-expect-error two sources
+  await t5.generate({ text: "a", encoderOutput: encoded });
+
+  for await (const token of t5.stream("a", { doSample: true, seed: 1 })) {
+    token.tokenId satisfies number;
+    token.text satisfies string;
+    // @ts-expect-error no logits were asked for
+    token.logits;
+  }
+  for await (const { logits } of t5.stream(encoded, { returnLogits: true })) logits satisfies Tensor;
+}
+
+export async function judging(): Promise<void> {
+  const [first] = await t5.score("a", ["b"]);
+  first?.score satisfies number | undefined;
+  for (const { score, logProbs, ids } of await t5.score(["a", "b"], [[1], Int32Array.of(1, 2)], {
+    reduction: "mean",
+  })) {
+    score satisfies number;
+    logProbs satisfies Float32Array;
+    ids satisfies Int32Array;
+  }
+  for (const { score } of await t5.score(encoded, ["b"], { reduction: "none" })) score satisfies undefined;
+  // @ts-expect-error no such reduction
+  await t5.score("a", ["b"], { reduction: "max" });
+  // @ts-expect-error targets are an array
+  await t5.score("a", "b");
+
+  for (const { index, probability, score, document } of await t5.rerank("a", new Set(["b"]), { topN: 1 })) {
+    [index, probability, score] satisfies number[];
+    document satisfies string;
+  }
+  await t5.rerank("a", ["b"], { template: (query, document) => query + document, trueToken: 5, falseToken: "no" });
+  // @ts-expect-error documents are texts
+  await t5.rerank("a", [1]);
+
+  (await t5.embed(["a", "b"], { pooling: "first", normalize: true })) satisfies Tensor;
+  await t5.embed(encoded);
+  // @ts-expect-error no such pooling
+  await t5.embed("a", { pooling: "max" });
 }
 
 export async function loading(): Promise<void> {

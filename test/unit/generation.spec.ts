@@ -1,0 +1,373 @@
+import assert from "node:assert/strict";
+import { getEventListeners } from "node:events";
+import { demoModel, type GenerateOptions, type LogitsStep, T5ForConditionalGeneration, Tensor } from "torch-t5";
+import { useModel } from "../support/model.js";
+
+const text = "spell number: 48213";
+const spelled = "forty-eight thousand two hundred thirteen";
+const reason = new Error("changed my mind");
+const isReason = (error: unknown) => error === reason;
+
+describe("generate", () => {
+  const model = useModel();
+
+  it("resolves to sequences behind the decoder start id, and their texts", async () => {
+    const { sequences, texts, ...others } = await model().generate([text, "spell number: 7"]);
+    assert.deepEqual(texts, [spelled, "seven"]);
+    assert.equal(sequences.row(0)[0], model().config.decoderStartTokenId);
+    assert.deepEqual([...sequences.row(1).slice(-2)], [model().config.padTokenId, model().config.padTokenId]);
+    assert.deepEqual(others, {});
+  });
+
+  it("takes every form of source, and gives the same", async () => {
+    const encoding = model().tokenizer?.encodeBatch([text]);
+    assert.ok(encoding);
+    using encoderOutput = await model().encode(text);
+    const ids = [[...encoding.inputIds]];
+    for (const input of [text, [text], { text }, encoding, { inputIds: ids }, encoderOutput, { encoderOutput }]) {
+      assert.deepEqual((await model().generate(input)).texts, [spelled]);
+    }
+  });
+
+  it("begins with decoderInputIds, behind the start id where no row has it", async () => {
+    const start = model().config.decoderStartTokenId;
+    const { sequences } = await model().generate({ text, decoderInputIds: [[68, 9]] }, { maxNewTokens: 1 });
+    assert.deepEqual([...sequences.row(0).subarray(0, 3)], [start, 68, 9]);
+    assert.deepEqual(sequences.shape, [1, 4]);
+    const same = await model().generate({ text, decoderInputIds: [[start, 68, 9]] }, { maxNewTokens: 1 });
+    assert.deepEqual([...same.sequences.data], [...sequences.data]);
+    using encoderOutput = await model().encode([text, text]);
+    const decoderInputIds = [
+      [start, 68],
+      [5, 68],
+    ];
+    const mixed = await model().generate({ encoderOutput, decoderInputIds }, { maxNewTokens: 1 });
+    assert.deepEqual(mixed.sequences.shape, [2, 3], "as one row begins with it");
+  });
+
+  it("returns logits and scores where it is asked for them", async () => {
+    const { vocabSize } = model().config;
+    const { sequences, logits, scores, transitionScores, ...others } = await model().generate(text, {
+      returnLogits: true,
+      returnScores: true,
+      maxNewTokens: 3,
+    });
+    assert.deepEqual(sequences.shape, [1, 4]);
+    assert.deepEqual([logits.length, scores.length], [3, 3]);
+    assert.deepEqual(logits[2]?.shape, [1, vocabSize]);
+    assert.deepEqual(transitionScores.shape, [1, 3]);
+    assert.deepEqual(Object.keys(others), ["texts"]);
+  });
+
+  it("returns what beams add", async () => {
+    const { sequences, texts, sequenceScores, beamIndices, scores } = await model().generate([text, text], {
+      numBeams: 3,
+      numReturnSequences: 2,
+      returnScores: true,
+    });
+    assert.equal(texts?.length, 4);
+    assert.equal(texts?.[0], spelled);
+    assert.deepEqual(sequenceScores?.shape, [4]);
+    assert.deepEqual(beamIndices?.shape.length, 2);
+    assert.equal(scores[0]?.shape[0], 6);
+    assert.equal(sequences.shape[0], 4);
+    const plain = await model().generate(text, { numBeams: 2 });
+    assert.deepEqual(Object.keys(plain), ["sequences", "texts"]);
+  });
+
+  it("samples the same for the same seed, in every form that it has", async () => {
+    const options = { doSample: true, temperature: 3, numReturnSequences: 4 } as const;
+    const sample = async (seed: number | bigint) =>
+      Buffer.from((await model().generate(text, { ...options, seed })).sequences.data).toString("hex");
+    assert.equal(await sample(7), await sample(7n));
+    assert.equal(await sample(-1), await sample(2n ** 64n - 2n));
+    assert.notEqual(await sample(7), await sample(8));
+  });
+
+  it("ends at a stop string", async () => {
+    const { texts } = await model().generate(text, { stopStrings: ["nonsense", "thousand"] });
+    assert.deepEqual(texts, ["forty-eight thousand"]);
+  });
+
+  it("copies what it is given before it returns", async () => {
+    const inputIds = [[...(model().tokenizer?.encode(text).ids ?? [])]];
+    const eosTokenId = [1];
+    const pending = model().generate({ inputIds }, { eosTokenId });
+    inputIds[0]?.fill(5);
+    eosTokenId.fill(68);
+    assert.deepEqual((await pending).texts, [spelled]);
+  });
+
+  it("reads each option once", async () => {
+    let reads = 0;
+    const options = {
+      get maxNewTokens() {
+        reads++;
+        return reads === 1 ? 2 : "a wrong one";
+      },
+    };
+    const { sequences } = await model().generate(text, options as GenerateOptions);
+    assert.deepEqual([sequences.shape, reads], [[1, 3], 1]);
+  });
+
+  it("rejects with the signal's reason, waiting and running", async () => {
+    const options = { maxNewTokens: 4000, eosTokenId: [] } as const;
+    await assert.rejects(model().generate(text, { signal: AbortSignal.abort(reason) }), isReason);
+    const controller = new AbortController();
+    const { signal } = controller;
+    const calls = [model().generate(text, { ...options, signal }), model().generate(text, { ...options, signal })];
+    setTimeout(() => controller.abort(reason), 20);
+    for (const call of calls) await assert.rejects(call, isReason);
+    assert.deepEqual((await model().generate(text)).texts, [spelled]);
+    await new Promise(setImmediate);
+    assert.equal(getEventListeners(signal, "abort").length, 0);
+  });
+});
+
+describe("a logitsProcessor", () => {
+  const model = useModel();
+
+  it("sees each step, and edits its logits in place", async () => {
+    const { vocabSize, eosTokenId } = model().config;
+    const seen: (readonly [step: number, ids: readonly number[]])[] = [];
+    const kept: LogitsStep[] = [];
+    const { sequences, logits, scores } = await model().generate(text, {
+      returnLogits: true,
+      returnScores: true,
+      logitsProcessor: (step) => {
+        kept.push(step);
+        seen.push([step.step, [...step.sequences.data]]);
+        assert.ok(step.logits instanceof Tensor);
+        assert.deepEqual(step.logits.shape, [1, vocabSize]);
+        if (step.step === 2) step.logits.data.fill(Number.NEGATIVE_INFINITY);
+        if (step.step === 2) step.logits.row(0)[eosTokenId] = 0;
+      },
+    });
+    assert.deepEqual(seen, [
+      [0, [0]],
+      [1, [0, 68]],
+      [2, [0, 68, 9]],
+    ]);
+    assert.deepEqual([...sequences.data], [0, 68, 9, eosTokenId]);
+    assert.ok(logits[2]?.data.every(Number.isFinite), "raw logits stay as they are");
+    assert.equal(scores[2]?.row(0)[eosTokenId], 0);
+    for (const { logits: gone } of kept) {
+      assert.equal(gone.data.length, 0);
+      assert.throws(() => gone.argmax(), { code: "ERR_DISPOSED" });
+    }
+  });
+
+  it("that changes nothing changes nothing", async () => {
+    const every: readonly GenerateOptions[] = [{}, { numBeams: 3 }, { doSample: true, seed: 5, temperature: 2 }];
+    for (const options of every) {
+      const plain = await model().generate([text, "spell number: 7"], options);
+      const same = await model().generate([text, "spell number: 7"], { ...options, logitsProcessor: async () => {} });
+      assert.deepEqual([...same.sequences.data], [...plain.sequences.data]);
+    }
+  });
+
+  it("has batch x numBeams rows", async () => {
+    const shapes = new Set<string>();
+    const logitsProcessor = ({ logits, sequences }: LogitsStep) => {
+      shapes.add(`${logits.shape[0]} ${sequences.shape[0]}`);
+    };
+    await model().generate([text, text], { numBeams: 3, logitsProcessor });
+    await model().generate(text, { doSample: true, numReturnSequences: 4, logitsProcessor });
+    assert.deepEqual([...shapes], ["6 6", "4 4"]);
+  });
+
+  it("is waited for", async () => {
+    let running = 0;
+    await model().generate(text, {
+      maxNewTokens: 3,
+      logitsProcessor: async () => {
+        running++;
+        assert.equal(running, 1);
+        await new Promise((resolve) => setTimeout(resolve, 2));
+        running--;
+      },
+    });
+  });
+
+  it("that throws or rejects makes the call reject with that very error", async () => {
+    const throwing = () => {
+      throw reason;
+    };
+    await assert.rejects(model().generate(text, { logitsProcessor: throwing }), isReason);
+    await assert.rejects(model().generate(text, { logitsProcessor: () => Promise.reject(reason) }), isReason);
+    await assert.rejects(model().stream(text, { logitsProcessor: throwing }).next(), isReason);
+    assert.deepEqual((await model().generate(text)).texts, [spelled]);
+  });
+
+  it("that never ends is left when the signal aborts", async () => {
+    const controller = new AbortController();
+    const call = model().generate(text, {
+      signal: controller.signal,
+      logitsProcessor: () => {
+        setImmediate(() => controller.abort(reason));
+        return new Promise<void>(() => {});
+      },
+    });
+    await assert.rejects(call, isReason);
+  });
+
+  it("that disposes the logits is told so", async () => {
+    const call = model().generate(text, { logitsProcessor: ({ logits }) => logits.dispose() });
+    await assert.rejects(call, {
+      code: "ERR_DISPOSED",
+      message: /logits that hold their data for options.logitsProcessor/,
+    });
+  });
+});
+
+describe("stream", () => {
+  const model = useModel();
+
+  const drain = async (tokens: AsyncIterable<{ readonly tokenId: number; readonly text: string }>) => {
+    const ids: number[] = [];
+    const texts: string[] = [];
+    for await (const { tokenId, text: piece } of tokens) {
+      ids.push(tokenId);
+      texts.push(piece);
+    }
+    return { ids, texts };
+  };
+
+  it("yields generate's tokens, the end included, and pieces of its text", async () => {
+    const { sequences } = await model().generate(text);
+    const { ids, texts } = await drain(model().stream(text));
+    assert.deepEqual(ids, [...sequences.data.subarray(1)]);
+    assert.deepEqual(texts, ["forty", "-", "eight", " thousand", " two", " hundred", " thirteen", ""]);
+  });
+
+  it("begins with the text of the decoder's input", async () => {
+    const input = { text, decoderInputIds: [[68, 9]] };
+    const { texts } = await model().generate(input);
+    const streamed = await drain(model().stream(input));
+    assert.deepEqual(streamed.texts.join(""), texts?.[0]);
+    assert.match(streamed.texts[0] ?? "", /^forty-/);
+  });
+
+  it("yields the raw logits of each token where it is asked for them", async () => {
+    const { logits } = await model().generate(text, { returnLogits: true });
+    let step = 0;
+    for await (const token of model().stream(text, { returnLogits: true })) {
+      assert.deepEqual(token.logits.shape, [1, model().config.vocabSize]);
+      assert.deepEqual(token.logits.data, logits[step++]?.data);
+    }
+    assert.equal(step, logits.length);
+    for await (const token of model().stream(text)) assert.deepEqual(Object.keys(token), ["tokenId", "text"]);
+  });
+
+  it("computes nothing that isn't asked for", async () => {
+    let steps = 0;
+    const stream = model().stream(text, {
+      logitsProcessor: () => {
+        steps++;
+      },
+    });
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    assert.equal(steps, 0);
+    for (const wanted of [1, 2]) {
+      await stream.next();
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      assert.equal(steps, wanted);
+    }
+    await stream.return();
+  });
+
+  it("is done after its last token, after return() and after throw()", async () => {
+    const done = { done: true, value: undefined };
+    const stream = model().stream(text, { maxNewTokens: 1 });
+    assert.equal((await stream.next()).done, false);
+    assert.deepEqual([await stream.next(), await stream.next()], [done, done]);
+    const left = model().stream(text);
+    await left.next();
+    assert.deepEqual([await left.return(), await left.next(), await left.return()], [done, done, done]);
+    const thrown = model().stream(text);
+    await assert.rejects(thrown.throw(reason), isReason);
+    assert.deepEqual(await thrown.next(), done);
+  });
+
+  it("ends a step that runs on return(), at once", async () => {
+    const stream = model().stream(text, { maxNewTokens: 4000, eosTokenId: [] });
+    await stream.next();
+    const pending = stream.next();
+    const returned = stream.return();
+    assert.deepEqual([await pending, await returned], Array(2).fill({ done: true, value: undefined }));
+  });
+
+  it("is left by break and by an error in the loop", async () => {
+    for await (const { tokenId } of model().stream(text)) {
+      assert.equal(tokenId, 68);
+      break;
+    }
+    const loop = async () => {
+      for await (const _ of model().stream(text)) throw reason;
+    };
+    await assert.rejects(loop(), isReason);
+    const stream = model().stream(text);
+    await stream.next();
+    await stream[Symbol.asyncDispose]();
+    assert.equal((await stream.next()).done, true);
+  });
+
+  it("answers several next() in their order", async () => {
+    const stream = model().stream(text);
+    const tokens = await Promise.all([stream.next(), stream.next(), stream.next()]);
+    assert.deepEqual(
+      tokens.map(({ value }) => value?.tokenId),
+      [68, 9, 74],
+    );
+    await stream.return();
+  });
+
+  it("rejects with the signal's reason, before, between and within steps; then it is done", async () => {
+    await assert.rejects(
+      model()
+        .stream(text, { signal: AbortSignal.abort(reason) })
+        .next(),
+      isReason,
+    );
+    const between = new AbortController();
+    const stream = model().stream(text, { signal: between.signal });
+    await stream.next();
+    assert.equal(getEventListeners(between.signal, "abort").length, 0, "nothing listens between steps");
+    between.abort(reason);
+    await assert.rejects(stream.next(), isReason);
+    assert.equal((await stream.next()).done, true);
+    const within = new AbortController();
+    const running = model().stream(text, { signal: within.signal });
+    await running.next();
+    const pending = running.next();
+    within.abort(reason);
+    await assert.rejects(pending, isReason);
+  });
+
+  it("copies what it is given before it returns", async () => {
+    const inputIds = [[...(model().tokenizer?.encode(text).ids ?? [])]];
+    const stream = model().stream({ inputIds });
+    inputIds[0]?.fill(5);
+    assert.equal((await drain(stream)).texts.join(""), spelled);
+  });
+
+  it("runs beside others", async () => {
+    const streams = ["spell number: 7", text, "spell number: 12"].map((input) => drain(model().stream(input)));
+    const texts = (await Promise.all(streams)).map((streamed) => streamed.texts.join(""));
+    assert.deepEqual(texts, ["seven", spelled, "twelve"]);
+  });
+});
+
+describe("a generation that a disposed model leaves", () => {
+  it("rejects with ERR_DISPOSED", async () => {
+    const t5 = await T5ForConditionalGeneration.fromPretrained(demoModel, { device: "cpu", intraOpThreads: 1 });
+    let disposed: Promise<void> | undefined;
+    const call = t5.generate(text, {
+      logitsProcessor: () => {
+        disposed ??= t5.dispose();
+      },
+    });
+    await assert.rejects(call, { name: "T5Error", code: "ERR_DISPOSED" });
+    await disposed;
+  });
+});
