@@ -95,6 +95,7 @@ void Search::continueWith(at::Tensor sequences, const at::Tensor& rows) {
 GenerateResult Search::finish() {
   GenerateResult result;
   complete(result);
+  if (!options_.returnScores && !options_.returnLogits) result.beamIndices.reset();
   result.sequences = owned(std::move(result.sequences), at::kInt);
   for (at::Tensor& step : logits_) result.logits.push_back(owned(std::move(step), at::kFloat));
   for (at::Tensor& step : scores_) result.scores.push_back(owned(std::move(step), at::kFloat));
