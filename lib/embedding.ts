@@ -72,11 +72,12 @@ function textBatches(
 ): readonly Source[] | undefined {
   if (texts.length <= batchSize || Object.values(others).some((value) => value !== undefined)) return undefined;
   checkRows(texts.length, model);
+  for (const [index, text] of texts.entries()) {
+    if (typeof text !== "string") throw expected("a string", `text[${index}]`, text);
+  }
   const batches: Source[] = [];
   for (let begin = 0; begin < texts.length; begin += batchSize) {
-    // Messages count texts from the first one.
-    const name = begin === 0 ? "text" : `text.slice(${begin})`;
-    const { mask, ...source } = encodeTexts(texts.slice(begin, begin + batchSize), name, model);
+    const { mask, ...source } = encodeTexts(texts.slice(begin, begin + batchSize), `text from ${begin} on`, model);
     batches.push(nativeSource({ source, attentionMask: mask }));
   }
   return batches;

@@ -1,4 +1,5 @@
 // A head: a TorchScript module of the user's that reads hidden states on the device.
+import { Stats } from "node:fs";
 import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -63,9 +64,9 @@ export async function loadHead(call: Call, path: unknown, options: unknown): Pro
   const file = call.read(() => resolve(filePath(path)));
   const found = await stat(file).catch((cause: unknown) => cause);
   call.read(() => {
-    if (typeof found === "object" && found !== null && "isFile" in found) return;
+    if (found instanceof Stats && found.isFile()) return;
     const message = `Expected a TorchScript file for path but found none at ${JSON.stringify(file)}`;
-    throw new T5Error("ERR_MODEL_NOT_FOUND", message, { cause: found });
+    throw new T5Error("ERR_MODEL_NOT_FOUND", message, found instanceof Error ? { cause: found } : {});
   });
   const native = await call.run(
     signal,
