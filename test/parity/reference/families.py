@@ -10,6 +10,7 @@ import torch
 from t5_export.tracing import read_archive
 from torch import nn
 from transformers import (
+    GenerationConfig,
     MT5Config,
     MT5ForConditionalGeneration,
     PreTrainedConfig,
@@ -127,6 +128,8 @@ def load_exported(directory: Path) -> PreTrainedModel:
     archive = read_archive(directory / "model.pt")
     weights = {name.removeprefix("model."): tensor for name, tensor in archive.state_dict().items()}
     model = model_class.from_pretrained(None, config=config_class.from_pretrained(directory), state_dict=weights)
+    if (directory / "generation_config.json").is_file():
+        model.generation_config = GenerationConfig.from_pretrained(directory)
     # The archive's own memory: MKL's last bits depend on where a matrix lies, and the archive says where it lay.
     for name, parameter in model.named_parameters():
         parameter.data = weights[name]
