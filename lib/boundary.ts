@@ -173,6 +173,7 @@ export interface NativeGenerationOptions {
   readonly minNewTokens: number;
   /** Possibly none. */
   readonly eosTokenIds: Int32Array;
+  /** What fills a sequence that ended before others; -1: nothing, it goes on with them. */
   readonly padTokenId: number;
   readonly numBeams: number;
   readonly numReturnSequences: number;

@@ -44,7 +44,7 @@ const SAMPLING = [
   ["etaCutoff", 0],
 ] as const satisfies readonly (readonly [SettingName, number | undefined])[];
 
-/** No pad id: nothing is ever padded where nothing ends a sequence early. */
+/** What ends early isn't padded: it goes on with the others. */
 const NO_PADDING = -1;
 
 /** Throws ERR_INVALID_ARGUMENT for options that contradict each other, the file or the input. */
@@ -71,7 +71,7 @@ export function mergeSettings(
   return {
     ...lengths,
     eosTokenIds,
-    padTokenId: both.padTokenId ?? eosTokenIds[0] ?? NO_PADDING,
+    padTokenId: padding(caller, both),
     numBeams,
     numReturnSequences,
     lengthPenalty: both.lengthPenalty ?? DEFAULTS.neutralFactor,
@@ -158,6 +158,12 @@ function checkForced({ suppressTokens, forcedBosTokenId, forcedEosTokenId }: Set
   if (forcedEosTokenId?.every((id) => suppressTokens.includes(id))) {
     throw refused("an id that suppressTokens lacks", "options.forcedEosTokenId", forcedEosTokenId.join(", "));
   }
+}
+
+/** Hugging Face pads what ended before others where there are end ids, or an empty list of them, and not where there is none. */
+function padding(caller: Settings, { eosTokenId, padTokenId }: Settings): number {
+  const usual = eosTokenId && (padTokenId ?? eosTokenId[0]);
+  return caller.padTokenId ?? usual ?? NO_PADDING;
 }
 
 type Lengths = Pick<NativeGenerationOptions, "maxLength" | "minLength" | "minNewTokens">;

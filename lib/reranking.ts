@@ -66,7 +66,7 @@ export async function rerank(
   const { signal, batchSize, topN } = plan;
   throwIfAborted(signal);
   const iterator = call.read(() => iteratorOf(documents));
-  let ranked: readonly RankedDocument[] = [];
+  let ranked: RankedDocument[] = [];
   let read = 0;
   let isDone = false;
   try {
@@ -81,9 +81,11 @@ export async function rerank(
       if (batch.length === 0) break;
       const judged = await judge(call, plan, batch, read);
       read += batch.length;
-      ranked = [...ranked, ...judged].sort(byRelevance).slice(0, topN);
+      ranked.push(...judged);
+      // Now and then, as sorting after every batch would take longer than the model.
+      if (ranked.length > 2 * topN + batchSize) ranked = best(ranked, topN);
     }
-    return ranked;
+    return best(ranked, topN);
   } catch (thrown) {
     if (!isDone) close(iterator);
     throw thrown;
@@ -214,6 +216,6 @@ function readRequest(
   };
 }
 
-function byRelevance(a: RankedDocument, b: RankedDocument): number {
-  return b.probability - a.probability || a.index - b.index;
+function best(ranked: readonly RankedDocument[], count: number): RankedDocument[] {
+  return ranked.toSorted((a, b) => b.probability - a.probability || a.index - b.index).slice(0, count);
 }

@@ -82,6 +82,8 @@ describe("the defaults of generate", () => {
     assert.equal(merge({}).padTokenId, 0);
     assert.equal(merge({}, { eos_token_id: [7, 8] }).padTokenId, 7);
     assert.equal(merge({ padTokenId: 3 }).padTokenId, 3);
+    assert.equal(merge({ eosTokenId: [] }).padTokenId, 0, "a stop string may end a row before others");
+    assert.equal(merge({}, { pad_token_id: 0 }).padTokenId, -1, "Hugging Face pads nothing without an end id");
   });
 
   it("start with the file's decoder start id, else its bos id", () => {
