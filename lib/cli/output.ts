@@ -6,7 +6,9 @@ import { EXIT } from "./command.js";
 for (const stream of [stdout, stderr]) {
   stream.on("error", (error: NodeJS.ErrnoException) => {
     if (error.code === "EPIPE") exit(EXIT.ok);
-    throw error;
+    // Nothing more can be said where standard error itself fails.
+    if (stream === stdout) stderr.write(`torch-t5: ${error.message}\n`);
+    exit(EXIT.failure);
   });
 }
 

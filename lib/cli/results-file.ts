@@ -1,5 +1,5 @@
 // A file of results, one line each, that grows at its end alone: whatever ends the program, what was written stays.
-import { type FileHandle, open } from "node:fs/promises";
+import { type FileHandle, open, stat } from "node:fs/promises";
 import { UsageError } from "./command.js";
 import { type Line, readLines } from "./lines.js";
 
@@ -22,8 +22,9 @@ export class ResultsFile {
   /** Opens a file to go on at its end, or to begin anew. Nothing of it is lost yet. Throws UsageError. */
   static async open(path: string, isOverwritten: boolean): Promise<ResultsFile> {
     try {
-      const handle = await open(path, "a+");
-      return new ResultsFile(path, handle, (await handle.stat()).isFile(), isOverwritten);
+      // Opened for reading as well, a pipe would never tell that its reader has gone.
+      const isRegular = (await stat(path).catch(() => undefined))?.isFile() ?? true;
+      return new ResultsFile(path, await open(path, isRegular ? "a+" : "a"), isRegular, isOverwritten);
     } catch (error) {
       const { code = "an error" } = error as NodeJS.ErrnoException;
       throw new UsageError(

@@ -2,9 +2,10 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { torchT5 } from "../support/cli.js";
+import { program, torchT5 } from "../support/cli.js";
 import { withDirectory } from "../support/directory.js";
 import { useModel } from "../support/model.js";
+import { runToEnd } from "../support/program.js";
 import { Running } from "../support/running.js";
 import { onTerminal } from "../support/terminal.js";
 
@@ -139,6 +140,22 @@ describe("torch-t5 score", () => {
     running.child.stdout.destroy();
     assert.deepEqual(await running.ended, { code: 0, signal: null });
     assert.equal(running.stderr, "");
+  });
+
+  // Other systems have no file that is always full.
+  const onLinux = process.platform === "linux" ? it : () => {};
+  onLinux("tells in one line that there is no room for its results", async () => {
+    await withDirectory(async (directory) => {
+      const input = join(directory, "in.jsonl");
+      writeFileSync(input, linesOf(items));
+      const score = [process.execPath, program, "score", "--input", input, ...cpu];
+      const redirected = await runToEnd("sh", ["-c", '"$@" > /dev/full', "sh", ...score]);
+      const written = await runToEnd(process.execPath, [...score.slice(1), "--output", "/dev/full"]);
+      for (const { code, stderr } of [redirected, written]) {
+        assert.equal(code, 1);
+        assert.match(stderr, /^torch-t5: ENOSPC: [^\n]*\n$/);
+      }
+    });
   });
 
   it("shows a progress bar on a terminal, and takes it away", async () => {
