@@ -3,7 +3,7 @@ import { type IdMatrix, startRows } from "./batch.js";
 import type { NativeGenerateRequest } from "./boundary.js";
 import type { ModelHandle } from "./call.js";
 import { checkSignal, readOptions } from "./call-options.js";
-import { type EncoderInput, EncoderOutput, readSource, type Source } from "./encoder-output.js";
+import { type CheckedSource, EncoderOutput, readSource, type Source } from "./encoder-output.js";
 import { readFileSettings, refuseMissing } from "./generation-config.js";
 import { type CallerSettings, mergeSettings } from "./generation-merging.js";
 import type { LogitsProcessor } from "./generation-options.js";
@@ -36,10 +36,7 @@ export interface DecoderPrompt {
 }
 
 /** What `generate` and `stream` take. */
-export type GenerateInput =
-  | Source
-  | EncoderInput
-  | ((TextSource | IdSource | EncodedSource | EncoderOutputSource) & DecoderPrompt);
+export type GenerateInput = Source | ((TextSource | IdSource | EncodedSource | EncoderOutputSource) & DecoderPrompt);
 
 /** A generation that is ready to start. */
 export interface Generation {
@@ -85,7 +82,7 @@ export function readGeneration(
   const { vocabSize } = model.config;
   const file = readFileSettings(model.generationConfig, vocabSize);
   const startId = file.decoderStartTokenId ?? model.config.decoderStartTokenId;
-  const { batch, source, decoderInputIds } = readInput(input, model);
+  const { batch, native: source, decoderInputIds } = readInput(input, model);
   const prompt = beginWith(startId, decoderInputIds, batch);
   const options = mergeSettings(settings, file, {
     batch,
@@ -97,32 +94,32 @@ export function readGeneration(
   return { request: { source, targetLength: prompt.length, decoderInputIds: prompt.data, options }, processor };
 }
 
-interface GivenInput {
-  readonly batch: number;
-  readonly source: NativeGenerateRequest["source"];
+interface GivenInput extends CheckedSource {
   readonly decoderInputIds: IdMatrix | undefined;
 }
 
 function readInput(input: unknown, model: ModelHandle): GivenInput {
-  if (EncoderOutput.is(input)) {
-    const { batch, native } = readSource(input, "input", model);
-    return { batch, source: native, decoderInputIds: undefined };
-  }
+  if (EncoderOutput.is(input)) return { ...readSource(input, "input", model), decoderInputIds: undefined };
   const fields = readFields(input, "input", INPUT);
+  const source = readFieldsSource(fields, model);
+  if (fields.decoderInputIds === undefined) return { ...source, decoderInputIds: undefined };
+  const decoderInputIds = readIds(fields.decoderInputIds, "decoderInputIds", model.config.vocabSize);
+  checkBatch(decoderInputIds.batch, source.batch, "decoderInputIds");
+  return { ...source, decoderInputIds };
+}
+
+function readFieldsSource(
+  fields: Readonly<Partial<Record<(typeof INPUT)[number], unknown>>>,
+  model: ModelHandle,
+): CheckedSource {
   const { encoderOutput } = fields;
-  let source: NativeGenerateRequest["source"];
   if (encoderOutput === undefined) {
-    source = nativeSource(readSourceIds(fields, model, "input"));
-  } else {
-    for (const name of SOURCE_FIELDS) refuseBoth(fields, "encoderOutput", name, "input");
-    if (!EncoderOutput.is(encoderOutput)) throw expected("an EncoderOutput", "encoderOutput", encoderOutput);
-    source = encoderOutput.nativeFor(model, "encoderOutput");
+    const native = nativeSource(readSourceIds(fields, model, "input"));
+    return { batch: native.batch, native };
   }
-  const batch = EncoderOutput.is(encoderOutput) ? encoderOutput.batch : "batch" in source ? source.batch : 0;
-  if (fields.decoderInputIds === undefined) return { batch, source, decoderInputIds: undefined };
-  const ids = readIds(fields.decoderInputIds, "decoderInputIds", model.config.vocabSize);
-  checkBatch(ids.batch, batch, "decoderInputIds");
-  return { batch, source, decoderInputIds: ids };
+  for (const name of SOURCE_FIELDS) refuseBoth(fields, "encoderOutput", name, "input");
+  if (!EncoderOutput.is(encoderOutput)) throw expected("an EncoderOutput", "encoderOutput", encoderOutput);
+  return readSource(encoderOutput, "encoderOutput", model);
 }
 
 /** The decoder's input: Hugging Face's `_prepare_decoder_input_ids_for_generation`. */
