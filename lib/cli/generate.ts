@@ -79,10 +79,17 @@ interface Answer {
   readonly transitionScores?: readonly (readonly number[])[];
 }
 
+/** What tells where a sequence ends; undefined and null where nothing is said. */
+interface Padding {
+  readonly eosTokenId?: unknown;
+  readonly padTokenId?: unknown;
+  readonly stopStrings?: unknown;
+}
+
 /** Whether there is one answer per text, made one token after the other. */
 function isOneAnswer({ generationConfig }: T5ForConditionalGeneration, options: GenerateOptions): boolean {
-  const { numBeams = 1, numReturnSequences = 1 } = { ...generationConfig, ...options };
-  return numBeams === 1 && numReturnSequences === 1;
+  const { numBeams, numReturnSequences } = { ...generationConfig, ...options };
+  return (numBeams ?? 1) === 1 && (numReturnSequences ?? 1) === 1;
 }
 
 async function stream(
@@ -105,15 +112,16 @@ async function generate(
   const result = await t5.generate(batch, options);
   const rows = result.sequences.shape[0] ?? 0;
   const perText = rows / batch.length;
+  const padding = { ...t5.config, ...t5.generationConfig, ...options };
   return batch.map((text, index) => {
     const own = Array.from({ length: perText }, (_, answer) => index * perText + answer);
-    return { text, ...answerOf(result, own, t5.generationConfig.padTokenId ?? t5.config.padTokenId) };
+    return { text, ...answerOf(result, own, padding) };
   });
 }
 
-function answerOf(result: GenerateResult, rows: readonly number[], padTokenId: unknown): Omit<Answer, "text"> {
+function answerOf(result: GenerateResult, rows: readonly number[], padding: Padding): Omit<Answer, "text"> {
   const { sequenceScores, transitionScores } = result;
-  const sequences = rows.map((row) => withoutPadding(result.sequences.row(row), padTokenId));
+  const sequences = rows.map((row) => withoutPadding(result.sequences.row(row), padding));
   return {
     sequences,
     texts: rows.map((row) => result.texts?.[row] ?? ""),
@@ -127,8 +135,12 @@ function answerOf(result: GenerateResult, rows: readonly number[], padTokenId: u
 }
 
 /** What is behind the end of a sequence says how long others are, and nothing about this one. */
-function withoutPadding(row: Int32Array, padTokenId: unknown): readonly number[] {
-  const length = row.findLastIndex((id) => id !== padTokenId) + 1;
+function withoutPadding(row: Int32Array, { eosTokenId, padTokenId, stopStrings }: Padding): readonly number[] {
+  const ends = [eosTokenId].flat();
+  const end = row.findIndex((id, index) => index > 0 && ends.includes(id));
+  if (end !== -1) return [...row.subarray(0, end + 1)];
+  // A stop string ends a sequence without an id that tells where.
+  const length = stopStrings ? row.findLastIndex((id) => id !== padTokenId) + 1 : row.length;
   return [...row.subarray(0, Math.max(1, length))];
 }
 

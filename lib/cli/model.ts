@@ -9,13 +9,17 @@ export interface ModelValues {
   readonly threads?: string | undefined;
 }
 
-/** Loads the model that a command line names, runs `use` on it, and frees it. */
+/** Loads the model that a command line names, runs `use` on it, and frees it. Rejects where it can't read text. */
 export async function withModel<Result>(
   values: ModelValues,
   use: (t5: T5ForConditionalGeneration) => Promise<Result>,
 ): Promise<Result> {
-  const t5 = await T5ForConditionalGeneration.fromPretrained(values.model ?? demoModel, loadOptions(values));
+  const directory = values.model ?? demoModel;
+  const t5 = await T5ForConditionalGeneration.fromPretrained(directory, loadOptions(values));
   try {
+    if (t5.tokenizer === undefined) {
+      throw new Error(`Expected a model with a tokenizer for --model but received ${JSON.stringify(directory)}`);
+    }
     return await use(t5);
   } finally {
     await t5.dispose();

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { program, torchT5 } from "../support/cli.js";
-import { withDirectory } from "../support/directory.js";
+import { withDirectory, withModelCopy } from "../support/directory.js";
 
 const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
   readonly version: string;
@@ -76,6 +76,9 @@ describe("torch-t5", () => {
     [["logits", "a", "--model", "/nonexistent"], "ERR_MODEL_NOT_FOUND"],
     [["logits", "a", "--device", "gpu"], "ERR_INVALID_ARGUMENT"],
     [["logits", "a", "--device", "cuda:9999"], "ERR_DEVICE_UNAVAILABLE"],
+    [["generate", "a", "--model", "/nonexistent"], "ERR_MODEL_NOT_FOUND"],
+    [["embed", "a", "--device", "cuda:9999"], "ERR_DEVICE_UNAVAILABLE"],
+    [["score", "--model", "/nonexistent"], "ERR_MODEL_NOT_FOUND"],
     [["verify", "/nonexistent"], "ERR_MODEL_NOT_FOUND"],
   ];
   for (const [args, code] of failing) {
@@ -85,6 +88,27 @@ describe("torch-t5", () => {
       assert.match(finished.stderr, new RegExp(`^torch-t5: [^\\n]* \\(${code}\\)\\n$`));
     });
   }
+
+  it("needs a model with a tokenizer for every command that reads text", async () => {
+    await withModelCopy(async (directory) => {
+      const path = join(directory, "manifest.json");
+      const { files, ...manifest } = JSON.parse(readFileSync(path, "utf8"));
+      const kept = Object.entries(files).filter(([name]) => !name.startsWith("tokenizer"));
+      writeFileSync(path, JSON.stringify({ ...manifest, files: Object.fromEntries(kept) }));
+      for (const name of ["tokenizer.json", "tokenizer_config.json"]) rmSync(join(directory, name));
+      for (const args of [
+        ["logits", "a"],
+        ["generate", "a"],
+        ["score", "--skip-invalid"],
+        ["rerank"],
+        ["embed", "a"],
+      ]) {
+        const { code, stdout, stderr } = await torchT5([...args, "--model", directory], { input: "{}\n" });
+        const told = `torch-t5: Expected a model with a tokenizer for --model but received ${JSON.stringify(directory)}\n`;
+        assert.deepEqual([code, stdout, stderr], [1, "", told]);
+      }
+    });
+  });
 
   it("says what to run when Python can't export", async () => {
     await withDirectory(async (directory) => {
