@@ -69,7 +69,7 @@ GenerationOptions toOptions(const Napi::Object& options) {
       .minLength = integer(options, "minLength"),
       .minNewTokens = integer(options, "minNewTokens"),
       .eosTokenIds = ids(options, "eosTokenIds"),
-      .padTokenId = integer(options, "padTokenId"),
+      .padTokenId = integer(options, "padTokenId", kInt32Max, /*lowest=*/-1),
       .numBeams = integer(options, "numBeams"),
       .numReturnSequences = integer(options, "numReturnSequences"),
       .lengthPenalty = number(options, "lengthPenalty"),

@@ -13,11 +13,11 @@ Error expected(const std::string& what, const std::string& name) {
 
 }  // namespace
 
-std::int64_t toInteger(const Napi::Value& value, const std::string& name, double highest) {
+std::int64_t toInteger(const Napi::Value& value, const std::string& name, double highest, double lowest) {
   if (!value.IsNumber()) throw expected("an integer", name);
   const double number = value.As<Napi::Number>().DoubleValue();
-  const bool valid = number >= 0 && number <= highest && std::trunc(number) == number;
-  if (!valid) throw expected("an integer of at least 0", name);
+  const bool valid = number >= lowest && number <= highest && std::trunc(number) == number;
+  if (!valid) throw expected("an integer of at least " + std::to_string(static_cast<std::int64_t>(lowest)), name);
   return static_cast<std::int64_t>(number);
 }
 
@@ -26,8 +26,8 @@ Napi::Object toObject(const Napi::Value& value, const std::string& name) {
   return value.As<Napi::Object>();
 }
 
-std::int64_t integer(const Napi::Object& object, const char* name, double highest) {
-  return toInteger(object.Get(name), name, highest);
+std::int64_t integer(const Napi::Object& object, const char* name, double highest, double lowest) {
+  return toInteger(object.Get(name), name, highest, lowest);
 }
 
 double number(const Napi::Object& object, const char* name) {

@@ -15,11 +15,11 @@ namespace torch_t5 {
 constexpr double kInt32Max = std::numeric_limits<std::int32_t>::max();
 constexpr double kLargestSafeInteger = 9007199254740991.0;
 
-std::int64_t toInteger(const Napi::Value& value, const std::string& name, double highest);
+std::int64_t toInteger(const Napi::Value& value, const std::string& name, double highest, double lowest = 0);
 Napi::Object toObject(const Napi::Value& value, const std::string& name);
 
-/// An integer from 0 to `highest`.
-std::int64_t integer(const Napi::Object& object, const char* name, double highest = kInt32Max);
+/// An integer from `lowest` to `highest`.
+std::int64_t integer(const Napi::Object& object, const char* name, double highest = kInt32Max, double lowest = 0);
 double number(const Napi::Object& object, const char* name);
 std::optional<double> optionalNumber(const Napi::Object& object, const char* name);
 std::string string(const Napi::Object& object, const char* name);

@@ -26,7 +26,7 @@ struct GenerationOptions {
   std::int64_t minLength = 0;
   std::int64_t minNewTokens = 0;
   std::vector<std::int32_t> eosTokenIds;  // possibly none
-  std::int64_t padTokenId = 0;
+  std::int64_t padTokenId = 0;  // what fills a sequence that ended before others; -1: nothing, it goes on with them
 
   std::int64_t numBeams = 1;
   std::int64_t numReturnSequences = 1;

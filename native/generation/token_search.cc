@@ -15,7 +15,7 @@ TokenSearch::TokenSearch(const SearchStart& start)
 
 void TokenSearch::select(const at::Tensor& scores) {
   at::Tensor tokens = options().doSample ? sample(scores, 1).squeeze(1) : at::argmax(scores, -1);
-  if (!options().eosTokenIds.empty()) tokens = tokens * unfinished_ + options().padTokenId * (1 - unfinished_);
+  if (options().padTokenId >= 0) tokens = tokens * unfinished_ + options().padTokenId * (1 - unfinished_);
   continueWith(at::cat({sequences(), tokens.unsqueeze(1)}, -1));
   unfinished_ = unfinished_ * isComplete(sequences()).logical_not();
   if (!unfinished_.any().item<bool>()) end();

@@ -9,7 +9,7 @@
 #include "engine/cancellation.h"
 #include "engine/scripted/cancellation_points.h"
 #include "engine/scripted/device_constants.h"
-#include "engine/scripted/row_products.h"
+#include "engine/scripted/shared_products.h"
 
 namespace torch_t5 {
 namespace {
@@ -65,7 +65,7 @@ std::shared_ptr<Graph> prepare(const torch::jit::Module& module, const std::stri
   WeightBinder(*graph, tensors).bind(module);
   torch::jit::EliminateDeadCode(graph);
   insertCancellationPoints(*graph);
-  if (tensors.device().is_cpu()) parallelizeRowProducts(*graph);
+  if (tensors.device().is_cpu()) shareProductsAmongThreads(*graph);
   return graph;
 }
 

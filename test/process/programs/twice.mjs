@@ -32,6 +32,7 @@ const { logits } = await model.forward({
   decoderInputIds: Int32Array.from(short.decoderInputIds[0]),
   topK: 0,
   hiddenStates: false,
+  loss: false,
 });
 const again = (await t5.forward(short)).logits.data;
 const equal = [logits.data, again].map((data) => Buffer.from(data.buffer).equals(Buffer.from(expected.buffer)));
