@@ -91,12 +91,11 @@ function assertExpected(error: unknown): void {
   assert.match(error.message, /^Expected /);
 }
 
-function assertGenerated({ sequences }: GenerateResult, options: { readonly [name: string]: unknown }): void {
+function assertGenerated({ sequences }: GenerateResult): void {
   const [rows = 0, columns = 0] = sequences.shape;
   assert.ok(rows > 0 && columns > 1);
   assert.equal(sequences.data.length, rows * columns);
   for (const token of sequences.data) assert.ok(token >= -1 && token < VOCAB_SIZE, `id ${token}`);
-  if (typeof options.maxLength === "number") assert.ok(columns <= options.maxLength);
 }
 
 describe("generation, given anything at all,", () => {
@@ -107,13 +106,13 @@ describe("generation, given anything at all,", () => {
     let resolved = 0;
     await fc.assert(
       fc.asyncProperty(inputs, someOptions, async (input, options) => {
-        try {
-          const signal = AbortSignal.timeout(PATIENCE_MS);
-          assertGenerated(await model().generate(input as never, { signal, ...options } as never), options);
-          resolved++;
-        } catch (error) {
-          assertExpected(error);
-        }
+        const signal = AbortSignal.timeout(PATIENCE_MS);
+        const result = await model()
+          .generate(input as never, { signal, ...options } as never)
+          .catch(assertExpected);
+        if (result === undefined) return;
+        assertGenerated(result);
+        resolved++;
       }),
       { numRuns: RUNS },
     );

@@ -23,7 +23,13 @@ describe("resident memory over five hundred generations", () => {
 });
 
 describe("a process that generates", () => {
-  for (const call of ["generate", "generate with a processor", "stream", "session"]) {
+  for (const call of [
+    "generate",
+    "generate with a processor",
+    "stream",
+    "the steps of a session",
+    "short generations",
+  ]) {
     it(`exits with its own code during ${call}`, async () => {
       const ended = await runProgram(program("end-while-generating"), ["exit", call]);
       assert.deepEqual({ code: ended.code, signal: ended.signal }, { code: 7, signal: null }, ended.stderr);
@@ -38,7 +44,7 @@ describe("a process that generates", () => {
     it(`survives workers that are terminated during ${call}`, async () => {
       const ended = await runProgram(program("end-while-generating"), ["terminate", call]);
       assert.deepEqual({ code: ended.code, signal: ended.signal }, { code: 0, signal: null }, ended.stderr);
-      assert.deepEqual(JSON.parse(ended.stdout), { rounds: 3 });
+      assert.deepEqual(JSON.parse(ended.stdout), { rounds: 16 });
     });
   }
 });

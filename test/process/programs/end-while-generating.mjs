@@ -1,42 +1,59 @@
 // Ends the process, or a worker, in the way that the arguments name, while the call that they name is under way.
 import { once } from "node:events";
+import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 import { load, short } from "./shared.mjs";
 
-const ROUNDS = 3;
+/** Each lets the call run on for a millisecond longer: it is terminated in the middle of a step, and between two. */
+const ROUNDS = 16;
 const rows = { inputIds: Array.from({ length: 48 }, () => [5, 6, 7, 8, 9, 10, 1]) };
 const row = { inputIds: [[5, 6, 7, 8, 9, 10, 1]] };
 /** Far more steps than there is time for. */
 const endless = { maxNewTokens: 100_000, eosTokenId: [] };
 
-/** Each starts a call that runs on, and resolves once it is under way. */
+/** What is going on without end; each calls `started` once it is. */
 const calls = {
-  generate: (t5) => {
-    t5.generate(rows, { ...endless, numBeams: 3 }).catch(() => {});
-    return new Promise((resolve) => setTimeout(resolve, 100));
+  generate: async (t5, started) => {
+    const call = t5.generate(rows, { ...endless, numBeams: 3 });
+    // Nothing tells of its first step.
+    await setTimeout(100);
+    started();
+    await call;
   },
-  "generate with a processor": (t5) =>
-    new Promise((resolve) => {
-      const logitsProcessor = ({ step }) => {
-        if (step === 3) resolve();
-      };
-      t5.generate(rows, { ...endless, logitsProcessor }).catch(() => {});
+  "generate with a processor": (t5, started) =>
+    t5.generate(row, {
+      ...endless,
+      logitsProcessor: ({ step }) => {
+        if (step === 3) started();
+      },
     }),
-  stream: (t5) =>
-    new Promise((resolve) => {
-      (async () => {
-        for await (const { tokenId } of t5.stream(row, endless)) resolve(tokenId);
-      })().catch(() => {});
-    }),
-  session: async (t5) => {
-    const encoded = await t5.encode(rows);
-    const session = encoded.startDecoding();
-    const start = Array.from({ length: 48 }, () => [0]);
-    await session.step(start);
-    session.step(start).catch(() => {});
+  stream: async (t5, started) => {
+    let count = 0;
+    for await (const { tokenId } of t5.stream(row, { ...endless, returnLogits: true })) {
+      if (tokenId >= 0 && ++count === 3) started();
+    }
+  },
+  "the steps of a session": async (t5, started) => {
+    const session = (await t5.encode(row)).startDecoding();
+    for (let count = 1; ; count++) {
+      await session.step([[5]]);
+      if (count === 3) started();
+    }
+  },
+  "short generations": async (t5, started) => {
+    for (let count = 1; ; count++) {
+      await t5.generate(row, { maxNewTokens: 2, returnLogits: true });
+      if (count === 3) started();
+    }
   },
 };
+
+/** Resolves once the call is under way; what becomes of it is nobody's business. */
+const begin = (t5, call) =>
+  new Promise((resolve) => {
+    calls[call](t5, resolve).catch(() => {});
+  });
 
 if (isMainThread) {
   const [, , way, call] = process.argv;
@@ -45,13 +62,14 @@ if (isMainThread) {
     for (let round = 0; round < ROUNDS; round++) {
       const worker = new Worker(fileURLToPath(import.meta.url), { workerData: call });
       await once(worker, "message");
+      await setTimeout(round);
       await worker.terminate();
       await t5.generate(short);
     }
     await t5.dispose();
     console.log(JSON.stringify({ rounds: ROUNDS }));
   } else {
-    await calls[call](t5);
+    await begin(t5, call);
     if (way === "exit") process.exit(7);
     if (way === "throw") {
       setImmediate(() => {
@@ -60,6 +78,6 @@ if (isMainThread) {
     }
   }
 } else {
-  await calls[workerData](await load());
+  await begin(await load(), workerData);
   parentPort.postMessage("running");
 }
