@@ -34,6 +34,7 @@ function describeProgram(name: string, title: string, args: readonly string[] = 
 }
 
 describeProgram("engine_test", "the scripted engine, without Node", [join(demoModel, "model.pt")]);
+describeProgram("shared_products_test", "products shared among threads");
 describeProgram("inference_thread_test", "the inference thread");
 for (const sanitizer of ["address", "thread"]) {
   const name = `inference_thread_test_${sanitizer}`;

@@ -1,0 +1,116 @@
+// Products shared among threads, against libtorch's own `linear`: bits against bits.
+#include "engine/scripted/shared_products.h"
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <c10/core/InferenceMode.h>
+#include <torch/csrc/jit/ir/irparser.h>
+#include <torch/csrc/jit/runtime/interpreter.h>
+
+#include <array>
+#include <cstring>
+
+#include "harness.h"
+
+namespace torch_t5 {
+namespace {
+
+using test::expect;
+
+constexpr const char* kLinear = R"(
+graph(%input : Tensor, %weight : Tensor):
+  %none : NoneType = prim::Constant()
+  %result : Tensor = aten::linear(%input, %weight, %none)
+  return (%result))";
+
+/// `aten::linear` as the engine runs it.
+class SharedLinear {
+ public:
+  SharedLinear() {
+    torch::jit::parseIR(kLinear, graph_.get());
+    shareProductsAmongThreads(*graph_);
+    code_ = torch::jit::Code(graph_, "linear");
+  }
+
+  at::Tensor operator()(const at::Tensor& input, const at::Tensor& weight) const {
+    torch::jit::Stack stack{input, weight};
+    torch::jit::InterpreterState(code_).run(stack);
+    return stack.at(0).toTensor();
+  }
+
+  bool isReplaced() const {
+    for (const torch::jit::Node* node : graph_->nodes()) {
+      if (node->kind() == c10::Symbol::fromQualString("aten::linear")) return false;
+    }
+    return true;
+  }
+
+ private:
+  std::shared_ptr<torch::jit::Graph> graph_ = std::make_shared<torch::jit::Graph>();
+  torch::jit::Code code_;
+};
+
+/// A contiguous matrix that begins `bytes` behind a 64-byte boundary.
+at::Tensor matrixAt(std::int64_t rows, std::int64_t columns, std::int64_t bytes) {
+  const std::int64_t skipped = bytes / static_cast<std::int64_t>(sizeof(float));
+  return at::randn({skipped + rows * columns}).narrow(0, skipped, rows * columns).view({rows, columns});
+}
+
+void expectSameBits(const at::Tensor& received, const at::Tensor& expected, const std::string& where) {
+  expect(received.sizes() == expected.sizes() && received.is_contiguous(), "the shape of linear's result " + where);
+  expect(std::memcmp(received.const_data_ptr(), expected.const_data_ptr(), expected.nbytes()) == 0,
+         "linear's bits " + where);
+}
+
+/// The first product of a kind proves the others: so others of that kind are looked at, with other numbers.
+void haveLinearsBits(std::span<char*>) {
+  const c10::InferenceMode inferenceMode;
+  const SharedLinear shared;
+  expect(shared.isReplaced(), "no aten::linear left in the graph");
+  constexpr std::array<std::array<std::int64_t, 2>, 5> kSizes{
+      {{512, 512}, {2048, 512}, {512, 2048}, {1000, 300}, {16449, 64}}};
+  for (const int threads : {2, 3}) {
+    at::set_num_threads(threads);
+    for (const auto& [rows, columns] : kSizes) {
+      for (const std::int64_t misalignment : {0, 4, 16, 40}) {
+        for (const std::int64_t inputRows : {1, 2, 3, 5, 8, 32, 100, 200}) {
+          for (int repetition = 0; repetition < 3; ++repetition) {
+            const at::Tensor weight = matrixAt(rows, columns, misalignment);
+            const at::Tensor input = at::randn({inputRows, 1, columns});
+            expectSameBits(shared(input, weight), at::linear(input, weight),
+                           "of " + std::to_string(inputRows) + " rows with " + std::to_string(rows) + " x " +
+                               std::to_string(columns) + ", " + std::to_string(misalignment) + " bytes off, on " +
+                               std::to_string(threads) + " threads, repetition " + std::to_string(repetition));
+          }
+        }
+      }
+    }
+  }
+}
+
+void leaveOtherInputsToLinear(std::span<char*>) {
+  const c10::InferenceMode inferenceMode;
+  const SharedLinear shared;
+  at::set_num_threads(2);
+  const at::Tensor weight = at::randn({512, 512});
+  for (const at::Tensor& input : {at::randn({512}), at::randn({2, 3, 512}), at::randn({512, 4}).t(),
+                                  at::empty({0, 512}), at::randn({1, 1, 1, 512})}) {
+    expectSameBits(shared(input, weight).contiguous(), at::linear(input, weight).contiguous(), "of another input");
+    const at::Tensor transposed = weight.t();
+    expectSameBits(shared(input, transposed).contiguous(), at::linear(input, transposed).contiguous(),
+                   "with a transposed matrix");
+  }
+  expect(at::equal(shared(at::ones({1, 512}, at::kDouble), weight.to(at::kDouble)),
+                   at::linear(at::ones({1, 512}, at::kDouble), weight.to(at::kDouble))),
+         "a product of doubles");
+}
+
+constexpr std::array<test::Test, 2> kTests{{
+    {"have linear's bits, for every kind of product", haveLinearsBits},
+    {"leave what isn't a plain product to linear", leaveOtherInputsToLinear},
+}};
+
+}  // namespace
+}  // namespace torch_t5
+
+int main(int argc, char** argv) { return torch_t5::test::runNamed(torch_t5::kTests, argc, argv); }
