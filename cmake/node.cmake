@@ -4,7 +4,9 @@ function(add_node_addon name)
   # libtorch is opened before the addon is, from wherever it lies: the binary must not remember where it was built.
   set_target_properties(${name} PROPERTIES PREFIX "" SUFFIX ".node" SKIP_BUILD_RPATH ON)
   target_include_directories(${name} SYSTEM PRIVATE ${CMAKE_JS_INC})
-  target_compile_definitions(${name} PRIVATE NAPI_VERSION=8 NODE_ADDON_API_CPP_EXCEPTIONS)
+  # Swallowed: what can't be thrown any more, in a worker that is being terminated.
+  target_compile_definitions(${name} PRIVATE NAPI_VERSION=8 NODE_ADDON_API_CPP_EXCEPTIONS
+    NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS)
   target_link_libraries(${name} PRIVATE ${CMAKE_JS_LIB})
   if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
     # Node unloads an addon with the last worker that used it; libtorch keeps pointers into this one.

@@ -53,7 +53,12 @@ void Environment::endCall() {
 
 void Environment::runAction(napi_env env, napi_value, void*, void* data) {
   const std::unique_ptr<Action> action(static_cast<Action*>(data));
-  if (env != nullptr) (*action)(env);  // none: the environment is going down
+  if (env == nullptr) return;  // the environment is gone
+  try {
+    (*action)(env);
+  } catch (const Napi::Error&) {
+    // A worker that is being terminated refuses everything, to settle a promise too: nobody is left to be told.
+  }
 }
 
 void Environment::onCleanup(void* self) { static_cast<Environment*>(self)->shutDown(); }
