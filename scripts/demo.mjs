@@ -8,6 +8,7 @@ import { root } from "./setup/paths.mjs";
 const commands = [
   ["logits", "spell number: 48213", "--target", "forty-eight thousand two hundred thirteen", "--top-k", "2"],
   ["logits", "date to iso: March 5, 2021", "--target", "2021-03-05", "--top-k", "2"],
+  ["generate", "spell number: 48213", "date to iso: March 5, 2021"],
   ["verify", join(root, "models", "demo")],
 ];
 
