@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { demoModel, type GenerateOptions, type T5ForConditionalGeneration } from "torch-t5";
+import { demoModel, type GenerateOptions, type LogitsStep, type T5ForConditionalGeneration } from "torch-t5";
 import { Reference } from "../support/reference.js";
 import { askGenerate, assertSameGeneration } from "./generating.js";
 import { load, makeFamily, openExported, type Prepared } from "./models.js";
@@ -103,6 +103,26 @@ describe("generate, from text to text, is Hugging Face's", () => {
         { doSample: true, seed: 1, numReturnSequences: 4 },
       ]) {
         await compare(BYTES, t5, texts, { maxNewTokens: 30, ...options });
+      }
+    });
+
+    it("a stream's pieces join to the text, and none ends within a character", async () => {
+      const text = "ö日本 𝄞é";
+      const ids = [...Buffer.from(text)].map((byte) => byte + FIRST_BYTE);
+      const pieces: string[] = [];
+      const logitsProcessor = ({ logits, step }: LogitsStep) => {
+        logits.data.fill(Number.NEGATIVE_INFINITY)[ids[step] ?? t5.config.eosTokenId] = 0;
+      };
+      const options = { maxNewTokens: 40, logitsProcessor };
+      for await (const piece of t5.stream("a", options)) pieces.push(piece.text);
+      assert.equal(pieces.length, ids.length + 1);
+      assert.deepEqual(pieces.filter((piece) => piece !== "").join(""), text);
+      const { texts: whole } = await t5.generate("a", options);
+      assert.deepEqual(whole, [text]);
+      for (const piece of pieces) {
+        // Half a pair of surrogates would come back as a replacement character.
+        assert.equal(Buffer.from(piece).toString(), piece);
+        assert.ok(!piece.includes("\ufffd"), JSON.stringify(piece));
       }
     });
 
