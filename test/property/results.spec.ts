@@ -6,9 +6,9 @@ import { search, text } from "./arbitraries.js";
 const RUNS = 120;
 /**
  * Relative to a target's score, plus as much for one near zero: `score` decodes all targets as one padded batch, `forward`
- * one at a time, and a matrix product's last bits depend on the size of the batch.
+ * one at a time, and a matrix product's last bits depend on the size of the batch. Measured: below 1e-6.
  */
-const TOLERANCE = 1e-4;
+const TOLERANCE = 1e-5;
 
 describe("what a model says of the same input in two ways", () => {
   const model = useModel();
