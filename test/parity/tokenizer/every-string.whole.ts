@@ -1,0 +1,43 @@
+// Every string of the corpora, every tokenizer: minutes, so `npm run test:tokenizer` alone runs it.
+import assert from "node:assert/strict";
+import { ALL_CASES, CONVERTED, openPair } from "./cases.js";
+import { EXTENTS } from "./corpora/index.js";
+import { assertNone, compareCorpora, compareDecoding } from "./parity.js";
+import { RustTokenizers } from "./rust.js";
+
+const LEAST_COMPARED = 100_000;
+const MESSAGES = 10_000;
+
+const seed = Number(process.env.TORCH_T5_TOKENIZER_SEED ?? 1);
+const extent = EXTENTS[process.env.TORCH_T5_TOKENIZER_EXTENT ?? "whole"];
+assert.ok(extent, `Expected one of ${Object.keys(EXTENTS)} for TORCH_T5_TOKENIZER_EXTENT`);
+
+describe(`every string on Node ${process.versions.node}, Unicode ${process.versions.unicode}, seed ${seed}`, function () {
+  this.timeout(0);
+  const rust = new RustTokenizers();
+  let messages: readonly string[];
+
+  before(async () => {
+    messages = (await rust.catalogues()).messages;
+  });
+  after(() => rust.close());
+
+  for (const tokenizer of ALL_CASES) {
+    it(tokenizer.name, async () => {
+      const pair = await openPair(rust, tokenizer);
+      const counts = new Map<string, number>();
+      const texts = await compareCorpora(pair, extent, seed, messages, (corpus, { length }) => {
+        counts.set(corpus, (counts.get(corpus) ?? 0) + length);
+      });
+      const rows = await compareDecoding(pair, extent.randomTexts, seed);
+      const parts = Array.from(counts, ([corpus, count]) => `${corpus} ${count}`).join(", ");
+      process.stdout.write(`      ${texts.compared} texts (${parts}), ${rows.compared} rows of ids\n`);
+      assertNone(pair, texts);
+      assertNone(pair, rows);
+      assert.ok(texts.compared >= LEAST_COMPARED, "too few texts for the promise");
+      // The exporter writes what AutoTokenizer read: the two must be one tokenizer.
+      if (!CONVERTED.includes(tokenizer.name)) return;
+      assert.equal(await rust.disagreements(tokenizer.name, messages.slice(0, MESSAGES)), 0, "AutoTokenizer differs");
+    });
+  }
+});

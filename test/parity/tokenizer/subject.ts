@@ -1,0 +1,37 @@
+// What is compared with the reference: any tokenizer, behind one small interface.
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { Tokenizer } from "@huggingface/tokenizers";
+import { T5Tokenizer } from "torch-t5";
+
+interface Encoded {
+  readonly ids: ArrayLike<number>;
+  /** Start and end of each id in UTF-16 units; undefined where the tokenizer can't give them. */
+  readonly offsets?: ArrayLike<number> | undefined;
+}
+
+/** A tokenizer under test. */
+export interface Subject {
+  encode(text: string): Encoded;
+  decode(ids: readonly number[], skipSpecialTokens: boolean): string;
+}
+
+/** The public tokenizer of torch-t5, on a directory. */
+export async function openTokenizer(directory: string): Promise<Subject> {
+  const tokenizer = await T5Tokenizer.fromPretrained(directory);
+  return {
+    encode: (text) => tokenizer.encode(text),
+    decode: (ids, skipSpecialTokens) => tokenizer.decode(ids, { skipSpecialTokens }),
+  };
+}
+
+/** `@huggingface/tokenizers` on a directory: it gives no offsets. */
+export function openPlain(directory: string): Subject {
+  const read = (name: string) => JSON.parse(readFileSync(join(directory, name), "utf8"));
+  const tokenizer = new Tokenizer(read("tokenizer.json"), {});
+  return {
+    encode: (text) => ({ ids: tokenizer.encode(text).ids }),
+    decode: (ids, skip_special_tokens) =>
+      ids.length === 0 ? "" : tokenizer.decode([...ids], { skip_special_tokens, clean_up_tokenization_spaces: false }),
+  };
+}
