@@ -2,11 +2,13 @@
 import assert from "node:assert/strict";
 import { ALL_CASES, CONVERTED, openPair } from "./cases.js";
 import { EXTENTS } from "./corpora/index.js";
+import { testHostileTexts } from "./hostile.js";
 import { assertNone, compareCorpora, compareDecoding } from "./parity.js";
-import { RustTokenizers } from "./rust.js";
+import { sharedRust } from "./shared.js";
 
 const LEAST_COMPARED = 100_000;
 const MESSAGES = 10_000;
+const HOSTILE_SIZE = 2 ** 20;
 
 const seed = Number(process.env.TORCH_T5_TOKENIZER_SEED ?? 1);
 const extent = EXTENTS[process.env.TORCH_T5_TOKENIZER_EXTENT ?? "whole"];
@@ -14,17 +16,15 @@ assert.ok(extent, `Expected one of ${Object.keys(EXTENTS)} for TORCH_T5_TOKENIZE
 
 describe(`every string on Node ${process.versions.node}, Unicode ${process.versions.unicode}, seed ${seed}`, function () {
   this.timeout(0);
-  const rust = new RustTokenizers();
   let messages: readonly string[];
 
   before(async () => {
-    messages = (await rust.catalogues()).messages;
+    messages = (await sharedRust().catalogues()).messages;
   });
-  after(() => rust.close());
 
   for (const tokenizer of ALL_CASES) {
     it(tokenizer.name, async () => {
-      const pair = await openPair(rust, tokenizer);
+      const pair = await openPair(sharedRust(), tokenizer);
       const counts = new Map<string, number>();
       const texts = await compareCorpora(pair, extent, seed, messages, (corpus, { length }) => {
         counts.set(corpus, (counts.get(corpus) ?? 0) + length);
@@ -37,7 +37,13 @@ describe(`every string on Node ${process.versions.node}, Unicode ${process.versi
       assert.ok(texts.compared >= LEAST_COMPARED, "too few texts for the promise");
       // The exporter writes what AutoTokenizer read: the two must be one tokenizer.
       if (!CONVERTED.includes(tokenizer.name)) return;
-      assert.equal(await rust.disagreements(tokenizer.name, messages.slice(0, MESSAGES)), 0, "AutoTokenizer differs");
+      assert.equal(
+        await sharedRust().disagreements(tokenizer.name, messages.slice(0, MESSAGES)),
+        0,
+        "AutoTokenizer differs",
+      );
     });
   }
+
+  for (const tokenizer of ALL_CASES) testHostileTexts(tokenizer, HOSTILE_SIZE);
 });

@@ -23,11 +23,14 @@ export interface Answers extends Decoded {
 export class RustTokenizers {
   readonly #reference = new Reference(program);
   readonly #directories = new Map<string, string>();
+  readonly #made = new Map<string, Promise<{ directory: string }>>();
   #files = 0;
 
-  /** Makes the tokenizer of a recipe and returns its directory. */
+  /** Makes the tokenizer of a recipe, once, and resolves to its directory. */
   async make(recipe: string): Promise<string> {
-    return (await this.#reference.request<{ directory: string }>("make", { recipe })).directory;
+    const made = this.#made.get(recipe) ?? this.#reference.request<{ directory: string }>("make", { recipe });
+    this.#made.set(recipe, made);
+    return (await made).directory;
   }
 
   /** Loads the tokenizer of a directory under a name; resolves to the size of its vocabulary. */
@@ -58,6 +61,15 @@ export class RustTokenizers {
     await this.#reference.request("decode", { name, ...files });
     takeRows(this.#path(files.ids));
     return this.#decoded(files);
+  }
+
+  /** The padded batch that transformers' AutoTokenizer of the same directory makes of texts. */
+  batch(
+    name: string,
+    texts: readonly string[],
+    options: { readonly maxLength: number; readonly padToMultipleOf: number | undefined },
+  ): Promise<{ readonly inputIds: number[][]; readonly attentionMask: number[][] }> {
+    return this.#reference.request("batch", { directory: this.#directories.get(name), texts, ...options });
   }
 
   /** How many of the texts get other ids from transformers' AutoTokenizer of the same directory. */

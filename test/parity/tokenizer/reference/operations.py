@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from itertools import chain
 from pathlib import Path
@@ -11,7 +12,7 @@ from catalogues import read_catalogues
 from packing import read_rows, read_texts, write_rows, write_texts
 from recipes import RECIPES
 from tokenizers import Encoding, Tokenizer
-from transformers import AutoTokenizer, ByT5Tokenizer
+from transformers import AutoTokenizer, ByT5Tokenizer, PreTrainedTokenizerBase
 
 Request = Mapping[str, Any]
 Reply = dict[str, Any]
@@ -23,12 +24,14 @@ class Operations:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._tokenizers: dict[str, Tokenizer | ByT5Tokenizer] = {}
+        self._cleaned_up: set[str] = set()
         self._operations: Mapping[str, Callable[[Request], Reply]] = {
             "make": self.make,
             "open": self.open,
             "catalogues": self.catalogues,
             "encode": self.encode,
             "decode": self.decode,
+            "batch": self.batch,
             "disagreements": self.disagreements,
         }
 
@@ -49,6 +52,9 @@ class Operations:
         file = directory / "tokenizer.json"
         tokenizer = Tokenizer.from_file(str(file)) if file.is_file() else AutoTokenizer.from_pretrained(directory)
         self._tokenizers[request["name"]] = tokenizer
+        settings = directory / "tokenizer_config.json"
+        if settings.is_file() and json.loads(settings.read_bytes()).get("clean_up_tokenization_spaces"):
+            self._cleaned_up.add(request["name"])
         return {"vocabSize": len(tokenizer) if isinstance(tokenizer, ByT5Tokenizer) else tokenizer.get_vocab_size()}
 
     def catalogues(self, request: Request) -> Reply:
@@ -78,6 +84,17 @@ class Operations:
         self._write_decoded(self._tokenizers[request["name"]], rows, request)
         return {}
 
+    def batch(self, request: Request) -> Reply:
+        """Cut and pad texts as transformers does."""
+        encoded = AutoTokenizer.from_pretrained(request["directory"])(
+            request["texts"],
+            truncation=True,
+            max_length=request["maxLength"],
+            padding=True,
+            pad_to_multiple_of=request.get("padToMultipleOf"),
+        )
+        return {"inputIds": encoded.input_ids, "attentionMask": encoded.attention_mask}
+
     def disagreements(self, request: Request) -> Reply:
         """Count texts whose ids differ between transformers' AutoTokenizer of a directory and Rust alone."""
         tokenizer = AutoTokenizer.from_pretrained(request["directory"])
@@ -88,10 +105,10 @@ class Operations:
 
     def _write_decoded(self, tokenizer: Tokenizer | ByT5Tokenizer, rows: list[list[int]], request: Request) -> None:
         for key, skip in (("whole", False), ("skipped", True)):
-            write_texts(self._directory / request[key], _decode(tokenizer, rows, skip))
-
-
-def _decode(tokenizer: Tokenizer | ByT5Tokenizer, rows: list[list[int]], skip: bool) -> list[str]:
-    if isinstance(tokenizer, ByT5Tokenizer):
-        return [tokenizer.decode(row, skip_special_tokens=skip) for row in rows]
-    return tokenizer.decode_batch(rows, skip_special_tokens=skip)
+            if isinstance(tokenizer, ByT5Tokenizer):
+                texts = [tokenizer.decode(row, skip_special_tokens=skip) for row in rows]
+            else:
+                texts = tokenizer.decode_batch(rows, skip_special_tokens=skip)
+            if request["name"] in self._cleaned_up:
+                texts = [PreTrainedTokenizerBase.clean_up_tokenization(None, text) for text in texts]
+            write_texts(self._directory / request[key], texts)

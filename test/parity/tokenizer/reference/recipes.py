@@ -112,6 +112,7 @@ def _older(directory: Path) -> None:
         decoder=old,
         added_tokens=_awkward_tokens,
     )
+    _clean_up(directory)
 
 
 def _first(directory: Path) -> None:
@@ -179,6 +180,13 @@ def _revise(directory: Path, **changes: object) -> None:
         else:
             tokenizer[name] = change(tokenizer[name]) if callable(change) else change
     file.write_text(json.dumps(tokenizer, ensure_ascii=False), encoding="utf-8")
+
+
+def _clean_up(directory: Path) -> None:
+    """Take spaces in front of punctuation out of decoded text, the default of older versions of transformers."""
+    file = directory / "tokenizer_config.json"
+    settings = json.loads(file.read_text(encoding="utf-8"))
+    file.write_text(json.dumps({**settings, "clean_up_tokenization_spaces": True}), encoding="utf-8")
 
 
 def _byte_decoder() -> Mapping[str, object]:

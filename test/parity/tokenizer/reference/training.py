@@ -13,7 +13,7 @@ from sentencepiece import SentencePieceTrainer
 from transformers import AutoTokenizer
 
 T5_PIECES = {"pad_id": 0, "eos_id": 1, "unk_id": 2, "bos_id": -1}
-EVERY_NTH_TEXT = 3
+EVERY_NTH_TEXT = 11
 """Training on all of them would take a minute."""
 
 
