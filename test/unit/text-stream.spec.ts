@@ -3,9 +3,9 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { demoModel, T5Tokenizer } from "torch-t5";
-import { byteCodec } from "#lib/byte-codec.js";
-import { subwordCodec } from "#lib/subword-codec.js";
 import { TextStream } from "#lib/text-stream.js";
+import { byteCodec } from "#lib/tokenization/bytes.js";
+import { subwordCodec } from "#lib/tokenization/subwords.js";
 import { withDirectory } from "../support/directory.js";
 
 const HALF_A_CHARACTER = /[\ud800-\udbff]$/;
@@ -50,7 +50,8 @@ interface Kind {
 function files({ decoder, cleanUp }: Kind) {
   const special = ["<pad>", "</s>", "<unk>", "<extra_id_0>"];
   const vocab = [...special, ...bytes, ...pieces].map((token) => [token, -1]);
-  const added = special.map((content, id) => ({ id, content, special: true, normalized: false }));
+  const flags = { single_word: false, lstrip: false, rstrip: false, normalized: false, special: true };
+  const added = special.map((content, id) => ({ id, content, ...flags }));
   return {
     "tokenizer.json": {
       model: { type: "Unigram", unk_id: 2, vocab },
@@ -158,9 +159,10 @@ describe("the texts of tokens, for stop strings,", () => {
   });
 
   it("are bytes for ByT5, and for byte fallback where the decoder has it", () => {
-    assert.deepEqual(byteCodec.bytes(3 + 0xc3), Uint8Array.of(0xc3));
-    assert.deepEqual(byteCodec.bytes(0), utf8("<pad>"));
-    assert.deepEqual(byteCodec.bytes(1000), new Uint8Array());
+    const { bytes: textOf } = byteCodec({});
+    assert.deepEqual(textOf(3 + 0xc3), Uint8Array.of(0xc3));
+    assert.deepEqual(textOf(0), utf8("<pad>"));
+    assert.deepEqual(textOf(1000), new Uint8Array());
     const byte = 4 + 0xc3;
     assert.deepEqual(codecOf({ decoder: byteFallback, cleanUp: false }).bytes(byte), Uint8Array.of(0xc3));
     assert.deepEqual(codecOf({ decoder: byteFallback, cleanUp: false }).bytes(4 + 256 + 1), utf8(" a"));
