@@ -38,5 +38,5 @@ export const ALL_CASES: readonly Case[] = [
 /** Opens a tokenizer here and in the reference. */
 export async function openPair(rust: RustTokenizers, { name, directory }: Case): Promise<Pair> {
   const path = await directory(rust);
-  return { name, rust, subject: await openTokenizer(path), vocabSize: await rust.open(name, path) };
+  return { name, rust, subject: await openTokenizer(path), idCount: await rust.open(name, path) };
 }

@@ -33,10 +33,10 @@ export class RustTokenizers {
     return (await made).directory;
   }
 
-  /** Loads the tokenizer of a directory under a name; resolves to the size of its vocabulary. */
+  /** Loads the tokenizer of a directory under a name; resolves to how many ids, from 0 up, it decodes. */
   async open(name: string, directory: string): Promise<number> {
     this.#directories.set(name, directory);
-    return (await this.#reference.request<{ vocabSize: number }>("open", { name, directory })).vocabSize;
+    return (await this.#reference.request<{ ids: number }>("open", { name, directory })).ids;
   }
 
   /** Messages of gettext catalogues, and how many of them each language has, in their order. */
@@ -67,7 +67,7 @@ export class RustTokenizers {
   batch(
     name: string,
     texts: readonly string[],
-    options: { readonly maxLength: number; readonly padToMultipleOf: number | undefined },
+    options: { readonly maxLength: number | undefined; readonly padToMultipleOf: number | undefined },
   ): Promise<{ readonly inputIds: number[][]; readonly attentionMask: number[][] }> {
     return this.#reference.request("batch", { directory: this.#directories.get(name), texts, ...options });
   }

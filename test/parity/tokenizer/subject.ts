@@ -1,8 +1,10 @@
 // What is compared with the reference: any tokenizer, behind one small interface.
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Tokenizer } from "@huggingface/tokenizers";
 import { T5Tokenizer } from "torch-t5";
+
+const SETTINGS = "tokenizer_config.json";
 
 interface Encoded {
   readonly ids: ArrayLike<number>;
@@ -28,10 +30,13 @@ export async function openTokenizer(directory: string): Promise<Subject> {
 /** `@huggingface/tokenizers` on a directory: it gives no offsets. */
 export function openPlain(directory: string): Subject {
   const read = (name: string) => JSON.parse(readFileSync(join(directory, name), "utf8"));
-  const tokenizer = new Tokenizer(read("tokenizer.json"), {});
+  const settings = existsSync(join(directory, SETTINGS)) ? read(SETTINGS) : {};
+  const clean_up_tokenization_spaces = settings.clean_up_tokenization_spaces === true;
+  const tokenizer = new Tokenizer(read("tokenizer.json"), settings);
   return {
     encode: (text) => ({ ids: tokenizer.encode(text).ids }),
     decode: (ids, skip_special_tokens) =>
-      ids.length === 0 ? "" : tokenizer.decode([...ids], { skip_special_tokens, clean_up_tokenization_spaces: false }),
+      // It refuses to decode nothing.
+      ids.length === 0 ? "" : tokenizer.decode([...ids], { skip_special_tokens, clean_up_tokenization_spaces }),
   };
 }

@@ -17,6 +17,8 @@ from transformers import AutoTokenizer, ByT5Tokenizer, PreTrainedTokenizerBase
 Request = Mapping[str, Any]
 Reply = dict[str, Any]
 
+UNKNOWN_IDS = 3
+
 
 class Operations:
     """The tokenizers opened so far, by name, and the operations on them."""
@@ -55,7 +57,10 @@ class Operations:
         settings = directory / "tokenizer_config.json"
         if settings.is_file() and json.loads(settings.read_bytes()).get("clean_up_tokenization_spaces"):
             self._cleaned_up.add(request["name"])
-        return {"vocabSize": len(tokenizer) if isinstance(tokenizer, ByT5Tokenizer) else tokenizer.get_vocab_size()}
+        if isinstance(tokenizer, ByT5Tokenizer):
+            return {"ids": len(tokenizer)}
+        # Ids beyond the vocabulary are decoded, too: to nothing.
+        return {"ids": tokenizer.get_vocab_size() + UNKNOWN_IDS}
 
     def catalogues(self, request: Request) -> Reply:
         """Real text: the messages of gettext catalogues, by language."""
@@ -88,8 +93,8 @@ class Operations:
         """Cut and pad texts as transformers does."""
         encoded = AutoTokenizer.from_pretrained(request["directory"])(
             request["texts"],
-            truncation=True,
-            max_length=request["maxLength"],
+            truncation="maxLength" in request,
+            max_length=request.get("maxLength"),
             padding=True,
             pad_to_multiple_of=request.get("padToMultipleOf"),
         )
