@@ -4,10 +4,12 @@ import { ALL_CASES, CONVERTED, openPair } from "./cases.js";
 import { EXTENTS } from "./corpora/index.js";
 import { testHostileTexts } from "./hostile.js";
 import { assertNone, compareCorpora, compareDecoding } from "./parity.js";
+import { comparePipelines } from "./pipelines.js";
 import { sharedRust } from "./shared.js";
 
 const LEAST_COMPARED = 100_000;
 const MESSAGES = 10_000;
+const PIPELINES = 200;
 const HOSTILE_SIZE = 2 ** 20;
 
 const seed = Number(process.env.TORCH_T5_TOKENIZER_SEED ?? 1);
@@ -44,6 +46,11 @@ describe(`every string on Node ${process.versions.node}, Unicode ${process.versi
       );
     });
   }
+
+  it("random tokenizers", async () => {
+    const compared = await comparePipelines(seed * PIPELINES, PIPELINES, messages);
+    process.stdout.write(`      ${compared} texts\n`);
+  });
 
   for (const tokenizer of ALL_CASES) testHostileTexts(tokenizer, HOSTILE_SIZE);
 });

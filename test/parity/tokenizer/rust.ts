@@ -33,6 +33,11 @@ export class RustTokenizers {
     return (await made).directory;
   }
 
+  /** Makes the random tokenizer of a seed and resolves to its directory. */
+  async pipeline(seed: number): Promise<string> {
+    return (await this.#reference.request<{ directory: string }>("pipeline", { seed })).directory;
+  }
+
   /** Loads the tokenizer of a directory under a name; resolves to how many ids, from 0 up, it decodes. */
   async open(name: string, directory: string): Promise<number> {
     this.#directories.set(name, directory);

@@ -2,10 +2,12 @@ import assert from "node:assert/strict";
 import { FEW_CASES, openPair } from "./cases.js";
 import { SHORT } from "./corpora/index.js";
 import { assertNone, compareCorpora, compareDecoding } from "./parity.js";
+import { comparePipelines } from "./pipelines.js";
 import { sharedRust } from "./shared.js";
 
 const SEED = 20;
 const ROWS = 2000;
+const PIPELINES = 8;
 const LANGUAGES = 20;
 const CONVERTED = "custom";
 
@@ -25,6 +27,10 @@ describe("tokenizers give the ids, offsets and texts of Rust's tokenizers", () =
       assertNone(pair, await compareDecoding(pair, ROWS, SEED));
     });
   }
+
+  it("random tokenizers, of whatever steps a tokenizer.json may have", async () => {
+    assert.ok((await comparePipelines(SEED, PIPELINES, messages)) > PIPELINES * ROWS);
+  });
 
   it("transformers' AutoTokenizer agrees with Rust's tokenizers on what it wrote itself", async () => {
     const rust = sharedRust();

@@ -10,6 +10,7 @@ from typing import Any
 
 from catalogues import read_catalogues
 from packing import read_rows, read_texts, write_rows, write_texts
+from pipelines import write_pipeline
 from recipes import RECIPES
 from tokenizers import Encoding, Tokenizer
 from transformers import AutoTokenizer, ByT5Tokenizer, PreTrainedTokenizerBase
@@ -29,6 +30,7 @@ class Operations:
         self._cleaned_up: set[str] = set()
         self._operations: Mapping[str, Callable[[Request], Reply]] = {
             "make": self.make,
+            "pipeline": self.pipeline,
             "open": self.open,
             "catalogues": self.catalogues,
             "encode": self.encode,
@@ -46,6 +48,13 @@ class Operations:
         directory = self._directory / request["recipe"]
         directory.mkdir()
         RECIPES[request["recipe"]](directory)
+        return {"directory": str(directory)}
+
+    def pipeline(self, request: Request) -> Reply:
+        """Write the random tokenizer of a seed to a directory of its own."""
+        directory = self._directory / f"pipeline-{request['seed']}"
+        directory.mkdir()
+        write_pipeline(directory, request["seed"])
         return {"directory": str(directory)}
 
     def open(self, request: Request) -> Reply:

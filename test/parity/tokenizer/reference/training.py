@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import tempfile
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
 from catalogues import read_catalogues
-from sentencepiece import SentencePieceTrainer
+from sentencepiece import SentencePieceTrainer, sentencepiece_model_pb2
 from transformers import AutoTokenizer
 
 T5_PIECES = {"pad_id": 0, "eos_id": 1, "unk_id": 2, "bos_id": -1}
 EVERY_NTH_TEXT = 11
 """Training on all of them would take a minute."""
+ENOUGH = "to train on where pieces don't matter"
+
+Rules = tuple[tuple[str, str], ...]
 
 
 def train(pieces: int, corpus: Iterable[str] | None = None, **options: object) -> bytes:
@@ -37,13 +42,31 @@ def train(pieces: int, corpus: Iterable[str] | None = None, **options: object) -
     return model.getvalue()
 
 
-def train_with_rules(pieces: int, rules: Iterable[tuple[str, str]]) -> bytes:
+def train_with_rules(pieces: int, rules: Rules, corpus: Iterable[str] | None = None) -> bytes:
     """Return a model whose normalizer is a table of replacements."""
     with tempfile.NamedTemporaryFile("w", suffix=".tsv") as file:
         for source, target in rules:
             file.write(f"{_hex(source)}\t{_hex(target)}\n")
         file.flush()
-        return train(pieces, normalization_rule_tsv=file.name)
+        return train(pieces, corpus, normalization_rule_tsv=file.name)
+
+
+@cache
+def charsmap_of(rules: Rules) -> str:
+    """Return the charsmap that SentencePiece makes of a table of replacements, as tokenizer.json has it."""
+    return _charsmap(train_with_rules(len(ENOUGH), rules, [ENOUGH]))
+
+
+@cache
+def named_charsmap(name: str) -> str:
+    """Return a charsmap that SentencePiece ships."""
+    return _charsmap(train(len(ENOUGH), [ENOUGH], normalization_rule_name=name))
+
+
+def _charsmap(model: bytes) -> str:
+    proto = sentencepiece_model_pb2.ModelProto()
+    proto.ParseFromString(model)
+    return base64.b64encode(proto.normalizer_spec.precompiled_charsmap).decode()
 
 
 def write_spiece(directory: Path, model: bytes) -> None:
