@@ -194,25 +194,18 @@ export class T5Tokenizer {
     return padRows(rows, this.#codec.padTokenId, padToMultipleOf);
   }
 
-  #encode(text: unknown, name: string, maxLength = Number.POSITIVE_INFINITY): Encoding {
+  #encode(text: unknown, name: string, maxLength: number | undefined): Encoding {
     const tokens = this.#tokensOf(text, name);
-    let count = tokens.ids.length;
-    let around = this.#codec.template(tokens.ids);
-    const added = around.before.length + around.behind.length;
-    // A text that already ends as the template does is cut as if it didn't, as in Hugging Face.
-    const mostAdded = Math.max(added, this.#codec.template(new Int32Array()).behind.length);
-    if (count + mostAdded > maxLength) {
-      count = Math.max(0, maxLength - mostAdded);
-      around = this.#codec.template(tokens.ids.subarray(0, count));
-    }
-    const { before, behind } = around;
-    const length = before.length + count + behind.length;
-    const ids = new Int32Array(length);
-    const offsets = new Int32Array(2 * length);
+    const { length } = tokens.ids;
+    const { mostAdded } = this.#codec;
+    const count = maxLength === undefined ? length : Math.min(length, Math.max(0, maxLength - mostAdded));
+    const { before, behind } = this.#codec.template(count === length ? tokens.ids : tokens.ids.subarray(0, count));
+    const ids = new Int32Array(before.length + count + behind.length);
+    const offsets = new Int32Array(2 * ids.length);
     ids.set(before);
-    ids.set(tokens.ids.subarray(0, count), before.length);
+    ids.set(count === length ? tokens.ids : tokens.ids.subarray(0, count), before.length);
     ids.set(behind, before.length + count);
-    offsets.set(tokens.offsets.subarray(0, 2 * count), 2 * before.length);
+    offsets.set(count === length ? tokens.offsets : tokens.offsets.subarray(0, 2 * count), 2 * before.length);
     return { ids, offsets };
   }
 

@@ -1,7 +1,7 @@
 // Tokens beside the vocabulary: found in the text before anything else, the leftmost first, of these the longest.
 import type { AlignedText } from "./aligned-text.js";
 import type { Normalizer } from "./normalizer.js";
-import type { Pieces, Splitter } from "./pieces.js";
+import type { Ranges, Splitter } from "./pieces.js";
 import { corrupt, readArray, readFlag, readRecord, readString } from "./settings.js";
 import { isWord } from "./unicode/characters.js";
 import { NONE, ROOT, VocabularyTrie } from "./vocabulary-trie.js";
@@ -89,6 +89,8 @@ export class AddedTokens {
   }
 }
 
+const FIRST_CHARACTERS = 256;
+
 interface Pattern {
   readonly id: number;
   readonly token: AddedToken;
@@ -105,28 +107,34 @@ function makeSplitter(
   const twice = texts.find((text, index) => text === "" || texts.indexOf(text) < index);
   if (twice !== undefined) throw corrupt("contents that are not empty and differ", "added_tokens", twice);
   const trie = new VocabularyTrie(texts);
-  return (source, from, to, target) => {
-    const offset = target.text.length - from;
-    target.text.append(source, from, to);
-    const { codes } = target.text;
-    const begin = from + offset;
-    const end = to + offset;
-    let done = begin;
-    for (let position = begin; position < end; ) {
-      const found = longestAt(trie, codes, position, end);
-      const pattern = patterns[found.index];
-      if (pattern === undefined) {
-        position++;
-        continue;
+  const mayBegin = firstCharacters(texts);
+  return {
+    changes: false,
+    split({ codes }, begin, end, ranges) {
+      let done = begin;
+      for (let position = begin; position < end; ) {
+        const code = codes[position] ?? 0;
+        const found = mayBegin[code % FIRST_CHARACTERS] === 1 ? longestAt(trie, codes, position, end) : undefined;
+        const pattern = found && patterns[found.index];
+        if (found === undefined || pattern === undefined) {
+          position++;
+          continue;
+        }
+        const match = { start: position, stop: found.end, done };
+        position = found.end;
+        if (!isSkipped(pattern.token))
+          done = take(pattern, { codes, begin, end, isWhite: whiteSpace() }, match, ranges);
       }
-      const start = position;
-      position = found.end;
-      if (isSkipped(pattern.token)) continue;
-      const part = { codes, begin, end, isWhite: whiteSpace() };
-      done = take(pattern, part, { start, stop: position, done }, target);
-    }
-    target.add(done, end);
+      ranges.add(done, end);
+    },
   };
+}
+
+/** Where the first characters of texts are, modulo a small number. */
+function firstCharacters(texts: readonly string[]): Uint8Array {
+  const table = new Uint8Array(FIRST_CHARACTERS);
+  for (const text of texts) table[(text.codePointAt(0) ?? 0) % FIRST_CHARACTERS] = 1;
+  return table;
 }
 
 interface Part {
@@ -144,7 +152,7 @@ interface Match {
 }
 
 /** Adds a match and what is before it, unless it is no single word. Returns where it ends. */
-function take({ id, token }: Pattern, part: Part, match: Match, target: Pieces): number {
+function take({ id, token }: Pattern, part: Part, match: Match, ranges: Ranges): number {
   const { codes, begin, end, isWhite } = part;
   let { start, stop } = match;
   if (token.singleWord && (wordAt(codes, begin, start - 1) || (stop < end && isWord(codes[stop] ?? 0)))) {
@@ -155,8 +163,8 @@ function take({ id, token }: Pattern, part: Part, match: Match, target: Pieces):
     start = Math.max(start, match.done);
   }
   if (token.rstrip) while (stop < end && isWhite[codes[stop] ?? 0] === 1) stop++;
-  target.add(match.done, start);
-  target.add(start, stop, id);
+  ranges.add(match.done, start);
+  ranges.add(start, stop, id);
   return stop;
 }
 
@@ -164,27 +172,27 @@ function wordAt(codes: Int32Array, begin: number, index: number): boolean {
   return index >= begin && isWord(codes[index] ?? 0);
 }
 
-/** The longest pattern that begins at a position, NONE if there is none. */
+/** The longest pattern that begins at a position. */
 function longestAt(
   trie: VocabularyTrie,
   codes: Int32Array,
   position: number,
   end: number,
-): { readonly index: number; readonly end: number } {
+): { readonly index: number; readonly end: number } | undefined {
   let index = NONE;
   let last = position;
   let node = ROOT;
   for (let next = position; next < end; next++) {
     const edge = trie.edge(node, codes[next] ?? 0);
     if (edge === NONE) break;
-    node = trie.node(edge);
     const piece = trie.piece(edge);
     if (piece !== NONE) {
       index = piece;
       last = next + 1;
     }
+    node = trie.node(edge);
   }
-  return { index, end: last };
+  return index === NONE ? undefined : { index, end: last };
 }
 
 function normalized(content: string, normalize: Normalizer, makeText: () => AlignedText): string {

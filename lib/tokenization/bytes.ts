@@ -33,20 +33,17 @@ export function byteCodec(config: Json): Codec {
     splitSpecial: config.split_special_tokens === true,
     whiteSpace: pythonWhiteSpaceTable,
   });
-  const whole = new Pieces();
   const pieces = new Pieces();
   const tokens = new TokenList();
   return {
     padTokenId: PAD,
     eosTokenId: EOS,
     cleansUp: config.clean_up_tokenization_spaces === true,
+    mostAdded: 1,
     template: (ids) => (ids.at(-1) === EOS ? NOTHING : BEHIND),
     encode(text) {
-      whole.clear();
-      whole.text.read(text);
-      whole.add(0, whole.text.length);
-      if (added.splitRaw === undefined) return spell(whole, tokens);
-      pieces.split(whole, added.splitRaw);
+      pieces.read(text);
+      if (added.splitRaw !== undefined) pieces.apply(added.splitRaw);
       return spell(pieces, tokens);
     },
     decode(ids, { skipSpecialTokens, cleanUp: isCleaned }) {
@@ -78,13 +75,13 @@ export function byteCodec(config: Json): Codec {
 }
 
 /** The bytes of what isn't a token, each for the character that it is of. */
-function spell(pieces: Pieces, tokens: TokenList): Tokens {
-  const { codes, starts, ends } = pieces.text;
+function spell({ text, ranges }: Pieces, tokens: TokenList): Tokens {
+  const { codes, starts, ends } = text;
   tokens.length = 0;
-  for (let piece = 0; piece < pieces.count; piece++) {
-    const from = pieces.start(piece);
-    const to = pieces.end(piece);
-    const id = pieces.token(piece);
+  for (let piece = 0; piece < ranges.count; piece++) {
+    const from = ranges.start(piece);
+    const to = ranges.end(piece);
+    const id = ranges.token(piece);
     if (id !== UNTOKENIZED) {
       tokens.push(id, starts[from] ?? 0, ends[to - 1] ?? 0);
       continue;

@@ -18,6 +18,8 @@ export interface Codec {
   readonly eosTokenId: number;
   /** Whether decoding cleans up spaces where the caller doesn't say. */
   readonly cleansUp: boolean;
+  /** As many ids as the template adds at most. A text is cut as if it always did, as in Hugging Face. */
+  readonly mostAdded: number;
   /** What is put before and behind a text of these ids: the end-of-sequence id, for instance. */
   template(ids: Int32Array): Template;
   /** The tokens of a text. Views: the next text overwrites them. */

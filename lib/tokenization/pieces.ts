@@ -4,13 +4,14 @@ import { AlignedText } from "./aligned-text.js";
 /** What a piece has in place of a token's id that isn't tokenized yet. */
 export const UNTOKENIZED = -1;
 
-/** Splits one piece of `source` further: adds what it becomes to `target`. */
-export type Splitter = (source: AlignedText, from: number, to: number, target: Pieces) => void;
+const WIDTH = 3;
+const END = 1;
+const TOKEN = 2;
+const LEAST_ROOM = 64;
 
-export class Pieces {
-  text = new AlignedText();
-  /** Three numbers each: where it begins, where it ends, and its token. */
-  #ranges = new Int32Array(3 * 64);
+/** Ranges of a text, each with its token. */
+export class Ranges {
+  #numbers = new Int32Array(WIDTH * LEAST_ROOM);
   #count = 0;
 
   get count(): number {
@@ -18,52 +19,97 @@ export class Pieces {
   }
 
   start(index: number): number {
-    return this.#ranges[3 * index] ?? 0;
+    return this.#numbers[WIDTH * index] ?? 0;
   }
 
   end(index: number): number {
-    return this.#ranges[3 * index + 1] ?? 0;
+    return this.#numbers[WIDTH * index + END] ?? 0;
   }
 
   token(index: number): number {
-    return this.#ranges[3 * index + 2] ?? UNTOKENIZED;
+    return this.#numbers[WIDTH * index + TOKEN] ?? UNTOKENIZED;
   }
 
   clear(): void {
-    this.text.length = 0;
     this.#count = 0;
   }
 
-  /** Adds a range of `text`; an empty one is left out, as in Rust. */
+  /** Adds a range; an empty one is left out, as in Rust. */
   add(start: number, end: number, token = UNTOKENIZED): void {
     if (start >= end) return;
-    const at = 3 * this.#count++;
-    if (at === this.#ranges.length) {
+    const at = WIDTH * this.#count++;
+    if (at === this.#numbers.length) {
       const larger = new Int32Array(2 * at);
-      larger.set(this.#ranges);
-      this.#ranges = larger;
+      larger.set(this.#numbers);
+      this.#numbers = larger;
     }
-    this.#ranges[at] = start;
-    this.#ranges[at + 1] = end;
-    this.#ranges[at + 2] = token;
+    this.#numbers[at] = start;
+    this.#numbers[at + END] = end;
+    this.#numbers[at + TOKEN] = token;
+  }
+}
+
+/** Divides a range of a text. */
+export interface Splitter {
+  readonly changes: false;
+  split(text: AlignedText, from: number, to: number, ranges: Ranges): void;
+}
+
+/** Writes a range of a text anew, and may divide it. */
+export interface Rewriter {
+  readonly changes: true;
+  rewrite(source: AlignedText, from: number, to: number, target: AlignedText, ranges: Ranges): void;
+}
+
+export type Step = Splitter | Rewriter;
+
+/** A text on its way through the steps. Its buffers are used again for the next text. */
+export class Pieces {
+  text = new AlignedText();
+  ranges = new Ranges();
+  #otherText = new AlignedText();
+  #otherRanges = new Ranges();
+
+  /** Becomes a text in one piece. */
+  read(text: string): void {
+    this.text.read(text);
+    this.ranges.clear();
+    this.ranges.add(0, this.text.length);
   }
 
-  /** Becomes the pieces of `source`, those that aren't tokens split. */
-  split(source: Pieces, splitter: Splitter): void {
-    this.clear();
-    for (let index = 0; index < source.count; index++) {
-      const from = source.start(index);
-      const to = source.end(index);
-      const token = source.token(index);
-      if (token === UNTOKENIZED) splitter(source.text, from, to, this);
-      else this.append(source.text, from, to, token);
+  /** Takes each piece that isn't a token through a step. */
+  apply(step: Step): void {
+    const from = this.ranges;
+    const ranges = this.#otherRanges;
+    ranges.clear();
+    if (step.changes) this.#rewrite(step, ranges);
+    else {
+      for (let index = 0; index < from.count; index++) {
+        const token = from.token(index);
+        if (token === UNTOKENIZED) step.split(this.text, from.start(index), from.end(index), ranges);
+        else ranges.add(from.start(index), from.end(index), token);
+      }
     }
+    this.#otherRanges = from;
+    this.ranges = ranges;
   }
 
-  /** Adds a part of another text as one piece. */
-  append(source: AlignedText, from: number, to: number, token = UNTOKENIZED): void {
-    const start = this.text.length;
-    this.text.append(source, from, to);
-    this.add(start, this.text.length, token);
+  #rewrite(step: Rewriter, ranges: Ranges): void {
+    const from = this.ranges;
+    const source = this.text;
+    const target = this.#otherText;
+    target.length = 0;
+    for (let index = 0; index < from.count; index++) {
+      const token = from.token(index);
+      if (token === UNTOKENIZED) {
+        step.rewrite(source, from.start(index), from.end(index), target, ranges);
+      } else {
+        const start = target.length;
+        target.append(source, from.start(index), from.end(index));
+        ranges.add(start, target.length, token);
+      }
+    }
+    this.#otherText = source;
+    this.text = target;
   }
 }

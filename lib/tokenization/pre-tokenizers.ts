@@ -1,6 +1,5 @@
 // Pre-tokenizers: WhitespaceSplit and Metaspace, as Rust has them.
-import type { AlignedText } from "./aligned-text.js";
-import type { Pieces, Splitter } from "./pieces.js";
+import type { Rewriter, Splitter, Step } from "./pieces.js";
 import { corrupt, type Json, makerOf, readArray, readCharacter, readFlag, readRecord } from "./settings.js";
 import { whiteSpaceTable } from "./unicode/characters.js";
 
@@ -15,14 +14,14 @@ export interface Metaspace {
 const SCHEMES: readonly PrependScheme[] = ["always", "first", "never"];
 const SPACE = 32;
 
-const makers = new Map<string, (settings: Json, name: string) => readonly Splitter[]>([
+const makers = new Map<string, (settings: Json, name: string) => readonly Step[]>([
   ["WhitespaceSplit", () => [whitespaceSplit]],
-  ["Metaspace", (settings, name) => [metaspaceSplit(readMetaspace(settings, name))]],
+  ["Metaspace", (settings, name) => [metaspace(readMetaspace(settings, name))]],
   ["Sequence", (settings, name) => readArray(settings.pretokenizers, `${name}.pretokenizers`).flatMap(readOne(name))],
 ]);
 
-/** The splitters of tokenizer.json's pre_tokenizer, one after the other. Throws ERR_MODEL_CORRUPT. */
-export function readPreTokenizer(settings: unknown, name: string): readonly Splitter[] {
+/** The steps of tokenizer.json's pre_tokenizer, one after the other. Throws ERR_MODEL_CORRUPT. */
+export function readPreTokenizer(settings: unknown, name: string): readonly Step[] {
   if (settings === null || settings === undefined) return [];
   const record = readRecord(settings, name);
   return makerOf(record, name, makers)(record, name);
@@ -47,37 +46,40 @@ export function readMetaspace(settings: Json, name: string): Metaspace {
   };
 }
 
-function whitespaceSplit(source: AlignedText, from: number, to: number, target: Pieces): void {
-  const isWhite = whiteSpaceTable();
-  const { codes } = source;
-  let start = from;
-  for (let index = from; index < to; index++) {
-    if (isWhite[codes[index] ?? 0] !== 1) continue;
-    if (start < index) target.append(source, start, index);
-    start = index + 1;
-  }
-  if (start < to) target.append(source, start, to);
-}
+const whitespaceSplit: Splitter = {
+  changes: false,
+  split({ codes }, from, to, ranges) {
+    const isWhite = whiteSpaceTable();
+    let start = from;
+    for (let index = from; index < to; index++) {
+      if (isWhite[codes[index] ?? 0] !== 1) continue;
+      ranges.add(start, index);
+      start = index + 1;
+    }
+    ranges.add(start, to);
+  },
+};
 
 /** Spaces become the replacement, one is put in front, and each begins a piece. */
-function metaspaceSplit({ replacement, scheme, split }: Metaspace): Splitter {
-  return (source, from, to, target) => {
-    const { codes, starts, ends } = source;
-    const { text } = target;
-    let start = text.length;
-    const first = codes[from] ?? 0;
-    const isPrefixed = first === SPACE || first === replacement;
-    const isWanted = scheme === "always" || (scheme === "first" && starts[from] === 0);
-    if (isWanted && !isPrefixed) text.push(replacement, starts[from] ?? 0, ends[from] ?? 0);
-    for (let index = from; index < to; index++) {
-      const code = codes[index] ?? 0;
-      const isSpace = code === SPACE || code === replacement;
-      if (isSpace && split) {
-        target.add(start, text.length);
-        start = text.length;
+function metaspace({ replacement, scheme, split }: Metaspace): Rewriter {
+  return {
+    changes: true,
+    rewrite({ codes, starts, ends }, from, to, target, ranges) {
+      let start = target.length;
+      const first = codes[from] ?? 0;
+      const isPrefixed = first === SPACE || first === replacement;
+      const isWanted = scheme === "always" || (scheme === "first" && starts[from] === 0);
+      if (isWanted && !isPrefixed) target.push(replacement, starts[from] ?? 0, ends[from] ?? 0);
+      for (let index = from; index < to; index++) {
+        const code = codes[index] ?? 0;
+        const isSpace = code === SPACE || code === replacement;
+        if (isSpace && split) {
+          ranges.add(start, target.length);
+          start = target.length;
+        }
+        target.push(isSpace ? replacement : code, starts[index] ?? 0, ends[index] ?? 0);
       }
-      text.push(isSpace ? replacement : code, starts[index] ?? 0, ends[index] ?? 0);
-    }
-    target.add(start, text.length);
+      ranges.add(start, target.length);
+    },
   };
 }

@@ -8,7 +8,7 @@ import type { Codec, DecodingOptions, Tokens } from "./codec.js";
 import { byteOfToken, readDecoder } from "./decoders.js";
 import type { Normalizer } from "./normalizer.js";
 import { readNormalizer } from "./normalizers.js";
-import { Pieces, type Splitter, UNTOKENIZED } from "./pieces.js";
+import { Pieces, type Rewriter, type Step, UNTOKENIZED } from "./pieces.js";
 import { readPreTokenizer } from "./pre-tokenizers.js";
 import { corrupt, type Json, readRecord } from "./settings.js";
 import { readPostProcessor } from "./template.js";
@@ -31,8 +31,12 @@ export function subwordCodec(tokenizerJson: Json, tokenizerConfig: Json): Codec 
     splitSpecial: tokenizerConfig.split_special_tokens === true,
     whiteSpace: whiteSpaceTable,
   });
-  const splitters = readPreTokenizer(tokenizerJson.pre_tokenizer, "pre_tokenizer");
-  const pipeline = new Pipeline(added, normalizer, splitters, model);
+  const steps = [
+    added.splitRaw,
+    normalizer && normalizing(normalizer),
+    added.splitNormalized,
+    ...readPreTokenizer(tokenizerJson.pre_tokenizer, "pre_tokenizer"),
+  ];
   const decoder = readDecoder(tokenizerJson.decoder, "decoder");
   const template = readPostProcessor(tokenizerJson.post_processor, "post_processor");
   const token = (id: number) => added.token(id) ?? model.tokens[id];
@@ -49,8 +53,12 @@ export function subwordCodec(tokenizerJson: Json, tokenizerConfig: Json): Codec 
     padTokenId: named(tokenizerConfig.pad_token, "<pad>"),
     eosTokenId: named(tokenizerConfig.eos_token, "</s>"),
     cleansUp: tokenizerConfig.clean_up_tokenization_spaces === true,
+    mostAdded: template.before.length + template.behind.length,
     template: () => template,
-    encode: (text) => pipeline.encode(text),
+    encode: makeEncoder(
+      steps.filter((step) => step !== undefined),
+      model,
+    ),
     decode(ids, options) {
       const tokens: string[] = [];
       for (const id of ids) {
@@ -72,62 +80,36 @@ export function subwordCodec(tokenizerJson: Json, tokenizerConfig: Json): Codec 
   };
 }
 
-/** From a text to its tokens. Its buffers are used again for the next text. */
-class Pipeline {
-  readonly #added: AddedTokens;
-  readonly #normalizer: Normalizer | undefined;
-  readonly #splitters: readonly Splitter[];
-  readonly #model: Unigram;
-  #pieces = new Pieces();
-  #others = new Pieces();
-  readonly #tokens = new TokenList();
-
-  constructor(added: AddedTokens, normalizer: Normalizer | undefined, splitters: readonly Splitter[], model: Unigram) {
-    this.#added = added;
-    this.#normalizer = normalizer;
-    this.#splitters = splitters;
-    this.#model = model;
-  }
-
-  encode(text: string): Tokens {
-    const pieces = this.#split(text);
-    const tokens = this.#tokens;
+/** From a text to its tokens: the steps, one after the other, and the model. */
+function makeEncoder(steps: readonly Step[], model: Unigram): (text: string) => Tokens {
+  const pieces = new Pieces();
+  const tokens = new TokenList();
+  return (text) => {
+    pieces.read(text);
+    for (const step of steps) pieces.apply(step);
     tokens.length = 0;
+    const { ranges } = pieces;
     const { starts, ends } = pieces.text;
-    for (let index = 0; index < pieces.count; index++) {
-      const from = pieces.start(index);
-      const to = pieces.end(index);
-      const id = pieces.token(index);
-      if (id === UNTOKENIZED) this.#model.encode(pieces.text, from, to, tokens);
+    for (let index = 0; index < ranges.count; index++) {
+      const from = ranges.start(index);
+      const to = ranges.end(index);
+      const id = ranges.token(index);
+      if (id === UNTOKENIZED) model.encode(pieces.text, from, to, tokens);
       else tokens.push(id, starts[from] ?? 0, ends[to - 1] ?? 0);
     }
     return { ids: tokens.ids(), offsets: tokens.offsets() };
-  }
+  };
+}
 
-  #split(text: string): Pieces {
-    this.#pieces.clear();
-    this.#pieces.text.read(text);
-    this.#pieces.add(0, this.#pieces.text.length);
-    this.#apply(this.#added.splitRaw);
-    const normalize = this.#normalizer;
-    this.#apply(
-      normalize &&
-        ((source, from, to, target) => {
-          const start = target.text.length;
-          normalize(source, from, to, target.text);
-          target.add(start, target.text.length);
-        }),
-    );
-    this.#apply(this.#added.splitNormalized);
-    for (const splitter of this.#splitters) this.#apply(splitter);
-    return this.#pieces;
-  }
-
-  #apply(splitter: Splitter | undefined): void {
-    if (splitter === undefined) return;
-    this.#others.split(this.#pieces, splitter);
-    [this.#pieces, this.#others] = [this.#others, this.#pieces];
-  }
+function normalizing(normalizer: Normalizer): Rewriter {
+  return {
+    changes: true,
+    rewrite(source, from, to, target, ranges) {
+      const start = target.length;
+      normalizer(source, from, to, target);
+      ranges.add(start, target.length);
+    },
+  };
 }
 
 function finish(text: string, options: DecodingOptions): string {
