@@ -10,6 +10,7 @@ import type { Normalizer } from "./normalizer.js";
 import { readNormalizer } from "./normalizers.js";
 import { Pieces, type Rewriter, type Step, UNTOKENIZED } from "./pieces.js";
 import { readPreTokenizer } from "./pre-tokenizers.js";
+import { scoreOfRust } from "./scores.js";
 import { corrupt, type Json, readRecord } from "./settings.js";
 import { readPostProcessor } from "./template.js";
 import { TokenList } from "./token-list.js";
@@ -23,7 +24,8 @@ const encoder = new TextEncoder();
 
 /** The tokenization that tokenizer.json and tokenizer_config.json describe. Throws ERR_MODEL_CORRUPT. */
 export function subwordCodec(tokenizerJson: Json, tokenizerConfig: Json): Codec {
-  const model = new Unigram(readRecord(tokenizerJson.model, "model"));
+  const readScore = isReadByPython(tokenizerConfig.tokenizer_class) ? (score: number) => score : scoreOfRust;
+  const model = new Unigram(readRecord(tokenizerJson.model, "model"), readScore);
   const normalizer = readNormalizer(tokenizerJson.normalizer, "normalizer");
   const added = new AddedTokens(readAddedTokens(tokenizerJson.added_tokens), model, {
     normalizer,
@@ -114,6 +116,11 @@ function normalizing(normalizer: Normalizer): Rewriter {
 
 function finish(text: string, options: DecodingOptions): string {
   return options.cleanUp ? cleanUp(text) : text;
+}
+
+/** For T5's own class transformers reads the scores in Python, and else Rust reads them. */
+function isReadByPython(tokenizerClass: unknown): boolean {
+  return tokenizerClass === "T5Tokenizer" || tokenizerClass === "T5TokenizerFast";
 }
 
 /** A special token as tokenizer_config.json has it: its text, or an object with its text. */

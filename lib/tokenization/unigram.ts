@@ -23,8 +23,8 @@ export class Unigram {
   #from = new Int32Array(LEAST_ROOM);
   #piece = new Int32Array(LEAST_ROOM);
 
-  /** Reads tokenizer.json's model. Throws ERR_MODEL_CORRUPT. */
-  constructor(settings: Json) {
+  /** Reads tokenizer.json's model, the scores with `readScore`. Throws ERR_MODEL_CORRUPT. */
+  constructor(settings: Json, readScore: (score: number) => number) {
     const { type = "Unigram" } = settings;
     if (type !== "Unigram") throw corrupt("Unigram", "model.type", type);
     const vocabulary = readArray(settings.vocab, "model.vocab");
@@ -38,8 +38,9 @@ export class Unigram {
         throw corrupt("a piece and its score", `model.vocab[${id}]`, entry);
       }
       tokens[id] = token;
-      this.#scores[id] = score;
-      if (score < least) least = score;
+      const read = readScore(score);
+      this.#scores[id] = read;
+      if (read < least) least = read;
     }
     this.tokens = tokens;
     this.#unknown = readUnknown(settings.unk_id, tokens.length);
