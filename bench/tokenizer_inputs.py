@@ -1,4 +1,4 @@
-"""Writes what the tokenizer benchmark reads: `tokenizer_inputs.py <directory>`, a tokenizer of 250,000 pieces and texts."""
+"""Writes what the tokenizer benchmark reads, to a directory: a tokenizer of 250,000 pieces, and texts."""
 
 import json
 import random
