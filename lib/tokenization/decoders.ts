@@ -89,9 +89,9 @@ function stripDecoder(settings: Json, name: string): Decoder {
 }
 
 function replaceDecoder(settings: Json, name: string): Decoder {
-  const pattern = readPattern(settings.pattern, `${name}.pattern`);
+  const { regex } = readPattern(settings.pattern, `${name}.pattern`);
   const content = readString(settings.content, `${name}.content`);
-  return (tokens) => tokens.map((token) => token.replace(pattern, () => content));
+  return (tokens) => tokens.map((token) => token.replace(regex, () => content));
 }
 
 function sequenceDecoder(settings: Json, name: string): Decoder {

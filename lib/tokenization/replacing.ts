@@ -1,15 +1,16 @@
 // The Replace normalizer.
 import { codesOf } from "./aligned-text.js";
 import type { Normalizer } from "./normalizer.js";
+import type { Pattern } from "./pattern.js";
 
 /** Every match becomes `content`, all of which stands for the match's last character, as in Rust. */
-export function replacing(pattern: RegExp, content: string): Normalizer {
+export function replacing({ regex }: Pattern, content: string): Normalizer {
   const replacement = codesOf(content);
   return (source, from, to, target) => {
     const text = source.toString(from, to);
     let unit = 0;
     let index = from;
-    for (const match of text.matchAll(pattern)) {
+    for (const match of text.matchAll(regex)) {
       const start = index + characters(text, unit, match.index);
       target.append(source, index, start);
       unit = match.index + match[0].length;
