@@ -7,6 +7,7 @@ import { runPython, runTrial } from "../processes.mjs";
 import { median, spread } from "../statistics.mjs";
 
 const WARMUPS = 8;
+const LENGTHS = [2 ** 8, 2 ** 12, 2 ** 16, 2 ** 20];
 const PEERS = {
   rust: "tokenizer_rust.py",
   plain: "tokenizer-plain.mjs",
@@ -30,6 +31,7 @@ export async function tokenizer({ trials, repetitions }) {
     const request = { directory, texts: join(work, "texts.json"), warmups: WARMUPS, repetitions };
     parts.push(...(await compare(name, request, trials)), "");
   }
+  parts.push(...(await compareLengths(Object.values(tokenizers)[0])));
   return parts.join("\n");
 }
 
@@ -65,6 +67,18 @@ async function compare(name, request, trials) {
     "",
     `Longest hold of the event loop by encodeBatchAsync, worst of all trials: ${longest("batch")} ms for 256 texts,` +
       ` ${longest("many")} ms for 4,096.`,
+  ];
+}
+
+/** Time must grow with the length, not faster. */
+async function compareLengths(directory) {
+  const measured = await runTrial("tokenizer-lengths.mjs", { directory, lengths: LENGTHS });
+  return [
+    "### one word, nanoseconds a UTF-16 unit",
+    "",
+    `| | ${LENGTHS.map((length) => `${length} units`).join(" | ")} |`,
+    `|---|${LENGTHS.map(() => "---|").join("")}`,
+    ...measured.map(([name, times]) => `| ${name} | ${times.map((time) => time.toFixed(0)).join(" | ")} |`),
   ];
 }
 
