@@ -2,7 +2,7 @@
 // errors, describe, validation, config, manifest, hash, hash-worker, directory, reductions, tensor, batch, ids, libtorch,
 // boundary, native, tokenization/, tokenizer, abort, call, call-options, head, options, results, source,
 // inputs, session, encoder-output, forward, generation-settings, generation-config, generation-options, generation-merging,
-// generation-request, generation, text-stream, stream, scoring, reranking, embedding, loading, model, runtime.
+// generation-request, generation, stream, scoring, reranking, embedding, loading, model, runtime.
 export type { SignalOption } from "./call-options.js";
 export type { GenerationConfig, T5Config } from "./config.js";
 export type { EmbedOptions } from "./embedding.js";
@@ -41,6 +41,7 @@ export { type DecodingOptions, DecodingSession, type PrefillOptions, type StepOp
 export type { EncodedSource, IdSource, TextSource } from "./source.js";
 export { type StreamedLogits, type StreamedToken, TokenStream } from "./stream.js";
 export { Tensor, type TensorData, type TopK } from "./tensor.js";
+export { DecodeStream } from "./tokenization/decode-stream.js";
 export {
   type BatchEncoding,
   type DecodeOptions,

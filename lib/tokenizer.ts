@@ -9,9 +9,11 @@ import { directoryPath } from "./directory.js";
 import { T5Error } from "./errors.js";
 import type { IdRow } from "./ids.js";
 import { byteCodec } from "./tokenization/bytes.js";
-import type { Codec } from "./tokenization/codec.js";
+import { CleaningStream } from "./tokenization/cleaning-up.js";
+import type { Codec, DecodingOptions } from "./tokenization/codec.js";
+import { DecodeStream } from "./tokenization/decode-stream.js";
 import { subwordCodec } from "./tokenization/subwords.js";
-import { checkFlag, checkInteger, checkOptions, expected } from "./validation.js";
+import { checkFlag, checkInteger, checkOptions, expected, INT32_MAX } from "./validation.js";
 
 /** One encoded text. */
 export interface Encoding {
@@ -49,9 +51,6 @@ export interface DecodeOptions {
   /** Take away spaces before punctuation. Default: what tokenizer_config.json says, and else false. */
   readonly cleanUpTokenizationSpaces?: boolean | undefined;
 }
-
-/** Cleaning up looks at no more than " n't", and at two spaces more where it has made two patterns of one. */
-const CLEANED_UP_TAIL = 8;
 
 /** How long `encodeBatchAsync` keeps the event loop at a time. */
 const SLICE_MS = 4;
@@ -134,14 +133,7 @@ export class T5Tokenizer {
 
   /** The text of ids. Ids that the vocabulary lacks are left out, as in Hugging Face. Throws ERR_INVALID_ARGUMENT. */
   decode(ids: IdRow, options?: DecodeOptions): string {
-    const { skipSpecialTokens, cleanUpTokenizationSpaces: cleanUp } = checkOptions(options, "options", [
-      "skipSpecialTokens",
-      "cleanUpTokenizationSpaces",
-    ]);
-    return this.#codec.decode(checkIds(ids, "ids"), {
-      skipSpecialTokens: checkFlag(skipSpecialTokens, "options.skipSpecialTokens"),
-      cleanUp: cleanUp === undefined ? this.#codec.cleansUp : checkFlag(cleanUp, "options.cleanUpTokenizationSpaces"),
-    });
+    return this.#codec.decode(checkIds(ids, "ids"), this.#checkDecodeOptions(options));
   }
 
   /** The texts of several rows of ids. Throws ERR_INVALID_ARGUMENT. */
@@ -161,21 +153,14 @@ export class T5Tokenizer {
     return this.#codec.id(token);
   }
 
-  /** How many characters at the end of a decoded text further ids may still change. @internal */
-  get changingTail(): number {
-    return this.#codec.cleansUp ? CLEANED_UP_TAIL : 0;
-  }
-
-  /** Whether the text of an id depends on the ids beside it. @internal */
-  isOpen(id: number): boolean {
-    return this.#codec.isOpen(id);
-  }
-
-  /** Whether an id adds nothing to a text without special tokens, whatever stands beside it. @internal */
-  isSilent(id: number): boolean {
-    if (this.#codec.token(id) === undefined) return true;
-    const textOf = (skipSpecialTokens: boolean) => this.#codec.decode([id], { skipSpecialTokens, cleanUp: false });
-    return textOf(true) !== textOf(false);
+  /**
+   * A decoder of ids that come one by one, as a model generates them: its pieces join to what `decode` gives for all of them,
+   * and none ends within a character. Throws ERR_INVALID_ARGUMENT.
+   */
+  decodeStream(options?: DecodeOptions): DecodeStream {
+    const { skipSpecialTokens, cleanUp } = this.#checkDecodeOptions(options);
+    const stream = this.#codec.stream(skipSpecialTokens);
+    return new DecodeStream(cleanUp ? new CleaningStream(stream) : stream);
   }
 
   /** The bytes that each id below `count` adds within a text, and where each id's begin, one more than ids. @internal */
@@ -192,6 +177,17 @@ export class T5Tokenizer {
   encodePadded(texts: unknown, name: string, maxLength?: number, padToMultipleOf?: number): PaddedBatch {
     const rows = checkTexts(texts, name).map((text, index) => this.#encode(text, `${name}[${index}]`, maxLength).ids);
     return padRows(rows, this.#codec.padTokenId, padToMultipleOf);
+  }
+
+  #checkDecodeOptions(options: unknown): DecodingOptions {
+    const { skipSpecialTokens, cleanUpTokenizationSpaces: cleanUp } = checkOptions(options, "options", [
+      "skipSpecialTokens",
+      "cleanUpTokenizationSpaces",
+    ]);
+    return {
+      skipSpecialTokens: checkFlag(skipSpecialTokens, "options.skipSpecialTokens"),
+      cleanUp: cleanUp === undefined ? this.#codec.cleansUp : checkFlag(cleanUp, "options.cleanUpTokenizationSpaces"),
+    };
   }
 
   #encode(text: unknown, name: string, maxLength: number | undefined): Encoding {
@@ -244,7 +240,11 @@ function checkIds(ids: unknown, name: string): readonly number[] {
   if (!(Array.isArray(ids) || types.isInt32Array(ids) || types.isBigInt64Array(ids))) {
     throw expected("an array of ids", name, ids);
   }
-  return Array.from(ids, (id: unknown, index) =>
-    checkInteger(typeof id === "bigint" ? Number(id) : id, `${name}[${index}]`, 0),
-  );
+  return Array.from(ids, (id: unknown, index) => checkId(id, name, index));
+}
+
+function checkId(id: unknown, name: string, index: number): number {
+  const number = typeof id === "bigint" ? Number(id) : id;
+  if (typeof number === "number" && Number.isInteger(number) && number >= 0 && number <= INT32_MAX) return number;
+  return checkInteger(number, `${name}[${index}]`, 0);
 }

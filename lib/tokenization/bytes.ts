@@ -3,12 +3,12 @@ import { isRecord } from "../validation.js";
 import { type AddedToken, AddedTokens, readAddedToken } from "./added-tokens.js";
 import { AlignedText } from "./aligned-text.js";
 import { cleanUp } from "./cleaning-up.js";
-import type { Codec, Tokens } from "./codec.js";
+import type { Codec, TextStream, Tokens } from "./codec.js";
 import { Pieces, UNTOKENIZED } from "./pieces.js";
 import { corrupt, type Json } from "./settings.js";
 import { TokenList } from "./token-list.js";
 import { pythonWhiteSpaceTable } from "./unicode/characters.js";
-import { byteOf, bytesOf, decodeValid } from "./utf8.js";
+import { byteOf, bytesOf, decodeValid, INCOMPLETE, INVALID, sizeAt } from "./utf8.js";
 
 const SPECIAL_TOKENS = ["<pad>", "</s>", "<unk>"];
 const PAD = 0;
@@ -59,8 +59,7 @@ export function byteCodec(config: Json): Codec {
       const text = decodeValid(Uint8Array.from(bytes));
       return isCleaned ? cleanUp(text) : text;
     },
-    // Incomplete characters are left out of a decoded text, so that what is there stays.
-    isOpen: () => false,
+    stream: (skipSpecialTokens) => byteStream(added, skipSpecialTokens),
     bytes(id) {
       const special = added.token(id);
       if (special !== undefined) return encoder.encode(special);
@@ -71,6 +70,30 @@ export function byteCodec(config: Json): Codec {
       const code = token.length === 1 ? token.charCodeAt(0) : BYTES;
       return added.id(token) ?? (code < BYTES ? code + OFFSET : undefined);
     },
+  };
+}
+
+/** Characters as their last bytes come. */
+function byteStream(added: AddedTokens, skipSpecialTokens: boolean): TextStream {
+  /** The beginning of a character. */
+  let bytes: number[] = [];
+  return {
+    push(id) {
+      const special = added.token(id);
+      if (special !== undefined) {
+        if (skipSpecialTokens) return "";
+        bytes = [];
+        return special;
+      }
+      if (!isByte(id)) return "";
+      bytes.push(id - OFFSET);
+      while (bytes.length > 0 && sizeAt(bytes, 0) === INVALID) bytes.shift();
+      if (bytes.length === 0 || sizeAt(bytes, 0) === INCOMPLETE) return "";
+      const text = decodeValid(Uint8Array.from(bytes));
+      bytes = [];
+      return text;
+    },
+    end: () => "",
   };
 }
 

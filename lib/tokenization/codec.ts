@@ -7,6 +7,14 @@ export interface Tokens {
   readonly offsets: Int32Array;
 }
 
+/** Text that grows id by id: pieces that join to the text of all ids, none of which ends within a character. */
+export interface TextStream {
+  /** The text that is certain with this id, and wasn't before. */
+  push(id: number): string;
+  /** The rest. */
+  end(): string;
+}
+
 export interface DecodingOptions {
   readonly skipSpecialTokens: boolean;
   readonly cleanUp: boolean;
@@ -26,8 +34,8 @@ export interface Codec {
   encode(text: string): Tokens;
   /** The text of ids; those that stand for nothing are left out. */
   decode(ids: readonly number[], options: DecodingOptions): string;
-  /** Whether the text of an id depends on the ids beside it: a byte of a character, say. */
-  isOpen(id: number): boolean;
+  /** A decoder of ids that come one by one; it doesn't clean up. */
+  stream(skipSpecialTokens: boolean): TextStream;
   /** The bytes of UTF-8 that an id adds within a text; none for an id without a token. */
   bytes(id: number): Uint8Array;
   /** The token of an id, or undefined where the vocabulary has none. */

@@ -1,4 +1,5 @@
 // Decoders: the tokens of ids to text, as Rust has them.
+import { isRecord } from "../validation.js";
 import { readPattern } from "./pattern.js";
 import { readMetaspace } from "./pre-tokenizers.js";
 import { type Json, makerOf, readArray, readCharacter, readCount, readRecord, readString } from "./settings.js";
@@ -28,6 +29,29 @@ export function readDecoder(settings: unknown, name: string): Decoder {
   if (settings === null || settings === undefined) return (tokens) => [tokens.join(" ")];
   const record = readRecord(settings, name);
   return makerOf(record, name, makers)(record, name);
+}
+
+/**
+ * Whether further tokens may change more of a text than its end: where a step that looks for more than one character, or at a
+ * whole token, comes after the tokens were joined.
+ */
+export function isUnstable(settings: unknown): boolean {
+  let isJoined = false;
+  return stepsOf(settings).some((step) => {
+    if (step.type === "Fuse") isJoined = true;
+    if (!isJoined) return false;
+    return (
+      step.type === "ByteFallback" || (step.type === "Replace" && readPattern(step.pattern, "pattern").longest > 1)
+    );
+  });
+}
+
+/** The steps of a decoder in tokenizer.json, one after the other. */
+export function stepsOf(settings: unknown): readonly Json[] {
+  if (!isRecord(settings)) return [];
+  return settings.type === "Sequence" && Array.isArray(settings.decoders)
+    ? settings.decoders.flatMap(stepsOf)
+    : [settings];
 }
 
 /** The byte of a token like `<0x61>`. */

@@ -5,7 +5,7 @@ import { AddedTokens, readAddedTokens } from "./added-tokens.js";
 import { AlignedText } from "./aligned-text.js";
 import { cleanUp } from "./cleaning-up.js";
 import type { Codec, DecodingOptions, Tokens } from "./codec.js";
-import { byteOfToken, readDecoder } from "./decoders.js";
+import { byteOfToken, isUnstable, readDecoder, stepsOf } from "./decoders.js";
 import type { Normalizer } from "./normalizer.js";
 import { readNormalizer } from "./normalizers.js";
 import { Pieces, type Rewriter, type Step, UNTOKENIZED } from "./pieces.js";
@@ -16,6 +16,7 @@ import { readPostProcessor } from "./template.js";
 import { TokenList } from "./token-list.js";
 import { whiteSpaceTable } from "./unicode/characters.js";
 import { Unigram } from "./unigram.js";
+import { WindowStream } from "./window-stream.js";
 
 /** A token that text precedes is decoded with the white space that it begins with. */
 const TEXT_BEFORE = "abcdef";
@@ -49,8 +50,22 @@ export function subwordCodec(tokenizerJson: Json, tokenizerConfig: Json): Codec 
     if (id === undefined) throw corrupt(`${name} in the vocabulary`, "model.vocab", undefined);
     return id;
   };
-  const hasBytes = mentions(tokenizerJson.decoder, "ByteFallback");
+  const hasBytes = stepsOf(tokenizerJson.decoder).some(({ type }) => type === "ByteFallback");
+  const isStable = !isUnstable(tokenizerJson.decoder);
   const byteOf = (id: number) => (hasBytes ? byteOfToken(token(id) ?? "") : undefined);
+  /** The token of an id that isn't left out. */
+  const tokenOf = (id: number, skipSpecialTokens: boolean) => {
+    const found = token(id);
+    return found !== undefined && skipSpecialTokens && added.isSpecial(found) ? undefined : found;
+  };
+  const decode = (ids: readonly number[], skipSpecialTokens: boolean) => {
+    const tokens: string[] = [];
+    for (const id of ids) {
+      const found = tokenOf(id, skipSpecialTokens);
+      if (found !== undefined) tokens.push(found);
+    }
+    return decoder(tokens).join("");
+  };
   return {
     padTokenId: named(tokenizerConfig.pad_token, "<pad>"),
     eosTokenId: named(tokenizerConfig.eos_token, "</s>"),
@@ -61,15 +76,14 @@ export function subwordCodec(tokenizerJson: Json, tokenizerConfig: Json): Codec 
       steps.filter((step) => step !== undefined),
       model,
     ),
-    decode(ids, options) {
-      const tokens: string[] = [];
-      for (const id of ids) {
-        const each = token(id);
-        if (each !== undefined && !(options.skipSpecialTokens && added.isSpecial(each))) tokens.push(each);
-      }
-      return finish(decoder(tokens).join(""), options);
-    },
-    isOpen: (id) => byteOf(id) !== undefined,
+    decode: (ids, options) => finish(decode(ids, options.skipSpecialTokens), options),
+    stream: (skipSpecialTokens) =>
+      new WindowStream({
+        isStable,
+        isOpen: (id) => byteOf(id) !== undefined,
+        isSilent: (id) => tokenOf(id, skipSpecialTokens) === undefined,
+        decode: (ids) => decode(ids, skipSpecialTokens),
+      }),
     bytes(id) {
       const each = token(id);
       if (each === undefined) return new Uint8Array();
@@ -127,11 +141,4 @@ function isReadByPython(tokenizerClass: unknown): boolean {
 function nameOf(setting: unknown, fallback: string): string {
   const name: unknown = isRecord(setting) ? setting.content : setting;
   return typeof name === "string" ? name : fallback;
-}
-
-/** Whether a decoder in tokenizer.json is of a type, or has one of it. */
-function mentions(decoder: unknown, type: string): boolean {
-  if (Array.isArray(decoder)) return decoder.some((part) => mentions(part, type));
-  if (!isRecord(decoder)) return false;
-  return decoder.type === type || Object.values(decoder).some((part) => mentions(part, type));
 }

@@ -31,7 +31,7 @@ export function decodeValid(bytes: Uint8Array): string {
   const valid = new Uint8Array(bytes.length);
   let length = 0;
   for (let index = 0; index < bytes.length; ) {
-    const size = sizeAt(bytes, index);
+    const size = Math.max(0, sizeAt(bytes, index));
     for (let part = 0; part < size; part++) valid[length++] = bytes[index + part] ?? 0;
     // Bytes that begin no character are none of another one either, so that one alone is passed over.
     index += Math.max(1, size);
@@ -39,16 +39,20 @@ export function decodeValid(bytes: Uint8Array): string {
   return decoder.decode(valid.subarray(0, length));
 }
 
-/** How many bytes the character at a position has, 0 where there is none. */
-function sizeAt(bytes: Uint8Array, index: number): number {
+export const INVALID = 0;
+export const INCOMPLETE = -1;
+
+/** How many bytes the character at a position has, INVALID where there is none, INCOMPLETE where bytes are missing. */
+export function sizeAt(bytes: ArrayLike<number>, index: number): number {
   const first = bytes[index] ?? 0;
   if (first < 0x80) return 1;
-  if (first < 0xc2 || first > 0xf4) return 0;
+  if (first < 0xc2 || first > 0xf4) return INVALID;
   const size = first < 0xe0 ? 2 : first < 0xf0 ? LONGEST - 1 : LONGEST;
   for (let part = 1; part < size; part++) {
+    const byte = bytes[index + part];
+    if (byte === undefined) return INCOMPLETE;
     const [least, most] = (part === 1 ? SECOND.get(first) : undefined) ?? ANY_FURTHER;
-    const byte = bytes[index + part] ?? 0;
-    if (byte < least || byte > most) return 0;
+    if (byte < least || byte > most) return INVALID;
   }
   return size;
 }

@@ -2,8 +2,7 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
-import { demoModel, T5Tokenizer } from "torch-t5";
-import { TextStream } from "#lib/text-stream.js";
+import { type DecodeOptions, demoModel, T5Tokenizer } from "torch-t5";
 import { byteCodec } from "#lib/tokenization/bytes.js";
 import { subwordCodec } from "#lib/tokenization/subwords.js";
 import { withDirectory } from "../support/directory.js";
@@ -87,9 +86,13 @@ const tokenizers: readonly (readonly [name: string, make: () => Promise<T5Tokeni
   ["with byte fallback that cleans up", () => synthetic({ decoder: byteFallback, cleanUp: true }), 280],
 ];
 
-function stream(tokenizer: T5Tokenizer, ids: readonly number[]): readonly string[] {
-  const text = new TextStream(tokenizer);
-  const streamed = ids.map((id) => text.push([id]));
+function stream(
+  tokenizer: T5Tokenizer,
+  ids: readonly number[],
+  options: DecodeOptions = { skipSpecialTokens: true },
+): readonly string[] {
+  const text = tokenizer.decodeStream(options);
+  const streamed = ids.map((id) => text.push(id));
   return [...streamed, text.end()];
 }
 
