@@ -1,6 +1,8 @@
 // A text while it is changed: its characters, and which part of the original each one stands for.
 
 const LEAST_ROOM = 256;
+/** More room than this isn't kept for the next text. */
+export const MOST_ROOM_KEPT = 2 ** 16;
 
 /** Characters as code points, each with the range of UTF-16 units of the original that it comes from. */
 export class AlignedText {
@@ -17,6 +19,15 @@ export class AlignedText {
     this.codes = grown(this.codes, room);
     this.starts = grown(this.starts, room);
     this.ends = grown(this.ends, room);
+  }
+
+  /** Empties it, and gives back what a long text took. */
+  clear(): void {
+    this.length = 0;
+    if (this.codes.length <= MOST_ROOM_KEPT) return;
+    this.codes = new Int32Array(LEAST_ROOM);
+    this.starts = new Int32Array(LEAST_ROOM);
+    this.ends = new Int32Array(LEAST_ROOM);
   }
 
   push(code: number, start: number, end: number): void {

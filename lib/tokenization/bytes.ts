@@ -42,6 +42,8 @@ export function byteCodec(config: Json): Codec {
     mostAdded: 1,
     template: (ids) => (ids.at(-1) === EOS ? NOTHING : BEHIND),
     encode(text) {
+      pieces.clear();
+      tokens.clear();
       pieces.read(text);
       if (added.splitRaw !== undefined) pieces.apply(added.splitRaw);
       return spell(pieces, tokens);
@@ -100,7 +102,6 @@ function byteStream(added: AddedTokens, skipSpecialTokens: boolean): TextStream 
 /** The bytes of what isn't a token, each for the character that it is of. */
 function spell({ text, ranges }: Pieces, tokens: TokenList): Tokens {
   const { codes, starts, ends } = text;
-  tokens.length = 0;
   for (let piece = 0; piece < ranges.count; piece++) {
     const from = ranges.start(piece);
     const to = ranges.end(piece);

@@ -21,9 +21,9 @@ export function sequence(normalizers: readonly Normalizer[], makeText: () => Ali
   const rest = sequence(others, makeText);
   const between = makeText();
   return (source, from, to, target) => {
-    between.length = 0;
     first(source, from, to, between);
     rest(between, 0, between.length, target);
+    between.clear();
   };
 }
 

@@ -1,5 +1,5 @@
 // A text in pieces: ranges of it, some of which are tokens already.
-import { AlignedText } from "./aligned-text.js";
+import { AlignedText, MOST_ROOM_KEPT } from "./aligned-text.js";
 
 /** What a piece has in place of a token's id that isn't tokenized yet. */
 export const UNTOKENIZED = -1;
@@ -30,8 +30,10 @@ export class Ranges {
     return this.#numbers[WIDTH * index + TOKEN] ?? UNTOKENIZED;
   }
 
+  /** Empties them, and gives back what a long text took. */
   clear(): void {
     this.#count = 0;
+    if (this.#numbers.length > WIDTH * MOST_ROOM_KEPT) this.#numbers = new Int32Array(WIDTH * LEAST_ROOM);
   }
 
   /** Adds a range; an empty one is left out, as in Rust. */
@@ -70,18 +72,24 @@ export class Pieces {
   #otherText = new AlignedText();
   #otherRanges = new Ranges();
 
-  /** Becomes a text in one piece. */
+  /** Becomes a text in one piece; it has to be empty. */
   read(text: string): void {
     this.text.read(text);
-    this.ranges.clear();
     this.ranges.add(0, this.text.length);
+  }
+
+  /** Empties it. */
+  clear(): void {
+    this.text.clear();
+    this.ranges.clear();
+    this.#otherText.clear();
+    this.#otherRanges.clear();
   }
 
   /** Takes each piece that isn't a token through a step. */
   apply(step: Step): void {
     const from = this.ranges;
     const ranges = this.#otherRanges;
-    ranges.clear();
     if (step.changes) this.#rewrite(step, ranges);
     else {
       for (let index = 0; index < from.count; index++) {
@@ -90,6 +98,7 @@ export class Pieces {
         else ranges.add(from.start(index), from.end(index), token);
       }
     }
+    from.clear();
     this.#otherRanges = from;
     this.ranges = ranges;
   }
@@ -98,7 +107,6 @@ export class Pieces {
     const from = this.ranges;
     const source = this.text;
     const target = this.#otherText;
-    target.length = 0;
     for (let index = 0; index < from.count; index++) {
       const token = from.token(index);
       if (token === UNTOKENIZED) {
@@ -109,6 +117,7 @@ export class Pieces {
         ranges.add(start, target.length, token);
       }
     }
+    source.clear();
     this.#otherText = source;
     this.text = target;
   }

@@ -101,9 +101,11 @@ function makeEncoder(steps: readonly Step[], model: Unigram): (text: string) => 
   const pieces = new Pieces();
   const tokens = new TokenList();
   return (text) => {
+    // What is left is of a text that failed.
+    pieces.clear();
+    tokens.clear();
     pieces.read(text);
     for (const step of steps) pieces.apply(step);
-    tokens.length = 0;
     const { ranges } = pieces;
     const { starts, ends } = pieces.text;
     for (let index = 0; index < ranges.count; index++) {
@@ -113,6 +115,7 @@ function makeEncoder(steps: readonly Step[], model: Unigram): (text: string) => 
       if (id === UNTOKENIZED) model.encode(pieces.text, from, to, tokens);
       else tokens.push(id, starts[from] ?? 0, ends[to - 1] ?? 0);
     }
+    pieces.clear();
     return { ids: tokens.ids(), offsets: tokens.offsets() };
   };
 }

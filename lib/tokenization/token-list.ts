@@ -1,4 +1,5 @@
 // The tokens of a text while they are found: ids, and the part of the text that each one stands for.
+import { MOST_ROOM_KEPT } from "./aligned-text.js";
 
 const LEAST_ROOM = 64;
 
@@ -7,6 +8,14 @@ export class TokenList {
   /** Two numbers each: start and end. */
   #offsets = new Int32Array(2 * LEAST_ROOM);
   length = 0;
+
+  /** Empties it, and gives back what a long text took. */
+  clear(): void {
+    this.length = 0;
+    if (this.#ids.length <= MOST_ROOM_KEPT) return;
+    this.#ids = new Int32Array(LEAST_ROOM);
+    this.#offsets = new Int32Array(2 * LEAST_ROOM);
+  }
 
   push(id: number, start: number, end: number): void {
     const index = this.length++;

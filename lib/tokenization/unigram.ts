@@ -1,5 +1,5 @@
 // The Unigram model: the best path through the pieces of a text, as Rust's `encode_optimized` finds it.
-import type { AlignedText } from "./aligned-text.js";
+import { type AlignedText, MOST_ROOM_KEPT } from "./aligned-text.js";
 import { corrupt, type Json, readArray, readCount, readFlag } from "./settings.js";
 import type { TokenList } from "./token-list.js";
 import { byteOf, bytesOf } from "./utf8.js";
@@ -60,11 +60,12 @@ export class Unigram {
   encode(text: AlignedText, from: number, to: number, tokens: TokenList): void {
     this.#findBest(text.codes, from, to);
     this.#collect(text, from, to, tokens);
+    if (this.#best.length > MOST_ROOM_KEPT) this.#makeRoom(LEAST_ROOM);
   }
 
   #findBest(codes: Int32Array, from: number, to: number): void {
     const size = to - from;
-    this.#reserve(size + 1);
+    if (size >= this.#best.length) this.#makeRoom(2 * (size + 1));
     const trie = this.#trie;
     const scores = this.#scores;
     const best = this.#best;
@@ -156,12 +157,10 @@ export class Unigram {
     });
   }
 
-  #reserve(room: number): void {
-    if (room <= this.#best.length) return;
-    const larger = Math.max(room, 2 * this.#best.length);
-    this.#best = new Float64Array(larger);
-    this.#from = new Int32Array(larger);
-    this.#piece = new Int32Array(larger);
+  #makeRoom(room: number): void {
+    this.#best = new Float64Array(room);
+    this.#from = new Int32Array(room);
+    this.#piece = new Int32Array(room);
   }
 }
 
