@@ -1,5 +1,5 @@
 // The public tokenizer: texts to ids as Hugging Face gives them, padded batches, and back.
-import { readFile } from "node:fs/promises";
+import { access, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { types } from "node:util";
@@ -71,7 +71,12 @@ export class T5Tokenizer {
     const path = directoryPath(directory);
     const tokenizer = await T5Tokenizer.find(path);
     if (tokenizer !== undefined) return tokenizer;
-    const message = `Expected a directory with a tokenizer.json for the tokenizer but found none in ${JSON.stringify(path)}`;
+    const isBare = await access(join(path, "spiece.model")).then(
+      () => true,
+      () => false,
+    );
+    const found = isBare ? "only a spiece.model, which `torch-t5 export` converts," : "none";
+    const message = `Expected a directory with a tokenizer.json for the tokenizer but found ${found} in ${JSON.stringify(path)}`;
     throw new T5Error("ERR_MODEL_NOT_FOUND", message);
   }
 
