@@ -2,10 +2,15 @@
 import type { Answers, Decoded } from "./rust.js";
 import type { Subject } from "./subject.js";
 
+/** Half a surrogate pair. */
+const HALF_CHARACTER = /\p{Surrogate}/u;
+
+type Skipping = "text" | "text without special tokens";
+
 /** One text, or row of ids, on which the two differ. */
 export interface Difference<Input> {
   readonly input: Input;
-  readonly what: "ids" | "offsets" | "text" | "text without special tokens" | "error";
+  readonly what: "ids" | "offsets" | Skipping | `pieces of the ${Skipping}` | "error";
   readonly expected: unknown;
   readonly received: unknown;
 }
@@ -43,14 +48,29 @@ function compareDecoded<Input>(
   subject: Subject,
   input: Input,
   ids: readonly number[],
-  decoded: Decoded,
+  { whole, skipped }: Decoded,
   row: number,
 ): Difference<Input> | undefined {
-  const whole = subject.decode(ids, false);
-  if (whole !== decoded.whole[row]) return found(input, "text", decoded.whole[row], whole);
-  const skipped = subject.decode(ids, true);
-  if (skipped === decoded.skipped[row]) return undefined;
-  return found(input, "text without special tokens", decoded.skipped[row], skipped);
+  return (
+    compareText(subject, input, ids, "text", whole[row] ?? "") ??
+    compareText(subject, input, ids, "text without special tokens", skipped[row] ?? "")
+  );
+}
+
+function compareText<Input>(
+  subject: Subject,
+  input: Input,
+  ids: readonly number[],
+  what: Skipping,
+  expected: string,
+): Difference<Input> | undefined {
+  const skip = what === "text without special tokens";
+  const received = subject.decode(ids, skip);
+  if (received !== expected) return found(input, what, expected, received);
+  const pieces = subject.stream?.(ids, skip);
+  if (pieces === undefined || (pieces.join("") === expected && !pieces.some((piece) => HALF_CHARACTER.test(piece))))
+    return;
+  return found(input, `pieces of the ${what}`, expected, pieces);
 }
 
 function attempt<Input>(input: Input, compare: () => Difference<Input> | undefined): Difference<Input>[] {

@@ -16,6 +16,8 @@ interface Encoded {
 export interface Subject {
   encode(text: string): Encoded;
   decode(ids: readonly number[], skipSpecialTokens: boolean): string;
+  /** The same in pieces, one after each id and one at the end, where the tokenizer can. */
+  stream?(ids: readonly number[], skipSpecialTokens: boolean): readonly string[];
 }
 
 /** The public tokenizer of torch-t5, on a directory. */
@@ -24,6 +26,10 @@ export async function openTokenizer(directory: string): Promise<Subject> {
   return {
     encode: (text) => tokenizer.encode(text),
     decode: (ids, skipSpecialTokens) => tokenizer.decode(ids, { skipSpecialTokens }),
+    stream(ids, skipSpecialTokens) {
+      const stream = tokenizer.decodeStream({ skipSpecialTokens });
+      return [...ids.map((id) => stream.push(id)), stream.end()];
+    },
   };
 }
 
