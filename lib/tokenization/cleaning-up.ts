@@ -16,6 +16,8 @@ const PATTERNS: readonly (readonly [from: string, to: string])[] = [
 
 /** What patterns are of. What is before any other character is cleaned up without what is behind it. */
 const IN_PATTERNS = new Set(" .?!,'ntmsver");
+/** What may be in one pattern with a space behind it, once that space or the one behind it is taken away. */
+const BEFORE_SPACE = new Set(" 'n");
 
 /** Cleaning up looks at no more than " n't", and at two spaces more where it has made two patterns of one. */
 const CHANGING_TAIL = 8;
@@ -53,14 +55,20 @@ export class CleaningStream implements TextStream {
     return cleanUp(this.#text + this.#stream.end()).slice(this.#sent.length);
   }
 
-  /** Returns what is certain up to the last character that no pattern has, and forgets it. */
+  /** Returns what is certain because no pattern goes over its end, and forgets it. */
   #takeDone(): string {
     let end = this.#text.length;
-    while (end > 0 && IN_PATTERNS.has(this.#text[end - 1] ?? "")) end--;
+    while (end > 0 && !isApart(this.#text, end)) end--;
     if (end === 0) return "";
     const piece = cleanUp(this.#text.slice(0, end)).slice(this.#sent.length);
     this.#text = this.#text.slice(end);
     this.#sent = "";
     return piece;
   }
+}
+
+/** Whether what is before `end` and what is behind it are cleaned up apart. */
+function isApart(text: string, end: number): boolean {
+  const before = text[end - 1] ?? "";
+  return !IN_PATTERNS.has(before) || (text[end] === " " && !BEFORE_SPACE.has(before));
 }

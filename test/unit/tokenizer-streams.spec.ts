@@ -77,12 +77,36 @@ const byteFallback = {
   ],
 };
 
+const joined = (...after: readonly object[]) => ({
+  type: "Sequence",
+  decoders: [
+    { type: "Replace", pattern: { String: "▁" }, content: " " },
+    { type: "ByteFallback" },
+    { type: "Fuse" },
+    ...after,
+  ],
+});
+
 const tokenizers: readonly (readonly [name: string, make: () => Promise<T5Tokenizer>, ids: number])[] = [
   ["of the embedded model", () => T5Tokenizer.fromPretrained(demoModel), 410],
   ["of ByT5", byT5, 390],
   ["with a Metaspace decoder", () => synthetic({ decoder: metaspace, cleanUp: false }), 280],
   ["that cleans up", () => synthetic({ decoder: metaspace, cleanUp: true }), 280],
   ["with byte fallback", () => synthetic({ decoder: byteFallback, cleanUp: false }), 280],
+  [
+    "that strips its end",
+    () => synthetic({ decoder: joined({ type: "Strip", content: " ", start: 1, stop: 2 }), cleanUp: false }),
+    280,
+  ],
+  [
+    "that replaces across tokens",
+    () =>
+      synthetic({
+        decoder: joined({ type: "Replace", pattern: { Regex: "[.a ]{2,}" }, content: "-" }),
+        cleanUp: false,
+      }),
+    280,
+  ],
   ["with byte fallback that cleans up", () => synthetic({ decoder: byteFallback, cleanUp: true }), 280],
 ];
 
@@ -102,13 +126,14 @@ describe("streamed text", () => {
       const tokenizer = await make();
       // Half of the ids are of the last ones, where the synthetic vocabularies have their pieces.
       const id = fc.oneof(fc.nat(count), fc.integer({ min: count - 25, max: count }));
+      const options = fc.record({ skipSpecialTokens: fc.boolean(), cleanUpTokenizationSpaces: fc.boolean() });
       fc.assert(
-        fc.property(fc.array(id, { maxLength: 200, size: "max" }), (ids) => {
-          const streamed = stream(tokenizer, ids);
-          assert.equal(streamed.join(""), tokenizer.decode(ids, { skipSpecialTokens: true }));
+        fc.property(fc.array(id, { maxLength: 200, size: "max" }), options, (ids, chosen) => {
+          const streamed = stream(tokenizer, ids, chosen);
+          assert.equal(streamed.join(""), tokenizer.decode(ids, chosen));
           for (const piece of streamed) assert.doesNotMatch(piece, HALF_A_CHARACTER);
         }),
-        { numRuns: 150 },
+        { numRuns: 300 },
       );
     });
   }
@@ -136,13 +161,29 @@ describe("streamed text", () => {
     assert.deepEqual(stream(tokenizer, [seven, 299, seven]), ["seven", "", " seven", ""]);
   });
 
-  it("takes a time that grows with its length, not with the square of it", async () => {
-    const tokenizer = await T5Tokenizer.fromPretrained(demoModel);
-    const ids = Array.from({ length: 20_000 }, (_, index) => 3 + (index % 290));
-    const start = performance.now();
-    assert.equal(stream(tokenizer, ids).join(""), tokenizer.decode(ids, { skipSpecialTokens: true }));
-    assert.ok(performance.now() - start < 10_000, "a growing prefix would take minutes");
-  });
+  // A growing prefix would take minutes.
+  const long: readonly (readonly [what: string, make: () => Promise<T5Tokenizer>, id: (index: number) => number])[] = [
+    ["pieces", () => T5Tokenizer.fromPretrained(demoModel), (index) => 3 + (index % 290)],
+    ["bytes of long characters", byT5, (index) => 3 + ([0xe6, 0xbc, 0xa2][index % 3] ?? 0)],
+    ["bytes that are no text", byT5, () => 3 + 0xff],
+    [
+      "unknown characters",
+      () => synthetic({ decoder: metaspace, cleanUp: true }),
+      () => 4 + 256 + pieces.indexOf("\ufffd"),
+    ],
+    [
+      "what cleaning up may change",
+      () => synthetic({ decoder: metaspace, cleanUp: true }),
+      () => 4 + 256 + pieces.indexOf("▁s"),
+    ],
+  ];
+  for (const [what, make, id] of long) {
+    it(`takes many ids: ${what}`, async () => {
+      const tokenizer = await make();
+      const ids = Array.from({ length: 60_000 }, (_, index) => id(index));
+      assert.equal(stream(tokenizer, ids).join(""), tokenizer.decode(ids, { skipSpecialTokens: true }));
+    });
+  }
 });
 
 describe("the texts of tokens, for stop strings,", () => {
