@@ -104,8 +104,11 @@ function makeSplitter(
 ): Splitter | undefined {
   if (patterns.length === 0) return undefined;
   const texts = patterns.map(({ pattern }) => pattern);
-  const twice = texts.find((text, index) => text === "" || texts.indexOf(text) < index);
-  if (twice !== undefined) throw corrupt("contents that are not empty and differ", "added_tokens", twice);
+  const seen = new Set([""]);
+  for (const text of texts) {
+    if (seen.has(text)) throw corrupt("contents that are not empty and differ", "added_tokens", text);
+    seen.add(text);
+  }
   const trie = new VocabularyTrie(texts);
   const mayBegin = firstCharacters(texts);
   return {
@@ -159,7 +162,7 @@ function take({ id, token }: Pattern, part: Part, match: Match, ranges: Ranges):
     return match.done;
   }
   if (token.lstrip) {
-    while (start > begin && isWhite[codes[start - 1] ?? 0] === 1) start--;
+    while (start > match.done && isWhite[codes[start - 1] ?? 0] === 1) start--;
     start = Math.max(start, match.done);
   }
   if (token.rstrip) while (stop < end && isWhite[codes[stop] ?? 0] === 1) stop++;
