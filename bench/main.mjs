@@ -9,8 +9,9 @@ import { generate } from "./suites/generate.mjs";
 import { load } from "./suites/load.mjs";
 import { memory } from "./suites/memory.mjs";
 import { overhead } from "./suites/overhead.mjs";
+import { tokenizer } from "./suites/tokenizer.mjs";
 
-const suites = { forward, generate, load, overhead, memory, "event-loop": eventLoop };
+const suites = { forward, generate, load, overhead, memory, "event-loop": eventLoop, tokenizer };
 
 const { values, positionals } = parseArgs({
   args: argv.slice(2),

@@ -16,10 +16,11 @@ export interface PaddedBatch extends IdMatrix {
 /** A position whose label the loss ignores, as PyTorch's `cross_entropy` has it. */
 export const IGNORED_LABEL = -100;
 
-/** Pads rows on the right to the length of the longest one. */
-export function padRows(rows: readonly ArrayLike<number>[], padding: number): PaddedBatch {
+/** Pads rows on the right to the length of the longest one, or to the next multiple of `multiple`. */
+export function padRows(rows: readonly ArrayLike<number>[], padding: number, multiple = 1): PaddedBatch {
   const batch = rows.length;
-  const length = rows.reduce((longest, row) => Math.max(longest, row.length), 0);
+  const longest = rows.reduce((most, row) => Math.max(most, row.length), 0);
+  const length = Math.ceil(longest / multiple) * multiple;
   const isPadded = rows.some((row) => row.length < length);
   const data = isPadded ? new Int32Array(batch * length).fill(padding) : new Int32Array(batch * length);
   for (const [row, ids] of rows.entries()) data.set(ids, row * length);

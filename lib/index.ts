@@ -1,8 +1,8 @@
 // Everything public. The modules below it, in the order in which each may import only those before it:
 // errors, describe, validation, config, manifest, hash, hash-worker, directory, reductions, tensor, batch, ids, libtorch,
-// boundary, native, codec, subword-codec, byte-codec, tokenizer, abort, call, call-options, head, options, results, source,
+// boundary, native, tokenization/, tokenizer, abort, call, call-options, head, options, results, source,
 // inputs, session, encoder-output, forward, generation-settings, generation-config, generation-options, generation-merging,
-// generation-request, generation, text-stream, stream, scoring, reranking, embedding, loading, model, runtime.
+// generation-request, generation, stream, scoring, reranking, embedding, loading, model, runtime.
 export type { SignalOption } from "./call-options.js";
 export type { GenerationConfig, T5Config } from "./config.js";
 export type { EmbedOptions } from "./embedding.js";
@@ -41,9 +41,11 @@ export { type DecodingOptions, DecodingSession, type PrefillOptions, type StepOp
 export type { EncodedSource, IdSource, TextSource } from "./source.js";
 export { type StreamedLogits, type StreamedToken, TokenStream } from "./stream.js";
 export { Tensor, type TensorData, type TopK } from "./tensor.js";
+export { DecodeStream } from "./tokenization/decode-stream.js";
 export {
   type BatchEncoding,
   type DecodeOptions,
+  type EncodeBatchOptions,
   type EncodeOptions,
   type Encoding,
   T5Tokenizer,

@@ -7,7 +7,7 @@ import type { StreamOptions } from "./generation-options.js";
 import { type Generation, type GenerationCall, readGeneration, readGenerationOptions } from "./generation-request.js";
 import { type Added, type Given, wrapTensor } from "./results.js";
 import type { Tensor } from "./tensor.js";
-import { TextStream } from "./text-stream.js";
+import type { DecodeStream } from "./tokenization/decode-stream.js";
 import { expected } from "./validation.js";
 
 export interface StreamedLogits {
@@ -40,7 +40,7 @@ interface Ready {
 export class TokenStream<Token = StreamedToken> implements AsyncIterableIterator<Token, undefined> {
   readonly #call: Call;
   readonly #ready: Ready | { readonly error: unknown };
-  readonly #text: TextStream | undefined;
+  readonly #text: DecodeStream | undefined;
   #native: NativeGeneration | undefined;
   #steps = 0;
   #isDone = false;
@@ -52,8 +52,7 @@ export class TokenStream<Token = StreamedToken> implements AsyncIterableIterator
   private constructor(call: Call, input: unknown, options: unknown) {
     this.#call = call;
     this.#ready = check(call, input, options);
-    const { tokenizer } = call.model;
-    this.#text = tokenizer && new TextStream(tokenizer);
+    this.#text = call.model.tokenizer?.decodeStream({ skipSpecialTokens: true });
   }
 
   /** @internal */

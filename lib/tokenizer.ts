@@ -1,25 +1,29 @@
 // The public tokenizer: texts to ids as Hugging Face gives them, padded batches, and back.
-import { readFile } from "node:fs/promises";
+import { access, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setImmediate } from "node:timers/promises";
 import { types } from "node:util";
 import { type PaddedBatch, padRows } from "./batch.js";
-import { byteCodec } from "./byte-codec.js";
-import type { Codec } from "./codec.js";
 import { checkObject, parseJson } from "./config.js";
 import { directoryPath } from "./directory.js";
 import { T5Error } from "./errors.js";
 import type { IdRow } from "./ids.js";
-import { subwordCodec } from "./subword-codec.js";
-import { checkFlag, checkInteger, checkOptions, expected } from "./validation.js";
-
-/** Far beyond what a model can attend to; a bound on time and memory all the same. */
-const LONGEST_TEXT = 2 ** 20;
-const WHITE_SPACE = /\s+/;
+import { byteCodec } from "./tokenization/bytes.js";
+import { CleaningStream } from "./tokenization/cleaning-up.js";
+import type { Codec, DecodingOptions } from "./tokenization/codec.js";
+import { DecodeStream } from "./tokenization/decode-stream.js";
+import { subwordCodec } from "./tokenization/subwords.js";
+import { checkFlag, checkInteger, checkOptions, expected, INT32_MAX } from "./validation.js";
 
 /** One encoded text. */
 export interface Encoding {
   /** Token ids, the end-of-sequence id last. */
   readonly ids: Int32Array;
+  /**
+   * The part of the text that each id stands for, in UTF-16 units as `slice` counts them: `[ids.length, 2]`, start and
+   * end. 0 and 0 for what isn't of the text, as the end-of-sequence id.
+   */
+  readonly offsets: Int32Array;
 }
 
 /** Encoded texts, padded on the right; `forward` takes it as it is. */
@@ -36,12 +40,22 @@ export interface EncodeOptions {
   readonly maxLength?: number | undefined;
 }
 
+export interface EncodeBatchOptions extends EncodeOptions {
+  /** The length of the batch is a multiple of this. */
+  readonly padToMultipleOf?: number | undefined;
+}
+
 export interface DecodeOptions {
   /** Leave out `<pad>`, `</s>` and the like. Default: false, as in Hugging Face. */
   readonly skipSpecialTokens?: boolean | undefined;
+  /** Take away spaces before punctuation. Default: what tokenizer_config.json says, and else false. */
+  readonly cleanUpTokenizationSpaces?: boolean | undefined;
 }
 
-/** A model's tokenizer: `@huggingface/tokenizers` for subwords, bytes for ByT5. */
+/** How long `encodeBatchAsync` keeps the event loop at a time. */
+const SLICE_MS = 4;
+
+/** A model's tokenizer: subwords as Rust's tokenizers finds them, bytes for ByT5. */
 export class T5Tokenizer {
   readonly #codec: Codec;
 
@@ -57,7 +71,12 @@ export class T5Tokenizer {
     const path = directoryPath(directory);
     const tokenizer = await T5Tokenizer.find(path);
     if (tokenizer !== undefined) return tokenizer;
-    const message = `Expected a directory with a tokenizer.json for the tokenizer but found none in ${JSON.stringify(path)}`;
+    const isBare = await access(join(path, "spiece.model")).then(
+      () => true,
+      () => false,
+    );
+    const found = isBare ? "only a spiece.model, which `torch-t5 export` converts," : "none";
+    const message = `Expected a directory with a tokenizer.json for the tokenizer but found ${found} in ${JSON.stringify(path)}`;
     throw new T5Error("ERR_MODEL_NOT_FOUND", message);
   }
 
@@ -69,7 +88,7 @@ export class T5Tokenizer {
     };
     const [vocabulary, config = {}] = await Promise.all([read("tokenizer.json"), read("tokenizer_config.json")]);
     if (vocabulary !== undefined) return new T5Tokenizer(subwordCodec(vocabulary, config));
-    return config.tokenizer_class === "ByT5Tokenizer" ? new T5Tokenizer(byteCodec) : undefined;
+    return config.tokenizer_class === "ByT5Tokenizer" ? new T5Tokenizer(byteCodec(config)) : undefined;
   }
 
   get padTokenId(): number {
@@ -80,23 +99,46 @@ export class T5Tokenizer {
     return this.#codec.eosTokenId;
   }
 
-  /** The ids of a text, the end-of-sequence id last. An empty text is that id alone. Throws ERR_INVALID_ARGUMENT. */
+  /**
+   * The ids of a text, the end-of-sequence id last. An empty text is that id alone. Half of a surrogate pair is taken as
+   * U+FFFD. Throws ERR_INVALID_ARGUMENT.
+   */
   encode(text: string, options?: EncodeOptions): Encoding {
-    const maxLength = checkEncodeOptions(options);
-    return { ids: Int32Array.from(this.#encode(text, "text", maxLength)) };
+    const { maxLength } = checkEncodeOptions(options, ["maxLength"]);
+    return this.#encode(text, "text", maxLength);
   }
 
   /** The ids of texts, padded on the right to the longest, with their mask. Throws ERR_INVALID_ARGUMENT. */
-  encodeBatch(texts: readonly string[], options?: EncodeOptions): BatchEncoding {
-    const maxLength = checkEncodeOptions(options);
-    const { batch, length, data, mask } = this.encodePadded(texts, "texts", maxLength);
-    return { inputIds: data, attentionMask: mask ?? new Int32Array(data.length).fill(1), shape: [batch, length] };
+  encodeBatch(texts: readonly string[], options?: EncodeBatchOptions): BatchEncoding {
+    const { maxLength, padToMultipleOf } = checkEncodeOptions(options, ["maxLength", "padToMultipleOf"]);
+    return batchOf(this.encodePadded(texts, "texts", maxLength, padToMultipleOf));
+  }
+
+  /** The same, with pauses: the event loop is kept for a few milliseconds at a time. Rejects as `encodeBatch` throws. */
+  async encodeBatchAsync(texts: readonly string[], options?: EncodeBatchOptions): Promise<BatchEncoding> {
+    const { maxLength, padToMultipleOf } = checkEncodeOptions(options, ["maxLength", "padToMultipleOf"]);
+    const copied = checkTexts(texts, "texts");
+    const rows: Int32Array[] = [];
+    let begin = performance.now();
+    for (const [index, text] of copied.entries()) {
+      rows.push(this.#encode(text, `texts[${index}]`, maxLength).ids);
+      if (performance.now() - begin < SLICE_MS) continue;
+      await setImmediate();
+      begin = performance.now();
+    }
+    return batchOf(padRows(rows, this.#codec.padTokenId, padToMultipleOf));
+  }
+
+  /** How many ids a text has, the end-of-sequence id included. Throws ERR_INVALID_ARGUMENT. */
+  countTokens(text: string): number {
+    const { ids } = this.#tokensOf(text, "text");
+    const { before, behind } = this.#codec.template(ids);
+    return before.length + ids.length + behind.length;
   }
 
   /** The text of ids. Ids that the vocabulary lacks are left out, as in Hugging Face. Throws ERR_INVALID_ARGUMENT. */
   decode(ids: IdRow, options?: DecodeOptions): string {
-    const { skipSpecialTokens } = checkOptions(options, "options", ["skipSpecialTokens"]);
-    return this.#codec.decode(checkIds(ids, "ids"), checkFlag(skipSpecialTokens, "options.skipSpecialTokens"));
+    return this.#codec.decode(checkIds(ids, "ids"), this.#checkDecodeOptions(options));
   }
 
   /** The texts of several rows of ids. Throws ERR_INVALID_ARGUMENT. */
@@ -110,20 +152,20 @@ export class T5Tokenizer {
     return this.#codec.token(checkInteger(id, "id", 0));
   }
 
-  /** How many characters at the end of a decoded text further ids may still change. @internal */
-  get changingTail(): number {
-    return this.#codec.changingTail;
+  /** The id of a token, or undefined where the vocabulary has none. */
+  tokenToId(token: string): number | undefined {
+    if (typeof token !== "string") throw expected("a string", "token", token);
+    return this.#codec.id(token);
   }
 
-  /** Whether the text of an id depends on the ids beside it. @internal */
-  isOpen(id: number): boolean {
-    return this.#codec.isOpen(id);
-  }
-
-  /** Whether an id adds nothing to a text without special tokens, whatever stands beside it. @internal */
-  isSilent(id: number): boolean {
-    if (this.#codec.token(id) === undefined) return true;
-    return this.#codec.decode([id], true) !== this.#codec.decode([id], false);
+  /**
+   * A decoder of ids that come one by one, as a model generates them: its pieces join to what `decode` gives for all of them,
+   * and none ends within a character. Throws ERR_INVALID_ARGUMENT.
+   */
+  decodeStream(options?: DecodeOptions): DecodeStream {
+    const { skipSpecialTokens, cleanUp } = this.#checkDecodeOptions(options);
+    const stream = this.#codec.stream(skipSpecialTokens);
+    return new DecodeStream(cleanUp ? new CleaningStream(stream) : stream);
   }
 
   /** The bytes that each id below `count` adds within a text, and where each id's begin, one more than ids. @internal */
@@ -137,23 +179,39 @@ export class T5Tokenizer {
   }
 
   /** Encodes and pads. @internal */
-  encodePadded(texts: unknown, name: string, maxLength?: number): PaddedBatch {
-    if (!Array.isArray(texts)) throw expected("an array of strings", name, texts);
-    if (texts.length === 0) throw expected("at least one text", name, texts);
-    // Array.from visits holes, which map would leave in the rows.
-    const rows = Array.from(texts, (text: unknown, index) => this.#encode(text, `${name}[${index}]`, maxLength));
-    return padRows(rows, this.#codec.padTokenId);
+  encodePadded(texts: unknown, name: string, maxLength?: number, padToMultipleOf?: number): PaddedBatch {
+    const rows = checkTexts(texts, name).map((text, index) => this.#encode(text, `${name}[${index}]`, maxLength).ids);
+    return padRows(rows, this.#codec.padTokenId, padToMultipleOf);
   }
 
-  #encode(text: unknown, name: string, maxLength: number | undefined): readonly number[] {
+  #checkDecodeOptions(options: unknown): DecodingOptions {
+    const { skipSpecialTokens, cleanUpTokenizationSpaces: cleanUp } = checkOptions(options, "options", [
+      "skipSpecialTokens",
+      "cleanUpTokenizationSpaces",
+    ]);
+    return {
+      skipSpecialTokens: checkFlag(skipSpecialTokens, "options.skipSpecialTokens"),
+      cleanUp: cleanUp === undefined ? this.#codec.cleansUp : checkFlag(cleanUp, "options.cleanUpTokenizationSpaces"),
+    };
+  }
+
+  #encode(text: unknown, name: string, maxLength: number | undefined): Encoding {
+    const tokens = this.#tokensOf(text, name);
+    const { length } = tokens.ids;
+    const { mostAdded } = this.#codec;
+    const count = maxLength === undefined ? length : Math.min(length, Math.max(0, maxLength - mostAdded));
+    const { before, behind } = this.#codec.template(count === length ? tokens.ids : tokens.ids.subarray(0, count));
+    const ids = new Int32Array(before.length + count + behind.length);
+    const offsets = new Int32Array(2 * ids.length);
+    ids.set(before);
+    ids.set(count === length ? tokens.ids : tokens.ids.subarray(0, count), before.length);
+    ids.set(behind, before.length + count);
+    offsets.set(count === length ? tokens.offsets : tokens.offsets.subarray(0, 2 * count), 2 * before.length);
+    return { ids, offsets };
+  }
+
+  #tokensOf(text: unknown, name: string) {
     if (typeof text !== "string") throw expected("a string", name, text);
-    checkText(text, name, this.#codec.longestWord);
-    const ids = this.#tryEncode(text, name);
-    if (maxLength === undefined || ids.length <= maxLength) return ids;
-    return [...ids.slice(0, maxLength - 1), this.#codec.eosTokenId];
-  }
-
-  #tryEncode(text: string, name: string): readonly number[] {
     try {
       return this.#codec.encode(text);
     } catch (cause) {
@@ -163,24 +221,35 @@ export class T5Tokenizer {
   }
 }
 
-/** Refuses texts on which tokenization would exhaust the process's memory instead of failing. */
-function checkText(text: string, name: string, longestWord: number): void {
-  if (text.length > LONGEST_TEXT) throw expected(`at most ${LONGEST_TEXT} characters`, name, text.length);
-  if (text.length <= longestWord) return;
-  const word = text.split(WHITE_SPACE).find(({ length }) => length > longestWord);
-  if (word !== undefined) throw expected(`no word of more than ${longestWord} characters`, name, word);
+function batchOf({ batch, length, data, mask }: PaddedBatch): BatchEncoding {
+  return { inputIds: data, attentionMask: mask ?? new Int32Array(data.length).fill(1), shape: [batch, length] };
 }
 
-function checkEncodeOptions(options: unknown): number | undefined {
-  const { maxLength } = checkOptions(options, "options", ["maxLength"]);
-  return maxLength === undefined ? undefined : checkInteger(maxLength, "options.maxLength", 1);
+function checkTexts(texts: unknown, name: string): readonly unknown[] {
+  if (!Array.isArray(texts)) throw expected("an array of strings", name, texts);
+  if (texts.length === 0) throw expected("at least one text", name, texts);
+  // Array.from visits holes, which map would leave in the rows.
+  return Array.from(texts);
+}
+
+function checkEncodeOptions(options: unknown, known: readonly string[]): EncodeBatchOptions {
+  const { maxLength, padToMultipleOf } = checkOptions(options, "options", known);
+  const check = (value: unknown, name: string) => (value === undefined ? undefined : checkInteger(value, name, 1));
+  return {
+    maxLength: check(maxLength, "options.maxLength"),
+    padToMultipleOf: check(padToMultipleOf, "options.padToMultipleOf"),
+  };
 }
 
 function checkIds(ids: unknown, name: string): readonly number[] {
   if (!(Array.isArray(ids) || types.isInt32Array(ids) || types.isBigInt64Array(ids))) {
     throw expected("an array of ids", name, ids);
   }
-  return Array.from(ids, (id: unknown, index) =>
-    checkInteger(typeof id === "bigint" ? Number(id) : id, `${name}[${index}]`, 0),
-  );
+  return Array.from(ids, (id: unknown, index) => checkId(id, name, index));
+}
+
+function checkId(id: unknown, name: string, index: number): number {
+  const number = typeof id === "bigint" ? Number(id) : id;
+  if (typeof number === "number" && Number.isInteger(number) && number >= 0 && number <= INT32_MAX) return number;
+  return checkInteger(number, `${name}[${index}]`, 0);
 }

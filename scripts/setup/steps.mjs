@@ -111,7 +111,7 @@ const python = {
 
 const developerTools = {
   name: "developer-tools",
-  says: "ruff and clang-format",
+  says: "ruff, clang-format and texts to test tokenizers on",
   inputs: () => fingerprint({ files: ["scripts/requirements-dev.txt"] }),
   output: () => venvProgram("ruff"),
   async perform() {

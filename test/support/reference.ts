@@ -12,9 +12,9 @@ interface Waiting {
   readonly reject: (error: Error) => void;
 }
 
-const program = fileURLToPath(new URL("../parity/reference", import.meta.url));
+const huggingFace = fileURLToPath(new URL("../parity/reference", import.meta.url));
 
-/** A running `test/parity/reference`, with a working directory of its own that is removed when it ends. */
+/** A running reference, `test/parity/reference` by default, with a working directory of its own that is removed when it ends. */
 export class Reference {
   readonly directory = mkdtempSync(join(tmpdir(), "torch-t5-parity-"));
   readonly #child: ChildProcessWithoutNullStreams;
@@ -22,7 +22,7 @@ export class Reference {
   #nextId = 1;
   #stderr = "";
 
-  constructor() {
+  constructor(program = huggingFace) {
     this.#child = spawn(pythonPath(), [program, this.directory], {
       env: { ...process.env, PYTHONWARNINGS: "ignore", HF_HUB_OFFLINE: "1" },
     });

@@ -102,7 +102,7 @@ const broken: readonly Broken[] = [
   {
     promise: "has a tokenizer that isn't one",
     breakIt: (directory) => change(directory, "tokenizer.json", () => "{}", true),
-    message: /for tokenizer.json/,
+    message: /for model in tokenizer.json/,
   },
   {
     promise: "names a file outside of it",

@@ -1,0 +1,1 @@
+"""What the pinned `tokenizers` knows of code points."""

@@ -1,0 +1,35 @@
+"""Rust's `tokenizers`, kept alive for the tests: `python reference <workdir>`, JSON lines in and out.
+
+A request is `{"id": 1, "op": "encode", ...}`, its reply `{"id": 1, ...}` or `{"id": 1, "error": "..."}`. Texts and ids
+are packed files in the working directory (see `packing.py`), named in requests and replies.
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+# One thread: the other side computes at the same time. Read when tokenizers is imported.
+os.environ["RAYON_NUM_THREADS"] = "1"
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
+
+from operations import Operations
+from transformers import logging
+
+
+def main(directory: Path) -> None:
+    """Serve requests until stdin ends."""
+    logging.set_verbosity_error()
+    operations = Operations(directory)
+    for line in sys.stdin:
+        request = json.loads(line)
+        reply: dict[str, object] = {"id": request.pop("id")}
+        try:
+            reply.update(operations.run(request.pop("op"), request))
+        except BaseException as error:  # a panic of Rust is no Exception; the test that asked is to fail, none after it
+            reply["error"] = f"{type(error).__name__}: {error}"
+        print(json.dumps(reply), flush=True)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
