@@ -18,19 +18,26 @@ export const IGNORED_LABEL = -100;
 
 /** Pads rows on the right to the length of the longest one, or to the next multiple of `multiple`. */
 export function padRows(rows: readonly ArrayLike<number>[], padding: number, multiple = 1): PaddedBatch {
+  const padded = makePadded(rows, padding, multiple);
+  for (const [row, ids] of rows.entries()) putRow(padded, row, ids);
+  return padded;
+}
+
+/** Padding alone, in which rows of this many and of these lengths have room. */
+export function makePadded(rows: readonly ArrayLike<number>[], padding: number, multiple = 1): PaddedBatch {
   const batch = rows.length;
   const longest = rows.reduce((most, row) => Math.max(most, row.length), 0);
   const length = Math.ceil(longest / multiple) * multiple;
   const isPadded = rows.some((row) => row.length < length);
-  const data = isPadded ? new Int32Array(batch * length).fill(padding) : new Int32Array(batch * length);
-  for (const [row, ids] of rows.entries()) data.set(ids, row * length);
-  return { batch, length, data, mask: isPadded ? maskRows(rows, length) : undefined };
+  const data = new Int32Array(batch * length);
+  if (isPadded && padding !== 0) data.fill(padding);
+  return { batch, length, data, mask: isPadded ? new Int32Array(data.length) : undefined };
 }
 
-function maskRows(rows: readonly ArrayLike<number>[], length: number): Int32Array {
-  const mask = new Int32Array(rows.length * length);
-  for (const [row, ids] of rows.entries()) mask.fill(1, row * length, row * length + ids.length);
-  return mask;
+/** Puts a row in its place. */
+export function putRow({ length, data, mask }: PaddedBatch, row: number, ids: ArrayLike<number>): void {
+  data.set(ids, row * length);
+  mask?.fill(1, row * length, row * length + ids.length);
 }
 
 /**

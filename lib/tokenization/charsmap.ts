@@ -31,9 +31,9 @@ export class Charsmap {
     if (trieBytes % UNIT_BYTES !== 0 || trieBytes === 0 || trieEnd > bytes.length) {
       throw corrupt("a trie and its texts", name, base64);
     }
-    this.#units = Uint32Array.from({ length: trieBytes / UNIT_BYTES }, (_, index) =>
-      bytes.readUInt32LE(UNIT_BYTES + UNIT_BYTES * index),
-    );
+    const trie = new DataView(bytes.buffer, bytes.byteOffset + UNIT_BYTES, trieBytes);
+    this.#units = new Uint32Array(trieBytes / UNIT_BYTES);
+    for (let unit = 0; unit < this.#units.length; unit++) this.#units[unit] = trie.getUint32(UNIT_BYTES * unit, true);
     this.#texts = bytes.subarray(trieEnd);
     if (decode(this.#texts) === undefined) throw corrupt("texts of UTF-8", name, base64);
   }

@@ -2,6 +2,9 @@
 import type { Answers, Decoded } from "./rust.js";
 import type { Subject } from "./subject.js";
 
+/** Every so-manieth text is decoded in pieces, too; random rows of ids all are. */
+const STREAMED = 8;
+
 /** Half a surrogate pair. */
 const HALF_CHARACTER = /\p{Surrogate}/u;
 
@@ -30,7 +33,7 @@ export function compareTexts(subject: Subject, texts: readonly string[], answers
       if (received !== undefined && answers.offsets.length > 0 && !areEqual(received, offsets)) {
         return found(text, "offsets", [...offsets], Array.from(received));
       }
-      return compareDecoded(subject, text, [...ids], answers, row);
+      return compareDecoded(row % STREAMED === 0 ? subject : withoutStream(subject), text, [...ids], answers, row);
     });
   });
 }
@@ -42,6 +45,10 @@ export function compareRows(
   decoded: Decoded,
 ): Difference<readonly number[]>[] {
   return rows.flatMap((ids, row) => attempt(ids, () => compareDecoded(subject, ids, ids, decoded, row)));
+}
+
+function withoutStream({ encode, decode }: Subject): Subject {
+  return { encode, decode };
 }
 
 function compareDecoded<Input>(
