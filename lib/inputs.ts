@@ -1,6 +1,7 @@
 // What `forward` is asked to compute on: a source for the encoder, and what the decoder reads.
 import { type IdMatrix, IGNORED_LABEL, shiftRight, startRows } from "./batch.js";
 import { readIds, readLabels, type TokenIds } from "./ids.js";
+import { checkAttention } from "./memory.js";
 import {
   checkBatch,
   type EncodedSource,
@@ -64,6 +65,7 @@ export function readInputs(input: unknown, reader: InputReader): ModelInputs {
     return { source, attentionMask, decoder: startRows(source.batch, decoderStartTokenId), labels: undefined };
   }
   const decoder = readIds(fields.decoderInputIds, "decoderInputIds", vocabSize);
+  checkAttention(decoder.batch, decoder.length, reader.config, "decoderInputIds");
   checkBatch(decoder.batch, source.batch, "decoderInputIds");
   return { source, attentionMask, decoder, labels: undefined };
 }
@@ -74,7 +76,11 @@ function readTarget(fields: Fields, reader: InputReader): IdMatrix | undefined {
   refuseBoth(fields, "target", "labels", "input");
   refuseBoth(fields, "target", "decoderInputIds", "input");
   refuseBoth(fields, "labels", "decoderInputIds", "input");
-  if (labels !== undefined) return readLabels(labels, "labels", reader.config.vocabSize, IGNORED_LABEL);
+  if (labels !== undefined) {
+    const read = readLabels(labels, "labels", reader.config.vocabSize, IGNORED_LABEL);
+    checkAttention(read.batch, read.length, reader.config, "labels");
+    return read;
+  }
   if (target === undefined) return undefined;
   const { mask, ...ids } = encodeTexts(target, "target", reader);
   // The loss ignores padding, as training scripts of Hugging Face's have it.

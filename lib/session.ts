@@ -4,6 +4,7 @@ import type { NativeDecodingSession } from "./boundary.js";
 import { Call, disposed, type ModelHandle, throwIfAborted } from "./call.js";
 import { checkSignal, type Exact, readOptions } from "./call-options.js";
 import { readIds, readList, type TokenIds } from "./ids.js";
+import { checkAttention } from "./memory.js";
 import { checkSelection, checkSize, readSelectionFields, type Selection, type SelectionOptions } from "./options.js";
 import { type DecodingResult, wrapResult } from "./results.js";
 import { checkInteger, expected, refused } from "./validation.js";
@@ -158,6 +159,7 @@ export class DecodingSession {
     const { batch, position, maxLength } = this.#state;
     const ids = readIds(value, "decoderInputIds", this.#model.config.vocabSize);
     if (ids.batch !== batch) throw expected(`${batch} rows, as the session has,`, "decoderInputIds", ids.batch);
+    checkAttention(ids.batch, ids.length, this.#model.config, "decoderInputIds");
     const left = maxLength - position;
     if (ids.length > left) {
       const what = `at most ${left} positions, as maxLength is ${maxLength} and position ${position},`;

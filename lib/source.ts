@@ -3,6 +3,7 @@ import type { IdMatrix, PaddedBatch } from "./batch.js";
 import type { NativeSourceIds } from "./boundary.js";
 import type { T5Config } from "./config.js";
 import { idError, isIdArray, readIds, readMask, type TokenIds } from "./ids.js";
+import { checkAttention } from "./memory.js";
 import type { T5Tokenizer } from "./tokenizer.js";
 import { checkOptions, expected, isRecord } from "./validation.js";
 
@@ -78,6 +79,7 @@ export function readSourceIds(fields: SourceFields, reader: InputReader, name: s
   }
   const flat = (ids: unknown) => (shape !== undefined && isIdArray(ids) ? { data: ids, shape } : ids);
   const source = readIds(flat(inputIds), "inputIds", reader.config.vocabSize);
+  checkAttention(source.batch, source.length, reader.config, "inputIds");
   const mask = attentionMask === undefined ? undefined : readMask(flat(attentionMask), "attentionMask", source);
   return { source, attentionMask: mask };
 }
@@ -91,7 +93,10 @@ export function encodeTexts(text: unknown, name: string, { tokenizer, config }: 
   if (!isOne && !Array.isArray(text)) throw expected("a string or an array of strings", name, text);
   const encoded = tokenizer.encodePadded(isOne ? [text] : text, name);
   const wrong = encoded.data.findIndex((id) => id >= config.vocabSize);
-  if (wrong === -1) return encoded;
+  if (wrong === -1) {
+    checkAttention(encoded.batch, encoded.length, config, name);
+    return encoded;
+  }
   throw idError(`a tokenizer whose ids are from 0 to ${config.vocabSize - 1}`, name, encoded.data[wrong]);
 }
 

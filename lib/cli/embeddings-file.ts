@@ -34,13 +34,14 @@ export async function saveEmbeddings(
     throw new UsageError(`Expected --overwrite to replace ${JSON.stringify(path)} but received none`);
   }
   await withModel(options.model, async (t5) => {
-    const writer = await SafetensorsWriter.open(path);
+    const writer = new SafetensorsWriter(path);
     const progress = new Progress(source.bytes);
     const stop = onInterruption(() => {
       progress.clear();
       writer.abandonNow();
     });
     try {
+      await writer.open();
       if ((await writeRows(embedding, source, t5, writer, progress)) === 0) {
         throw new UsageError(`Expected at least one line of ${source.name} but received none`);
       }

@@ -12,19 +12,19 @@ const DATA_BEGIN = LENGTH_BYTES + HEADER_BYTES;
 export class SafetensorsWriter {
   readonly #path: string;
   readonly #partial: string;
-  readonly #handle: FileHandle;
+  #file: FileHandle | undefined;
   #bytes = 0;
 
-  private constructor(path: string, partial: string, handle: FileHandle) {
+  /** Touches nothing: `abandonNow` can be made to follow an interruption before there is a file. */
+  constructor(path: string) {
+    if (endianness() !== "LE") throw new Error("Expected a little-endian machine to write safetensors on");
     this.#path = path;
-    this.#partial = partial;
-    this.#handle = handle;
+    this.#partial = `${path}.${process.pid}.partial`;
   }
 
-  static async open(path: string): Promise<SafetensorsWriter> {
-    if (endianness() !== "LE") throw new Error("Expected a little-endian machine to write safetensors on");
-    const partial = `${path}.${process.pid}.partial`;
-    return new SafetensorsWriter(path, partial, await open(partial, "w"));
+  /** Makes the file; to be called first. */
+  async open(): Promise<void> {
+    this.#file = await open(this.#partial, "w");
   }
 
   /** Adds rows behind those that are there. */
@@ -51,13 +51,18 @@ export class SafetensorsWriter {
 
   /** Leaves nothing of it. */
   async abandon(): Promise<void> {
-    await this.#handle.close();
+    await this.#file?.close();
     await rm(this.#partial, { force: true });
   }
 
   /** The same, at once. */
   abandonNow(): void {
     rmSync(this.#partial, { force: true });
+  }
+
+  get #handle(): FileHandle {
+    if (this.#file === undefined) throw new Error("Expected an open file to write to");
+    return this.#file;
   }
 
   #place(written: number): number {

@@ -54,7 +54,7 @@ describe("a process that uses the addon", () => {
     assert.equal(ended.code, 0, ended.stderr);
     const { code, message, equal } = JSON.parse(ended.stdout) as Record<string, unknown>;
     assert.equal(code, "ERR_OUT_OF_MEMORY");
-    assert.match(String(message), /allocate memory/);
+    assert.match(String(message), /GB of memory available/);
     assert.equal(equal, true);
   });
 
