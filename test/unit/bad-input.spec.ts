@@ -303,10 +303,13 @@ describe("bad input", () => {
   }
 
   it("is refused: more logits than int32 can count", async () => {
-    const length = Math.ceil(2 ** 31 / model().config.vocabSize);
-    const decoderInputIds = { data: new Int32Array(length), shape: [1, length] };
+    const batch = Math.ceil(2 ** 31 / model().config.vocabSize);
+    const one = { data: new Int32Array(batch), shape: [batch, 1] };
     const message = /at most 2147483647 logits \(positions, tokens and smaller batches ask for less\) for input/;
-    await assert.rejects(model().forward({ ...good, decoderInputIds }), { code: "ERR_INVALID_ARGUMENT", message });
+    await assert.rejects(model().forward({ inputIds: one, decoderInputIds: one }), {
+      code: "ERR_INVALID_ARGUMENT",
+      message,
+    });
   });
 
   it("rejects, and never throws at the call", () => {
