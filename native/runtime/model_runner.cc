@@ -4,6 +4,7 @@
 
 #include "engine/device.h"
 #include "engine/scripted/scripted_engine.h"
+#include "errors.h"
 
 namespace torch_t5 {
 
@@ -17,6 +18,10 @@ void ModelRunner::load(Settle<ModelInfo> settle) {
 }
 
 ModelInfo ModelRunner::loadEngine() {
+  if (options_.precision != Precision::kExact) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "Expected \"exact\", the only one in this version, for precision but received another");
+  }
   useInterOpThreads(options_.interOpThreads);
   useIntraOpThreads(options_.intraOpThreads);
   const c10::InferenceMode inferenceMode;
