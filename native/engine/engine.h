@@ -52,7 +52,8 @@ struct ForwardOutput {
 };
 
 /// What a decoder remembers: keys and values of every layer, as the engine keeps them. To its holders it is immutable:
-/// a step gives a new one. It is for the engine that gave it, on the thread that uses that engine.
+/// a step gives a new one. Only the engine that gave it uses it, on that engine's thread; it may be freed on another,
+/// after the engine.
 class DecoderCache {
  public:
   DecoderCache() = default;

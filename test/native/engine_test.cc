@@ -11,6 +11,7 @@
 
 #include "engine/cancellation.h"
 #include "engine/error_barrier.h"
+#include "engine/reductions.h"
 #include "engine/scripted/archive.h"
 #include "engine/scripted/device_constants.h"
 #include "engine/scripted/scripted_cache.h"
@@ -181,6 +182,12 @@ void givesWantedLogits(std::span<char*> arguments) {
   const ForwardOutput some = forward({.positions = ids({3, 0}), .tokens = ids({9, 5, 9})});
   const at::Tensor selected = all.logits.index_select(1, ids({3, 0})).index_select(2, ids({9, 5, 9}));
   expect(at::equal(some.logits, selected), "the wanted logits [2, 2, 3], in the wanted order");
+  try {
+    wantedLogits({.tokens = {{5, static_cast<std::int32_t>(engine->vocabSize())}}}, *engine);
+    expect(false, "an error for a token that the vocabulary lacks");
+  } catch (const Error& error) {
+    expect(error.code() == ErrorCode::kTokenOutOfRange, "ERR_TOKEN_OUT_OF_RANGE");
+  }
   const ForwardOutput none = forward({.any = false});
   expect(!none.logits.defined(), "no logits");
   expect(at::equal(none.decoderLastHiddenState, all.decoderLastHiddenState), "hidden states without logits");
