@@ -96,7 +96,7 @@ class FusedEngine final : public Engine {
   class Call {
    public:
     explicit Call(Scratch& scratch) : scratch_(scratch) {}
-    ~Call() { scratch_.trim(); }
+    ~Call() { scratch_.settle(); }
     Call(const Call&) = delete;
     Call& operator=(const Call&) = delete;
 

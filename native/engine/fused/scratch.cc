@@ -16,7 +16,7 @@ std::byte* Scratch::takeBytes(std::size_t bytes) {
     used_ = 0;
   }
   if (block_ == blocks_.size()) {
-    const std::size_t size = std::max({bytes, kLeastBlock, blocks_.empty() ? 0 : 2 * blocks_.back().nbytes()});
+    const std::size_t size = std::max({bytes, kLeastBlock, next_});
     blocks_.push_back(at::empty({static_cast<std::int64_t>(size)}, at::kByte));
     preferHugePages(blocks_.back().data_ptr(), size);
   }
@@ -25,13 +25,15 @@ std::byte* Scratch::takeBytes(std::size_t bytes) {
   return taken;
 }
 
-void Scratch::trim() {
-  std::size_t kept = 0;
-  std::erase_if(blocks_, [&](const at::Tensor& block) {
-    if (kept + block.nbytes() > kKeptBytes) return true;
-    kept += block.nbytes();
-    return false;
-  });
+void Scratch::settle() {
+  if (blocks_.size() > 1) {
+    next_ = 0;
+    for (const at::Tensor& block : blocks_) next_ += block.nbytes();
+    blocks_.clear();
+  } else if (!blocks_.empty() && blocks_.front().nbytes() > kKeptBytes) {
+    next_ = 0;
+    blocks_.clear();
+  }
   block_ = 0;
   used_ = 0;
 }

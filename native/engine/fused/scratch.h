@@ -38,11 +38,11 @@ class Scratch {
     return reinterpret_cast<Number*>(takeBytes(static_cast<std::size_t>(count) * sizeof(Number)));
   }
 
-  /// Frees what a call needed beyond `kKeptBytes`. Nothing may be taken.
-  void trim();
+  /// Makes one block of what the last calls needed, or none of more than `kKeptBytes`. Nothing may be taken.
+  void settle();
 
  private:
-  static constexpr std::size_t kKeptBytes = std::size_t{64} << 20;
+  static constexpr std::size_t kKeptBytes = std::size_t{128} << 20;
   static constexpr std::size_t kLeastBlock = std::size_t{4} << 20;
 
   std::byte* takeBytes(std::size_t bytes);
@@ -50,6 +50,7 @@ class Scratch {
   std::vector<at::Tensor> blocks_;
   std::size_t block_ = 0;  // the one that is being taken from
   std::size_t used_ = 0;   // bytes of it
+  std::size_t next_ = 0;   // bytes of the next block to be allocated, at least
 };
 
 }  // namespace torch_t5

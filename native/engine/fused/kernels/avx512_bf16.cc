@@ -24,8 +24,14 @@ struct Avx512Bf16 : Avx512 {
   struct Int8Dot {
     static constexpr bool kIsInteger = true;
     static Float dot(Float sum, Float word, Float column) {
+#ifdef __GNUC__
+      // GCC keeps sums of the intrinsic in memory, at half the speed.
+      asm("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(word), "v"(column));
+      return sum;
+#else
       return _mm512_castsi512_ps(
           _mm512_dpbusd_epi32(_mm512_castps_si512(sum), _mm512_castps_si512(word), _mm512_castps_si512(column)));
+#endif
     }
   };
 

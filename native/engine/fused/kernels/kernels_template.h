@@ -10,6 +10,20 @@
 
 #include "engine/fused/kernels/kernels.h"
 
+// Clang unrolls loops of a constant count by itself.
+#if defined(__GNUC__) && !defined(__clang__)
+#define TORCH_T5_UNROLL _Pragma("GCC unroll 16")
+#else
+#define TORCH_T5_UNROLL
+#endif
+
+// Sums stay in registers only where what finishes them is part of the same function.
+#ifdef _MSC_VER
+#define TORCH_T5_INLINE __forceinline
+#else
+#define TORCH_T5_INLINE __attribute__((always_inline)) inline
+#endif
+
 namespace torch_t5::kernels {
 namespace {
 
@@ -120,9 +134,7 @@ struct Sums {
   static constexpr std::int64_t kWordsPerLine = 16;  // of a cache
 
   void addWord(const std::uint32_t* row, std::int64_t rowStride, const typename Simd::Float* columns) {
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC unroll 16
-#endif
+    TORCH_T5_UNROLL
     for (int r = 0; r < Rows; ++r) {
       const auto word = Simd::broadcastWord(row[r * rowStride]);
       for (int v = 0; v < kVectorsPerPanel; ++v) values[r][v] = Dot::dot(values[r][v], word, columns[v]);
@@ -130,40 +142,75 @@ struct Sums {
   }
 };
 
-template <class Simd>
-void storeSums(float* to, const typename Simd::Float* sums, int vectors, bool adds) {
-  for (int v = 0; v < vectors; ++v) {
-    float* at = to + v * Simd::kLanes;
-    Simd::store(at, adds ? Simd::add(Simd::load(at), sums[v]) : sums[v]);
+/// Integer sums as floats.
+template <class Simd, int Rows>
+TORCH_T5_INLINE void scaleSums(const Product& product, std::int64_t first, typename Simd::Float (&sums)[Rows][kVectorsPerPanel]) {
+  typename Simd::Float columnScales[kVectorsPerPanel];
+  for (int v = 0; v < kVectorsPerPanel; ++v) columnScales[v] = Simd::load(product.panelScales + v * Simd::kLanes);
+  TORCH_T5_UNROLL
+  for (int r = 0; r < Rows; ++r) {
+    const auto rowScale = Simd::broadcast(product.rowScales[first + r]);
+    for (int v = 0; v < kVectorsPerPanel; ++v) {
+      const auto number = Simd::toFloat(sums[r][v], product.panelOffsets + v * Simd::kLanes);
+      sums[r][v] = Simd::multiply(number, Simd::multiply(rowScale, columnScales[v]));
+    }
   }
 }
 
-/// Turns one row's sums into floats and finishes them.
-template <class Simd, class Dot>
-void finishRow(const Product& product, std::int64_t row, typename Simd::Float* sums) {
-  using Float = typename Simd::Float;
-  if constexpr (Dot::kIsInteger) {
-    const Float rowScale = Simd::broadcast(product.rowScales[row]);
-    for (int v = 0; v < kVectorsPerPanel; ++v) {
-      const Float scale = Simd::multiply(rowScale, Simd::load(product.panelScales + v * Simd::kLanes));
-      sums[v] = Simd::multiply(Simd::toFloat(sums[v], product.panelOffsets + v * Simd::kLanes), scale);
+/// Finishes one row whose sums lie in memory, whatever is to be done: `count` numbers of them are wanted.
+template <class Simd>
+void finishRow(Finish finish, Activation activation, const float* sums, float* result, std::int64_t count) {
+  float finished[kPanelWidth<Simd>] = {};
+  for (int v = 0; v < kVectorsPerPanel; ++v) {
+    auto sum = Simd::load(sums + v * Simd::kLanes);
+    const bool isGate = finish == Finish::kGate && v < kVectorsPerPanel / 2;
+    if (finish == Finish::kActivate || isGate) sum = activate<Simd>(activation, sum);
+    if (isGate) sum = Simd::multiply(sum, Simd::load(sums + (v + kVectorsPerPanel / 2) * Simd::kLanes));
+    Simd::store(finished + v * Simd::kLanes, sum);
+  }
+  for (std::int64_t i = 0; i < count; ++i) result[i] = finish == Finish::kAdd ? result[i] + finished[i] : finished[i];
+}
+
+template <class Simd, int Rows>
+TORCH_T5_INLINE void finishRows(const Product& product, std::int64_t first,
+                const typename Simd::Float (&sums)[Rows][kVectorsPerPanel]) {
+  float* results = product.result + first * product.resultStride;
+  const bool isWhole = product.columns == kPanelWidth<Simd>;
+  // The usual ends keep the sums in registers.
+  if (isWhole && product.finish == Finish::kStore) {
+    TORCH_T5_UNROLL
+    for (int r = 0; r < Rows; ++r) {
+      float* result = results + r * product.resultStride;
+      for (int v = 0; v < kVectorsPerPanel; ++v) Simd::store(result + v * Simd::kLanes, sums[r][v]);
     }
+    return;
   }
-  float* result = product.result + row * product.resultStride;
-  int vectors = kVectorsPerPanel;
-  if (product.finish == Finish::kActivate) {
-    for (int v = 0; v < kVectorsPerPanel; ++v) sums[v] = activate<Simd>(product.activation, sums[v]);
-  } else if (product.finish == Finish::kGate) {
-    vectors = kVectorsPerPanel / 2;
-    for (int v = 0; v < vectors; ++v)
-      sums[v] = Simd::multiply(activate<Simd>(product.activation, sums[v]), sums[v + vectors]);
+  if (isWhole && product.finish == Finish::kAdd) {
+    TORCH_T5_UNROLL
+    for (int r = 0; r < Rows; ++r) {
+      for (int v = 0; v < kVectorsPerPanel; ++v) {
+        float* result = results + r * product.resultStride + v * Simd::kLanes;
+        Simd::store(result, Simd::add(Simd::load(result), sums[r][v]));
+      }
+    }
+    return;
   }
-  const bool adds = product.finish == Finish::kAdd;
-  if (product.columns == vectors * Simd::kLanes) return storeSums<Simd>(result, sums, vectors, adds);
-  float part[kPanelWidth<Simd>] = {};
-  for (std::int64_t i = 0; i < product.columns; ++i) part[i] = result[i];
-  storeSums<Simd>(part, sums, vectors, adds);
-  for (std::int64_t i = 0; i < product.columns; ++i) result[i] = part[i];
+  if (isWhole && product.finish == Finish::kActivate && product.activation == Activation::kRelu) {
+    TORCH_T5_UNROLL
+    for (int r = 0; r < Rows; ++r) {
+      float* result = results + r * product.resultStride;
+      for (int v = 0; v < kVectorsPerPanel; ++v)
+        Simd::store(result + v * Simd::kLanes, Simd::max(sums[r][v], Simd::zero()));
+    }
+    return;
+  }
+  float stored[Rows][kPanelWidth<Simd>];
+  TORCH_T5_UNROLL
+  for (int r = 0; r < Rows; ++r) {
+    for (int v = 0; v < kVectorsPerPanel; ++v) Simd::store(stored[r] + v * Simd::kLanes, sums[r][v]);
+  }
+  for (int r = 0; r < Rows; ++r)
+    finishRow<Simd>(product.finish, product.activation, stored[r], results + r * product.resultStride, product.columns);
 }
 
 template <class Simd, class Dot, int Rows>
@@ -176,7 +223,8 @@ void multiplyRows(const Product& product, std::int64_t first, bool isLast) {
   } else {
     sums.add(rows, product.rowStride, product.panel, kPanelWidth<Simd>, product.words);
   }
-  for (int row = 0; row < Rows; ++row) finishRow<Simd, Dot>(product, first + row, sums.values[row]);
+  if constexpr (Dot::kIsInteger) scaleSums<Simd, Rows>(product, first, sums.values);
+  finishRows<Simd, Rows>(product, first, sums.values);
 }
 
 /// Calls `call` with `count`, at most `Most`, as a constant.
@@ -298,10 +346,10 @@ struct Attending {
                left < kWidth ? left : kWidth);
     }
     Product store;
-    store.result = attention.result + first * attention.resultStride + column;
+    store.result = attention.result + column;
     store.resultStride = attention.resultStride;
     store.columns = attention.headSize - column < kWidth ? attention.headSize - column : kWidth;
-    for (int row = 0; row < Rows; ++row) finishRow<Simd, typename Simd::Float32Dot>(store, row, sums.values[row]);
+    finishRows<Simd, Rows>(store, first, sums.values);
   }
 };
 
