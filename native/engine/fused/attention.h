@@ -55,16 +55,22 @@ struct Projection {
   static Projection of(const FloatRows& rows, std::int64_t column) { return {rows.data + column, rows.columns}; }
 };
 
-/// Positions whose keys and values are written.
-struct KeyRows {
-  std::int64_t sequence = 0;  // of the table
-  std::int64_t row = 0;       // of its first position, in the projections
-  std::int64_t count = 0;
+/// Positions of one sequence whose keys and values are new: rows `row` to `row + count` of the projections.
+struct NewKeys {
+  std::int64_t row = 0;
+  std::int64_t count = 0;     // 0: all keys are there already
   std::int64_t position = 0;  // of the first, in the sequence
 };
 
-void writeKeys(const Parallel& parallel, const Heads& heads, const std::vector<KeyRows>& rows, const Projection& keys,
-               const Projection& values, BlockTable& table);
+/// Where projections of keys and values lie.
+struct KeyValues {
+  Projection keys;
+  Projection values;
+};
+
+/// Writes the keys and values of every sequence to the table.
+void writeKeys(const Parallel& parallel, const Heads& heads, const std::vector<NewKeys>& sequences,
+               const KeyValues& from, BlockTable& table);
 
 /// The queries of one sequence, and what they attend to.
 struct QueryRows {
@@ -74,6 +80,7 @@ struct QueryRows {
   std::int64_t sequence = 0;  // of the table
   std::int64_t keyCount = 0;
   const float* mask = nullptr;  // [keyCount], added; null: none
+  NewKeys newKeys;              // written to the table first
 };
 
 /// A bias of every head: `data[head * stride + k - q]` for key k and query q. Null: none.
@@ -87,9 +94,10 @@ struct AttentionSettings {
   bool isCausal = false;
 };
 
-/// result [rows, heads x size] = attention of the queries.
+/// result [rows, heads x size] = attention of the queries. `newKeys`: what is new of every sequence. Without a table
+/// all keys must be new, and are forgotten.
 void attend(const Parallel& parallel, Scratch& scratch, const Heads& heads, const std::vector<QueryRows>& rows,
-            const Projection& queries, const BlockTable& table, const AttentionSettings& settings,
+            const Projection& queries, const KeyValues& newKeys, BlockTable* table, const AttentionSettings& settings,
             const FloatRows& result);
 
 }  // namespace torch_t5

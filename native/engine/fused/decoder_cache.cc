@@ -17,8 +17,7 @@ CrossCache::CrossCache(const Heads& heads, std::int64_t layers, RaggedBatch batc
     firstBlock_.push_back(blocks_);
     blocks_ += heads_.blocksFor(sequence.length);
   }
-  memory_ = at::empty({layers_, heads_.count, blocks_, heads_.blockFloats()}, at::kFloat);
-  preferHugePages(memory_.data_ptr(), memory_.nbytes());
+  memory_ = emptyInHugePages({layers_, heads_.count, blocks_, heads_.blockFloats()}, at::kFloat);
 }
 
 BlockTable CrossCache::table(std::int64_t layer) const {

@@ -1,6 +1,5 @@
 #include "engine/fused/packed_matrix.h"
 
-#include <ATen/ops/empty.h>
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
@@ -18,12 +17,6 @@ constexpr float kMostInt8 = 127.0F;
 constexpr std::int32_t kZeroPoint = 128;  // of the rows that the matrix is multiplied with
 
 std::uint16_t toBfloat16(float number) { return c10::BFloat16(number).x; }
-
-at::Tensor emptyInHugePages(at::IntArrayRef shape, at::ScalarType type) {
-  at::Tensor tensor = at::empty(shape, type);
-  preferHugePages(tensor.data_ptr(), tensor.nbytes());
-  return tensor;
-}
 
 }  // namespace
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "engine/huge_pages.h"
+
 namespace torch_t5 {
 namespace {
 
@@ -48,6 +50,12 @@ PackedStack packStack(const StackWeights& weights, const Buckets& buckets, Forma
   return stack;
 }
 
+/// Only a few rows are read at a time, so half of the memory is worth more than the last bits of narrower formats.
+at::Tensor copyEmbedding(const at::Tensor& embedding, Format format) {
+  at::Tensor copy = emptyInHugePages(embedding.sizes(), format == Format::kFloat32 ? at::kFloat : at::kBFloat16);
+  return copy.copy_(embedding);
+}
+
 }  // namespace
 
 Bias BiasTable::reaching(std::int64_t reach) {
@@ -66,8 +74,7 @@ PackedModel packModel(Weights weights, const Architecture& architecture, Format 
   PackedModel model{architecture,
                     format,
                     Heads(architecture.numHeads, architecture.dKv, parallel.kernels),
-                    weights.embedding.to(format == Format::kFloat32 ? at::kFloat : at::kBFloat16,
-                                         /*non_blocking=*/false, /*copy=*/true),
+                    copyEmbedding(weights.embedding, format),
                     packStack(weights.encoder, encoderBuckets, format, parallel),
                     packStack(weights.decoder, buckets, format, parallel),
                     pack({weights.head}, format, parallel)};

@@ -47,8 +47,10 @@ struct Product {
   std::int64_t rowCount = 0;
   std::int64_t words = 0;  // of a row
   float* result = nullptr;
-  std::int64_t resultStride = 0;  // in floats
-  std::int64_t columns = 0;       // of the result: the panel's, or half of them with kGate; the last panel has fewer
+  std::int64_t resultStride = 0;  // in numbers
+  /// Instead of `result`: finished numbers as bfloat16. Not with kAdd.
+  std::uint16_t* narrowResult = nullptr;
+  std::int64_t columns = 0;  // of the result: the panel's, or half of them with kGate; the last panel has fewer
   Finish finish = Finish::kStore;
   Activation activation = Activation::kRelu;
 };

@@ -144,7 +144,8 @@ struct Sums {
 
 /// Integer sums as floats.
 template <class Simd, int Rows>
-TORCH_T5_INLINE void scaleSums(const Product& product, std::int64_t first, typename Simd::Float (&sums)[Rows][kVectorsPerPanel]) {
+TORCH_T5_INLINE void scaleSums(const Product& product, std::int64_t first,
+                               typename Simd::Float (&sums)[Rows][kVectorsPerPanel]) {
   typename Simd::Float columnScales[kVectorsPerPanel];
   for (int v = 0; v < kVectorsPerPanel; ++v) columnScales[v] = Simd::load(product.panelScales + v * Simd::kLanes);
   TORCH_T5_UNROLL
@@ -171,13 +172,31 @@ void finishRow(Finish finish, Activation activation, const float* sums, float* r
   for (std::int64_t i = 0; i < count; ++i) result[i] = finish == Finish::kAdd ? result[i] + finished[i] : finished[i];
 }
 
+/// The nearest bfloat16, ties to even. NaN stays NaN.
+std::uint16_t toBfloat16(float number) {
+  std::uint32_t bits = 0;
+  memcpy(&bits, &number, sizeof bits);
+  if (number != number) return static_cast<std::uint16_t>((bits >> 16) | 0x40U);
+  return static_cast<std::uint16_t>((bits + 0x7FFFU + ((bits >> 16) & 1U)) >> 16);
+}
+
+/// The same as `finishRow`, narrowed.
+template <class Simd>
+void finishRowNarrow(Finish finish, Activation activation, const float* sums, std::uint16_t* result,
+                     std::int64_t count) {
+  float finished[kPanelWidth<Simd>];
+  finishRow<Simd>(finish, activation, sums, finished, kPanelWidth<Simd>);
+  for (std::int64_t i = 0; i < count; ++i) result[i] = toBfloat16(finished[i]);
+}
+
 template <class Simd, int Rows>
 TORCH_T5_INLINE void finishRows(const Product& product, std::int64_t first,
-                const typename Simd::Float (&sums)[Rows][kVectorsPerPanel]) {
-  float* results = product.result + first * product.resultStride;
+                                const typename Simd::Float (&sums)[Rows][kVectorsPerPanel]) {
   const bool isWhole = product.columns == kPanelWidth<Simd>;
+  const bool isNarrow = product.narrowResult != nullptr;
+  float* results = isNarrow ? nullptr : product.result + first * product.resultStride;
   // The usual ends keep the sums in registers.
-  if (isWhole && product.finish == Finish::kStore) {
+  if (isWhole && !isNarrow && product.finish == Finish::kStore) {
     TORCH_T5_UNROLL
     for (int r = 0; r < Rows; ++r) {
       float* result = results + r * product.resultStride;
@@ -195,7 +214,17 @@ TORCH_T5_INLINE void finishRows(const Product& product, std::int64_t first,
     }
     return;
   }
-  if (isWhole && product.finish == Finish::kActivate && product.activation == Activation::kRelu) {
+  const bool isRelu = product.finish == Finish::kActivate && product.activation == Activation::kRelu;
+  if (isWhole && isRelu && isNarrow) {
+    TORCH_T5_UNROLL
+    for (int r = 0; r < Rows; ++r) {
+      std::uint16_t* result = product.narrowResult + (first + r) * product.resultStride;
+      for (int v = 0; v < kVectorsPerPanel; ++v)
+        Simd::storeBfloat16(result + v * Simd::kLanes, Simd::max(sums[r][v], Simd::zero()));
+    }
+    return;
+  }
+  if (isWhole && isRelu) {
     TORCH_T5_UNROLL
     for (int r = 0; r < Rows; ++r) {
       float* result = results + r * product.resultStride;
@@ -209,8 +238,15 @@ TORCH_T5_INLINE void finishRows(const Product& product, std::int64_t first,
   for (int r = 0; r < Rows; ++r) {
     for (int v = 0; v < kVectorsPerPanel; ++v) Simd::store(stored[r] + v * Simd::kLanes, sums[r][v]);
   }
-  for (int r = 0; r < Rows; ++r)
-    finishRow<Simd>(product.finish, product.activation, stored[r], results + r * product.resultStride, product.columns);
+  for (int r = 0; r < Rows; ++r) {
+    const std::int64_t offset = (first + r) * product.resultStride;
+    if (isNarrow) {
+      finishRowNarrow<Simd>(product.finish, product.activation, stored[r], product.narrowResult + offset,
+                            product.columns);
+    } else {
+      finishRow<Simd>(product.finish, product.activation, stored[r], product.result + offset, product.columns);
+    }
+  }
 }
 
 template <class Simd, class Dot, int Rows>
@@ -363,14 +399,6 @@ void attend(const Attention& attention) {
     const Attending<Simd> attending{attention, first, keyCount, blocks, blocks * kPanelWidth<Simd>};
     withConstant<Simd::kMostRows>(size, [&]<int Rows>() { attending.template run<Rows>(); });
   });
-}
-
-/// The nearest bfloat16, ties to even. NaN stays NaN.
-std::uint16_t toBfloat16(float number) {
-  std::uint32_t bits = 0;
-  memcpy(&bits, &number, sizeof bits);
-  if (number != number) return static_cast<std::uint16_t>((bits >> 16) | 0x40U);
-  return static_cast<std::uint16_t>((bits + 0x7FFFU + ((bits >> 16) & 1U)) >> 16);
 }
 
 template <class Simd>
