@@ -10,6 +10,9 @@
 #ifdef __linux__
 #include <sys/mman.h>
 #endif
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 namespace torch_t5 {
 namespace {
@@ -60,6 +63,12 @@ at::Tensor emptyInHugePages(at::IntArrayRef shape, at::ScalarType type) {
   }
 #endif
   return at::empty(shape, type);
+}
+
+void returnFreedMemory() {
+#ifdef __GLIBC__
+  malloc_trim(0);
+#endif
 }
 
 }  // namespace torch_t5

@@ -14,4 +14,7 @@ void preferHugePages(void* begin, std::size_t bytes);
 /// after it was freed. Throws what libtorch throws where there is no memory.
 at::Tensor emptyInHugePages(at::IntArrayRef shape, at::ScalarType type);
 
+/// Gives what is free on the heap back to the system: after much was freed that won't be needed again.
+void returnFreedMemory();
+
 }  // namespace torch_t5

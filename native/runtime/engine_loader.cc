@@ -4,6 +4,7 @@
 #include "engine/fused/aten_engine.h"
 #include "engine/fused/fused_engine.h"
 #include "engine/fused/weights.h"
+#include "engine/huge_pages.h"
 #include "engine/scripted/scripted_engine.h"
 #include "engine/threads.h"
 #include "errors.h"
@@ -29,9 +30,11 @@ LoadedEngine loadEngine(const LoadOptions& options) {
   Weights weights = readWeights(options.path, options.architecture);
   if (!device.is_cpu()) return {makeAtenEngine(std::move(weights), options.architecture, options.precision, device)};
   useNoIntraOpThreads();
-  return {makeFusedEngine(std::move(weights), options.architecture, options.precision,
-                          resolveIntraOpThreads(options.intraOpThreads)),
-          /*hasOwnThreads=*/true};
+  LoadedEngine loaded{makeFusedEngine(std::move(weights), options.architecture, options.precision,
+                                      resolveIntraOpThreads(options.intraOpThreads)),
+                      /*hasOwnThreads=*/true};
+  returnFreedMemory();
+  return loaded;
 }
 
 }  // namespace torch_t5

@@ -117,16 +117,7 @@ class FusedEngine final : public Engine {
                   "Expected ids from 0 to " + std::to_string(vocabSize() - 1) + " but received " + std::to_string(id));
     }
     const FloatRows hidden = takeHidden(static_cast<std::int64_t>(ids.size()));
-    const at::Tensor& table = model_.embedding;
-    for (std::int64_t row = 0; row < hidden.rows; ++row) {
-      const std::int64_t first = ids[static_cast<std::size_t>(row)] * hidden.columns;
-      float* to = hidden.data + row * hidden.columns;
-      if (table.scalar_type() == at::kFloat) {
-        std::copy_n(table.const_data_ptr<float>() + first, hidden.columns, to);
-      } else {
-        std::copy_n(table.const_data_ptr<at::BFloat16>() + first, hidden.columns, to);
-      }
-    }
+    model_.embedding.read(parallel_, ids, hidden);
     return hidden;
   }
 
@@ -223,9 +214,9 @@ class FusedEngine final : public Engine {
     const std::int64_t columns = wanted.tokens.defined() ? wanted.tokens.numel() : vocabSize();
     at::Tensor result = buffers_.take({chosen.size(0), chosen.size(1), columns});
     if (wanted.tokens.defined()) {
-      multiply(parallel_, rows, model_.head.select(numbersOf(wanted.tokens)), rowsOf(result));
+      multiply(parallel_, rows, model_.head->select(numbersOf(wanted.tokens)), rowsOf(result));
     } else {
-      multiply(parallel_, rows, model_.head, rowsOf(result));
+      multiply(parallel_, rows, *model_.head, rowsOf(result));
     }
     return result;
   }

@@ -114,6 +114,26 @@ void PackedMatrix::choosePanel(std::int64_t panel, kernels::Product& product) co
   product.panelOffsets = offsets_.const_data_ptr<std::int32_t>() + panel * width;
 }
 
+void PackedMatrix::readColumn(std::int64_t column, float* numbers) const {
+  const std::int64_t width = kernels_->panelWidth;
+  const std::uint32_t* from = panelWords(column / width) + column % width;
+  for (std::int64_t i = 0; i < inner_; ++i) {
+    const std::uint32_t word = from[i / kernels::numbersPerWord(format_) * width];
+    switch (format_) {
+      case Format::kFloat32:
+        std::memcpy(numbers + i, &word, sizeof word);
+        break;
+      case Format::kBfloat16:
+        numbers[i] = c10::BFloat16(static_cast<std::uint16_t>(word >> (16 * (i % 2))), c10::BFloat16::from_bits());
+        break;
+      case Format::kInt8:
+        numbers[i] = static_cast<float>(static_cast<std::int8_t>(word >> (8 * (i % 4)))) *
+                     scales_.const_data_ptr<float>()[column];
+        break;
+    }
+  }
+}
+
 PackedMatrix PackedMatrix::select(const std::vector<std::int64_t>& columns) const {
   PackedMatrix selected(*kernels_, format_, inner_, static_cast<std::int64_t>(columns.size()));
   const std::int64_t width = kernels_->panelWidth;

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "engine/huge_pages.h"
-
 namespace torch_t5 {
 namespace {
 
@@ -50,12 +48,6 @@ PackedStack packStack(const StackWeights& weights, const Buckets& buckets, Forma
   return stack;
 }
 
-/// Only a few rows are read at a time, so half of the memory is worth more than the last bits of narrower formats.
-at::Tensor copyEmbedding(const at::Tensor& embedding, Format format) {
-  at::Tensor copy = emptyInHugePages(embedding.sizes(), format == Format::kFloat32 ? at::kFloat : at::kBFloat16);
-  return copy.copy_(embedding);
-}
-
 }  // namespace
 
 Bias BiasTable::reaching(std::int64_t reach) {
@@ -71,14 +63,15 @@ PackedModel packModel(Weights weights, const Architecture& architecture, Format 
   const Buckets buckets{architecture.numBuckets, architecture.maxDistance, /*isBidirectional=*/false};
   Buckets encoderBuckets = buckets;
   encoderBuckets.isBidirectional = true;
-  PackedModel model{architecture,
-                    format,
-                    Heads(architecture.numHeads, architecture.dKv, parallel.kernels),
-                    copyEmbedding(weights.embedding, format),
-                    packStack(weights.encoder, encoderBuckets, format, parallel),
-                    packStack(weights.decoder, buckets, format, parallel),
-                    pack({weights.head}, format, parallel)};
-  return model;
+  const bool isTied = weights.head.is_same(weights.embedding);
+  auto head = std::make_shared<const PackedMatrix>(pack({weights.head}, format, parallel));
+  return {architecture,
+          format,
+          Heads(architecture.numHeads, architecture.dKv, parallel.kernels),
+          isTied ? Embedding(head) : Embedding(weights.embedding, format),
+          packStack(weights.encoder, encoderBuckets, format, parallel),
+          packStack(weights.decoder, buckets, format, parallel),
+          head};
 }
 
 }  // namespace torch_t5
