@@ -144,7 +144,7 @@ class AtenEngine final : public Engine {
   at::Tensor logits(at::Tensor states, const WantedLogits& wanted) const {
     if (!wanted.any) return {};
     if (wanted.positions.defined()) states = at::index_select(states, 1, wanted.positions);
-    if (architecture_.scalesDecoderOutputs) states = states * std::pow(architecture_.dModel, -0.5);
+    if (architecture_.scalesDecoderOutputs) states = states.mul(std::pow(architecture_.dModel, -0.5));
     const at::Tensor head = wanted.tokens.defined() ? at::index_select(head_, 0, wanted.tokens) : head_;
     const at::Tensor rows = states.to(placement_.type).flatten(0, 1);
     return multiplyToFloat32(rows, head.t()).view({states.size(0), states.size(1), head.size(0)});
