@@ -4,6 +4,7 @@
 #include <ATen/ops/round.h>
 
 #include <algorithm>
+#include <numeric>
 
 #include "engine/huge_pages.h"
 
@@ -35,10 +36,20 @@ Embedding::Embedding(const at::Tensor& weight, Format format) {
 void Embedding::read(const Parallel& parallel, const std::vector<std::int64_t>& ids, const FloatRows& result) const {
   constexpr std::int64_t kIdsPerTask = 16;
   const auto count = static_cast<std::int64_t>(ids.size());
+  // In the order of their ids: columns of one panel lie among each other, and are read while it is in a cache.
+  std::vector<std::int64_t> order(ids.size());
+  std::iota(order.begin(), order.end(), 0);
+  if (head_) {
+    std::sort(order.begin(), order.end(), [&](std::int64_t a, std::int64_t b) {
+      return ids[static_cast<std::size_t>(a)] < ids[static_cast<std::size_t>(b)];
+    });
+  }
   parallel.run((count + kIdsPerTask - 1) / kIdsPerTask, [&](std::int64_t task, std::int64_t) {
     const std::int64_t end = std::min(count, (task + 1) * kIdsPerTask);
-    for (std::int64_t i = task * kIdsPerTask; i < end; ++i)
-      readRow(ids[static_cast<std::size_t>(i)], result.data + i * result.columns, result.columns);
+    for (std::int64_t i = task * kIdsPerTask; i < end; ++i) {
+      const std::int64_t row = order[static_cast<std::size_t>(i)];
+      readRow(ids[static_cast<std::size_t>(row)], result.data + row * result.columns, result.columns);
+    }
   });
 }
 

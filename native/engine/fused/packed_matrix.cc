@@ -117,19 +117,21 @@ void PackedMatrix::choosePanel(std::int64_t panel, kernels::Product& product) co
 void PackedMatrix::readColumn(std::int64_t column, float* numbers) const {
   const std::int64_t width = kernels_->panelWidth;
   const std::uint32_t* from = panelWords(column / width) + column % width;
-  for (std::int64_t i = 0; i < inner_; ++i) {
-    const std::uint32_t word = from[i / kernels::numbersPerWord(format_) * width];
-    switch (format_) {
-      case Format::kFloat32:
-        std::memcpy(numbers + i, &word, sizeof word);
-        break;
-      case Format::kBfloat16:
-        numbers[i] = c10::BFloat16(static_cast<std::uint16_t>(word >> (16 * (i % 2))), c10::BFloat16::from_bits());
-        break;
-      case Format::kInt8:
-        numbers[i] = static_cast<float>(static_cast<std::int8_t>(word >> (8 * (i % 4)))) *
-                     scales_.const_data_ptr<float>()[column];
-        break;
+  switch (format_) {
+    case Format::kFloat32:
+      for (std::int64_t i = 0; i < inner_; ++i) std::memcpy(numbers + i, from + i * width, sizeof *from);
+      return;
+    case Format::kBfloat16:
+      for (std::int64_t i = 0; i < inner_; ++i) {
+        const auto half = static_cast<std::uint16_t>(from[i / 2 * width] >> (16 * (i % 2)));
+        numbers[i] = c10::BFloat16(half, c10::BFloat16::from_bits());
+      }
+      return;
+    case Format::kInt8: {
+      const float scale = scales_.const_data_ptr<float>()[column];
+      for (std::int64_t i = 0; i < inner_; ++i)
+        numbers[i] = static_cast<float>(static_cast<std::int8_t>(from[i / 4 * width] >> (8 * (i % 4)))) * scale;
+      return;
     }
   }
 }
