@@ -21,13 +21,13 @@ export interface MemoryBound {
 /** Each precision of one model stays below what is allowed for it. */
 export function describeMemory(prepared: () => Prepared, bounds: readonly MemoryBound[]): void {
   for (const { precision, most } of bounds) {
-    it(`${precision}: at most ${most} MB, and all of them are given back`, async () => {
+    it(`${precision}: at most ${most} MB, most of which are given back`, async () => {
       const program = new URL("programs/loaded-memory.mjs", import.meta.url);
       const { code, stdout, stderr } = await runProgram(program, [prepared().directory, precision]);
       assert.equal(code, 0, stderr);
       const { loaded, used, left } = JSON.parse(stdout) as Memory;
       assert.ok(loaded <= most && used <= most, stdout);
-      assert.ok(left <= most / 4, stdout);
+      assert.ok(left <= most / 2, stdout);
     });
   }
 }

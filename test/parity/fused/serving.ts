@@ -72,11 +72,15 @@ export function describeSideBySide(subject: Subject, precisions: readonly Precis
   it("every precision at once, each with its own bits", async () => {
     const { directory, vocabSize } = subject.prepared();
     const { labels: _, ...input } = makeCase({ ...SHORT, sourceLength: 60 }, vocabSize);
-    const kinds = precisions.flatMap((precision) => [1, 2].map((threads) => ({ precision, threads })));
+    const kinds = precisions.flatMap((precision) => [1, 2, 3].map((threads) => ({ precision, threads })));
     const alone: Float32Array[] = [];
     for (const { precision, threads } of kinds) {
       await using t5 = await load(directory, threads, precision);
       alone.push((await t5.forward(input)).logits.data);
+    }
+    for (const [index, { precision, threads }] of kinds.entries()) {
+      // The number of threads changes no bit of the fused engine.
+      if (threads > 1 && precision !== "exact") assert.deepEqual(alone[index], alone[index - 1], precision);
     }
     const models: T5ForConditionalGeneration[] = await Promise.all(
       kinds.map(({ precision, threads }) => load(directory, threads, precision)),
