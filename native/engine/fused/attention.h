@@ -16,14 +16,16 @@ namespace torch_t5 {
 struct Heads {
   std::int64_t count = 0;
   std::int64_t size = 0;
-  std::int64_t paddedSize = 0;  // to whole panels
-  std::int64_t blockWidth = 0;  // positions
+  std::int64_t paddedSize = 0;                         // to whole panels
+  std::int64_t blockWidth = 0;                         // positions
+  kernels::Format format = kernels::Format::kFloat32;  // of keys and values: float32 or bfloat16
 
-  Heads(std::int64_t count, std::int64_t size, const kernels::Kernels& kernels);
+  Heads(std::int64_t count, std::int64_t size, kernels::Format format, const kernels::Kernels& kernels);
 
   std::int64_t columns() const { return count * size; }
-  std::int64_t keyFloats() const { return size * blockWidth; }
-  std::int64_t blockFloats() const { return keyFloats() + blockWidth * paddedSize; }
+  std::int64_t headWords() const { return kernels::wordsPerRow(format, size); }
+  std::int64_t keyWords() const { return headWords() * blockWidth; }
+  std::int64_t blockWords() const { return keyWords() + kernels::wordsPerRow(format, blockWidth) * paddedSize; }
   std::int64_t blocksFor(std::int64_t positions) const { return (positions + blockWidth - 1) / blockWidth; }
 };
 
@@ -69,7 +71,7 @@ struct KeyValues {
 };
 
 /// Writes the keys and values of every sequence to the table.
-void writeKeys(const Parallel& parallel, const Heads& heads, const std::vector<NewKeys>& sequences,
+void writeKeys(const Parallel& parallel, Scratch& scratch, const Heads& heads, const std::vector<NewKeys>& sequences,
                const KeyValues& from, BlockTable& table);
 
 /// The queries of one sequence, and what they attend to.

@@ -67,7 +67,8 @@ PackedModel packModel(Weights weights, const Architecture& architecture, Format 
   auto head = std::make_shared<const PackedMatrix>(pack({weights.head}, format, parallel));
   return {architecture,
           format,
-          Heads(architecture.numHeads, architecture.dKv, parallel.kernels),
+          Heads(architecture.numHeads, architecture.dKv,
+                format == Format::kFloat32 ? Format::kFloat32 : Format::kBfloat16, parallel.kernels),
           isTied ? Embedding(head) : Embedding(weights.embedding, format),
           packStack(weights.encoder, encoderBuckets, format, parallel),
           packStack(weights.decoder, buckets, format, parallel),

@@ -122,7 +122,7 @@ void Transformer::writeCross(const Operand& rows, const CrossCache& cache) {
     const Scratch::Frame frame(scratch_);
     const FloatRows keyValue = projectSource(model_.decoder.cross[i], rows);
     BlockTable table = cache.table(static_cast<std::int64_t>(i));
-    writeKeys(parallel_, model_.heads, keysOf(cache.batch()),
+    writeKeys(parallel_, scratch_, model_.heads, keysOf(cache.batch()),
               {Projection::of(keyValue, 0), Projection::of(keyValue, columns)}, table);
   }
 }
