@@ -45,8 +45,10 @@ describe("the fused engine, where config.json contradicts the weights", () => {
     { d_model: 256 },
     { d_kv: 16 },
     { d_ff: 257 },
+    { num_layers: 2 },
     { num_layers: 4 },
     { num_layers: 2 ** 31 - 1 },
+    { num_decoder_layers: 1 },
     { num_decoder_layers: 3 },
     { num_heads: 2 },
     { num_heads: 8, d_kv: 16 },
@@ -56,6 +58,7 @@ describe("the fused engine, where config.json contradicts the weights", () => {
     { relative_attention_num_buckets: 16 },
     { relative_attention_max_distance: 16 },
     { is_gated_act: true },
+    { model_type: "umt5" },
   ];
   for (const change of changes) {
     it(`is refused with ${JSON.stringify(change)}; the exact one, which doesn't read it, loads`, async () => {
