@@ -19,8 +19,9 @@ export interface LoadOptions {
   /** Default: "exact". "int8" runs on the CPU only, and "auto" is the CPU for it. */
   readonly precision?: Precision | undefined;
   /**
-   * Asks that a row's logits are bitwise the same whatever else is in its batch, and whatever its padding. Every precision
-   * but "exact" has that anyway; "exact" follows Hugging Face's bits, which depend on the batch, and refuses `true`.
+   * Asks that a row's logits are bitwise the same whatever else is in its batch, and whatever its padding. On the CPU every
+   * precision but "exact" has that anyway, and "auto" is the CPU for `true`. Refused for "exact", which follows Hugging
+   * Face's bits, and for CUDA: there they depend on the batch.
    */
   readonly batchInvariant?: boolean | undefined;
   /** Threads that one operator uses. Default: PyTorch's own. */
@@ -105,14 +106,18 @@ export function checkLoadOptions(value: unknown): CheckedLoadOptions {
   }
   const known = PRECISIONS.find((candidate) => candidate === precision);
   if (known === undefined) throw expected(PRECISION_NAMES, "options.precision", precision);
-  if (checkFlag(batchInvariant, "options.batchInvariant") && known === "exact") {
+  const isInvariant = checkFlag(batchInvariant, "options.batchInvariant");
+  if (isInvariant && known === "exact") {
     const others = '"float32", "bfloat16" or "int8" with batchInvariant (the bits of "exact" depend on the batch)';
     throw expected(others, "options.precision", known);
+  }
+  if (isInvariant && device !== "auto" && device !== "cpu") {
+    throw expected('"auto" or "cpu" with batchInvariant (bits on CUDA depend on the batch)', "options.device", device);
   }
   const threads = (count: unknown, name: string) =>
     count === undefined ? 0 : checkInteger(count, `options.${name}`, 1, MOST_THREADS);
   return {
-    device,
+    device: isInvariant ? "cpu" : device,
     precision: known,
     intraOpThreads: threads(intraOpThreads, "intraOpThreads"),
     interOpThreads: threads(interOpThreads, "interOpThreads"),

@@ -189,6 +189,12 @@ describe("load options", () => {
       { batchInvariant: true },
       /with batchInvariant \(the bits of "exact" depend on the batch\) for options.precision but received "exact"/,
     ],
+    [
+      "batch invariance on a GPU",
+      demoModel,
+      { batchInvariant: true, precision: "float32", device: "cuda:1" },
+      /"auto" or "cpu" with batchInvariant .* for options.device but received "cuda:1"/,
+    ],
     ["no threads", demoModel, { intraOpThreads: 0 }, /from 1 to 1024 for options.intraOpThreads but received 0/],
     ["a fraction of a thread", demoModel, { interOpThreads: 1.5 }, /options.interOpThreads but received 1.5/],
     ["a thread count in words", demoModel, { intraOpThreads: "2" }, /options.intraOpThreads but received "2"/],

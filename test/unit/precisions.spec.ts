@@ -28,6 +28,11 @@ describe("a precision", () => {
     assert.equal(t5.device, "cpu");
   });
 
+  it("takes the CPU where it is to be batch invariant and the device is chosen for it", async () => {
+    await using t5 = await load(demoModel, "float32", { device: "auto", batchInvariant: true });
+    assert.equal(t5.device, "cpu");
+  });
+
   it("has other bits than the others", async () => {
     const bits = new Set<string>();
     for (const precision of ["exact", ...FUSED] as const) {
