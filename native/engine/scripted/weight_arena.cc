@@ -13,7 +13,7 @@ namespace torch_t5 {
 namespace {
 
 constexpr std::string_view kFolder = "data/";
-constexpr std::size_t kBoundary = 64;                    // bytes; at::empty aligns to it
+constexpr std::size_t kBoundary = 64;  // bytes; at::empty aligns to it
 
 std::size_t roundUp(std::size_t value, std::size_t multiple) { return (value + multiple - 1) / multiple * multiple; }
 
