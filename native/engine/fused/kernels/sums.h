@@ -1,0 +1,210 @@
+// The heart of all products: sums of some rows with one panel, and what becomes of them.
+// Included through kernels_template.h by one file for each instruction set: all that is here has internal linkage.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+
+#include "engine/fused/kernels/functions.h"
+#include "engine/fused/kernels/kernels.h"
+
+// Clang unrolls loops of a constant count by itself.
+#if defined(__GNUC__) && !defined(__clang__)
+#define TORCH_T5_UNROLL _Pragma("GCC unroll 16")
+#else
+#define TORCH_T5_UNROLL
+#endif
+
+// Sums stay in registers only where what finishes them is part of the same function.
+#ifdef _MSC_VER
+#define TORCH_T5_INLINE __forceinline
+#else
+#define TORCH_T5_INLINE __attribute__((always_inline)) inline
+#endif
+
+namespace torch_t5::kernels {
+namespace {
+
+constexpr int kVectorsPerPanel = 2;
+
+template <class Simd>
+constexpr std::int64_t kPanelWidth = Simd::kLanes * kVectorsPerPanel;
+
+/// The sums of `Rows` rows with a panel.
+template <class Simd, class Dot, int Rows>
+struct Sums {
+  typename Simd::Float values[Rows][kVectorsPerPanel];
+
+  void clear() {
+    for (auto& row : values) {
+      for (auto& value : row) value = Simd::zero();
+    }
+  }
+
+  /// Adds `words` words of each row with those of the panel. Panel words lie `panelStride` apart.
+  void add(const std::uint32_t* rows, std::int64_t rowStride, const std::uint32_t* panel, std::int64_t panelStride,
+           std::int64_t words) {
+    for (std::int64_t word = 0; word < words; ++word) {
+      typename Simd::Float columns[kVectorsPerPanel];
+      for (int v = 0; v < kVectorsPerPanel; ++v)
+        columns[v] = Simd::loadWords(panel + word * panelStride + v * Simd::kLanes);
+      addWord(rows + word, rowStride, columns);
+    }
+  }
+
+  /// The same, fetching the next panel meanwhile.
+  void addFetching(const std::uint32_t* rows, std::int64_t rowStride, const std::uint32_t* panel, std::int64_t words,
+                   const std::uint32_t* next) {
+    for (std::int64_t word = 0; word < words; ++word) {
+      const std::int64_t at = word * kPanelWidth<Simd>;
+      for (std::int64_t line = 0; line < kPanelWidth<Simd>; line += kWordsPerLine) Simd::fetch(next + at + line);
+      typename Simd::Float columns[kVectorsPerPanel];
+      for (int v = 0; v < kVectorsPerPanel; ++v) columns[v] = Simd::loadWords(panel + at + v * Simd::kLanes);
+      addWord(rows + word, rowStride, columns);
+    }
+  }
+
+ private:
+  static constexpr std::int64_t kWordsPerLine = 16;  // of a cache
+
+  void addWord(const std::uint32_t* row, std::int64_t rowStride, const typename Simd::Float* columns) {
+    TORCH_T5_UNROLL
+    for (int r = 0; r < Rows; ++r) {
+      const auto word = Simd::broadcastWord(row[r * rowStride]);
+      for (int v = 0; v < kVectorsPerPanel; ++v) values[r][v] = Dot::dot(values[r][v], word, columns[v]);
+    }
+  }
+};
+
+/// Integer sums as floats.
+template <class Simd, int Rows>
+TORCH_T5_INLINE void scaleSums(const Product& product, std::int64_t first,
+                               typename Simd::Float (&sums)[Rows][kVectorsPerPanel]) {
+  typename Simd::Float columnScales[kVectorsPerPanel];
+  for (int v = 0; v < kVectorsPerPanel; ++v) columnScales[v] = Simd::load(product.panelScales + v * Simd::kLanes);
+  TORCH_T5_UNROLL
+  for (int r = 0; r < Rows; ++r) {
+    const auto rowScale = Simd::broadcast(product.rowScales[first + r]);
+    for (int v = 0; v < kVectorsPerPanel; ++v) {
+      const auto number = Simd::toFloat(sums[r][v], product.panelOffsets + v * Simd::kLanes);
+      sums[r][v] = Simd::multiply(number, Simd::multiply(rowScale, columnScales[v]));
+    }
+  }
+}
+
+/// Finishes one row whose sums lie in memory, whatever is to be done: `count` numbers of them are wanted.
+template <class Simd>
+void finishRow(Finish finish, Activation activation, const float* sums, float* result, std::int64_t count) {
+  float finished[kPanelWidth<Simd>] = {};
+  for (int v = 0; v < kVectorsPerPanel; ++v) {
+    auto sum = Simd::load(sums + v * Simd::kLanes);
+    const bool isGate = finish == Finish::kGate && v < kVectorsPerPanel / 2;
+    if (finish == Finish::kActivate || isGate) sum = activate<Simd>(activation, sum);
+    if (isGate) sum = Simd::multiply(sum, Simd::load(sums + (v + kVectorsPerPanel / 2) * Simd::kLanes));
+    Simd::store(finished + v * Simd::kLanes, sum);
+  }
+  for (std::int64_t i = 0; i < count; ++i) result[i] = finish == Finish::kAdd ? result[i] + finished[i] : finished[i];
+}
+
+/// The nearest bfloat16, ties to even. NaN stays NaN.
+std::uint16_t toBfloat16(float number) {
+  std::uint32_t bits = 0;
+  memcpy(&bits, &number, sizeof bits);
+  if (number != number) return static_cast<std::uint16_t>((bits >> 16) | 0x40U);
+  return static_cast<std::uint16_t>((bits + 0x7FFFU + ((bits >> 16) & 1U)) >> 16);
+}
+
+/// The same as `finishRow`, narrowed.
+template <class Simd>
+void finishRowNarrow(Finish finish, Activation activation, const float* sums, std::uint16_t* result,
+                     std::int64_t count) {
+  float finished[kPanelWidth<Simd>];
+  finishRow<Simd>(finish, activation, sums, finished, kPanelWidth<Simd>);
+  for (std::int64_t i = 0; i < count; ++i) result[i] = toBfloat16(finished[i]);
+}
+
+template <class Simd, int Rows>
+TORCH_T5_INLINE void finishRows(const Product& product, std::int64_t first,
+                                const typename Simd::Float (&sums)[Rows][kVectorsPerPanel]) {
+  const bool isWhole = product.columns == kPanelWidth<Simd>;
+  const bool isNarrow = product.narrowResult != nullptr;
+  float* results = isNarrow ? nullptr : product.result + first * product.resultStride;
+  // The usual ends keep the sums in registers.
+  if (isWhole && !isNarrow && product.finish == Finish::kStore) {
+    TORCH_T5_UNROLL
+    for (int r = 0; r < Rows; ++r) {
+      float* result = results + r * product.resultStride;
+      for (int v = 0; v < kVectorsPerPanel; ++v) Simd::store(result + v * Simd::kLanes, sums[r][v]);
+    }
+    return;
+  }
+  if (isWhole && product.finish == Finish::kAdd) {
+    TORCH_T5_UNROLL
+    for (int r = 0; r < Rows; ++r) {
+      for (int v = 0; v < kVectorsPerPanel; ++v) {
+        float* result = results + r * product.resultStride + v * Simd::kLanes;
+        Simd::store(result, Simd::add(Simd::load(result), sums[r][v]));
+      }
+    }
+    return;
+  }
+  const bool isRelu = product.finish == Finish::kActivate && product.activation == Activation::kRelu;
+  if (isWhole && isRelu && isNarrow) {
+    TORCH_T5_UNROLL
+    for (int r = 0; r < Rows; ++r) {
+      std::uint16_t* result = product.narrowResult + (first + r) * product.resultStride;
+      for (int v = 0; v < kVectorsPerPanel; ++v)
+        Simd::storeBfloat16(result + v * Simd::kLanes, Simd::max(sums[r][v], Simd::zero()));
+    }
+    return;
+  }
+  if (isWhole && isRelu) {
+    TORCH_T5_UNROLL
+    for (int r = 0; r < Rows; ++r) {
+      float* result = results + r * product.resultStride;
+      for (int v = 0; v < kVectorsPerPanel; ++v)
+        Simd::store(result + v * Simd::kLanes, Simd::max(sums[r][v], Simd::zero()));
+    }
+    return;
+  }
+  float stored[Rows][kPanelWidth<Simd>];
+  TORCH_T5_UNROLL
+  for (int r = 0; r < Rows; ++r) {
+    for (int v = 0; v < kVectorsPerPanel; ++v) Simd::store(stored[r] + v * Simd::kLanes, sums[r][v]);
+  }
+  for (int r = 0; r < Rows; ++r) {
+    const std::int64_t offset = (first + r) * product.resultStride;
+    if (isNarrow) {
+      finishRowNarrow<Simd>(product.finish, product.activation, stored[r], product.narrowResult + offset,
+                            product.columns);
+    } else {
+      finishRow<Simd>(product.finish, product.activation, stored[r], product.result + offset, product.columns);
+    }
+  }
+}
+
+/// Calls `call` with `count`, at most `Most`, as a constant.
+template <int Most, class Call>
+void withConstant(std::int64_t count, Call&& call) {
+  if constexpr (Most > 0) {
+    if (count == Most) {
+      call.template operator()<Most>();
+    } else {
+      withConstant<Most - 1>(count, call);
+    }
+  }
+}
+
+/// Splits `count` rows into as few groups of at most `Simd::kMostRows` as possible, of nearly the same size.
+template <class Simd, class Work>
+void inGroups(std::int64_t count, Work&& work) {
+  std::int64_t groups = (count + Simd::kMostRows - 1) / Simd::kMostRows;
+  for (std::int64_t first = 0; groups > 0; --groups) {
+    const std::int64_t size = (count - first) / groups;
+    work(first, size, groups == 1);
+    first += size;
+  }
+}
+
+}  // namespace
+}  // namespace torch_t5::kernels
