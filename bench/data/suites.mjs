@@ -35,8 +35,8 @@ const modelSuites = {
     ratios: false,
     unit: "ms",
     cases: [{ name: "float32" }, { name: "bfloat16" }, { name: "int8" }],
-    repetitions: 2,
-    warmups: 3,
+    repetitions: 4,
+    warmups: 5,
   },
   forward: {
     title: "one forward pass, full logits; (batch, encoder, decoder)",

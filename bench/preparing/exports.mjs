@@ -1,5 +1,5 @@
 // The checkpoints with random weights, and what each peer's own tool makes of them: made once, kept in bench/.work.
-import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { MODELS } from "../data/models.mjs";
 import { root } from "../../scripts/setup/paths.mjs";
@@ -23,7 +23,8 @@ const optimum = (kind, environment, task, options = []) => ({
   ],
 });
 
-const onnx = (task) => ({ ...optimum("onnx", "onnx", task), within: "onnx" });
+/** In the layout that transformers.js reads: the graphs in a folder, the configuration files beside it. */
+const onnx = (task) => ({ ...optimum("onnx", "onnx", task), within: "onnx", beside: ["config.json", "generation_config.json"] });
 const openvino = (task, format) => optimum("openvino", "openvino", task, ["--weight-format", format]);
 const ctranslate2 = (quantization) => ({
   environment: "ctranslate2",
@@ -57,7 +58,7 @@ const EXPORTS = {
 
 /** The directory of an export of a model, made now if it isn't there. */
 export async function prepareExport(model, name) {
-  const { environment, from, command, within } = EXPORTS[name];
+  const { environment, from, command, within, beside = [] } = EXPORTS[name];
   const directory = join(work, "models", `${model}-${RECIPE}`, name);
   if (existsSync(directory)) return directory;
   const source = from && (await prepareExport(model, from));
@@ -67,6 +68,7 @@ export async function prepareExport(model, name) {
   const target = within ? join(partial, within) : partial;
   if (within) mkdirSync(partial);
   await runProgram(`export-${model}-${name}`, interpreter(environment, ".py"), command(source, target, MODELS[model]));
+  for (const file of beside) cpSync(join(target, file), join(partial, file));
   renameSync(partial, directory);
   return directory;
 }

@@ -26,7 +26,7 @@ function renderGroup(group, groups) {
   const tables = kinds.flatMap((kind) => {
     const rows = series.filter((one) => one.kind === kind);
     const base = ratios ? baseOf(rows, kind) : undefined;
-    const head = [kind === "-" ? "" : kind, ...cases.map((one) => columnName(one, unit)), "same work"];
+    const head = [kind === "-" ? "" : kind, ...cases.map((one) => columnName(one, unit)), "as the reference"];
     const body = rows.map((one) => [
       one.peer === OURS ? `**${one.label}**` : one.label,
       ...cases.map(({ name }) => figureCell(one.figures.get(name), one === base ? undefined : base?.figures.get(name))),

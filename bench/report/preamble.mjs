@@ -12,9 +12,9 @@ export function renderPreamble(records) {
     ...renderVersions(records),
     [
       "A figure is the median of trials' medians ± half the interquartile range; trials are fresh processes, peers interleaved. In",
-      "parentheses: how many times the time of torch-t5 in the precision of the table's first column. The same work: rows of token ids, or",
-      "logits, compared with Hugging Face's in float32 (Δ: the largest difference). The limit: reading the weights once at the speed",
-      "that the machine reached in the same run.",
+      "parentheses: how many times the time of torch-t5 in the precision of the table's first column. As the reference: rows of token ids,",
+      "or some logits, compared with Hugging Face's in float32 (Δ: the largest difference). The limit: the time that reading the weights",
+      "takes at the highest speed that the machine reached in the same run.",
     ].join("\n"),
   ];
 }

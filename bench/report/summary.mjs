@@ -52,7 +52,7 @@ function labelOf(suite, peer) {
   return SUITES[suite]?.peers?.[peer]?.label ?? PEERS[peer]?.label ?? peer;
 }
 
-/** `Map(case → { median, spread, low, high, count })`: over the medians of trials, or over calls where trials are few. */
+/** `Map(case → { median, spread, low, high, count, best })`: over the medians of trials, or over calls where trials are few. */
 function figuresOf(samples) {
   const figures = new Map();
   for (const name of new Set(samples.map((sample) => sample.case))) {
@@ -60,7 +60,7 @@ function figuresOf(samples) {
     const medians = trials.map((trial) => median(trial.samples));
     const values = medians.length < LEAST_TRIALS ? trials.flatMap((trial) => trial.samples) : medians;
     const [low, high] = quartiles(values);
-    figures.set(name, { median: median(medians), spread: spread(values), low, high, count: trials.length });
+    figures.set(name, { median: median(medians), spread: spread(values), low, high, count: trials.length, best: Math.min(...trials.flatMap((trial) => trial.samples)) });
   }
   return figures;
 }

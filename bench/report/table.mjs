@@ -20,7 +20,7 @@ export function agreementCell(agreement) {
   const { rows, equalRows, difference, isPromised, isKept } = agreement;
   const parts = [];
   if (rows > 0) parts.push(isPromised && equalRows === rows ? "yes" : `${equalRows} of ${rows} rows`);
-  if (difference !== undefined) parts.push(`Δ ${difference.toExponential(0)}`);
+  if (difference !== undefined) parts.push(difference === 0 ? "equal" : `Δ ${difference.toExponential(0)}`);
   return isKept ? parts.join(", ") : `**no: ${parts.join(", ")}**`;
 }
 

@@ -7,5 +7,6 @@ await runTokenizerTrial(async (directory) => {
   return {
     encode: (text) => tokenizer.encode(text).ids,
     encodeBatch: (texts) => tokenizer.encodeBatch(texts),
+    encodeBatchAsync: (texts) => tokenizer.encodeBatchAsync(texts),
   };
 });

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from ids import make_ids, shift_right
-from peer import Peer
+from peer import Peer, TellsStepTime
 from resident import resident_bytes
 
 Case = dict[str, Any]
@@ -64,6 +64,9 @@ def step(peer: Peer, case: Case, warmups: int, repetitions: int) -> Measured:
     """Time steps behind a cache; each sample is the mean of many."""
     source = make_ids(case["batch"], case["sourceLength"])
     ids = shift_right(make_ids(case["batch"], case["cached"] + case["steps"]))
+    if isinstance(peer, TellsStepTime):
+        means = [peer.step_milliseconds(source, ids, case["cached"]) for _ in range(warmups + repetitions)]
+        return {"samples": means[warmups:]}
     samples: list[float] = []
     logits = None
     for repetition in range(-warmups, repetitions):

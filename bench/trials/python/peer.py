@@ -3,11 +3,11 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from ids import START_ID, make_ids, shift_right
+from ids import START_ID, shift_right
 
 # Vocabulary ids whose logits, at the last position of the last row, tell whether peers computed the same.
 SAMPLED = slice(2, 10)
@@ -106,9 +106,14 @@ class EncoderDecoder(Peer):
         """Read one id per row; return its logits [batch, 1, vocabulary]."""
         raise NotImplementedError
 
-    def step_inputs(self, batch: int, length: int) -> np.ndarray:
-        """Return the ids that are read while steps are timed."""
-        return shift_right(make_ids(batch, length))
+
+@runtime_checkable
+class TellsStepTime(Protocol):
+    """A peer that has no steps, but can tell what one takes."""
+
+    def step_milliseconds(self, source: np.ndarray, ids: np.ndarray, cached: int) -> float:
+        """Return the mean of the steps that read `ids` behind the first `cached` ones."""
+        ...
 
 
 def probability(wanted: float, other: float) -> float:
