@@ -139,7 +139,7 @@ const modelSuites = {
     kind: "memory",
     ratios: false,
     unit: "MB",
-    cases: [{ name: "loaded" }, { name: "after one forward of (1,16,1)", batch: 1, sourceLength: 16, targetLength: 1 }],
+    cases: [{ name: "loaded" }, { ...generation(1, 1), name: "after one generation, batch 1", work: undefined }],
     repetitions: 1,
     warmups: 0,
   },

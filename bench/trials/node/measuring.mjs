@@ -24,7 +24,7 @@ async function ofCalls(peer, request) {
   const measured = [];
   for (const one of request.cases) {
     const results = await OF_CALLS[request.kind](peer, one, request);
-    for (const result of [results].flat()) measured.push({ case: one.name, unit: one.unit, ...result });
+    for (const result of [results ?? []].flat()) measured.push({ case: one.name, unit: one.unit, ...result });
   }
   return measured;
 }
@@ -84,8 +84,11 @@ async function step(peer, { batch, sourceLength, cached, steps }, { warmups, rep
   return { samples, check: { numbers } };
 }
 
+/** Generations; nothing where the peer has none of that kind. */
 async function generate(peer, one, request) {
-  const { samples, last } = await timed(peer.generate(makeIds(one.batch, one.sourceLength), one), request);
+  const run = peer.generate?.(makeIds(one.batch, one.sourceLength), one);
+  if (!run) return undefined;
+  const { samples, last } = await timed(run, request);
   const rows = peer.tokens(last).map((row) => {
     const hash = createHash("sha256").update(new Uint8Array(Int32Array.from(row, Number).buffer));
     return hash.digest("hex").slice(0, DIGEST_CHARACTERS);
@@ -134,7 +137,7 @@ async function load(peer, { cases: [one], directories }) {
   return [{ case: one.name, unit: one.unit, samples }];
 }
 
-/** The resident memory that the model adds, loaded and after a first forward. */
+/** The resident memory that the model adds, loaded and after its first use. */
 async function memory(peer, { cases: measuredAt }) {
   await peer.open?.();
   collectGarbage();
@@ -142,7 +145,10 @@ async function memory(peer, { cases: measuredAt }) {
   await peer.load();
   const measured = [];
   for (const one of measuredAt) {
-    if (one.batch) await forward(peer, one, { warmups: 0, repetitions: 1 });
+    if (one.batch) {
+      const used = await generate(peer, one, { warmups: 0, repetitions: 1 });
+      if (!used) continue;
+    }
     collectGarbage();
     measured.push({ case: one.name, unit: one.unit, samples: [(memoryUsage.rss() - before) / MEGABYTE] });
   }

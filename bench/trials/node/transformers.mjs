@@ -46,8 +46,10 @@ async function transformersJs({ directories, threads, nodePeers }) {
     free: (logits) => logits.dispose(),
     sample: ({ data, dims }) => sampleLogits(data, dims.at(-1)),
     generate: (inputIds, { newTokens, numBeams }) => {
+      // It takes the number of beams, and searches with one.
+      if (numBeams > 1) return undefined;
       const inputs = { inputs: tensorOf(inputIds), attention_mask: tensorOf(onesLike(inputIds)) };
-      const options = { max_new_tokens: newTokens, num_beams: numBeams, eos_token_id: NO_ID, do_sample: false };
+      const options = { max_new_tokens: newTokens, eos_token_id: NO_ID, do_sample: false };
       return () => model.generate({ ...inputs, ...options });
     },
     tokens: (sequences) => sequences.tolist().map((row) => row.slice(1)),

@@ -110,13 +110,13 @@ def load(peer: Peer, request: dict[str, Any]) -> list[Measured]:
 
 
 def memory(peer: Peer, request: dict[str, Any]) -> list[Measured]:
-    """Read the resident memory that the model adds, loaded and after a first forward."""
+    """Read the resident memory that the model adds, loaded and after its first use: some read weights only then."""
     before = resident_bytes()
     peer.load()
     measured: list[Measured] = []
     for case in request["cases"]:
         if "batch" in case:
-            forward(peer, case, 0, 1)
+            generate(peer, case, 0, 1)
         added = (resident_bytes() - before) / MEGABYTE
         measured.append({"case": case["name"], "unit": case["unit"], "samples": [added]})
     return measured
