@@ -1,8 +1,8 @@
 """Writes a checkpoint of a T5's real sizes with random weights: speed does not depend on what the weights say.
 
-Left as they are drawn, such weights make a model that repeats its own input for ever, since the embedding is also the
-vocabulary's matrix. These are scaled so that greedy tokens vary, and compared tokens mean something: the first feed-forward
-block of the decoder turns the sign of what it reads around, and what later ones add is larger than the embedding.
+Left as they are drawn, such weights make a model that repeats its own input for ever: the embedding is also the
+vocabulary's matrix. These are scaled so that greedy tokens vary, and comparing them means something: the decoder's first
+feed-forward block turns the sign of what it reads, and what later ones add is larger than the embedding.
 """
 
 import json
@@ -64,7 +64,7 @@ def scale(model: T5ForConditionalGeneration) -> None:
 
 
 def save_tokenizer(directory: Path, size: int) -> None:
-    """Write a tokenizer whose piece `t<id>` is that id: some exporters want one, and one peer takes pieces instead of ids."""
+    """Write a tokenizer whose piece `t<id>` is that id: some exporters want one, one peer takes no ids."""
     vocabulary = {piece: index for index, piece in enumerate(SPECIAL)}
     vocabulary |= {f"t{index}": index for index in range(len(SPECIAL), size)}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))

@@ -1,8 +1,8 @@
 // The checkpoints with random weights, and what each peer's own tool makes of them: made once, kept in bench/.work.
 import { cpSync, existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { MODELS } from "../data/models.mjs";
 import { root } from "../../scripts/setup/paths.mjs";
+import { MODELS } from "../data/models.mjs";
 import { runProgram } from "../running/processes.mjs";
 import { interpreter } from "./environments.mjs";
 
@@ -24,7 +24,11 @@ const optimum = (kind, environment, task, options = []) => ({
 });
 
 /** In the layout that transformers.js reads: the graphs in a folder, the configuration files beside it. */
-const onnx = (task) => ({ ...optimum("onnx", "onnx", task), within: "onnx", beside: ["config.json", "generation_config.json"] });
+const onnx = (task) => ({
+  ...optimum("onnx", "onnx", task),
+  within: "onnx",
+  beside: ["config.json", "generation_config.json"],
+});
 const openvino = (task, format) => optimum("openvino", "openvino", task, ["--weight-format", format]);
 const ctranslate2 = (quantization) => ({
   environment: "ctranslate2",

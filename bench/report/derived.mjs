@@ -26,14 +26,17 @@ export function derivedTables({ suite, model, cases }, rows, kind, groups) {
   const limit = sizes && bytesPerMillisecond(model, kind, groups);
   const tables = [];
   if (work) tables.push(...build(`${work} a second`, (ms, { work: { count } }) => number((count * MILLISECONDS) / ms)));
-  if (limit) tables.push(...build("share of the limit", (ms, one) => shareOfLimit(ms, data.kind, one, sizes, kind, limit)));
+  if (limit)
+    tables.push(...build("share of the limit", (ms, one) => shareOfLimit(ms, data.kind, one, sizes, kind, limit)));
   if (suite === "memory" && sizes) {
     const bytes = countWeights(sizes).all * WEIGHT_BYTES[kind];
     tables.push(...build("times the weights' bytes", (megabytes) => ((megabytes * MEGABYTE) / bytes).toFixed(2)));
   }
   if (suite === "bandwidth" && sizes) {
     const bytes = (name) => countStepWeights(sizes) * WEIGHT_BYTES[name];
-    tables.push(...build("GB a second, at best", (ms, _, name, { best }) => (bytes(name) / best / MEGABYTE).toFixed(1)));
+    tables.push(
+      ...build("GB a second, at best", (_time, _case, name, { best }) => (bytes(name) / best / MEGABYTE).toFixed(1)),
+    );
   }
   if (data.against) tables.push(...against(rows, data.against));
   return tables;

@@ -38,10 +38,16 @@ function renderMachine({ started, machine, settings }) {
 function renderVersions(records) {
   const versions = new Map();
   for (const record of records) {
-    if (record.type === "trial" && record.versions) versions.set(record.peer, { ...versions.get(record.peer), ...record.versions });
+    if (record.type === "trial" && record.versions)
+      versions.set(record.peer, { ...versions.get(record.peer), ...record.versions });
   }
   const rows = [...versions]
-    .map(([peer, packages]) => [peer, Object.entries(packages).map((pair) => pair.join(" ")).join(", ")])
+    .map(([peer, packages]) => [
+      peer,
+      Object.entries(packages)
+        .map((pair) => pair.join(" "))
+        .join(", "),
+    ])
     .filter(([, packages]) => packages !== "");
   return rows.length > 0 ? [table(["peer", "versions"], rows, false)] : [];
 }

@@ -60,7 +60,14 @@ function figuresOf(samples) {
     const medians = trials.map((trial) => median(trial.samples));
     const values = medians.length < LEAST_TRIALS ? trials.flatMap((trial) => trial.samples) : medians;
     const [low, high] = quartiles(values);
-    figures.set(name, { median: median(medians), spread: spread(values), low, high, count: trials.length, best: Math.min(...trials.flatMap((trial) => trial.samples)) });
+    figures.set(name, {
+      median: median(medians),
+      spread: spread(values),
+      low,
+      high,
+      count: trials.length,
+      best: Math.min(...trials.flatMap((trial) => trial.samples)),
+    });
   }
   return figures;
 }

@@ -4,7 +4,9 @@
 export function table(head, rows, isNumeric = true) {
   const kept = head.map((_, column) => column === 0 || rows.some((row) => row[column] !== ""));
   const line = (cells) => `| ${cells.filter((_, column) => kept[column]).join(" | ")} |`;
-  return [line(head), line(head.map((_, column) => (isNumeric && column > 0 ? "--:" : "---"))), ...rows.map(line)].join("\n");
+  return [line(head), line(head.map((_, column) => (isNumeric && column > 0 ? "--:" : "---"))), ...rows.map(line)].join(
+    "\n",
+  );
 }
 
 /** `12.3 ± 4 % (1.45×)`: a median, half the interquartile range, and how many times the base's median. */

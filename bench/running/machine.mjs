@@ -37,8 +37,11 @@ function readFlags() {
 
 function readCaches() {
   try {
-    const of = (name) => (index) => readFileSync(`/sys/devices/system/cpu/cpu0/cache/index${index}/${name}`, "utf8").trim();
-    return [1, 2, 3].filter((index) => index === 1 || of("type")(index) !== "Instruction").map((index) => `L${of("level")(index)} ${of("size")(index)}`);
+    const of = (name) => (index) =>
+      readFileSync(`/sys/devices/system/cpu/cpu0/cache/index${index}/${name}`, "utf8").trim();
+    return [1, 2, 3]
+      .filter((index) => index === 1 || of("type")(index) !== "Instruction")
+      .map((index) => `L${of("level")(index)} ${of("size")(index)}`);
   } catch {
     return [];
   }

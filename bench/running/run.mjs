@@ -1,12 +1,13 @@
 // Carries the plan out: prepares what each peer needs, runs its trials, and writes a line of results for each. What fails is written down
 // and skipped from then on; the others go on.
+
+import { join } from "node:path";
 import { stderr } from "node:process";
+import { root } from "../../scripts/setup/paths.mjs";
 import { MODELS } from "../data/models.mjs";
 import { SUITES } from "../data/suites.mjs";
 import { interpreter, nodePeers, prepareEnvironment } from "../preparing/environments.mjs";
 import { prepareExport, prepareTokenizers } from "../preparing/exports.mjs";
-import { root } from "../../scripts/setup/paths.mjs";
-import { join } from "node:path";
 import { runTrial } from "./processes.mjs";
 
 /** Runs the trials; `write` takes each record of the results. */

@@ -19,5 +19,7 @@ export function shiftRight(rows) {
 
 /** `[rows in pieces of at most `size`]`. */
 export function inBatches(rows, size) {
-  return Array.from({ length: Math.ceil(rows.length / size) }, (_, index) => rows.slice(index * size, (index + 1) * size));
+  return Array.from({ length: Math.ceil(rows.length / size) }, (_, index) =>
+    rows.slice(index * size, (index + 1) * size),
+  );
 }

@@ -2,9 +2,9 @@
 // `{ versions(), load(), ... }` with a method for each kind it can do; such a method takes a case and gives the function that is timed.
 import { createHash } from "node:crypto";
 import { argv, memoryUsage, stdout } from "node:process";
+import { measureDelay } from "./event-loop.mjs";
 import { readFiles } from "./files.mjs";
 import { collectGarbage } from "./garbage.mjs";
-import { measureDelay } from "./event-loop.mjs";
 import { makeIds, shiftRight } from "./ids.mjs";
 
 const MEGABYTE = 1e6;
@@ -14,7 +14,8 @@ const DIGEST_CHARACTERS = 16;
 export async function main(create) {
   const request = JSON.parse(argv[2]);
   const peer = await create(request);
-  const measured = request.kind in OF_LOADING ? await OF_LOADING[request.kind](peer, request) : await ofCalls(peer, request);
+  const measured =
+    request.kind in OF_LOADING ? await OF_LOADING[request.kind](peer, request) : await ofCalls(peer, request);
   stdout.write(`${JSON.stringify({ cases: measured, versions: peer.versions() })}\n`);
   await peer.dispose?.();
 }
@@ -53,7 +54,9 @@ async function forward(peer, one, request) {
 function forwardInput({ batch, sourceLength, targetLength, shortest = sourceLength }) {
   const source = makeIds(batch, sourceLength);
   // Lengths from the shortest to the longest in equal steps; padding is id 0.
-  const lengths = source.map((_, row) => sourceLength - Math.round(((sourceLength - shortest) * row) / Math.max(1, batch - 1)));
+  const lengths = source.map(
+    (_, row) => sourceLength - Math.round(((sourceLength - shortest) * row) / Math.max(1, batch - 1)),
+  );
   const mask = source.map((ids, row) => ids.map((_, column) => Number(column < lengths[row])));
   const inputIds = source.map((ids, row) => ids.map((id, column) => id * mask[row][column]));
   return { inputIds, attentionMask: mask, decoderInputIds: shiftRight(makeIds(batch, targetLength)) };

@@ -1,6 +1,7 @@
 // One process of torch-t5.
-import { runtimeInfo, T5Error, T5ForConditionalGeneration } from "torch-t5";
+
 import { stdout } from "node:process";
+import { runtimeInfo, T5Error, T5ForConditionalGeneration } from "torch-t5";
 import { inBatches } from "./ids.mjs";
 import { main } from "./measuring.mjs";
 import { probability, sampleLogits } from "./numbers.mjs";

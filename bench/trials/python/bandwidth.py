@@ -1,7 +1,7 @@
 """How fast the machine reads memory: one pass over as many bytes as a decoding step has weights, on all threads.
 
-Several reductions are tried, because which one the compiler and the memory like best differs between machines; the fastest
-counts. Each adds or compares whole vectors, so that the arithmetic takes less time than the memory does.
+Several reductions are tried, because machines differ in which one is the fastest; that one counts. Each works on whole
+vectors, so that the arithmetic takes less time than the memory does.
 """
 
 import json

@@ -28,7 +28,7 @@ class CTranslate(Peer):
         )
 
     def forward(self, source: np.ndarray, target: np.ndarray) -> Callable[[], Any]:
-        """Score as many target ids as others give logits for: it puts the start id in front itself, and an end id behind."""
+        """Score as many target ids as others give logits for: the start id comes in front, an end id behind."""
         sources, targets = pieces(source), pieces(target[:, 1:])
         return lambda: self.translator.score_batch(sources, targets)
 

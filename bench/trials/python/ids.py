@@ -1,4 +1,4 @@
-"""The token ids that every peer gets: a fixed formula, the one of ../node/ids.mjs, so that two languages make the same ones."""
+"""The token ids that every peer gets: the fixed formula of ../node/ids.mjs, so that both languages make the same."""
 
 import numpy as np
 

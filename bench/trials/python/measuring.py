@@ -1,4 +1,4 @@
-"""Runs one peer's trial: each case of the request is warmed up and timed; prints samples, checks and versions as JSON."""
+"""Runs one peer's trial: warms each case of the request up and times it; prints samples and checks as JSON."""
 
 import hashlib
 import json
@@ -9,7 +9,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from ids import make_ids, shift_right
 from peer import Peer, TellsStepTime
 from resident import resident_bytes
@@ -90,7 +89,8 @@ def generate(peer: Peer, case: Case, warmups: int, repetitions: int) -> Measured
 def score(peer: Peer, case: Case, warmups: int, repetitions: int) -> Measured:
     """Time the scoring of candidates."""
     source = make_ids(1, case["sourceLength"])
-    samples, scores = timed(peer.score(source, make_ids(case["candidates"], case["targetLength"])), warmups, repetitions)
+    targets = make_ids(case["candidates"], case["targetLength"])
+    samples, scores = timed(peer.score(source, targets), warmups, repetitions)
     return {"samples": samples, "check": {"numbers": scores}}
 
 

@@ -1,4 +1,4 @@
-"""One process of onnxruntime: its own sessions for passes and steps, the exporter's model class for generation and loading."""
+"""One process of onnxruntime: bare sessions for passes and steps, the exporter's class for generation and loading."""
 
 from collections.abc import Callable
 from functools import cached_property
@@ -111,9 +111,7 @@ def decoder_inputs(encoded: OrtValue, ids: np.ndarray) -> Values:
 
 def past_of(outputs: Values) -> Values:
     """Return a run's keys and values under the names that the next one takes."""
-    return {
-        name.replace("present", PAST): tensor for name, tensor in outputs.items() if name.startswith("present")
-    }
+    return {name.replace("present", PAST): tensor for name, tensor in outputs.items() if name.startswith("present")}
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""One process of OpenVINO: its own runtime for passes and steps, the exporter's model class for generation and loading."""
+"""One process of OpenVINO: the bare runtime for passes and steps, the exporter's class for generation and loading."""
 
 from collections.abc import Callable
 from functools import cached_property
@@ -13,7 +13,7 @@ from optimum.intel import OVModelForSeq2SeqLM
 from peer import EncoderDecoder
 
 NO_ID = -1
-# By itself it rounds the cache even in float32, and tokens differ then. Weights of int8 are multiplied as it thinks best.
+# By itself it rounds the cache even in float32, and tokens differ then. How int8 weights are multiplied is left to it.
 HINTS = {
     "float32": {"INFERENCE_PRECISION_HINT": "f32", "KV_CACHE_PRECISION": "f32"},
     "bfloat16": {"INFERENCE_PRECISION_HINT": "bf16"},
