@@ -21,7 +21,34 @@ export interface NativeLoadOptions {
   readonly interOpThreads: number;
   /** 0: no limit. */
   readonly maxQueueLength: number;
+  readonly precision: "exact" | "float32" | "bfloat16" | "int8";
+  /** For every precision but "exact", whose archive has it. */
+  readonly architecture: NativeArchitecture | undefined;
 }
+
+/** The shape of a model's network. Integers are positive. */
+export interface NativeArchitecture {
+  readonly dModel: number;
+  readonly dKv: number;
+  readonly dFf: number;
+  readonly numLayers: number;
+  readonly numDecoderLayers: number;
+  readonly numHeads: number;
+  readonly vocabSize: number;
+  readonly relativeAttentionNumBuckets: number;
+  readonly relativeAttentionMaxDistance: number;
+  readonly layerNormEpsilon: number;
+  readonly activation: NativeActivation;
+  /** Two products go into the activation's layer instead of one. */
+  readonly isGated: boolean;
+  /** UMT5: every layer has a relative attention bias of its own. */
+  readonly hasBiasPerLayer: boolean;
+  /** By `dModel ** -0.5`, before lm_head. */
+  readonly scalesDecoderOutputs: boolean;
+}
+
+/** "gelu" is the exact one, "gelu_new" its tanh approximation. */
+export type NativeActivation = "relu" | "gelu_new" | "gelu" | "silu";
 
 export interface NativeInfo {
   readonly libtorchVersion: string;

@@ -27,16 +27,22 @@ export interface T5Config {
 /** What generation_config.json says, in camelCase. */
 export type GenerationConfig = Readonly<Record<string, unknown>>;
 
-const MODEL_TYPES = ["t5", "mt5", "umt5"];
 // What Hugging Face's T5Config takes where its file is silent.
 const DEFAULTS = { pad: 0, eos: 1, buckets: 32, distance: 128, epsilon: 1e-6 };
+/** The model types, and the feed-forward layer of each where its file is silent. */
+const FEED_FORWARD: ReadonlyMap<string, string> = new Map([
+  ["t5", "relu"],
+  ["mt5", "gated-gelu"],
+  ["umt5", "gated-gelu"],
+]);
 
 /** The configuration in the text of config.json. Throws ERR_MODEL_CORRUPT. */
 export function parseConfig(value: unknown, generation: GenerationConfig): T5Config {
   const raw = checkObject(value, "config.json");
   const modelType = raw.model_type;
-  if (typeof modelType !== "string" || !MODEL_TYPES.includes(modelType)) {
-    throw corrupt(`one of ${MODEL_TYPES.join(", ")}`, "model_type in config.json", modelType);
+  const feedForward = typeof modelType === "string" ? FEED_FORWARD.get(modelType) : undefined;
+  if (typeof modelType !== "string" || feedForward === undefined) {
+    throw corrupt(`one of ${[...FEED_FORWARD.keys()].join(", ")}`, "model_type in config.json", modelType);
   }
   const count = (name: string, fallback?: number): number => {
     const found = raw[name] ?? fallback;
@@ -62,7 +68,7 @@ export function parseConfig(value: unknown, generation: GenerationConfig): T5Con
     numLayers,
     numDecoderLayers: count("num_decoder_layers", numLayers),
     numHeads: count("num_heads"),
-    feedForwardProj: typeof raw.feed_forward_proj === "string" ? raw.feed_forward_proj : "relu",
+    feedForwardProj: typeof raw.feed_forward_proj === "string" ? raw.feed_forward_proj : feedForward,
     relativeAttentionNumBuckets: count("relative_attention_num_buckets", DEFAULTS.buckets),
     relativeAttentionMaxDistance: count("relative_attention_max_distance", DEFAULTS.distance),
     layerNormEpsilon: typeof epsilon === "number" ? epsilon : DEFAULTS.epsilon,

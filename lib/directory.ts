@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 import {
+  checkObject,
   corrupt,
   type GenerationConfig,
   parseConfig,
@@ -24,6 +25,8 @@ export interface ModelDirectory {
   readonly path: string;
   readonly manifest: Manifest;
   readonly config: T5Config;
+  /** The JSON of config.json itself. */
+  readonly configFile: Readonly<Record<string, unknown>>;
   readonly generationConfig: GenerationConfig;
 }
 
@@ -56,7 +59,14 @@ export async function readDirectory(directory: string): Promise<ModelDirectory> 
   };
   const [config, generation] = await Promise.all([read("config.json"), read("generation_config.json")]);
   const generationConfig = parseGenerationConfig(generation);
-  return { path: directory, manifest, config: parseConfig(config, generationConfig), generationConfig };
+  const configFile = checkObject(config, "config.json");
+  return {
+    path: directory,
+    manifest,
+    config: parseConfig(configFile, generationConfig),
+    configFile,
+    generationConfig,
+  };
 }
 
 /** Compares the size of every file with the manifest: one that was cut off is found at once. Throws ERR_MODEL_CORRUPT. */

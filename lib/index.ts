@@ -1,6 +1,6 @@
 // Everything public. The modules below it, in the order in which each may import only those before it:
 // errors, describe, validation, config, manifest, hash, hash-worker, directory, reductions, tensor, batch, ids, memory, libtorch,
-// boundary, native, tokenization/, tokenizer, abort, call, call-options, head, options, results, source,
+// boundary, architecture, native, tokenization/, tokenizer, abort, call, call-options, head, options, results, source,
 // inputs, session, encoder-output, forward, generation-settings, generation-config, generation-options, generation-merging,
 // generation-request, generation, stream, scoring, reranking, embedding, loading, model, runtime.
 export type { SignalOption } from "./call-options.js";

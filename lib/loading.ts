@@ -1,5 +1,6 @@
 // From a directory to a model in memory: everything is checked before libtorch sees the archive.
 import { join } from "node:path";
+import { readArchitecture } from "./architecture.js";
 import type { NativeModel } from "./boundary.js";
 import { type ModelDirectory, readDirectory, verifyContents, verifySizes } from "./directory.js";
 import { loadNative, type Native } from "./native.js";
@@ -18,15 +19,18 @@ export interface LoadedModel {
 
 /** Loads an exported directory. Throws whatever `T5ForConditionalGeneration.fromPretrained` says. */
 export async function loadModel(path: string, options: CheckedLoadOptions): Promise<LoadedModel> {
-  const { precision, ...nativeOptions } = options;
+  const { precision } = options;
   const directory = await readDirectory(path);
+  const { config, configFile } = directory;
+  const architecture = precision === "exact" ? undefined : readArchitecture(config, configFile, precision);
   await verifySizes(directory);
   // Large files are hashed on another thread while libtorch is opened here; the archive itself waits for the outcome.
   const [verified, opened] = await Promise.allSettled([verifyContents(directory), openNative()]);
   valueOrThrow(verified);
   const { addon, libtorch } = valueOrThrow(opened);
   const loading = addon.load({
-    ...nativeOptions,
+    ...options,
+    architecture,
     path: join(path, "model.pt"),
     libtorchDirectory: libtorch.directory,
   });

@@ -7,14 +7,22 @@ import { checkFlag, checkInteger, checkOptionalInteger, checkOptions, expected, 
 /** Where a model runs: "auto" is the first CUDA device if libtorch can use one, else the CPU. */
 export type Device = "auto" | "cpu" | "cuda" | `cuda:${number}`;
 
-/** How a model computes. "exact": bitwise as Hugging Face does in float32. */
-export type Precision = "exact";
+/**
+ * How a model computes. "exact": bitwise as Hugging Face does in float32. The others are those of the fused engine.
+ * "float32": the same greedy tokens, logits within 1e-4; "bfloat16" and "int8": an error that `torch-t5 verify` measures.
+ */
+export type Precision = (typeof PRECISIONS)[number];
 
 export interface LoadOptions {
   /** Default: "auto". */
   readonly device?: Device | undefined;
-  /** Default: "exact", the only one in this version. */
+  /** Default: "exact". "int8" runs on the CPU only, and "auto" is the CPU for it. */
   readonly precision?: Precision | undefined;
+  /**
+   * Asks that a row's logits are bitwise the same whatever else is in its batch, and whatever its padding. Every precision
+   * but "exact" has that anyway; "exact" follows Hugging Face's bits, which depend on the batch, and refuses `true`.
+   */
+  readonly batchInvariant?: boolean | undefined;
   /** Threads that one operator uses. Default: PyTorch's own. */
   readonly intraOpThreads?: number | undefined;
   /** Threads that run operators side by side. Default: PyTorch's own. */
@@ -60,7 +68,16 @@ export interface Selection {
   readonly hiddenStates: boolean;
 }
 
-const LOAD_OPTIONS = ["device", "precision", "intraOpThreads", "interOpThreads", "maxQueueLength"] as const;
+const PRECISIONS = ["exact", "float32", "bfloat16", "int8"] as const;
+const PRECISION_NAMES = '"exact", "float32", "bfloat16" or "int8"';
+const LOAD_OPTIONS = [
+  "device",
+  "precision",
+  "batchInvariant",
+  "intraOpThreads",
+  "interOpThreads",
+  "maxQueueLength",
+] as const;
 const SELECTION_OPTIONS = ["positions", "tokens", "topK", "hiddenStates", "signal"] as const;
 const FORWARD_OPTIONS = [...SELECTION_OPTIONS, "loss", "head"] as const;
 const DEVICE = /^(auto|cpu|cuda(:\d{1,4})?)$/;
@@ -75,18 +92,28 @@ export type ForwardFields = Readonly<Partial<Record<(typeof FORWARD_OPTIONS)[num
 /** Throws ERR_INVALID_ARGUMENT. */
 export function checkLoadOptions(value: unknown): CheckedLoadOptions {
   const given = checkOptions(value, "options", LOAD_OPTIONS);
-  const { device = "auto", precision = "exact", intraOpThreads, interOpThreads, maxQueueLength } = given;
+  const {
+    device = "auto",
+    precision = "exact",
+    batchInvariant,
+    intraOpThreads,
+    interOpThreads,
+    maxQueueLength,
+  } = given;
   if (typeof device !== "string" || !DEVICE.test(device)) {
     throw expected('"auto", "cpu", "cuda" or "cuda:<number>"', "options.device", device);
   }
-  if (precision !== "exact") {
-    throw expected('"exact", the only one available in this version,', "options.precision", precision);
+  const known = PRECISIONS.find((candidate) => candidate === precision);
+  if (known === undefined) throw expected(PRECISION_NAMES, "options.precision", precision);
+  if (checkFlag(batchInvariant, "options.batchInvariant") && known === "exact") {
+    const others = '"float32", "bfloat16" or "int8" with batchInvariant (the bits of "exact" depend on the batch)';
+    throw expected(others, "options.precision", known);
   }
   const threads = (count: unknown, name: string) =>
     count === undefined ? 0 : checkInteger(count, `options.${name}`, 1, MOST_THREADS);
   return {
     device,
-    precision,
+    precision: known,
     intraOpThreads: threads(intraOpThreads, "intraOpThreads"),
     interOpThreads: threads(interOpThreads, "interOpThreads"),
     maxQueueLength: checkOptionalInteger(maxQueueLength, "options.maxQueueLength", 1, 0),

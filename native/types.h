@@ -9,6 +9,30 @@
 
 namespace torch_t5 {
 
+/// How a model computes: as the exported archive does, or by the fused engine in one of its number formats.
+enum class Precision { kExact, kFloat32, kBfloat16, kInt8 };
+
+/// What a feed-forward layer applies between its products; kGelu is the exact one, kGeluNew its tanh approximation.
+enum class Activation { kRelu, kGeluNew, kGelu, kSilu };
+
+/// What a model's configuration says of its shape. The fused engine builds on it; the archive knows it by itself.
+struct Architecture {
+  std::int64_t dModel = 0;
+  std::int64_t dKv = 0;
+  std::int64_t dFf = 0;
+  std::int64_t numLayers = 0;
+  std::int64_t numDecoderLayers = 0;
+  std::int64_t numHeads = 0;
+  std::int64_t vocabSize = 0;
+  std::int64_t numBuckets = 0;   // of relative positions
+  std::int64_t maxDistance = 0;  // beyond which relative positions share a bucket
+  double layerNormEpsilon = 0;
+  Activation activation = Activation::kRelu;
+  bool isGated = false;               // wi_0 and wi_1 instead of wi
+  bool hasBiasPerLayer = false;       // UMT5: every layer has a relative attention bias of its own
+  bool scalesDecoderOutputs = false;  // by dModel ** -0.5, before lm_head
+};
+
 struct LoadOptions {
   std::string path;                // of the TorchScript archive
   std::string device;              // "auto", "cpu", "cuda" or "cuda:N"
@@ -16,6 +40,8 @@ struct LoadOptions {
   int intraOpThreads = 0;          // 0: PyTorch's default
   int interOpThreads = 0;          // 0: PyTorch's default
   std::size_t maxQueueLength = 0;  // waiting calls, the running one not counted; 0: no limit
+  Precision precision = Precision::kExact;
+  Architecture architecture;  // as it is above where precision is kExact
 };
 
 /// Which part of the outputs is wanted. Applied in this order: positions, tokens, topK.

@@ -1,9 +1,11 @@
 // What a command is, and how its arguments are read.
 import { parseArgs } from "node:util";
-import type { Device } from "../index.js";
+import type { Device, Precision } from "../index.js";
 
 /** Exit codes of every command. */
 export const EXIT = { ok: 0, failure: 1, usage: 2 } as const;
+
+const PRECISIONS = ["exact", "float32", "bfloat16", "int8"] as const satisfies readonly Precision[];
 
 /** One command of `torch-t5`. */
 export interface Command {
@@ -42,11 +44,13 @@ interface Parsed<Options extends OptionTypes> {
 export const modelOptions = {
   model: { type: "string" },
   device: { type: "string" },
+  precision: { type: "string" },
   threads: { type: "string" },
 } as const;
 
 export const modelOptionsHelp = `  --model <directory>   an exported model (default: the embedded one)
   --device <device>     auto, cpu, cuda or cuda:<number> (default: auto)
+  --precision <name>    exact (default), float32, bfloat16 or int8
   --threads <count>     threads per operator (default: PyTorch's own)`;
 
 /** Node's `parseArgs` in its strict mode, and `--no-<switch>` as well; a wrong command line is a UsageError. */
@@ -81,10 +85,34 @@ export function integerOption(value: string | undefined, name: string, least: nu
   throw new UsageError(`Expected an integer of at least ${least} for ${name} but received ${JSON.stringify(value)}`);
 }
 
-/** The load options in the options of a command line. */
-export function loadOptions(values: { readonly device?: string | undefined; readonly threads?: string | undefined }) {
+/** A number of at least 0, or undefined where the option isn't given. */
+export function sizeOption(value: string | undefined, name: string): number | undefined {
+  if (value === undefined) return undefined;
+  if (value.trim() !== "" && Number(value) >= 0) return Number(value);
+  throw new UsageError(`Expected a number of at least 0 for ${name} but received ${JSON.stringify(value)}`);
+}
+
+/** What says how a model is loaded, in the values of a command line. */
+export interface LoadValues {
+  readonly device?: string | undefined;
+  readonly precision?: string | undefined;
+  readonly threads?: string | undefined;
+}
+
+/** The load options in the values of a command line. */
+export function loadOptions({ device, precision, threads }: LoadValues) {
   // The library checks the device; here it is any string.
-  return { device: values.device as Device | undefined, intraOpThreads: integerOption(values.threads, "--threads", 1) };
+  return {
+    device: device as Device | undefined,
+    precision: precisionOption(precision),
+    intraOpThreads: integerOption(threads, "--threads", 1),
+  };
+}
+
+function precisionOption(value: string | undefined): Precision | undefined {
+  const found = PRECISIONS.find((precision) => precision === value);
+  if (value === undefined || found !== undefined) return found;
+  throw new UsageError(`Expected ${PRECISIONS.join(", ")} for --precision but received ${JSON.stringify(value)}`);
 }
 
 /** `--option -1` as `--option=-1`: `parseArgs` takes any value with a dash for an option. */

@@ -1,12 +1,10 @@
 // The model of a command: loaded for the command's work, and freed after it whatever happens.
 import { demoModel, T5ForConditionalGeneration } from "../index.js";
-import { loadOptions } from "./command.js";
+import { type LoadValues, loadOptions } from "./command.js";
 
 /** What `modelOptions` leave in the values of a command line. */
-export interface ModelValues {
+export interface ModelValues extends LoadValues {
   readonly model?: string | undefined;
-  readonly device?: string | undefined;
-  readonly threads?: string | undefined;
 }
 
 /** Loads the model that a command line names, runs `use` on it, and frees it. Rejects where it can't read text. */

@@ -1,19 +1,18 @@
 // `torch-t5 verify`: the probes of an exported directory, run again and compared with what Hugging Face gave for them.
-import { join } from "node:path";
-import { readManifest, T5ForConditionalGeneration } from "../index.js";
-import { type Command, EXIT, onlyPositional, parse, UsageError } from "./command.js";
+import { type Precision, readManifest, T5ForConditionalGeneration } from "../index.js";
+import { type Agreement, agreementOf, merge } from "./agreement.js";
+import { type Command, EXIT, loadOptions, onlyPositional, parse, sizeOption, UsageError } from "./command.js";
 import { print } from "./output.js";
-import { readSafetensors, type StoredTensor } from "./safetensors.js";
+import { type Probe, readProbes } from "./probes.js";
+import type { StoredTensor } from "./safetensors.js";
 
 const DEFAULT_TOLERANCE = 1e-4;
-
-interface Probe {
-  readonly name: string;
-  readonly inputIds: StoredTensor<BigInt64Array>;
-  readonly attentionMask: StoredTensor<BigInt64Array>;
-  readonly decoderInputIds: StoredTensor<BigInt64Array>;
-  readonly logits: StoredTensor<Float32Array>;
-}
+const DEFAULT_TOLERANCES: Readonly<Record<Precision, number | undefined>> = {
+  exact: DEFAULT_TOLERANCE,
+  float32: DEFAULT_TOLERANCE,
+  bfloat16: undefined,
+  int8: undefined,
+};
 
 export const verifyCommand: Command = {
   name: "verify",
@@ -21,92 +20,98 @@ export const verifyCommand: Command = {
   help: `torch-t5 verify [options] <directory>
 
 Checks every file of an exported directory against its manifest, then runs the probes in it with the number of threads that
-their logits were computed with, and says for each "bitwise equal" or the largest difference.
+their logits were computed with, and says for each "bitwise equal", or how far the logits are from Hugging Face's: the largest
+and the mean difference, the share of positions with the same best token (top-1 agreement), and the KL divergence of Hugging
+Face's distribution from the one that was computed, in nats per position.
 
   <directory>           an exported model
-  --tolerance <number>  the largest difference that passes (default: ${DEFAULT_TOLERANCE}): on another model of CPU, PyTorch itself
-                        rounds differently
+  --precision <name>    exact (default), float32, bfloat16 or int8
+  --tolerance <number>  the largest difference that passes (default: ${DEFAULT_TOLERANCE}, and none for bfloat16 and int8): on
+                        another model of CPU, PyTorch itself rounds differently
   --exact               only bitwise equality passes
+  --max-kl <number>     the largest KL divergence of a position that passes (default: any)
   --device <device>     auto, cpu, cuda or cuda:<number> (default: cpu)`,
 
   async run(args) {
     const { values, positionals } = parse(args, {
+      precision: { type: "string" },
       tolerance: { type: "string" },
       exact: { type: "boolean" },
+      "max-kl": { type: "string" },
       device: { type: "string" },
     });
     const directory = onlyPositional(positionals, "directory");
-    const tolerance = values.exact ? 0 : readTolerance(values.tolerance);
-    const manifest = await readManifest(directory);
-    const { intraOpThreads } = manifest;
-    const device = (values.device ?? "cpu") as "cpu";
-    const t5 = await T5ForConditionalGeneration.fromPretrained(directory, { device, intraOpThreads });
-    print(`${directory}: every file is as its manifest says; ${t5.device}, ${intraOpThreads} threads`);
-    const differences: number[] = [];
+    const { device = "cpu", precision = "exact" } = loadOptions(values);
+    if (values.exact && precision !== "exact") {
+      throw new UsageError(`Expected no --exact with --precision ${precision} but received both`);
+    }
+    const limits = {
+      isExact: values.exact ?? false,
+      tolerance: sizeOption(values.tolerance, "--tolerance") ?? DEFAULT_TOLERANCES[precision],
+      maxKl: sizeOption(values["max-kl"], "--max-kl"),
+    };
+    const { intraOpThreads } = await readManifest(directory);
+    await using t5 = await T5ForConditionalGeneration.fromPretrained(directory, { device, precision, intraOpThreads });
+    print(`${directory}: every file is as its manifest says; ${t5.device}, ${t5.precision}, ${intraOpThreads} threads`);
+    const agreements: Agreement[] = [];
     for (const probe of await readProbes(directory)) {
-      const difference = await compare(t5, probe);
-      differences.push(difference);
+      const agreement = await compare(t5, probe);
+      agreements.push(agreement);
       const shape = (ids: StoredTensor) => `[${ids.shape.join(", ")}]`;
-      const said = difference === 0 ? "bitwise equal" : `largest difference ${difference.toExponential(2)}`;
+      const said = agreement.isBitwiseEqual ? "bitwise equal" : tell(agreement);
       print(`${probe.name}: encoder ${shape(probe.inputIds)}, decoder ${shape(probe.decoderInputIds)}: ${said}`);
     }
-    await t5.dispose();
-    return conclude(differences, tolerance);
+    return conclude(agreements, limits);
   },
 };
 
-function conclude(differences: readonly number[], tolerance: number): number {
-  const largest = Math.max(...differences);
-  if (largest === 0) {
-    print(`All ${differences.length} probes are bitwise equal to Hugging Face's.`);
-    return EXIT.ok;
-  }
-  // Also false for NaN, which stands for logits of another shape or that aren't numbers.
-  if (largest <= tolerance) {
-    print(`All probes are within ${tolerance}: the rounding of another CPU than the export's.`);
-    return EXIT.ok;
-  }
-  print(`Not equal: the largest difference is ${largest.toExponential(2)}, more than ${tolerance}.`);
-  return EXIT.failure;
+/** What passes; undefined: anything. */
+interface Limits {
+  readonly isExact: boolean;
+  readonly tolerance: number | undefined;
+  readonly maxKl: number | undefined;
 }
 
-function readTolerance(value: string | undefined): number {
-  const tolerance = value === undefined ? DEFAULT_TOLERANCE : Number(value);
-  if (value !== "" && tolerance >= 0) return tolerance;
-  throw new UsageError(`Expected a number of at least 0 for --tolerance but received ${JSON.stringify(value)}`);
-}
-
-async function readProbes(directory: string): Promise<readonly Probe[]> {
-  const tensors = await readSafetensors(join(directory, "parity.safetensors"));
-  const ids = (name: string): StoredTensor<BigInt64Array> => {
-    const { data, shape } = tensors.get(name) ?? {};
-    if (data instanceof BigInt64Array && shape !== undefined) return { data, shape };
-    throw new Error(`Expected int64 ids for ${name} in parity.safetensors but found none`);
-  };
-  const probes: Probe[] = [];
-  for (let index = 0; ; index++) {
-    const name = `probe.${index}`;
-    const { data, shape } = tensors.get(`${name}.logits`) ?? {};
-    if (!(data instanceof Float32Array) || shape === undefined) break;
-    probes.push({
-      name,
-      inputIds: ids(`${name}.input_ids`),
-      attentionMask: ids(`${name}.attention_mask`),
-      decoderInputIds: ids(`${name}.decoder_input_ids`),
-      logits: { data, shape },
-    });
-  }
-  if (probes.length === 0) throw new Error(`Expected probes in parity.safetensors of ${directory} but found none`);
-  return probes;
-}
-
-/** The largest difference from a probe's logits; 0 only if every bit is the same, NaN where they can't be compared. */
-async function compare(t5: T5ForConditionalGeneration, { logits: want, ...input }: Probe): Promise<number> {
+async function compare(t5: T5ForConditionalGeneration, { logits: want, ...input }: Probe): Promise<Agreement> {
   const { inputIds, attentionMask, decoderInputIds } = input;
   const { logits } = await t5.forward({ inputIds, attentionMask, decoderInputIds });
-  if (logits.data.length !== want.data.length) return Number.NaN;
-  if (Buffer.from(logits.data.buffer).equals(Buffer.from(want.data.buffer))) return 0;
-  const apart = want.data.map((value, index) => Math.abs(value - (logits.data[index] ?? Number.NaN)));
-  // Zeros of another sign differ in their bits and nowhere else.
-  return apart.reduce((most, difference) => Math.max(most, difference), Number.MIN_VALUE);
+  return agreementOf(want.data, logits.data, t5.config.vocabSize);
+}
+
+function conclude(agreements: readonly Agreement[], { isExact, tolerance, maxKl }: Limits): number {
+  const all = merge(agreements);
+  if (all.isBitwiseEqual) {
+    print(`All ${agreements.length} probes are bitwise equal to Hugging Face's.`);
+    return EXIT.ok;
+  }
+  print(`All ${all.positions} positions: ${tell(all)}`);
+  const failures = [
+    ...(Number.isFinite(all.largestDifference) ? [] : ["a logit is not a finite number"]),
+    ...(isExact ? ["not every bit is the same"] : []),
+    ...exceeding("difference", all.largestDifference, tolerance),
+    ...exceeding("KL divergence", all.largestDivergence, maxKl),
+  ];
+  if (failures.length > 0) {
+    print(`Not equal: ${failures.join("; ")}.`);
+    return EXIT.failure;
+  }
+  if (tolerance !== undefined) print(`All probes are within ${tolerance}.`);
+  if (maxKl !== undefined) print(`Every position's KL divergence is within ${maxKl}.`);
+  return EXIT.ok;
+}
+
+function exceeding(what: string, largest: number, limit: number | undefined): readonly string[] {
+  if (limit === undefined || largest <= limit) return [];
+  return [`the largest ${what} is ${largest.toExponential(2)}, more than ${limit}`];
+}
+
+function tell({ largestDifference, meanDifference, top1, meanDivergence, largestDivergence }: Agreement): string {
+  const short = (value: number) => value.toExponential(2);
+  return [
+    `largest difference ${short(largestDifference)}`,
+    `mean ${short(meanDifference)}`,
+    `top-1 agreement ${(100 * top1).toFixed(2)} %`,
+    `KL divergence mean ${short(meanDivergence)}`,
+    `largest ${short(largestDivergence)}`,
+  ].join(", ");
 }

@@ -1,6 +1,9 @@
 #include "bindings/arguments.h"
 
+#include <array>
 #include <string>
+#include <string_view>
+#include <utility>
 
 #include "bindings/encoder_output.h"
 #include "bindings/values.h"
@@ -18,16 +21,76 @@ Selection toSelection(const Napi::Object& request) {
   };
 }
 
+template <class Value, std::size_t count>
+using Names = std::array<std::pair<std::string_view, Value>, count>;
+
+constexpr Names<Precision, 4> kPrecisions{{
+    {"exact", Precision::kExact},
+    {"float32", Precision::kFloat32},
+    {"bfloat16", Precision::kBfloat16},
+    {"int8", Precision::kInt8},
+}};
+
+constexpr Names<Activation, 4> kActivations{{
+    {"relu", Activation::kRelu},
+    {"gelu_new", Activation::kGeluNew},
+    {"gelu", Activation::kGelu},
+    {"silu", Activation::kSilu},
+}};
+
+template <class Value, std::size_t count>
+Value named(const Napi::Object& object, const char* name, const Names<Value, count>& names) {
+  const std::string text = string(object, name);
+  for (const auto& [known, value] : names) {
+    if (known == text) return value;
+  }
+  throw Error(ErrorCode::kInvalidArgument,
+              std::string("Expected a known name for ") + name + " but received \"" + text + "\"");
+}
+
+Architecture toArchitecture(const Napi::Object& object) {
+  const auto count = [&](const char* name) { return integer(object, name, kInt32Max, 1); };
+  return {
+      .dModel = count("dModel"),
+      .dKv = count("dKv"),
+      .dFf = count("dFf"),
+      .numLayers = count("numLayers"),
+      .numDecoderLayers = count("numDecoderLayers"),
+      .numHeads = count("numHeads"),
+      .vocabSize = count("vocabSize"),
+      .numBuckets = count("relativeAttentionNumBuckets"),
+      .maxDistance = count("relativeAttentionMaxDistance"),
+      .layerNormEpsilon = number(object, "layerNormEpsilon"),
+      .activation = named(object, "activation", kActivations),
+      .isGated = boolean(object, "isGated"),
+      .hasBiasPerLayer = boolean(object, "hasBiasPerLayer"),
+      .scalesDecoderOutputs = boolean(object, "scalesDecoderOutputs"),
+  };
+}
+
+/// int8 has kernels for the CPU only.
+std::string toDevice(const Napi::Object& options, Precision precision) {
+  std::string device = string(options, "device");
+  if (precision != Precision::kInt8 || device == "cpu") return device;
+  if (device == "auto") return "cpu";
+  throw Error(ErrorCode::kInvalidArgument,
+              "Expected \"auto\" or \"cpu\" for device with precision \"int8\" but received \"" + device + "\"");
+}
+
 }  // namespace
 
 LoadOptions toLoadOptions(const Napi::Object& options) {
+  const Precision precision = named(options, "precision", kPrecisions);
+  const bool isExact = precision == Precision::kExact;
   return {
       .path = string(options, "path"),
-      .device = string(options, "device"),
+      .device = toDevice(options, precision),
       .libtorchDirectory = string(options, "libtorchDirectory"),
       .intraOpThreads = static_cast<int>(integer(options, "intraOpThreads")),
       .interOpThreads = static_cast<int>(integer(options, "interOpThreads")),
       .maxQueueLength = static_cast<std::size_t>(integer(options, "maxQueueLength", kLargestSafeInteger)),
+      .precision = precision,
+      .architecture = isExact ? Architecture{} : toArchitecture(toObject(options.Get("architecture"), "architecture")),
   };
 }
 

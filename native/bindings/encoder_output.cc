@@ -36,7 +36,7 @@ Napi::Value EncoderOutput::shape(const Napi::CallbackInfo& info) {
 
 Napi::Value EncoderOutput::startDecoding(const Napi::CallbackInfo& info) {
   return withErrors(info.Env(), [&] {
-    auto state = std::make_shared<const DecoderState>(DecoderState{*encoded(), {}, 0});
+    auto state = std::make_shared<const DecoderState>(DecoderState{{encoded(), {}}, nullptr, 0});
     return DecodingSession::wrap(info.Env(), runner_, std::move(state));
   });
 }

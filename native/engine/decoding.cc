@@ -1,7 +1,5 @@
 #include "engine/decoding.h"
 
-#include <ATen/ops/index_select.h>
-
 #include <string>
 #include <utility>
 
@@ -10,45 +8,39 @@
 
 namespace torch_t5 {
 
-DecoderOutput decode(Engine& engine, DecoderState& state, const at::Tensor& decoderInputIds) {
+DecoderOutput decode(Engine& engine, DecoderState& state, const at::Tensor& decoderInputIds,
+                     const WantedLogits& wanted) {
   if (decoderInputIds.size(0) != state.batch()) {
     throw Error(ErrorCode::kInvalidArgument, "Expected " + std::to_string(state.batch()) +
                                                  " rows for decoderInputIds but received " +
                                                  std::to_string(decoderInputIds.size(0)));
   }
   const std::int64_t length = decoderInputIds.size(1);
-  const Encoded& encoded = state.encoded;
   DecoderOutput output;
   if (state.position == 0) {
-    output = engine.prefill(decoderInputIds, encoded.lastHiddenState, encoded.attentionMask);
+    output = engine.prefill(decoderInputIds, state.source, wanted);
   } else if (length == 1) {
-    output = engine.step(decoderInputIds, encoded.attentionMask, state.past);
+    output = engine.step(decoderInputIds, state.cache, wanted);
   } else {
     throw Error(ErrorCode::kInvalidArgument,
                 "Expected one id per row for a step behind the first but received " + std::to_string(length));
   }
-  state.past = std::exchange(output.past, {});
+  state.cache = std::exchange(output.cache, {});
   state.position += length;
   return output;
 }
 
-std::vector<at::Tensor> selectPast(const std::vector<at::Tensor>& past, const at::Tensor& rows) {
-  std::vector<at::Tensor> selected;
-  selected.reserve(past.size());
-  for (const at::Tensor& tensor : past) selected.push_back(at::index_select(tensor, 0, rows));
-  return selected;
-}
-
 DecoderState selectRows(const DecoderState& state, const at::Tensor& rows) {
-  return {selectRows(state.encoded, rows), selectPast(state.past, rows), state.position};
+  return {state.source.select(rows), state.cache ? state.cache->select(rows) : nullptr, state.position};
 }
 
 DecodeResult runDecode(Engine& engine, DecoderState state, const DecodeRequest& request) {
   if (request.rows) state = selectRows(state, toTensor(*request.rows, engine.device()));
   const at::Tensor ids = toTensor(request.decoderInputIds, request.batch, request.targetLength, engine.device());
-  DecoderOutput output = decode(engine, state, ids);
-  ForwardOutput full{std::move(output.logits), {}, std::move(output.decoderLastHiddenState)};
-  return {reduce(std::move(full), /*labels=*/{}, request.selection), std::move(state)};
+  const WantedLogits wanted = wantedLogits(request.selection, engine);
+  DecoderOutput decoded = decode(engine, state, ids, wanted);
+  ForwardOutput output{std::move(decoded.logits), {}, std::move(decoded.decoderLastHiddenState)};
+  return {reduce(std::move(output), wanted, request.selection), std::move(state)};
 }
 
 }  // namespace torch_t5

@@ -1,9 +1,7 @@
 #include "engine/encoding.h"
 
-#include <ATen/ops/index_select.h>
 #include <ATen/ops/linalg_vector_norm.h>
 #include <ATen/ops/ones_like.h>
-#include <ATen/ops/repeat_interleave.h>
 
 #include "engine/tensors.h"
 
@@ -30,17 +28,6 @@ Encoded encode(Engine& engine, const SourceIds& source) {
 std::shared_ptr<const Encoded> encoded(Engine& engine, const Source& source) {
   if (const auto* ids = std::get_if<SourceIds>(&source)) return std::make_shared<const Encoded>(encode(engine, *ids));
   return std::get<std::shared_ptr<const Encoded>>(source);
-}
-
-Encoded selectRows(const Encoded& encoded, const at::Tensor& rows) {
-  return {at::index_select(encoded.inputIds, 0, rows), at::index_select(encoded.attentionMask, 0, rows),
-          at::index_select(encoded.lastHiddenState, 0, rows)};
-}
-
-Encoded repeatRows(const Encoded& encoded, std::int64_t count) {
-  if (count == 1) return encoded;
-  return {at::repeat_interleave(encoded.inputIds, count, 0), at::repeat_interleave(encoded.attentionMask, count, 0),
-          at::repeat_interleave(encoded.lastHiddenState, count, 0)};
 }
 
 at::Tensor pool(const Encoded& encoded, const Pooling& pooling) {

@@ -1,5 +1,6 @@
 #include "engine/forward.h"
 
+#include <optional>
 #include <utility>
 
 #include "engine/encoding.h"
@@ -14,18 +15,22 @@ ForwardResult runForward(Engine& engine, const ForwardRequest& request, const He
   const at::Tensor decoderInputIds = toTensor(request.decoderInputIds, source.batch, request.targetLength, device);
   at::Tensor labels;
   if (request.labels) labels = toTensor(*request.labels, source.batch, request.targetLength, device);
-  ForwardOutput output = engine.forward(inputIds, attentionMask, decoderInputIds);
+  const bool withLoss = request.loss && labels.defined();
+  const bool needsAll = withLoss || (head != nullptr && head->readsLogits());
+  WantedLogits wanted = wantedLogits(request.selection, engine);
+  wanted.any = head == nullptr;  // the head's output takes their place
+  ForwardOutput output = engine.forward(inputIds, attentionMask, decoderInputIds, needsAll ? WantedLogits{} : wanted);
   at::Tensor headOutput;
   if (head != nullptr) {
     headOutput =
         head->run({output.logits, output.encoderLastHiddenState, output.decoderLastHiddenState, attentionMask, labels});
   }
-  const bool withLoss = request.loss && labels.defined();
-  ForwardResult result = reduce(std::move(output), withLoss ? labels : at::Tensor(), request.selection);
-  if (headOutput.defined()) {
-    result.logits.reset();
-    result.headOutput = owned(std::move(headOutput), at::kFloat);
-  }
+  std::optional<double> loss;
+  if (withLoss) loss = crossEntropy(output.logits, labels);
+  if (needsAll) output.logits = selectLogits(std::move(output.logits), wanted);
+  ForwardResult result = reduce(std::move(output), wanted, request.selection);
+  result.loss = loss;
+  if (headOutput.defined()) result.headOutput = owned(std::move(headOutput), at::kFloat);
   return result;
 }
 

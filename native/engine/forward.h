@@ -9,7 +9,7 @@
 namespace torch_t5 {
 
 /// The request must have passed `check`. With a head its output takes the place of the logits.
-/// Throws what the engine, `reduce` and the head throw.
+/// Throws what the engine, `wantedLogits`, `reduce` and the head throw.
 ForwardResult runForward(Engine& engine, const ForwardRequest& request, const Head* head = nullptr);
 
 }  // namespace torch_t5

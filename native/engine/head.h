@@ -10,7 +10,7 @@ namespace torch_t5 {
 
 /// What a head may look at. B batch, S source length, T target length, D d_model, V vocabulary.
 struct HeadInputs {
-  at::Tensor logits;                  // [B, T, V]
+  at::Tensor logits;                  // [B, T, V]; possibly undefined for a head that doesn't read them
   at::Tensor encoderLastHiddenState;  // [B, S, D]
   at::Tensor decoderLastHiddenState;  // [B, T, D]
   at::Tensor attentionMask;           // [B, S] int64
@@ -26,6 +26,9 @@ class Head {
 
   /// The names of its arguments, as they stand in its code.
   virtual const std::vector<std::string>& inputs() const = 0;
+
+  /// Whether its arguments name the logits. Else nothing computes them for it.
+  virtual bool readsLogits() const = 0;
 
   /// Throws ERR_INVALID_ARGUMENT where it fails, or asks for labels that the call lacks.
   virtual at::Tensor run(const HeadInputs& inputs) const = 0;

@@ -24,32 +24,40 @@ void checkTokens(const std::vector<std::int32_t>& tokens, std::int64_t vocabSize
   }
 }
 
+}  // namespace
+
+WantedLogits wantedLogits(const Selection& selection, const Engine& engine) {
+  WantedLogits wanted;
+  if (selection.positions) wanted.positions = toTensor(*selection.positions, engine.device());
+  if (selection.tokens) {
+    checkTokens(*selection.tokens, engine.vocabSize());
+    wanted.tokens = toTensor(*selection.tokens, engine.device());
+  }
+  return wanted;
+}
+
+at::Tensor selectLogits(at::Tensor logits, const WantedLogits& wanted) {
+  if (!wanted.any) return {};
+  if (wanted.positions.defined()) logits = at::index_select(logits, 1, wanted.positions);
+  if (wanted.tokens.defined()) logits = at::index_select(logits, -1, wanted.tokens);
+  return logits;
+}
+
 double crossEntropy(const at::Tensor& logits, const at::Tensor& labels) {
   return at::cross_entropy_loss(logits.view({-1, logits.size(-1)}), labels.view(-1), /*weight=*/{}, at::Reduction::Mean,
                                 kIgnoredLabel)
       .item<float>();
 }
 
-}  // namespace
-
-ForwardResult reduce(ForwardOutput full, const at::Tensor& labels, const Selection& selection) {
+ForwardResult reduce(ForwardOutput output, const WantedLogits& wanted, const Selection& selection) {
   ForwardResult result;
-  at::Tensor logits = std::move(full.logits);
-  if (labels.defined()) result.loss = crossEntropy(logits, labels);
+  at::Tensor logits = std::move(output.logits);
   if (selection.hiddenStates) {
-    if (full.encoderLastHiddenState.defined())
-      result.encoderLastHiddenState = owned(std::move(full.encoderLastHiddenState), at::kFloat);
-    result.decoderLastHiddenState = owned(std::move(full.decoderLastHiddenState), at::kFloat);
+    if (output.encoderLastHiddenState.defined())
+      result.encoderLastHiddenState = owned(std::move(output.encoderLastHiddenState), at::kFloat);
+    result.decoderLastHiddenState = owned(std::move(output.decoderLastHiddenState), at::kFloat);
   }
-  if (selection.positions) {
-    logits = at::index_select(logits, 1, toTensor(*selection.positions, logits.device()));
-  }
-  at::Tensor tokens;
-  if (selection.tokens) {
-    checkTokens(*selection.tokens, logits.size(-1));
-    tokens = toTensor(*selection.tokens, logits.device());
-    logits = at::index_select(logits, -1, tokens);
-  }
+  if (!logits.defined()) return result;
   if (selection.topK == 0) {
     result.logits = owned(std::move(logits), at::kFloat);
     return result;
@@ -59,7 +67,7 @@ ForwardResult reduce(ForwardOutput full, const at::Tensor& labels, const Selecti
                                                  " for topK but received " + std::to_string(selection.topK));
   }
   auto [values, indices] = at::topk(logits, selection.topK);
-  if (tokens.defined()) indices = at::take(tokens, indices);
+  if (wanted.tokens.defined()) indices = at::take(wanted.tokens, indices);
   result.values = owned(std::move(values), at::kFloat);
   result.indices = owned(std::move(indices), at::kInt);
   return result;

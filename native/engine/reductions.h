@@ -1,4 +1,4 @@
-// Keeps of a forward pass only what was asked for, before any of it reaches JavaScript.
+// Of a forward pass only what was asked for is computed and kept, before any of it reaches JavaScript.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -21,11 +21,18 @@ struct ForwardResult {
   at::Tensor headOutput;
 };
 
-/// Consumes `full`, so that what was not selected is freed when this returns.
-/// Hidden states that `full` lacks are left out.
-/// `labels`: [B, T] int64 on the logits' device, or undefined for no loss. The loss is Hugging Face's: mean cross
-/// entropy over all positions, -100 ignored. Throws ERR_TOKEN_OUT_OF_RANGE and ERR_INVALID_ARGUMENT for tokens and topK
-/// that the vocabulary can't satisfy.
-ForwardResult reduce(ForwardOutput full, const at::Tensor& labels, const Selection& selection);
+/// The logits that a selection needs. Throws ERR_TOKEN_OUT_OF_RANGE for a token that the vocabulary lacks.
+WantedLogits wantedLogits(const Selection& selection, const Engine& engine);
+
+/// What is wanted of all logits [B, T, V]: [B, P, K], or undefined.
+at::Tensor selectLogits(at::Tensor logits, const WantedLogits& wanted);
+
+/// Hugging Face's loss of logits [B, T, V] and labels [B, T] int64: mean cross entropy over all positions, -100
+/// ignored.
+double crossEntropy(const at::Tensor& logits, const at::Tensor& labels);
+
+/// Consumes `output`, whose logits are the wanted ones, so that what was not selected is freed when this returns. What
+/// `output` lacks is left out. Throws ERR_INVALID_ARGUMENT for a topK that the logits can't satisfy.
+ForwardResult reduce(ForwardOutput output, const WantedLogits& wanted, const Selection& selection);
 
 }  // namespace torch_t5

@@ -72,9 +72,9 @@ class TargetBatch {
 };
 
 /// The encoder's rows for targets `first` up to `first + count`.
-Encoded rowsFor(const Encoded& encoded, std::int64_t first, std::int64_t count) {
-  if (encoded.batch() == 1) return repeatRows(encoded, count);
-  return selectRows(encoded, at::arange(first, first + count, encoded.inputIds.options()));
+DecoderSource rowsFor(const std::shared_ptr<const Encoded>& encoded, std::int64_t first, std::int64_t count) {
+  if (encoded->batch() == 1) return repeatRows(encoded, count);
+  return {encoded, at::arange(first, first + count, encoded->inputIds.options())};
 }
 
 void checkRows(const Encoded& encoded, std::size_t targets) {
@@ -107,9 +107,11 @@ ScoreResult runScore(Engine& engine, const Source& source, const ScoreRequest& r
     CancellationScope::check();
     const std::size_t count = std::min(static_cast<std::size_t>(request.batchSize), targets - first);
     const TargetBatch batch(request, first, count, offset);
-    DecoderState state{
-        rowsFor(*encodedSource, static_cast<std::int64_t>(first), static_cast<std::int64_t>(count)), {}, 0};
-    batch.gatherInto(decode(engine, state, batch.decoderInputIds().to(engine.device())).logits, logProbs);
+    DecoderState state{rowsFor(encodedSource, static_cast<std::int64_t>(first), static_cast<std::int64_t>(count)),
+                       nullptr, 0};
+    // The longest target needs every position, and a logarithm of the softmax every token.
+    const WantedLogits all;
+    batch.gatherInto(decode(engine, state, batch.decoderInputIds().to(engine.device()), all).logits, logProbs);
     for (std::size_t target = first; target < first + count; ++target)
       offset += static_cast<std::size_t>(request.targetLengths[target]);
   }

@@ -29,6 +29,8 @@ void* findFunction(void* library, const char* name) {
   return reinterpret_cast<void*>(GetProcAddress(static_cast<HMODULE>(library), name));
 }
 
+void* findFunction(const char*) { return nullptr; }
+
 #else
 
 OpenedLibrary openLibrary(const std::string& path) {
@@ -38,6 +40,8 @@ OpenedLibrary openLibrary(const std::string& path) {
 }
 
 void* findFunction(void* library, const char* name) { return dlsym(library, name); }
+
+void* findFunction(const char* name) { return dlsym(RTLD_DEFAULT, name); }
 
 #endif
 

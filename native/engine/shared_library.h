@@ -16,4 +16,7 @@ OpenedLibrary openLibrary(const std::string& path);
 /// The address of a function of an opened library, or null.
 void* findFunction(void* library, const char* name);
 
+/// The address of a function of any library that was opened with its symbols visible, or null; always null on Windows.
+void* findFunction(const char* name);
+
 }  // namespace torch_t5

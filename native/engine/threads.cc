@@ -5,6 +5,7 @@
 #include <mutex>
 #include <string>
 
+#include "engine/shared_library.h"
 #include "errors.h"
 
 namespace torch_t5 {
@@ -22,8 +23,19 @@ int lastIntraOpThreads = 0;  // what this process set last; 0: nothing yet
 
 }  // namespace
 
+int resolveIntraOpThreads(int count) { return count == 0 ? defaultIntraOpThreads() : count; }
+
+void useNoIntraOpThreads() {
+  defaultIntraOpThreads();
+  // OpenMP's own function sets the calling thread's count alone, which at::set_num_threads does for MKL, too, and for
+  // the whole process.
+  using SetThreads = void (*)(int);
+  static const auto setThreads = reinterpret_cast<SetThreads>(findFunction("omp_set_num_threads"));
+  if (setThreads != nullptr) setThreads(1);
+}
+
 void useIntraOpThreads(int count) {
-  const int wanted = count == 0 ? defaultIntraOpThreads() : count;
+  const int wanted = resolveIntraOpThreads(count);
   const std::lock_guard lock(mutex);
   // Asking for the default leaves MKL's own settings alone, as a Python process that sets nothing does.
   if (count == 0 && lastIntraOpThreads == 0) return;

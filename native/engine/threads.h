@@ -8,6 +8,14 @@ namespace torch_t5 {
 /// PyTorch's default, as `torch.get_num_threads()` in Python has it.
 void useIntraOpThreads(int count);
 
+/// Keeps the operators that this thread calls on this thread alone, for an engine that has threads of its own: OpenMP's
+/// would go on spinning behind each operator, and take the cores from them. Leaves other threads' settings, and MKL's,
+/// as they are.
+void useNoIntraOpThreads();
+
+/// The count that `useIntraOpThreads(count)` would set.
+int resolveIntraOpThreads(int count);
+
 /// Sets the size of the pool between operators, once per process. 0 leaves it as it is.
 /// Throws ERR_INVALID_ARGUMENT when it was already set to, or is in use with, another size.
 void useInterOpThreads(int count);

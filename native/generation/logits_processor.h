@@ -17,7 +17,8 @@ namespace torch_t5 {
 /// neither.
 using LogitsProcessor = std::function<at::Tensor(const at::Tensor& sequences, const at::Tensor& scores)>;
 
-/// Those that a user's own processor comes behind, in Hugging Face's order. `encoded`: before its rows are repeated.
+/// Those that a user's own processor comes behind, in Hugging Face's order. `encoded`: one row a
+/// source, however many are decoded for it.
 std::vector<LogitsProcessor> makeProcessors(const GenerationOptions& options, const Encoded& encoded,
                                             std::int64_t promptLength);
 

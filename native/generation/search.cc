@@ -2,6 +2,7 @@
 
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/Context.h>
+#include <ATen/ops/full.h>
 #include <ATen/ops/multinomial.h>
 #include <ATen/ops/repeat_interleave.h>
 #include <ATen/ops/softmax.h>
@@ -35,15 +36,15 @@ Search::Search(const SearchStart& start)
       warpers_(makeWarpers(options_)),
       stopping_(options_, start.texts, start.decoderInputIds.device()),
       generator_(makeGenerator(options_, start.decoderInputIds.device())),
-      state_{repeatRows(*start.encoded, options_.rowsPerSource()), {}, 0},
+      state_{repeatRows(start.encoded, options_.rowsPerSource()), nullptr, 0},
       sequences_(at::repeat_interleave(start.decoderInputIds, options_.rowsPerSource(), 0)) {}
 
 at::Tensor Search::nextLogits(Engine& engine) {
   CancellationScope::check();
   const at::Tensor ids = state_.position == 0 ? sequences_ : sequences_.slice(1, -1);
-  const at::Tensor logits = decode(engine, state_, ids).logits;
-  // Of a prefix only the last position counts, and a view would keep the others.
-  return logits.size(1) == 1 ? logits.squeeze(1) : logits.select(1, -1).clone();
+  WantedLogits last;
+  if (ids.size(1) > 1) last.positions = at::full({1}, ids.size(1) - 1, ids.options());
+  return decode(engine, state_, ids, last).logits.squeeze(1);
 }
 
 const at::Tensor& Search::prepare(Engine& engine) {
@@ -89,7 +90,7 @@ void Search::continueWith(at::Tensor sequences) { sequences_ = std::move(sequenc
 
 void Search::continueWith(at::Tensor sequences, const at::Tensor& rows) {
   sequences_ = std::move(sequences);
-  if (!done_) state_.past = selectPast(state_.past, rows);
+  if (!done_) state_ = selectRows(state_, rows);
 }
 
 GenerateResult Search::finish() {

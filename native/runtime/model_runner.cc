@@ -2,9 +2,6 @@
 
 #include <utility>
 
-#include "engine/device.h"
-#include "engine/scripted/scripted_engine.h"
-
 namespace torch_t5 {
 
 ModelRunner::ModelRunner(LoadOptions options) : options_(std::move(options)), thread_(options_.maxQueueLength) {}
@@ -20,13 +17,13 @@ ModelInfo ModelRunner::loadEngine() {
   useInterOpThreads(options_.interOpThreads);
   useIntraOpThreads(options_.intraOpThreads);
   const c10::InferenceMode inferenceMode;
-  engine_ = loadScriptedEngine(options_.path, resolveDevice(options_.device, options_.libtorchDirectory));
-  return {engine_->device().str(), intraOpThreads()};
+  loaded_ = torch_t5::loadEngine(options_);
+  return {loaded_.engine->device().str(), resolveIntraOpThreads(options_.intraOpThreads)};
 }
 
 bool ModelRunner::dispose(std::function<void()> disposed) {
   return thread_.close([this, disposed = std::move(disposed)] {
-    engine_.reset();
+    loaded_.engine.reset();
     disposed();
   });
 }

@@ -9,8 +9,8 @@
 #include <string>
 #include <utility>
 
-#include "engine/engine.h"
 #include "engine/threads.h"
+#include "runtime/engine_loader.h"
 #include "runtime/inference_thread.h"
 #include "runtime/outcome.h"
 #include "types.h"
@@ -48,8 +48,17 @@ class ModelRunner {
  private:
   ModelInfo loadEngine();
 
+  /// The threads of the operators that this thread calls.
+  void useThreads() const {
+    if (loaded_.hasOwnThreads) {
+      useNoIntraOpThreads();
+    } else {
+      useIntraOpThreads(options_.intraOpThreads);
+    }
+  }
+
   const LoadOptions options_;
-  std::unique_ptr<Engine> engine_;
+  LoadedEngine loaded_;
   InferenceThread thread_;  // last: its jobs use the above
 };
 
@@ -60,9 +69,9 @@ void ModelRunner::submit(std::uint64_t id, std::function<Value(Engine&)> compute
       .run =
           [this, compute = std::move(compute), settle] {
             settle(outcomeOf<Value>([&] {
-              useIntraOpThreads(options_.intraOpThreads);
+              useThreads();
               const c10::InferenceMode inferenceMode;
-              return compute(*engine_);
+              return compute(*loaded_.engine);
             }));
           },
       .fail = [settle](const Error& error) { settle(error); },

@@ -60,6 +60,12 @@ describe("torch-t5", () => {
     [["verify"], /Expected one directory but received 0/],
     [["verify", "a", "b"], /Expected one directory but received 2/],
     [["verify", "a", "--tolerance", "small"], /a number of at least 0 for --tolerance but received "small"/],
+    [["verify", "a", "--max-kl", ""], /a number of at least 0 for --max-kl but received ""/],
+    [["verify", "a", "--precision", "half"], /exact, float32, bfloat16, int8 for --precision but received "half"/],
+    [["verify", "a", "--precision", "int8", "--exact"], /no --exact with --precision int8 but received both/],
+    [["logits", "a", "--precision", "8"], /for --precision but received "8"/],
+    [["generate", "a", "--precision", "8"], /for --precision but received "8"/],
+    [["embed", "a", "--precision", "8"], /for --precision but received "8"/],
     [["doctor", "now"], /Expected no arguments but received 1/],
     [["setup", "everything"], /Expected no arguments but received 1/],
   ];

@@ -5,13 +5,29 @@ import { demoModel } from "torch-t5";
 import { torchT5 } from "../support/cli.js";
 import { vouchFor, withModelCopy } from "../support/directory.js";
 
-/** Adds `difference` to the last logit of the last probe, and signs the file again. */
-function changeLastLogit(directory: string, difference: number): void {
+const VOCABULARY = 399;
+const FLOAT_BYTES = 4;
+
+/** Adds `difference` to the last logit of the last probe, and signs the file again. Returns that position's, as they were. */
+function changeLastLogit(directory: string, difference: number): readonly number[] {
   const path = join(directory, "parity.safetensors");
   const file = readFileSync(path);
-  file.writeFloatLE(file.readFloatLE(file.length - 4) + difference, file.length - 4);
+  const start = file.length - VOCABULARY * FLOAT_BYTES;
+  const before = Array.from({ length: VOCABULARY }, (_, id) => file.readFloatLE(start + id * FLOAT_BYTES));
+  file.writeFloatLE(Math.fround((before.at(-1) ?? Number.NaN) + difference), file.length - FLOAT_BYTES);
   writeFileSync(path, file);
   vouchFor(directory, "parity.safetensors");
+  return before;
+}
+
+/** By its definition, of the distribution with `difference` added to the last logit from the one without. */
+function divergenceOf(logits: readonly number[], difference: number): number {
+  const weights = logits.map(Math.exp);
+  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  const last = weights.at(-1) ?? Number.NaN;
+  const changed = total - last + last * Math.exp(difference);
+  // Every token's probability has changed by total / changed, the last one's by exp(difference) more.
+  return Math.log(total / changed) + ((last * Math.exp(difference)) / changed) * difference;
 }
 
 const probes = /^probe\.\d+: encoder \[\d+, \d+\], decoder \[\d+, \d+\]: (.*)$/gm;
@@ -22,7 +38,7 @@ describe("torch-t5 verify", () => {
     assert.deepEqual([code, stderr], [0, ""]);
     const said = [...stdout.matchAll(probes)].map((match) => match[1]);
     assert.ok(said.length > 0);
-    for (const one of said) assert.match(one ?? "", /^(bitwise equal|largest difference \d\.\d+e-\d+)$/);
+    for (const one of said) assert.match(one ?? "", /^(bitwise equal|largest difference \d\.\d+e-\d+, .*)$/);
   });
 
   it("names the largest difference and passes it within the tolerance only", async () => {
@@ -30,12 +46,55 @@ describe("torch-t5 verify", () => {
       changeLastLogit(directory, 0.5);
       const strict = await torchT5(["verify", directory]);
       assert.equal(strict.code, 1);
-      assert.match(strict.stdout, /: largest difference 5\.00e-1\n/);
+      assert.match(strict.stdout, /: largest difference 5\.00e-1, mean /);
       assert.match(strict.stdout, /\nNot equal: the largest difference is 5\.00e-1, more than 0\.0001\.\n$/);
       const lenient = await torchT5(["verify", directory, "--tolerance", "1"]);
       assert.equal(lenient.code, 0);
-      assert.match(lenient.stdout, /All probes are within 1: the rounding of another CPU than the export's\.\n$/);
+      assert.match(lenient.stdout, /\nAll probes are within 1\.\n$/);
       assert.equal((await torchT5(["verify", directory, "--tolerance", "1", "--exact"])).code, 1);
+    });
+  });
+
+  it("names the divergence by its definition, and passes it within --max-kl only", async () => {
+    await withModelCopy(async (directory) => {
+      const difference = 3;
+      const expected = divergenceOf(changeLastLogit(directory, difference), difference);
+      const lenient = ["verify", directory, "--tolerance", "9"];
+      const { code, stdout } = await torchT5(lenient);
+      assert.equal(code, 0);
+      const positions = [...stdout.matchAll(/decoder \[(\d+), (\d+)\]/g)].map(
+        ([, rows, n]) => Number(rows) * Number(n),
+      );
+      const all = positions.reduce((sum, count) => sum + count, 0);
+      const short = (value: number) => value.toExponential(2);
+      assert.ok(
+        stdout.includes(
+          `\nAll ${all} positions: largest difference 3.00e+0, mean ${short(difference / all / VOCABULARY)}, ` +
+            `top-1 agreement 100.00 %, KL divergence mean ${short(expected / all)}, largest ${short(expected)}\n`,
+        ),
+        stdout,
+      );
+      const [under, over] = [String(expected * 0.99), String(expected * 1.01)];
+      const passed = await torchT5([...lenient, "--max-kl", over]);
+      assert.deepEqual(
+        [passed.code, passed.stdout.split("\n").at(-2)],
+        [0, `Every position's KL divergence is within ${over}.`],
+      );
+      const failed = await torchT5([...lenient, "--max-kl", under]);
+      assert.equal(failed.code, 1);
+      assert.equal(
+        failed.stdout.split("\n").at(-2),
+        `Not equal: the largest KL divergence is ${short(expected)}, more than ${under}.`,
+      );
+    });
+  });
+
+  it("fails where a logit isn't a finite number, whatever is allowed", async () => {
+    await withModelCopy(async (directory) => {
+      changeLastLogit(directory, Number.NaN);
+      const { code, stdout } = await torchT5(["verify", directory, "--tolerance", "Infinity", "--max-kl", "Infinity"]);
+      assert.equal(code, 1);
+      assert.match(stdout, /\nNot equal: a logit is not a finite number/);
     });
   });
 

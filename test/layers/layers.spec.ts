@@ -35,6 +35,7 @@ describe("layers of native/", () => {
     /^types\.(h|cc)$/,
     /^engine\/[^/]+$/,
     /^engine\/scripted\//,
+    /^engine\/fused\//,
     /^generation\//,
     /^runtime\//,
     /^bindings\//,

@@ -11,8 +11,10 @@
 
 #include "engine/cancellation.h"
 #include "engine/error_barrier.h"
+#include "engine/reductions.h"
 #include "engine/scripted/archive.h"
 #include "engine/scripted/device_constants.h"
+#include "engine/scripted/scripted_cache.h"
 #include "engine/scripted/scripted_engine.h"
 #include "harness.h"
 
@@ -64,7 +66,16 @@ Inputs makeInputs(const at::Device& device, std::int64_t batch, std::int64_t sou
 }
 
 at::Tensor forwardLogits(Engine& engine, const Inputs& inputs) {
-  return engine.forward(inputs.inputIds, inputs.attentionMask, inputs.decoderInputIds).logits;
+  return engine.forward(inputs.inputIds, inputs.attentionMask, inputs.decoderInputIds, {}).logits;
+}
+
+DecoderSource encodeSource(Engine& engine, const Inputs& inputs) {
+  const at::Tensor states = engine.encode(inputs.inputIds, inputs.attentionMask);
+  return {std::make_shared<const Encoded>(Encoded{inputs.inputIds, inputs.attentionMask, states}), {}};
+}
+
+const std::vector<at::Tensor>& pastOf(const DecoderOutput& output) {
+  return dynamic_cast<const ScriptedCache&>(*output.cache).past();
 }
 
 /// Meta tensors hold no data: an operator that meets a CPU tensor among them, from a constant that was left, refuses.
@@ -73,18 +84,19 @@ void runsOnMeta(std::span<char*> arguments) {
   const auto engine = loadScriptedEngine(arguments[0], c10::kMeta);
   const Inputs inputs = makeInputs(c10::kMeta, 3, 11, 5);
 
-  const ForwardOutput full = engine->forward(inputs.inputIds, inputs.attentionMask, inputs.decoderInputIds);
+  const ForwardOutput full = engine->forward(inputs.inputIds, inputs.attentionMask, inputs.decoderInputIds, {});
   expect(full.logits.is_meta() && full.logits.dim() == 3 && full.logits.size(1) == 5, "logits [3, 5, V] on meta");
   expect(full.decoderLastHiddenState.is_meta(), "the decoder's hidden states on meta");
 
-  const at::Tensor encoded = engine->encode(inputs.inputIds, inputs.attentionMask);
+  const DecoderSource source = encodeSource(*engine, inputs);
+  const at::Tensor& encoded = source.encoded->lastHiddenState;
   expect(encoded.is_meta() && encoded.size(1) == 11, "encoder states [3, 11, D] on meta");
 
-  DecoderOutput decoded = engine->prefill(inputs.decoderInputIds, encoded, inputs.attentionMask);
-  expect(decoded.logits.is_meta() && !decoded.past.empty(), "prefill on meta");
+  DecoderOutput decoded = engine->prefill(inputs.decoderInputIds, source, {});
+  expect(decoded.logits.is_meta() && !pastOf(decoded).empty(), "prefill on meta");
   const auto next = at::full({3, 1}, 7, inputs.inputIds.options());
-  decoded = engine->step(next, inputs.attentionMask, decoded.past);
-  expect(decoded.logits.is_meta() && decoded.past.at(0).size(2) == 6, "a step on meta, with a cache of 6 positions");
+  decoded = engine->step(next, decoded.cache, {});
+  expect(decoded.logits.is_meta() && pastOf(decoded).at(0).size(2) == 6, "a step on meta, with a cache of 6 positions");
 }
 
 void remapsConstants(std::span<char*> arguments) {
@@ -156,11 +168,76 @@ void survivesErrors(std::span<char*> arguments) {
   expect(at::equal(before, forwardLogits(*engine, good)), "the same bits after an error");
 }
 
-constexpr std::array<test::Test, 5> kTests{{
+void givesWantedLogits(std::span<char*> arguments) {
+  const c10::InferenceMode inferenceMode;
+  const auto engine = loadScriptedEngine(arguments[0], c10::kCPU);
+  const Inputs inputs = makeInputs(c10::kCPU, 2, 8, 4);
+  const auto ids = [](std::initializer_list<std::int64_t> values) { return at::tensor(values, at::kLong); };
+  const auto forward = [&](const WantedLogits& wanted) {
+    return engine->forward(inputs.inputIds, inputs.attentionMask, inputs.decoderInputIds, wanted);
+  };
+
+  const ForwardOutput all = forward({});
+  expect(all.logits.size(-1) == engine->vocabSize(), "a logit for every token");
+  const ForwardOutput some = forward({.positions = ids({3, 0}), .tokens = ids({9, 5, 9})});
+  const at::Tensor selected = all.logits.index_select(1, ids({3, 0})).index_select(2, ids({9, 5, 9}));
+  expect(at::equal(some.logits, selected), "the wanted logits [2, 2, 3], in the wanted order");
+  try {
+    wantedLogits({.tokens = {{5, static_cast<std::int32_t>(engine->vocabSize())}}}, *engine);
+    expect(false, "an error for a token that the vocabulary lacks");
+  } catch (const Error& error) {
+    expect(error.code() == ErrorCode::kTokenOutOfRange, "ERR_TOKEN_OUT_OF_RANGE");
+  }
+  const ForwardOutput none = forward({.any = false});
+  expect(!none.logits.defined(), "no logits");
+  expect(at::equal(none.decoderLastHiddenState, all.decoderLastHiddenState), "hidden states without logits");
+
+  const DecoderSource source = encodeSource(*engine, inputs);
+  const DecoderOutput prefilled = engine->prefill(inputs.decoderInputIds, source, {.positions = ids({3})});
+  expect(at::equal(prefilled.logits, all.logits.slice(1, 3)), "the last position's logits of a prefix");
+  const at::Tensor next = at::full({2, 1}, 7, at::kLong);
+  expect(!engine->step(next, prefilled.cache, {.any = false}).logits.defined(), "no logits of a step");
+}
+
+/// Many decoded rows read one row of the source, in any order, and go on from any row of the cache.
+void sharesSourceRows(std::span<char*> arguments) {
+  const c10::InferenceMode inferenceMode;
+  const auto engine = loadScriptedEngine(arguments[0], c10::kCPU);
+  Inputs inputs = makeInputs(c10::kCPU, 2, 8, 3);
+  inputs.inputIds.select(0, 1).fill_(11);
+  inputs.attentionMask.select(0, 1).slice(0, 6).fill_(0);
+  inputs.decoderInputIds = at::arange(5, 5 + 4 * 3, at::kLong).view({4, 3});
+
+  const DecoderSource shared = repeatRows(encodeSource(*engine, inputs).encoded, 2);
+  const at::Tensor order = at::tensor({3, 0, 2}, at::kLong);
+  const DecoderSource reordered = shared.select(order);
+  expect(shared.batch() == 4 && at::equal(shared.rows, at::tensor({0, 0, 1, 1}, at::kLong)), "every row twice");
+  expect(reordered.batch() == 3 && at::equal(reordered.rows, at::tensor({1, 0, 1}, at::kLong)), "rows of rows");
+
+  const Encoded& encoded = *shared.encoded;
+  const DecoderSource copied{
+      std::make_shared<const Encoded>(Encoded{encoded.inputIds.index_select(0, shared.rows),
+                                              encoded.attentionMask.index_select(0, shared.rows),
+                                              encoded.lastHiddenState.index_select(0, shared.rows)}),
+      {}};
+  const DecoderOutput one = engine->prefill(inputs.decoderInputIds, shared, {});
+  const DecoderOutput other = engine->prefill(inputs.decoderInputIds, copied, {});
+  expect(at::equal(one.logits, other.logits), "the same bits of a shared row and of its copies");
+
+  const at::Tensor next = at::tensor({7, 8, 9}, at::kLong).view({3, 1});
+  const DecoderOutput step = engine->step(next, one.cache->select(order), {});
+  const DecoderOutput prefix = engine->prefill(at::cat({inputs.decoderInputIds.index_select(0, order), next}, 1),
+                                               reordered, {.positions = at::tensor({3}, at::kLong)});
+  expect(at::allclose(step.logits, prefix.logits, 1e-4, 1e-4), "a step behind the rows that were selected");
+}
+
+constexpr std::array<test::Test, 7> kTests{{
     {"runs every method on the meta device: no device constant is left", runsOnMeta},
     {"remaps the device constants of every method, and finds none twice", remapsConstants},
     {"ends a forward pass that is aborted, and computes the same bits afterwards", abortsAndRecovers},
     {"survives errors inside the interpreter, memory that runs out among them", survivesErrors},
+    {"gives the logits that are wanted, and no others", givesWantedLogits},
+    {"decodes many rows of one source row", sharesSourceRows},
     {"gives the same bits at every call of a shape, the first included", repeatsItself},
 }};
 

@@ -9,6 +9,7 @@ import {
   type GenerationConfig,
   type Head,
   type LogitsProcessor,
+  type Precision,
   T5Error,
   type T5ErrorCode,
   T5ForConditionalGeneration,
@@ -236,8 +237,15 @@ export async function loading(): Promise<void> {
   new T5ForConditionalGeneration();
   // @ts-expect-error another device
   await T5ForConditionalGeneration.fromPretrained("model", { device: "tpu" });
-  // @ts-expect-error a later version's precision
+  for (const precision of ["exact", "float32", "bfloat16", "int8"] as const) {
+    await T5ForConditionalGeneration.fromPretrained("model", { precision, batchInvariant: precision !== "exact" });
+  }
+  isTrue<Same<typeof loaded.precision, Precision>>();
+  isTrue<Same<Precision, "exact" | "float32" | "bfloat16" | "int8">>();
+  // @ts-expect-error T5 overflows in float16
   await T5ForConditionalGeneration.fromPretrained("model", { precision: "float16" });
+  // @ts-expect-error true or false
+  await T5ForConditionalGeneration.fromPretrained("model", { batchInvariant: "yes" });
 }
 
 export async function others(): Promise<void> {

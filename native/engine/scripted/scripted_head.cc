@@ -4,6 +4,7 @@
 #include <torch/csrc/jit/passes/inliner.h>
 #include <torch/csrc/jit/runtime/interpreter.h>
 
+#include <algorithm>
 #include <array>
 #include <optional>
 #include <utility>
@@ -79,6 +80,11 @@ class ScriptedHead final : public Head {
   }
 
   const std::vector<std::string>& inputs() const override { return names_; }
+
+  bool readsLogits() const override {
+    const auto isLogits = [](const Argument& argument) { return argument.input->value == &HeadInputs::logits; };
+    return takesDict_ || std::any_of(arguments_.begin(), arguments_.end(), isLogits);
+  }
 
   at::Tensor run(const HeadInputs& inputs) const override {
     torch::jit::Stack stack{module_._ivalue()};

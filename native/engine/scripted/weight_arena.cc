@@ -6,10 +6,7 @@
 #include <string_view>
 #include <utility>
 
-#ifdef __linux__
-#include <sys/mman.h>
-#endif
-
+#include "engine/huge_pages.h"
 #include "errors.h"
 
 namespace torch_t5 {
@@ -17,22 +14,8 @@ namespace {
 
 constexpr std::string_view kFolder = "data/";
 constexpr std::size_t kBoundary = 64;                    // bytes; at::empty aligns to it
-constexpr std::size_t kHugePage = std::size_t{2} << 20;  // bytes, on x86-64 and with 4 KiB pages on arm64
 
 std::size_t roundUp(std::size_t value, std::size_t multiple) { return (value + multiple - 1) / multiple * multiple; }
-
-/// A hint: where the kernel has no huge pages nothing changes.
-void preferHugePages(char* begin, std::size_t bytes) {
-#ifdef MADV_HUGEPAGE
-  const auto address = reinterpret_cast<std::uintptr_t>(begin);
-  const std::uintptr_t first = roundUp(address, kHugePage);
-  const std::uintptr_t end = (address + bytes) / kHugePage * kHugePage;
-  if (first < end) madvise(reinterpret_cast<void*>(first), end - first, MADV_HUGEPAGE);
-#else
-  static_cast<void>(begin);
-  static_cast<void>(bytes);
-#endif
-}
 
 }  // namespace
 
@@ -47,7 +30,7 @@ WeightArena::WeightArena(caffe2::serialize::PyTorchStreamReader& reader, std::fi
     size += roundUp(place + bytes, kBoundary);
   }
   memory_ = at::empty({static_cast<std::int64_t>(size)}, at::kByte);
-  preferHugePages(static_cast<char*>(memory_.data_ptr()), size);
+  preferHugePages(memory_.data_ptr(), size);
 }
 
 std::shared_ptr<torch::jit::DeserializationStorageContext> WeightArena::storages() const {

@@ -22,6 +22,7 @@ const model = await copy.load({
   intraOpThreads: 1,
   interOpThreads: 0,
   maxQueueLength: 0,
+  precision: "exact",
 });
 const { logits } = await model.forward({
   id: 1,

@@ -1,0 +1,29 @@
+# The kernels of the fused engine: the same code, once for each instruction set. They include nothing of libtorch, and
+# what they compile to must not be shared with other files: each is chosen at run time by what the processor has.
+add_library(torch_t5_kernels STATIC
+  native/engine/fused/kernels/avx2.cc
+  native/engine/fused/kernels/avx512.cc
+  native/engine/fused/kernels/avx512_bf16.cc
+  native/engine/fused/kernels/portable.cc
+)
+target_include_directories(torch_t5_kernels PRIVATE native)
+
+string(TOLOWER "${CMAKE_SYSTEM_PROCESSOR}" processor)
+if(processor MATCHES "x86_64|amd64" AND NOT CMAKE_OSX_ARCHITECTURES MATCHES "arm64")
+  set(folder native/engine/fused/kernels)
+  if(MSVC)
+    set_source_files_properties(${folder}/avx2.cc PROPERTIES COMPILE_OPTIONS "/arch:AVX2")
+    set_source_files_properties(${folder}/avx512.cc ${folder}/avx512_bf16.cc PROPERTIES COMPILE_OPTIONS "/arch:AVX512")
+  else()
+    set(avx2 -mavx2 -mfma)
+    set(avx512 ${avx2} -mavx512f -mavx512bw -mavx512dq -mavx512vl)
+    set_source_files_properties(${folder}/avx2.cc PROPERTIES COMPILE_OPTIONS "${avx2}")
+    set_source_files_properties(${folder}/avx512.cc PROPERTIES COMPILE_OPTIONS "${avx512}")
+    set_source_files_properties(${folder}/avx512_bf16.cc PROPERTIES COMPILE_OPTIONS
+      "${avx512};-mavx512vnni;-mavx512bf16")
+  endif()
+endif()
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # GCC's own headers of the AVX-512 instructions set it off.
+  target_compile_options(torch_t5_kernels PRIVATE -Wno-maybe-uninitialized -Wno-uninitialized)
+endif()

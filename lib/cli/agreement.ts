@@ -1,0 +1,101 @@
+// How far logits are from those of a reference, measured in float64.
+
+/** What is said of logits against a reference's, over a number of positions. */
+export interface Agreement {
+  readonly isBitwiseEqual: boolean;
+  readonly logits: number;
+  /** Of absolute differences. Not finite where a logit of either side isn't. */
+  readonly largestDifference: number;
+  readonly meanDifference: number;
+  readonly positions: number;
+  /** The share of positions whose largest logit is the same token's. */
+  readonly top1: number;
+  /** Kullback-Leibler divergence of the reference's distribution from the other one, in nats. */
+  readonly meanDivergence: number;
+  readonly largestDivergence: number;
+}
+
+/** Compares rows of `vocabSize` logits. Throws where the counts differ. */
+export function agreementOf(reference: Float32Array, found: Float32Array, vocabSize: number): Agreement {
+  if (reference.length !== found.length) {
+    throw new Error(`Expected ${reference.length} logits but received ${found.length}`);
+  }
+  const rows = Array.from({ length: reference.length / vocabSize }, (_, row) => {
+    const [from, to] = [row * vocabSize, (row + 1) * vocabSize];
+    return compareRow(reference.subarray(from, to), found.subarray(from, to));
+  });
+  const of = (measure: (row: Row) => number) => rows.map(measure);
+  return {
+    isBitwiseEqual: bytesOf(reference).equals(bytesOf(found)),
+    logits: reference.length,
+    largestDifference: largest(of((row) => row.largestDifference)),
+    meanDifference: sum(of((row) => row.differences)) / reference.length,
+    positions: rows.length,
+    top1: sum(of((row) => (row.isSameBest ? 1 : 0))) / rows.length,
+    meanDivergence: sum(of((row) => row.divergence)) / rows.length,
+    largestDivergence: largest(of((row) => row.divergence)),
+  };
+}
+
+/** The agreement over all positions of several comparisons. */
+export function merge(agreements: readonly Agreement[]): Agreement {
+  const of = (measure: (agreement: Agreement) => number) => agreements.map(measure);
+  const logits = sum(of((one) => one.logits));
+  const positions = sum(of((one) => one.positions));
+  return {
+    isBitwiseEqual: agreements.every((one) => one.isBitwiseEqual),
+    logits,
+    largestDifference: largest(of((one) => one.largestDifference)),
+    meanDifference: sum(of((one) => one.meanDifference * one.logits)) / logits,
+    positions,
+    top1: sum(of((one) => one.top1 * one.positions)) / positions,
+    meanDivergence: sum(of((one) => one.meanDivergence * one.positions)) / positions,
+    largestDivergence: largest(of((one) => one.largestDivergence)),
+  };
+}
+
+interface Row {
+  readonly largestDifference: number;
+  /** Their sum. */
+  readonly differences: number;
+  readonly isSameBest: boolean;
+  readonly divergence: number;
+}
+
+function compareRow(reference: Float32Array, found: Float32Array): Row {
+  const [one, other] = [normalizerOf(reference), normalizerOf(found)];
+  let [largestDifference, differences, divergence] = [0, 0, other.value - one.value];
+  for (const [index, logit] of reference.entries()) {
+    const difference = logit - (found[index] ?? Number.NaN);
+    largestDifference = Math.max(largestDifference, Math.abs(difference));
+    differences += Math.abs(difference);
+    divergence += Math.exp(logit - one.value) * difference;
+  }
+  // What rounding leaves of two equal distributions can be below 0, which no divergence is.
+  return { largestDifference, differences, isSameBest: one.best === other.best, divergence: Math.max(0, divergence) };
+}
+
+/** The logarithm of a softmax's denominator, and where the largest logit is. */
+function normalizerOf(logits: Float32Array): { readonly value: number; readonly best: number } {
+  let best = 0;
+  for (const [index, logit] of logits.entries()) {
+    if (logit > (logits[best] ?? Number.NaN)) best = index;
+  }
+  const shift = logits[best] ?? Number.NaN;
+  let total = 0;
+  for (const logit of logits) total += Math.exp(logit - shift);
+  return { value: shift + Math.log(total), best };
+}
+
+function bytesOf(logits: Float32Array): Buffer {
+  return Buffer.from(logits.buffer, logits.byteOffset, logits.byteLength);
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}
+
+/** NaN if one is. */
+function largest(values: readonly number[]): number {
+  return values.reduce((most, value) => Math.max(most, value), 0);
+}

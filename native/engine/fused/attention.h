@@ -1,0 +1,95 @@
+// Attention over keys and values that lie in blocks, as kernels read them: of the positions of one head, `panelWidth` a
+// block.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "engine/fused/kernels/kernels.h"
+#include "engine/fused/linear.h"
+#include "engine/fused/parallel.h"
+#include "engine/fused/scratch.h"
+
+namespace torch_t5 {
+
+/// The heads of a model, and how large the blocks of one are.
+struct Heads {
+  std::int64_t count = 0;
+  std::int64_t size = 0;
+  std::int64_t paddedSize = 0;  // to whole panels
+  std::int64_t blockWidth = 0;  // positions
+
+  Heads(std::int64_t count, std::int64_t size, const kernels::Kernels& kernels);
+
+  std::int64_t columns() const { return count * size; }
+  std::int64_t keyFloats() const { return size * blockWidth; }
+  std::int64_t blockFloats() const { return keyFloats() + blockWidth * paddedSize; }
+  std::int64_t blocksFor(std::int64_t positions) const { return (positions + blockWidth - 1) / blockWidth; }
+};
+
+/// Where the blocks of every sequence and head lie, in one layer.
+class BlockTable {
+ public:
+  BlockTable(std::int64_t sequences, std::int64_t heads, std::int64_t mostBlocks)
+      : heads_(heads), mostBlocks_(mostBlocks), blocks_(static_cast<std::size_t>(sequences * heads * mostBlocks)) {}
+
+  float** of(std::int64_t sequence, std::int64_t head) {
+    return blocks_.data() + (sequence * heads_ + head) * mostBlocks_;
+  }
+  const float* const* of(std::int64_t sequence, std::int64_t head) const {
+    return blocks_.data() + (sequence * heads_ + head) * mostBlocks_;
+  }
+  std::int64_t heads() const { return heads_; }
+
+ private:
+  std::int64_t heads_;
+  std::int64_t mostBlocks_;
+  std::vector<float*> blocks_;
+};
+
+/// Columns of rows: where a projection of all heads lies within the product of several.
+struct Projection {
+  const float* data = nullptr;
+  std::int64_t stride = 0;  // floats from row to row
+
+  static Projection of(const FloatRows& rows, std::int64_t column) { return {rows.data + column, rows.columns}; }
+};
+
+/// Positions whose keys and values are written.
+struct KeyRows {
+  std::int64_t sequence = 0;  // of the table
+  std::int64_t row = 0;       // of its first position, in the projections
+  std::int64_t count = 0;
+  std::int64_t position = 0;  // of the first, in the sequence
+};
+
+void writeKeys(const Parallel& parallel, const Heads& heads, const std::vector<KeyRows>& rows, const Projection& keys,
+               const Projection& values, BlockTable& table);
+
+/// The queries of one sequence, and what they attend to.
+struct QueryRows {
+  std::int64_t row = 0;  // of its first query, in the projection and in the result
+  std::int64_t count = 0;
+  std::int64_t position = 0;  // of the first query, in its sequence
+  std::int64_t sequence = 0;  // of the table
+  std::int64_t keyCount = 0;
+  const float* mask = nullptr;  // [keyCount], added; null: none
+};
+
+/// A bias of every head: `data[head * stride + k - q]` for key k and query q. Null: none.
+struct Bias {
+  const float* data = nullptr;
+  std::int64_t stride = 0;
+};
+
+struct AttentionSettings {
+  Bias bias;
+  bool isCausal = false;
+};
+
+/// result [rows, heads x size] = attention of the queries.
+void attend(const Parallel& parallel, Scratch& scratch, const Heads& heads, const std::vector<QueryRows>& rows,
+            const Projection& queries, const BlockTable& table, const AttentionSettings& settings,
+            const FloatRows& result);
+
+}  // namespace torch_t5

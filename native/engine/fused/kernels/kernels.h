@@ -1,0 +1,114 @@
+// The arithmetic that T5 spends its time on, written once (kernels_template.h) and compiled for each instruction set.
+//
+// A product's operands are rows of 32-bit words: a word is one float, two bfloat16 or four 8-bit integers, the next
+// numbers of a row. Matrices lie in panels of `panelWidth` columns: word k of all columns, then word k + 1. Every
+// number of a product is one sum over k in ascending order, whatever rows and columns are computed beside it: a row's
+// result never depends on its batch.
+//
+// The functions here have internal linkage: files compiled for different processors must not share them.
+#pragma once
+
+#include <cstdint>
+
+#include "types.h"
+
+namespace torch_t5::kernels {
+
+/// What the numbers of a product's operands are. Sums and results are float32 always.
+enum class Format { kFloat32, kBfloat16, kInt8 };
+
+/// How many numbers a word holds.
+static constexpr std::int64_t numbersPerWord(Format format) {
+  return format == Format::kFloat32 ? 1 : format == Format::kBfloat16 ? 2 : 4;
+}
+
+/// How many words a row of `columns` numbers takes.
+static constexpr std::int64_t wordsPerRow(Format format, std::int64_t columns) {
+  return (columns + numbersPerWord(format) - 1) / numbersPerWord(format);
+}
+
+/// What becomes of a product's sums.
+enum class Finish {
+  kStore,
+  kAdd,       // to what is there: a residual connection
+  kActivate,  // the activation of each
+  kGate,      // the activation of the left half of a panel's columns times the right half
+};
+
+/// Rows of the left operand times one panel of the right one.
+struct Product {
+  const std::uint32_t* rows = nullptr;
+  std::int64_t rowStride = 0;                  // in words
+  const float* rowScales = nullptr;            // int8: of each row
+  const std::uint32_t* panel = nullptr;        // [words][panelWidth]
+  const float* panelScales = nullptr;          // int8: of each column
+  const std::int32_t* panelOffsets = nullptr;  // int8: 128 times each column's sum
+  const std::uint32_t* nextPanel = nullptr;    // read soon; null: unknown
+  std::int64_t rowCount = 0;
+  std::int64_t words = 0;  // of a row
+  float* result = nullptr;
+  std::int64_t resultStride = 0;  // in floats
+  std::int64_t columns = 0;       // of the result: the panel's, or half of them with kGate; the last panel has fewer
+  Finish finish = Finish::kStore;
+  Activation activation = Activation::kRelu;
+};
+
+/// One head's queries over keys and values that lie in blocks of `panelWidth` positions.
+struct Attention {
+  const float* queries = nullptr;  // [queryCount][headSize]
+  std::int64_t queryStride = 0;    // in floats
+  std::int64_t queryCount = 0;
+  const float* const* blocks = nullptr;  // each keys [headSize][panelWidth], then values [panelWidth][paddedHeadSize]
+  std::int64_t keyCount = 0;
+  std::int64_t headSize = 0;
+  std::int64_t paddedHeadSize = 0;  // headSize, rounded up to whole panels
+  /// The bias of key k and query q (both counted from 0) is bias[k - q - firstQuery]; null: none.
+  const float* bias = nullptr;
+  std::int64_t firstQuery = 0;  // the position of query 0
+  bool isCausal = false;        // a query sees the keys up to its own position
+  const float* mask = nullptr;  // [keyCount], added: 0 or the lowest float; null: none
+  float* scores = nullptr;      // room for attentionScratch(keyCount) floats
+  float* result = nullptr;      // [queryCount][headSize]
+  std::int64_t resultStride = 0;
+};
+
+/// Rows of floats that become a product's left operand.
+struct Rows {
+  const float* rows = nullptr;
+  std::int64_t rowStride = 0;  // in floats
+  std::int64_t rowCount = 0;
+  std::int64_t columns = 0;
+  std::uint32_t* words = nullptr;  // [rowCount][wordsPerRow]
+  float* scales = nullptr;         // int8: [rowCount]
+};
+
+struct Kernels {
+  const char* name;
+  std::int64_t panelWidth;  // columns of a panel
+  std::int64_t mostRows;    // that go through a panel at once
+
+  /// result = finish(rows x panel).
+  void (*multiply)(Format format, const Product& product);
+
+  /// result = softmax(queries x keys + bias + mask) x values.
+  void (*attend)(const Attention& attention);
+
+  /// words = rows, in the format; with int8 each row has a scale of its own.
+  void (*convert)(Format format, const Rows& rows);
+
+  /// words = weight * row / sqrt(mean(row^2) + epsilon), in the format: T5's layer norm. `scratch`: one row of floats.
+  void (*normalize)(Format format, const Rows& rows, const float* weight, float epsilon, float* scratch);
+};
+
+/// Floats that `Attention::scores` needs.
+static constexpr std::int64_t attentionScratch(const Kernels& kernels, std::int64_t keyCount) {
+  return kernels.mostRows * ((keyCount + kernels.panelWidth - 1) / kernels.panelWidth * kernels.panelWidth);
+}
+
+// One table for each instruction set; null where this build, or this processor's architecture, has none.
+const Kernels* avx512Bf16Kernels();
+const Kernels* avx512Kernels();
+const Kernels* avx2Kernels();
+const Kernels* portableKernels();
+
+}  // namespace torch_t5::kernels

@@ -1,0 +1,91 @@
+// AVX-512 (F, BW, DQ, VL).
+#pragma once
+
+#include <immintrin.h>
+
+#include <cstdint>
+
+namespace torch_t5::kernels {
+namespace {
+
+struct Avx512 {
+  using Float = __m512;  // also holds words of other kinds: their bits
+  static constexpr int kLanes = 16;
+  static constexpr int kMostRows = 12;  // 24 sums, 2 vectors of a panel and a row's word fit into 32 registers
+
+  static Float zero() { return _mm512_setzero_ps(); }
+  static Float load(const float* from) { return _mm512_loadu_ps(from); }
+  static void store(float* to, Float x) { _mm512_storeu_ps(to, x); }
+  static Float broadcast(float x) { return _mm512_set1_ps(x); }
+  static Float add(Float a, Float b) { return _mm512_add_ps(a, b); }
+  static Float subtract(Float a, Float b) { return _mm512_sub_ps(a, b); }
+  static Float multiply(Float a, Float b) { return _mm512_mul_ps(a, b); }
+  static Float divide(Float a, Float b) { return _mm512_div_ps(a, b); }
+  static Float fma(Float a, Float b, Float c) { return _mm512_fmadd_ps(a, b, c); }
+  static Float max(Float a, Float b) { return _mm512_max_ps(a, b); }
+  static Float min(Float a, Float b) { return _mm512_min_ps(a, b); }
+  static Float absolute(Float x) { return _mm512_abs_ps(x); }
+  static Float round(Float x) { return _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+  static Float timesPowerOf2(Float x, Float n) { return _mm512_scalef_ps(x, n); }
+  static Float zeroWhereLess(Float x, float bound, Float result) {
+    return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(x, _mm512_set1_ps(bound), _CMP_NLT_UQ), result);
+  }
+  static float reduceAdd(Float x) { return _mm512_reduce_add_ps(x); }
+  static float reduceMax(Float x) { return _mm512_reduce_max_ps(x); }
+
+  static Float loadWords(const std::uint32_t* from) { return _mm512_castsi512_ps(_mm512_loadu_si512(from)); }
+  static Float broadcastWord(std::uint32_t word) {
+    return _mm512_castsi512_ps(_mm512_set1_epi32(static_cast<int>(word)));
+  }
+  static void fetch(const std::uint32_t* from) { _mm_prefetch(reinterpret_cast<const char*>(from), _MM_HINT_T1); }
+
+  static Float toFloat(Float sums, const std::int32_t* offsets) {
+    return _mm512_cvtepi32_ps(_mm512_sub_epi32(_mm512_castps_si512(sums), _mm512_loadu_si512(offsets)));
+  }
+  static void storeBytes(std::uint8_t* to, Float x) {
+    const __m512i shifted = _mm512_add_epi32(_mm512_cvtps_epi32(x), _mm512_set1_epi32(128));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm512_cvtepi32_epi8(shifted));
+  }
+  /// Ties to even; NaN stays NaN.
+  static void storeBfloat16(std::uint16_t* to, Float x) {
+    const __m512i bits = _mm512_castps_si512(x);
+    const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
+    __m512i rounded = _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7FFF)));
+    rounded = _mm512_mask_or_epi32(rounded, _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q), bits, _mm512_set1_epi32(0x400000));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), _mm512_cvtepi32_epi16(_mm512_srli_epi32(rounded, 16)));
+  }
+
+  struct Float32Dot {
+    static constexpr bool kIsInteger = false;
+    static Float dot(Float sum, Float word, Float column) { return _mm512_fmadd_ps(word, column, sum); }
+  };
+
+  /// A bfloat16 is the upper half of a float.
+  struct Bfloat16Dot {
+    static constexpr bool kIsInteger = false;
+    static Float first(Float words) { return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_castps_si512(words), 16)); }
+    static Float second(Float words) {
+      const __m512i upper = _mm512_set1_epi32(static_cast<int>(0xFFFF0000U));
+      return _mm512_castsi512_ps(_mm512_and_si512(_mm512_castps_si512(words), upper));
+    }
+    static Float dot(Float sum, Float word, Float column) {
+      return _mm512_fmadd_ps(second(word), second(column), _mm512_fmadd_ps(first(word), first(column), sum));
+    }
+  };
+
+  /// Without VNNI: bytes become 16-bit numbers, whose products are summed exactly.
+  struct Int8Dot {
+    static constexpr bool kIsInteger = true;
+    static Float dot(Float sum, Float word, Float column) {
+      const __m512i a = _mm512_castps_si512(word);
+      const __m512i b = _mm512_castps_si512(column);
+      const __m512i even = _mm512_madd_epi16(_mm512_and_si512(a, _mm512_set1_epi16(0xFF)),
+                                             _mm512_srai_epi16(_mm512_slli_epi16(b, 8), 8));
+      const __m512i odd = _mm512_madd_epi16(_mm512_srli_epi16(a, 8), _mm512_srai_epi16(b, 8));
+      return _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(sum), _mm512_add_epi32(even, odd)));
+    }
+  };
+};
+
+}  // namespace
+}  // namespace torch_t5::kernels

@@ -1,0 +1,122 @@
+#include "engine/fused/linear.h"
+
+#include <algorithm>
+
+namespace torch_t5 {
+namespace {
+
+using kernels::Finish;
+using kernels::Format;
+
+/// Rows that go through all panels before the next ones do: so many that they stay in a core's second cache.
+std::int64_t rowsPerChunk(const Operand& operand, const Parallel& parallel) {
+  constexpr std::int64_t kCacheWords = std::int64_t{96} << 10;
+  const std::int64_t most = parallel.kernels.mostRows;
+  const std::int64_t groups = kCacheWords / (operand.wordsPerRow() * most);
+  return std::max<std::int64_t>(1, groups) * most;
+}
+
+/// Panels that a thread takes at once: enough tasks for all threads, and yet a next panel to fetch ahead.
+std::int64_t panelsPerTask(std::int64_t panels, const Parallel& parallel) {
+  constexpr std::int64_t kTasksPerThread = 4;
+  constexpr std::int64_t kMost = 16;
+  return std::clamp<std::int64_t>(panels / (parallel.threads * kTasksPerThread), 1, kMost);
+}
+
+/// Rows for one task of an operation that reads each row once.
+std::int64_t rowsPerTask(std::int64_t rows, std::int64_t columns, const Parallel& parallel) {
+  constexpr std::int64_t kLeastNumbers = std::int64_t{16} << 10;  // below, another thread isn't worth its start
+  const std::int64_t share = (rows + 4 * parallel.threads - 1) / (4 * parallel.threads);
+  return std::max({std::int64_t{1}, share, kLeastNumbers / columns});
+}
+
+/// Calls `work(part, thread)` for parts of the rows, on all threads.
+template <class Work>
+void inParts(const Parallel& parallel, kernels::Rows rows, Format format, Work&& work) {
+  const std::int64_t size = rowsPerTask(rows.rowCount, rows.columns, parallel);
+  const std::int64_t words = kernels::wordsPerRow(format, rows.columns);
+  parallel.run((rows.rowCount + size - 1) / size, [&](std::int64_t task, std::int64_t thread) {
+    const std::int64_t first = task * size;
+    kernels::Rows part = rows;
+    part.rows += first * rows.rowStride;
+    part.words += first * words;
+    if (part.scales != nullptr) part.scales += first;
+    part.rowCount = std::min(size, rows.rowCount - first);
+    work(part, thread);
+  });
+}
+
+kernels::Rows takeRows(Scratch& scratch, Format format, const FloatRows& rows) {
+  return {rows.data,
+          rows.columns,
+          rows.rows,
+          rows.columns,
+          scratch.take<std::uint32_t>(rows.rows * kernels::wordsPerRow(format, rows.columns)),
+          scratch.take<float>(rows.rows)};
+}
+
+Operand operandOf(Format format, const kernels::Rows& rows) {
+  return {format, rows.words, rows.scales, rows.rowCount, rows.columns};
+}
+
+}  // namespace
+
+Operand convert(const Parallel& parallel, Scratch& scratch, Format format, const FloatRows& rows) {
+  if (format == Format::kFloat32)
+    return {format, reinterpret_cast<const std::uint32_t*>(rows.data), nullptr, rows.rows, rows.columns};
+  const kernels::Rows converted = takeRows(scratch, format, rows);
+  inParts(parallel, converted, format,
+          [&](const kernels::Rows& part, std::int64_t) { parallel.kernels.convert(format, part); });
+  return operandOf(format, converted);
+}
+
+Operand normalize(const Parallel& parallel, Scratch& scratch, Format format, const FloatRows& rows, const float* weight,
+                  float epsilon) {
+  const kernels::Rows normalized = takeRows(scratch, format, rows);
+  float* row = scratch.take<float>(parallel.threads * rows.columns);
+  inParts(parallel, normalized, format, [&](const kernels::Rows& part, std::int64_t thread) {
+    parallel.kernels.normalize(format, part, weight, epsilon, row + thread * rows.columns);
+  });
+  return operandOf(format, normalized);
+}
+
+void normalizeTo(const Parallel& parallel, const FloatRows& rows, const float* weight, float epsilon,
+                 const FloatRows& result) {
+  const kernels::Rows floats{
+      rows.data, rows.columns, rows.rows, rows.columns, reinterpret_cast<std::uint32_t*>(result.data), nullptr};
+  inParts(parallel, floats, Format::kFloat32, [&](const kernels::Rows& part, std::int64_t) {
+    parallel.kernels.normalize(Format::kFloat32, part, weight, epsilon, nullptr);
+  });
+}
+
+void multiply(const Parallel& parallel, const Operand& operand, const PackedMatrix& matrix, const FloatRows& result,
+              Finish finish, Activation activation) {
+  const std::int64_t width = parallel.kernels.panelWidth / (finish == Finish::kGate ? 2 : 1);
+  const std::int64_t panels = (result.columns + width - 1) / width;
+  const std::int64_t chunk = rowsPerChunk(operand, parallel);
+  const std::int64_t group = panelsPerTask(panels, parallel);
+  const std::int64_t groups = (panels + group - 1) / group;
+  const std::int64_t chunks = (operand.rows + chunk - 1) / chunk;
+  parallel.run(chunks * groups, [&](std::int64_t task, std::int64_t) {
+    const std::int64_t first = task / groups * chunk;
+    kernels::Product product;
+    product.rows = operand.words + first * operand.wordsPerRow();
+    product.rowStride = operand.wordsPerRow();
+    product.rowScales = operand.scales == nullptr ? nullptr : operand.scales + first;
+    product.rowCount = std::min(chunk, operand.rows - first);
+    product.resultStride = result.columns;
+    product.finish = finish;
+    product.activation = activation;
+    const std::int64_t begin = task % groups * group;
+    const std::int64_t end = std::min(begin + group, panels);
+    for (std::int64_t panel = begin; panel < end; ++panel) {
+      matrix.choosePanel(panel, product);
+      product.nextPanel = panel + 1 < end ? product.panel + matrix.words() * parallel.kernels.panelWidth : nullptr;
+      product.result = result.data + first * result.columns + panel * width;
+      product.columns = std::min(width, result.columns - panel * width);
+      parallel.kernels.multiply(operand.format, product);
+    }
+  });
+}
+
+}  // namespace torch_t5

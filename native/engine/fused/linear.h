@@ -1,0 +1,46 @@
+// Products of rows with packed matrices, on all threads.
+#pragma once
+
+#include "engine/fused/kernels/kernels.h"
+#include "engine/fused/packed_matrix.h"
+#include "engine/fused/parallel.h"
+#include "engine/fused/scratch.h"
+
+namespace torch_t5 {
+
+/// Rows of numbers in a format: a product's left operand.
+struct Operand {
+  kernels::Format format = kernels::Format::kFloat32;
+  const std::uint32_t* words = nullptr;
+  const float* scales = nullptr;  // int8
+  std::int64_t rows = 0;
+  std::int64_t inner = 0;
+
+  std::int64_t wordsPerRow() const { return kernels::wordsPerRow(format, inner); }
+};
+
+/// Floats that lie in memory row after row.
+struct FloatRows {
+  float* data = nullptr;
+  std::int64_t rows = 0;
+  std::int64_t columns = 0;
+
+  FloatRows narrow(std::int64_t first, std::int64_t count) const { return {data + first * columns, count, columns}; }
+};
+
+/// The rows in the format, in scratch memory unless they are as they should be already.
+Operand convert(const Parallel& parallel, Scratch& scratch, kernels::Format format, const FloatRows& rows);
+
+/// T5's layer norm of the rows, in scratch memory.
+Operand normalize(const Parallel& parallel, Scratch& scratch, kernels::Format format, const FloatRows& rows,
+                  const float* weight, float epsilon);
+
+/// The same as floats.
+void normalizeTo(const Parallel& parallel, const FloatRows& rows, const float* weight, float epsilon,
+                 const FloatRows& result);
+
+/// result = finish(operand x matrix). `result.columns` are the matrix's, or with kGate half of them or fewer.
+void multiply(const Parallel& parallel, const Operand& operand, const PackedMatrix& matrix, const FloatRows& result,
+              kernels::Finish finish = kernels::Finish::kStore, Activation activation = Activation::kRelu);
+
+}  // namespace torch_t5

@@ -1,0 +1,74 @@
+#include "engine/fused/processor.h"
+
+#include <cstdlib>
+#include <string_view>
+
+#if defined(_MSC_VER) && defined(_M_X64)
+#include <intrin.h>
+#endif
+
+namespace torch_t5 {
+namespace {
+
+using kernels::Kernels;
+
+struct Instructions {
+  bool avx2 = false;
+  bool avx512 = false;
+  bool avx512Bf16 = false;
+};
+
+#if (defined(__GNUC__) || defined(__clang__)) && defined(__x86_64__)
+Instructions instructions() {
+  __builtin_cpu_init();
+  Instructions found;
+  found.avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  found.avx512 = found.avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                 __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+  found.avx512Bf16 = found.avx512 && __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bf16");
+  return found;
+}
+#elif defined(_MSC_VER) && defined(_M_X64)
+constexpr bool bit(int word, int index) { return ((word >> index) & 1) != 0; }
+
+/// By the bits that Intel's manual gives for CPUID and XCR0.
+Instructions instructions() {
+  int leaf1[4];
+  int leaf7[4];
+  int leaf7Part1[4];
+  __cpuidex(leaf1, 1, 0);
+  __cpuidex(leaf7, 7, 0);
+  __cpuidex(leaf7Part1, 7, 1);
+  Instructions found;
+  if (!bit(leaf1[2], 27)) return found;
+  const auto saved = static_cast<int>(_xgetbv(0));
+  found.avx2 = (saved & 0x6) == 0x6 && bit(leaf1[2], 12) && bit(leaf7[1], 5);
+  found.avx512 = found.avx2 && (saved & 0xE6) == 0xE6 && bit(leaf7[1], 16) && bit(leaf7[1], 17) && bit(leaf7[1], 30) &&
+                 bit(leaf7[1], 31);
+  found.avx512Bf16 = found.avx512 && bit(leaf7[2], 11) && bit(leaf7Part1[0], 5);
+  return found;
+}
+#else
+Instructions instructions() { return {}; }
+#endif
+
+const Kernels& choose() {
+  const char* variable = std::getenv("ATEN_CPU_CAPABILITY");
+  const std::string_view limit = variable == nullptr ? "" : variable;
+  Instructions usable = instructions();
+  if (limit == "avx2" || limit == "default") usable.avx512 = usable.avx512Bf16 = false;
+  if (limit == "default") usable.avx2 = false;
+  if (usable.avx512Bf16 && kernels::avx512Bf16Kernels() != nullptr) return *kernels::avx512Bf16Kernels();
+  if (usable.avx512 && kernels::avx512Kernels() != nullptr) return *kernels::avx512Kernels();
+  if (usable.avx2 && kernels::avx2Kernels() != nullptr) return *kernels::avx2Kernels();
+  return *kernels::portableKernels();
+}
+
+}  // namespace
+
+const Kernels& processorKernels() {
+  static const Kernels& chosen = choose();
+  return chosen;
+}
+
+}  // namespace torch_t5

@@ -1,0 +1,36 @@
+#include "runtime/engine_loader.h"
+
+#include "engine/device.h"
+#include "engine/fused/fused_engine.h"
+#include "engine/fused/weights.h"
+#include "engine/scripted/scripted_engine.h"
+#include "engine/threads.h"
+#include "errors.h"
+
+namespace torch_t5 {
+namespace {
+
+at::Device deviceFor(const LoadOptions& options) {
+  const bool isInt8 = options.precision == Precision::kInt8;
+  const at::Device device =
+      resolveDevice(isInt8 && options.device == "auto" ? "cpu" : options.device, options.libtorchDirectory);
+  if (isInt8 && !device.is_cpu())
+    throw Error(ErrorCode::kInvalidArgument,
+                "Expected device \"cpu\" for precision \"int8\" but received " + device.str());
+  return device;
+}
+
+}  // namespace
+
+LoadedEngine loadEngine(const LoadOptions& options) {
+  const at::Device device = deviceFor(options);
+  if (options.precision == Precision::kExact) return {loadScriptedEngine(options.path, device)};
+  Weights weights = readWeights(options.path, options.architecture);
+  if (false) return {};
+  useNoIntraOpThreads();
+  return {makeFusedEngine(std::move(weights), options.architecture, options.precision,
+                          resolveIntraOpThreads(options.intraOpThreads)),
+          /*hasOwnThreads=*/true};
+}
+
+}  // namespace torch_t5
