@@ -15,6 +15,9 @@ const ACTIVATIONS: Readonly<Record<NativeActivation, readonly string[]>> = {
   silu: ["silu", "swish"],
 };
 
+/** The encoder halves them for the two directions, and these again for near and far. */
+const FEWEST_BUCKETS = 4;
+
 /**
  * The architecture of a model that is to be computed in `precision`. Throws ERR_INVALID_ARGUMENT where the fused engine
  * doesn't have what it needs, and ERR_MODEL_CORRUPT where the configuration can't be right.
@@ -28,6 +31,15 @@ export function readArchitecture(config: T5Config, file: ConfigFile, precision: 
   const { layerNormEpsilon } = config;
   if (!Number.isFinite(layerNormEpsilon) || layerNormEpsilon < 0) {
     throw corrupt("a number of at least 0", "layer_norm_epsilon in config.json", layerNormEpsilon);
+  }
+  const { relativeAttentionNumBuckets: buckets, relativeAttentionMaxDistance: distance } = config;
+  if (buckets < FEWEST_BUCKETS) {
+    throw corrupt(`at least ${FEWEST_BUCKETS}`, "relative_attention_num_buckets in config.json", buckets);
+  }
+  // Half of the decoder's buckets are for one distance each; the logarithm of the others begins behind them.
+  if (distance <= Math.floor(buckets / 2)) {
+    const least = Math.floor(buckets / 2) + 1;
+    throw corrupt(`at least ${least}`, "relative_attention_max_distance in config.json", distance);
   }
   const { activation, isGated } = readFeedForward(config.feedForwardProj, file, precision);
   return {

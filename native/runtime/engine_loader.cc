@@ -1,8 +1,10 @@
 #include "runtime/engine_loader.h"
 
 #include "engine/device.h"
+#include "engine/fused/aten_engine.h"
 #include "engine/fused/fused_engine.h"
 #include "engine/fused/weights.h"
+#include "engine/huge_pages.h"
 #include "engine/scripted/scripted_engine.h"
 #include "engine/threads.h"
 #include "errors.h"
@@ -26,11 +28,13 @@ LoadedEngine loadEngine(const LoadOptions& options) {
   const at::Device device = deviceFor(options);
   if (options.precision == Precision::kExact) return {loadScriptedEngine(options.path, device)};
   Weights weights = readWeights(options.path, options.architecture);
-  if (false) return {};
+  if (!device.is_cpu()) return {makeAtenEngine(std::move(weights), options.architecture, options.precision, device)};
   useNoIntraOpThreads();
-  return {makeFusedEngine(std::move(weights), options.architecture, options.precision,
-                          resolveIntraOpThreads(options.intraOpThreads)),
-          /*hasOwnThreads=*/true};
+  LoadedEngine loaded{makeFusedEngine(std::move(weights), options.architecture, options.precision,
+                                      resolveIntraOpThreads(options.intraOpThreads)),
+                      /*hasOwnThreads=*/true};
+  returnFreedMemory();
+  return loaded;
 }
 
 }  // namespace torch_t5

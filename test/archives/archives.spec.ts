@@ -4,13 +4,14 @@ import { copyFileSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type T5ErrorCode, T5ForConditionalGeneration } from "torch-t5";
+import { type Precision, type T5ErrorCode, T5ForConditionalGeneration } from "torch-t5";
 import { vouchFor, withModelCopy } from "../support/directory.js";
 import { runProgram } from "../support/program.js";
 import { pythonPath } from "../support/python.js";
 
 const FIRST_SEED = 20_261_124;
 const MUTATIONS = 150;
+const FUSED = ["float32", "bfloat16", "int8"] as const;
 
 describe("an archive that the exporter didn't write, in a directory that vouches for it", () => {
   let archives = "";
@@ -30,7 +31,8 @@ describe("an archive that the exporter didn't write, in a directory that vouches
     });
   }
 
-  const load = (directory: string) => T5ForConditionalGeneration.fromPretrained(directory, { device: "cpu" });
+  const load = (directory: string, precision: Precision = "exact") =>
+    T5ForConditionalGeneration.fromPretrained(directory, { device: "cpu", precision });
 
   const refused: readonly (readonly [promise: string, name: string, code: T5ErrorCode, message: RegExp])[] = [
     ["is no T5", "Other", "ERR_MODEL_CORRUPT", /3 arguments for the method forward/],
@@ -39,7 +41,11 @@ describe("an archive that the exporter didn't write, in a directory that vouches
   ];
   for (const [promise, name, code, message] of refused) {
     it(`is refused when it ${promise}`, async () => {
-      await withArchive(name, (directory) => assert.rejects(load(directory), { name: "T5Error", code, message }));
+      await withArchive(name, async (directory) => {
+        for (const precision of ["exact", ...FUSED] as const) {
+          await assert.rejects(load(directory, precision), { name: "T5Error", code, message }, precision);
+        }
+      });
     });
   }
 
@@ -54,13 +60,24 @@ describe("an archive that the exporter didn't write, in a directory that vouches
     });
   });
 
-  it("never ends the process, whatever bytes of it were changed", async () => {
-    const program = new URL("./programs/mutations.mjs", import.meta.url);
-    const ended = await runProgram(program, [String(FIRST_SEED), String(MUTATIONS)]);
-    const outcome = { code: ended.code, signal: ended.signal };
-    assert.deepEqual(outcome, { code: 0, signal: null }, ended.stderr.slice(-2000));
-    const { refused, taken } = JSON.parse(ended.stdout) as { refused: number; taken: number };
-    assert.equal(refused + taken, MUTATIONS);
-    assert.ok(refused > MUTATIONS / 2, `only ${refused} were refused: the changes miss what matters`);
+  it("is refused at once by the fused engine when it lacks a weight", async () => {
+    await withArchive("OneOutput", async (directory) => {
+      for (const precision of FUSED) {
+        const message = /the weight model\.shared\.weight in model\.pt but received none/;
+        await assert.rejects(load(directory, precision), { name: "T5Error", code: "ERR_MODEL_CORRUPT", message });
+      }
+    });
   });
+
+  for (const precision of ["exact", "float32"] as const) {
+    it(`never ends the process, whatever bytes of it were changed, in ${precision}`, async () => {
+      const program = new URL("./programs/mutations.mjs", import.meta.url);
+      const ended = await runProgram(program, [String(FIRST_SEED), String(MUTATIONS), precision]);
+      const outcome = { code: ended.code, signal: ended.signal };
+      assert.deepEqual(outcome, { code: 0, signal: null }, ended.stderr.slice(-2000));
+      const { refused, taken } = JSON.parse(ended.stdout) as { refused: number; taken: number };
+      assert.equal(refused + taken, MUTATIONS);
+      assert.ok(refused > MUTATIONS / 2, `only ${refused} were refused: the changes miss what matters`);
+    });
+  }
 });

@@ -5,6 +5,8 @@ import { heldOut, heldOutOf, TASKS } from "./held-out.js";
 
 const REQUIRED_ACCURACY = 0.97;
 const INPUTS_OF_EACH = 200;
+/** Of accuracy in percent, that another precision than exact may lose. */
+const ALLOWED_POINTS = 0.5;
 
 describe("the embedded model is right on inputs held out from training", () => {
   const model = useModel();
@@ -52,6 +54,29 @@ describe("the embedded model is right on inputs held out from training", () => {
     assert.deepEqual(Array.from(logits.argmax().data), [0, 1]);
   });
 });
+
+for (const precision of ["float32", "bfloat16", "int8"] as const) {
+  describe(`the embedded model in ${precision}`, () => {
+    const models = { exact: useModel(), other: useModel({ precision }) };
+
+    for (const task of TASKS) {
+      it(`${task}: within ${ALLOWED_POINTS} points of exact`, async () => {
+        const [exact, other] = [await rightAnswers(models.exact, task), await rightAnswers(models.other, task)];
+        const points = (100 * (exact - other)) / INPUTS_OF_EACH;
+        assert.ok(points <= ALLOWED_POINTS, `${other} right answers instead of ${exact}`);
+      });
+    }
+  });
+}
+
+async function rightAnswers(model: ReturnType<typeof useModel>, task: string): Promise<number> {
+  const examples = heldOutOf(task);
+  const answers = await answer(
+    model(),
+    examples.map(({ input }) => input),
+  );
+  return examples.filter(({ target }, index) => answers[index] === target).length;
+}
 
 describe("the embedded model's tokenizer", () => {
   const model = useModel();

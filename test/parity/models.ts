@@ -1,5 +1,5 @@
 // The models of the parity tests: a random-weight one per family, and the embedded one.
-import { T5ForConditionalGeneration } from "torch-t5";
+import { type Precision, T5ForConditionalGeneration } from "torch-t5";
 import type { Reference } from "../support/reference.js";
 
 /** Names in test/parity/reference/families.py. */
@@ -24,6 +24,10 @@ export function openExported(reference: Reference, name: string, directory: stri
 }
 
 /** Loads an exported directory here, on the CPU. */
-export function load(directory: string, intraOpThreads: number): Promise<T5ForConditionalGeneration> {
-  return T5ForConditionalGeneration.fromPretrained(directory, { device: "cpu", intraOpThreads });
+export function load(
+  directory: string,
+  intraOpThreads: number,
+  precision: Precision = "exact",
+): Promise<T5ForConditionalGeneration> {
+  return T5ForConditionalGeneration.fromPretrained(directory, { device: "cpu", intraOpThreads, precision });
 }

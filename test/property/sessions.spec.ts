@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { DecodingSession } from "torch-t5";
-import { useModel } from "../support/model.js";
+import { PRECISIONS, useModel } from "../support/model.js";
 
 const RUNS = 60;
 /**
@@ -59,58 +59,63 @@ function assertSame(
   for (const [index, values] of expected.entries()) assert.deepEqual(received[index], values);
 }
 
-describe("a decoding session", () => {
-  const model = useModel();
+for (const precision of PRECISIONS) {
+  describe(`a decoding session, in ${precision}`, () => {
+    const model = useModel({ precision });
 
-  it("that is forked goes on as one that did everything again, bit by bit, and so does its fork", async () => {
-    await fc.assert(
-      fc.asyncProperty(sources, actions, actions, actions, async (inputIds, past, mine, forks) => {
-        const encoded = await model().encode({ inputIds });
-        const session = encoded.startDecoding();
-        await actAll(session, past);
-        const fork = session.fork();
-        assert.equal(fork.position, session.position);
-        // In turns: neither sees what the other does.
-        const [own, its] = await Promise.all([actAll(session, mine), actAll(fork, forks)]);
+    it("that is forked goes on as one that did everything again, bit by bit, and so does its fork", async () => {
+      await fc.assert(
+        fc.asyncProperty(sources, actions, actions, actions, async (inputIds, past, mine, forks) => {
+          const encoded = await model().encode({ inputIds });
+          const session = encoded.startDecoding();
+          await actAll(session, past);
+          const fork = session.fork();
+          assert.equal(fork.position, session.position);
+          // In turns: neither sees what the other does.
+          const [own, its] = await Promise.all([actAll(session, mine), actAll(fork, forks)]);
 
-        const replay = async (rest: readonly Action[]) => {
-          const fresh = encoded.startDecoding();
-          await actAll(fresh, past);
-          return actAll(fresh, rest);
-        };
-        assertSame(own, await replay(mine));
-        assertSame(its, await replay(forks));
-      }),
-      { numRuns: RUNS },
-    );
-  });
+          const replay = async (rest: readonly Action[]) => {
+            const fresh = encoded.startDecoding();
+            await actAll(fresh, past);
+            return actAll(fresh, rest);
+          };
+          assertSame(own, await replay(mine));
+          assertSame(its, await replay(forks));
+        }),
+        { numRuns: RUNS },
+      );
+    });
 
-  it("that is reordered continues each row as if it had been decoded alone", async () => {
-    await fc.assert(
-      fc.asyncProperty(sources, actions, tokens, async (inputIds, past, last) => {
-        const encoded = await model().encode({ inputIds });
-        const session = encoded.startDecoding();
-        // What each row of the session has read: its source, and its tokens.
-        let rows = inputIds.map((source) => ({ source, read: [] as readonly number[] }));
-        for (const what of [...past, { kind: "step", tokens: last } as const]) {
-          const logits = await act(session, what);
-          if (what.kind === "reorder") {
-            rows = what.rows.flatMap((row) => rows[row % rows.length] ?? []);
-            continue;
-          }
-          rows = rows.map(({ source, read }, row) => ({ source, read: [...read, what.tokens[row] ?? 0] }));
-          if (what.tokens !== last) continue;
-          for (const [row, { source, read }] of rows.entries()) {
-            const alone = await model().forward({ inputIds: [source], decoderInputIds: [read] }, { positions: "last" });
-            const { vocabSize } = model().config;
-            const received = logits?.subarray(row * vocabSize, (row + 1) * vocabSize) ?? new Float32Array();
-            for (const [id, value] of alone.logits.data.entries()) {
-              assert.ok(Math.abs((received[id] ?? Number.NaN) - value) <= TOLERANCE, `row ${row}, id ${id}`);
+    it("that is reordered continues each row as if it had been decoded alone", async () => {
+      await fc.assert(
+        fc.asyncProperty(sources, actions, tokens, async (inputIds, past, last) => {
+          const encoded = await model().encode({ inputIds });
+          const session = encoded.startDecoding();
+          // What each row of the session has read: its source, and its tokens.
+          let rows = inputIds.map((source) => ({ source, read: [] as readonly number[] }));
+          for (const what of [...past, { kind: "step", tokens: last } as const]) {
+            const logits = await act(session, what);
+            if (what.kind === "reorder") {
+              rows = what.rows.flatMap((row) => rows[row % rows.length] ?? []);
+              continue;
+            }
+            rows = rows.map(({ source, read }, row) => ({ source, read: [...read, what.tokens[row] ?? 0] }));
+            if (what.tokens !== last) continue;
+            for (const [row, { source, read }] of rows.entries()) {
+              const alone = await model().forward(
+                { inputIds: [source], decoderInputIds: [read] },
+                { positions: "last" },
+              );
+              const { vocabSize } = model().config;
+              const received = logits?.subarray(row * vocabSize, (row + 1) * vocabSize) ?? new Float32Array();
+              for (const [id, value] of alone.logits.data.entries()) {
+                assert.ok(Math.abs((received[id] ?? Number.NaN) - value) <= TOLERANCE, `row ${row}, id ${id}`);
+              }
             }
           }
-        }
-      }),
-      { numRuns: RUNS },
-    );
+        }),
+        { numRuns: RUNS },
+      );
+    });
   });
-});
+}

@@ -31,3 +31,10 @@ export function vouchFor(directory: string, name: string): void {
   manifest.files[name] = { bytes: content.length, sha256: createHash("sha256").update(content).digest("hex") };
   writeFileSync(path, JSON.stringify(manifest));
 }
+
+/** Changes what config.json of a model says, and makes the manifest vouch for it. */
+export function changeConfig(directory: string, changes: Readonly<Record<string, unknown>>): void {
+  const path = join(directory, "config.json");
+  writeFileSync(path, JSON.stringify({ ...JSON.parse(readFileSync(path, "utf8")), ...changes }));
+  vouchFor(directory, "config.json");
+}

@@ -1,6 +1,9 @@
 // The embedded model, loaded once for a test file.
 import { after, before } from "mocha";
-import { demoModel, type LoadOptions, T5ForConditionalGeneration } from "torch-t5";
+import { demoModel, type LoadOptions, type Precision, T5ForConditionalGeneration } from "torch-t5";
+
+/** All of them, for what holds in each. */
+export const PRECISIONS: readonly Precision[] = ["exact", "float32", "bfloat16", "int8"];
 
 /** Loads the embedded model before the tests of a suite and disposes it after them; the function returns it. */
 export function useModel(options: LoadOptions = {}): () => T5ForConditionalGeneration {

@@ -81,6 +81,8 @@ describe("the architecture that the fused engine is told", () => {
   const wrong: readonly (readonly [file: Readonly<Record<string, unknown>>, message: RegExp])[] = [
     [{ d_ff: 2 ** 31 }, /from 1 to 2147483647 for d_ff in config.json but received 2147483648/],
     [{ layer_norm_epsilon: -1 }, /at least 0 for layer_norm_epsilon in config.json but received -1/],
+    [{ relative_attention_num_buckets: 3 }, /at least 4 for relative_attention_num_buckets .* received 3/],
+    [{ relative_attention_max_distance: 16 }, /at least 17 for relative_attention_max_distance .* received 16/],
     [{ feed_forward_proj: "gated-gelu-new" }, /"gated-<activation>" for feed_forward_proj .* "gated-gelu-new"/],
     [{ feed_forward_proj: "open-gelu" }, /for feed_forward_proj .* "open-gelu"/],
     [{ is_gated_act: "no" }, /a boolean for is_gated_act in config.json but received "no"/],

@@ -6,57 +6,145 @@
 namespace torch_t5 {
 namespace {
 
-/// One head's keys and values of consecutive positions.
-void writeHead(const Heads& heads, const KeyRows& rows, const Projection& keys, const Projection& values,
-               std::int64_t head, float* const* blocks) {
-  const std::int64_t column = head * heads.size;
-  for (std::int64_t i = 0; i < rows.count; ++i) {
-    const std::int64_t position = rows.position + i;
-    const std::int64_t within = position % heads.blockWidth;
-    float* block = blocks[position / heads.blockWidth];
-    const float* key = keys.data + (rows.row + i) * keys.stride + column;
-    const float* value = values.data + (rows.row + i) * values.stride + column;
-    for (std::int64_t d = 0; d < heads.size; ++d) block[d * heads.blockWidth + within] = key[d];
-    std::memcpy(block + heads.keyFloats() + within * heads.paddedSize, value,
-                static_cast<std::size_t>(heads.size) * sizeof(float));
+/// Writes keys and values of one head, some positions at a time.
+class HeadWriter {
+ public:
+  /// `buffer`: room for `bufferWords`.
+  HeadWriter(const Heads& heads, const kernels::Kernels& kernels, std::uint32_t* buffer)
+      : heads_(heads), kernels_(kernels), buffer_(buffer) {}
+
+  static std::int64_t bufferWords(const Heads& heads) { return heads.blockWidth * heads.headWords(); }
+
+  void write(const NewKeys& rows, const KeyValues& from, std::int64_t head, float* const* blocks) const {
+    const std::int64_t column = head * heads_.size;
+    for (std::int64_t done = 0; done < rows.count;) {
+      const std::int64_t position = rows.position + done;
+      const std::int64_t within = position % heads_.blockWidth;
+      const std::int64_t count = std::min(heads_.blockWidth - within, rows.count - done);
+      auto* block = reinterpret_cast<std::uint32_t*>(blocks[position / heads_.blockWidth]);
+      const std::int64_t row = rows.row + done;
+      writeKeys(from.keys.data + row * from.keys.stride + column, from.keys.stride, count, block + within);
+      writeValues(from.values.data + row * from.values.stride + column, from.values.stride, count, within,
+                  block + heads_.keyWords());
+      done += count;
+    }
   }
+
+ private:
+  /// Rows of one head as words of the format.
+  const std::uint32_t* toWords(const float* rows, std::int64_t stride, std::int64_t count) const {
+    kernels_.convert(heads_.format, {rows, stride, count, heads_.size, buffer_, nullptr});
+    return buffer_;
+  }
+
+  void writeKeys(const float* keys, std::int64_t stride, std::int64_t count, std::uint32_t* to) const {
+    const std::uint32_t* words = toWords(keys, stride, count);
+    for (std::int64_t i = 0; i < count; ++i) {
+      for (std::int64_t word = 0; word < heads_.headWords(); ++word)
+        to[word * heads_.blockWidth + i] = words[i * heads_.headWords() + word];
+    }
+  }
+
+  void writeValues(const float* values, std::int64_t stride, std::int64_t count, std::int64_t within,
+                   std::uint32_t* to) const {
+    const std::uint32_t* words = toWords(values, stride, count);
+    if (heads_.format == kernels::Format::kFloat32) {
+      for (std::int64_t i = 0; i < count; ++i)
+        std::memcpy(to + (within + i) * heads_.paddedSize, words + i * heads_.size,
+                    static_cast<std::size_t>(heads_.size) * sizeof *to);
+      return;
+    }
+    for (std::int64_t i = 0; i < count; ++i)
+      writeHalves(words + i * heads_.headWords(), to + (within + i) / 2 * heads_.paddedSize, (within + i) % 2 == 0);
+  }
+
+  /// Two positions share a word. The first of them leaves 0 for the other, which may never come.
+  void writeHalves(const std::uint32_t* words, std::uint32_t* to, bool isFirst) const {
+    for (std::int64_t d = 0; d < heads_.size; ++d) {
+      const std::uint32_t half = (words[d / 2] >> (16 * (d % 2))) & 0xFFFFU;
+      to[d] = isFirst ? half : (to[d] & 0xFFFFU) | (half << 16);
+    }
+  }
+
+  const Heads& heads_;
+  const kernels::Kernels& kernels_;
+  std::uint32_t* buffer_;
+};
+
+/// What one thread needs while it attends.
+class Workplace {
+ public:
+  Workplace(Scratch& scratch, const Heads& heads, const kernels::Kernels& kernels, std::int64_t mostKeys,
+            std::int64_t threads, bool withBlocks)
+      : scoresPerThread_(kernels::attentionScratch(kernels, mostKeys)),
+        wordsPerThread_(std::max(kernels.mostRows * heads.headWords(), HeadWriter::bufferWords(heads))),
+        blocksPerThread_(withBlocks ? heads.blocksFor(mostKeys) : 0),
+        scores_(scratch.take<float>(scoresPerThread_ * threads)),
+        words_(scratch.take<std::uint32_t>(wordsPerThread_ * threads)),
+        blocks_(scratch.take<float*>(blocksPerThread_ * threads)) {
+    float* memory = scratch.take<float>(blocksPerThread_ * threads * heads.blockWords());
+    for (std::int64_t block = 0; block < blocksPerThread_ * threads; ++block)
+      blocks_[block] = memory + block * heads.blockWords();
+  }
+
+  float* scores(std::int64_t thread) const { return scores_ + thread * scoresPerThread_; }
+  std::uint32_t* words(std::int64_t thread) const { return words_ + thread * wordsPerThread_; }
+  float** blocks(std::int64_t thread) const { return blocks_ + thread * blocksPerThread_; }
+
+ private:
+  std::int64_t scoresPerThread_;
+  std::int64_t wordsPerThread_;
+  std::int64_t blocksPerThread_;
+  float* scores_;
+  std::uint32_t* words_;
+  float** blocks_;
+};
+
+std::int64_t mostKeysOf(const std::vector<QueryRows>& rows) {
+  std::int64_t most = 0;
+  for (const QueryRows& own : rows) most = std::max(most, own.keyCount);
+  return most;
 }
 
 }  // namespace
 
-Heads::Heads(std::int64_t count, std::int64_t size, const kernels::Kernels& kernels)
+Heads::Heads(std::int64_t count, std::int64_t size, kernels::Format format, const kernels::Kernels& kernels)
     : count(count),
       size(size),
       paddedSize((size + kernels.panelWidth - 1) / kernels.panelWidth * kernels.panelWidth),
-      blockWidth(kernels.panelWidth) {}
+      blockWidth(kernels.panelWidth),
+      format(format) {}
 
-void writeKeys(const Parallel& parallel, const Heads& heads, const std::vector<KeyRows>& rows, const Projection& keys,
-               const Projection& values, BlockTable& table) {
-  const auto sequences = static_cast<std::int64_t>(rows.size());
-  parallel.run(sequences * heads.count, [&](std::int64_t task, std::int64_t) {
-    const KeyRows& own = rows[static_cast<std::size_t>(task / heads.count)];
+void writeKeys(const Parallel& parallel, Scratch& scratch, const Heads& heads, const std::vector<NewKeys>& sequences,
+               const KeyValues& from, BlockTable& table) {
+  const Scratch::Frame frame(scratch);
+  const std::int64_t wordsPerThread = HeadWriter::bufferWords(heads);
+  auto* words = scratch.take<std::uint32_t>(wordsPerThread * parallel.threads);
+  parallel.run(static_cast<std::int64_t>(sequences.size()) * heads.count, [&](std::int64_t task, std::int64_t thread) {
+    const std::int64_t sequence = task / heads.count;
     const std::int64_t head = task % heads.count;
-    writeHead(heads, own, keys, values, head, table.of(own.sequence, head));
+    const HeadWriter writer(heads, parallel.kernels, words + thread * wordsPerThread);
+    writer.write(sequences[static_cast<std::size_t>(sequence)], from, head, table.of(sequence, head));
   });
 }
 
 void attend(const Parallel& parallel, Scratch& scratch, const Heads& heads, const std::vector<QueryRows>& rows,
-            const Projection& queries, const BlockTable& table, const AttentionSettings& settings,
+            const Projection& queries, const KeyValues& newKeys, BlockTable* table, const AttentionSettings& settings,
             const FloatRows& result) {
-  std::int64_t mostKeys = 0;
-  for (const QueryRows& own : rows) mostKeys = std::max(mostKeys, own.keyCount);
   const Scratch::Frame frame(scratch);
-  const std::int64_t scoresPerThread = kernels::attentionScratch(parallel.kernels, mostKeys);
-  float* scores = scratch.take<float>(scoresPerThread * parallel.threads);
-  const auto sequences = static_cast<std::int64_t>(rows.size());
-  parallel.run(sequences * heads.count, [&](std::int64_t task, std::int64_t thread) {
+  const Workplace workplace(scratch, heads, parallel.kernels, mostKeysOf(rows), parallel.threads,
+                            /*withBlocks=*/table == nullptr);
+  parallel.run(static_cast<std::int64_t>(rows.size()) * heads.count, [&](std::int64_t task, std::int64_t thread) {
     const QueryRows& own = rows[static_cast<std::size_t>(task / heads.count)];
     const std::int64_t head = task % heads.count;
+    float** blocks = table != nullptr ? table->of(own.sequence, head) : workplace.blocks(thread);
+    HeadWriter(heads, parallel.kernels, workplace.words(thread)).write(own.newKeys, newKeys, head, blocks);
     kernels::Attention attention;
+    attention.format = heads.format;
     attention.queries = queries.data + own.row * queries.stride + head * heads.size;
     attention.queryStride = queries.stride;
     attention.queryCount = own.count;
-    attention.blocks = table.of(own.sequence, head);
+    attention.blocks = blocks;
     attention.keyCount = own.keyCount;
     attention.headSize = heads.size;
     attention.paddedHeadSize = heads.paddedSize;
@@ -64,7 +152,8 @@ void attend(const Parallel& parallel, Scratch& scratch, const Heads& heads, cons
     attention.firstQuery = own.position;
     attention.isCausal = settings.isCausal;
     attention.mask = own.mask;
-    attention.scores = scores + thread * scoresPerThread;
+    attention.scores = workplace.scores(thread);
+    attention.queryWords = workplace.words(thread);
     attention.result = result.data + own.row * result.columns + head * heads.size;
     attention.resultStride = result.columns;
     parallel.kernels.attend(attention);

@@ -16,14 +16,16 @@ namespace torch_t5 {
 struct Heads {
   std::int64_t count = 0;
   std::int64_t size = 0;
-  std::int64_t paddedSize = 0;  // to whole panels
-  std::int64_t blockWidth = 0;  // positions
+  std::int64_t paddedSize = 0;                         // to whole panels
+  std::int64_t blockWidth = 0;                         // positions
+  kernels::Format format = kernels::Format::kFloat32;  // of keys and values: float32 or bfloat16
 
-  Heads(std::int64_t count, std::int64_t size, const kernels::Kernels& kernels);
+  Heads(std::int64_t count, std::int64_t size, kernels::Format format, const kernels::Kernels& kernels);
 
   std::int64_t columns() const { return count * size; }
-  std::int64_t keyFloats() const { return size * blockWidth; }
-  std::int64_t blockFloats() const { return keyFloats() + blockWidth * paddedSize; }
+  std::int64_t headWords() const { return kernels::wordsPerRow(format, size); }
+  std::int64_t keyWords() const { return headWords() * blockWidth; }
+  std::int64_t blockWords() const { return keyWords() + kernels::wordsPerRow(format, blockWidth) * paddedSize; }
   std::int64_t blocksFor(std::int64_t positions) const { return (positions + blockWidth - 1) / blockWidth; }
 };
 
@@ -55,16 +57,22 @@ struct Projection {
   static Projection of(const FloatRows& rows, std::int64_t column) { return {rows.data + column, rows.columns}; }
 };
 
-/// Positions whose keys and values are written.
-struct KeyRows {
-  std::int64_t sequence = 0;  // of the table
-  std::int64_t row = 0;       // of its first position, in the projections
-  std::int64_t count = 0;
+/// Positions of one sequence whose keys and values are new: rows `row` to `row + count` of the projections.
+struct NewKeys {
+  std::int64_t row = 0;
+  std::int64_t count = 0;     // 0: all keys are there already
   std::int64_t position = 0;  // of the first, in the sequence
 };
 
-void writeKeys(const Parallel& parallel, const Heads& heads, const std::vector<KeyRows>& rows, const Projection& keys,
-               const Projection& values, BlockTable& table);
+/// Where projections of keys and values lie.
+struct KeyValues {
+  Projection keys;
+  Projection values;
+};
+
+/// Writes the keys and values of every sequence to the table.
+void writeKeys(const Parallel& parallel, Scratch& scratch, const Heads& heads, const std::vector<NewKeys>& sequences,
+               const KeyValues& from, BlockTable& table);
 
 /// The queries of one sequence, and what they attend to.
 struct QueryRows {
@@ -74,6 +82,7 @@ struct QueryRows {
   std::int64_t sequence = 0;  // of the table
   std::int64_t keyCount = 0;
   const float* mask = nullptr;  // [keyCount], added; null: none
+  NewKeys newKeys;              // written to the table first
 };
 
 /// A bias of every head: `data[head * stride + k - q]` for key k and query q. Null: none.
@@ -87,9 +96,10 @@ struct AttentionSettings {
   bool isCausal = false;
 };
 
-/// result [rows, heads x size] = attention of the queries.
+/// result [rows, heads x size] = attention of the queries. `newKeys`: what is new of every sequence. Without a table
+/// all keys must be new, and are forgotten.
 void attend(const Parallel& parallel, Scratch& scratch, const Heads& heads, const std::vector<QueryRows>& rows,
-            const Projection& queries, const BlockTable& table, const AttentionSettings& settings,
+            const Projection& queries, const KeyValues& newKeys, BlockTable* table, const AttentionSettings& settings,
             const FloatRows& result);
 
 }  // namespace torch_t5

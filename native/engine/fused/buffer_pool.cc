@@ -57,8 +57,7 @@ at::Tensor BufferPool::take(at::IntArrayRef shape) {
   at::Tensor buffer = state_->take(bytes);
   if (!buffer.defined()) {
     const std::size_t size = (bytes + kGranule - 1) / kGranule * kGranule;
-    buffer = at::empty({static_cast<std::int64_t>(size)}, at::kByte);
-    preferHugePages(buffer.data_ptr(), size);
+    buffer = emptyInHugePages({static_cast<std::int64_t>(size)}, at::kByte);
   }
   void* data = buffer.data_ptr();
   const auto giveBack = [buffer = std::move(buffer), pool = std::weak_ptr<State>(state_)](void*) mutable {

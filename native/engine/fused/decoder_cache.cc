@@ -17,8 +17,7 @@ CrossCache::CrossCache(const Heads& heads, std::int64_t layers, RaggedBatch batc
     firstBlock_.push_back(blocks_);
     blocks_ += heads_.blocksFor(sequence.length);
   }
-  memory_ = at::empty({layers_, heads_.count, blocks_, heads_.blockFloats()}, at::kFloat);
-  preferHugePages(memory_.data_ptr(), memory_.nbytes());
+  memory_ = emptyInHugePages({layers_, heads_.count, blocks_, heads_.blockWords()}, at::kFloat);
 }
 
 BlockTable CrossCache::table(std::int64_t layer) const {
@@ -31,7 +30,7 @@ BlockTable CrossCache::table(std::int64_t layer) const {
     for (std::int64_t head = 0; head < heads_.count; ++head) {
       const std::int64_t first = (layer * heads_.count + head) * blocks_ + firstBlock_[index];
       for (std::int64_t block = 0; block < count; ++block)
-        table.of(sequence, head)[block] = memory + (first + block) * heads_.blockFloats();
+        table.of(sequence, head)[block] = memory + (first + block) * heads_.blockWords();
     }
   }
   return table;
@@ -69,7 +68,7 @@ std::shared_ptr<const DecoderCache> FusedCache::select(const at::Tensor& rows) c
 
 std::shared_ptr<Page> FusedCache::newPage() const {
   auto page = std::make_shared<Page>();
-  page->memory = at::empty({layers_, heads_.count, heads_.blockFloats()}, at::kFloat);
+  page->memory = at::empty({layers_, heads_.count, heads_.blockWords()}, at::kFloat);
   return page;
 }
 
@@ -95,9 +94,9 @@ std::shared_ptr<FusedCache> FusedCache::extend(std::int64_t count, const Paralle
   }
   parallel.run(static_cast<std::int64_t>(copies.size()) * layers_, [&](std::int64_t task, std::int64_t) {
     const Copy& copy = copies[static_cast<std::size_t>(task / layers_)];
-    const std::int64_t floats = heads_.count * heads_.blockFloats();
-    const float* from = copy.from->memory.const_data_ptr<float>() + task % layers_ * floats;
-    std::copy(from, from + floats, static_cast<float*>(copy.to->memory.data_ptr()) + task % layers_ * floats);
+    const std::int64_t words = heads_.count * heads_.blockWords();
+    const float* from = copy.from->memory.const_data_ptr<float>() + task % layers_ * words;
+    std::copy(from, from + words, static_cast<float*>(copy.to->memory.data_ptr()) + task % layers_ * words);
   });
   return extended;
 }
@@ -109,7 +108,7 @@ BlockTable FusedCache::table(std::int64_t layer) const {
     for (std::size_t block = 0; block < pages.size(); ++block) {
       auto* memory = static_cast<float*>(pages[block]->memory.data_ptr());
       for (std::int64_t head = 0; head < heads_.count; ++head)
-        table.of(row, head)[block] = memory + (layer * heads_.count + head) * heads_.blockFloats();
+        table.of(row, head)[block] = memory + (layer * heads_.count + head) * heads_.blockWords();
     }
   }
   return table;

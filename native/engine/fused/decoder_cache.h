@@ -35,7 +35,7 @@ class CrossCache {
 /// Self keys and values of all layers for `blockWidth` positions of one sequence. Sequences that began alike share
 /// pages: a position is written by whoever comes first, and who comes later continues in a copy.
 struct Page {
-  at::Tensor memory;         // [layers, heads, blockFloats]
+  at::Tensor memory;         // [layers, heads, blockWords]
   std::int64_t written = 0;  // positions
 };
 

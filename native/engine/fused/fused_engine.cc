@@ -57,11 +57,12 @@ class FusedEngine final : public Engine {
                         const WantedLogits& wanted) override {
     const Call call(scratch_);
     const RaggedBatch batch(attentionMask);
-    const FloatRows states = encodeRows(inputIds, batch);
+    EncoderStates states = encodeRows(inputIds, batch);
     const FloatRows hidden = embed(numbersOf(decoderInputIds));
-    transformer_.decode(hidden, decoderInputIds.size(1), {convert(parallel_, scratch_, model_.format, states), batch});
+    transformer_.decode(hidden, decoderInputIds.size(1),
+                        {convert(parallel_, scratch_, model_.format, states.rows), batch});
     ForwardOutput output;
-    output.encoderLastHiddenState = pad(states, batch, attentionMask.sizes());
+    output.encoderLastHiddenState = std::move(states.padded);
     output.decoderLastHiddenState = finalStates(hidden, decoderInputIds.sizes());
     output.logits = logits(output.decoderLastHiddenState, wanted);
     return output;
@@ -69,8 +70,7 @@ class FusedEngine final : public Engine {
 
   at::Tensor encode(const at::Tensor& inputIds, const at::Tensor& attentionMask) override {
     const Call call(scratch_);
-    const RaggedBatch batch(attentionMask);
-    return pad(encodeRows(inputIds, batch), batch, attentionMask.sizes());
+    return encodeRows(inputIds, RaggedBatch(attentionMask)).padded;
   }
 
   DecoderOutput prefill(const at::Tensor& decoderInputIds, const DecoderSource& source,
@@ -117,21 +117,18 @@ class FusedEngine final : public Engine {
                   "Expected ids from 0 to " + std::to_string(vocabSize() - 1) + " but received " + std::to_string(id));
     }
     const FloatRows hidden = takeHidden(static_cast<std::int64_t>(ids.size()));
-    const at::Tensor& table = model_.embedding;
-    for (std::int64_t row = 0; row < hidden.rows; ++row) {
-      const std::int64_t first = ids[static_cast<std::size_t>(row)] * hidden.columns;
-      float* to = hidden.data + row * hidden.columns;
-      if (table.scalar_type() == at::kFloat) {
-        std::copy_n(table.const_data_ptr<float>() + first, hidden.columns, to);
-      } else {
-        std::copy_n(table.const_data_ptr<at::BFloat16>() + first, hidden.columns, to);
-      }
-    }
+    model_.embedding.read(parallel_, ids, hidden);
     return hidden;
   }
 
-  /// The encoder's last hidden states of the batch's rows.
-  FloatRows encodeRows(const at::Tensor& inputIds, const RaggedBatch& batch) {
+  /// The encoder's last hidden states: of the rows that are computed, and as a padded batch [B, S, D] whose padding is
+  /// 0.
+  struct EncoderStates {
+    FloatRows rows;
+    at::Tensor padded;
+  };
+
+  EncoderStates encodeRows(const at::Tensor& inputIds, const RaggedBatch& batch) {
     const std::vector<std::int64_t> padded = numbersOf(inputIds);
     const std::int64_t size = inputIds.size(1);
     std::vector<std::int64_t> ids;
@@ -143,23 +140,24 @@ class FusedEngine final : public Engine {
     }
     const FloatRows hidden = embed(ids);
     transformer_.encode(hidden, batch);
-    const FloatRows states = takeHidden(hidden.rows);
-    normalizeTo(parallel_, hidden, model_.encoder.norm.const_data_ptr<float>(), model_.epsilon(), states);
+    const std::vector<std::int64_t> shape{inputIds.size(0), size, hidden.columns};
+    const bool isWhole = hidden.rows == shape[0] * shape[1];
+    EncoderStates states;
+    states.padded = isWhole ? at::empty(shape, at::kFloat) : at::zeros(shape, at::kFloat);
+    states.rows = isWhole ? rowsOf(states.padded) : takeHidden(hidden.rows);
+    normalizeTo(parallel_, hidden, model_.encoder.norm.const_data_ptr<float>(), model_.epsilon(), states.rows);
+    if (!isWhole) scatter(states.rows, batch, states.padded);
     return states;
   }
 
-  /// Rows as a padded batch [B, S, D]; padding is 0.
-  at::Tensor pad(const FloatRows& rows, const RaggedBatch& batch, at::IntArrayRef shape) const {
-    const bool isWhole = rows.rows == shape[0] * shape[1];
-    const std::vector<std::int64_t> size{shape[0], shape[1], rows.columns};
-    at::Tensor padded = isWhole ? at::empty(size, at::kFloat) : at::zeros(size, at::kFloat);
-    float* to = static_cast<float*>(padded.data_ptr());
+  /// Writes each sequence's rows to its positions of a padded batch.
+  static void scatter(const FloatRows& rows, const RaggedBatch& batch, at::Tensor& padded) {
+    auto* to = static_cast<float*>(padded.data_ptr());
     for (std::size_t i = 0; i < batch.sequences().size(); ++i) {
       const Sequence& sequence = batch.sequences()[i];
-      const std::int64_t first = static_cast<std::int64_t>(i) * shape[1] + sequence.first;
+      const std::int64_t first = static_cast<std::int64_t>(i) * padded.size(1) + sequence.first;
       std::copy_n(rows.data + sequence.row * rows.columns, sequence.length * rows.columns, to + first * rows.columns);
     }
-    return padded;
   }
 
   /// The cross keys and values of some rows of what was encoded.
@@ -216,9 +214,9 @@ class FusedEngine final : public Engine {
     const std::int64_t columns = wanted.tokens.defined() ? wanted.tokens.numel() : vocabSize();
     at::Tensor result = buffers_.take({chosen.size(0), chosen.size(1), columns});
     if (wanted.tokens.defined()) {
-      multiply(parallel_, rows, model_.head.select(numbersOf(wanted.tokens)), rowsOf(result));
+      multiply(parallel_, rows, model_.head->select(numbersOf(wanted.tokens)), rowsOf(result));
     } else {
-      multiply(parallel_, rows, model_.head, rowsOf(result));
+      multiply(parallel_, rows, *model_.head, rowsOf(result));
     }
     return result;
   }

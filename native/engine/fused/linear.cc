@@ -89,8 +89,18 @@ void normalizeTo(const Parallel& parallel, const FloatRows& rows, const float* w
   });
 }
 
-void multiply(const Parallel& parallel, const Operand& operand, const PackedMatrix& matrix, const FloatRows& result,
-              Finish finish, Activation activation) {
+namespace {
+
+/// Where a product goes: floats, or bfloat16 numbers.
+struct Destination {
+  float* floats = nullptr;
+  std::uint16_t* narrow = nullptr;
+  std::int64_t columns = 0;
+  std::int64_t stride = 0;  // in numbers
+};
+
+void multiplyInto(const Parallel& parallel, const Operand& operand, const PackedMatrix& matrix,
+                  const Destination& result, Finish finish, Activation activation) {
   const std::int64_t width = parallel.kernels.panelWidth / (finish == Finish::kGate ? 2 : 1);
   const std::int64_t panels = (result.columns + width - 1) / width;
   const std::int64_t chunk = rowsPerChunk(operand, parallel);
@@ -104,7 +114,7 @@ void multiply(const Parallel& parallel, const Operand& operand, const PackedMatr
     product.rowStride = operand.wordsPerRow();
     product.rowScales = operand.scales == nullptr ? nullptr : operand.scales + first;
     product.rowCount = std::min(chunk, operand.rows - first);
-    product.resultStride = result.columns;
+    product.resultStride = result.stride;
     product.finish = finish;
     product.activation = activation;
     const std::int64_t begin = task % groups * group;
@@ -112,11 +122,33 @@ void multiply(const Parallel& parallel, const Operand& operand, const PackedMatr
     for (std::int64_t panel = begin; panel < end; ++panel) {
       matrix.choosePanel(panel, product);
       product.nextPanel = panel + 1 < end ? product.panel + matrix.words() * parallel.kernels.panelWidth : nullptr;
-      product.result = result.data + first * result.columns + panel * width;
+      const std::int64_t offset = first * result.stride + panel * width;
+      if (result.floats != nullptr) product.result = result.floats + offset;
+      if (result.narrow != nullptr) product.narrowResult = result.narrow + offset;
       product.columns = std::min(width, result.columns - panel * width);
       parallel.kernels.multiply(operand.format, product);
     }
   });
+}
+
+}  // namespace
+
+void multiply(const Parallel& parallel, const Operand& operand, const PackedMatrix& matrix, const FloatRows& result,
+              Finish finish, Activation activation) {
+  multiplyInto(parallel, operand, matrix, {result.data, nullptr, result.columns, result.columns}, finish, activation);
+}
+
+Operand multiplyToOperand(const Parallel& parallel, Scratch& scratch, const Operand& operand,
+                          const PackedMatrix& matrix, std::int64_t columns, Finish finish, Activation activation) {
+  if (operand.format == Format::kBfloat16 && columns % 2 == 0) {
+    auto* words = scratch.take<std::uint32_t>(operand.rows * columns / 2);
+    multiplyInto(parallel, operand, matrix, {nullptr, reinterpret_cast<std::uint16_t*>(words), columns, columns},
+                 finish, activation);
+    return {operand.format, words, nullptr, operand.rows, columns};
+  }
+  const FloatRows result{scratch.take<float>(operand.rows * columns), operand.rows, columns};
+  multiply(parallel, operand, matrix, result, finish, activation);
+  return convert(parallel, scratch, operand.format, result);
 }
 
 }  // namespace torch_t5

@@ -43,4 +43,9 @@ void normalizeTo(const Parallel& parallel, const FloatRows& rows, const float* w
 void multiply(const Parallel& parallel, const Operand& operand, const PackedMatrix& matrix, const FloatRows& result,
               kernels::Finish finish = kernels::Finish::kStore, Activation activation = Activation::kRelu);
 
+/// The finished product [rows, columns] as the operand of another, in scratch memory.
+Operand multiplyToOperand(const Parallel& parallel, Scratch& scratch, const Operand& operand,
+                          const PackedMatrix& matrix, std::int64_t columns, kernels::Finish finish,
+                          Activation activation);
+
 }  // namespace torch_t5

@@ -1,6 +1,5 @@
 #include "engine/fused/packed_matrix.h"
 
-#include <ATen/ops/empty.h>
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
@@ -18,12 +17,6 @@ constexpr float kMostInt8 = 127.0F;
 constexpr std::int32_t kZeroPoint = 128;  // of the rows that the matrix is multiplied with
 
 std::uint16_t toBfloat16(float number) { return c10::BFloat16(number).x; }
-
-at::Tensor emptyInHugePages(at::IntArrayRef shape, at::ScalarType type) {
-  at::Tensor tensor = at::empty(shape, type);
-  preferHugePages(tensor.data_ptr(), tensor.nbytes());
-  return tensor;
-}
 
 }  // namespace
 
@@ -119,6 +112,28 @@ void PackedMatrix::choosePanel(std::int64_t panel, kernels::Product& product) co
   if (format_ != Format::kInt8) return;
   product.panelScales = scales_.const_data_ptr<float>() + panel * width;
   product.panelOffsets = offsets_.const_data_ptr<std::int32_t>() + panel * width;
+}
+
+void PackedMatrix::readColumn(std::int64_t column, float* numbers) const {
+  const std::int64_t width = kernels_->panelWidth;
+  const std::uint32_t* from = panelWords(column / width) + column % width;
+  switch (format_) {
+    case Format::kFloat32:
+      for (std::int64_t i = 0; i < inner_; ++i) std::memcpy(numbers + i, from + i * width, sizeof *from);
+      return;
+    case Format::kBfloat16:
+      for (std::int64_t i = 0; i < inner_; ++i) {
+        const auto half = static_cast<std::uint16_t>(from[i / 2 * width] >> (16 * (i % 2)));
+        numbers[i] = c10::BFloat16(half, c10::BFloat16::from_bits());
+      }
+      return;
+    case Format::kInt8: {
+      const float scale = scales_.const_data_ptr<float>()[column];
+      for (std::int64_t i = 0; i < inner_; ++i)
+        numbers[i] = static_cast<float>(static_cast<std::int8_t>(from[i / 4 * width] >> (8 * (i % 4)))) * scale;
+      return;
+    }
+  }
 }
 
 PackedMatrix PackedMatrix::select(const std::vector<std::int64_t>& columns) const {

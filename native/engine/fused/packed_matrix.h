@@ -35,6 +35,9 @@ class PackedMatrix {
   /// Sets what of a product is the panel's: its words and scales.
   void choosePanel(std::int64_t panel, kernels::Product& product) const;
 
+  /// The numbers of one column, as floats: one of the rows that were packed.
+  void readColumn(std::int64_t column, float* numbers) const;
+
   /// A matrix of some of the columns, whose products are bitwise those of this one.
   PackedMatrix select(const std::vector<std::int64_t>& columns) const;
 

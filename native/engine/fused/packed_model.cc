@@ -63,15 +63,16 @@ PackedModel packModel(Weights weights, const Architecture& architecture, Format 
   const Buckets buckets{architecture.numBuckets, architecture.maxDistance, /*isBidirectional=*/false};
   Buckets encoderBuckets = buckets;
   encoderBuckets.isBidirectional = true;
-  PackedModel model{architecture,
-                    format,
-                    Heads(architecture.numHeads, architecture.dKv, parallel.kernels),
-                    weights.embedding.to(format == Format::kFloat32 ? at::kFloat : at::kBFloat16,
-                                         /*non_blocking=*/false, /*copy=*/true),
-                    packStack(weights.encoder, encoderBuckets, format, parallel),
-                    packStack(weights.decoder, buckets, format, parallel),
-                    pack({weights.head}, format, parallel)};
-  return model;
+  const bool isTied = weights.head.is_same(weights.embedding);
+  auto head = std::make_shared<const PackedMatrix>(pack({weights.head}, format, parallel));
+  return {architecture,
+          format,
+          Heads(architecture.numHeads, architecture.dKv,
+                format == Format::kFloat32 ? Format::kFloat32 : Format::kBfloat16, parallel.kernels),
+          isTied ? Embedding(head) : Embedding(weights.embedding, format),
+          packStack(weights.encoder, encoderBuckets, format, parallel),
+          packStack(weights.decoder, buckets, format, parallel),
+          head};
 }
 
 }  // namespace torch_t5

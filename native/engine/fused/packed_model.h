@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engine/fused/attention.h"
+#include "engine/fused/embedding.h"
 #include "engine/fused/packed_matrix.h"
 #include "engine/fused/parallel.h"
 #include "engine/fused/position_bias.h"
@@ -60,10 +61,10 @@ struct PackedModel {
   Architecture architecture;
   kernels::Format format;
   Heads heads;
-  at::Tensor embedding;  // [vocabSize, dModel], float32, or bfloat16 where the format is narrower
+  Embedding embedding;
   PackedStack encoder;
   PackedStack decoder;
-  PackedMatrix head;
+  std::shared_ptr<const PackedMatrix> head;
 
   float epsilon() const { return static_cast<float>(architecture.layerNormEpsilon); }
 };

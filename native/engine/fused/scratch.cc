@@ -1,7 +1,5 @@
 #include "engine/fused/scratch.h"
 
-#include <ATen/ops/empty.h>
-
 #include <algorithm>
 
 #include "engine/huge_pages.h"
@@ -17,8 +15,7 @@ std::byte* Scratch::takeBytes(std::size_t bytes) {
   }
   if (block_ == blocks_.size()) {
     const std::size_t size = std::max({bytes, kLeastBlock, next_});
-    blocks_.push_back(at::empty({static_cast<std::int64_t>(size)}, at::kByte));
-    preferHugePages(blocks_.back().data_ptr(), size);
+    blocks_.push_back(emptyInHugePages({static_cast<std::int64_t>(size)}, at::kByte));
   }
   auto* taken = static_cast<std::byte*>(blocks_[block_].data_ptr()) + used_;
   used_ += bytes;

@@ -38,15 +38,21 @@ class Transformer {
   void decode(const FloatRows& hidden, std::int64_t length, const FusedCache& cache);
 
  private:
-  void attendToSelf(const PackedLayer& layer, const FloatRows& hidden, const std::vector<KeyRows>& keys,
-                    const std::vector<QueryRows>& queries, BlockTable& table, const AttentionSettings& settings);
-  void attendToSource(const PackedCross& cross, const FloatRows& hidden, const std::vector<QueryRows>& queries,
-                      const BlockTable& table);
-  void feedForward(const PackedLayer& layer, const FloatRows& hidden);
-  void writeCrossLayer(const PackedCross& cross, const Operand& rows, const RaggedBatch& batch, BlockTable& table);
+  /// Some of the sequences, one after the other, and their rows.
+  struct Group {
+    FloatRows hidden;
+    std::vector<QueryRows> queries;  // `row` counted from the group's first
+  };
 
+  std::vector<Group> groupsOf(const FloatRows& hidden, const std::vector<QueryRows>& queries) const;
+
+  void attendToSelf(const PackedLayer& layer, const Group& group, BlockTable* table, const AttentionSettings& settings);
+  void attendToSource(const PackedCross& cross, const Group& group, const std::vector<QueryRows>& queries,
+                      const FloatRows& keyValue, BlockTable* table);
+  void feedForward(const PackedLayer& layer, const FloatRows& hidden);
+
+  FloatRows projectSource(const PackedCross& cross, const Operand& rows);
   FloatRows takeFloats(std::int64_t rows, std::int64_t columns);
-  BlockTable takeTable(const std::vector<KeyRows>& sequences);
 
   PackedModel& model_;
   const Parallel& parallel_;

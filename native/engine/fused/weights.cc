@@ -16,20 +16,28 @@ class WeightReader {
     for (const auto& parameter : module.named_parameters()) weights_.emplace(parameter.name, parameter.value);
   }
 
-  Weights read() const {
+  Weights read() {
     Weights weights;
     const std::vector<std::int64_t> table{architecture_.vocabSize, architecture_.dModel};
     weights.embedding = tensor("model.shared.weight", table);
     weights.head = has("model.lm_head.weight") ? tensor("model.lm_head.weight", table) : weights.embedding;
     weights.encoder = readStack("model.encoder.", architecture_.numLayers, /*isDecoder=*/false);
     weights.decoder = readStack("model.decoder.", architecture_.numDecoderLayers, /*isDecoder=*/true);
+    // Both stacks hold the embedding as well.
+    std::erase_if(weights_,
+                  [&](const auto& left) { return left.second.const_data_ptr() == weights.embedding.const_data_ptr(); });
+    if (!weights_.empty()) {
+      throw Error(ErrorCode::kModelCorrupt,
+                  "Expected no weight in model.pt that config.json leaves out but received " + weights_.begin()->first);
+    }
     return weights;
   }
 
  private:
   bool has(const std::string& name) const { return weights_.contains(name); }
 
-  at::Tensor tensor(const std::string& name, at::IntArrayRef shape) const {
+  /// Takes the weight: what is left in the end is left over.
+  at::Tensor tensor(const std::string& name, at::IntArrayRef shape) {
     const auto found = weights_.find(name);
     if (found == weights_.end())
       throw Error(ErrorCode::kModelCorrupt, "Expected the weight " + name + " in model.pt but received none");
@@ -37,23 +45,26 @@ class WeightReader {
       throw Error(ErrorCode::kModelCorrupt, "Expected the shape " + c10::str(shape) + " for the weight " + name +
                                                 " but received " + c10::str(found->second.sizes()));
     }
-    return found->second.to(at::kFloat).contiguous();
+    const at::Tensor weight = found->second.to(at::kFloat).contiguous();
+    weights_.erase(found);
+    return weight;
   }
 
-  StackWeights readStack(const std::string& prefix, std::int64_t layers, bool isDecoder) const {
+  StackWeights readStack(const std::string& prefix, std::int64_t layers, bool isDecoder) {
     StackWeights stack;
     for (std::int64_t layer = 0; layer < layers; ++layer) {
       const std::string block = prefix + "block." + std::to_string(layer) + ".layer.";
       LayerWeights& weights = stack.layers.emplace_back();
-      weights.self = readAttention(block + "0.", "SelfAttention.");
-      if (isDecoder) weights.cross = readAttention(block + "1.", "EncDecAttention.");
+      const bool hasBias = layer == 0 || architecture_.hasBiasPerLayer;
+      weights.self = readAttention(block + "0.", "SelfAttention.", hasBias);
+      if (isDecoder) weights.cross = readAttention(block + "1.", "EncDecAttention.", /*hasBias=*/false);
       weights.feedForward = readFeedForward(block + (isDecoder ? "2." : "1."));
     }
     stack.norm = tensor(prefix + "final_layer_norm.weight", {architecture_.dModel});
     return stack;
   }
 
-  AttentionWeights readAttention(const std::string& layer, const std::string& module) const {
+  AttentionWeights readAttention(const std::string& layer, const std::string& module, bool hasBias) {
     const std::string prefix = layer + module;
     AttentionWeights weights;
     weights.norm = tensor(layer + "layer_norm.weight", {architecture_.dModel});
@@ -61,12 +72,14 @@ class WeightReader {
     weights.key = tensor(prefix + "k.weight", {inner_, architecture_.dModel});
     weights.value = tensor(prefix + "v.weight", {inner_, architecture_.dModel});
     weights.output = tensor(prefix + "o.weight", {architecture_.dModel, inner_});
-    const std::string bias = prefix + "relative_attention_bias.weight";
-    if (has(bias)) weights.bias = tensor(bias, {architecture_.numBuckets, architecture_.numHeads});
+    if (hasBias) {
+      weights.bias =
+          tensor(prefix + "relative_attention_bias.weight", {architecture_.numBuckets, architecture_.numHeads});
+    }
     return weights;
   }
 
-  FeedForwardWeights readFeedForward(const std::string& layer) const {
+  FeedForwardWeights readFeedForward(const std::string& layer) {
     const std::string prefix = layer + "DenseReluDense.";
     FeedForwardWeights weights;
     weights.norm = tensor(layer + "layer_norm.weight", {architecture_.dModel});

@@ -46,8 +46,8 @@ struct Weights {
 };
 
 /// The weights of the archive at `path`. They share its memory, which lives as long as any of them. Throws
-/// ERR_MODEL_NOT_FOUND, ERR_MODEL_UNTRUSTED, and ERR_MODEL_CORRUPT where a weight is missing or hasn't the shape that
-/// the architecture says.
+/// ERR_MODEL_NOT_FOUND, ERR_MODEL_UNTRUSTED, and ERR_MODEL_CORRUPT where a weight is missing, left over, or hasn't the
+/// shape that the architecture says.
 Weights readWeights(const std::string& path, const Architecture& architecture);
 
 }  // namespace torch_t5

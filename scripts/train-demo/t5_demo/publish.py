@@ -14,6 +14,7 @@ from transformers import T5Tokenizer
 from t5_demo.card import model_card
 from t5_demo.checkpoint import Record
 from t5_demo.evaluation import Score
+from t5_demo.precisions import measure_precisions, with_precisions
 from t5_demo.tasks import TASKS, held_out_examples
 
 TEST_INPUTS = 200
@@ -33,6 +34,19 @@ def publish(
     _write(tests / "held-out.jsonl", "".join(f"{line}\n" for line in _held_out_lines(tokenizer, record.seed)))
     measured = {name: {"inputs": score.count, "wrong": len(score.misses)} for name, score in scores.items()}
     _write(tests / "measured.json", json.dumps(measured, indent=2) + "\n")
+
+
+def publish_precisions(repository: Path, count: int, seed: int) -> None:
+    """Measures the exported model in every precision, and writes that into its card and the tests' fixtures."""
+    model = repository / "models" / "demo"
+    wrong = measure_precisions(repository, model, count, seed)
+    card = model / "README.md"
+    _write(card, with_precisions(card.read_text(encoding="utf-8"), wrong, count))
+    fixture = repository / "test" / "demo-model" / "measured.json"
+    measured = json.loads(fixture.read_text(encoding="utf-8"))
+    for name, by_precision in wrong.items():
+        measured[name]["precisions"] = by_precision
+    _write(fixture, json.dumps(measured, indent=2) + "\n")
 
 
 def _held_out_lines(tokenizer: T5Tokenizer, seed: int) -> list[str]:

@@ -21,7 +21,7 @@ from transformers import T5ForConditionalGeneration, T5Tokenizer
 from t5_demo.checkpoint import Record, digest, load, save
 from t5_demo.evaluation import Score, evaluate
 from t5_demo.model import build_model, count_parameters, describe
-from t5_demo.publish import publish
+from t5_demo.publish import publish, publish_precisions
 from t5_demo.tasks import TASKS, held_out_examples
 from t5_demo.tokenizer import train_tokenizer
 from t5_demo.training import EXAMPLES_PER_STEP, train
@@ -41,6 +41,9 @@ REQUIRED_ACCURACY = 0.97
 def main() -> None:
     """Runs every step in order."""
     arguments = _parse()
+    if arguments.precisions:
+        publish_precisions(REPOSITORY, MEASURED_INPUTS, SEED)
+        return
     torch.set_num_threads(THREADS)
     torch.use_deterministic_algorithms(True)
     transformers.utils.logging.disable_progress_bar()
@@ -51,6 +54,7 @@ def main() -> None:
         model, tokenizer, record = load(directory)
         scores = _measure(model, tokenizer)
         publish(REPOSITORY, directory, tokenizer, record, scores)
+        publish_precisions(REPOSITORY, MEASURED_INPUTS, SEED)
 
 
 def _parse() -> argparse.Namespace:
@@ -58,6 +62,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=STEPS, help=f"optimizer steps (default {STEPS})")
     parser.add_argument("--checkpoint", type=Path, help="where the Hugging Face checkpoint is kept (default: nowhere)")
     parser.add_argument("--reuse", action="store_true", help="measure and export the kept checkpoint, if there is one")
+    parser.add_argument("--precisions", action="store_true", help="only measure the exported model's precisions again")
     return parser.parse_args()
 
 

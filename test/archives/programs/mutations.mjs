@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { demoModel, T5Error, T5ForConditionalGeneration } from "torch-t5";
 
 const [firstSeed, count] = process.argv.slice(2).map(Number);
+const [, , , , precision] = process.argv;
 const TAIL_BYTES = 120_000; // where the archive's code, pickles and directory lie; the rest are weights
 
 /** A small generator of its own (mulberry32), so that a seed repeats a case anywhere. */
@@ -27,7 +28,8 @@ const manifest = JSON.parse(readFileSync(join(directory, "manifest.json"), "utf8
 const outcomes = { refused: 0, taken: 0 };
 
 async function attempt() {
-  const t5 = await T5ForConditionalGeneration.fromPretrained(directory, { device: "cpu", intraOpThreads: 1 });
+  const options = { device: "cpu", intraOpThreads: 1, precision };
+  const t5 = await T5ForConditionalGeneration.fromPretrained(directory, options);
   await t5.forward({ inputIds: [[5, 6, 7, 1]], decoderInputIds: [[0, 9]] }).finally(() => t5.dispose());
 }
 

@@ -47,28 +47,33 @@ struct Product {
   std::int64_t rowCount = 0;
   std::int64_t words = 0;  // of a row
   float* result = nullptr;
-  std::int64_t resultStride = 0;  // in floats
-  std::int64_t columns = 0;       // of the result: the panel's, or half of them with kGate; the last panel has fewer
+  std::int64_t resultStride = 0;  // in numbers
+  /// Instead of `result`: finished numbers as bfloat16. Not with kAdd.
+  std::uint16_t* narrowResult = nullptr;
+  std::int64_t columns = 0;  // of the result: the panel's, or half of them with kGate; the last panel has fewer
   Finish finish = Finish::kStore;
   Activation activation = Activation::kRelu;
 };
 
-/// One head's queries over keys and values that lie in blocks of `panelWidth` positions.
+/// One head's queries over keys and values that lie in blocks of `panelWidth` positions: keys, word by word as in a
+/// panel whose columns are positions, then values, as in panels whose rows are positions.
 struct Attention {
-  const float* queries = nullptr;  // [queryCount][headSize]
-  std::int64_t queryStride = 0;    // in floats
+  Format format = Format::kFloat32;  // of keys and values; kBfloat16: of queries and probabilities as well
+  const float* queries = nullptr;    // [queryCount][headSize]
+  std::int64_t queryStride = 0;      // in floats
   std::int64_t queryCount = 0;
-  const float* const* blocks = nullptr;  // each keys [headSize][panelWidth], then values [panelWidth][paddedHeadSize]
+  const float* const* blocks = nullptr;  // words: keys [words of a head][panelWidth], values [words of a block][padded]
   std::int64_t keyCount = 0;
   std::int64_t headSize = 0;
   std::int64_t paddedHeadSize = 0;  // headSize, rounded up to whole panels
   /// The bias of key k and query q (both counted from 0) is bias[k - q - firstQuery]; null: none.
   const float* bias = nullptr;
-  std::int64_t firstQuery = 0;  // the position of query 0
-  bool isCausal = false;        // a query sees the keys up to its own position
-  const float* mask = nullptr;  // [keyCount], added: 0 or the lowest float; null: none
-  float* scores = nullptr;      // room for attentionScratch(keyCount) floats
-  float* result = nullptr;      // [queryCount][headSize]
+  std::int64_t firstQuery = 0;          // the position of query 0
+  bool isCausal = false;                // a query sees the keys up to its own position
+  const float* mask = nullptr;          // [keyCount], added: 0 or the lowest float; null: none
+  float* scores = nullptr;              // room for attentionScratch(keyCount) floats
+  std::uint32_t* queryWords = nullptr;  // bfloat16: room for mostRows x words of a head
+  float* result = nullptr;              // [queryCount][headSize]
   std::int64_t resultStride = 0;
 };
 

@@ -144,7 +144,8 @@ struct Sums {
 
 /// Integer sums as floats.
 template <class Simd, int Rows>
-TORCH_T5_INLINE void scaleSums(const Product& product, std::int64_t first, typename Simd::Float (&sums)[Rows][kVectorsPerPanel]) {
+TORCH_T5_INLINE void scaleSums(const Product& product, std::int64_t first,
+                               typename Simd::Float (&sums)[Rows][kVectorsPerPanel]) {
   typename Simd::Float columnScales[kVectorsPerPanel];
   for (int v = 0; v < kVectorsPerPanel; ++v) columnScales[v] = Simd::load(product.panelScales + v * Simd::kLanes);
   TORCH_T5_UNROLL
@@ -171,13 +172,31 @@ void finishRow(Finish finish, Activation activation, const float* sums, float* r
   for (std::int64_t i = 0; i < count; ++i) result[i] = finish == Finish::kAdd ? result[i] + finished[i] : finished[i];
 }
 
+/// The nearest bfloat16, ties to even. NaN stays NaN.
+std::uint16_t toBfloat16(float number) {
+  std::uint32_t bits = 0;
+  memcpy(&bits, &number, sizeof bits);
+  if (number != number) return static_cast<std::uint16_t>((bits >> 16) | 0x40U);
+  return static_cast<std::uint16_t>((bits + 0x7FFFU + ((bits >> 16) & 1U)) >> 16);
+}
+
+/// The same as `finishRow`, narrowed.
+template <class Simd>
+void finishRowNarrow(Finish finish, Activation activation, const float* sums, std::uint16_t* result,
+                     std::int64_t count) {
+  float finished[kPanelWidth<Simd>];
+  finishRow<Simd>(finish, activation, sums, finished, kPanelWidth<Simd>);
+  for (std::int64_t i = 0; i < count; ++i) result[i] = toBfloat16(finished[i]);
+}
+
 template <class Simd, int Rows>
 TORCH_T5_INLINE void finishRows(const Product& product, std::int64_t first,
-                const typename Simd::Float (&sums)[Rows][kVectorsPerPanel]) {
-  float* results = product.result + first * product.resultStride;
+                                const typename Simd::Float (&sums)[Rows][kVectorsPerPanel]) {
   const bool isWhole = product.columns == kPanelWidth<Simd>;
+  const bool isNarrow = product.narrowResult != nullptr;
+  float* results = isNarrow ? nullptr : product.result + first * product.resultStride;
   // The usual ends keep the sums in registers.
-  if (isWhole && product.finish == Finish::kStore) {
+  if (isWhole && !isNarrow && product.finish == Finish::kStore) {
     TORCH_T5_UNROLL
     for (int r = 0; r < Rows; ++r) {
       float* result = results + r * product.resultStride;
@@ -195,7 +214,17 @@ TORCH_T5_INLINE void finishRows(const Product& product, std::int64_t first,
     }
     return;
   }
-  if (isWhole && product.finish == Finish::kActivate && product.activation == Activation::kRelu) {
+  const bool isRelu = product.finish == Finish::kActivate && product.activation == Activation::kRelu;
+  if (isWhole && isRelu && isNarrow) {
+    TORCH_T5_UNROLL
+    for (int r = 0; r < Rows; ++r) {
+      std::uint16_t* result = product.narrowResult + (first + r) * product.resultStride;
+      for (int v = 0; v < kVectorsPerPanel; ++v)
+        Simd::storeBfloat16(result + v * Simd::kLanes, Simd::max(sums[r][v], Simd::zero()));
+    }
+    return;
+  }
+  if (isWhole && isRelu) {
     TORCH_T5_UNROLL
     for (int r = 0; r < Rows; ++r) {
       float* result = results + r * product.resultStride;
@@ -209,8 +238,15 @@ TORCH_T5_INLINE void finishRows(const Product& product, std::int64_t first,
   for (int r = 0; r < Rows; ++r) {
     for (int v = 0; v < kVectorsPerPanel; ++v) Simd::store(stored[r] + v * Simd::kLanes, sums[r][v]);
   }
-  for (int r = 0; r < Rows; ++r)
-    finishRow<Simd>(product.finish, product.activation, stored[r], results + r * product.resultStride, product.columns);
+  for (int r = 0; r < Rows; ++r) {
+    const std::int64_t offset = (first + r) * product.resultStride;
+    if (isNarrow) {
+      finishRowNarrow<Simd>(product.finish, product.activation, stored[r], product.narrowResult + offset,
+                            product.columns);
+    } else {
+      finishRow<Simd>(product.finish, product.activation, stored[r], product.result + offset, product.columns);
+    }
+  }
 }
 
 template <class Simd, class Dot, int Rows>
@@ -273,9 +309,19 @@ void multiply(Format format, const Product& product) {
 }
 
 template <class Simd>
+void convertToBfloat16(const float* row, std::int64_t columns, std::uint32_t* words) {
+  auto* to = reinterpret_cast<std::uint16_t*>(words);
+  std::int64_t i = 0;
+  for (; i + Simd::kLanes <= columns; i += Simd::kLanes) Simd::storeBfloat16(to + i, Simd::load(row + i));
+  for (; i < columns; ++i) to[i] = toBfloat16(row[i]);
+  if (columns % 2 != 0) to[columns] = 0;
+}
+
+template <class Simd, class Dot, int NumbersPerWord>
 struct Attending {
   using Float = typename Simd::Float;
   static constexpr std::int64_t kWidth = kPanelWidth<Simd>;
+  static constexpr bool kIsNarrow = NumbersPerWord > 1;
 
   const Attention& attention;
   std::int64_t first;        // of the group's queries
@@ -285,6 +331,11 @@ struct Attending {
 
   template <int Rows>
   void run() const {
+    if constexpr (kIsNarrow) {
+      for (int row = 0; row < Rows; ++row)
+        convertToBfloat16<Simd>(attention.queries + (first + row) * attention.queryStride, attention.headSize,
+                                attention.queryWords + row * headWords());
+    }
     for (std::int64_t block = 0; block < blocks; ++block) score<Rows>(block);
     for (int row = 0; row < Rows; ++row) normalize(row);
     for (std::int64_t column = 0; column < attention.paddedHeadSize; column += kWidth) combine<Rows>(column);
@@ -293,12 +344,18 @@ struct Attending {
  private:
   static const std::uint32_t* words(const float* floats) { return reinterpret_cast<const std::uint32_t*>(floats); }
 
+  std::int64_t headWords() const { return (attention.headSize + NumbersPerWord - 1) / NumbersPerWord; }
+
   template <int Rows>
   void score(std::int64_t block) const {
-    Sums<Simd, typename Simd::Float32Dot, Rows> sums;
+    Sums<Simd, Dot, Rows> sums;
     sums.clear();
-    sums.add(words(attention.queries + first * attention.queryStride), attention.queryStride,
-             words(attention.blocks[block]), kWidth, attention.headSize);
+    if constexpr (kIsNarrow) {
+      sums.add(attention.queryWords, headWords(), words(attention.blocks[block]), kWidth, headWords());
+    } else {
+      sums.add(words(attention.queries + first * attention.queryStride), attention.queryStride,
+               words(attention.blocks[block]), kWidth, headWords());
+    }
     for (int row = 0; row < Rows; ++row) {
       for (int v = 0; v < kVectorsPerPanel; ++v)
         Simd::store(attention.scores + row * scoreStride + block * kWidth + v * Simd::kLanes, sums.values[row][v]);
@@ -326,6 +383,8 @@ struct Attending {
     const Float inverse = Simd::broadcast(1.0F / Simd::reduceAdd(sum));
     for (std::int64_t key = 0; key < scoreStride; key += Simd::kLanes)
       Simd::store(scores + key, Simd::multiply(Simd::load(scores + key), inverse));
+    // In place: a number is read before the narrower one is written.
+    if constexpr (kIsNarrow) convertToBfloat16<Simd>(scores, scoreStride, reinterpret_cast<std::uint32_t*>(scores));
   }
 
   static void addTo(float* to, const float* from, std::int64_t count) {
@@ -337,13 +396,14 @@ struct Attending {
 
   template <int Rows>
   void combine(std::int64_t column) const {
-    Sums<Simd, typename Simd::Float32Dot, Rows> sums;
+    Sums<Simd, Dot, Rows> sums;
     sums.clear();
     for (std::int64_t block = 0; block < blocks; ++block) {
       const std::int64_t left = keyCount - block * kWidth;
-      sums.add(words(attention.scores + block * kWidth), scoreStride,
-               words(attention.blocks[block] + attention.headSize * kWidth + column), attention.paddedHeadSize,
-               left < kWidth ? left : kWidth);
+      const std::int64_t count = left < kWidth ? left : kWidth;
+      const float* values = attention.blocks[block] + headWords() * kWidth + column;
+      sums.add(words(attention.scores + block * (kWidth / NumbersPerWord)), scoreStride, words(values),
+               attention.paddedHeadSize, (count + NumbersPerWord - 1) / NumbersPerWord);
     }
     Product store;
     store.result = attention.result + column;
@@ -353,33 +413,23 @@ struct Attending {
   }
 };
 
-template <class Simd>
-void attend(const Attention& attention) {
+template <class Simd, class Dot, int NumbersPerWord>
+void attendAs(const Attention& attention) {
   inGroups<Simd>(attention.queryCount, [&](std::int64_t first, std::int64_t size, bool) {
     std::int64_t keyCount = attention.keyCount;
     const std::int64_t end = attention.firstQuery + first + size;
     if (attention.isCausal && end < keyCount) keyCount = end;
     const std::int64_t blocks = (keyCount + kPanelWidth<Simd> - 1) / kPanelWidth<Simd>;
-    const Attending<Simd> attending{attention, first, keyCount, blocks, blocks * kPanelWidth<Simd>};
+    const Attending<Simd, Dot, NumbersPerWord> attending{attention, first, keyCount, blocks,
+                                                         blocks * kPanelWidth<Simd>};
     withConstant<Simd::kMostRows>(size, [&]<int Rows>() { attending.template run<Rows>(); });
   });
 }
 
-/// The nearest bfloat16, ties to even. NaN stays NaN.
-std::uint16_t toBfloat16(float number) {
-  std::uint32_t bits = 0;
-  memcpy(&bits, &number, sizeof bits);
-  if (number != number) return static_cast<std::uint16_t>((bits >> 16) | 0x40U);
-  return static_cast<std::uint16_t>((bits + 0x7FFFU + ((bits >> 16) & 1U)) >> 16);
-}
-
 template <class Simd>
-void convertToBfloat16(const float* row, std::int64_t columns, std::uint32_t* words) {
-  auto* to = reinterpret_cast<std::uint16_t*>(words);
-  std::int64_t i = 0;
-  for (; i + Simd::kLanes <= columns; i += Simd::kLanes) Simd::storeBfloat16(to + i, Simd::load(row + i));
-  for (; i < columns; ++i) to[i] = toBfloat16(row[i]);
-  if (columns % 2 != 0) to[columns] = 0;
+void attend(const Attention& attention) {
+  if (attention.format == Format::kBfloat16) return attendAs<Simd, typename Simd::Bfloat16Dot, 2>(attention);
+  attendAs<Simd, typename Simd::Float32Dot, 1>(attention);
 }
 
 /// Bytes 128 + round(number / scale), from 1 to 255: unsigned, as the instructions want it.

@@ -1,0 +1,59 @@
+// How near a precision with fewer bits is to Hugging Face's float32, over whole distributions.
+import assert from "node:assert/strict";
+import { type Agreement, agreementOf, merge } from "#lib/cli/agreement.js";
+import { makeCase, SHAPES } from "../cases.js";
+import { floats } from "../comparing.js";
+import { best } from "./close.js";
+import { askForward } from "./forward.js";
+import type { Subject } from "./subject.js";
+
+const STEPS = 24;
+
+/** What is allowed of all positions together. */
+export interface Bounds {
+  /** The least share of positions with the same best token. */
+  readonly top1: number;
+  /** The largest mean KL divergence, in nats. */
+  readonly meanDivergence: number;
+  /** The largest one of any position. */
+  readonly largestDivergence: number;
+}
+
+export function describeApproximation(subject: Subject, bounds: Bounds): void {
+  it(`logits: ${JSON.stringify(bounds)}`, async () => {
+    const agreements: Agreement[] = [];
+    const { vocabSize } = subject.prepared();
+    for (const shape of SHAPES) {
+      const { labels: _, decoderInputIds, ...source } = makeCase(shape, vocabSize);
+      const expected = await askForward(subject, source, { decoderInputIds });
+      const { logits } = await subject.t5().forward({ ...source, decoderInputIds });
+      assert.deepEqual([...logits.shape], [...expected.logits.shape]);
+      agreements.push(agreementOf(floats(subject.reference().take(expected.logits.file)), logits.data, vocabSize));
+    }
+    const all = merge(agreements);
+    const measured = JSON.stringify(all);
+    assert.ok(all.top1 >= bounds.top1, measured);
+    assert.ok(all.meanDivergence <= bounds.meanDivergence, measured);
+    assert.ok(all.largestDivergence <= bounds.largestDivergence, measured);
+  });
+
+  it("greedy generation is the best token of each step of a session, bit by bit, and of forward but for rounding", async () => {
+    const shape = { batch: 3, sourceLength: 17, targetLength: 1, masking: "right" } as const;
+    const { vocabSize } = subject.prepared();
+    const { labels: _, decoderInputIds: __, ...source } = makeCase(shape, vocabSize);
+    const options = { maxNewTokens: STEPS, eosTokenId: [], returnLogits: true } as const;
+    const { sequences, logits } = await subject.t5().generate(source, options);
+    using session = (await subject.t5().encode(source)).startDecoding();
+    for (let step = 0; step < STEPS; step++) {
+      const rows = Array.from({ length: shape.batch }, (_, row) => sequences.row(row));
+      const stepped = await session.step(rows.map((row) => [row[step] ?? 0]));
+      assert.deepEqual(stepped.logits.data, logits[step]?.data, `step ${step}`);
+      for (const [row, ids] of rows.entries()) assert.equal(best(stepped.logits.row(row, 0)), ids[step + 1]);
+    }
+    const decoderInputIds = Array.from({ length: shape.batch }, (_, row) => [...sequences.row(row).subarray(0, STEPS)]);
+    const whole = await subject.t5().forward({ ...source, decoderInputIds });
+    const stepwise = Array.from({ length: shape.batch }, (_, row) => logits.map((step) => [...step.row(row)])).flat(2);
+    const agreement = agreementOf(whole.logits.data, Float32Array.from(stepwise), vocabSize);
+    assert.ok(agreement.meanDivergence <= bounds.meanDivergence, JSON.stringify(agreement));
+  });
+}

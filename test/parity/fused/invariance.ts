@@ -1,0 +1,194 @@
+// A row's logits are bitwise the same whatever else is in its batch, and whatever its padding.
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import type { Subject } from "./subject.js";
+
+const RUNS = 40;
+const LONGEST_SOURCE = 40;
+const LONGEST_TARGET = 9;
+const MOST_ROWS = 7;
+const STEPS = 8;
+
+/** Numbers that become ids of a vocabulary; how much padding is before and behind a row. */
+interface Row {
+  readonly source: readonly number[];
+  readonly target: readonly number[];
+  readonly before: number;
+  readonly behind: number;
+}
+
+const number = fc.nat(2 ** 20);
+const row: fc.Arbitrary<Row> = fc.record({
+  source: fc.array(number, { minLength: 1, maxLength: LONGEST_SOURCE }),
+  target: fc.array(number, { minLength: LONGEST_TARGET, maxLength: LONGEST_TARGET }),
+  before: fc.oneof(fc.constant(0), fc.nat(5)),
+  behind: fc.nat(5),
+});
+const batch = fc.record({
+  rows: fc.array(row, { minLength: 1, maxLength: MOST_ROWS }),
+  targetLength: fc.integer({ min: 1, max: LONGEST_TARGET }),
+  /** What lies under the mask. */
+  padding: number,
+});
+
+export function describeInvariance(subject: Subject): void {
+  const ids = (numbers: readonly number[]) => numbers.map((value) => value % subject.prepared().vocabSize);
+
+  /** The rows as one batch, each between its own padding. */
+  function pad(rows: readonly Row[], padding: number) {
+    const length = Math.max(...rows.map(({ source, before, behind }) => before + source.length + behind));
+    const fill = (rest: number, value: number) => Array.from({ length: rest }, () => value);
+    const around = ({ source, before }: Row, inside: readonly number[], outside: number) => [
+      ...fill(before, outside),
+      ...inside,
+      ...fill(length - before - source.length, outside),
+    ];
+    return {
+      inputIds: rows.map((one) => around(one, ids(one.source), ids([padding])[0] ?? 0)),
+      attentionMask: rows.map((one) => around(one, fill(one.source.length, 1), 0)),
+    };
+  }
+
+  const alone = ({ source }: Row) => ({ inputIds: [ids(source)] });
+
+  it("forward: logits, and the decoder's state", async () => {
+    await fc.assert(
+      fc.asyncProperty(batch, async ({ rows, targetLength, padding }) => {
+        const targets = rows.map(({ target }) => ids(target.slice(0, targetLength)));
+        const options = { hiddenStates: true } as const;
+        const together = await subject.t5().forward({ ...pad(rows, padding), decoderInputIds: targets }, options);
+        for (const [index, one] of rows.entries()) {
+          const decoderInputIds = [targets[index] ?? []];
+          const single = await subject.t5().forward({ ...alone(one), decoderInputIds }, options);
+          assertSame(together.logits.row(index), single.logits.data, `logits of row ${index}`);
+          const state = together.decoderLastHiddenState.row(index);
+          assertSame(state, single.decoderLastHiddenState.data, `the state of row ${index}`);
+        }
+      }),
+      { numRuns: RUNS },
+    );
+  });
+
+  it("forward: positions and tokens", async () => {
+    await fc.assert(
+      fc.asyncProperty(batch, async ({ rows, targetLength, padding }) => {
+        const targets = rows.map(({ target }) => ids(target.slice(0, targetLength)));
+        const options = { positions: "last", tokens: [1, 2, 5] } as const;
+        const together = await subject.t5().forward({ ...pad(rows, padding), decoderInputIds: targets }, options);
+        for (const [index, one] of rows.entries()) {
+          const decoderInputIds = [targets[index] ?? []];
+          const single = await subject.t5().forward({ ...alone(one), decoderInputIds }, options);
+          assertSame(together.logits.row(index), single.logits.data, `row ${index}`);
+        }
+      }),
+      { numRuns: RUNS },
+    );
+  });
+
+  it("embed", async () => {
+    await fc.assert(
+      fc.asyncProperty(batch, async ({ rows, padding }) => {
+        const together = await subject.t5().embed(pad(rows, padding));
+        for (const [index, one] of rows.entries()) {
+          assertSame(together.row(index), (await subject.t5().embed(alone(one))).data, `row ${index}`);
+        }
+      }),
+      { numRuns: RUNS },
+    );
+  });
+
+  it("generate: every step's logits, as long as a row goes on", async () => {
+    await fc.assert(
+      fc.asyncProperty(batch, async ({ rows, padding }) => {
+        const options = { maxNewTokens: STEPS, eosTokenId: [], returnLogits: true } as const;
+        const together = await subject.t5().generate(pad(rows, padding), options);
+        for (const [index, one] of rows.entries()) {
+          const single = await subject.t5().generate(alone(one), options);
+          assert.deepEqual(together.sequences.row(index), single.sequences.data);
+          for (const [step, logits] of single.logits.entries()) {
+            assertSame(together.logits[step]?.row(index), logits.data, `row ${index}, step ${step}`);
+          }
+        }
+      }),
+      { numRuns: RUNS / 2 },
+    );
+  });
+
+  it("a session that is reordered: each row as if it had been decoded alone", async () => {
+    const orders = fc.array(fc.array(fc.nat(20), { minLength: 1, maxLength: MOST_ROWS }), {
+      minLength: STEPS,
+      maxLength: STEPS,
+    });
+    await fc.assert(
+      fc.asyncProperty(batch, orders, async ({ rows, padding }, all) => {
+        using encoded = await subject.t5().encode(pad(rows, padding));
+        using session = encoded.startDecoding();
+        let read = rows.map((one) => ({ one, ids: [] as readonly number[] }));
+        let last: Float32Array[] = [];
+        for (const [step, order] of all.entries()) {
+          session.reorder(order.map((at) => at % read.length));
+          read = order.flatMap((at) => read[at % read.length] ?? []);
+          const next = read.map(({ one }, index) => ids([(one.target[step] ?? 0) + index])[0] ?? 0);
+          read = read.map(({ one, ids: before }, index) => ({ one, ids: [...before, next[index] ?? 0] }));
+          const { logits } = await session.step(next.map((id) => [id]));
+          last = read.map((_, index) => logits.row(index, 0));
+        }
+        for (const [index, { one, ids: decoded }] of read.entries()) {
+          using own = (await subject.t5().encode(alone(one))).startDecoding();
+          let logits = new Float32Array();
+          for (const id of decoded) logits = new Float32Array((await own.step([[id]])).logits.data);
+          assertSame(last[index], logits, `row ${index}`);
+        }
+      }),
+      { numRuns: RUNS / 2 },
+    );
+  });
+
+  it("score: each target alone, or all at once, of one source or of several", async () => {
+    const lengths = fc.array(fc.integer({ min: 1, max: LONGEST_TARGET }), {
+      minLength: MOST_ROWS,
+      maxLength: MOST_ROWS,
+    });
+    await fc.assert(
+      fc.asyncProperty(batch, lengths, async ({ rows, padding }, sizes) => {
+        const targets = rows.map(({ target }, index) => ids(target.slice(0, sizes[index])));
+        const [first] = rows;
+        assert.ok(first !== undefined);
+        const together = await subject.t5().score(pad(rows, padding), targets);
+        const shared = await subject.t5().score(alone(first), targets, { batchSize: MOST_ROWS });
+        for (const [index, one] of rows.entries()) {
+          const target = [targets[index] ?? []];
+          const [own] = await subject.t5().score(alone(one), target);
+          assertSame(together[index]?.logProbs, own?.logProbs, `row ${index}`);
+          const [ofFirst] = await subject.t5().score(alone(first), target);
+          assertSame(shared[index]?.logProbs, ofFirst?.logProbs, `target ${index} of one source`);
+        }
+      }),
+      { numRuns: RUNS },
+    );
+  });
+
+  it("more rows than a matrix product takes at once", async () => {
+    const length = 128;
+    const source = (seed: number) => Array.from({ length }, (_, index) => 7 * index + 13 * seed);
+    const rows = Array.from({ length: 12 }, (_, seed) => ({
+      source: source(seed).slice(0, length - 9 * seed),
+      target: source(seed + 50).slice(0, 32),
+      before: 0,
+      behind: 0,
+    }));
+    const decoderInputIds = rows.map(({ target }) => ids(target));
+    const together = await subject.t5().forward({ ...pad(rows, 0), decoderInputIds });
+    for (const [index, one] of rows.entries()) {
+      const single = await subject.t5().forward({ ...alone(one), decoderInputIds: [decoderInputIds[index] ?? []] });
+      assertSame(together.logits.row(index), single.logits.data, `row ${index}`);
+    }
+  });
+}
+
+function assertSame(received: Float32Array | undefined, expected: Float32Array | undefined, name: string): void {
+  assert.ok(received !== undefined && expected !== undefined, `no ${name}`);
+  assert.equal(received.length, expected.length, `the size of ${name}`);
+  const differing = expected.findIndex((value, index) => !Object.is(value, received[index]));
+  if (differing !== -1) assert.fail(`${name}: ${received[differing]} instead of ${expected[differing]}`);
+}
