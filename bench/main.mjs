@@ -1,33 +1,49 @@
 #!/usr/bin/env node
-// `npm run bench [-- suite ...] [--threads 2] [--trials 7] [--repetitions 15]`: prints a Markdown report.
-import { cpus } from "node:os";
-import { argv, stdout, versions } from "node:process";
-import { parseArgs } from "node:util";
-import { eventLoop } from "./suites/event-loop.mjs";
-import { forward } from "./suites/forward.mjs";
-import { generate } from "./suites/generate.mjs";
-import { load } from "./suites/load.mjs";
-import { memory } from "./suites/memory.mjs";
-import { overhead } from "./suites/overhead.mjs";
-import { tokenizer } from "./suites/tokenizer.mjs";
+// `npm run bench`: see docs/benchmarks.md, or `npm run bench -- --help`.
+import { mkdirSync, writeFileSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { argv, exit, stderr, stdout } from "node:process";
+import { root } from "../scripts/setup/paths.mjs";
+import { readArguments, USAGE } from "./arguments.mjs";
+import { renderReport } from "./report/markdown.mjs";
+import { openResults, readResults } from "./report/results.mjs";
+import { describeMachine } from "./running/machine.mjs";
+import { planTrials } from "./running/plan.mjs";
+import { runTrials } from "./running/run.mjs";
 
-const suites = { forward, generate, load, overhead, memory, "event-loop": eventLoop, tokenizer };
+const RESULTS = "results.jsonl";
+const REPORT = "report.md";
 
-const { values, positionals } = parseArgs({
-  args: argv.slice(2),
-  allowPositionals: true,
-  options: {
-    threads: { type: "string", default: "2" },
-    trials: { type: "string", default: "7" },
-    repetitions: { type: "string", default: "15" },
-  },
-});
-const names = positionals.length > 0 ? positionals : Object.keys(suites);
-const unknown = names.find((name) => !(name in suites));
-if (unknown) throw new Error(`Expected one of ${Object.keys(suites).join(", ")} for suite but received ${unknown}`);
+async function main() {
+  const { command, output, ...asked } = readArguments(argv.slice(2));
+  if (command === "help") return stdout.write(USAGE);
+  if (command === "report") return report(resolve(asked.file), resolve(output ?? dirname(asked.file)));
+  const started = new Date();
+  const directory = resolve(output ?? join(root, "bench", ".work", "results", stamp(started)));
+  const write = openResults(join(directory, RESULTS));
+  write({ type: "run", started: started.toISOString(), settings: asked, machine: describeMachine() });
+  await runTrials(planTrials(asked), asked, write);
+  return report(join(directory, RESULTS), directory);
+}
 
-const settings = Object.fromEntries(Object.entries(values).map(([name, value]) => [name, Number(value)]));
-const processor = cpus()[0]?.model ?? "unknown processor";
-stdout.write(`# torch-t5 benchmarks\n\n${processor}, ${cpus().length} cores, Node ${versions.node}, `);
-stdout.write(`${settings.threads} threads, ${settings.trials} trials; random-weight t5-small, float32.\n\n`);
-for (const name of names) stdout.write(`${await suites[name](settings)}\n\n`);
+/** Writes the report and its plots beside each other. */
+function report(file, directory) {
+  const { markdown, plots } = renderReport(readResults(file));
+  mkdirSync(directory, { recursive: true });
+  writeFileSync(join(directory, REPORT), markdown);
+  for (const [name, svg] of plots) writeFileSync(join(directory, name), svg);
+  stdout.write(`${markdown}\n`);
+  stderr.write(`Wrote ${join(directory, REPORT)} and ${plots.size} plots from ${file}\n`);
+}
+
+/** A name that sorts by time and is a valid file name everywhere. */
+function stamp(date) {
+  return date.toISOString().slice(0, 19).replaceAll(":", "-");
+}
+
+try {
+  await main();
+} catch (error) {
+  stderr.write(`bench: ${error.message}\n`);
+  exit(1);
+}

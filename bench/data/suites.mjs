@@ -1,0 +1,185 @@
+// What is measured: each suite is data. `kind` names what a trial program does with each of its cases; `repetitions` is a share of
+// those asked for, because a generation takes as long as dozens of forwards.
+import { tokenizerSuite } from "./tokenizers.mjs";
+
+const shape = ([batch, sourceLength, targetLength]) => ({
+  name: `(${batch},${sourceLength},${targetLength})`,
+  batch,
+  sourceLength,
+  targetLength,
+});
+
+const generation = (numBeams, batch) => ({
+  name: numBeams > 1 ? `${numBeams} beams, batch ${batch}` : `greedy, batch ${batch}`,
+  batch,
+  numBeams,
+  sourceLength: 32,
+  newTokens: 64,
+  work: { count: 64 * batch, of: "tokens" },
+});
+
+const SHAPES = [
+  [1, 16, 1],
+  [1, 32, 16],
+  [1, 128, 32],
+  [8, 32, 16],
+  [8, 128, 64],
+  [32, 128, 8],
+];
+
+/** The model suites; every peer that lists a suite's kind takes part. */
+const modelSuites = {
+  bandwidth: {
+    title: "one pass over as many bytes as a decoding step has weights: the machine's limit",
+    kind: "bandwidth",
+    ratios: false,
+    unit: "ms",
+    cases: [{ name: "float32" }, { name: "bfloat16" }, { name: "int8" }],
+    repetitions: 4,
+    warmups: 5,
+  },
+  forward: {
+    title: "one forward pass, full logits; (batch, encoder, decoder)",
+    kind: "forward",
+    unit: "ms",
+    cases: SHAPES.map(shape),
+    repetitions: 1,
+    warmups: 3,
+  },
+  step: {
+    title: "one decoding step: the mean of 32 that follow 32 cached positions, 32 source ids, full logits",
+    kind: "step",
+    unit: "ms",
+    cases: [1, 8, 32].map((batch) => ({
+      name: `batch ${batch}`,
+      batch,
+      sourceLength: 32,
+      cached: 32,
+      steps: 32,
+      work: { count: batch, of: "tokens" },
+    })),
+    repetitions: 1 / 3,
+    warmups: 1,
+  },
+  generate: {
+    title: "64 new tokens behind 32 source ids; no id ends a row",
+    kind: "generate",
+    unit: "ms",
+    cases: [generation(1, 1), generation(1, 8), generation(1, 32), generation(4, 1)],
+    repetitions: 1 / 5,
+    warmups: 1,
+  },
+  score: {
+    title: "log-probabilities of 32 candidates of 16 ids, one source of 64 ids",
+    kind: "score",
+    unit: "ms",
+    cases: [
+      {
+        name: "32 candidates",
+        candidates: 32,
+        sourceLength: 64,
+        targetLength: 16,
+        work: { count: 32, of: "candidates" },
+      },
+    ],
+    repetitions: 1,
+    warmups: 2,
+  },
+  rerank: {
+    title: "100 documents of 128 ids, one decoder step each, the probability of one vocabulary id against another",
+    kind: "rerank",
+    unit: "ms",
+    cases: [
+      {
+        name: "100 documents",
+        documents: 100,
+        sourceLength: 128,
+        batch: 32,
+        tokens: [1176, 6136],
+        work: { count: 100, of: "documents" },
+      },
+    ],
+    repetitions: 1 / 3,
+    warmups: 1,
+  },
+  ragged: {
+    title: "a batch of 32 whose lengths are 8 to 128, padded, against one whose rows all have 128",
+    kind: "ragged",
+    unit: "ms",
+    cases: [
+      { name: "lengths 8 to 128", batch: 32, shortest: 8, sourceLength: 128, targetLength: 8 },
+      { name: "all 128", batch: 32, shortest: 128, sourceLength: 128, targetLength: 8 },
+    ],
+    against: { measured: "lengths 8 to 128", baseline: "all 128" },
+    repetitions: 1 / 2,
+    warmups: 2,
+  },
+  "last-position": {
+    title: "logits of the last position only, against all of (8,128,64)",
+    kind: "last-position",
+    unit: "ms",
+    cases: [
+      { ...shape([8, 128, 64]), name: "last position", positions: "last" },
+      { ...shape([8, 128, 64]), name: "all positions" },
+    ],
+    against: { measured: "last position", baseline: "all positions" },
+    repetitions: 1 / 2,
+    warmups: 2,
+  },
+  load: {
+    title: "from the call that loads the model to one that can serve; a fresh process, its files in the page cache",
+    kind: "load",
+    unit: "ms",
+    cases: [{ name: "load" }],
+    repetitions: 1,
+    warmups: 0,
+  },
+  memory: {
+    title: "resident memory over that of the process before the model was loaded",
+    kind: "memory",
+    ratios: false,
+    unit: "MB",
+    cases: [{ name: "loaded" }, { ...generation(1, 1), name: "after one generation, batch 1", work: undefined }],
+    repetitions: 1,
+    warmups: 0,
+  },
+  "result-memory": {
+    title: "resident memory that a held result adds, as a multiple of its own bytes (logits of (8,16,64))",
+    kind: "result-memory",
+    ratios: false,
+    unit: "",
+    cases: [{ ...shape([8, 16, 64]), name: "multiple of its bytes", held: 8 }],
+    repetitions: 1,
+    warmups: 3,
+  },
+  "event-loop": {
+    title: "delay of the event loop beyond its timer's resolution while a call follows another",
+    kind: "event-loop",
+    ratios: false,
+    unit: "ms",
+    cases: [
+      { ...shape([8, 32, 16]), name: "forward (8,32,16)", call: "forward" },
+      { ...generation(1, 1), call: "generate", work: undefined },
+    ],
+    repetitions: 1,
+    warmups: 1,
+  },
+};
+
+/** What JavaScript adds: the same archive called from Python, and from Node. */
+const overhead = {
+  title: "the embedded model, (1,8,1), one thread: what the whole JavaScript path adds to the archive's own time",
+  kind: "overhead",
+  unit: "ms",
+  models: ["demo"],
+  threads: 1,
+  cases: [{ name: "forward (1,8,1)" }],
+  repetitions: 100,
+  warmups: 100,
+  peers: {
+    archive: { label: "the archive in Python", program: "python/archive.py" },
+    "torch-t5": { label: "torch-t5", program: "node/overhead.mjs" },
+  },
+};
+
+export const SUITES = { ...modelSuites, overhead, tokenizer: tokenizerSuite };

@@ -1,0 +1,71 @@
+// What peers need, installed from pinned files into bench/.peers: a virtual environment for each list in ../peers, and Node packages.
+// The torch of the project's own environment is lent to them through a .pth file: it takes 5 GB.
+import { createHash } from "node:crypto";
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { env, execPath, platform, versions } from "node:process";
+import { root, sitePackages, venvProgram } from "../../scripts/setup/paths.mjs";
+import { runProgram } from "../running/processes.mjs";
+
+const pins = join(root, "bench", "peers");
+const installed = join(root, "bench", ".peers");
+const STAMP = ".installed";
+const LENT = "torch-t5-project.pth";
+
+/** The Node packages of peers: what their trial programs resolve from. */
+export const nodePeers = join(installed, "node");
+
+/** The Python of the project: Hugging Face's, and the lender of torch. */
+export const projectPython = env.TORCH_T5_PYTHON ?? venvProgram("python");
+
+/** The program that runs trials of an environment: a Python, or this Node. */
+export function interpreter(environment, file) {
+  if (file.endsWith(".mjs")) return execPath;
+  if (environment === "project" || environment === undefined) return projectPython;
+  const python = platform === "win32" ? ["Scripts", "python.exe"] : ["bin", "python"];
+  return join(installed, environment, ...python);
+}
+
+/** Installs an environment unless it is there as its pinned file says. */
+export async function prepareEnvironment(environment) {
+  if (environment === "project") return;
+  const isNode = environment === "node";
+  const pinned = isNode ? join(pins, "node", "package-lock.json") : join(pins, `${environment}.txt`);
+  const directory = join(installed, environment);
+  const stamp = join(directory, STAMP);
+  const wanted = createHash("sha256")
+    .update(readFileSync(pinned))
+    .update(isNode ? versions.modules : projectPython)
+    .digest("hex");
+  if (existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) return;
+  rmSync(directory, { recursive: true, force: true });
+  mkdirSync(directory, { recursive: true });
+  await (isNode ? installNode(directory) : installPython(environment, directory, pinned));
+  writeFileSync(stamp, wanted);
+}
+
+async function installPython(environment, directory, pinned) {
+  const step = `install-${environment}`;
+  await runProgram(step, projectPython, ["-m", "venv", directory]);
+  const python = interpreter(environment, ".py");
+  // --no-deps: the list is complete, and pip would fetch torch again.
+  const options = ["--no-deps", "--no-input", "--disable-pip-version-check"];
+  await runProgram(step, python, ["-m", "pip", "install", ...options, "-r", pinned]);
+  writeFileSync(join(sitePackagesBelow(directory), LENT), `${sitePackages()}\n`);
+}
+
+function sitePackagesBelow(directory) {
+  if (platform === "win32") return join(directory, "Lib", "site-packages");
+  const lib = join(directory, "lib");
+  return join(lib, readdirSync(lib).find((name) => name.startsWith("python3")) ?? "python3", "site-packages");
+}
+
+/** Without the packages' own scripts: onnxruntime-node's would download the CUDA build from elsewhere. */
+async function installNode(directory) {
+  cpSync(join(pins, "node"), directory, { recursive: true });
+  const [program, first] = env.npm_execpath?.endsWith(".js")
+    ? [execPath, [env.npm_execpath]]
+    : [platform === "win32" ? "npm.cmd" : "npm", []];
+  const options = ["--ignore-scripts", "--no-audit", "--no-fund"];
+  await runProgram("install-node", program, [...first, "ci", ...options], { cwd: directory });
+}

@@ -1,0 +1,91 @@
+// The checkpoints with random weights, and what each peer's own tool makes of them: made once, kept in bench/.work.
+import { cpSync, existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { root } from "../../scripts/setup/paths.mjs";
+import { MODELS } from "../data/models.mjs";
+import { runProgram } from "../running/processes.mjs";
+import { interpreter } from "./environments.mjs";
+
+const work = join(root, "bench", ".work");
+/** Counts up when the checkpoint or an export changes, so that none of an earlier recipe is taken. */
+const RECIPE = 1;
+
+const CACHED = "text2text-generation-with-past";
+const PLAIN = "text2text-generation";
+
+const optimum = (kind, environment, task, options = []) => ({
+  environment,
+  from: "hugging-face",
+  command: (source, target) => [
+    ...["-m", "optimum.commands.optimum_cli", "export", kind, "--model", source, "--task", task],
+    ...options,
+    target,
+  ],
+});
+
+/** In the layout that transformers.js reads: the graphs in a folder, the configuration files beside it. */
+const onnx = (task) => ({
+  ...optimum("onnx", "onnx", task),
+  within: "onnx",
+  beside: ["config.json", "generation_config.json"],
+});
+const openvino = (task, format) => optimum("openvino", "openvino", task, ["--weight-format", format]);
+const ctranslate2 = (quantization) => ({
+  environment: "ctranslate2",
+  from: "hugging-face",
+  command: (source, target) => [
+    ...["-m", "ctranslate2.converters.transformers", "--model", source],
+    ...["--output_dir", target, "--quantization", quantization],
+  ],
+});
+
+/** Each export: the environment of its tool, what it is made from, and the arguments of that environment's Python. */
+const EXPORTS = {
+  "hugging-face": {
+    environment: "project",
+    command: (_, target, sizes) => [join(root, "bench", "preparing", "checkpoint.py"), target, JSON.stringify(sizes)],
+  },
+  "torch-t5": {
+    environment: "project",
+    from: "hugging-face",
+    command: (source, target) => [join(root, "scripts", "export"), source, target, "--no-tokenizer"],
+  },
+  onnx: onnx(CACHED),
+  "onnx-plain": onnx(PLAIN),
+  "openvino-float32": openvino(CACHED, "fp32"),
+  "openvino-float32-plain": openvino(PLAIN, "fp32"),
+  "openvino-int8": openvino(CACHED, "int8"),
+  "openvino-int8-plain": openvino(PLAIN, "int8"),
+  "ctranslate2-float32": ctranslate2("float32"),
+  "ctranslate2-int8": ctranslate2("int8"),
+};
+
+/** The directory of an export of a model, made now if it isn't there. */
+export async function prepareExport(model, name) {
+  const { environment, from, command, within, beside = [] } = EXPORTS[name];
+  const directory = join(work, "models", `${model}-${RECIPE}`, name);
+  if (existsSync(directory)) return directory;
+  const source = from && (await prepareExport(model, from));
+  mkdirSync(dirname(directory), { recursive: true });
+  const partial = `${directory}.partial`;
+  rmSync(partial, { recursive: true, force: true });
+  const target = within ? join(partial, within) : partial;
+  if (within) mkdirSync(partial);
+  await runProgram(`export-${model}-${name}`, interpreter(environment, ".py"), command(source, target, MODELS[model]));
+  for (const file of beside) cpSync(join(target, file), join(partial, file));
+  renameSync(partial, directory);
+  return directory;
+}
+
+/** The directories of the tokenizer suite's tokenizers by its models' names, and its file of texts. */
+export async function prepareTokenizers() {
+  const directory = join(work, "tokenizer");
+  const program = join(root, "bench", "preparing", "tokenizer_inputs.py");
+  await runProgram("tokenizer-inputs", interpreter("project", ".py"), [program, directory]);
+  const t5 = join(root, "..", "shared", "t5-tokenizer");
+  return {
+    tokenizer: existsSync(t5) ? t5 : join(root, "models", "demo"),
+    "tokenizer of 250,100 pieces": join(directory, "mt5"),
+    texts: join(directory, "texts.json"),
+  };
+}

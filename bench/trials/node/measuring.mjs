@@ -1,0 +1,172 @@
+// Runs one peer's trial: each case of the request is warmed up and timed; prints samples, checks and versions as JSON. A peer is
+// `{ versions(), load(), ... }` with a method for each kind it can do; such a method takes a case and gives the function that is timed.
+import { createHash } from "node:crypto";
+import { argv, memoryUsage, stdout } from "node:process";
+import { measureDelay } from "./event-loop.mjs";
+import { readFiles } from "./files.mjs";
+import { collectGarbage } from "./garbage.mjs";
+import { makeIds, shiftRight } from "./ids.mjs";
+
+const MEGABYTE = 1e6;
+const DIGEST_CHARACTERS = 16;
+
+/** Carries the request in the first argument out. `create(request)` gives the peer. */
+export async function main(create) {
+  const request = JSON.parse(argv[2]);
+  const peer = await create(request);
+  const measured =
+    request.kind in OF_LOADING ? await OF_LOADING[request.kind](peer, request) : await ofCalls(peer, request);
+  stdout.write(`${JSON.stringify({ cases: measured, versions: peer.versions() })}\n`);
+  await peer.dispose?.();
+}
+
+async function ofCalls(peer, request) {
+  await peer.load();
+  const measured = [];
+  for (const one of request.cases) {
+    const results = await OF_CALLS[request.kind](peer, one, request);
+    for (const result of [results ?? []].flat()) measured.push({ case: one.name, unit: one.unit, ...result });
+  }
+  return measured;
+}
+
+/** Milliseconds of each repetition, and the last result. `free` is given each result, outside the time. */
+async function timed(run, { warmups, repetitions }, free) {
+  const samples = [];
+  let last;
+  for (let i = -warmups; i < repetitions; i++) {
+    if (last !== undefined) free?.(last);
+    const started = performance.now();
+    last = await run();
+    if (i >= 0) samples.push(performance.now() - started);
+  }
+  return { samples, last };
+}
+
+/** Full forward passes, of whatever the case names beside its shape. */
+async function forward(peer, one, request) {
+  const { samples, last } = await timed(peer.forward(forwardInput(one), one), request, peer.free);
+  const numbers = peer.sample(last);
+  peer.free?.(last);
+  return { samples, check: { numbers } };
+}
+
+function forwardInput({ batch, sourceLength, targetLength, shortest = sourceLength }) {
+  const source = makeIds(batch, sourceLength);
+  // Lengths from the shortest to the longest in equal steps; padding is id 0.
+  const lengths = source.map(
+    (_, row) => sourceLength - Math.round(((sourceLength - shortest) * row) / Math.max(1, batch - 1)),
+  );
+  const mask = source.map((ids, row) => ids.map((_, column) => Number(column < lengths[row])));
+  const inputIds = source.map((ids, row) => ids.map((id, column) => id * mask[row][column]));
+  return { inputIds, attentionMask: mask, decoderInputIds: shiftRight(makeIds(batch, targetLength)) };
+}
+
+/** Steps behind a cache; each sample is the mean of many. */
+async function step(peer, { batch, sourceLength, cached, steps }, { warmups, repetitions }) {
+  const ids = shiftRight(makeIds(batch, cached + steps));
+  const samples = [];
+  let numbers;
+  for (let i = -warmups; i < repetitions; i++) {
+    const decoding = await peer.begin(
+      makeIds(batch, sourceLength),
+      ids.map((row) => row.slice(0, cached)),
+    );
+    const columns = Array.from({ length: steps }, (_, column) => ids.map((row) => [row[cached + column]]));
+    let logits;
+    const started = performance.now();
+    for (const column of columns) {
+      if (logits) peer.free?.(logits);
+      logits = await decoding.step(column);
+    }
+    if (i >= 0) samples.push((performance.now() - started) / steps);
+    numbers = peer.sample(logits);
+    peer.free?.(logits);
+    decoding.dispose?.();
+  }
+  return { samples, check: { numbers } };
+}
+
+/** Generations; nothing where the peer has none of that kind. */
+async function generate(peer, one, request) {
+  const run = peer.generate?.(makeIds(one.batch, one.sourceLength), one);
+  if (!run) return undefined;
+  const { samples, last } = await timed(run, request);
+  const rows = peer.tokens(last).map((row) => {
+    const hash = createHash("sha256").update(new Uint8Array(Int32Array.from(row, Number).buffer));
+    return hash.digest("hex").slice(0, DIGEST_CHARACTERS);
+  });
+  return { samples, check: { rows } };
+}
+
+async function score(peer, { sourceLength, candidates, targetLength }, request) {
+  const run = peer.score(makeIds(1, sourceLength), makeIds(candidates, targetLength));
+  const { samples, last } = await timed(run, request);
+  return { samples, check: { numbers: last } };
+}
+
+async function rerank(peer, { documents, sourceLength, batch, tokens }, request) {
+  const { samples, last } = await timed(peer.rerank(makeIds(documents, sourceLength), batch, tokens), request);
+  return { samples, check: { numbers: last } };
+}
+
+/** A case for each percentile of the event loop's delay while calls follow each other. */
+async function eventLoop(peer, one, request) {
+  const run =
+    one.call === "generate"
+      ? peer.generate?.(makeIds(one.batch, one.sourceLength), one)
+      : peer.forward(forwardInput(one), one);
+  if (!run) return [];
+  const delays = await measureDelay(() => timed(run, request, one.call === "forward" ? peer.free : undefined));
+  return Object.entries(delays).map(([name, delay]) => ({ case: `${one.name}: ${name}`, samples: [delay] }));
+}
+
+/** What held results add, as a multiple of their bytes; collected before each reading, so that garbage doesn't count. */
+async function resultMemory(peer, one, request) {
+  const run = peer.forward(forwardInput(one), one);
+  for (let i = 0; i < request.warmups; i++) peer.free(await run());
+  collectGarbage();
+  const before = memoryUsage.rss();
+  const held = [];
+  for (let i = 0; i < one.held; i++) held.push(await run());
+  collectGarbage();
+  const bytes = held.reduce((sum, logits) => sum + logits.data.byteLength, 0);
+  return { samples: [(memoryUsage.rss() - before) / bytes] };
+}
+
+async function load(peer, { cases: [one], directories }) {
+  for (const directory of Object.values(directories)) readFiles(directory);
+  const { samples } = await timed(() => peer.load(), { warmups: 0, repetitions: 1 });
+  return [{ case: one.name, unit: one.unit, samples }];
+}
+
+/** The resident memory that the model adds, loaded and after its first use. */
+async function memory(peer, { cases: measuredAt }) {
+  await peer.open?.();
+  collectGarbage();
+  const before = memoryUsage.rss();
+  await peer.load();
+  const measured = [];
+  for (const one of measuredAt) {
+    if (one.batch) {
+      const used = await generate(peer, one, { warmups: 0, repetitions: 1 });
+      if (!used) continue;
+    }
+    collectGarbage();
+    measured.push({ case: one.name, unit: one.unit, samples: [(memoryUsage.rss() - before) / MEGABYTE] });
+  }
+  return measured;
+}
+
+const OF_CALLS = {
+  forward,
+  ragged: forward,
+  "last-position": forward,
+  step,
+  generate,
+  score,
+  rerank,
+  "event-loop": eventLoop,
+  "result-memory": resultMemory,
+};
+const OF_LOADING = { load, memory };

@@ -1,0 +1,60 @@
+// One process of torch-t5.
+
+import { stdout } from "node:process";
+import { runtimeInfo, T5Error, T5ForConditionalGeneration } from "torch-t5";
+import { inBatches } from "./ids.mjs";
+import { main } from "./measuring.mjs";
+import { probability, sampleLogits } from "./numbers.mjs";
+
+function torchT5({ directories, precision, threads }) {
+  let t5;
+  return {
+    versions: () => ({ libtorch: runtimeInfo().libtorch.version }),
+    open: () => runtimeInfo(),
+    async load() {
+      const options = { device: "cpu", precision, intraOpThreads: threads };
+      t5 = await T5ForConditionalGeneration.fromPretrained(directories.model, options);
+    },
+    forward:
+      (input, { positions }) =>
+      async () =>
+        (await t5.forward(input, positions && { positions })).logits,
+    free: (logits) => logits.dispose(),
+    sample: ({ data, shape }) => sampleLogits(data, shape.at(-1)),
+    async begin(inputIds, prefix) {
+      const encoded = await t5.encode({ inputIds });
+      const session = encoded.startDecoding();
+      (await session.prefill(prefix)).logits.dispose();
+      return {
+        step: async (ids) => (await session.step(ids)).logits,
+        dispose() {
+          session.dispose();
+          encoded.dispose();
+        },
+      };
+    },
+    generate:
+      (inputIds, { newTokens, numBeams }) =>
+      () =>
+        t5.generate({ inputIds }, { maxNewTokens: newTokens, eosTokenId: [], numBeams }),
+    tokens: ({ sequences }) => Array.from({ length: sequences.shape[0] }, (_, row) => sequences.row(row).subarray(1)),
+    score: (inputIds, targets) => async () => (await t5.score({ inputIds }, targets)).map(({ score }) => score),
+    rerank: (documents, batch, tokens) => async () => {
+      const judged = [];
+      for (const inputIds of inBatches(documents, batch)) {
+        const { logits } = await t5.forward({ inputIds }, { tokens });
+        for (let row = 0; row < inputIds.length; row++) judged.push(probability(...logits.row(row, 0)));
+      }
+      return judged;
+    },
+    dispose: () => t5.dispose(),
+  };
+}
+
+try {
+  await main(torchT5);
+} catch (error) {
+  // A precision that this build or machine doesn't have is no failure.
+  if (!(error instanceof T5Error && /\bprecision\b/.test(error.message))) throw error;
+  stdout.write(`${JSON.stringify({ unavailable: error.message })}\n`);
+}
