@@ -35,11 +35,20 @@ function describeProgram(name: string, title: string, args: readonly string[] = 
 
 describeProgram("engine_test", "the scripted engine, without Node", [join(demoModel, "model.pt")]);
 describeProgram("shared_products_test", "products shared among threads");
-describeProgram("inference_thread_test", "the inference thread");
-for (const sanitizer of ["address", "thread"]) {
-  const name = `inference_thread_test_${sanitizer}`;
-  // Visual Studio has no such sanitizers.
-  if (process.platform !== "win32" || existsSync(join(folder, name + suffix))) {
-    describeProgram(name, `the inference thread under the ${sanitizer} sanitizer`);
+describeProgram("aten_engine_test", "the engine of plain operators", [join(demoModel, "model.pt")]);
+describeProgram("kernels_test", "the kernels' products");
+describeProgram("row_kernels_test", "the kernels on single rows");
+describeProgram("attention_kernels_test", "the kernels' attention");
+for (const [name, title] of [
+  ["inference_thread_test", "the inference thread"],
+  ["worker_pool_test", "the worker pool"],
+] as const) {
+  describeProgram(name, title);
+  for (const sanitizer of ["address", "thread"]) {
+    const sanitized = `${name}_${sanitizer}`;
+    // Visual Studio has no such sanitizers.
+    if (process.platform !== "win32" || existsSync(join(folder, sanitized + suffix))) {
+      describeProgram(sanitized, `${title} under the ${sanitizer} sanitizer`);
+    }
   }
 }

@@ -1,0 +1,386 @@
+// The engine of plain ATen operators against the scripted engine on the embedded model, and against the kernels on
+// models that are made here: `program name model.pt`.
+#include "engine/fused/aten_engine.h"
+
+#include <ATen/ATen.h>
+#include <ATen/CPUGeneratorImpl.h>
+#include <c10/core/InferenceMode.h>
+
+#include <array>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/cancellation.h"
+#include "engine/decoding.h"
+#include "engine/fused/aten_cache.h"
+#include "engine/fused/fused_engine.h"
+#include "engine/scripted/scripted_engine.h"
+#include "harness.h"
+
+namespace torch_t5 {
+namespace {
+
+using test::expect;
+
+// The sums are the same, their order isn't: the last bits of a few products follow each other.
+constexpr double kTolerance = 1e-4;
+
+/// models/demo/config.json.
+Architecture demoArchitecture() {
+  Architecture demo;
+  demo.dModel = 128;
+  demo.dKv = 32;
+  demo.dFf = 256;
+  demo.numLayers = 3;
+  demo.numDecoderLayers = 2;
+  demo.numHeads = 4;
+  demo.vocabSize = 399;
+  demo.numBuckets = 32;
+  demo.maxDistance = 128;
+  demo.layerNormEpsilon = 1e-6;
+  demo.scalesDecoderOutputs = true;
+  return demo;
+}
+
+struct Engines {
+  explicit Engines(const std::string& path, Precision precision = Precision::kFloat32)
+      : expected(loadScriptedEngine(path, c10::kCPU)),
+        aten(makeAtenEngine(readWeights(path, demoArchitecture()), demoArchitecture(), precision, c10::kCPU)) {}
+
+  std::unique_ptr<Engine> expected;
+  std::unique_ptr<Engine> aten;
+};
+
+at::Tensor ids(std::initializer_list<std::int64_t> values) { return at::tensor(values, at::kLong); }
+
+at::Tensor randomIds(std::int64_t rows, std::int64_t length) {
+  return at::randint(1, demoArchitecture().vocabSize, {rows, length}, at::kLong);
+}
+
+struct Inputs {
+  at::Tensor inputIds;
+  at::Tensor attentionMask;
+  at::Tensor decoderInputIds;
+};
+
+/// Row 1 ends early, row 2 begins late, row 3 has gaps, row 4 keeps nothing; then anew.
+Inputs randomInputs(std::int64_t batch, std::int64_t sourceLength, std::int64_t targetLength) {
+  at::Tensor mask = at::ones({batch, sourceLength}, at::kLong);
+  for (std::int64_t row = 0; row < batch; ++row) {
+    at::Tensor kept = mask[row];
+    if (row % 5 == 1) kept.slice(0, (sourceLength + 1) / 2).fill_(0);
+    if (row % 5 == 2) kept.slice(0, 0, sourceLength / 2).fill_(0);
+    if (row % 5 == 3) kept.slice(0, 1, sourceLength, 3).fill_(0);
+    if (row % 5 == 4) kept.fill_(0);
+  }
+  return {randomIds(batch, sourceLength), mask, randomIds(batch, targetLength)};
+}
+
+ForwardOutput forward(Engine& engine, const Inputs& inputs, const WantedLogits& wanted = {}) {
+  return engine.forward(inputs.inputIds, inputs.attentionMask, inputs.decoderInputIds, wanted);
+}
+
+std::shared_ptr<const Encoded> encode(Engine& engine, const Inputs& inputs) {
+  return std::make_shared<const Encoded>(
+      Encoded{inputs.inputIds, inputs.attentionMask, engine.encode(inputs.inputIds, inputs.attentionMask)});
+}
+
+void expectClose(const at::Tensor& received, const at::Tensor& expected, const std::string& what) {
+  expect(received.sizes() == expected.sizes() && received.scalar_type() == at::kFloat, "the shape and type of " + what);
+  const double difference = (received - expected).abs().max().item<double>();
+  expect(difference <= kTolerance, what + ", but they differ by " + std::to_string(difference));
+}
+
+void expectClose(const ForwardOutput& received, const ForwardOutput& expected, const std::string& where) {
+  expectClose(received.encoderLastHiddenState, expected.encoderLastHiddenState, "the encoder's states " + where);
+  expectClose(received.decoderLastHiddenState, expected.decoderLastHiddenState, "the decoder's states " + where);
+  expectClose(received.logits, expected.logits, "the logits " + where);
+}
+
+void computesWholePasses(std::span<char*> arguments) {
+  const c10::InferenceMode inferenceMode;
+  const Engines engines(arguments[0]);
+  for (const auto& [batch, source, target] : {std::array{1, 1, 1}, {1, 9, 4}, {6, 17, 5}, {5, 150, 20}, {2, 3, 200}}) {
+    const Inputs inputs = randomInputs(batch, source, target);
+    expectClose(forward(*engines.aten, inputs), forward(*engines.expected, inputs),
+                "of " + std::to_string(batch) + " x " + std::to_string(source) + ", " + std::to_string(target));
+  }
+}
+
+void computesWantedLogits(std::span<char*> arguments) {
+  const c10::InferenceMode inferenceMode;
+  const Engines engines(arguments[0]);
+  const Inputs inputs = randomInputs(3, 11, 6);
+  const WantedLogits some{.positions = ids({5, 0, 5}), .tokens = ids({398, 7, 0, 7})};
+  expectClose(forward(*engines.aten, inputs, some), forward(*engines.expected, inputs, some), "that are wanted");
+  const ForwardOutput none = forward(*engines.aten, inputs, {.any = false});
+  expect(!none.logits.defined() && none.decoderLastHiddenState.defined(), "no logits, but states");
+}
+
+/// The same decoding by both engines.
+class Decoding {
+ public:
+  Decoding(Engine& engine, const Inputs& inputs, std::int64_t rowsPerSource)
+      : engine_(engine), state_{repeatRows(encode(engine, inputs), rowsPerSource), nullptr, 0} {}
+
+  DecoderOutput read(const at::Tensor& decoderInputIds, const WantedLogits& wanted = {}) {
+    return decode(engine_, state_, decoderInputIds, wanted);
+  }
+
+  void select(const at::Tensor& rows) { state_ = selectRows(state_, rows); }
+
+ private:
+  Engine& engine_;
+  DecoderState state_;
+};
+
+void expectClose(const DecoderOutput& received, const DecoderOutput& expected, const std::string& where) {
+  expectClose(received.logits, expected.logits, "the logits " + where);
+  expectClose(received.decoderLastHiddenState, expected.decoderLastHiddenState, "the states " + where);
+}
+
+/// `count` steps on random ids.
+void expectSameSteps(Decoding& received, Decoding& expected, std::int64_t rows, int count, const std::string& where) {
+  for (int step = 0; step < count; ++step) {
+    const at::Tensor next = randomIds(rows, 1);
+    expectClose(received.read(next), expected.read(next), where + ", step " + std::to_string(step));
+  }
+}
+
+/// So many steps that the memory grows more than once.
+void computesSteps(std::span<char*> arguments) {
+  const c10::InferenceMode inferenceMode;
+  const Engines engines(arguments[0]);
+  for (const std::int64_t prefix : {1, 2, 40}) {
+    const Inputs inputs = randomInputs(5, 13, prefix);
+    Decoding received(*engines.aten, inputs, 1);
+    Decoding expected(*engines.expected, inputs, 1);
+    const std::string where = "behind a prefix of " + std::to_string(prefix);
+    expectClose(received.read(inputs.decoderInputIds), expected.read(inputs.decoderInputIds), where);
+    expectSameSteps(received, expected, 5, 100, where);
+  }
+}
+
+void decodesSharedRows(std::span<char*> arguments) {
+  const c10::InferenceMode inferenceMode;
+  const Engines engines(arguments[0]);
+  const Inputs inputs = randomInputs(3, 10, 1);
+  for (const std::int64_t prefix : {1, 3, 9}) {
+    Decoding received(*engines.aten, inputs, 4);
+    Decoding expected(*engines.expected, inputs, 4);
+    const std::string where = "of rows that share sources, prefix " + std::to_string(prefix);
+    const at::Tensor first = randomIds(12, prefix);
+    expectClose(received.read(first), expected.read(first), where);
+    // Beams that stay with their source; rows that don't; fewer; one that is all of them.
+    for (const at::Tensor& rows : {ids({3, 3, 0, 1, 5, 4, 4, 4, 8, 9, 10, 11}), ids({11, 0, 0, 4, 4, 4, 1}),
+                                   ids({6, 6, 0, 1}), ids({2, 2, 2})}) {
+      received.select(rows);
+      expected.select(rows);
+      expectSameSteps(received, expected, rows.size(0), 3, where);
+    }
+  }
+}
+
+void decodesSelectedSources(std::span<char*> arguments) {
+  const c10::InferenceMode inferenceMode;
+  const Engines engines(arguments[0]);
+  const Inputs inputs = randomInputs(5, 12, 1);
+  for (const at::Tensor& rows :
+       {ids({1, 2}), ids({4, 0, 0, 3}), ids({3, 1, 1}), ids({2, 2, 2, 2, 0, 0}), ids({0, 1, 2, 3, 4})}) {
+    Decoding received(*engines.aten, inputs, 1);
+    Decoding expected(*engines.expected, inputs, 1);
+    received.select(rows);
+    expected.select(rows);
+    const at::Tensor first = randomIds(rows.size(0), 2);
+    expectClose(received.read(first), expected.read(first), "of selected sources");
+    expectSameSteps(received, expected, rows.size(0), 2, "of selected sources");
+  }
+}
+
+/// Each of many decodings goes on from the same cache as if it were alone.
+void forksFreely(std::span<char*> arguments) {
+  const c10::InferenceMode inferenceMode;
+  const Engines engines(arguments[0]);
+  const Inputs inputs = randomInputs(2, 8, 3);
+  Decoding trunk(*engines.aten, inputs, 1);
+  Decoding expectedTrunk(*engines.expected, inputs, 1);
+  const at::Tensor next = randomIds(2, 1);
+  for (Decoding* decoding : {&trunk, &expectedTrunk}) {
+    decoding->read(inputs.decoderInputIds);
+    decoding->read(next);  // from here on there is room
+  }
+  Decoding fork = trunk;
+  Decoding other = trunk;
+  Decoding expectedFork = expectedTrunk;
+  Decoding expectedOther = expectedTrunk;
+  for (int round = 0; round < 3; ++round) {
+    expectSameSteps(trunk, expectedTrunk, 2, 2, "of the first");
+    expectSameSteps(fork, expectedFork, 2, 1, "of its fork");
+    expectSameSteps(other, expectedOther, 2, 1, "of another fork");
+  }
+}
+
+/// Steps that follow each other share memory; who goes on from where another already has gets a copy.
+void writesInPlace(std::span<char*> arguments) {
+  const c10::InferenceMode inferenceMode;
+  const Engines engines(arguments[0]);
+  const Inputs inputs = randomInputs(2, 8, 3);
+  const at::Tensor next = randomIds(2, 1);
+  const DecoderSource source{encode(*engines.aten, inputs), {}};
+  const auto step = [&](const DecoderOutput& past) { return engines.aten->step(next, past.cache, {}); };
+  const auto memoryOf = [](const DecoderOutput& output) {
+    return dynamic_cast<const AtenCache&>(*output.cache).self();
+  };
+  const DecoderOutput first = step(engines.aten->prefill(inputs.decoderInputIds, source, {}));
+  const DecoderOutput second = step(first);
+  expect(memoryOf(second) == memoryOf(first) && memoryOf(step(second)) == memoryOf(first), "memory that steps share");
+  expect(memoryOf(step(first)) != memoryOf(first), "memory of its own for a second step from the same cache");
+}
+
+bool isAborted(const std::function<void()>& call) {
+  Cancellation cancellation;
+  cancellation.request();
+  const CancellationScope scope(cancellation);
+  try {
+    call();
+  } catch (const Error& error) {
+    return error.code() == ErrorCode::kAborted;
+  }
+  return false;
+}
+
+void abortsAndRecovers(std::span<char*> arguments) {
+  const c10::InferenceMode inferenceMode;
+  const Engines engines(arguments[0]);
+  const Inputs inputs = randomInputs(2, 8, 3);
+  const ForwardOutput before = forward(*engines.aten, inputs);
+  expect(isAborted([&] { forward(*engines.aten, inputs); }), "ERR_ABORTED from a pass");
+  expect(at::equal(before.logits, forward(*engines.aten, inputs).logits), "the same bits after an abort");
+
+  Decoding decoding(*engines.aten, inputs, 1);
+  decoding.read(inputs.decoderInputIds);
+  const at::Tensor next = randomIds(2, 1);
+  Decoding undisturbed = decoding;
+  expect(isAborted([&] { decoding.read(next); }), "ERR_ABORTED from a step");
+  expect(at::equal(decoding.read(next).logits, undisturbed.read(next).logits), "the step, after it was aborted once");
+}
+
+/// bfloat16 has 8 bits: the best token is mostly the same, and the distributions are close.
+void computesInBfloat16(std::span<char*> arguments) {
+  const c10::InferenceMode inferenceMode;
+  const Engines engines(arguments[0], Precision::kBfloat16);
+  const Inputs inputs = randomInputs(8, 30, 40);
+  const ForwardOutput received = forward(*engines.aten, inputs);
+  const ForwardOutput expected = forward(*engines.expected, inputs);
+  const auto compare = [](const at::Tensor& logits, const at::Tensor& exact, const std::string& what) {
+    expect(logits.scalar_type() == at::kFloat, "logits in float32");
+    const double agreement = logits.argmax(-1).eq(exact.argmax(-1)).to(at::kFloat).mean().item<double>();
+    const double divergence =
+        at::kl_div(at::log_softmax(logits, -1), at::log_softmax(exact, -1), at::Reduction::Sum, /*log_target=*/true)
+            .item<double>() /
+        static_cast<double>(exact.numel() / exact.size(-1));
+    expect(agreement >= 0.98, "the best token of " + what + " to be the same, not in " + std::to_string(agreement));
+    expect(divergence <= 0.001,
+           "close distributions of " + what + ", not a divergence of " + std::to_string(divergence));
+  };
+  compare(received.logits, expected.logits, "a pass");
+  expect(received.encoderLastHiddenState.scalar_type() == at::kFloat, "states in float32");
+
+  Decoding decoding(*engines.aten, inputs, 1);
+  std::vector<at::Tensor> logits{decoding.read(inputs.decoderInputIds.slice(1, 0, 3)).logits};
+  for (std::int64_t position = 3; position < 40; ++position)
+    logits.push_back(decoding.read(inputs.decoderInputIds.slice(1, position, position + 1)).logits);
+  compare(at::cat(logits, 1), expected.logits, "a decoding");
+}
+
+AttentionWeights randomAttention(const Architecture& shape, bool hasBias) {
+  const std::int64_t inner = shape.numHeads * shape.dKv;
+  const auto matrix = [](std::int64_t rows, std::int64_t columns) { return at::randn({rows, columns}) * 0.1; };
+  AttentionWeights weights;
+  weights.norm = at::rand({shape.dModel}) + 0.5;
+  weights.query = matrix(inner, shape.dModel);
+  weights.key = matrix(inner, shape.dModel);
+  weights.value = matrix(inner, shape.dModel);
+  weights.output = matrix(shape.dModel, inner);
+  if (hasBias) weights.bias = at::randn({shape.numBuckets, shape.numHeads});
+  return weights;
+}
+
+StackWeights randomStack(const Architecture& shape, std::int64_t layers) {
+  StackWeights stack;
+  for (std::int64_t layer = 0; layer < layers; ++layer) {
+    LayerWeights& weights = stack.layers.emplace_back();
+    weights.self = randomAttention(shape, layer == 0 || shape.hasBiasPerLayer);
+    weights.cross = randomAttention(shape, /*hasBias=*/false);
+    weights.feedForward.norm = at::rand({shape.dModel}) + 0.5;
+    weights.feedForward.gate = at::randn({shape.dFf, shape.dModel}) * 0.1;
+    if (shape.isGated) weights.feedForward.up = at::randn({shape.dFf, shape.dModel}) * 0.1;
+    weights.feedForward.output = at::randn({shape.dModel, shape.dFf}) * 0.1;
+  }
+  stack.norm = at::rand({shape.dModel}) + 0.5;
+  return stack;
+}
+
+Weights randomWeights(const Architecture& shape, bool isTied) {
+  Weights weights;
+  weights.embedding = at::randn({shape.vocabSize, shape.dModel});
+  weights.head = isTied ? weights.embedding : at::randn({shape.vocabSize, shape.dModel}) * 0.1;
+  weights.encoder = randomStack(shape, shape.numLayers);
+  weights.decoder = randomStack(shape, shape.numDecoderLayers);
+  return weights;
+}
+
+/// Two engines that share nothing but weights, and the one of them is compared with Hugging Face elsewhere.
+void computesWhatKernelsCompute(std::span<char*>) {
+  const c10::InferenceMode inferenceMode;
+  at::manual_seed(7);
+  Architecture shape = demoArchitecture();
+  shape.dModel = 40;
+  shape.dKv = 9;
+  shape.dFf = 70;
+  shape.numHeads = 3;
+  for (const bool isVariant : {false, true}) {
+    for (const Activation activation :
+         {Activation::kRelu, Activation::kGeluNew, Activation::kGelu, Activation::kSilu}) {
+      shape.activation = activation;
+      shape.isGated = isVariant;
+      shape.hasBiasPerLayer = isVariant;
+      shape.scalesDecoderOutputs = !isVariant;
+      const Weights weights = randomWeights(shape, /*isTied=*/!isVariant);
+      const auto aten = makeAtenEngine(weights, shape, Precision::kFloat32, c10::kCPU);
+      const auto fused = makeFusedEngine(weights, shape, Precision::kFloat32, 2);
+      const Inputs inputs = randomInputs(6, 19, 18);
+      const ForwardOutput whole = forward(*aten, inputs);
+      const ForwardOutput ragged = forward(*fused, inputs);
+      // What stands at padding is nobody's business, and the kernels compute none of it.
+      const at::Tensor kept = inputs.attentionMask.unsqueeze(-1);
+      expectClose(whole.encoderLastHiddenState * kept, ragged.encoderLastHiddenState * kept, "the encoder's states");
+      expectClose(whole.decoderLastHiddenState, ragged.decoderLastHiddenState, "the decoder's states");
+      expectClose(whole.logits, ragged.logits, "the logits");
+      Decoding received(*aten, inputs, 2);
+      Decoding expected(*fused, inputs, 2);
+      expectSameSteps(received, expected, 12, 3, "of the kernels");
+    }
+  }
+}
+
+constexpr std::array<test::Test, 10> kTests{{
+    {"computes whole passes over padded batches as the scripted engine", computesWholePasses},
+    {"computes the wanted logits and no others", computesWantedLogits},
+    {"decodes step by step as the scripted engine", computesSteps},
+    {"decodes rows that share sources, and goes on from any of them", decodesSharedRows},
+    {"decodes selected rows of an encoder's output", decodesSelectedSources},
+    {"goes on from one cache many times, each time as if it were the first", forksFreely},
+    {"writes into the memory of the step before, where no other has", writesInPlace},
+    {"is aborted between layers, and computes the same bits afterwards", abortsAndRecovers},
+    {"computes in bfloat16 almost the same", computesInBfloat16},
+    {"computes what the kernels compute, with every activation, gated or not, and biases of every layer",
+     computesWhatKernelsCompute},
+}};
+
+}  // namespace
+}  // namespace torch_t5
+
+int main(int argc, char** argv) { return torch_t5::test::runNamed(torch_t5::kTests, argc, argv); }

@@ -1,0 +1,120 @@
+// What the kernels of every instruction set that this processor has make of single rows, against plain ATen.
+#include <ATen/ATen.h>
+#include <c10/core/InferenceMode.h>
+
+#include <array>
+#include <limits>
+#include <string>
+
+#include "engine/fused/kernels/kernels.h"
+#include "kernels_harness.h"
+
+namespace torch_t5 {
+namespace {
+
+using namespace test;
+
+/// Halves of bfloat16's and int8's steps, infinities, numbers that round to one.
+at::Tensor specialNumbers() {
+  return at::tensor({0.0F, -0.0F, 1.0F, 1.00390625F, 1.01171875F, -1.00390625F, 3.3e38F, 3.4e38F, -3.4e38F, 1e-37F,
+                     std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity()});
+}
+
+void convertsToBfloat16(std::span<char*>) {
+  const c10::InferenceMode inferenceMode;
+  for (const Kernels* table : usableKernels()) {
+    for (std::int64_t columns = 1; columns <= 200; ++columns) {
+      at::Tensor rows = at::randn({5, columns});
+      const at::Tensor special = specialNumbers();
+      rows[1].copy_(special.repeat({columns / special.size(0) + 1}).slice(0, 0, columns));
+      rows[3].fill_(std::numeric_limits<float>::quiet_NaN());
+      const Operand operand(*table, Format::kBfloat16, rows);
+      const at::Tensor received = at::from_blob(const_cast<std::uint32_t*>(operand.words.data()),
+                                                {5, 2 * operand.wordsPerRow()}, at::kBFloat16);
+      const at::Tensor expected = rows.to(at::kBFloat16);
+      const at::Tensor numbers = received.slice(1, 0, columns);
+      const std::string where = "of " + std::to_string(columns) + " columns by " + table->name;
+      expect(numbers.eq(expected).logical_or(numbers.isnan() & expected.isnan()).all().item<bool>(),
+             "the nearest bfloat16 " + where);
+      expect(received.slice(1, columns).eq(0).all().item<bool>(), "zeros behind a row " + where);
+    }
+  }
+}
+
+void convertsToInt8(std::span<char*>) {
+  const c10::InferenceMode inferenceMode;
+  for (const Kernels* table : usableKernels()) {
+    for (std::int64_t columns = 1; columns <= 200; ++columns) {
+      at::Tensor rows = at::randn({5, columns});
+      rows[1].zero_();
+      rows[2].copy_(at::arange(columns) + 0.5);  // many halves, once they are scaled by 1
+      rows[2][0] = 127;
+      rows[3] *= 1e30;
+      const Operand operand(*table, Format::kInt8, rows);
+      const at::Tensor bytes =
+          at::from_blob(const_cast<std::uint32_t*>(operand.words.data()), {5, 4 * operand.wordsPerRow()}, at::kByte);
+      const Held held = hold(Format::kInt8, rows);
+      const std::string where = "of " + std::to_string(columns) + " columns by " + table->name;
+      expect(at::equal(bytes.slice(1, 0, columns).to(at::kDouble) - 128, held.numbers),
+             "the nearest integers " + where);
+      expect(bytes.slice(1, columns).eq(128).all().item<bool>(), "zeros behind a row " + where);
+      expect(areSameBits(operand.scales.data(), dataOf(held.scales), 5), "each row's scale " + where);
+    }
+  }
+}
+
+/// What `normalize` gives, as numbers again.
+at::Tensor normalizedNumbers(const Kernels& table, Format format, const at::Tensor& rows, const at::Tensor& weight,
+                             float epsilon) {
+  const std::int64_t count = rows.size(0);
+  const std::int64_t columns = rows.size(1);
+  const std::int64_t words = kernels::wordsPerRow(format, columns);
+  const at::Tensor memory = at::empty({count, words}, at::kInt);
+  const at::Tensor scales = at::empty({count, 1});
+  const at::Tensor scratch = at::empty({columns});
+  table.normalize(
+      format,
+      {dataOf(rows), rows.stride(0), count, columns, static_cast<std::uint32_t*>(memory.data_ptr()), dataOf(scales)},
+      dataOf(weight), epsilon, dataOf(scratch));
+  const auto as = [&](at::ScalarType type) { return memory.view(type).slice(1, 0, columns).to(at::kFloat); };
+  if (format == Format::kFloat32) return as(at::kFloat);
+  if (format == Format::kBfloat16) return as(at::kBFloat16);
+  return (as(at::kByte) - 128) * scales;
+}
+
+void normalizes(std::span<char*>) {
+  const c10::InferenceMode inferenceMode;
+  constexpr double kEpsilon = 1e-6;
+  for (const Kernels* table : usableKernels()) {
+    for (std::int64_t columns = 1; columns <= 200; ++columns) {
+      const at::Tensor rows = (at::randn({7, columns + 2}) * 3).slice(1, 0, columns);
+      rows[3].zero_();
+      const at::Tensor weight = at::randn({columns});
+      const at::Tensor expected = at::rms_norm(rows.to(at::kDouble), {columns}, weight.to(at::kDouble), kEpsilon);
+      for (const Format format : kFormats) {
+        const at::Tensor received = normalizedNumbers(*table, format, rows, weight, kEpsilon);
+        const std::string where =
+            std::string("in ") + nameOf(format) + ", " + std::to_string(columns) + " columns by " + table->name;
+        at::Tensor tolerance = expected.abs() * 2e-6;
+        if (format == Format::kBfloat16) tolerance += expected.abs() * 0x1p-8;
+        if (format == Format::kInt8) tolerance += expected.abs().amax(1, /*keepdim=*/true) * (0.501 / 127);
+        expectWithin(received, {expected, tolerance}, "the norm " + where);
+        for (std::int64_t row = 0; row < rows.size(0); ++row) {
+          const at::Tensor alone = normalizedNumbers(*table, format, rows.slice(0, row, row + 1), weight, kEpsilon);
+          expect(at::equal(alone[0], received[row]), "the same bits of a row alone " + where);
+        }
+      }
+    }
+  }
+}
+
+constexpr std::array<test::Test, 3> kTests{{
+    {"convert to the nearest bfloat16", convertsToBfloat16},
+    {"convert to the nearest integers", convertsToInt8},
+    {"normalize as RMSNorm", normalizes},
+}};
+
+}  // namespace
+}  // namespace torch_t5
+
+int main(int argc, char** argv) { return torch_t5::test::runNamed(torch_t5::kTests, argc, argv); }
