@@ -1,11 +1,5 @@
-# The kernels of the fused engine: the same code, once for each instruction set. They include nothing of libtorch, and
-# what they compile to must not be shared with other files: each is chosen at run time by what the processor has.
-add_library(torch_t5_kernels STATIC
-  native/engine/fused/kernels/avx2.cc
-  native/engine/fused/kernels/avx512.cc
-  native/engine/fused/kernels/avx512_bf16.cc
-  native/engine/fused/kernels/portable.cc
-)
+# The flags of `torch_t5_kernels`: each of its files is compiled for another instruction set, and chosen at run time by what
+# the processor has.
 target_include_directories(torch_t5_kernels PRIVATE native)
 
 string(TOLOWER "${CMAKE_SYSTEM_PROCESSOR}" processor)
@@ -22,6 +16,10 @@ if(processor MATCHES "x86_64|amd64" AND NOT CMAKE_OSX_ARCHITECTURES MATCHES "arm
     set_source_files_properties(${folder}/avx512_bf16.cc PROPERTIES COMPILE_OPTIONS
       "${avx512};-mavx512vnni;-mavx512bf16")
   endif()
+endif()
+if(NOT MSVC)
+  # Words are written as the numbers that they hold, and read as words.
+  target_compile_options(torch_t5_kernels PRIVATE -fno-strict-aliasing)
 endif()
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # GCC's own headers of the AVX-512 instructions set it off.

@@ -60,7 +60,7 @@ void convert(Format format, const Rows& rows) {
   const std::int64_t words = wordsPerRow(format, rows.columns);
   for (std::int64_t row = 0; row < rows.rowCount; ++row)
     convertRow<Simd>(format, rows.rows + row * rows.rowStride, rows.columns, rows.words + row * words,
-                     rows.scales + row);
+                     rows.scales == nullptr ? nullptr : rows.scales + row);
 }
 
 template <class Simd>
@@ -93,7 +93,7 @@ void normalize(Format format, const Rows& rows, const float* weight, float epsil
     std::uint32_t* to = rows.words + row * words;
     float* normal = format == Format::kFloat32 ? reinterpret_cast<float*>(to) : scratch;
     normalizeRow<Simd>(rows.rows + row * rows.rowStride, rows.columns, weight, epsilon, normal);
-    convertRow<Simd>(format, normal, rows.columns, to, rows.scales + row);
+    convertRow<Simd>(format, normal, rows.columns, to, rows.scales == nullptr ? nullptr : rows.scales + row);
   }
 }
 
