@@ -11,6 +11,7 @@ export class ModelHandle {
   readonly generationConfig: GenerationConfig;
   readonly tokenizer: T5Tokenizer | undefined;
   readonly native: NativeModel;
+  readonly keepsAttention: boolean;
   /** Frees the tensor behind a buffer of a result. */
   readonly release: (buffer: ArrayBufferLike) => void;
   /** Set when the model was disposed, for good. */
@@ -19,11 +20,14 @@ export class ModelHandle {
   hasTokenTexts = false;
   #lastId = 0;
 
-  constructor(parts: Pick<ModelHandle, "config" | "generationConfig" | "tokenizer" | "native" | "release">) {
+  constructor(
+    parts: Pick<ModelHandle, "config" | "generationConfig" | "tokenizer" | "native" | "keepsAttention" | "release">,
+  ) {
     this.config = parts.config;
     this.generationConfig = parts.generationConfig;
     this.tokenizer = parts.tokenizer;
     this.native = parts.native;
+    this.keepsAttention = parts.keepsAttention;
     this.release = parts.release;
   }
 

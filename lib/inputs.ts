@@ -65,7 +65,7 @@ export function readInputs(input: unknown, reader: InputReader): ModelInputs {
     return { source, attentionMask, decoder: startRows(source.batch, decoderStartTokenId), labels: undefined };
   }
   const decoder = readIds(fields.decoderInputIds, "decoderInputIds", vocabSize);
-  checkAttention(decoder.batch, decoder.length, reader.config, "decoderInputIds");
+  checkAttention(decoder.batch, decoder.length, reader, "decoderInputIds");
   checkBatch(decoder.batch, source.batch, "decoderInputIds");
   return { source, attentionMask, decoder, labels: undefined };
 }
@@ -78,7 +78,7 @@ function readTarget(fields: Fields, reader: InputReader): IdMatrix | undefined {
   refuseBoth(fields, "labels", "decoderInputIds", "input");
   if (labels !== undefined) {
     const read = readLabels(labels, "labels", reader.config.vocabSize, IGNORED_LABEL);
-    checkAttention(read.batch, read.length, reader.config, "labels");
+    checkAttention(read.batch, read.length, reader, "labels");
     return read;
   }
   if (target === undefined) return undefined;

@@ -12,9 +12,17 @@ const GIGABYTE = 1e9;
 /** Shorter sequences aren't looked at: they fit everywhere. */
 const SHORT = 4096;
 
+/** A model, as far as its attention is concerned. */
+export interface AttendingModel {
+  readonly config: T5Config;
+  /** Whether every pair of positions is in memory at once; the fused engine looks at a few queries at a time. */
+  readonly keepsAttention: boolean;
+}
+
 /** Throws ERR_OUT_OF_MEMORY where a stack's attention over `[batch, length]` needs more memory than is available. */
-export function checkAttention(batch: number, length: number, config: T5Config, name: string): void {
-  if (length <= SHORT) return;
+export function checkAttention(batch: number, length: number, model: AttendingModel, name: string): void {
+  if (length <= SHORT || !model.keepsAttention) return;
+  const { config } = model;
   // A position bias for every head, and its sum with the mask for every row.
   const bytes = length ** 2 * (INDEX_BYTES + config.numHeads * FLOAT_BYTES * (1 + batch));
   const available = availableBytes();

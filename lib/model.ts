@@ -38,7 +38,8 @@ export class T5ForConditionalGeneration {
     this.tokenizer = tokenizer;
     this.device = native.device;
     this.precision = precision;
-    this.#handle = new ModelHandle({ ...directory, tokenizer, native, release });
+    const keepsAttention = precision === "exact" || native.device !== "cpu";
+    this.#handle = new ModelHandle({ ...directory, tokenizer, native, keepsAttention, release });
   }
 
   /**

@@ -159,7 +159,7 @@ export class DecodingSession {
     const { batch, position, maxLength } = this.#state;
     const ids = readIds(value, "decoderInputIds", this.#model.config.vocabSize);
     if (ids.batch !== batch) throw expected(`${batch} rows, as the session has,`, "decoderInputIds", ids.batch);
-    checkAttention(ids.batch, ids.length, this.#model.config, "decoderInputIds");
+    checkAttention(ids.batch, ids.length, this.#model, "decoderInputIds");
     const left = maxLength - position;
     if (ids.length > left) {
       const what = `at most ${left} positions, as maxLength is ${maxLength} and position ${position},`;

@@ -1,9 +1,8 @@
 // What an encoder reads: texts or ids become the matrices that native code reads.
 import type { IdMatrix, PaddedBatch } from "./batch.js";
 import type { NativeSourceIds } from "./boundary.js";
-import type { T5Config } from "./config.js";
 import { idError, isIdArray, readIds, readMask, type TokenIds } from "./ids.js";
-import { checkAttention } from "./memory.js";
+import { type AttendingModel, checkAttention } from "./memory.js";
 import type { T5Tokenizer } from "./tokenizer.js";
 import { checkOptions, expected, isRecord } from "./validation.js";
 
@@ -32,8 +31,7 @@ export interface EncodedSource {
 }
 
 /** What a model reads its inputs with. */
-export interface InputReader {
-  readonly config: T5Config;
+export interface InputReader extends AttendingModel {
   readonly tokenizer: T5Tokenizer | undefined;
 }
 
@@ -79,13 +77,14 @@ export function readSourceIds(fields: SourceFields, reader: InputReader, name: s
   }
   const flat = (ids: unknown) => (shape !== undefined && isIdArray(ids) ? { data: ids, shape } : ids);
   const source = readIds(flat(inputIds), "inputIds", reader.config.vocabSize);
-  checkAttention(source.batch, source.length, reader.config, "inputIds");
+  checkAttention(source.batch, source.length, reader, "inputIds");
   const mask = attentionMask === undefined ? undefined : readMask(flat(attentionMask), "attentionMask", source);
   return { source, attentionMask: mask };
 }
 
 /** The ids of one text or of several, padded. Throws ERR_INVALID_ARGUMENT, ERR_TOKEN_OUT_OF_RANGE. */
-export function encodeTexts(text: unknown, name: string, { tokenizer, config }: InputReader): PaddedBatch {
+export function encodeTexts(text: unknown, name: string, reader: InputReader): PaddedBatch {
+  const { tokenizer, config } = reader;
   if (tokenizer === undefined) {
     throw expected("inputIds and labels, because the model has no tokenizer,", `the input instead of ${name}`, text);
   }
@@ -94,7 +93,7 @@ export function encodeTexts(text: unknown, name: string, { tokenizer, config }: 
   const encoded = tokenizer.encodePadded(isOne ? [text] : text, name);
   const wrong = encoded.data.findIndex((id) => id >= config.vocabSize);
   if (wrong === -1) {
-    checkAttention(encoded.batch, encoded.length, config, name);
+    checkAttention(encoded.batch, encoded.length, reader, name);
     return encoded;
   }
   throw idError(`a tokenizer whose ids are from 0 to ${config.vocabSize - 1}`, name, encoded.data[wrong]);

@@ -25,9 +25,23 @@ describe("sequences whose attention no machine has the memory for", () => {
 
   it("are told from those that fit", async () => {
     const t5 = await T5ForConditionalGeneration.fromPretrained(demoModel, { device: "cpu", intraOpThreads: 1 });
-    checkAttention(64, 4096, t5.config, "text");
-    checkAttention(1, 4097, t5.config, "text");
-    assert.throws(() => checkAttention(1, LONG, t5.config, "text"), outOfMemory);
+    const model = { config: t5.config, keepsAttention: true };
+    checkAttention(64, 4096, model, "text");
+    checkAttention(1, 4097, model, "text");
+    checkAttention(1, LONG, { ...model, keepsAttention: false }, "text");
+    assert.throws(() => checkAttention(1, LONG, model, "text"), outOfMemory);
+    await t5.dispose();
+  });
+
+  it("are computed by the fused engine, which never holds all pairs of positions", async () => {
+    const t5 = await T5ForConditionalGeneration.fromPretrained(demoModel, { device: "cpu", precision: "float32" });
+    const length = 2 ** 13;
+    const inputIds = { data: new Int32Array(length).fill(5), shape: [1, length] };
+    const before = process.memoryUsage.rss();
+    const { shape } = await t5.encode({ inputIds });
+    // All pairs of one head would take 256 MB.
+    assert.ok(process.memoryUsage.rss() - before < 2 ** 27);
+    assert.deepEqual(shape.slice(0, 2), [1, length]);
     await t5.dispose();
   });
 });
