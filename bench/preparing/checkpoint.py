@@ -1,8 +1,8 @@
 """Writes a checkpoint of a T5's real sizes with random weights: speed does not depend on what the weights say.
 
-Left as they are drawn, such weights make a model that repeats its own input for ever: the embedding is also the
-vocabulary's matrix. These are scaled so that greedy tokens vary, and comparing them means something: the decoder's
-first feed-forward block turns the sign of what it reads, and what later ones add is larger than the embedding.
+Left as they are drawn, such weights make a model that repeats its own input for ever: the embedding is the vocabulary's
+matrix, too. These are scaled so that greedy tokens vary, and comparing them means something: the decoder's first
+feed-forward block turns the sign of what it reads, and what later ones add is larger than the embedding.
 """
 
 import json

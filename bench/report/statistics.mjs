@@ -7,10 +7,15 @@ export function median(values) {
   return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
-/** The lower and the upper quartile. */
+/** The lower and the upper quartile, interpolated between the values beside them. */
 export function quartiles(values) {
   const sorted = [...values].sort((a, b) => a - b);
-  const at = (share) => sorted[Math.round(share * (sorted.length - 1))];
+  const at = (share) => {
+    const position = share * (sorted.length - 1);
+    const below = Math.floor(position);
+    const above = Math.ceil(position);
+    return sorted[below] + (position - below) * (sorted[above] - sorted[below]);
+  };
   return [at(0.25), at(0.75)];
 }
 

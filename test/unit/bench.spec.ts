@@ -4,129 +4,236 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 type Numbers = readonly number[];
-interface Sample {
-  readonly type: "sample";
-  readonly suite: string;
-  readonly model: string;
-  readonly peer: string;
-  readonly precision: string;
-  readonly trial: number;
-  readonly case: string;
-  readonly unit: string;
-  readonly samples: Numbers;
+interface BenchRecord {
+  type: string;
+  [name: string]: unknown;
+}
+interface Trial {
+  suite: string;
+  model: string;
+  peer: string;
+  precision: string;
+  trial: number;
 }
 
-/** The benchmarks are plain JavaScript, without types. */
-const load = async (file: string) => import(new URL(`../../bench/${file}`, import.meta.url).href);
+const load = (name: string) => import(new URL(`../../bench/${name}.mjs`, import.meta.url).href);
+const {
+  median,
+  spread,
+  largestDifference,
+}: {
+  median(values: Numbers): number;
+  spread(values: Numbers): number;
+  largestDifference(ours: Numbers, theirs: Numbers): number;
+} = await load("report/statistics");
+const { readArguments }: { readArguments(args: readonly string[]): Record<string, unknown> } = await load("arguments");
+const { planTrials }: { planTrials(asked: unknown): Trial[] } = await load("running/plan");
+const {
+  renderReport,
+}: { renderReport(records: readonly BenchRecord[]): { markdown: string; plots: Map<string, string> } } =
+  await load("report/markdown");
+const {
+  openResults,
+  readResults,
+  parseResults,
+}: {
+  openResults(path: string): (record: BenchRecord) => void;
+  readResults(path: string): BenchRecord[];
+  parseResults(text: string): BenchRecord[];
+} = await load("report/results");
+const { countWeights, MODELS }: { countWeights(model: unknown): { all: number }; MODELS: Record<string, unknown> } =
+  await load("data/models");
 
-const sample = (peer: string, precision: string, trial: number, samples: Numbers): Sample => ({
-  type: "sample",
-  suite: "forward",
-  model: "t5-small",
-  peer,
-  precision,
-  trial,
-  case: "(1,16,1)",
-  unit: "ms",
-  samples,
-});
+const CASE = "greedy, batch 1";
 
-const run = {
-  type: "run",
-  started: "2026-01-01T00:00:00.000Z",
-  settings: { threads: 2, trials: 2, repetitions: 3, suites: ["forward"] },
-  machine: {
-    processor: "<a> & b",
-    cores: 2,
-    flags: [],
-    caches: [],
-    memoryBytes: 2 ** 34,
-    system: "x",
-    node: "20",
-    torchT5: "0",
+function sample(
+  peer: string,
+  precision: string,
+  trial: number,
+  samples: Numbers,
+  rows: readonly string[],
+): BenchRecord {
+  const named = { suite: "generate", model: "t5-small", peer, precision, trial };
+  return { type: "sample", ...named, case: CASE, unit: "ms", samples, check: { rows } };
+}
+
+/** A run in which one peer takes three times torch-t5's time, another gives other tokens, and a third fails. */
+const RECORDS: readonly BenchRecord[] = [
+  {
+    type: "run",
+    started: "2026-01-01T00:00:00.000Z",
+    settings: { threads: 2, trials: 3, repetitions: 15 },
+    machine: {
+      processor: "a <fast> processor",
+      cores: 2,
+      flags: ["avx2"],
+      caches: [],
+      memoryBytes: 2 ** 34,
+      system: "linux",
+      node: "20",
+      torchT5: "0.1.0",
+    },
   },
-};
-
-const records = [
-  run,
-  sample("torch-t5", "float32", 0, [1, 3, 2]),
-  sample("torch-t5", "float32", 1, [4, 4, 4]),
-  sample("openvino", "float32", 0, [6, 6, 6]),
-  sample("openvino", "float32", 1, [12, 12, 12]),
+  ...[0, 1, 2].flatMap((trial) => [
+    { type: "trial", suite: "generate", peer: "hf", seconds: 2, versions: { transformers: "5.0" } },
+    sample("hf", "float32", trial, [30 + trial], ["a"]),
+    sample("torch-t5", "float32", trial, [10 + trial], ["a"]),
+    sample("torch-t5", "int8", trial, [4], ["b"]),
+    sample("ort", "float32", trial, [22], ["c"]),
+  ]),
+  { type: "failure", suite: "generate", model: "t5-small", peer: "ct2", precision: "int8", message: "a | b\nc" },
 ];
 
-describe("the benchmarks' statistics", () => {
-  it("are medians, quartiles and differences", async () => {
-    const { median, quartiles, spread, largestDifference } = await load("report/statistics.mjs");
+describe("the benchmark's statistics", () => {
+  it("are the median, half the interquartile range, and the largest difference", () => {
     assert.equal(median([3, 1, 2]), 2);
     assert.equal(median([4, 1, 2, 3]), 2.5);
-    assert.deepEqual(quartiles([5, 1, 4, 2, 3]), [2, 4]);
-    assert.equal(spread([1, 2, 3, 4, 5]), 1 / 3);
-    assert.equal(spread([0, 0]), 0);
-    assert.equal(largestDifference([1, 2], [1.5, 0]), 2);
-    assert.equal(largestDifference([1], [Number.NaN]), Number.POSITIVE_INFINITY);
+    assert.equal(spread([8, 9, 10, 11, 12]), 0.1);
+    assert.equal(spread([5]), 0);
+    assert.equal(spread([0, 0, 0]), 0);
+    assert.equal(largestDifference([1, 2], [1, 4]), 2);
+  });
+
+  it("take what isn't finite, or isn't of one length, for infinitely different", () => {
+    assert.equal(largestDifference([Number.NaN], [1]), Number.POSITIVE_INFINITY);
     assert.equal(largestDifference([1], [1, 2]), Number.POSITIVE_INFINITY);
   });
+
+  it("count the weights of t5-small as Hugging Face does, but for norms and position biases", () => {
+    const parameters = 60_506_624;
+    const normsAndBiases = (2 * 6 + 1 + 3 * 6 + 1) * 512 + 2 * 32 * 8;
+    assert.equal(countWeights(MODELS["t5-small"]).all, parameters - normsAndBiases);
+  });
 });
 
-describe("a results file", () => {
-  const folder = mkdtempSync(join(tmpdir(), "torch-t5-bench-"));
-  after(() => rmSync(folder, { recursive: true }));
+describe("the benchmark's arguments", () => {
+  it("name every suite and peer by default, and t5-small", () => {
+    const { command, suites, peers, models } = readArguments([]);
+    assert.equal(command, "run");
+    assert.ok(Array.isArray(suites) && suites.includes("forward") && suites.includes("tokenizer"));
+    assert.ok(Array.isArray(peers) && peers.includes("openvino"));
+    assert.deepEqual(models, ["t5-small"]);
+  });
 
-  it("gives back what was written", async () => {
-    const { openResults, readResults } = await load("report/results.mjs");
-    const path = join(folder, "deep", "results.jsonl");
+  it("always leave torch-t5 among the peers, and count each name once", () => {
+    assert.deepEqual(readArguments(["--peers", "hf,ort,hf"]).peers, ["torch-t5", "hf", "ort"]);
+  });
+
+  it("are refused by name where they can't be", () => {
+    const bad: [string[], RegExp][] = [
+      [["sideways"], /for suite but received sideways/],
+      [["--peers", "nobody"], /for peer but received nobody/],
+      [["--precisions", "float16"], /for precision but received float16/],
+      [["--models", "t6"], /for model but received t6/],
+      [["--trials", "0"], /positive integer for trials/],
+      [["--threads", "1.5"], /positive integer for threads/],
+      [["report"], /one results file/],
+      [["--speed", "9"], /--speed/],
+    ];
+    for (const [args, message] of bad) assert.throws(() => readArguments(args), message);
+  });
+
+  it("ask for a report of a file", () => {
+    assert.deepEqual(readArguments(["report", "a.jsonl"]), { command: "report", file: "a.jsonl", output: undefined });
+  });
+});
+
+describe("the benchmark's plan", () => {
+  const asked = {
+    peers: ["torch-t5", "hf", "openvino"],
+    precisions: ["exact", "int8"],
+    models: ["t5-small"],
+    trials: 3,
+  };
+
+  it("runs every peer before any runs again, and begins each round with another one", () => {
+    const plan = planTrials({ ...asked, suites: ["forward"] });
+    const rounds = [0, 1, 2].map((trial) => plan.filter((one) => one.trial === trial));
+    const names = rounds.map((round) => round.map(({ peer, precision }) => `${peer} ${precision}`));
+    assert.deepEqual(names[0], ["torch-t5 exact", "torch-t5 int8", "hf float32", "openvino float32", "openvino int8"]);
+    assert.deepEqual(plan, rounds.flat());
+    assert.equal(new Set(names.map((round) => round[0])).size, rounds.length);
+    for (const round of names) assert.deepEqual([...round].sort(), [...(names[0] ?? [])].sort());
+  });
+
+  it("asks a peer only for what it can do", () => {
+    const peers = new Set(planTrials({ ...asked, suites: ["ragged"] }).map(({ peer }) => peer));
+    assert.deepEqual([...peers], ["torch-t5"]);
+  });
+});
+
+describe("the benchmark's results file", () => {
+  it("gives back the records that were written", () => {
+    const directory = mkdtempSync(join(tmpdir(), "torch-t5-bench-"));
+    const path = join(directory, "new", "results.jsonl");
     const write = openResults(path);
-    for (const record of records) write(record);
-    assert.deepEqual(readResults(path), records);
+    for (const record of RECORDS) write(record);
+    assert.deepEqual(readResults(path), RECORDS);
+    rmSync(directory, { recursive: true });
   });
 
-  it("names the line that is no record", async () => {
-    const { parseResults } = await load("report/results.mjs");
-    assert.throws(() => parseResults(`${JSON.stringify(run)}\n{"type":"other"}\n`), /on line 2 /);
-    assert.throws(() => parseResults("{"), /on line 1 /);
+  it("is refused with the number of the line that is no record", () => {
+    assert.throws(() => parseResults('{"type":"run"}\n{"type":'), /line 2/);
+    assert.throws(() => parseResults('{"type":"other"}'), /line 1/);
   });
 });
 
-describe("a report", () => {
-  it("has the median of the trials' medians, and how many times ours a peer takes", async () => {
-    const { renderReport } = await load("report/markdown.mjs");
-    const { markdown, plots } = renderReport(records);
-    const row = (label: string) =>
-      markdown.split("\n").find((line: string) => line.includes(label) && line.includes("±"));
-    assert.match(row("torch-t5 float32"), /\| 3\.00 ± /);
-    assert.match(row("OpenVINO float32"), /\| 9\.00 ± .*\(3\.00×\)/);
-    assert.equal(plots.size, 1);
+describe("the benchmark's report", () => {
+  const { markdown, plots } = renderReport(RECORDS);
+
+  it("compares each figure with torch-t5's in the same precision", () => {
+    assert.match(markdown, /\| \*\*torch-t5 float32\*\* \| 11\.0 ± 5 % \| yes \|/);
+    assert.match(markdown, /\| Hugging Face eager float32 \| 31\.0 ± 2 % \(2\.82×\) \|/);
+    assert.match(markdown, /\| \*\*torch-t5 int8\*\* \| 4\.00 ± 0 % \| 0 of 3 rows \|/);
   });
 
-  it("has plots that are well-formed XML, whatever the names", async () => {
-    const { renderReport } = await load("report/markdown.mjs");
-    const { escapeXml } = await load("report/svg.mjs");
-    assert.equal(escapeXml('<a href="x">&'), "&lt;a href=&quot;x&quot;&gt;&amp;");
-    const odd = records.map((record) => ("case" in record ? { ...record, case: "a < b & c" } : record));
-    for (const svg of renderReport(odd).plots.values()) {
-      const open: string[] = [];
-      for (const [, slash = "", name = "", empty = ""] of svg.matchAll(/<(\/?)([a-z]+)[^<>]*?(\/?)>/g)) {
-        if (slash) assert.equal(open.pop(), name);
-        else if (!empty) open.push(name);
-      }
-      assert.deepEqual(open, []);
-      assert.doesNotMatch(svg, /&(?!(amp|lt|gt|quot);)/);
-      assert.doesNotMatch(svg, /NaN|undefined/);
+  it("shows tokens that differ where they are promised to be equal", () => {
+    assert.match(markdown, /\| onnxruntime float32 \| 22\.0 ± 0 % \(2\.00×\) \| \*\*no: 0 of 3 rows\*\* \|/);
+  });
+
+  it("says what failed and why, in one row", () => {
+    assert.match(markdown, /\| generate, t5-small \| ct2 int8 \| a \\\| b c \|/);
+  });
+
+  it("tells machine, versions, tokens a second and duration", () => {
+    for (const part of ["a <fast> processor, 2 cores", "16.0 GiB", "transformers 5.0", "| generate | 6 s |"]) {
+      assert.ok(markdown.includes(part), part);
+    }
+    assert.match(markdown, /\| tokens a second \|.*\n.*\n\| torch-t5 float32 \| 5818 \|/);
+  });
+
+  it("has rows of as many cells as their head", () => {
+    for (const table of markdown.split("\n\n").filter((part) => part.startsWith("|"))) {
+      const widths = table
+        .trimEnd()
+        .split("\n")
+        .map((row) => row.replaceAll("\\|", "").split("|").length);
+      assert.equal(new Set(widths).size, 1, table);
     }
   });
-});
 
-describe("the benchmarks' command line", () => {
-  it("names what it doesn't know", async () => {
-    const { readArguments } = await load("arguments.mjs");
-    assert.deepEqual(readArguments(["--help"]), { command: "help" });
-    assert.deepEqual(readArguments(["forward", "--peers", "hf"]).peers, ["torch-t5", "hf"]);
-    assert.equal(readArguments(["report", "a.jsonl"]).file, "a.jsonl");
-    assert.throws(() => readArguments(["nothing"]), /nothing/);
-    assert.throws(() => readArguments(["--peers", "nobody"]), /nobody/);
-    assert.throws(() => readArguments(["--trials", "0"]), /trials/);
-    assert.throws(() => readArguments(["--trials", "two"]), /trials/);
-    assert.throws(() => readArguments(["report"]), /results file/);
+  it("plots every group as well-formed XML with a bar for each series", () => {
+    assert.deepEqual([...plots.keys()], ["generate-t5-small.svg"]);
+    const svg = plots.get("generate-t5-small.svg") ?? "";
+    assertWellFormed(svg);
+    assert.equal(svg.match(/rx="2"/g)?.length, 4);
+    assert.match(svg, /prefers-color-scheme: dark/);
+    assert.doesNotMatch(svg, /NaN|undefined|Infinity/);
+  });
+
+  it("is made of an empty file, too", () => {
+    assert.equal(renderReport([]).plots.size, 0);
   });
 });
+
+/** Every element is closed in its order, attributes are quoted, and text holds no bare markup. */
+function assertWellFormed(xml: string): void {
+  const open: string[] = [];
+  const rest = xml.replaceAll(/<(\/?)([a-z]+)((?: [a-zA-Z0-9-]+="[^"<&]*")*)(\/?)>/g, (_, closing, name, __, empty) => {
+    if (closing) assert.equal(open.pop(), name);
+    else if (!empty) open.push(name);
+    return "";
+  });
+  assert.deepEqual(open, []);
+  assert.doesNotMatch(rest.replaceAll(/&(amp|lt|gt|quot);/g, ""), /[<>&]/);
+}
