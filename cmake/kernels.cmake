@@ -1,5 +1,6 @@
 # The flags of `torch_t5_kernels`: each of its files is compiled for another instruction set, and chosen at run time by what
 # the processor has.
+include(CheckCXXCompilerFlag)
 target_include_directories(torch_t5_kernels PRIVATE native)
 
 string(TOLOWER "${CMAKE_SYSTEM_PROCESSOR}" processor)
@@ -11,10 +12,16 @@ if(processor MATCHES "x86_64|amd64" AND NOT CMAKE_OSX_ARCHITECTURES MATCHES "arm
   else()
     set(avx2 -mavx2 -mfma)
     set(avx512 ${avx2} -mavx512f -mavx512bw -mavx512dq -mavx512vl)
+    set(avx512Bf16 ${avx512} -mavx512vnni -mavx512bf16)
     set_source_files_properties(${folder}/avx2.cc PROPERTIES COMPILE_OPTIONS "${avx2}")
     set_source_files_properties(${folder}/avx512.cc PROPERTIES COMPILE_OPTIONS "${avx512}")
     set_source_files_properties(${folder}/avx512_bf16.cc PROPERTIES COMPILE_OPTIONS
-      "${avx512};-mavx512vnni;-mavx512bf16")
+      "${avx512Bf16}")
+    check_cxx_compiler_flag("-mamx-tile -mamx-bf16 -mamx-int8" hasAmx)
+    if(hasAmx)
+      set_source_files_properties(${folder}/avx512_amx.cc PROPERTIES COMPILE_OPTIONS
+        "${avx512Bf16};-mamx-tile;-mamx-bf16;-mamx-int8")
+    endif()
   endif()
 endif()
 if(NOT MSVC)

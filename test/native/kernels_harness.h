@@ -20,8 +20,8 @@ using kernels::Kernels;
 /// The tables from the best that the processor has down: each needs less of it than the one before.
 inline std::vector<const Kernels*> usableKernels() {
   std::vector<const Kernels*> usable;
-  for (const Kernels* table :
-       {kernels::avx512Bf16Kernels(), kernels::avx512Kernels(), kernels::avx2Kernels(), kernels::portableKernels()}) {
+  for (const Kernels* table : {kernels::amxKernels(), kernels::avx512Bf16Kernels(), kernels::avx512Kernels(),
+                               kernels::avx2Kernels(), kernels::portableKernels()}) {
     if (table != nullptr && (table == &processorKernels() || !usable.empty())) usable.push_back(table);
   }
   expect(!usable.empty(), "kernels for this processor");

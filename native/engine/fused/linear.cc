@@ -118,16 +118,12 @@ void multiplyInto(const Parallel& parallel, const Operand& operand, const Packed
     product.finish = finish;
     product.activation = activation;
     const std::int64_t begin = task % groups * group;
-    const std::int64_t end = std::min(begin + group, panels);
-    for (std::int64_t panel = begin; panel < end; ++panel) {
-      matrix.choosePanel(panel, product);
-      product.nextPanel = panel + 1 < end ? product.panel + matrix.words() * parallel.kernels.panelWidth : nullptr;
-      const std::int64_t offset = first * result.stride + panel * width;
-      if (result.floats != nullptr) product.result = result.floats + offset;
-      if (result.narrow != nullptr) product.narrowResult = result.narrow + offset;
-      product.columns = std::min(width, result.columns - panel * width);
-      parallel.kernels.multiply(operand.format, product);
-    }
+    matrix.choosePanels(begin, product);
+    product.columns = std::min(group * width, result.columns - begin * width);
+    const std::int64_t offset = first * result.stride + begin * width;
+    if (result.floats != nullptr) product.result = result.floats + offset;
+    if (result.narrow != nullptr) product.narrowResult = result.narrow + offset;
+    parallel.kernels.multiply(operand.format, product);
   });
 }
 

@@ -105,13 +105,13 @@ void PackedMatrix::packColumn(const float* row, std::uint32_t* words, std::int64
   }
 }
 
-void PackedMatrix::choosePanel(std::int64_t panel, kernels::Product& product) const {
+void PackedMatrix::choosePanels(std::int64_t first, kernels::Product& product) const {
   const std::int64_t width = kernels_->panelWidth;
-  product.panel = panelWords(panel);
+  product.panels = panelWords(first);
   product.words = words();
   if (format_ != Format::kInt8) return;
-  product.panelScales = scales_.const_data_ptr<float>() + panel * width;
-  product.panelOffsets = offsets_.const_data_ptr<std::int32_t>() + panel * width;
+  product.panelScales = scales_.const_data_ptr<float>() + first * width;
+  product.panelOffsets = offsets_.const_data_ptr<std::int32_t>() + first * width;
 }
 
 void PackedMatrix::readColumn(std::int64_t column, float* numbers) const {

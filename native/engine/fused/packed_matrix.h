@@ -32,8 +32,8 @@ class PackedMatrix {
   std::int64_t panels() const { return (columns_ + kernels_->panelWidth - 1) / kernels_->panelWidth; }
   std::int64_t words() const { return kernels::wordsPerRow(format_, inner_); }
 
-  /// Sets what of a product is the panel's: its words and scales.
-  void choosePanel(std::int64_t panel, kernels::Product& product) const;
+  /// Sets what of a product is the panels' from `first` on: their words and scales.
+  void choosePanels(std::int64_t first, kernels::Product& product) const;
 
   /// The numbers of one column, as floats: one of the rows that were packed.
   void readColumn(std::int64_t column, float* numbers) const;

@@ -6,6 +6,10 @@
 #if defined(_MSC_VER) && defined(_M_X64)
 #include <intrin.h>
 #endif
+#if defined(__linux__) && defined(__x86_64__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 
 namespace torch_t5 {
 namespace {
@@ -16,7 +20,19 @@ struct Instructions {
   bool avx2 = false;
   bool avx512 = false;
   bool avx512Bf16 = false;
+  bool amx = false;
 };
+
+/// Linux lets a process use AMX's tiles only after it asked for them: they make what is saved of a thread larger.
+bool mayUseTiles() {
+#if defined(__linux__) && defined(__x86_64__)
+  constexpr long kRequestPermission = 0x1023;
+  constexpr long kTileData = 18;
+  return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+#else
+  return false;
+#endif
+}
 
 #if (defined(__GNUC__) || defined(__clang__)) && defined(__x86_64__)
 Instructions instructions() {
@@ -26,6 +42,8 @@ Instructions instructions() {
   found.avx512 = found.avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                  __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
   found.avx512Bf16 = found.avx512 && __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bf16");
+  found.amx = found.avx512Bf16 && __builtin_cpu_supports("amx-tile") && __builtin_cpu_supports("amx-bf16") &&
+              __builtin_cpu_supports("amx-int8");
   return found;
 }
 #elif defined(_MSC_VER) && defined(_M_X64)
@@ -56,8 +74,10 @@ const Kernels& choose() {
   const char* variable = std::getenv("ATEN_CPU_CAPABILITY");
   const std::string_view limit = variable == nullptr ? "" : variable;
   Instructions usable = instructions();
+  if (!limit.empty()) usable.amx = false;
   if (limit == "avx2" || limit == "default") usable.avx512 = usable.avx512Bf16 = false;
   if (limit == "default") usable.avx2 = false;
+  if (usable.amx && kernels::amxKernels() != nullptr && mayUseTiles()) return *kernels::amxKernels();
   if (usable.avx512Bf16 && kernels::avx512Bf16Kernels() != nullptr) return *kernels::avx512Bf16Kernels();
   if (usable.avx512 && kernels::avx512Kernels() != nullptr) return *kernels::avx512Kernels();
   if (usable.avx2 && kernels::avx2Kernels() != nullptr) return *kernels::avx2Kernels();

@@ -35,22 +35,21 @@ enum class Finish {
   kGate,      // the activation of the left half of a panel's columns times the right half
 };
 
-/// Rows of the left operand times one panel of the right one.
+/// Rows of the left operand times some panels of the right one.
 struct Product {
   const std::uint32_t* rows = nullptr;
   std::int64_t rowStride = 0;                  // in words
   const float* rowScales = nullptr;            // int8: of each row
-  const std::uint32_t* panel = nullptr;        // [words][panelWidth]
+  const std::uint32_t* panels = nullptr;       // [panels][words][panelWidth]
   const float* panelScales = nullptr;          // int8: of each column
   const std::int32_t* panelOffsets = nullptr;  // int8: 128 times each column's sum
-  const std::uint32_t* nextPanel = nullptr;    // read soon; null: unknown
   std::int64_t rowCount = 0;
   std::int64_t words = 0;  // of a row
   float* result = nullptr;
   std::int64_t resultStride = 0;  // in numbers
   /// Instead of `result`: finished numbers as bfloat16. Not with kAdd.
   std::uint16_t* narrowResult = nullptr;
-  std::int64_t columns = 0;  // of the result: the panel's, or half of them with kGate; the last panel has fewer
+  std::int64_t columns = 0;  // of the result: the panels', or half of them with kGate; the last panel may have fewer
   Finish finish = Finish::kStore;
   Activation activation = Activation::kRelu;
 };
@@ -92,7 +91,7 @@ struct Kernels {
   std::int64_t panelWidth;  // columns of a panel
   std::int64_t mostRows;    // that go through a panel at once
 
-  /// result = finish(rows x panel).
+  /// result = finish(rows x panels).
   void (*multiply)(Format format, const Product& product);
 
   /// result = softmax(queries x keys + bias + mask) x values.
@@ -111,6 +110,7 @@ static constexpr std::int64_t attentionScratch(const Kernels& kernels, std::int6
 }
 
 // One table for each instruction set; null where this build, or this processor's architecture, has none.
+const Kernels* amxKernels();
 const Kernels* avx512Bf16Kernels();
 const Kernels* avx512Kernels();
 const Kernels* avx2Kernels();

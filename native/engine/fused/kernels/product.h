@@ -1,4 +1,4 @@
-// Rows times a panel.
+// Rows times panels.
 // Included through kernels_template.h by one file for each instruction set: all that is here has internal linkage.
 #pragma once
 
@@ -10,15 +10,44 @@
 namespace torch_t5::kernels {
 namespace {
 
+/// Columns of a result that a panel of the right operand gives.
+template <class Simd>
+std::int64_t resultWidth(Finish finish) {
+  return finish == Finish::kGate ? kPanelWidth<Simd> / 2 : kPanelWidth<Simd>;
+}
+
+/// The part of a product that is one panel's.
+template <class Simd>
+Product panelOf(const Product& product, std::int64_t panel) {
+  const std::int64_t column = panel * kPanelWidth<Simd>;
+  const std::int64_t width = resultWidth<Simd>(product.finish);
+  Product own = product;
+  own.panels += column * product.words;
+  if (own.panelScales != nullptr) own.panelScales += column;
+  if (own.panelOffsets != nullptr) own.panelOffsets += column;
+  if (own.result != nullptr) own.result += panel * width;
+  if (own.narrowResult != nullptr) own.narrowResult += panel * width;
+  const std::int64_t left = product.columns - panel * width;
+  own.columns = left < width ? left : width;
+  return own;
+}
+
+template <class Simd>
+std::int64_t panelsOf(const Product& product) {
+  const std::int64_t width = resultWidth<Simd>(product.finish);
+  return (product.columns + width - 1) / width;
+}
+
+/// `fetches`: the panel that follows.
 template <class Simd, class Dot, int Rows>
-void multiplyRows(const Product& product, std::int64_t first, bool isLast) {
+void multiplyRows(const Product& product, std::int64_t first, bool fetches) {
   Sums<Simd, Dot, Rows> sums;
   sums.clear();
   const std::uint32_t* rows = product.rows + first * product.rowStride;
-  if (isLast && product.nextPanel != nullptr) {
-    sums.addFetching(rows, product.rowStride, product.panel, product.words, product.nextPanel);
+  if (fetches) {
+    sums.addFetching(rows, product.rowStride, product.panels, product.words);
   } else {
-    sums.add(rows, product.rowStride, product.panel, kPanelWidth<Simd>, product.words);
+    sums.add(rows, product.rowStride, product.panels, kPanelWidth<Simd>, product.words);
   }
   if constexpr (Dot::kIsInteger) scaleSums<Simd, Rows>(product, first, sums.values);
   finishRows<Simd, Rows>(product, first, sums.values);
@@ -26,12 +55,16 @@ void multiplyRows(const Product& product, std::int64_t first, bool isLast) {
 
 template <class Simd, class Dot>
 void multiplyAs(const Product& product) {
-  // Few rows go through a panel once, at the speed of memory, and the processor itself fetches ahead.
-  const bool fetches = product.rowCount > Simd::kMostRows;
-  inGroups<Simd>(product.rowCount, [&](std::int64_t first, std::int64_t size, bool isLast) {
-    withConstant<Simd::kMostRows>(
-        size, [&]<int Rows>() { multiplyRows<Simd, Dot, Rows>(product, first, fetches && isLast); });
-  });
+  const std::int64_t panels = panelsOf<Simd>(product);
+  for (std::int64_t panel = 0; panel < panels; ++panel) {
+    const Product own = panelOf<Simd>(product, panel);
+    // Few rows go through a panel once, at the speed of memory, and the processor itself fetches ahead.
+    const bool fetches = product.rowCount > Simd::kMostRows && panel + 1 < panels;
+    inGroups<Simd>(product.rowCount, [&](std::int64_t first, std::int64_t size, bool isLast) {
+      withConstant<Simd::kMostRows>(size,
+                                    [&]<int Rows>() { multiplyRows<Simd, Dot, Rows>(own, first, fetches && isLast); });
+    });
+  }
 }
 
 template <class Simd>

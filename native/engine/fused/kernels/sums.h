@@ -52,9 +52,9 @@ struct Sums {
     }
   }
 
-  /// The same, fetching the next panel meanwhile.
-  void addFetching(const std::uint32_t* rows, std::int64_t rowStride, const std::uint32_t* panel, std::int64_t words,
-                   const std::uint32_t* next) {
+  /// The same of a panel behind which another lies, which is fetched meanwhile.
+  void addFetching(const std::uint32_t* rows, std::int64_t rowStride, const std::uint32_t* panel, std::int64_t words) {
+    const std::uint32_t* next = panel + words * kPanelWidth<Simd>;
     for (std::int64_t word = 0; word < words; ++word) {
       const std::int64_t at = word * kPanelWidth<Simd>;
       for (std::int64_t line = 0; line < kPanelWidth<Simd>; line += kWordsPerLine) Simd::fetch(next + at + line);

@@ -1,0 +1,27 @@
+// Compiled with the flags of AVX-512 with BF16 and VNNI, and of AMX, where the compiler has them.
+#include "engine/fused/kernels/kernels.h"
+
+#if defined(__AMX_TILE__) && defined(__AMX_BF16__) && defined(__AMX_INT8__)
+#define TORCH_T5_AMX
+#include "engine/fused/kernels/kernels_template.h"
+#include "engine/fused/kernels/simd_avx512_bf16.h"
+#include "engine/fused/kernels/tiles.h"
+#endif
+
+namespace torch_t5::kernels {
+
+const Kernels* amxKernels() {
+#ifdef TORCH_T5_AMX
+  static constexpr Kernels kKernels = [] {
+    Kernels made = makeKernels<Avx512Bf16>("AMX");
+    made.mostRows = kMostTiledRows;
+    made.multiply = multiplyInTiles<Avx512Bf16>;
+    return made;
+  }();
+  return &kKernels;
+#else
+  return nullptr;
+#endif
+}
+
+}  // namespace torch_t5::kernels
