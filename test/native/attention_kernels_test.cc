@@ -165,9 +165,9 @@ Case randomCase(std::int64_t queries, std::int64_t keys, std::int64_t headSize) 
 template <class Check>
 void forEachShape(Check&& check) {
   for (const Kernels* table : usableKernels()) {
-    for (const std::int64_t headSize : {1, 7, 16, 17, 32, 33, 64, 130}) {
+    for (const std::int64_t headSize : {1, 7, 16, 17, 31, 32, 33, 64, 96, 130}) {
       for (const std::int64_t keys : {1, 2, 15, 16, 17, 32, 33, 65, 100, 200}) {
-        const std::int64_t queries = 1 + (headSize + 5 * keys) % 30;
+        const std::int64_t queries = 1 + (headSize + 5 * keys) % 70;
         const std::string where = std::to_string(queries) + " queries, " + std::to_string(keys) + " keys of " +
                                   std::to_string(headSize) + " by " + table->name;
         check(*table, randomCase(queries, keys, headSize), where);

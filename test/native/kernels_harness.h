@@ -53,22 +53,31 @@ inline void expectWithin(const at::Tensor& received, const Expected& expected, c
          what + ", but a number is too far off by " + std::to_string(excess.max().item<double>()));
 }
 
+inline std::int64_t roundUp(std::int64_t number, std::int64_t multiple) {
+  return (number + multiple - 1) / multiple * multiple;
+}
+
 /// The left operand of products: what `convert` makes of rows [n, inner] that don't lie close together.
 struct Operand {
-  Operand(const Kernels& table, Format format, const at::Tensor& numbers) : format(format), inner(numbers.size(1)) {
+  /// `inTiles`: if the kernels want that.
+  Operand(const Kernels& table, Format format, const at::Tensor& numbers, bool inTiles)
+      : format(format),
+        inner(numbers.size(1)),
+        areTiled(inTiles && kernels::wantTiles(table, format, kernels::wordsPerRow(format, numbers.size(1)))) {
     constexpr std::int64_t kGap = 5;
     const std::int64_t rows = numbers.size(0);
     const at::Tensor apart = at::full({rows, inner + kGap}, std::numeric_limits<float>::quiet_NaN());
     apart.slice(1, 0, inner).copy_(numbers);
-    words.resize(static_cast<std::size_t>(rows * wordsPerRow()));
+    words.resize(static_cast<std::size_t>(roundUp(rows, kernels::kTileRows) * wordsPerRow()));
     scales.resize(static_cast<std::size_t>(rows));
-    table.convert(format, {dataOf(apart), inner + kGap, rows, inner, words.data(), scales.data()});
+    table.convert(format, {dataOf(apart), inner + kGap, rows, inner, words.data(), scales.data(), areTiled});
   }
 
   std::int64_t wordsPerRow() const { return kernels::wordsPerRow(format, inner); }
 
   Format format;
   std::int64_t inner;
+  bool areTiled;
   std::vector<std::uint32_t> words;
   std::vector<float> scales;
 };

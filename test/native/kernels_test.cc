@@ -70,34 +70,41 @@ Expected gateExactly(const Expected& gate, const Expected& up) {
 /// A kind of product with one matrix.
 struct Multiplication {
   const Kernels& table;
-  const Operand& operand;
+  Format format;
+  at::Tensor numbers;  // the rows [rows, inner]
   const PackedMatrix& matrix;
   std::int64_t columns;  // of the result
   Finish finish = Finish::kStore;
   Activation activation = Activation::kRelu;
   at::Tensor before;  // [rows, columns], what kAdd adds to
 
-  /// Rows `first` up to `first + count` of the result [count, columns]. What lies beside it must stay as it is.
+  /// Rows `first` up to `first + count` of the result [count, columns].
   at::Tensor run(std::int64_t first, std::int64_t count) const {
+    return run(Operand(table, format, numbers.slice(0, first, first + count), /*inTiles=*/true), first);
+  }
+
+  /// The result of an operand made of rows from `first` on. What lies beside it must stay as it is.
+  at::Tensor run(const Operand& operand, std::int64_t first = 0) const {
     constexpr std::int64_t kMargin = 3;
     constexpr float kUntouched = 12345;
+    const auto count = static_cast<std::int64_t>(operand.scales.size());
     const at::Tensor memory = at::full({count, columns + kMargin}, kUntouched);
     const at::Tensor result = memory.slice(1, 0, columns);
     if (before.defined()) result.copy_(before.slice(0, first, first + count));
-    kernels::Product product = describe(first, count, memory.size(1));
+    kernels::Product product = describe(operand, memory.size(1));
     product.result = dataOf(memory);
-    table.multiply(operand.format, product);
+    table.multiply(format, product);
     expect(memory.slice(1, columns).eq(kUntouched).all().item<bool>(), "nothing written beside a result");
     return result.contiguous();
   }
 
   /// All but where the result goes.
-  kernels::Product describe(std::int64_t first, std::int64_t count, std::int64_t stride) const {
+  kernels::Product describe(const Operand& operand, std::int64_t stride) const {
     kernels::Product product;
-    product.rows = operand.words.data() + first * operand.wordsPerRow();
-    product.rowStride = operand.wordsPerRow();
-    product.rowScales = operand.scales.data() + first;
-    product.rowCount = count;
+    product.rows = operand.words.data();
+    product.areTiled = operand.areTiled;
+    product.rowScales = operand.scales.data();
+    product.rowCount = static_cast<std::int64_t>(operand.scales.size());
     product.resultStride = stride;
     product.columns = columns;
     product.finish = finish;
@@ -106,14 +113,22 @@ struct Multiplication {
     return product;
   }
 
-  /// The same as bfloat16: the nearest to each number of `run`.
+  /// The same as bfloat16, in tiles where rows and columns allow it: the nearest to each number of `run`.
   void expectNarrow(const std::string& where) const {
-    const std::int64_t rows = static_cast<std::int64_t>(operand.scales.size());
-    const at::Tensor narrow = at::empty({rows, columns}, at::kBFloat16);
-    kernels::Product product = describe(0, rows, columns);
+    const std::int64_t rows = numbers.size(0);
+    const std::int64_t tileColumns = 2 * kernels::kTileWords;
+    const Operand operand(table, format, numbers, /*inTiles=*/columns % tileColumns == 0);
+    const std::int64_t room = operand.areTiled ? roundUp(rows, kernels::kTileRows) : rows;
+    at::Tensor narrow = at::empty({room, columns}, at::kBFloat16);
+    kernels::Product product = describe(operand, columns);
     product.narrowResult = static_cast<std::uint16_t*>(narrow.data_ptr());
-    table.multiply(operand.format, product);
-    expect(at::equal(narrow, run(0, rows).to(at::kBFloat16)), "the nearest bfloat16 of the product " + where);
+    table.multiply(format, product);
+    if (operand.areTiled)
+      narrow = narrow.view({-1, columns / tileColumns, kernels::kTileRows, tileColumns})
+                   .transpose(1, 2)
+                   .reshape({room, columns})
+                   .slice(0, 0, rows);
+    expect(at::equal(narrow, run(operand).to(at::kBFloat16)), "the nearest bfloat16 of the product " + where);
   }
 
   /// The result of every row, computed alone, is within the tolerance, and the same bits in whatever company.
@@ -143,7 +158,8 @@ void forEachShape(Check&& check) {
     const std::int64_t width = table->panelWidth;
     for (const Format format : kFormats) {
       for (const std::int64_t inner : {1, 2, 3, 4, 5, 8, 31, 64, 99, 192, 200}) {
-        for (const std::int64_t columns : {std::int64_t{1}, width / 2, width - 1, width, width + 1, 3 * width + 5})
+        for (const std::int64_t columns :
+             {std::int64_t{1}, width / 2, width - 1, width, width + 1, 2 * width, 3 * width + 5})
           check(*table, format, inner, columns);
       }
     }
@@ -158,10 +174,9 @@ void multiplies(std::span<char*>) {
     const at::Tensor weight = at::randn({columns, inner});
     rows[2].zero_();
     weight[columns / 2].zero_();
-    const Operand operand(table, format, rows);
     const PackedMatrix matrix(rowsOf({weight}), inner, format, {table, 1});
     const Expected sums = multiplyExactly(format, rows, weight);
-    Multiplication multiplication{table, operand, matrix, columns, Finish::kStore, Activation::kRelu, {}};
+    Multiplication multiplication{table, format, rows, matrix, columns, Finish::kStore, Activation::kRelu, {}};
     multiplication.expectResults(sums, where);
     multiplication.expectNarrow(where);
 
@@ -183,12 +198,11 @@ void multipliesGated(std::span<char*>) {
     const at::Tensor rows = at::randn({kMostRows, inner});
     const at::Tensor gate = at::randn({columns, inner});
     const at::Tensor up = at::randn({columns, inner});
-    const Operand operand(table, format, rows);
     const PackedMatrix matrix(gatedRowsOf(gate, up, table), inner, format, {table, 1});
     const Expected gates = multiplyExactly(format, rows, gate);
     const Expected ups = multiplyExactly(format, rows, up);
     for (const Activation activation : kActivations) {
-      const Multiplication multiplication{table, operand, matrix, columns, Finish::kGate, activation, {}};
+      const Multiplication multiplication{table, format, rows, matrix, columns, Finish::kGate, activation, {}};
       multiplication.expectResults(gateExactly(activateExactly(activation, gates), ups),
                                    "with a gate " + describe(table, format, inner, columns));
       multiplication.expectNarrow("with a gate " + describe(table, format, inner, columns));
@@ -215,14 +229,14 @@ void multipliesSelectedColumns(std::span<char*>) {
   const c10::InferenceMode inferenceMode;
   forEachShape([](const Kernels& table, Format format, std::int64_t inner, std::int64_t columns) {
     const at::Tensor weight = at::randn({columns, inner});
-    const Operand operand(table, format, at::randn({3, inner}));
+    const at::Tensor rows = at::randn({3, inner});
     const PackedMatrix matrix(rowsOf({weight}), inner, format, {table, 1});
     std::vector<std::int64_t> chosen;
     for (std::int64_t column = 0; column < columns + 3; ++column) chosen.push_back(column * 11 % columns);
     const auto count = static_cast<std::int64_t>(chosen.size());
     const PackedMatrix selected = matrix.select(chosen);
     const auto product = [&](const PackedMatrix& of, std::int64_t width) {
-      return Multiplication{table, operand, of, width, Finish::kStore, Activation::kRelu, {}}.run(0, 3);
+      return Multiplication{table, format, rows, of, width, Finish::kStore, Activation::kRelu, {}}.run(0, 3);
     };
     const at::Tensor all = product(matrix, columns);
     const at::Tensor some = product(selected, count);
@@ -238,11 +252,11 @@ void activates(std::span<char*>) {
       at::cat({at::linspace(-130, 130, 4001), at::linspace(-6, 6, 4001), at::tensor({0.0F, -0.0F, 1e30F, -1e30F})});
   const at::Tensor column = numbers.unsqueeze(1);
   for (const Kernels* table : usableKernels()) {
-    const Operand operand(*table, Format::kFloat32, column);
     const at::Tensor one = at::ones({1, 1});
     const PackedMatrix matrix(rowsOf({one}), 1, Format::kFloat32, {*table, 1});
     for (const Activation activation : kActivations) {
-      const Multiplication multiplication{*table, operand, matrix, 1, Finish::kActivate, activation, {}};
+      const Multiplication multiplication{*table, Format::kFloat32,  column,     matrix,
+                                          1,      Finish::kActivate, activation, {}};
       const at::Tensor expected = activate(activation, column.to(at::kDouble));
       // Relative where a result is large; near 0 the rest of a sum that cancels.
       expectWithin(multiplication.run(0, column.size(0)), {expected, expected.abs() * 2e-6 + 2e-7},

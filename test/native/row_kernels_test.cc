@@ -28,7 +28,7 @@ void convertsToBfloat16(std::span<char*>) {
       const at::Tensor special = specialNumbers();
       rows[1].copy_(special.repeat({columns / special.size(0) + 1}).slice(0, 0, columns));
       rows[3].fill_(std::numeric_limits<float>::quiet_NaN());
-      const Operand operand(*table, Format::kBfloat16, rows);
+      const Operand operand(*table, Format::kBfloat16, rows, /*inTiles=*/false);
       const at::Tensor received = at::from_blob(const_cast<std::uint32_t*>(operand.words.data()),
                                                 {5, 2 * operand.wordsPerRow()}, at::kBFloat16);
       const at::Tensor expected = rows.to(at::kBFloat16);
@@ -50,7 +50,7 @@ void convertsToInt8(std::span<char*>) {
       rows[2].copy_(at::arange(columns) + 0.5);  // many halves, once they are scaled by 1
       rows[2][0] = 127;
       rows[3] *= 1e30;
-      const Operand operand(*table, Format::kInt8, rows);
+      const Operand operand(*table, Format::kInt8, rows, /*inTiles=*/false);
       const at::Tensor bytes =
           at::from_blob(const_cast<std::uint32_t*>(operand.words.data()), {5, 4 * operand.wordsPerRow()}, at::kByte);
       const Held held = hold(Format::kInt8, rows);
@@ -59,6 +59,33 @@ void convertsToInt8(std::span<char*>) {
              "the nearest integers " + where);
       expect(bytes.slice(1, columns).eq(128).all().item<bool>(), "zeros behind a row " + where);
       expect(areSameBits(operand.scales.data(), dataOf(held.scales), 5), "each row's scale " + where);
+    }
+  }
+}
+
+void convertsToTiles(std::span<char*>) {
+  const c10::InferenceMode inferenceMode;
+  constexpr std::int64_t kRows = 37;
+  for (const Kernels* table : usableKernels()) {
+    for (const Format format : kFormats) {
+      for (const std::int64_t words : {kernels::kTileWords, 5 * kernels::kTileWords}) {
+        const at::Tensor rows = at::randn({kRows, words * kernels::numbersPerWord(format)});
+        const Operand plain(*table, format, rows, /*inTiles=*/false);
+        const Operand tiled(*table, format, rows, /*inTiles=*/true);
+        expect(tiled.areTiled == (table->hasTiles && format != Format::kFloat32), "rows in tiles where there are any");
+        if (!tiled.areTiled) continue;
+        expect(plain.scales == tiled.scales, "the same scales in tiles");
+        for (std::int64_t row = 0; row < kRows; ++row) {
+          for (std::int64_t word = 0; word < words; ++word) {
+            const std::int64_t at = kernels::rowOffset(true, row, words) +
+                                    word / kernels::kTileWords * kernels::kTileRows * kernels::kTileWords +
+                                    word % kernels::kTileWords;
+            expect(
+                tiled.words[static_cast<std::size_t>(at)] == plain.words[static_cast<std::size_t>(row * words + word)],
+                std::string("the same words in tiles of ") + nameOf(format));
+          }
+        }
+      }
     }
   }
 }
@@ -72,10 +99,10 @@ at::Tensor normalizedNumbers(const Kernels& table, Format format, const at::Tens
   const at::Tensor memory = at::empty({count, words}, at::kInt);
   const at::Tensor scales = at::empty({count, 1});
   const at::Tensor scratch = at::empty({columns});
-  table.normalize(
-      format,
-      {dataOf(rows), rows.stride(0), count, columns, static_cast<std::uint32_t*>(memory.data_ptr()), dataOf(scales)},
-      dataOf(weight), epsilon, dataOf(scratch));
+  table.normalize(format,
+                  {dataOf(rows), rows.stride(0), count, columns, static_cast<std::uint32_t*>(memory.data_ptr()),
+                   dataOf(scales), false},
+                  dataOf(weight), epsilon, dataOf(scratch));
   const auto as = [&](at::ScalarType type) { return memory.view(type).slice(1, 0, columns).to(at::kFloat); };
   if (format == Format::kFloat32) return as(at::kFloat);
   if (format == Format::kBfloat16) return as(at::kBFloat16);
@@ -108,9 +135,10 @@ void normalizes(std::span<char*>) {
   }
 }
 
-constexpr std::array<test::Test, 3> kTests{{
+constexpr std::array<test::Test, 4> kTests{{
     {"convert to the nearest bfloat16", convertsToBfloat16},
     {"convert to the nearest integers", convertsToInt8},
+    {"convert to the same words in tiles", convertsToTiles},
     {"normalize as RMSNorm", normalizes},
 }};
 

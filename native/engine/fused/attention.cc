@@ -33,7 +33,7 @@ class HeadWriter {
  private:
   /// Rows of one head as words of the format.
   const std::uint32_t* toWords(const float* rows, std::int64_t stride, std::int64_t count) const {
-    kernels_.convert(heads_.format, {rows, stride, count, heads_.size, buffer_, nullptr});
+    kernels_.convert(heads_.format, {rows, stride, count, heads_.size, buffer_, nullptr, false});
     return buffer_;
   }
 

@@ -23,11 +23,15 @@ std::int64_t panelsPerTask(std::int64_t panels, const Parallel& parallel) {
   return std::clamp<std::int64_t>(panels / (parallel.threads * kTasksPerThread), 1, kMost);
 }
 
-/// Rows for one task of an operation that reads each row once.
+std::int64_t roundUp(std::int64_t number, std::int64_t multiple) {
+  return (number + multiple - 1) / multiple * multiple;
+}
+
+/// Rows for one task of an operation that reads each row once: whole tiles.
 std::int64_t rowsPerTask(std::int64_t rows, std::int64_t columns, const Parallel& parallel) {
   constexpr std::int64_t kLeastNumbers = std::int64_t{16} << 10;  // below, another thread isn't worth its start
   const std::int64_t share = (rows + 4 * parallel.threads - 1) / (4 * parallel.threads);
-  return std::max({std::int64_t{1}, share, kLeastNumbers / columns});
+  return roundUp(std::max({std::int64_t{1}, share, kLeastNumbers / columns}), kernels::kTileRows);
 }
 
 /// Calls `work(part, thread)` for parts of the rows, on all threads.
@@ -46,25 +50,32 @@ void inParts(const Parallel& parallel, kernels::Rows rows, Format format, Work&&
   });
 }
 
-kernels::Rows takeRows(Scratch& scratch, Format format, const FloatRows& rows) {
+/// Room for the words of so many rows, which may lie in tiles.
+std::uint32_t* takeWords(Scratch& scratch, std::int64_t rows, std::int64_t words) {
+  return scratch.take<std::uint32_t>(roundUp(rows, kernels::kTileRows) * words);
+}
+
+kernels::Rows takeRows(const Parallel& parallel, Scratch& scratch, Format format, const FloatRows& rows) {
+  const std::int64_t words = kernels::wordsPerRow(format, rows.columns);
   return {rows.data,
           rows.columns,
           rows.rows,
           rows.columns,
-          scratch.take<std::uint32_t>(rows.rows * kernels::wordsPerRow(format, rows.columns)),
-          scratch.take<float>(rows.rows)};
+          takeWords(scratch, rows.rows, words),
+          scratch.take<float>(rows.rows),
+          kernels::wantTiles(parallel.kernels, format, words)};
 }
 
 Operand operandOf(Format format, const kernels::Rows& rows) {
-  return {format, rows.words, rows.scales, rows.rowCount, rows.columns};
+  return {format, rows.words, rows.scales, rows.rowCount, rows.columns, rows.areTiled};
 }
 
 }  // namespace
 
 Operand convert(const Parallel& parallel, Scratch& scratch, Format format, const FloatRows& rows) {
   if (format == Format::kFloat32)
-    return {format, reinterpret_cast<const std::uint32_t*>(rows.data), nullptr, rows.rows, rows.columns};
-  const kernels::Rows converted = takeRows(scratch, format, rows);
+    return {format, reinterpret_cast<const std::uint32_t*>(rows.data), nullptr, rows.rows, rows.columns, false};
+  const kernels::Rows converted = takeRows(parallel, scratch, format, rows);
   inParts(parallel, converted, format,
           [&](const kernels::Rows& part, std::int64_t) { parallel.kernels.convert(format, part); });
   return operandOf(format, converted);
@@ -72,7 +83,7 @@ Operand convert(const Parallel& parallel, Scratch& scratch, Format format, const
 
 Operand normalize(const Parallel& parallel, Scratch& scratch, Format format, const FloatRows& rows, const float* weight,
                   float epsilon) {
-  const kernels::Rows normalized = takeRows(scratch, format, rows);
+  const kernels::Rows normalized = takeRows(parallel, scratch, format, rows);
   float* row = scratch.take<float>(parallel.threads * rows.columns);
   inParts(parallel, normalized, format, [&](const kernels::Rows& part, std::int64_t thread) {
     parallel.kernels.normalize(format, part, weight, epsilon, row + thread * rows.columns);
@@ -83,7 +94,7 @@ Operand normalize(const Parallel& parallel, Scratch& scratch, Format format, con
 void normalizeTo(const Parallel& parallel, const FloatRows& rows, const float* weight, float epsilon,
                  const FloatRows& result) {
   const kernels::Rows floats{
-      rows.data, rows.columns, rows.rows, rows.columns, reinterpret_cast<std::uint32_t*>(result.data), nullptr};
+      rows.data, rows.columns, rows.rows, rows.columns, reinterpret_cast<std::uint32_t*>(result.data), nullptr, false};
   inParts(parallel, floats, Format::kFloat32, [&](const kernels::Rows& part, std::int64_t) {
     parallel.kernels.normalize(Format::kFloat32, part, weight, epsilon, nullptr);
   });
@@ -104,14 +115,15 @@ void multiplyInto(const Parallel& parallel, const Operand& operand, const Packed
   const std::int64_t width = parallel.kernels.panelWidth / (finish == Finish::kGate ? 2 : 1);
   const std::int64_t panels = (result.columns + width - 1) / width;
   const std::int64_t chunk = rowsPerChunk(operand, parallel);
-  const std::int64_t group = panelsPerTask(panels, parallel);
+  // Two gated panels give the columns of one tile.
+  const std::int64_t group = roundUp(panelsPerTask(panels, parallel), finish == Finish::kGate ? 2 : 1);
   const std::int64_t groups = (panels + group - 1) / group;
   const std::int64_t chunks = (operand.rows + chunk - 1) / chunk;
   parallel.run(chunks * groups, [&](std::int64_t task, std::int64_t) {
     const std::int64_t first = task / groups * chunk;
     kernels::Product product;
     product.rows = operand.words + first * operand.wordsPerRow();
-    product.rowStride = operand.wordsPerRow();
+    product.areTiled = operand.areTiled;
     product.rowScales = operand.scales == nullptr ? nullptr : operand.scales + first;
     product.rowCount = std::min(chunk, operand.rows - first);
     product.resultStride = result.stride;
@@ -120,9 +132,11 @@ void multiplyInto(const Parallel& parallel, const Operand& operand, const Packed
     const std::int64_t begin = task % groups * group;
     matrix.choosePanels(begin, product);
     product.columns = std::min(group * width, result.columns - begin * width);
-    const std::int64_t offset = first * result.stride + begin * width;
-    if (result.floats != nullptr) product.result = result.floats + offset;
-    if (result.narrow != nullptr) product.narrowResult = result.narrow + offset;
+    const std::int64_t row = first * result.stride;
+    const std::int64_t column = begin * width;
+    if (result.floats != nullptr) product.result = result.floats + row + column;
+    if (result.narrow != nullptr)
+      product.narrowResult = result.narrow + row + column * (operand.areTiled ? kernels::kTileRows : 1);
     parallel.kernels.multiply(operand.format, product);
   });
 }
@@ -136,11 +150,13 @@ void multiply(const Parallel& parallel, const Operand& operand, const PackedMatr
 
 Operand multiplyToOperand(const Parallel& parallel, Scratch& scratch, const Operand& operand,
                           const PackedMatrix& matrix, std::int64_t columns, Finish finish, Activation activation) {
-  if (operand.format == Format::kBfloat16 && columns % 2 == 0) {
-    auto* words = scratch.take<std::uint32_t>(operand.rows * columns / 2);
+  // What is narrowed lies as the rows do; whether it can depends on the shapes alone.
+  const std::int64_t multiple = operand.areTiled ? 2 * kernels::kTileWords : 2;
+  if (operand.format == Format::kBfloat16 && columns % multiple == 0) {
+    std::uint32_t* words = takeWords(scratch, operand.rows, columns / 2);
     multiplyInto(parallel, operand, matrix, {nullptr, reinterpret_cast<std::uint16_t*>(words), columns, columns},
                  finish, activation);
-    return {operand.format, words, nullptr, operand.rows, columns};
+    return {operand.format, words, nullptr, operand.rows, columns, operand.areTiled};
   }
   const FloatRows result{scratch.take<float>(operand.rows * columns), operand.rows, columns};
   multiply(parallel, operand, matrix, result, finish, activation);

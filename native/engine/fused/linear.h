@@ -15,6 +15,7 @@ struct Operand {
   const float* scales = nullptr;  // int8
   std::int64_t rows = 0;
   std::int64_t inner = 0;
+  bool areTiled = false;  // the words
 
   std::int64_t wordsPerRow() const { return kernels::wordsPerRow(format, inner); }
 };

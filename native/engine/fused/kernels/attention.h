@@ -13,9 +13,44 @@
 namespace torch_t5::kernels {
 namespace {
 
+template <class Simd>
+void addTo(float* to, const float* from, std::int64_t count) {
+  std::int64_t i = 0;
+  for (; i + Simd::kLanes <= count; i += Simd::kLanes)
+    Simd::store(to + i, Simd::add(Simd::load(to + i), Simd::load(from + i)));
+  for (; i < count; ++i) to[i] += from[i];
+}
+
+/// Adds bias and mask to a query's scores of `keyCount` keys and makes them probabilities, in place; what isn't seen,
+/// up to `room`, gets 0. bfloat16: they are narrowed.
+template <class Simd>
+void toProbabilities(const Attention& attention, std::int64_t query, std::int64_t keyCount, float* scores,
+                     std::int64_t room) {
+  using Float = typename Simd::Float;
+  const std::int64_t position = attention.firstQuery + query;
+  const std::int64_t seen = attention.isCausal ? (position + 1 < keyCount ? position + 1 : keyCount) : keyCount;
+  if (attention.bias != nullptr) addTo<Simd>(scores, attention.bias - position, seen);
+  if (attention.mask != nullptr) addTo<Simd>(scores, attention.mask, seen);
+  for (std::int64_t key = seen; key < room; ++key) scores[key] = -INFINITY;
+  Float greatest = Simd::broadcast(-FLT_MAX);
+  for (std::int64_t key = 0; key < room; key += Simd::kLanes) greatest = Simd::max(greatest, Simd::load(scores + key));
+  const Float shift = Simd::broadcast(Simd::reduceMax(greatest));
+  Float sum = Simd::zero();
+  for (std::int64_t key = 0; key < room; key += Simd::kLanes) {
+    const Float p = exponential<Simd>(Simd::subtract(Simd::load(scores + key), shift));
+    sum = Simd::add(sum, p);
+    Simd::store(scores + key, p);
+  }
+  const Float inverse = Simd::broadcast(1.0F / Simd::reduceAdd(sum));
+  for (std::int64_t key = 0; key < room; key += Simd::kLanes)
+    Simd::store(scores + key, Simd::multiply(Simd::load(scores + key), inverse));
+  // In place: a number is read before the narrower one is written.
+  if (attention.format == Format::kBfloat16)
+    convertToBfloat16<Simd>(scores, room, reinterpret_cast<std::uint32_t*>(scores));
+}
+
 template <class Simd, class Dot, int NumbersPerWord>
 struct Attending {
-  using Float = typename Simd::Float;
   static constexpr std::int64_t kWidth = kPanelWidth<Simd>;
   static constexpr bool kIsNarrow = NumbersPerWord > 1;
 
@@ -33,7 +68,8 @@ struct Attending {
                                 attention.queryWords + row * headWords());
     }
     for (std::int64_t block = 0; block < blocks; ++block) score<Rows>(block);
-    for (int row = 0; row < Rows; ++row) normalize(row);
+    for (int row = 0; row < Rows; ++row)
+      toProbabilities<Simd>(attention, first + row, keyCount, attention.scores + row * scoreStride, scoreStride);
     for (std::int64_t column = 0; column < attention.paddedHeadSize; column += kWidth) combine<Rows>(column);
   }
 
@@ -58,38 +94,6 @@ struct Attending {
     }
   }
 
-  /// Adds bias and mask to a row's scores and makes them probabilities. What isn't seen gets 0.
-  void normalize(std::int64_t row) const {
-    float* scores = attention.scores + row * scoreStride;
-    const std::int64_t position = attention.firstQuery + first + row;
-    const std::int64_t seen = attention.isCausal ? (position + 1 < keyCount ? position + 1 : keyCount) : keyCount;
-    if (attention.bias != nullptr) addTo(scores, attention.bias - position, seen);
-    if (attention.mask != nullptr) addTo(scores, attention.mask, seen);
-    for (std::int64_t key = seen; key < scoreStride; ++key) scores[key] = -INFINITY;
-    Float greatest = Simd::broadcast(-FLT_MAX);
-    for (std::int64_t key = 0; key < scoreStride; key += Simd::kLanes)
-      greatest = Simd::max(greatest, Simd::load(scores + key));
-    const Float shift = Simd::broadcast(Simd::reduceMax(greatest));
-    Float sum = Simd::zero();
-    for (std::int64_t key = 0; key < scoreStride; key += Simd::kLanes) {
-      const Float p = exponential<Simd>(Simd::subtract(Simd::load(scores + key), shift));
-      sum = Simd::add(sum, p);
-      Simd::store(scores + key, p);
-    }
-    const Float inverse = Simd::broadcast(1.0F / Simd::reduceAdd(sum));
-    for (std::int64_t key = 0; key < scoreStride; key += Simd::kLanes)
-      Simd::store(scores + key, Simd::multiply(Simd::load(scores + key), inverse));
-    // In place: a number is read before the narrower one is written.
-    if constexpr (kIsNarrow) convertToBfloat16<Simd>(scores, scoreStride, reinterpret_cast<std::uint32_t*>(scores));
-  }
-
-  static void addTo(float* to, const float* from, std::int64_t count) {
-    std::int64_t i = 0;
-    for (; i + Simd::kLanes <= count; i += Simd::kLanes)
-      Simd::store(to + i, Simd::add(Simd::load(to + i), Simd::load(from + i)));
-    for (; i < count; ++i) to[i] += from[i];
-  }
-
   template <int Rows>
   void combine(std::int64_t column) const {
     Sums<Simd, Dot, Rows> sums;
@@ -105,16 +109,20 @@ struct Attending {
     store.result = attention.result + column;
     store.resultStride = attention.resultStride;
     store.columns = attention.headSize - column < kWidth ? attention.headSize - column : kWidth;
-    finishRows<Simd, Rows>(store, first, sums.values);
+    finishRows<Simd, Rows>(store, targetOf(store, first), sums.values);
   }
 };
+
+/// Keys that any of the queries before `end` sees.
+std::int64_t keysSeen(const Attention& attention, std::int64_t end) {
+  const std::int64_t position = attention.firstQuery + end;
+  return attention.isCausal && position < attention.keyCount ? position : attention.keyCount;
+}
 
 template <class Simd, class Dot, int NumbersPerWord>
 void attendAs(const Attention& attention) {
   inGroups<Simd>(attention.queryCount, [&](std::int64_t first, std::int64_t size, bool) {
-    std::int64_t keyCount = attention.keyCount;
-    const std::int64_t end = attention.firstQuery + first + size;
-    if (attention.isCausal && end < keyCount) keyCount = end;
+    const std::int64_t keyCount = keysSeen(attention, first + size);
     const std::int64_t blocks = (keyCount + kPanelWidth<Simd> - 1) / kPanelWidth<Simd>;
     const Attending<Simd, Dot, NumbersPerWord> attending{attention, first, keyCount, blocks,
                                                          blocks * kPanelWidth<Simd>};

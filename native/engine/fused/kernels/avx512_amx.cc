@@ -5,7 +5,8 @@
 #define TORCH_T5_AMX
 #include "engine/fused/kernels/kernels_template.h"
 #include "engine/fused/kernels/simd_avx512_bf16.h"
-#include "engine/fused/kernels/tiles.h"
+#include "engine/fused/kernels/tiled_attention.h"
+#include "engine/fused/kernels/tiled_product.h"
 #endif
 
 namespace torch_t5::kernels {
@@ -14,8 +15,10 @@ const Kernels* amxKernels() {
 #ifdef TORCH_T5_AMX
   static constexpr Kernels kKernels = [] {
     Kernels made = makeKernels<Avx512Bf16>("AMX");
-    made.mostRows = kMostTiledRows;
+    made.mostRows = kGroupRows;
+    made.hasTiles = true;
     made.multiply = multiplyInTiles<Avx512Bf16>;
+    made.attend = attendInTiles<Avx512Bf16>;
     return made;
   }();
   return &kKernels;

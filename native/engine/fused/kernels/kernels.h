@@ -27,6 +27,17 @@ static constexpr std::int64_t wordsPerRow(Format format, std::int64_t columns) {
   return (columns + numbersPerWord(format) - 1) / numbersPerWord(format);
 }
 
+// Kernels with tiles take a product's rows in tiles: `kTileWords` words of `kTileRows` rows, the next words of the same
+// rows, and so on; then the rows that follow.
+static constexpr std::int64_t kTileRows = 16;
+static constexpr std::int64_t kTileWords = 16;
+
+/// Where a row of a product's left operand begins, in words. Of rows in tiles, each further tile's words lie
+/// `kTileRows * kTileWords` behind.
+static constexpr std::int64_t rowOffset(bool areTiled, std::int64_t row, std::int64_t words) {
+  return areTiled ? row / kTileRows * kTileRows * words + row % kTileRows * kTileWords : row * words;
+}
+
 /// What becomes of a product's sums.
 enum class Finish {
   kStore,
@@ -37,8 +48,8 @@ enum class Finish {
 
 /// Rows of the left operand times some panels of the right one.
 struct Product {
-  const std::uint32_t* rows = nullptr;
-  std::int64_t rowStride = 0;                  // in words
+  const std::uint32_t* rows = nullptr;         // [rowCount][words]
+  bool areTiled = false;                       // the rows
   const float* rowScales = nullptr;            // int8: of each row
   const std::uint32_t* panels = nullptr;       // [panels][words][panelWidth]
   const float* panelScales = nullptr;          // int8: of each column
@@ -47,7 +58,8 @@ struct Product {
   std::int64_t words = 0;  // of a row
   float* result = nullptr;
   std::int64_t resultStride = 0;  // in numbers
-  /// Instead of `result`: finished numbers as bfloat16. Not with kAdd.
+  /// Instead of `result`: finished numbers as bfloat16, in tiles if the rows are (the first is a tile's then, and
+  /// `resultStride` a multiple of a tile's numbers). Not with kAdd.
   std::uint16_t* narrowResult = nullptr;
   std::int64_t columns = 0;  // of the result: the panels', or half of them with kGate; the last panel may have fewer
   Finish finish = Finish::kStore;
@@ -84,12 +96,14 @@ struct Rows {
   std::int64_t columns = 0;
   std::uint32_t* words = nullptr;  // [rowCount][wordsPerRow]
   float* scales = nullptr;         // int8: [rowCount]
+  bool areTiled = false;           // the words
 };
 
 struct Kernels {
   const char* name;
   std::int64_t panelWidth;  // columns of a panel
   std::int64_t mostRows;    // that go through a panel at once
+  bool hasTiles;            // of bfloat16 and int8
 
   /// result = finish(rows x panels).
   void (*multiply)(Format format, const Product& product);
@@ -103,6 +117,11 @@ struct Kernels {
   /// words = weight * row / sqrt(mean(row^2) + epsilon), in the format: T5's layer norm. `scratch`: one row of floats.
   void (*normalize)(Format format, const Rows& rows, const float* weight, float epsilon, float* scratch);
 };
+
+/// Whether rows of so many words are to be in tiles.
+static constexpr bool wantTiles(const Kernels& kernels, Format format, std::int64_t words) {
+  return kernels.hasTiles && format != Format::kFloat32 && words % kTileWords == 0;
+}
 
 /// Floats that `Attention::scores` needs.
 static constexpr std::int64_t attentionScratch(const Kernels& kernels, std::int64_t keyCount) {

@@ -13,7 +13,8 @@ namespace {
 
 template <class Simd>
 constexpr Kernels makeKernels(const char* name) {
-  return {name, kPanelWidth<Simd>, Simd::kMostRows, multiply<Simd>, attend<Simd>, convert<Simd>, normalize<Simd>};
+  return {name,           kPanelWidth<Simd>, Simd::kMostRows, false,
+          multiply<Simd>, attend<Simd>,      convert<Simd>,   normalize<Simd>};
 }
 
 }  // namespace

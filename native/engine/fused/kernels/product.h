@@ -43,14 +43,14 @@ template <class Simd, class Dot, int Rows>
 void multiplyRows(const Product& product, std::int64_t first, bool fetches) {
   Sums<Simd, Dot, Rows> sums;
   sums.clear();
-  const std::uint32_t* rows = product.rows + first * product.rowStride;
+  const std::uint32_t* rows = product.rows + first * product.words;
   if (fetches) {
-    sums.addFetching(rows, product.rowStride, product.panels, product.words);
+    sums.addFetching(rows, product.words, product.panels, product.words);
   } else {
-    sums.add(rows, product.rowStride, product.panels, kPanelWidth<Simd>, product.words);
+    sums.add(rows, product.words, product.panels, kPanelWidth<Simd>, product.words);
   }
   if constexpr (Dot::kIsInteger) scaleSums<Simd, Rows>(product, first, sums.values);
-  finishRows<Simd, Rows>(product, first, sums.values);
+  finishRows<Simd, Rows>(product, targetOf(product, first), sums.values);
 }
 
 template <class Simd, class Dot>

@@ -21,37 +21,59 @@ void convertToBfloat16(const float* row, std::int64_t columns, std::uint32_t* wo
   if (columns % 2 != 0) to[columns] = 0;
 }
 
-/// Bytes 128 + round(number / scale), from 1 to 255: unsigned, as the instructions want it.
 template <class Simd>
-float convertToInt8(const float* row, std::int64_t columns, std::uint32_t* words) {
-  auto* to = reinterpret_cast<std::uint8_t*>(words);
+float greatestMagnitude(const float* row, std::int64_t columns) {
   auto greatest = Simd::zero();
   std::int64_t i = 0;
   for (; i + Simd::kLanes <= columns; i += Simd::kLanes)
     greatest = Simd::max(greatest, Simd::absolute(Simd::load(row + i)));
   float most = Simd::reduceMax(greatest);
   for (; i < columns; ++i) most = fabsf(row[i]) > most ? fabsf(row[i]) : most;
-  const float factor = most > 0 ? 127.0F / most : 0.0F;
+  return most;
+}
+
+/// Bytes 128 + round(number * factor), from 1 to 255: unsigned, as the instructions want it.
+template <class Simd>
+void convertToInt8(const float* row, std::int64_t columns, float factor, std::uint32_t* words) {
+  auto* to = reinterpret_cast<std::uint8_t*>(words);
   const auto factors = Simd::broadcast(factor);
-  i = 0;
+  std::int64_t i = 0;
   for (; i + Simd::kLanes <= columns; i += Simd::kLanes)
     Simd::storeBytes(to + i, Simd::multiply(Simd::load(row + i), factors));
   for (; i < columns; ++i) to[i] = static_cast<std::uint8_t>(128 + static_cast<int>(nearbyintf(row[i] * factor)));
   for (; i % 4 != 0; ++i) to[i] = 128;
-  return most / 127.0F;
+}
+
+/// Calls `convert(numbers, count, words)` for the parts of a row whose words lie together.
+template <class Convert>
+void inSegments(Format format, bool areTiled, const float* row, std::int64_t columns, std::uint32_t* words,
+                Convert&& convert) {
+  if (!areTiled) return convert(row, columns, words);
+  const std::int64_t count = kTileWords * numbersPerWord(format);
+  for (std::int64_t i = 0; i < columns; i += count, words += kTileRows * kTileWords) {
+    const std::int64_t left = columns - i;
+    convert(row + i, left < count ? left : count, words);
+  }
 }
 
 template <class Simd>
-void convertRow(Format format, const float* row, std::int64_t columns, std::uint32_t* words, float* scale) {
+void convertRow(Format format, bool areTiled, const float* row, std::int64_t columns, std::uint32_t* words,
+                float* scale) {
   switch (format) {
     case Format::kFloat32:
       if (static_cast<const void*>(row) != words) memcpy(words, row, static_cast<std::size_t>(columns) * sizeof(float));
       return;
     case Format::kBfloat16:
-      return convertToBfloat16<Simd>(row, columns, words);
-    case Format::kInt8:
-      *scale = convertToInt8<Simd>(row, columns, words);
-      return;
+      return inSegments(format, areTiled, row, columns, words, convertToBfloat16<Simd>);
+    case Format::kInt8: {
+      const float most = greatestMagnitude<Simd>(row, columns);
+      const float factor = most > 0 ? 127.0F / most : 0.0F;
+      *scale = most / 127.0F;
+      return inSegments(format, areTiled, row, columns, words,
+                        [factor](const float* numbers, std::int64_t count, std::uint32_t* to) {
+                          convertToInt8<Simd>(numbers, count, factor, to);
+                        });
+    }
   }
 }
 
@@ -59,7 +81,8 @@ template <class Simd>
 void convert(Format format, const Rows& rows) {
   const std::int64_t words = wordsPerRow(format, rows.columns);
   for (std::int64_t row = 0; row < rows.rowCount; ++row)
-    convertRow<Simd>(format, rows.rows + row * rows.rowStride, rows.columns, rows.words + row * words,
+    convertRow<Simd>(format, rows.areTiled, rows.rows + row * rows.rowStride, rows.columns,
+                     rows.words + rowOffset(rows.areTiled, row, words),
                      rows.scales == nullptr ? nullptr : rows.scales + row);
 }
 
@@ -90,10 +113,11 @@ template <class Simd>
 void normalize(Format format, const Rows& rows, const float* weight, float epsilon, float* scratch) {
   const std::int64_t words = wordsPerRow(format, rows.columns);
   for (std::int64_t row = 0; row < rows.rowCount; ++row) {
-    std::uint32_t* to = rows.words + row * words;
+    std::uint32_t* to = rows.words + rowOffset(rows.areTiled, row, words);
     float* normal = format == Format::kFloat32 ? reinterpret_cast<float*>(to) : scratch;
     normalizeRow<Simd>(rows.rows + row * rows.rowStride, rows.columns, weight, epsilon, normal);
-    convertRow<Simd>(format, normal, rows.columns, to, rows.scales == nullptr ? nullptr : rows.scales + row);
+    convertRow<Simd>(format, rows.areTiled, normal, rows.columns, to,
+                     rows.scales == nullptr ? nullptr : rows.scales + row);
   }
 }
 

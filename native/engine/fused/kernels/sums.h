@@ -123,17 +123,30 @@ void finishRowNarrow(Finish finish, Activation activation, const float* sums, st
   for (std::int64_t i = 0; i < count; ++i) result[i] = toBfloat16(finished[i]);
 }
 
+/// Where finished rows go: floats or, instead, bfloat16.
+struct Target {
+  float* result;
+  std::uint16_t* narrowResult;
+  std::int64_t stride;  // in numbers
+};
+
+/// Where a product's rows from `first` on go.
+TORCH_T5_INLINE Target targetOf(const Product& product, std::int64_t first) {
+  const std::int64_t offset = first * product.resultStride;
+  if (product.narrowResult != nullptr) return {nullptr, product.narrowResult + offset, product.resultStride};
+  return {product.result + offset, nullptr, product.resultStride};
+}
+
 template <class Simd, int Rows>
-TORCH_T5_INLINE void finishRows(const Product& product, std::int64_t first,
+TORCH_T5_INLINE void finishRows(const Product& product, const Target& target,
                                 const typename Simd::Float (&sums)[Rows][kVectorsPerPanel]) {
   const bool isWhole = product.columns == kPanelWidth<Simd>;
-  const bool isNarrow = product.narrowResult != nullptr;
-  float* results = isNarrow ? nullptr : product.result + first * product.resultStride;
+  const bool isNarrow = target.narrowResult != nullptr;
   // The usual ends keep the sums in registers.
   if (isWhole && !isNarrow && product.finish == Finish::kStore) {
     TORCH_T5_UNROLL
     for (int r = 0; r < Rows; ++r) {
-      float* result = results + r * product.resultStride;
+      float* result = target.result + r * target.stride;
       for (int v = 0; v < kVectorsPerPanel; ++v) Simd::store(result + v * Simd::kLanes, sums[r][v]);
     }
     return;
@@ -142,7 +155,7 @@ TORCH_T5_INLINE void finishRows(const Product& product, std::int64_t first,
     TORCH_T5_UNROLL
     for (int r = 0; r < Rows; ++r) {
       for (int v = 0; v < kVectorsPerPanel; ++v) {
-        float* result = results + r * product.resultStride + v * Simd::kLanes;
+        float* result = target.result + r * target.stride + v * Simd::kLanes;
         Simd::store(result, Simd::add(Simd::load(result), sums[r][v]));
       }
     }
@@ -152,7 +165,7 @@ TORCH_T5_INLINE void finishRows(const Product& product, std::int64_t first,
   if (isWhole && isRelu && isNarrow) {
     TORCH_T5_UNROLL
     for (int r = 0; r < Rows; ++r) {
-      std::uint16_t* result = product.narrowResult + (first + r) * product.resultStride;
+      std::uint16_t* result = target.narrowResult + r * target.stride;
       for (int v = 0; v < kVectorsPerPanel; ++v)
         Simd::storeBfloat16(result + v * Simd::kLanes, Simd::max(sums[r][v], Simd::zero()));
     }
@@ -161,7 +174,7 @@ TORCH_T5_INLINE void finishRows(const Product& product, std::int64_t first,
   if (isWhole && isRelu) {
     TORCH_T5_UNROLL
     for (int r = 0; r < Rows; ++r) {
-      float* result = results + r * product.resultStride;
+      float* result = target.result + r * target.stride;
       for (int v = 0; v < kVectorsPerPanel; ++v)
         Simd::store(result + v * Simd::kLanes, Simd::max(sums[r][v], Simd::zero()));
     }
@@ -173,12 +186,12 @@ TORCH_T5_INLINE void finishRows(const Product& product, std::int64_t first,
     for (int v = 0; v < kVectorsPerPanel; ++v) Simd::store(stored[r] + v * Simd::kLanes, sums[r][v]);
   }
   for (int r = 0; r < Rows; ++r) {
-    const std::int64_t offset = (first + r) * product.resultStride;
+    const std::int64_t offset = r * target.stride;
     if (isNarrow) {
-      finishRowNarrow<Simd>(product.finish, product.activation, stored[r], product.narrowResult + offset,
+      finishRowNarrow<Simd>(product.finish, product.activation, stored[r], target.narrowResult + offset,
                             product.columns);
     } else {
-      finishRow<Simd>(product.finish, product.activation, stored[r], product.result + offset, product.columns);
+      finishRow<Simd>(product.finish, product.activation, stored[r], target.result + offset, product.columns);
     }
   }
 }

@@ -1,4 +1,4 @@
-// Rows times panels in the tiles of AMX: 16 rows of 16 words each.
+// The tiles of AMX, 16 rows of 16 words each, and sums in them.
 // Included by the one file that is compiled for them: all that is here has internal linkage.
 #pragma once
 
@@ -7,15 +7,11 @@
 #include <cstdint>
 
 #include "engine/fused/kernels/kernels.h"
-#include "engine/fused/kernels/product.h"
-#include "engine/fused/kernels/sums.h"
 
 namespace torch_t5::kernels {
 namespace {
 
-constexpr std::int64_t kTileRows = 16;
-constexpr std::int64_t kTileWords = 16;
-constexpr std::int64_t kMostTiledRows = 2 * kTileRows;
+constexpr std::int64_t kGroupRows = 2 * kTileRows;  // that are multiplied at once
 constexpr std::int64_t kBytesPerWord = 4;
 
 /// What `ldtilecfg` reads.
@@ -77,94 +73,66 @@ struct Int8Tiles {
   }
 };
 
-/// Which of a following panel's words to fetch meanwhile: every `share`-th step's, from `first` on.
-struct Fetching {
-  std::int64_t first = 0;
-  std::int64_t share = 0;  // 0: none
+/// Words of up to two tiles' rows: the second tile's are `lower`. `stride`: words from one row to the next.
+struct TiledRows {
+  const std::uint32_t* upper;
+  const std::uint32_t* lower;
+  std::int64_t stride;
 };
 
-/// sums [rows][panelWidth] = rows x panel. The tiles are shaped for the rows.
-template <class Simd, class Tiles, bool HasLower>
-void sumTiles(const Product& product, std::int64_t first, Fetching fetching, float* sums) {
-  constexpr std::int64_t kWidth = kPanelWidth<Simd>;
-  static_assert(kWidth == 2 * kTileWords);
-  const std::uint32_t* upper = product.rows + first * product.rowStride;
-  const std::uint32_t* lower = upper + kTileRows * product.rowStride;
-  const std::uint32_t* following = product.panels + product.words * kWidth;
-  _tile_zero(0);
-  _tile_zero(1);
-  if constexpr (HasLower) {
-    _tile_zero(2);
-    _tile_zero(3);
-  }
-  std::int64_t fetchAt = fetching.share > 0 ? fetching.first * kTileWords : product.words;
-  for (std::int64_t word = 0; word < product.words; word += kTileWords) {
-    const std::uint32_t* panel = product.panels + word * kWidth;
-    if (word == fetchAt) {
-      for (std::int64_t line = 0; line < kTileWords * kWidth; line += kTileWords)
-        Simd::fetch(following + word * kWidth + line);
-      fetchAt += fetching.share * kTileWords;
+/// Sums of a group of rows with 32 columns. `HasLower`: the group has more rows than a tile.
+template <bool HasLower>
+struct TileSums {
+  static void clear() {
+    _tile_zero(0);
+    _tile_zero(1);
+    if constexpr (HasLower) {
+      _tile_zero(2);
+      _tile_zero(3);
     }
-    _tile_loadd(6, panel, kWidth * kBytesPerWord);
-    _tile_loadd(4, upper + word, product.rowStride * kBytesPerWord);
-    _tile_loadd(7, panel + kTileWords, kWidth * kBytesPerWord);
-    if constexpr (HasLower) _tile_loadd(5, lower + word, product.rowStride * kBytesPerWord);
+  }
+
+  /// `stride`: numbers from one row to the next.
+  static void load(const float* sums, std::int64_t stride) {
+    const std::int64_t bytes = stride * kBytesPerWord;
+    _tile_loadd(0, sums, bytes);
+    _tile_loadd(1, sums + kTileWords, bytes);
+    if constexpr (HasLower) {
+      _tile_loadd(2, sums + kTileRows * stride, bytes);
+      _tile_loadd(3, sums + kTileRows * stride + kTileWords, bytes);
+    }
+  }
+
+  static void store(float* sums, std::int64_t stride) {
+    const std::int64_t bytes = stride * kBytesPerWord;
+    _tile_stored(0, sums, bytes);
+    _tile_stored(1, sums + kTileWords, bytes);
+    if constexpr (HasLower) {
+      _tile_stored(2, sums + kTileRows * stride, bytes);
+      _tile_stored(3, sums + kTileRows * stride + kTileWords, bytes);
+    }
+  }
+
+  /// Adds 16 words of the rows times as many rows of a panel, which lie `panelStride` words apart.
+  template <class Tiles>
+  static void add(const TiledRows& rows, const std::uint32_t* panel, std::int64_t panelStride) {
+    _tile_loadd(6, panel, panelStride * kBytesPerWord);
+    _tile_loadd(4, rows.upper, rows.stride * kBytesPerWord);
+    _tile_loadd(7, panel + kTileWords, panelStride * kBytesPerWord);
+    if constexpr (HasLower) _tile_loadd(5, rows.lower, rows.stride * kBytesPerWord);
     Tiles::addUpper();
     if constexpr (HasLower) Tiles::addLower();
   }
-  _tile_stored(0, sums, kWidth * kBytesPerWord);
-  _tile_stored(1, sums + kTileWords, kWidth * kBytesPerWord);
-  if constexpr (HasLower) {
-    _tile_stored(2, sums + kTileRows * kWidth, kWidth * kBytesPerWord);
-    _tile_stored(3, sums + kTileRows * kWidth + kTileWords, kWidth * kBytesPerWord);
-  }
-}
+};
 
-/// Finishes rows whose sums [count][panelWidth] lie in memory.
-template <class Simd, class Tiles>
-void finishTiles(const Product& product, std::int64_t first, std::int64_t count, const float* sums) {
-  for (std::int64_t row = 0; row < count; ++row) {
-    typename Simd::Float values[1][kVectorsPerPanel];
-    for (int v = 0; v < kVectorsPerPanel; ++v)
-      values[0][v] = Simd::load(sums + row * kPanelWidth<Simd> + v * Simd::kLanes);
-    if constexpr (Tiles::kIsInteger) scaleSums<Simd, 1>(product, first + row, values);
-    finishRows<Simd, 1>(product, first + row, values);
+/// Calls `call` with whether `rows` are more than a tile's, as a constant.
+template <class Call>
+void withTileSums(std::int64_t rows, Call&& call) {
+  if (rows > kTileRows) {
+    call.template operator()<TileSums<true>>();
+  } else {
+    call.template operator()<TileSums<false>>();
   }
-}
-
-template <class Simd, class Tiles>
-void multiplyTiles(const Product& product) {
-  alignas(64) float sums[kMostTiledRows * kPanelWidth<Simd>];
-  const std::int64_t panels = panelsOf<Simd>(product);
-  const std::int64_t groups = (product.rowCount + kMostTiledRows - 1) / kMostTiledRows;
-  const std::int64_t groupSize = (product.rowCount + groups - 1) / groups;  // of all groups but the last
-  std::int64_t shaped = 0;
-  for (std::int64_t panel = 0; panel < panels; ++panel) {
-    const Product own = panelOf<Simd>(product, panel);
-    for (std::int64_t group = 0; group < groups; ++group) {
-      const std::int64_t first = group * groupSize;
-      const std::int64_t count = product.rowCount - first < groupSize ? product.rowCount - first : groupSize;
-      if (count != shaped) shapeTiles(shaped = count);
-      // Few rows go through a panel once, at the speed of memory, and the processor itself fetches ahead.
-      const Fetching fetching{group, groups > 1 && panel + 1 < panels ? groups : 0};
-      if (count > kTileRows) {
-        sumTiles<Simd, Tiles, true>(own, first, fetching, sums);
-      } else {
-        sumTiles<Simd, Tiles, false>(own, first, fetching, sums);
-      }
-      finishTiles<Simd, Tiles>(own, first, count, sums);
-    }
-  }
-  _tile_release();
-}
-
-/// What tiles have no format for, or don't divide, goes without them: by its shape alone, never by its number of rows.
-template <class Simd>
-void multiplyInTiles(Format format, const Product& product) {
-  if (format == Format::kFloat32 || product.words % kTileWords != 0) return multiply<Simd>(format, product);
-  if (product.rowCount <= 0) return;
-  if (format == Format::kBfloat16) return multiplyTiles<Simd, Bfloat16Tiles>(product);
-  multiplyTiles<Simd, Int8Tiles>(product);
 }
 
 }  // namespace

@@ -1,0 +1,151 @@
+// Rows times panels in tiles.
+// Included by the one file that is compiled for them: all that is here has internal linkage.
+#pragma once
+
+#include <cstdint>
+
+#include "engine/fused/kernels/kernels.h"
+#include "engine/fused/kernels/product.h"
+#include "engine/fused/kernels/sums.h"
+#include "engine/fused/kernels/tiles.h"
+
+namespace torch_t5::kernels {
+namespace {
+
+// A panel's part of so many words stays in the first cache while so many groups of rows go through it.
+constexpr std::int64_t kPartWords = 128;
+constexpr std::int64_t kMostGroups = 12;
+
+/// One group of a product's rows and a part of its words.
+struct Part {
+  std::int64_t group = 0;
+  std::int64_t groups = 1;  // that share the fetching of the panel that follows, each some of its words
+  std::int64_t firstWord = 0;
+  std::int64_t endWord = 0;
+  bool fetches = false;
+};
+
+/// sums [rows][panelWidth] = before (null: 0) + rows x panel. The tiles are shaped for the rows.
+template <class Simd, class Tiles, class Group>
+void sumPart(const Product& product, const Part& part, const float* before, float* sums) {
+  constexpr std::int64_t kWidth = kPanelWidth<Simd>;
+  static_assert(kWidth == 2 * kTileWords);
+  if (before == nullptr) {
+    Group::clear();
+  } else {
+    Group::load(before, kWidth);
+  }
+  const std::uint32_t* rows = product.rows + part.group * kGroupRows * product.words;
+  const std::uint32_t* following = product.panels + product.words * kWidth;
+  for (std::int64_t word = part.firstWord; word < part.endWord; word += kTileWords) {
+    if (part.fetches && word / kTileWords % part.groups == part.group) {
+      for (std::int64_t line = 0; line < kTileWords * kWidth; line += kTileWords)
+        Simd::fetch(following + word * kWidth + line);
+    }
+    const std::uint32_t* upper = rows + word * kTileRows;
+    Group::template add<Tiles>({upper, upper + kTileRows * product.words, kTileWords}, product.panels + word * kWidth,
+                               kWidth);
+  }
+  Group::store(sums, kWidth);
+}
+
+template <class Simd, class Tiles, int Rows>
+TORCH_T5_INLINE void finishSums(const Product& product, std::int64_t first, const Target& target, const float* sums) {
+  typename Simd::Float values[Rows][kVectorsPerPanel];
+  TORCH_T5_UNROLL
+  for (int row = 0; row < Rows; ++row) {
+    for (int v = 0; v < kVectorsPerPanel; ++v)
+      values[row][v] = Simd::load(sums + row * kPanelWidth<Simd> + v * Simd::kLanes);
+  }
+  if constexpr (Tiles::kIsInteger) scaleSums<Simd, Rows>(product, first, values);
+  finishRows<Simd, Rows>(product, target, values);
+}
+
+/// Finishes rows, at most a tile's, whose sums [count][panelWidth] lie in memory.
+template <class Simd, class Tiles>
+void finishTile(const Product& product, std::int64_t first, std::int64_t count, const float* sums) {
+  constexpr int kAtOnce = 4;
+  Target target = targetOf(product, first);
+  if (product.narrowResult != nullptr) target.stride = 2 * kTileWords;  // in tiles, too
+  for (std::int64_t row = 0; row < count;) {
+    const int done = count - row < kAtOnce ? 1 : kAtOnce;
+    if (done == kAtOnce) {
+      finishSums<Simd, Tiles, kAtOnce>(product, first + row, target, sums + row * kPanelWidth<Simd>);
+    } else {
+      finishSums<Simd, Tiles, 1>(product, first + row, target, sums + row * kPanelWidth<Simd>);
+    }
+    row += done;
+    if (target.result != nullptr) target.result += done * target.stride;
+    if (target.narrowResult != nullptr) target.narrowResult += done * target.stride;
+  }
+}
+
+/// The part of a product that is one panel's, where a result is narrow in tiles.
+template <class Simd>
+Product tiledPanelOf(const Product& product, std::int64_t panel) {
+  Product own = panelOf<Simd>(product, panel);
+  if (product.narrowResult != nullptr) {
+    const std::int64_t column = panel * resultWidth<Simd>(product.finish);
+    const std::int64_t within = column % (kTileWords * 2);
+    own.narrowResult = product.narrowResult + (column - within) * kTileRows + within;
+  }
+  return own;
+}
+
+/// At most `kMostGroups` groups of rows times one panel.
+template <class Simd, class Tiles>
+void multiplyPanel(const Product& product, bool fetches, std::int64_t& shaped) {
+  constexpr std::int64_t kGroupSums = kGroupRows * kPanelWidth<Simd>;
+  alignas(64) float sums[kMostGroups * kGroupSums];  // of all parts so far
+  alignas(64) float finished[kGroupSums];            // of one group: these stay in the first cache
+  const std::int64_t groups = (product.rowCount + kGroupRows - 1) / kGroupRows;
+  const std::int64_t partWords = groups > 1 ? kPartWords : product.words;
+  for (std::int64_t word = 0; word < product.words; word += partWords) {
+    const bool isLast = product.words - word <= partWords;
+    for (std::int64_t group = 0; group < groups; ++group) {
+      const std::int64_t first = group * kGroupRows;
+      const std::int64_t count = product.rowCount - first < kGroupRows ? product.rowCount - first : kGroupRows;
+      const bool hasLower = count > kTileRows;
+      if (count != shaped) shapeTiles(shaped = count);
+      // Few rows go through a panel once, at the speed of memory, and the processor itself fetches ahead.
+      const Part part{group, groups, word, isLast ? product.words : word + partWords, fetches && groups > 1};
+      float* own = sums + group * kGroupSums;
+      const float* before = word == 0 ? nullptr : own;
+      float* to = isLast ? finished : own;
+      withTileSums(count, [&]<class Group>() { sumPart<Simd, Tiles, Group>(product, part, before, to); });
+      if (!isLast) continue;
+      finishTile<Simd, Tiles>(product, first, hasLower ? kTileRows : count, to);
+      if (hasLower)
+        finishTile<Simd, Tiles>(product, first + kTileRows, count - kTileRows, to + kTileRows * kPanelWidth<Simd>);
+    }
+  }
+}
+
+template <class Simd, class Tiles>
+void multiplyTiles(const Product& product) {
+  constexpr std::int64_t kMostRows = kMostGroups * kGroupRows;
+  std::int64_t shaped = 0;
+  const std::int64_t panels = panelsOf<Simd>(product);
+  for (std::int64_t first = 0; first < product.rowCount; first += kMostRows) {
+    Product rows = product;
+    rows.rows += first * product.words;
+    if (rows.rowScales != nullptr) rows.rowScales += first;
+    if (rows.result != nullptr) rows.result += first * product.resultStride;
+    if (rows.narrowResult != nullptr) rows.narrowResult += first * product.resultStride;
+    rows.rowCount = product.rowCount - first < kMostRows ? product.rowCount - first : kMostRows;
+    for (std::int64_t panel = 0; panel < panels; ++panel)
+      multiplyPanel<Simd, Tiles>(tiledPanelOf<Simd>(rows, panel), panel + 1 < panels, shaped);
+  }
+  _tile_release();
+}
+
+/// Rows that don't lie in tiles go without them: that depends on their format and length, never on their number.
+template <class Simd>
+void multiplyInTiles(Format format, const Product& product) {
+  if (!product.areTiled) return multiply<Simd>(format, product);
+  if (format == Format::kBfloat16) return multiplyTiles<Simd, Bfloat16Tiles>(product);
+  multiplyTiles<Simd, Int8Tiles>(product);
+}
+
+}  // namespace
+}  // namespace torch_t5::kernels
