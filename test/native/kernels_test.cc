@@ -85,7 +85,7 @@ struct Multiplication {
 
   /// The result of an operand made of rows from `first` on. What lies beside it must stay as it is.
   at::Tensor run(const Operand& operand, std::int64_t first = 0) const {
-    constexpr std::int64_t kMargin = 3;
+    const std::int64_t kMargin = columns % 2 == 0 ? 3 : 48 - columns % 16;  // some rows are aligned
     constexpr float kUntouched = 12345;
     const auto count = static_cast<std::int64_t>(operand.scales.size());
     const at::Tensor memory = at::full({count, columns + kMargin}, kUntouched);
@@ -186,6 +186,8 @@ void multiplies(std::span<char*>) {
       multiplication.expectResults(activateExactly(activation, sums), "with an activation " + where);
       multiplication.expectNarrow("with an activation " + where);
     }
+    multiplication.finish = Finish::kStream;
+    multiplication.expectResults(sums, "streamed " + where);
     multiplication.finish = Finish::kAdd;
     multiplication.before = at::randn({kMostRows, columns});
     multiplication.expectResults(addExactly(sums, multiplication.before), "added " + where);

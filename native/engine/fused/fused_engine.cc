@@ -213,10 +213,13 @@ class FusedEngine final : public Engine {
     const Operand rows = convert(parallel_, scratch_, model_.format, rowsOf(chosen));
     const std::int64_t columns = wanted.tokens.defined() ? wanted.tokens.numel() : vocabSize();
     at::Tensor result = buffers_.take({chosen.size(0), chosen.size(1), columns});
+    constexpr std::int64_t kMostCachedBytes = std::int64_t{4} << 20;
+    const auto finish = static_cast<std::int64_t>(result.nbytes()) > kMostCachedBytes ? kernels::Finish::kStream
+                                                                                      : kernels::Finish::kStore;
     if (wanted.tokens.defined()) {
-      multiply(parallel_, rows, model_.head->select(numbersOf(wanted.tokens)), rowsOf(result));
+      multiply(parallel_, rows, model_.head->select(numbersOf(wanted.tokens)), rowsOf(result), finish);
     } else {
-      multiply(parallel_, rows, *model_.head, rowsOf(result));
+      multiply(parallel_, rows, *model_.head, rowsOf(result), finish);
     }
     return result;
   }

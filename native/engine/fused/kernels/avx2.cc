@@ -21,6 +21,8 @@ struct Avx2 {
   static Float zero() { return _mm256_setzero_ps(); }
   static Float load(const float* from) { return _mm256_loadu_ps(from); }
   static void store(float* to, Float x) { _mm256_storeu_ps(to, x); }
+  static void stream(float* to, Float x) { _mm256_stream_ps(to, x); }
+  static void finishStreams() { _mm_sfence(); }
   static Float broadcast(float x) { return _mm256_set1_ps(x); }
   static Float add(Float a, Float b) { return _mm256_add_ps(a, b); }
   static Float subtract(Float a, Float b) { return _mm256_sub_ps(a, b); }

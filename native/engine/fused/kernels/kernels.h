@@ -41,6 +41,7 @@ static constexpr std::int64_t rowOffset(bool areTiled, std::int64_t row, std::in
 /// What becomes of a product's sums.
 enum class Finish {
   kStore,
+  kStream,    // stored past the caches: for what is larger than they are, and not read soon
   kAdd,       // to what is there: a residual connection
   kActivate,  // the activation of each
   kGate,      // the activation of the left half of a panel's columns times the right half

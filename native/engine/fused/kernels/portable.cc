@@ -26,6 +26,8 @@ struct Portable {
   static void store(float* to, const Float& x) {
     for (int i = 0; i < kLanes; ++i) to[i] = x.values[i];
   }
+  static void stream(float* to, const Float& x) { store(to, x); }
+  static void finishStreams() {}
   static Float broadcast(float x) {
     return each([&](int) { return x; });
   }

@@ -65,6 +65,7 @@ void multiplyAs(const Product& product) {
                                     [&]<int Rows>() { multiplyRows<Simd, Dot, Rows>(own, first, fetches && isLast); });
     });
   }
+  if (product.finish == Finish::kStream) Simd::finishStreams();
 }
 
 template <class Simd>

@@ -16,6 +16,8 @@ struct Avx512 {
   static Float zero() { return _mm512_setzero_ps(); }
   static Float load(const float* from) { return _mm512_loadu_ps(from); }
   static void store(float* to, Float x) { _mm512_storeu_ps(to, x); }
+  static void stream(float* to, Float x) { _mm512_stream_ps(to, x); }
+  static void finishStreams() { _mm_sfence(); }
   static Float broadcast(float x) { return _mm512_set1_ps(x); }
   static Float add(Float a, Float b) { return _mm512_add_ps(a, b); }
   static Float subtract(Float a, Float b) { return _mm512_sub_ps(a, b); }

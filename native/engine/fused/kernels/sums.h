@@ -137,13 +137,29 @@ TORCH_T5_INLINE Target targetOf(const Product& product, std::int64_t first) {
   return {product.result + offset, nullptr, product.resultStride};
 }
 
+/// Whether whole vectors can be streamed there.
+template <class Simd>
+TORCH_T5_INLINE bool isAligned(const Target& target) {
+  constexpr std::uintptr_t kBytes = sizeof(typename Simd::Float);
+  const auto bits = reinterpret_cast<std::uintptr_t>(target.result) | static_cast<std::uintptr_t>(target.stride) * 4;
+  return bits % kBytes == 0;
+}
+
 template <class Simd, int Rows>
 TORCH_T5_INLINE void finishRows(const Product& product, const Target& target,
                                 const typename Simd::Float (&sums)[Rows][kVectorsPerPanel]) {
   const bool isWhole = product.columns == kPanelWidth<Simd>;
   const bool isNarrow = target.narrowResult != nullptr;
   // The usual ends keep the sums in registers.
-  if (isWhole && !isNarrow && product.finish == Finish::kStore) {
+  if (isWhole && !isNarrow && product.finish == Finish::kStream && isAligned<Simd>(target)) {
+    TORCH_T5_UNROLL
+    for (int r = 0; r < Rows; ++r) {
+      float* result = target.result + r * target.stride;
+      for (int v = 0; v < kVectorsPerPanel; ++v) Simd::stream(result + v * Simd::kLanes, sums[r][v]);
+    }
+    return;
+  }
+  if (isWhole && !isNarrow && (product.finish == Finish::kStore || product.finish == Finish::kStream)) {
     TORCH_T5_UNROLL
     for (int r = 0; r < Rows; ++r) {
       float* result = target.result + r * target.stride;

@@ -136,6 +136,7 @@ void multiplyTiles(const Product& product) {
     for (std::int64_t panel = 0; panel < panels; ++panel)
       multiplyPanel<Simd, Tiles>(tiledPanelOf<Simd>(rows, panel), panel + 1 < panels, shaped);
   }
+  if (product.finish == Finish::kStream) Simd::finishStreams();
   _tile_release();
 }
 
