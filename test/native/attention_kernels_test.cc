@@ -87,8 +87,7 @@ class Attending {
         of_(of),
         headSize_(of.keys.size(1)),
         blocks_(makeBlocks(table, format, of, paddedHeadSize())),
-        queries_(at::cat({of.queries, at::zeros({of.queries.size(0), kGap})}, 1)),
-        queryWords_(static_cast<std::size_t>(table.mostRows * kernels::wordsPerRow(format, headSize_))) {
+        queries_(at::constant_pad_nd(toWords(format, of.queries), {0, kGap})) {
     for (const at::Tensor& block : blocks_) pointers_.push_back(static_cast<const float*>(block.const_data_ptr()));
     attention_.format = format;
     attention_.queryStride = queries_.size(1);
@@ -99,7 +98,6 @@ class Attending {
     attention_.bias = of.bias.defined() ? dataOf(of.bias) + of.reach() : nullptr;
     attention_.isCausal = of.isCausal;
     attention_.mask = of.mask.defined() ? dataOf(of.mask) : nullptr;
-    attention_.queryWords = queryWords_.data();
   }
   Attending(const Attending&) = delete;
   Attending& operator=(const Attending&) = delete;
@@ -109,7 +107,7 @@ class Attending {
     constexpr float kUntouched = 12345;
     const at::Tensor result = at::full({count, headSize_ + kGap}, kUntouched);
     const at::Tensor scores = at::full({kernels::attentionScratch(table_, of_.keys.size(0))}, kNotANumber, at::kInt);
-    attention_.queries = dataOf(queries_) + first * queries_.size(1);
+    attention_.queries = static_cast<const std::uint32_t*>(queries_.const_data_ptr()) + first * queries_.size(1);
     attention_.queryCount = count;
     attention_.firstQuery = of_.firstQuery + first;
     attention_.scores = static_cast<float*>(scores.data_ptr());
@@ -133,7 +131,6 @@ class Attending {
   std::vector<at::Tensor> blocks_;
   std::vector<const float*> pointers_;
   at::Tensor queries_;
-  std::vector<std::uint32_t> queryWords_;
   kernels::Attention attention_;
 };
 

@@ -19,8 +19,9 @@ namespace {
 using namespace test;
 using kernels::Finish;
 
-constexpr std::int64_t kMostRows = 70;  // more than any instruction set takes at once, twice
-constexpr double kRounding = 0x1p-24;   // the relative error of one operation in float32
+constexpr std::int64_t kMostRows = 70;                          // more than any instruction set takes at once, twice
+constexpr std::int64_t kTileColumns = 2 * kernels::kTileWords;  // of bfloat16
+constexpr double kRounding = 0x1p-24;                           // the relative error of one operation in float32
 
 constexpr std::array kActivations{Activation::kRelu, Activation::kGeluNew, Activation::kGelu, Activation::kSilu};
 
@@ -113,22 +114,29 @@ struct Multiplication {
     return product;
   }
 
-  /// The same as bfloat16, in tiles where rows and columns allow it: the nearest to each number of `run`.
+  /// The same as bfloat16, also in tiles where that is possible: the nearest to each number of `run`.
   void expectNarrow(const std::string& where) const {
-    const std::int64_t rows = numbers.size(0);
-    const std::int64_t tileColumns = 2 * kernels::kTileWords;
-    const Operand operand(table, format, numbers, /*inTiles=*/columns % tileColumns == 0);
-    const std::int64_t room = operand.areTiled ? roundUp(rows, kernels::kTileRows) : rows;
-    at::Tensor narrow = at::empty({room, columns}, at::kBFloat16);
+    const Operand operand(table, format, numbers, /*inTiles=*/true);
+    const at::Tensor expected = run(operand).to(at::kBFloat16);
+    expect(at::equal(narrow(operand, /*inTiles=*/false), expected), "the nearest bfloat16 of the product " + where);
+    if (operand.areTiled && columns % kTileColumns == 0)
+      expect(at::equal(narrow(operand, /*inTiles=*/true), expected), "in tiles the nearest bfloat16 " + where);
+  }
+
+  /// The result as bfloat16 [rows, columns].
+  at::Tensor narrow(const Operand& operand, bool inTiles) const {
+    const auto rows = static_cast<std::int64_t>(operand.scales.size());
+    const std::int64_t room = inTiles ? roundUp(rows, kernels::kTileRows) : rows;
+    const at::Tensor result = at::empty({room, columns}, at::kBFloat16);
     kernels::Product product = describe(operand, columns);
-    product.narrowResult = static_cast<std::uint16_t*>(narrow.data_ptr());
+    product.narrowResult = static_cast<std::uint16_t*>(result.data_ptr());
+    product.isNarrowTiled = inTiles;
     table.multiply(format, product);
-    if (operand.areTiled)
-      narrow = narrow.view({-1, columns / tileColumns, kernels::kTileRows, tileColumns})
-                   .transpose(1, 2)
-                   .reshape({room, columns})
-                   .slice(0, 0, rows);
-    expect(at::equal(narrow, run(operand).to(at::kBFloat16)), "the nearest bfloat16 of the product " + where);
+    if (!inTiles) return result;
+    return result.view({-1, columns / kTileColumns, kernels::kTileRows, kTileColumns})
+        .transpose(1, 2)
+        .reshape({room, columns})
+        .slice(0, 0, rows);
   }
 
   /// The result of every row, computed alone, is within the tolerance, and the same bits in whatever company.

@@ -9,56 +9,61 @@ namespace {
 /// Writes keys and values of one head, some positions at a time.
 class HeadWriter {
  public:
-  /// `buffer`: room for `bufferWords`.
-  HeadWriter(const Heads& heads, const kernels::Kernels& kernels, std::uint32_t* buffer)
-      : heads_(heads), kernels_(kernels), buffer_(buffer) {}
-
-  static std::int64_t bufferWords(const Heads& heads) { return heads.blockWidth * heads.headWords(); }
+  explicit HeadWriter(const Heads& heads) : heads_(heads) {}
 
   void write(const NewKeys& rows, const KeyValues& from, std::int64_t head, float* const* blocks) const {
-    const std::int64_t column = head * heads_.size;
+    const std::int64_t column = head * heads_.headWords();
     for (std::int64_t done = 0; done < rows.count;) {
       const std::int64_t position = rows.position + done;
       const std::int64_t within = position % heads_.blockWidth;
       const std::int64_t count = std::min(heads_.blockWidth - within, rows.count - done);
       auto* block = reinterpret_cast<std::uint32_t*>(blocks[position / heads_.blockWidth]);
       const std::int64_t row = rows.row + done;
-      writeKeys(from.keys.data + row * from.keys.stride + column, from.keys.stride, count, block + within);
-      writeValues(from.values.data + row * from.values.stride + column, from.values.stride, count, within,
+      writeKeys(from.keys.words + row * from.keys.stride + column, from.keys.stride, count, block + within);
+      writeValues(from.values.words + row * from.values.stride + column, from.values.stride, count, within,
                   block + heads_.keyWords());
       done += count;
     }
   }
 
  private:
-  /// Rows of one head as words of the format.
-  const std::uint32_t* toWords(const float* rows, std::int64_t stride, std::int64_t count) const {
-    kernels_.convert(heads_.format, {rows, stride, count, heads_.size, buffer_, nullptr, false});
-    return buffer_;
-  }
-
-  void writeKeys(const float* keys, std::int64_t stride, std::int64_t count, std::uint32_t* to) const {
-    const std::uint32_t* words = toWords(keys, stride, count);
+  void writeKeys(const std::uint32_t* keys, std::int64_t stride, std::int64_t count, std::uint32_t* to) const {
     for (std::int64_t i = 0; i < count; ++i) {
       for (std::int64_t word = 0; word < heads_.headWords(); ++word)
-        to[word * heads_.blockWidth + i] = words[i * heads_.headWords() + word];
+        to[word * heads_.blockWidth + i] = keys[i * stride + word];
     }
   }
 
-  void writeValues(const float* values, std::int64_t stride, std::int64_t count, std::int64_t within,
+  void writeValues(const std::uint32_t* values, std::int64_t stride, std::int64_t count, std::int64_t within,
                    std::uint32_t* to) const {
-    const std::uint32_t* words = toWords(values, stride, count);
     if (heads_.format == kernels::Format::kFloat32) {
       for (std::int64_t i = 0; i < count; ++i)
-        std::memcpy(to + (within + i) * heads_.paddedSize, words + i * heads_.size,
+        std::memcpy(to + (within + i) * heads_.paddedSize, values + i * stride,
                     static_cast<std::size_t>(heads_.size) * sizeof *to);
       return;
     }
-    for (std::int64_t i = 0; i < count; ++i)
-      writeHalves(words + i * heads_.headWords(), to + (within + i) / 2 * heads_.paddedSize, (within + i) % 2 == 0);
+    for (std::int64_t i = 0; i < count;) {
+      std::uint32_t* pair = to + (within + i) / 2 * heads_.paddedSize;
+      const bool isFirst = (within + i) % 2 == 0;
+      if (isFirst && i + 1 < count) {
+        writePair(values + i * stride, values + (i + 1) * stride, pair);
+        i += 2;
+      } else {
+        writeHalves(values + i * stride, pair, isFirst);
+        ++i;
+      }
+    }
   }
 
-  /// Two positions share a word. The first of them leaves 0 for the other, which may never come.
+  /// Two positions share a word.
+  void writePair(const std::uint32_t* first, const std::uint32_t* second, std::uint32_t* to) const {
+    for (std::int64_t word = 0; word < heads_.headWords(); ++word) {
+      to[2 * word] = (first[word] & 0xFFFFU) | (second[word] << 16);
+      to[2 * word + 1] = (first[word] >> 16) | (second[word] & 0xFFFF0000U);
+    }
+  }
+
+  /// The first of them leaves 0 for the other, which may never come.
   void writeHalves(const std::uint32_t* words, std::uint32_t* to, bool isFirst) const {
     for (std::int64_t d = 0; d < heads_.size; ++d) {
       const std::uint32_t half = (words[d / 2] >> (16 * (d % 2))) & 0xFFFFU;
@@ -67,8 +72,6 @@ class HeadWriter {
   }
 
   const Heads& heads_;
-  const kernels::Kernels& kernels_;
-  std::uint32_t* buffer_;
 };
 
 /// What one thread needs while it attends.
@@ -77,10 +80,8 @@ class Workplace {
   Workplace(Scratch& scratch, const Heads& heads, const kernels::Kernels& kernels, std::int64_t mostKeys,
             std::int64_t threads, bool withBlocks)
       : scoresPerThread_(kernels::attentionScratch(kernels, mostKeys)),
-        wordsPerThread_(std::max(kernels.mostRows * heads.headWords(), HeadWriter::bufferWords(heads))),
         blocksPerThread_(withBlocks ? heads.blocksFor(mostKeys) : 0),
         scores_(scratch.take<float>(scoresPerThread_ * threads)),
-        words_(scratch.take<std::uint32_t>(wordsPerThread_ * threads)),
         blocks_(scratch.take<float*>(blocksPerThread_ * threads)) {
     float* memory = scratch.take<float>(blocksPerThread_ * threads * heads.blockWords());
     for (std::int64_t block = 0; block < blocksPerThread_ * threads; ++block)
@@ -88,15 +89,12 @@ class Workplace {
   }
 
   float* scores(std::int64_t thread) const { return scores_ + thread * scoresPerThread_; }
-  std::uint32_t* words(std::int64_t thread) const { return words_ + thread * wordsPerThread_; }
   float** blocks(std::int64_t thread) const { return blocks_ + thread * blocksPerThread_; }
 
  private:
   std::int64_t scoresPerThread_;
-  std::int64_t wordsPerThread_;
   std::int64_t blocksPerThread_;
   float* scores_;
-  std::uint32_t* words_;
   float** blocks_;
 };
 
@@ -115,21 +113,17 @@ Heads::Heads(std::int64_t count, std::int64_t size, kernels::Format format, cons
       blockWidth(kernels.panelWidth),
       format(format) {}
 
-void writeKeys(const Parallel& parallel, Scratch& scratch, const Heads& heads, const std::vector<NewKeys>& sequences,
+void writeKeys(const Parallel& parallel, const Heads& heads, const std::vector<NewKeys>& sequences,
                const KeyValues& from, BlockTable& table) {
-  const Scratch::Frame frame(scratch);
-  const std::int64_t wordsPerThread = HeadWriter::bufferWords(heads);
-  auto* words = scratch.take<std::uint32_t>(wordsPerThread * parallel.threads);
-  parallel.run(static_cast<std::int64_t>(sequences.size()) * heads.count, [&](std::int64_t task, std::int64_t thread) {
+  parallel.run(static_cast<std::int64_t>(sequences.size()) * heads.count, [&](std::int64_t task, std::int64_t) {
     const std::int64_t sequence = task / heads.count;
     const std::int64_t head = task % heads.count;
-    const HeadWriter writer(heads, parallel.kernels, words + thread * wordsPerThread);
-    writer.write(sequences[static_cast<std::size_t>(sequence)], from, head, table.of(sequence, head));
+    HeadWriter(heads).write(sequences[static_cast<std::size_t>(sequence)], from, head, table.of(sequence, head));
   });
 }
 
 void attend(const Parallel& parallel, Scratch& scratch, const Heads& heads, const std::vector<QueryRows>& rows,
-            const Projection& queries, const KeyValues& newKeys, BlockTable* table, const AttentionSettings& settings,
+            const WordRows& queries, const KeyValues& newKeys, BlockTable* table, const AttentionSettings& settings,
             const FloatRows& result) {
   const Scratch::Frame frame(scratch);
   const Workplace workplace(scratch, heads, parallel.kernels, mostKeysOf(rows), parallel.threads,
@@ -138,10 +132,10 @@ void attend(const Parallel& parallel, Scratch& scratch, const Heads& heads, cons
     const QueryRows& own = rows[static_cast<std::size_t>(task / heads.count)];
     const std::int64_t head = task % heads.count;
     float** blocks = table != nullptr ? table->of(own.sequence, head) : workplace.blocks(thread);
-    HeadWriter(heads, parallel.kernels, workplace.words(thread)).write(own.newKeys, newKeys, head, blocks);
+    HeadWriter(heads).write(own.newKeys, newKeys, head, blocks);
     kernels::Attention attention;
     attention.format = heads.format;
-    attention.queries = queries.data + own.row * queries.stride + head * heads.size;
+    attention.queries = queries.words + own.row * queries.stride + head * heads.headWords();
     attention.queryStride = queries.stride;
     attention.queryCount = own.count;
     attention.blocks = blocks;
@@ -153,7 +147,6 @@ void attend(const Parallel& parallel, Scratch& scratch, const Heads& heads, cons
     attention.isCausal = settings.isCausal;
     attention.mask = own.mask;
     attention.scores = workplace.scores(thread);
-    attention.queryWords = workplace.words(thread);
     attention.result = result.data + own.row * result.columns + head * heads.size;
     attention.resultStride = result.columns;
     parallel.kernels.attend(attention);

@@ -20,9 +20,11 @@ struct Heads {
   std::int64_t blockWidth = 0;                         // positions
   kernels::Format format = kernels::Format::kFloat32;  // of keys and values: float32 or bfloat16
 
+  /// bfloat16: `size` is even.
   Heads(std::int64_t count, std::int64_t size, kernels::Format format, const kernels::Kernels& kernels);
 
   std::int64_t columns() const { return count * size; }
+  std::int64_t words() const { return count * headWords(); }  // of all heads of a position
   std::int64_t headWords() const { return kernels::wordsPerRow(format, size); }
   std::int64_t keyWords() const { return headWords() * blockWidth; }
   std::int64_t blockWords() const { return keyWords() + kernels::wordsPerRow(format, blockWidth) * paddedSize; }
@@ -49,14 +51,6 @@ class BlockTable {
   std::vector<float*> blocks_;
 };
 
-/// Columns of rows: where a projection of all heads lies within the product of several.
-struct Projection {
-  const float* data = nullptr;
-  std::int64_t stride = 0;  // floats from row to row
-
-  static Projection of(const FloatRows& rows, std::int64_t column) { return {rows.data + column, rows.columns}; }
-};
-
 /// Positions of one sequence whose keys and values are new: rows `row` to `row + count` of the projections.
 struct NewKeys {
   std::int64_t row = 0;
@@ -64,14 +58,14 @@ struct NewKeys {
   std::int64_t position = 0;  // of the first, in the sequence
 };
 
-/// Where projections of keys and values lie.
+/// Projections of all heads: in the heads' format, one head's words after another's.
 struct KeyValues {
-  Projection keys;
-  Projection values;
+  WordRows keys;
+  WordRows values;
 };
 
 /// Writes the keys and values of every sequence to the table.
-void writeKeys(const Parallel& parallel, Scratch& scratch, const Heads& heads, const std::vector<NewKeys>& sequences,
+void writeKeys(const Parallel& parallel, const Heads& heads, const std::vector<NewKeys>& sequences,
                const KeyValues& from, BlockTable& table);
 
 /// The queries of one sequence, and what they attend to.
@@ -99,7 +93,7 @@ struct AttentionSettings {
 /// result [rows, heads x size] = attention of the queries. `newKeys`: what is new of every sequence. Without a table
 /// all keys must be new, and are forgotten.
 void attend(const Parallel& parallel, Scratch& scratch, const Heads& heads, const std::vector<QueryRows>& rows,
-            const Projection& queries, const KeyValues& newKeys, BlockTable* table, const AttentionSettings& settings,
+            const WordRows& queries, const KeyValues& newKeys, BlockTable* table, const AttentionSettings& settings,
             const FloatRows& result);
 
 }  // namespace torch_t5

@@ -106,8 +106,8 @@ namespace {
 struct Destination {
   float* floats = nullptr;
   std::uint16_t* narrow = nullptr;
-  std::int64_t columns = 0;
-  std::int64_t stride = 0;  // in numbers
+  bool isNarrowTiled = false;
+  std::int64_t columns = 0;  // and numbers from row to row
 };
 
 void multiplyInto(const Parallel& parallel, const Operand& operand, const PackedMatrix& matrix,
@@ -126,17 +126,18 @@ void multiplyInto(const Parallel& parallel, const Operand& operand, const Packed
     product.areTiled = operand.areTiled;
     product.rowScales = operand.scales == nullptr ? nullptr : operand.scales + first;
     product.rowCount = std::min(chunk, operand.rows - first);
-    product.resultStride = result.stride;
+    product.isNarrowTiled = result.isNarrowTiled;
+    product.resultStride = result.columns;
     product.finish = finish;
     product.activation = activation;
     const std::int64_t begin = task % groups * group;
     matrix.choosePanels(begin, product);
     product.columns = std::min(group * width, result.columns - begin * width);
-    const std::int64_t row = first * result.stride;
+    const std::int64_t row = first * result.columns;
     const std::int64_t column = begin * width;
     if (result.floats != nullptr) product.result = result.floats + row + column;
     if (result.narrow != nullptr)
-      product.narrowResult = result.narrow + row + column * (operand.areTiled ? kernels::kTileRows : 1);
+      product.narrowResult = result.narrow + row + column * (result.isNarrowTiled ? kernels::kTileRows : 1);
     parallel.kernels.multiply(operand.format, product);
   });
 }
@@ -145,7 +146,21 @@ void multiplyInto(const Parallel& parallel, const Operand& operand, const Packed
 
 void multiply(const Parallel& parallel, const Operand& operand, const PackedMatrix& matrix, const FloatRows& result,
               Finish finish, Activation activation) {
-  multiplyInto(parallel, operand, matrix, {result.data, nullptr, result.columns, result.columns}, finish, activation);
+  multiplyInto(parallel, operand, matrix, {result.data, nullptr, false, result.columns}, finish, activation);
+}
+
+WordRows multiplyToWords(const Parallel& parallel, Scratch& scratch, const Operand& operand, const PackedMatrix& matrix,
+                         Format format) {
+  const std::int64_t columns = matrix.columns();
+  const std::int64_t stride = kernels::wordsPerRow(format, columns);
+  auto* words = scratch.take<std::uint32_t>(operand.rows * stride);
+  if (format == Format::kBfloat16) {
+    multiplyInto(parallel, operand, matrix, {nullptr, reinterpret_cast<std::uint16_t*>(words), false, columns},
+                 Finish::kStore, Activation::kRelu);
+  } else {
+    multiply(parallel, operand, matrix, {reinterpret_cast<float*>(words), operand.rows, columns});
+  }
+  return {words, stride};
 }
 
 Operand multiplyToOperand(const Parallel& parallel, Scratch& scratch, const Operand& operand,
@@ -154,8 +169,8 @@ Operand multiplyToOperand(const Parallel& parallel, Scratch& scratch, const Oper
   const std::int64_t multiple = operand.areTiled ? 2 * kernels::kTileWords : 2;
   if (operand.format == Format::kBfloat16 && columns % multiple == 0) {
     std::uint32_t* words = takeWords(scratch, operand.rows, columns / 2);
-    multiplyInto(parallel, operand, matrix, {nullptr, reinterpret_cast<std::uint16_t*>(words), columns, columns},
-                 finish, activation);
+    multiplyInto(parallel, operand, matrix,
+                 {nullptr, reinterpret_cast<std::uint16_t*>(words), operand.areTiled, columns}, finish, activation);
     return {operand.format, words, nullptr, operand.rows, columns, operand.areTiled};
   }
   const FloatRows result{scratch.take<float>(operand.rows * columns), operand.rows, columns};

@@ -44,6 +44,18 @@ void normalizeTo(const Parallel& parallel, const FloatRows& rows, const float* w
 void multiply(const Parallel& parallel, const Operand& operand, const PackedMatrix& matrix, const FloatRows& result,
               kernels::Finish finish = kernels::Finish::kStore, Activation activation = Activation::kRelu);
 
+/// Rows of words, one after another.
+struct WordRows {
+  const std::uint32_t* words = nullptr;
+  std::int64_t stride = 0;  // words from row to row
+
+  WordRows from(std::int64_t column) const { return {words + column, stride}; }
+};
+
+/// The product's rows in a format, float32 or bfloat16 (then an even number of columns), in scratch memory.
+WordRows multiplyToWords(const Parallel& parallel, Scratch& scratch, const Operand& operand, const PackedMatrix& matrix,
+                         kernels::Format format);
+
 /// The finished product [rows, columns] as the operand of another, in scratch memory.
 Operand multiplyToOperand(const Parallel& parallel, Scratch& scratch, const Operand& operand,
                           const PackedMatrix& matrix, std::int64_t columns, kernels::Finish finish,

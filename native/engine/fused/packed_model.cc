@@ -59,6 +59,15 @@ Bias BiasTable::reaching(std::int64_t reach) {
   return {table_.const_data_ptr<float>() + reach_, table_.size(1)};
 }
 
+namespace {
+
+/// Two bfloat16 share a word: a head of an odd size would begin within one.
+Format headFormat(Format format, const Architecture& architecture) {
+  return format == Format::kFloat32 || architecture.dKv % 2 != 0 ? Format::kFloat32 : Format::kBfloat16;
+}
+
+}  // namespace
+
 PackedModel packModel(Weights weights, const Architecture& architecture, Format format, const Parallel& parallel) {
   const Buckets buckets{architecture.numBuckets, architecture.maxDistance, /*isBidirectional=*/false};
   Buckets encoderBuckets = buckets;
@@ -67,8 +76,7 @@ PackedModel packModel(Weights weights, const Architecture& architecture, Format 
   auto head = std::make_shared<const PackedMatrix>(pack({weights.head}, format, parallel));
   return {architecture,
           format,
-          Heads(architecture.numHeads, architecture.dKv,
-                format == Format::kFloat32 ? Format::kFloat32 : Format::kBfloat16, parallel.kernels),
+          Heads(architecture.numHeads, architecture.dKv, headFormat(format, architecture), parallel.kernels),
           isTied ? Embedding(head) : Embedding(weights.embedding, format),
           packStack(weights.encoder, encoderBuckets, format, parallel),
           packStack(weights.decoder, buckets, format, parallel),

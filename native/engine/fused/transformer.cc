@@ -84,7 +84,7 @@ void Transformer::decode(const FloatRows& hidden, std::int64_t length, const Cro
     const PackedLayer& layer = model_.decoder.layers[i];
     const PackedCross& cross = model_.decoder.cross[i];
     const Scratch::Frame frame(scratch_);
-    const FloatRows keyValue = projectSource(cross, source.rows);
+    const WordRows keyValue = projectSource(cross, source.rows);
     for (const Group& group : groups) {
       attendToSelf(layer, group, /*table=*/nullptr, {layer.bias->reaching(length), /*isCausal=*/true});
       std::vector<QueryRows> queries;
@@ -117,22 +117,18 @@ void Transformer::decode(const FloatRows& hidden, std::int64_t length, const Fus
 }
 
 void Transformer::writeCross(const Operand& rows, const CrossCache& cache) {
-  const std::int64_t columns = model_.heads.columns();
   for (std::size_t i = 0; i < model_.decoder.cross.size(); ++i) {
     const Scratch::Frame frame(scratch_);
-    const FloatRows keyValue = projectSource(model_.decoder.cross[i], rows);
+    const WordRows keyValue = projectSource(model_.decoder.cross[i], rows);
     BlockTable table = cache.table(static_cast<std::int64_t>(i));
-    writeKeys(parallel_, scratch_, model_.heads, keysOf(cache.batch()),
-              {Projection::of(keyValue, 0), Projection::of(keyValue, columns)}, table);
+    writeKeys(parallel_, model_.heads, keysOf(cache.batch()), {keyValue, keyValue.from(model_.heads.words())}, table);
   }
 }
 
 /// The keys and values that a layer makes of the encoder's rows.
-FloatRows Transformer::projectSource(const PackedCross& cross, const Operand& rows) {
+WordRows Transformer::projectSource(const PackedCross& cross, const Operand& rows) {
   CancellationScope::check();
-  const FloatRows keyValue = takeFloats(rows.rows, 2 * model_.heads.columns());
-  multiply(parallel_, rows, cross.keyValue, keyValue);
-  return keyValue;
+  return multiplyToWords(parallel_, scratch_, rows, cross.keyValue, model_.heads.format);
 }
 
 void Transformer::attendToSelf(const PackedLayer& layer, const Group& group, BlockTable* table,
@@ -140,29 +136,26 @@ void Transformer::attendToSelf(const PackedLayer& layer, const Group& group, Blo
   CancellationScope::check();
   const Scratch::Frame frame(scratch_);
   const FloatRows& hidden = group.hidden;
-  const std::int64_t columns = model_.heads.columns();
-  const FloatRows projected = takeFloats(hidden.rows, 3 * columns);
-  const FloatRows context = takeFloats(hidden.rows, columns);
   const Operand normal =
       normalize(parallel_, scratch_, model_.format, hidden, floatsOf(layer.selfNorm), model_.epsilon());
-  multiply(parallel_, normal, layer.queryKeyValue, projected);
-  attend(parallel_, scratch_, model_.heads, group.queries, Projection::of(projected, 0),
-         {Projection::of(projected, columns), Projection::of(projected, 2 * columns)}, table, settings, context);
+  const WordRows projected = multiplyToWords(parallel_, scratch_, normal, layer.queryKeyValue, model_.heads.format);
+  const FloatRows context = takeFloats(hidden.rows, model_.heads.columns());
+  const std::int64_t words = model_.heads.words();
+  attend(parallel_, scratch_, model_.heads, group.queries, projected,
+         {projected.from(words), projected.from(2 * words)}, table, settings, context);
   multiply(parallel_, convert(parallel_, scratch_, model_.format, context), layer.selfOutput, hidden, Finish::kAdd);
 }
 
 void Transformer::attendToSource(const PackedCross& cross, const Group& group, const std::vector<QueryRows>& queries,
-                                 const FloatRows& keyValue, BlockTable* table) {
+                                 const WordRows& keyValue, BlockTable* table) {
   CancellationScope::check();
   const Scratch::Frame frame(scratch_);
   const FloatRows& hidden = group.hidden;
-  const std::int64_t columns = model_.heads.columns();
-  const FloatRows query = takeFloats(hidden.rows, columns);
-  const FloatRows context = takeFloats(hidden.rows, columns);
   const Operand normal = normalize(parallel_, scratch_, model_.format, hidden, floatsOf(cross.norm), model_.epsilon());
-  multiply(parallel_, normal, cross.query, query);
-  attend(parallel_, scratch_, model_.heads, queries, Projection::of(query, 0),
-         {Projection::of(keyValue, 0), Projection::of(keyValue, columns)}, table, /*settings=*/{}, context);
+  const WordRows query = multiplyToWords(parallel_, scratch_, normal, cross.query, model_.heads.format);
+  const FloatRows context = takeFloats(hidden.rows, model_.heads.columns());
+  attend(parallel_, scratch_, model_.heads, queries, query, {keyValue, keyValue.from(model_.heads.words())}, table,
+         /*settings=*/{}, context);
   multiply(parallel_, convert(parallel_, scratch_, model_.format, context), cross.output, hidden, Finish::kAdd);
 }
 

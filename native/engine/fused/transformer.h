@@ -48,10 +48,10 @@ class Transformer {
 
   void attendToSelf(const PackedLayer& layer, const Group& group, BlockTable* table, const AttentionSettings& settings);
   void attendToSource(const PackedCross& cross, const Group& group, const std::vector<QueryRows>& queries,
-                      const FloatRows& keyValue, BlockTable* table);
+                      const WordRows& keyValue, BlockTable* table);
   void feedForward(const PackedLayer& layer, const FloatRows& hidden);
 
-  FloatRows projectSource(const PackedCross& cross, const Operand& rows);
+  WordRows projectSource(const PackedCross& cross, const Operand& rows);
   FloatRows takeFloats(std::int64_t rows, std::int64_t columns);
 
   PackedModel& model_;

@@ -52,7 +52,6 @@ void toProbabilities(const Attention& attention, std::int64_t query, std::int64_
 template <class Simd, class Dot, int NumbersPerWord>
 struct Attending {
   static constexpr std::int64_t kWidth = kPanelWidth<Simd>;
-  static constexpr bool kIsNarrow = NumbersPerWord > 1;
 
   const Attention& attention;
   std::int64_t first;        // of the group's queries
@@ -62,11 +61,6 @@ struct Attending {
 
   template <int Rows>
   void run() const {
-    if constexpr (kIsNarrow) {
-      for (int row = 0; row < Rows; ++row)
-        convertToBfloat16<Simd>(attention.queries + (first + row) * attention.queryStride, attention.headSize,
-                                attention.queryWords + row * headWords());
-    }
     for (std::int64_t block = 0; block < blocks; ++block) score<Rows>(block);
     for (int row = 0; row < Rows; ++row)
       toProbabilities<Simd>(attention, first + row, keyCount, attention.scores + row * scoreStride, scoreStride);
@@ -82,12 +76,8 @@ struct Attending {
   void score(std::int64_t block) const {
     Sums<Simd, Dot, Rows> sums;
     sums.clear();
-    if constexpr (kIsNarrow) {
-      sums.add(attention.queryWords, headWords(), words(attention.blocks[block]), kWidth, headWords());
-    } else {
-      sums.add(words(attention.queries + first * attention.queryStride), attention.queryStride,
-               words(attention.blocks[block]), kWidth, headWords());
-    }
+    sums.add(attention.queries + first * attention.queryStride, attention.queryStride, words(attention.blocks[block]),
+             kWidth, headWords());
     for (int row = 0; row < Rows; ++row) {
       for (int v = 0; v < kVectorsPerPanel; ++v)
         Simd::store(attention.scores + row * scoreStride + block * kWidth + v * Simd::kLanes, sums.values[row][v]);

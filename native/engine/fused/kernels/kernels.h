@@ -58,10 +58,10 @@ struct Product {
   std::int64_t rowCount = 0;
   std::int64_t words = 0;  // of a row
   float* result = nullptr;
-  std::int64_t resultStride = 0;  // in numbers
-  /// Instead of `result`: finished numbers as bfloat16, in tiles if the rows are (the first is a tile's then, and
-  /// `resultStride` a multiple of a tile's numbers). Not with kAdd.
-  std::uint16_t* narrowResult = nullptr;
+  std::int64_t resultStride = 0;          // in numbers
+  std::uint16_t* narrowResult = nullptr;  // instead of `result`: finished numbers as bfloat16; not with kAdd
+  /// In tiles: rows must be, too, the first a tile's, and `resultStride` a multiple of a tile's numbers.
+  bool isNarrowTiled = false;
   std::int64_t columns = 0;  // of the result: the panels', or half of them with kGate; the last panel may have fewer
   Finish finish = Finish::kStore;
   Activation activation = Activation::kRelu;
@@ -70,9 +70,9 @@ struct Product {
 /// One head's queries over keys and values that lie in blocks of `panelWidth` positions: keys, word by word as in a
 /// panel whose columns are positions, then values, as in panels whose rows are positions.
 struct Attention {
-  Format format = Format::kFloat32;  // of keys and values; kBfloat16: of queries and probabilities as well
-  const float* queries = nullptr;    // [queryCount][headSize]
-  std::int64_t queryStride = 0;      // in floats
+  Format format = Format::kFloat32;        // of queries, keys, values and probabilities: float32 or bfloat16
+  const std::uint32_t* queries = nullptr;  // [queryCount][words of a head]
+  std::int64_t queryStride = 0;            // in words
   std::int64_t queryCount = 0;
   const float* const* blocks = nullptr;  // words: keys [words of a head][panelWidth], values [words of a block][padded]
   std::int64_t keyCount = 0;
@@ -80,12 +80,11 @@ struct Attention {
   std::int64_t paddedHeadSize = 0;  // headSize, rounded up to whole panels
   /// The bias of key k and query q (both counted from 0) is bias[k - q - firstQuery]; null: none.
   const float* bias = nullptr;
-  std::int64_t firstQuery = 0;          // the position of query 0
-  bool isCausal = false;                // a query sees the keys up to its own position
-  const float* mask = nullptr;          // [keyCount], added: 0 or the lowest float; null: none
-  float* scores = nullptr;              // room for attentionScratch(keyCount) floats
-  std::uint32_t* queryWords = nullptr;  // bfloat16: room for mostRows x words of a head
-  float* result = nullptr;              // [queryCount][headSize]
+  std::int64_t firstQuery = 0;  // the position of query 0
+  bool isCausal = false;        // a query sees the keys up to its own position
+  const float* mask = nullptr;  // [keyCount], added: 0 or the lowest float; null: none
+  float* scores = nullptr;      // room for attentionScratch(keyCount) floats
+  float* result = nullptr;      // [queryCount][headSize]
   std::int64_t resultStride = 0;
 };
 

@@ -7,7 +7,6 @@
 
 #include "engine/fused/kernels/attention.h"
 #include "engine/fused/kernels/kernels.h"
-#include "engine/fused/kernels/rows.h"
 #include "engine/fused/kernels/sums.h"
 #include "engine/fused/kernels/tiles.h"
 
@@ -28,11 +27,6 @@ struct TiledAttending {
 
   template <class Group>
   void run() const {
-    for (std::int64_t row = 0; row < count; ++row)
-      convertRow<Simd>(Format::kBfloat16, /*areTiled=*/true, attention.queries + (first + row) * attention.queryStride,
-                       attention.headSize, attention.queryWords + rowOffset(/*areTiled=*/true, row, headWords),
-                       nullptr);
-    finishWrites();
     for (std::int64_t block = 0; block < blocks(); ++block) score<Group>(block);
     for (std::int64_t row = 0; row < count; ++row)
       toProbabilities<Simd>(attention, first + row, keyCount, attention.scores + row * stride(), stride());
@@ -51,9 +45,9 @@ struct TiledAttending {
     const std::uint32_t* keys = words(attention.blocks[block]);
     Group::clear();
     for (std::int64_t word = 0; word < headWords; word += kTileWords) {
-      const std::uint32_t* upper = attention.queryWords + word * kTileRows;
-      Group::template add<Bfloat16Tiles>({upper, upper + kTileRows * headWords, kTileWords}, keys + word * kWidth,
-                                         kWidth);
+      const std::uint32_t* upper = attention.queries + first * attention.queryStride + word;
+      const TiledRows queries{upper, upper + kTileRows * attention.queryStride, attention.queryStride};
+      Group::template add<Bfloat16Tiles>(queries, keys + word * kWidth, kWidth);
     }
     Group::store(attention.scores + block * kWidth, stride());
   }

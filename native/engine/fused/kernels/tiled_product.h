@@ -66,7 +66,7 @@ template <class Simd, class Tiles>
 void finishTile(const Product& product, std::int64_t first, std::int64_t count, const float* sums) {
   constexpr int kAtOnce = 4;
   Target target = targetOf(product, first);
-  if (product.narrowResult != nullptr) target.stride = 2 * kTileWords;  // in tiles, too
+  if (product.isNarrowTiled) target.stride = 2 * kTileWords;
   for (std::int64_t row = 0; row < count;) {
     const int done = count - row < kAtOnce ? 1 : kAtOnce;
     if (done == kAtOnce) {
@@ -80,11 +80,11 @@ void finishTile(const Product& product, std::int64_t first, std::int64_t count, 
   }
 }
 
-/// The part of a product that is one panel's, where a result is narrow in tiles.
+/// The part of a product that is one panel's, whose result may be in tiles.
 template <class Simd>
 Product tiledPanelOf(const Product& product, std::int64_t panel) {
   Product own = panelOf<Simd>(product, panel);
-  if (product.narrowResult != nullptr) {
+  if (product.isNarrowTiled) {
     const std::int64_t column = panel * resultWidth<Simd>(product.finish);
     const std::int64_t within = column % (kTileWords * 2);
     own.narrowResult = product.narrowResult + (column - within) * kTileRows + within;
