@@ -10,9 +10,10 @@ using kernels::Format;
 
 /// Rows that go through all panels before the next ones do: so many that they stay in a core's second cache.
 std::int64_t rowsPerChunk(const Operand& operand, const Parallel& parallel) {
-  constexpr std::int64_t kCacheWords = std::int64_t{96} << 10;
+  // Processors that have tiles have 2 MB of it.
+  const std::int64_t cacheWords = std::int64_t{parallel.kernels.hasTiles ? 192 : 96} << 10;
   const std::int64_t most = parallel.kernels.mostRows;
-  const std::int64_t groups = kCacheWords / (operand.wordsPerRow() * most);
+  const std::int64_t groups = cacheWords / (operand.wordsPerRow() * most);
   return std::max<std::int64_t>(1, groups) * most;
 }
 

@@ -56,7 +56,7 @@ struct Avx2 {
   static Float broadcastWord(std::uint32_t word) {
     return _mm256_castsi256_ps(_mm256_set1_epi32(static_cast<int>(word)));
   }
-  static void fetch(const std::uint32_t* from) { _mm_prefetch(reinterpret_cast<const char*>(from), _MM_HINT_T1); }
+  static void fetch(const void* from) { _mm_prefetch(static_cast<const char*>(from), _MM_HINT_T1); }
 
   static Float toFloat(Float sums, const std::int32_t* offsets) {
     const __m256i offset = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(offsets));

@@ -38,9 +38,20 @@ std::int64_t panelsOf(const Product& product) {
   return (product.columns + width - 1) / width;
 }
 
+/// A result that lies in no cache would be waited for when it is written.
+template <class Simd, int Rows>
+void fetchResult(const Target& target) {
+  for (int r = 0; r < Rows; ++r) {
+    for (std::int64_t line = 0; line < kPanelWidth<Simd>; line += kWordsPerLine)
+      Simd::fetch(target.result + r * target.stride + line);
+  }
+}
+
 /// `fetches`: the panel that follows.
 template <class Simd, class Dot, int Rows>
 void multiplyRows(const Product& product, std::int64_t first, bool fetches) {
+  const Target target = targetOf(product, first);
+  if (target.result != nullptr && product.finish != Finish::kStream) fetchResult<Simd, Rows>(target);
   Sums<Simd, Dot, Rows> sums;
   sums.clear();
   const std::uint32_t* rows = product.rows + first * product.words;
@@ -50,7 +61,7 @@ void multiplyRows(const Product& product, std::int64_t first, bool fetches) {
     sums.add(rows, product.words, product.panels, kPanelWidth<Simd>, product.words);
   }
   if constexpr (Dot::kIsInteger) scaleSums<Simd, Rows>(product, first, sums.values);
-  finishRows<Simd, Rows>(product, targetOf(product, first), sums.values);
+  finishRows<Simd, Rows>(product, target, sums.values);
 }
 
 template <class Simd, class Dot>

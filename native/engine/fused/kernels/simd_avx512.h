@@ -39,7 +39,7 @@ struct Avx512 {
   static Float broadcastWord(std::uint32_t word) {
     return _mm512_castsi512_ps(_mm512_set1_epi32(static_cast<int>(word)));
   }
-  static void fetch(const std::uint32_t* from) { _mm_prefetch(reinterpret_cast<const char*>(from), _MM_HINT_T1); }
+  static void fetch(const void* from) { _mm_prefetch(static_cast<const char*>(from), _MM_HINT_T1); }
 
   static Float toFloat(Float sums, const std::int32_t* offsets) {
     return _mm512_cvtepi32_ps(_mm512_sub_epi32(_mm512_castps_si512(sums), _mm512_loadu_si512(offsets)));

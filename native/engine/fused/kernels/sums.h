@@ -26,6 +26,7 @@ namespace torch_t5::kernels {
 namespace {
 
 constexpr int kVectorsPerPanel = 2;
+constexpr std::int64_t kWordsPerLine = 16;  // of a cache
 
 template <class Simd>
 constexpr std::int64_t kPanelWidth = Simd::kLanes * kVectorsPerPanel;
@@ -65,8 +66,6 @@ struct Sums {
   }
 
  private:
-  static constexpr std::int64_t kWordsPerLine = 16;  // of a cache
-
   void addWord(const std::uint32_t* row, std::int64_t rowStride, const typename Simd::Float* columns) {
     TORCH_T5_UNROLL
     for (int r = 0; r < Rows; ++r) {
