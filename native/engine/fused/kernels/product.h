@@ -38,6 +38,9 @@ std::int64_t panelsOf(const Product& product) {
   return (product.columns + width - 1) / width;
 }
 
+/// How far ahead of few rows, which go through a panel once, at the speed of memory, its words are fetched.
+constexpr std::int64_t kWordsAhead = 64;
+
 /// A result that lies in no cache would be waited for when it is written.
 template <class Simd, int Rows>
 void fetchResult(const Target& target) {
@@ -47,16 +50,16 @@ void fetchResult(const Target& target) {
   }
 }
 
-/// `fetches`: the panel that follows.
+/// `ahead`: how many words behind those of the panel that are used others are fetched; 0: none.
 template <class Simd, class Dot, int Rows>
-void multiplyRows(const Product& product, std::int64_t first, bool fetches) {
+void multiplyRows(const Product& product, std::int64_t first, std::int64_t ahead) {
   const Target target = targetOf(product, first);
   if (target.result != nullptr && product.finish != Finish::kStream) fetchResult<Simd, Rows>(target);
   Sums<Simd, Dot, Rows> sums;
   sums.clear();
   const std::uint32_t* rows = product.rows + first * product.words;
-  if (fetches) {
-    sums.addFetching(rows, product.words, product.panels, product.words);
+  if (ahead > 0) {
+    sums.addFetching(rows, product.words, product.panels, product.words, ahead);
   } else {
     sums.add(rows, product.words, product.panels, kPanelWidth<Simd>, product.words);
   }
@@ -69,11 +72,10 @@ void multiplyAs(const Product& product) {
   const std::int64_t panels = panelsOf<Simd>(product);
   for (std::int64_t panel = 0; panel < panels; ++panel) {
     const Product own = panelOf<Simd>(product, panel);
-    // Few rows go through a panel once, at the speed of memory, and the processor itself fetches ahead.
-    const bool fetches = product.rowCount > Simd::kMostRows && panel + 1 < panels;
+    const std::int64_t following = panel + 1 < panels ? product.words : 0;
     inGroups<Simd>(product.rowCount, [&](std::int64_t first, std::int64_t size, bool isLast) {
-      withConstant<Simd::kMostRows>(size,
-                                    [&]<int Rows>() { multiplyRows<Simd, Dot, Rows>(own, first, fetches && isLast); });
+      const std::int64_t ahead = product.rowCount <= Simd::kMostRows ? kWordsAhead : isLast ? following : 0;
+      withConstant<Simd::kMostRows>(size, [&]<int Rows>() { multiplyRows<Simd, Dot, Rows>(own, first, ahead); });
     });
   }
   if (product.finish == Finish::kStream) Simd::finishStreams();

@@ -53,9 +53,10 @@ struct Sums {
     }
   }
 
-  /// The same of a panel behind which another lies, which is fetched meanwhile.
-  void addFetching(const std::uint32_t* rows, std::int64_t rowStride, const std::uint32_t* panel, std::int64_t words) {
-    const std::uint32_t* next = panel + words * kPanelWidth<Simd>;
+  /// The same of a panel, fetching what lies `ahead` words behind.
+  void addFetching(const std::uint32_t* rows, std::int64_t rowStride, const std::uint32_t* panel, std::int64_t words,
+                   std::int64_t ahead) {
+    const std::uint32_t* next = panel + ahead * kPanelWidth<Simd>;
     for (std::int64_t word = 0; word < words; ++word) {
       const std::int64_t at = word * kPanelWidth<Simd>;
       for (std::int64_t line = 0; line < kPanelWidth<Simd>; line += kWordsPerLine) Simd::fetch(next + at + line);

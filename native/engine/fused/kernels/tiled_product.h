@@ -19,10 +19,10 @@ constexpr std::int64_t kMostGroups = 12;
 /// One group of a product's rows and a part of its words.
 struct Part {
   std::int64_t group = 0;
-  std::int64_t groups = 1;  // that share the fetching of the panel that follows, each some of its words
+  std::int64_t groups = 1;  // that share the fetching, each for some of the words
   std::int64_t firstWord = 0;
   std::int64_t endWord = 0;
-  bool fetches = false;
+  std::int64_t ahead = 0;  // how many words behind those of the panel that are used others are fetched; 0: none
 };
 
 /// sums [rows][panelWidth] = before (null: 0) + rows x panel. The tiles are shaped for the rows.
@@ -36,11 +36,11 @@ void sumPart(const Product& product, const Part& part, const float* before, floa
     Group::load(before, kWidth);
   }
   const std::uint32_t* rows = product.rows + part.group * kGroupRows * product.words;
-  const std::uint32_t* following = product.panels + product.words * kWidth;
+  const std::uint32_t* ahead = product.panels + part.ahead * kWidth;
   for (std::int64_t word = part.firstWord; word < part.endWord; word += kTileWords) {
-    if (part.fetches && word / kTileWords % part.groups == part.group) {
+    if (part.ahead > 0 && word / kTileWords % part.groups == part.group) {
       for (std::int64_t line = 0; line < kTileWords * kWidth; line += kTileWords)
-        Simd::fetch(following + word * kWidth + line);
+        Simd::fetch(ahead + word * kWidth + line);
     }
     const std::uint32_t* upper = rows + word * kTileRows;
     Group::template add<Tiles>({upper, upper + kTileRows * product.words, kTileWords}, product.panels + word * kWidth,
@@ -94,12 +94,13 @@ Product tiledPanelOf(const Product& product, std::int64_t panel) {
 
 /// At most `kMostGroups` groups of rows times one panel.
 template <class Simd, class Tiles>
-void multiplyPanel(const Product& product, bool fetches, std::int64_t& shaped) {
+void multiplyPanel(const Product& product, bool isFollowed, std::int64_t& shaped) {
   constexpr std::int64_t kGroupSums = kGroupRows * kPanelWidth<Simd>;
   alignas(64) float sums[kMostGroups * kGroupSums];  // of all parts so far
   alignas(64) float finished[kGroupSums];            // of one group: these stay in the first cache
   const std::int64_t groups = (product.rowCount + kGroupRows - 1) / kGroupRows;
   const std::int64_t partWords = groups > 1 ? kPartWords : product.words;
+  const std::int64_t ahead = groups == 1 ? kWordsAhead : isFollowed ? product.words : 0;
   for (std::int64_t word = 0; word < product.words; word += partWords) {
     const bool isLast = product.words - word <= partWords;
     for (std::int64_t group = 0; group < groups; ++group) {
@@ -107,8 +108,7 @@ void multiplyPanel(const Product& product, bool fetches, std::int64_t& shaped) {
       const std::int64_t count = product.rowCount - first < kGroupRows ? product.rowCount - first : kGroupRows;
       const bool hasLower = count > kTileRows;
       if (count != shaped) shapeTiles(shaped = count);
-      // Few rows go through a panel once, at the speed of memory, and the processor itself fetches ahead.
-      const Part part{group, groups, word, isLast ? product.words : word + partWords, fetches && groups > 1};
+      const Part part{group, groups, word, isLast ? product.words : word + partWords, ahead};
       float* own = sums + group * kGroupSums;
       const float* before = word == 0 ? nullptr : own;
       float* to = isLast ? finished : own;
