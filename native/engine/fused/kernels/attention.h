@@ -111,7 +111,7 @@ std::int64_t keysSeen(const Attention& attention, std::int64_t end) {
 
 template <class Simd, class Dot, int NumbersPerWord>
 void attendAs(const Attention& attention) {
-  inGroups<Simd>(attention.queryCount, [&](std::int64_t first, std::int64_t size, bool) {
+  inGroups<Simd>(attention.queryCount, [&](std::int64_t first, std::int64_t size, std::int64_t) {
     const std::int64_t keyCount = keysSeen(attention, first + size);
     const std::int64_t blocks = (keyCount + kPanelWidth<Simd> - 1) / kPanelWidth<Simd>;
     const Attending<Simd, Dot, NumbersPerWord> attending{attention, first, keyCount, blocks,

@@ -50,18 +50,34 @@ void fetchResult(const Target& target) {
   }
 }
 
-/// `ahead`: how many words behind those of the panel that are used others are fetched; 0: none.
+/// What is fetched of a panel's words while others are used: none, one of their cache lines, or all.
+struct PanelFetching {
+  const std::uint32_t* from = nullptr;
+  bool isWhole = false;
+};
+
+/// The panel that follows is fetched by the last groups of rows, a line of its words each: by one alone it would come
+/// faster than memory gives it.
+template <class Simd>
+PanelFetching fetchingOf(const Product& product, bool isFollowed, std::int64_t followingGroups) {
+  if (product.rowCount <= Simd::kMostRows) return {product.panels + kWordsAhead * kPanelWidth<Simd>, true};
+  if (!isFollowed || followingGroups >= kLinesPerWord<Simd>) return {};
+  return {product.panels + product.words * kPanelWidth<Simd> + followingGroups * kWordsPerLine, false};
+}
+
 template <class Simd, class Dot, int Rows>
-void multiplyRows(const Product& product, std::int64_t first, std::int64_t ahead) {
+void multiplyRows(const Product& product, std::int64_t first, const PanelFetching& fetching) {
   const Target target = targetOf(product, first);
   if (target.result != nullptr && product.finish != Finish::kStream) fetchResult<Simd, Rows>(target);
   Sums<Simd, Dot, Rows> sums;
   sums.clear();
   const std::uint32_t* rows = product.rows + first * product.words;
-  if (ahead > 0) {
-    sums.addFetching(rows, product.words, product.panels, product.words, ahead);
-  } else {
+  if (fetching.from == nullptr) {
     sums.add(rows, product.words, product.panels, kPanelWidth<Simd>, product.words);
+  } else if (fetching.isWhole) {
+    sums.template addFetching<kLinesPerWord<Simd>>(rows, product.words, product.panels, product.words, fetching.from);
+  } else {
+    sums.template addFetching<1>(rows, product.words, product.panels, product.words, fetching.from);
   }
   if constexpr (Dot::kIsInteger) scaleSums<Simd, Rows>(product, first, sums.values);
   finishRows<Simd, Rows>(product, target, sums.values);
@@ -72,10 +88,9 @@ void multiplyAs(const Product& product) {
   const std::int64_t panels = panelsOf<Simd>(product);
   for (std::int64_t panel = 0; panel < panels; ++panel) {
     const Product own = panelOf<Simd>(product, panel);
-    const std::int64_t following = panel + 1 < panels ? product.words : 0;
-    inGroups<Simd>(product.rowCount, [&](std::int64_t first, std::int64_t size, bool isLast) {
-      const std::int64_t ahead = product.rowCount <= Simd::kMostRows ? kWordsAhead : isLast ? following : 0;
-      withConstant<Simd::kMostRows>(size, [&]<int Rows>() { multiplyRows<Simd, Dot, Rows>(own, first, ahead); });
+    inGroups<Simd>(product.rowCount, [&](std::int64_t first, std::int64_t size, std::int64_t following) {
+      const PanelFetching fetching = fetchingOf<Simd>(own, panel + 1 < panels, following);
+      withConstant<Simd::kMostRows>(size, [&]<int Rows>() { multiplyRows<Simd, Dot, Rows>(own, first, fetching); });
     });
   }
   if (product.finish == Finish::kStream) Simd::finishStreams();

@@ -28,6 +28,10 @@ namespace {
 constexpr int kVectorsPerPanel = 2;
 constexpr std::int64_t kWordsPerLine = 16;  // of a cache
 
+/// Cache lines that one word of a panel takes.
+template <class Simd>
+constexpr int kLinesPerWord = Simd::kLanes * kVectorsPerPanel / kWordsPerLine;
+
 template <class Simd>
 constexpr std::int64_t kPanelWidth = Simd::kLanes * kVectorsPerPanel;
 
@@ -53,13 +57,13 @@ struct Sums {
     }
   }
 
-  /// The same of a panel, fetching what lies `ahead` words behind.
+  /// The same of a panel, fetching `Lines` cache lines a word from `fetched` on.
+  template <int Lines>
   void addFetching(const std::uint32_t* rows, std::int64_t rowStride, const std::uint32_t* panel, std::int64_t words,
-                   std::int64_t ahead) {
-    const std::uint32_t* next = panel + ahead * kPanelWidth<Simd>;
+                   const std::uint32_t* fetched) {
     for (std::int64_t word = 0; word < words; ++word) {
       const std::int64_t at = word * kPanelWidth<Simd>;
-      for (std::int64_t line = 0; line < kPanelWidth<Simd>; line += kWordsPerLine) Simd::fetch(next + at + line);
+      for (int line = 0; line < Lines; ++line) Simd::fetch(fetched + at + line * kWordsPerLine);
       typename Simd::Float columns[kVectorsPerPanel];
       for (int v = 0; v < kVectorsPerPanel; ++v) columns[v] = Simd::loadWords(panel + at + v * Simd::kLanes);
       addWord(rows + word, rowStride, columns);
@@ -224,13 +228,14 @@ void withConstant(std::int64_t count, Call&& call) {
   }
 }
 
-/// Splits `count` rows into as few groups of at most `Simd::kMostRows` as possible, of nearly the same size.
+/// Splits `count` rows into as few groups of at most `Simd::kMostRows` as possible, of nearly the same size, and calls
+/// `work(first, size, following)` with the number of groups that follow.
 template <class Simd, class Work>
 void inGroups(std::int64_t count, Work&& work) {
   std::int64_t groups = (count + Simd::kMostRows - 1) / Simd::kMostRows;
   for (std::int64_t first = 0; groups > 0; --groups) {
     const std::int64_t size = (count - first) / groups;
-    work(first, size, groups == 1);
+    work(first, size, groups - 1);
     first += size;
   }
 }
