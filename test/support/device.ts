@@ -1,0 +1,5 @@
+// Where both sides of the parity tests compute.
+import { env } from "node:process";
+
+/** The CPU, unless `TORCH_T5_TEST_DEVICE` names another device: the reference reads the same variable. */
+export const testDevice = env.TORCH_T5_TEST_DEVICE ?? "cpu";
