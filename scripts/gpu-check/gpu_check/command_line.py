@@ -50,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--tolerance", type=float, default=1e-4, help="of float32 logits of order 10 (%(default)s)")
     parser.add_argument("--trials", type=int, default=3, help="of the benchmarks (%(default)s)")
     parser.add_argument("--jobs", type=int, default=JOBS, help="checks at a time (%(default)s)")
+    parser.add_argument("--patience", type=int, default=1, help="how many times the usual limits of time (%(default)s)")
     commands = parser.add_subparsers(title="for machines without Node.js", metavar="")
     pack = commands.add_parser("pack", help="write an archive of Node.js, packages and compiled TypeScript of this one")
     pack.set_defaults(command="pack")

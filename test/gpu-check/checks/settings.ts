@@ -10,9 +10,9 @@ export interface Settings {
   readonly precision: Precision;
   /** The largest difference of float32 logits, where none is larger than `LOGITS_OF` in size. */
   readonly tolerance: number;
-  /** A file of test/parity, and a part of its tests' names. */
+  /** A file of test/parity, and a regular expression of its tests' names. */
   readonly spec?: string;
-  readonly grep?: string | null;
+  readonly grep?: string;
 }
 
 /** One thing that was looked at. */
