@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -24,6 +25,7 @@ MODELS_TIMEOUT = 240
 CHECK_TIMEOUT = 240
 BENCH_TIMEOUT = 360
 TRIAL_TIMEOUT = 60
+REPORT_TIMEOUT = 60
 FAILED = "failed"
 BROKEN = "**no:"
 """How the benchmarks' report marks results that are not what they were promised to be."""
@@ -90,7 +92,10 @@ class Run:
         started = time.monotonic()
         section.outcome = "running"
         self._report.write()
-        failure = step(section)
+        try:
+            failure = step(section)
+        except Exception as error:  # what a program left half written, say: the other steps go on
+            failure = f"{type(error).__name__}: {error}"
         section.outcome = failure or PASSED
         section.seconds = time.monotonic() - started
         self._report.write()
@@ -161,13 +166,18 @@ class Run:
             "output": BENCH_DIRECTORY,
         }
         arguments = [word for name, value in options.items() for word in (f"--{name}", str(value))]
+        # Of this run alone.
+        shutil.rmtree(BENCH_DIRECTORY, ignore_errors=True)
         ended = self._run(section, BENCH_TIMEOUT, self._node, "bench/main.mjs", *BENCH_SUITES, *arguments)
-        if ended.failure:
-            return ended.failure
-        section.appendix = (BENCH_DIRECTORY / "report.md").read_text("utf-8")
-        records = map(json.loads, (BENCH_DIRECTORY / "results.jsonl").read_text("utf-8").splitlines())
+        results = BENCH_DIRECTORY / "results.jsonl"
+        if not results.exists():
+            return ended.failure or FAILED
+        # Anew, because a run that was late has measured something, too.
+        told = programs.run([self._node, "bench/main.mjs", "report", str(results)], self._environment, REPORT_TIMEOUT)
+        section.appendix = "\n".join(line for line in told.output.splitlines() if not line.startswith("!["))
+        records = map(json.loads, results.read_text("utf-8").splitlines())
         failures = [record for record in records if record["type"] == "failure"]
-        return FAILED if failures or BROKEN in section.appendix else ""
+        return ended.failure or told.failure or (FAILED if failures or BROKEN in section.appendix else "")
 
 
 def run(options: argparse.Namespace) -> int:
