@@ -8,6 +8,7 @@ const OPTIONS = {
   peers: { type: "string" },
   precisions: { type: "string" },
   models: { type: "string", default: "t5-small" },
+  device: { type: "string", default: "cpu" },
   threads: { type: "string", default: "2" },
   trials: { type: "string", default: "5" },
   repetitions: { type: "string", default: "15" },
@@ -23,6 +24,7 @@ suites         ${Object.keys(SUITES).join(", ")}
 --peers        ${Object.keys(PEERS).join(",")} (default: all; ${OURS} is always among them)
 --precisions   ${PRECISIONS.join(",")} (default: all)
 --models       ${Object.keys(MODELS).join(",")} (default: t5-small)
+--device       cpu, cuda or cuda:N, where torch-t5 and Hugging Face alone are measured (default: cpu)
 --threads      threads of every peer (default: 2)
 --trials       fresh processes of each (default: 5)
 --repetitions  calls of a forward in one trial, fewer of what takes longer (default: 15)
@@ -45,6 +47,7 @@ export function readArguments(args) {
     peers: peers.includes(OURS) ? peers : [OURS, ...peers],
     precisions: listed("precision", values.precisions, PRECISIONS),
     models: listed("model", values.models, Object.keys(MODELS)),
+    device: device(values.device),
     threads: count("threads", values.threads),
     trials: count("trials", values.trials),
     repetitions: count("repetitions", values.repetitions),
@@ -61,6 +64,13 @@ function known(what, names, all) {
   const unknown = names.find((name) => !all.includes(name));
   if (unknown !== undefined) throw new Error(`Expected one of ${all.join(", ")} for ${what} but received ${unknown}`);
   return [...new Set(names)];
+}
+
+function device(value) {
+  if (!/^(cpu|cuda(:\d+)?)$/.test(value)) {
+    throw new Error(`Expected cpu, cuda or cuda:N for device but received ${value}`);
+  }
+  return value;
 }
 
 function count(name, value) {

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Sets torch-t5 up: `node scripts/setup.mjs [demo|export|test]`. Only Node's own modules are used. Each step is done once,
+// Sets torch-t5 up: `node scripts/setup.mjs [demo|export|offline|test]`. Only Node's own modules are used. Each step is done once,
 // and again only when its inputs change; an interrupted set-up continues where it was.
 import { existsSync } from "node:fs";
 import { argv, exit, stderr } from "node:process";

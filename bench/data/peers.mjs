@@ -1,5 +1,6 @@
 // Who is measured. `environment` is what is installed for a peer (../preparing/environments.mjs), `program` its trial program,
-// `kinds` what it can do, and `precisions` the exports (../preparing/exports.mjs) that each of its precisions reads.
+// `kinds` what it can do, and `precisions` the exports (../preparing/exports.mjs) that each of its precisions reads; `cuda`: what of
+// that is otherwise on a GPU. A peer without it is measured on the CPU alone.
 
 const FORWARDS = ["forward", "score", "rerank", "load", "memory"];
 const DECODING = [...FORWARDS, "step", "generate"];
@@ -13,6 +14,7 @@ export const PRECISIONS = ["exact", "float32", "bfloat16", "int8"];
 export const kindOfPrecision = (precision) => (precision === "exact" ? "float32" : precision);
 
 const ours = { model: "torch-t5" };
+const huggingFace = { model: "hugging-face" };
 const onnx = { model: "onnx", plain: "onnx-plain" };
 const openvino = { model: "openvino-float32", plain: "openvino-float32-plain" };
 
@@ -23,13 +25,15 @@ export const PEERS = {
     program: "node/torch-t5.mjs",
     kinds: [...DECODING, "ragged", "last-position", "result-memory", "event-loop"],
     precisions: { exact: ours, float32: ours, bfloat16: ours, int8: ours },
+    cuda: { precisions: { exact: ours, float32: ours, bfloat16: ours } },
   },
   hf: {
     label: "Hugging Face eager",
     environment: "project",
     program: "python/hugging_face.py",
     kinds: DECODING,
-    precisions: { float32: { model: "hugging-face" } },
+    precisions: { float32: huggingFace },
+    cuda: { kinds: ["forward", "step", "generate"], precisions: { float32: huggingFace, bfloat16: huggingFace } },
   },
   openvino: {
     label: "OpenVINO",
@@ -75,11 +79,20 @@ export const PEERS = {
     environment: "project",
     program: "python/torch_compile.py",
     kinds: ["forward"],
-    precisions: { float32: { model: "hugging-face" } },
+    precisions: { float32: huggingFace },
     // Each shape is compiled for a minute in each process.
     mostTrials: 2,
   },
 };
+
+/** What of a peer is measured on a device; undefined where nothing is. */
+export function peerOn(peer, device) {
+  if (device === "cpu") return peer;
+  return peer.cuda && { ...peer, ...peer.cuda };
+}
+
+/** Every precision of a peer, on whatever device. */
+export const precisionsOf = ({ precisions, cuda }) => Object.keys({ ...precisions, ...cuda?.precisions });
 
 /** Measures the machine, not a peer: runs in every suite of its kind whatever peers were asked for. */
 export const MACHINE = {

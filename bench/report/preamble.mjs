@@ -21,7 +21,7 @@ export function renderPreamble(records) {
 
 function renderMachine({ started, machine, settings }) {
   const { processor, cores, flags, caches, memoryBytes, system, node, torchT5 } = machine;
-  const { threads, trials, repetitions } = settings;
+  const { device = "cpu", threads, trials, repetitions } = settings;
   const facts = {
     processor: `${processor}, ${cores} cores`,
     instructions: flags.join(" "),
@@ -30,7 +30,7 @@ function renderMachine({ started, machine, settings }) {
     system,
     Node: node,
     "torch-t5": torchT5,
-    measured: `${started}: ${threads} threads, ${trials} trials, ${repetitions} repetitions`,
+    measured: `${started}: ${device}, ${threads} threads, ${trials} trials, ${repetitions} repetitions`,
   };
   return table(["machine", ""], Object.entries(facts), false);
 }

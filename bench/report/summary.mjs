@@ -1,5 +1,5 @@
 // From records to figures: per suite and model, each series (a peer in a precision) with a figure for each case.
-import { kindOfPrecision, OURS, PEERS } from "../data/peers.mjs";
+import { kindOfPrecision, OURS, PEERS, precisionsOf } from "../data/peers.mjs";
 import { SUITES } from "../data/suites.mjs";
 import { largestDifference, median, quartiles, spread } from "./statistics.mjs";
 
@@ -45,7 +45,7 @@ const keyOf = ({ peer, precision }) => `${peer} ${precision}`;
 function rank(key) {
   const [peer, precision] = key.split(" ");
   const at = Object.keys(PEERS).indexOf(peer);
-  return at < 0 ? -1 : at * 10 + Object.keys(PEERS[peer].precisions).indexOf(precision);
+  return at < 0 ? -1 : at * 10 + precisionsOf(PEERS[peer]).indexOf(precision);
 }
 
 function labelOf(suite, peer) {

@@ -1,5 +1,5 @@
 // Which trials are run, and in which order.
-import { kindOfPrecision, MACHINE, PEERS } from "../data/peers.mjs";
+import { kindOfPrecision, MACHINE, PEERS, peerOn } from "../data/peers.mjs";
 import { SUITES } from "../data/suites.mjs";
 
 /**
@@ -21,15 +21,17 @@ export function planTrials({ suites, models, trials, ...asked }) {
 }
 
 /** The peers of a suite, each in every precision that was asked for. */
-function seriesOf(suite, { peers, precisions }) {
+function seriesOf(suite, { peers, precisions, device }) {
   if (suite.peers) {
+    if (device !== "cpu") return [];
     return Object.entries(suite.peers).map(([peer, { program }]) => ({
       ...{ peer, precision: "-", environment: "project", program, exports: {}, mostTrials: Number.POSITIVE_INFINITY },
     }));
   }
   const candidates = { machine: MACHINE, ...Object.fromEntries(peers.map((peer) => [peer, PEERS[peer]])) };
   return Object.entries(candidates)
-    .filter(([, { kinds }]) => kinds.includes(suite.kind))
+    .map(([name, peer]) => [name, peerOn(peer, device)])
+    .filter(([, peer]) => peer?.kinds.includes(suite.kind))
     .flatMap(([peer, { environment, program, precisions: own, mostTrials = Number.POSITIVE_INFINITY }]) =>
       Object.entries(own)
         .filter(([precision]) => precision === "-" || isAsked(precision, peer, precisions))

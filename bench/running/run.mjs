@@ -44,6 +44,7 @@ async function prepare(trial, settings) {
     kind: suite.kind,
     cases: suite.cases.map((one) => ({ unit: suite.unit, ...one })),
     precision: trial.precision,
+    device: settings.device,
     threads: suite.threads ?? settings.threads,
     warmups: suite.warmups,
     repetitions: Math.max(1, Math.round(settings.repetitions * suite.repetitions)),

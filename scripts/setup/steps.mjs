@@ -130,6 +130,8 @@ const native = hasPrebuilt && !isCheckout ? [] : [buildTools, addon];
 export const profiles = {
   demo: [...fromSource, venv, ...fetchLibtorch, ...native, ...compiled],
   export: [...fromSource, venv, ...fetchLibtorch, python, ...native, ...compiled],
+  // What is there already: nothing is fetched. TypeScript that was compiled elsewhere may have come without its compiler.
+  offline: [addon, ...(existsSync(join(root, "node_modules", "typescript")) ? compiled : [])],
   test: [...fromSource, venv, ...fetchLibtorch, python, developerTools, ...native, nativeTests, ...compiled],
 };
 

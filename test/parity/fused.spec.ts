@@ -1,6 +1,7 @@
 import type { Precision } from "torch-t5";
 import { Reference } from "../support/reference.js";
-import { type Bounds, describeApproximation } from "./fused/approximation.js";
+import { describeApproximation } from "./fused/approximation.js";
+import { BOUNDS } from "./fused/bounds.js";
 import { describeDecoding } from "./fused/decoding.js";
 import { describeForward } from "./fused/forward.js";
 import { describeGeneration } from "./fused/generation.js";
@@ -11,20 +12,6 @@ import { describeCancellation, describeSideBySide } from "./fused/serving.js";
 import { EMBEDDED, Models, NAMES, useSubject } from "./fused/subject.js";
 
 const PRECISIONS: readonly Precision[] = ["float32", "bfloat16", "int8"];
-/**
- * About twice what was measured: of the models with random weights, whose distributions are more uneven than a trained
- * one's and change with every rounding, and of the trained one.
- */
-const BOUNDS: Readonly<Record<"bfloat16" | "int8", Readonly<Record<"random" | "trained", Bounds>>>> = {
-  bfloat16: {
-    random: { top1: 0.975, meanDivergence: 1e-3, largestDivergence: 0.02 },
-    trained: { top1: 0.985, meanDivergence: 1e-4, largestDivergence: 2e-3 },
-  },
-  int8: {
-    random: { top1: 0.94, meanDivergence: 0.015, largestDivergence: 0.4 },
-    trained: { top1: 0.98, meanDivergence: 2e-3, largestDivergence: 0.05 },
-  },
-};
 const INVARIANT = ["t5-v1.1", "wide", "umt5", EMBEDDED] as const;
 const SERVING = "wide";
 /** Of a model whose weights are 29 MB in float32. */

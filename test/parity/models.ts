@@ -1,5 +1,6 @@
 // The models of the parity tests: a random-weight one per family, and the embedded one.
 import { type Precision, T5ForConditionalGeneration } from "torch-t5";
+import { testDevice } from "../support/device.js";
 import type { Reference } from "../support/reference.js";
 
 /** Names in test/parity/reference/families.py. */
@@ -23,11 +24,11 @@ export function openExported(reference: Reference, name: string, directory: stri
   return reference.request<Prepared>("open", { name, directory });
 }
 
-/** Loads an exported directory here, on the CPU. */
+/** Loads an exported directory here, on the device of the tests. */
 export function load(
   directory: string,
   intraOpThreads: number,
   precision: Precision = "exact",
 ): Promise<T5ForConditionalGeneration> {
-  return T5ForConditionalGeneration.fromPretrained(directory, { device: "cpu", intraOpThreads, precision });
+  return T5ForConditionalGeneration.fromPretrained(directory, { device: testDevice, intraOpThreads, precision });
 }

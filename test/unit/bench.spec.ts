@@ -126,6 +126,7 @@ describe("the benchmark's arguments", () => {
       [["--precisions", "float16"], /for precision but received float16/],
       [["--models", "t6"], /for model but received t6/],
       [["--trials", "0"], /positive integer for trials/],
+      [["--device", "gpu"], /cuda:N for device but received gpu/],
       [["--threads", "1.5"], /positive integer for threads/],
       [["report"], /one results file/],
       [["--speed", "9"], /--speed/],
@@ -143,6 +144,7 @@ describe("the benchmark's plan", () => {
     peers: ["torch-t5", "hf", "openvino"],
     precisions: ["exact", "int8"],
     models: ["t5-small"],
+    device: "cpu",
     trials: 3,
   };
 
@@ -159,6 +161,15 @@ describe("the benchmark's plan", () => {
   it("asks a peer only for what it can do", () => {
     const peers = new Set(planTrials({ ...asked, suites: ["ragged"] }).map(({ peer }) => peer));
     assert.deepEqual([...peers], ["torch-t5"]);
+  });
+
+  it("on a GPU has torch-t5 and Hugging Face alone, each in the precisions that it has there", () => {
+    const cuda = { ...asked, device: "cuda:1", precisions: ["float32", "bfloat16", "int8"], trials: 1 };
+    const namesOf = (suite: string) =>
+      planTrials({ ...cuda, suites: [suite] }).map(({ peer, precision }) => `${peer} ${precision}`);
+    const all = ["torch-t5 float32", "torch-t5 bfloat16", "hf float32", "hf bfloat16"];
+    assert.deepEqual(namesOf("generate"), all);
+    assert.deepEqual(["bandwidth", "overhead", "tokenizer"].flatMap(namesOf), []);
   });
 });
 

@@ -6,13 +6,13 @@ import { inBatches } from "./ids.mjs";
 import { main } from "./measuring.mjs";
 import { probability, sampleLogits } from "./numbers.mjs";
 
-function torchT5({ directories, precision, threads }) {
+function torchT5({ directories, device, precision, threads }) {
   let t5;
   return {
     versions: () => ({ libtorch: runtimeInfo().libtorch.version }),
     open: () => runtimeInfo(),
     async load() {
-      const options = { device: "cpu", precision, intraOpThreads: threads };
+      const options = { device, precision, intraOpThreads: threads };
       t5 = await T5ForConditionalGeneration.fromPretrained(directories.model, options);
     },
     forward:

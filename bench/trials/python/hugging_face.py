@@ -1,4 +1,7 @@
-"""One process of Hugging Face eager."""
+"""One process of Hugging Face eager.
+
+Logits end where torch-t5 hands them over: in this machine's memory. On a GPU that copy is also what waits for it.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,6 +15,8 @@ from transformers.modeling_outputs import BaseModelOutput
 
 # No token has it, so every row gets as many tokens as it may.
 NO_ID = -1
+# On the CPU only float32 is measured.
+TYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 class HuggingFace(EncoderDecoder):
@@ -19,19 +24,24 @@ class HuggingFace(EncoderDecoder):
 
     packages = ("torch", "transformers")
 
+    def __init__(self, request: dict[str, Any]) -> None:
+        super().__init__(request)
+        self.device = torch.device(request["device"])
+
     def load(self) -> None:
         """Load the checkpoint."""
-        self.model = T5ForConditionalGeneration.from_pretrained(self.directories["model"]).eval()
+        model = T5ForConditionalGeneration.from_pretrained(self.directories["model"], dtype=TYPES[self.precision])
+        self.model = model.eval().to(self.device)
 
     def forward(self, source: np.ndarray, target: np.ndarray) -> Callable[[], torch.Tensor]:
         """Call the model once for both stacks."""
-        inputs = {"input_ids": torch.from_numpy(source), "attention_mask": ones(source)}
-        decoder_input_ids = torch.from_numpy(target)
-        return lambda: self.model(**inputs, decoder_input_ids=decoder_input_ids, use_cache=False).logits
+        inputs = self._inputs(source)
+        decoder_input_ids = self._ids(target)
+        return lambda: self.model(**inputs, decoder_input_ids=decoder_input_ids, use_cache=False).logits.cpu()
 
     def encode(self, source: np.ndarray) -> torch.Tensor:
         """Run the encoder."""
-        return self.model.encoder(torch.from_numpy(source), attention_mask=ones(source)).last_hidden_state
+        return self.model.encoder(**self._inputs(source)).last_hidden_state
 
     def repeat(self, encoded: torch.Tensor, rows: int) -> torch.Tensor:
         """Repeat the row without a copy."""
@@ -50,26 +60,29 @@ class HuggingFace(EncoderDecoder):
         """Go on with the cache."""
         output = self._decode(self.encoded, ids, use_cache=True, past_key_values=self.past)
         self.past = output.past_key_values
-        return output.logits
+        return output.logits.cpu()
 
     def _decode(self, encoded: torch.Tensor, ids: np.ndarray, **options: Any) -> Any:  # noqa: ANN401
         return self.model(
             encoder_outputs=BaseModelOutput(encoded),
-            attention_mask=torch.ones(encoded.shape[:2], dtype=torch.long),
-            decoder_input_ids=torch.from_numpy(ids),
+            attention_mask=torch.ones(encoded.shape[:2], dtype=torch.long, device=self.device),
+            decoder_input_ids=self._ids(ids),
             **options,
         )
 
     def generate(self, source: np.ndarray, new_tokens: int, num_beams: int) -> Callable[[], torch.Tensor]:
         """Call the model's own generate."""
-        inputs = {"input_ids": torch.from_numpy(source), "attention_mask": ones(source)}
+        inputs = self._inputs(source)
         options = {"max_new_tokens": new_tokens, "num_beams": num_beams, "eos_token_id": NO_ID, "do_sample": False}
-        return lambda: self.model.generate(**inputs, **options)
+        return lambda: self.model.generate(**inputs, **options).cpu()
 
+    def _ids(self, ids: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(ids).to(self.device)
 
-def ones(source: np.ndarray) -> torch.Tensor:
-    """Return the mask of ids without padding."""
-    return torch.ones(source.shape, dtype=torch.long)
+    def _inputs(self, source: np.ndarray) -> dict[str, torch.Tensor]:
+        """Give ids without padding, and their mask."""
+        ids = self._ids(source)
+        return {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
 
 
 if __name__ == "__main__":

@@ -3,21 +3,12 @@ import assert from "node:assert/strict";
 import { type Agreement, agreementOf, merge } from "#lib/cli/agreement.js";
 import { makeCase, SHAPES } from "../cases.js";
 import { floats } from "../comparing.js";
+import type { Bounds } from "./bounds.js";
 import { best } from "./close.js";
 import { askForward } from "./forward.js";
 import type { Subject } from "./subject.js";
 
 const STEPS = 24;
-
-/** What is allowed of all positions together. */
-export interface Bounds {
-  /** The least share of positions with the same best token. */
-  readonly top1: number;
-  /** The largest mean KL divergence, in nats. */
-  readonly meanDivergence: number;
-  /** The largest one of any position. */
-  readonly largestDivergence: number;
-}
 
 export function describeApproximation(subject: Subject, bounds: Bounds): void {
   it(`logits: ${JSON.stringify(bounds)}`, async () => {

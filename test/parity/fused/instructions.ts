@@ -8,7 +8,7 @@ import { agreementOf } from "#lib/cli/agreement.js";
 import { runToEnd } from "../../support/program.js";
 import { makeCase, type Shape } from "../cases.js";
 import { floats } from "../comparing.js";
-import type { Bounds } from "./approximation.js";
+import type { Bounds } from "./bounds.js";
 import { assertSameBest } from "./close.js";
 import { askForward } from "./forward.js";
 import type { Subject } from "./subject.js";

@@ -1,7 +1,8 @@
 """Hugging Face itself, kept alive for the tests: `python test/parity/reference <workdir>`, JSON lines in and out.
 
 A request is `{"id": 1, "op": "forward", ...}`, its reply `{"id": 1, ...}` or `{"id": 1, "error": "..."}`. Tensors are
-raw little-endian files in the working directory, named in the reply with their shapes.
+raw little-endian files in the working directory, named in the reply with their shapes. It computes on the device that
+`TORCH_T5_TEST_DEVICE` names.
 """
 
 import json
@@ -14,6 +15,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 # The exporter under test is the one of this checkout.
 sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "scripts" / "export"))
 
+import torch
 from operations import Operations
 from t5_export.loading import quiet_libraries
 
@@ -21,7 +23,7 @@ from t5_export.loading import quiet_libraries
 def main(directory: Path) -> None:
     """Serve requests until stdin ends."""
     quiet_libraries()
-    operations = Operations(directory)
+    operations = Operations(directory, torch.device(os.environ.get("TORCH_T5_TEST_DEVICE", "cpu")))
     for line in sys.stdin:
         request = json.loads(line)
         reply: dict[str, object] = {"id": request.pop("id")}

@@ -23,8 +23,9 @@ DECODER_NAMES = {"decoderInputIds": "decoder_input_ids"}
 class Operations:
     """The models made so far, by name, and the operations on them."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, device: torch.device) -> None:
         self._directory = directory
+        self._device = device
         self._models: dict[str, PreTrainedModel] = {}
         self._tokenizers: dict[str, PreTrainedTokenizerBase] = {}
         self._files = TensorFiles(directory)
@@ -54,7 +55,7 @@ class Operations:
         # Bytes need no file of their own; the other families' tokenizers would have to be trained.
         has_tokenizer = "tokenizer_class" in FAMILIES[name].settings
         export_source(str(checkpoint), exported, with_tokenizer=has_tokenizer)
-        self._models[name] = load_checkpoint(FAMILIES[name], checkpoint)
+        self._models[name] = load_checkpoint(FAMILIES[name], checkpoint).to(self._device)
         if has_tokenizer:
             self._tokenizers[name] = AutoTokenizer.from_pretrained(exported)
         return {"directory": str(exported), "vocabSize": self._models[name].config.vocab_size}
@@ -62,7 +63,7 @@ class Operations:
     def open(self, request: Request) -> Reply:
         """Load the model and, if it has one, the tokenizer of an exported directory under a name."""
         name, directory = request["name"], Path(request["directory"])
-        self._models[name] = load_exported(directory)
+        self._models[name] = load_exported(directory).to(self._device)
         if (directory / "tokenizer_config.json").is_file():
             self._tokenizers[name] = AutoTokenizer.from_pretrained(directory)
         return {"directory": str(directory), "vocabSize": self._models[name].config.vocab_size}
@@ -70,7 +71,7 @@ class Operations:
     def forward(self, request: Request) -> Reply:
         """Run `model(...)` as a user does; ids, mask and labels are nested lists, what is absent is not passed."""
         torch.set_num_threads(request["threads"])
-        arguments = _tensors(request, {**SOURCE_NAMES, **DECODER_NAMES, "labels": "labels"})
+        arguments = self._tensors(request, {**SOURCE_NAMES, **DECODER_NAMES, "labels": "labels"})
         with torch.inference_mode():
             output = self._models[request["model"]](**arguments, output_hidden_states=True)
         reply = {
@@ -83,7 +84,7 @@ class Operations:
     def shift_right(self, request: Request) -> Reply:
         """Shift labels as the model does for teacher forcing."""
         model = self._models[request["model"]]
-        shifted = model.prepare_decoder_input_ids_from_labels(torch.tensor(request["labels"]))
+        shifted = model.prepare_decoder_input_ids_from_labels(torch.tensor(request["labels"], device=self._device))
         return {"decoderInputIds": shifted.tolist()}
 
     def tokenize(self, request: Request) -> Reply:
@@ -95,7 +96,7 @@ class Operations:
         """Run `model.generate(...)`; see `generation.generate`."""
         torch.set_num_threads(request["threads"])
         name = request["model"]
-        inputs = _tensors(request, {**SOURCE_NAMES, **DECODER_NAMES})
+        inputs = self._tensors(request, {**SOURCE_NAMES, **DECODER_NAMES})
         return generation.generate(self._models[name], self._tokenizers.get(name), inputs, request, self._files)
 
     def encode(self, request: Request) -> Reply:
@@ -117,8 +118,8 @@ class Operations:
     def _infer(self, request: Request, compute: Callable[[PreTrainedModel, Mapping[str, Tensor]], Reply]) -> Reply:
         torch.set_num_threads(request["threads"])
         with torch.inference_mode():
-            return compute(self._models[request["model"]], _tensors(request, SOURCE_NAMES))
+            return compute(self._models[request["model"]], self._tensors(request, SOURCE_NAMES))
 
-
-def _tensors(request: Request, names: Mapping[str, str]) -> dict[str, Tensor]:
-    return {theirs: torch.tensor(request[ours]) for ours, theirs in names.items() if ours in request}
+    def _tensors(self, request: Request, names: Mapping[str, str]) -> dict[str, Tensor]:
+        given = {theirs: request[ours] for ours, theirs in names.items() if ours in request}
+        return {name: torch.tensor(values, device=self._device) for name, values in given.items()}

@@ -34,7 +34,7 @@ class EditScores(LogitsProcessor):
         scores = scores.clone()
         for token, value in self._bias:
             scores[:, token] += value
-        rows = torch.arange(scores.shape[0])
+        rows = torch.arange(scores.shape[0], device=scores.device)
         scores[rows, input_ids[:, -1]] -= self._repeated * self._step
         scores[:, self._forbidden] = -torch.inf
         self._step += 1

@@ -26,7 +26,7 @@ def score(
     """Score targets, so many at once: one row of a source is encoded once and repeated, as `generate` repeats it."""
     targets: list[list[int]] = request["targets"]
     state = encode(model, inputs)
-    mask = inputs.get("attention_mask", torch.ones(state.shape[:2], dtype=torch.long))
+    mask = inputs.get("attention_mask", torch.ones(state.shape[:2], dtype=torch.long, device=state.device))
     log_probs: list[Tensor] = []
     for start in range(0, len(targets), request["batchSize"]):
         rows = targets[start : start + request["batchSize"]]
@@ -44,7 +44,9 @@ def score(
 
 def _score_batch(model: PreTrainedModel, targets: list[list[int]], state: Tensor, mask: Tensor) -> list[Tensor]:
     longest = max(len(target) for target in targets)
-    labels = torch.tensor([target + [IGNORED_LABEL] * (longest - len(target)) for target in targets])
+    labels = torch.tensor(
+        [target + [IGNORED_LABEL] * (longest - len(target)) for target in targets], device=state.device
+    )
     logits = model(
         encoder_outputs=BaseModelOutput(last_hidden_state=state),
         attention_mask=mask,
@@ -59,7 +61,8 @@ def rerank(
     model: PreTrainedModel, inputs: Mapping[str, Tensor], tokens: list[int], files: TensorFiles
 ) -> dict[str, Any]:
     """Return the log-probabilities of the two tokens against each other, at the first position."""
-    start = torch.full((inputs["input_ids"].shape[0], 1), model.config.decoder_start_token_id)
+    ids = inputs["input_ids"]
+    start = torch.full((ids.shape[0], 1), model.config.decoder_start_token_id, device=ids.device)
     logits = model(**inputs, decoder_input_ids=start).logits[:, 0, tokens]
     return {"logProbs": files.write(logits.log_softmax(dim=-1)), "probabilities": files.write(logits.softmax(dim=-1))}
 
@@ -72,7 +75,7 @@ def embed(
     if request["pooling"] == "first":
         pooled = state[:, 0]
     else:
-        given = inputs.get("attention_mask", torch.ones(state.shape[:2], dtype=torch.long))
+        given = inputs.get("attention_mask", torch.ones(state.shape[:2], dtype=torch.long, device=state.device))
         mask = given.unsqueeze(-1).expand(state.size()).float()
         pooled = torch.sum(state * mask, 1) / torch.clamp(mask.sum(1), min=LEAST_COUNT)
     return {"embeddings": files.write(functional.normalize(pooled, p=2, dim=1) if request["normalize"] else pooled)}

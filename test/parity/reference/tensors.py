@@ -19,7 +19,7 @@ class TensorFiles:
         """Write a tensor's float32 numbers; returns the file's name and the shape."""
         self._count += 1
         name = f"{self._count}.bin"
-        (self._directory / name).write_bytes(tensor.contiguous().numpy().astype("<f4", copy=False).tobytes())
+        (self._directory / name).write_bytes(tensor.cpu().contiguous().numpy().astype("<f4", copy=False).tobytes())
         return {"file": name, "shape": list(tensor.shape)}
 
     def write_steps(self, steps: Sequence[Tensor]) -> dict[str, Any]:

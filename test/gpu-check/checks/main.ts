@@ -1,0 +1,26 @@
+// One check in a process of its own: `node --import tsx main.ts <check> <settings as JSON>`. Prints each finding as a line
+// of JSON when it is there, so that what comes after can't take it away.
+import { argv, stdout } from "node:process";
+import { forward } from "./forward.js";
+import { generation } from "./generation.js";
+import { parity } from "./parity.js";
+import { refusals } from "./refusals.js";
+import { results } from "./results.js";
+import { sessions } from "./sessions.js";
+import type { Check, Settings } from "./settings.js";
+import { sideBySide } from "./side-by-side.js";
+
+const CHECKS: Readonly<Record<string, Check>> = {
+  forward,
+  sessions,
+  generation,
+  results,
+  refusals,
+  parity,
+  "side-by-side": sideBySide,
+};
+
+const [name = "", settings = ""] = argv.slice(2);
+const check = CHECKS[name];
+if (check === undefined) throw new Error(`Expected one of ${Object.keys(CHECKS).join(", ")} but received "${name}"`);
+for await (const finding of check(JSON.parse(settings) as Settings)) stdout.write(`${JSON.stringify(finding)}\n`);

@@ -1,0 +1,58 @@
+// One copy of what was asked for reaches JavaScript, and nothing beside it.
+import { memoryUsage } from "node:process";
+import type { Tensor } from "torch-t5";
+import { makeCase } from "../../parity/cases.js";
+import { load } from "../../parity/models.js";
+import type { Finding, Settings } from "./settings.js";
+import { directoryOf, THREADS } from "./subject.js";
+
+const WARMUPS = 5;
+const HELD = 12;
+/** A second copy would make it 2; allocators round up, and what is computed with is read as well. */
+const MOST_GROWTH = 1.75;
+/** So many make the rest of the process small beside a result. */
+const LEAST_NUMBERS = 8e6;
+const SIZES = { sourceLength: 16, targetLength: 64, masking: "none" } as const;
+const { collectGarbage } = (await import(new URL("../../../bench/trials/node/garbage.mjs", import.meta.url).href)) as {
+  readonly collectGarbage: () => void;
+};
+
+/** Findings for the last of the models. */
+export async function* results(settings: Settings): AsyncIterable<Finding> {
+  const name = settings.models.at(-1) ?? "demo";
+  await using t5 = await load(directoryOf(name, settings), THREADS, settings.precision);
+  const { vocabSize } = t5.config;
+  const batch = Math.ceil(LEAST_NUMBERS / (SIZES.targetLength * vocabSize));
+  const { labels: _, ...input } = makeCase({ batch, ...SIZES }, vocabSize);
+  const positions = batch * SIZES.targetLength;
+
+  const wanted: Readonly<Record<string, { readonly tensor: () => Promise<Tensor>; readonly numbers: number }>> = {
+    "all logits": { tensor: async () => (await t5.forward(input)).logits, numbers: positions * vocabSize },
+    "last positions": {
+      tensor: async () => (await t5.forward(input, { positions: "last" })).logits,
+      numbers: batch * vocabSize,
+    },
+    "two tokens": {
+      tensor: async () => (await t5.forward(input, { tokens: [5, 3] })).logits,
+      numbers: positions * 2,
+    },
+    "the largest 4": { tensor: async () => (await t5.forward(input, { topK: 4 })).values, numbers: positions * 4 },
+  };
+  for (const [subject, { tensor, numbers }] of Object.entries(wanted)) {
+    const { data } = await tensor();
+    const bytes = data.buffer.byteLength;
+    const passed = data.length === numbers && bytes === numbers * Float32Array.BYTES_PER_ELEMENT;
+    yield { subject: `${name}, ${subject}`, passed, measured: { "bytes of its buffer": bytes } };
+  }
+
+  for (let i = 0; i < WARMUPS; i++) (await t5.forward(input)).logits.dispose();
+  collectGarbage();
+  const before = memoryUsage.rss();
+  const held: Tensor[] = [];
+  for (let i = 0; i < HELD; i++) held.push((await t5.forward(input)).logits);
+  collectGarbage();
+  const bytes = held.reduce((sum, { data }) => sum + data.byteLength, 0);
+  const growth = (memoryUsage.rss() - before) / bytes;
+  const measured = { "memory added, of its bytes": growth, bytes };
+  yield { subject: `${name}, ${HELD} results held`, passed: growth <= MOST_GROWTH, measured };
+}

@@ -1,0 +1,42 @@
+// Models of both devices in one process: libtorch's CUDA part is opened after its CPU part was used.
+import { T5ForConditionalGeneration } from "torch-t5";
+import { agreementOf } from "#lib/cli/agreement.js";
+import { SHAPES } from "../../parity/cases.js";
+import { testDevice } from "../../support/device.js";
+import { judge, largestOf } from "./judging.js";
+import type { Finding, Settings } from "./settings.js";
+import { directoryOf, inputsOf } from "./subject.js";
+
+const ROUNDS = 10;
+
+/** A finding for each model. */
+export async function* sideBySide(settings: Settings): AsyncIterable<Finding> {
+  for (const name of settings.models) {
+    const load = (device: typeof testDevice) =>
+      T5ForConditionalGeneration.fromPretrained(directoryOf(name, settings), { device, precision: settings.precision });
+    await using onCpu = await load("cpu");
+    const { vocabSize } = onCpu.config;
+    const inputs = SHAPES.slice(0, ROUNDS).map((shape) => {
+      const { source, decoderInputIds } = inputsOf({ vocabSize }, shape);
+      return { ...source, decoderInputIds };
+    });
+    // Before the other device is looked at.
+    for (const input of inputs) await onCpu.forward(input);
+    await using onDevice = await load(testDevice);
+    const [expected, found] = await Promise.all(
+      [onCpu, onDevice].map((t5) => Promise.all(inputs.map(async (input) => (await t5.forward(input)).logits.data))),
+    );
+    const [one, other] = [joined(expected ?? []), joined(found ?? [])];
+    yield judge(name, agreementOf(one, other, vocabSize), largestOf(one), { ...settings, device: testDevice });
+  }
+}
+
+function joined(parts: readonly Float32Array[]): Float32Array {
+  const all = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let offset = 0;
+  for (const part of parts) {
+    all.set(part, offset);
+    offset += part.length;
+  }
+  return all;
+}

@@ -1,0 +1,44 @@
+// A model on both sides: Hugging Face's in the reference, and torch-t5's, on the device of the tests.
+import { join } from "node:path";
+import { demoModel, type T5ForConditionalGeneration } from "torch-t5";
+import { makeCase, type Shape } from "../../parity/cases.js";
+import { load, openExported } from "../../parity/models.js";
+import { Reference } from "../../support/reference.js";
+import type { Settings } from "./settings.js";
+
+/** The embedded model's name among the others. */
+export const EMBEDDED = "demo";
+/** The CPU's threads on either side. */
+export const THREADS = 2;
+
+export interface Subject {
+  readonly name: string;
+  readonly reference: Reference;
+  readonly t5: T5ForConditionalGeneration;
+  readonly vocabSize: number;
+}
+
+/** The directory of a model's export. */
+export function directoryOf(name: string, { directory }: Pick<Settings, "directory">): string {
+  return name === EMBEDDED ? demoModel : join(directory, `${name}-exported`);
+}
+
+/** Every model in turn, loaded before and freed after; the reference ends with the last. */
+export async function* eachSubject(settings: Settings): AsyncIterable<Subject> {
+  const reference = new Reference();
+  try {
+    for (const name of settings.models) {
+      const { directory, vocabSize } = await openExported(reference, name, directoryOf(name, settings));
+      await using t5 = await load(directory, THREADS, settings.precision);
+      yield { name, reference, t5, vocabSize };
+    }
+  } finally {
+    await reference.close();
+  }
+}
+
+/** A case's source, and the ids that its decoder reads. */
+export function inputsOf({ vocabSize }: Pick<Subject, "vocabSize">, shape: Shape) {
+  const { labels: _, decoderInputIds, ...source } = makeCase(shape, vocabSize);
+  return { source, decoderInputIds };
+}

@@ -1,0 +1,90 @@
+// scripts/gpu-check as a shell runs it, on the CPU: what it measures there, and what it makes of failures.
+import assert from "node:assert/strict";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { withDirectory } from "../support/directory.js";
+import { type Ended, runToEnd } from "../support/program.js";
+import { pythonPath } from "../support/python.js";
+
+const command = fileURLToPath(new URL("../../scripts/gpu-check", import.meta.url));
+
+interface Outcome extends Ended {
+  /** Undefined where none was written. */
+  readonly report: string | undefined;
+}
+
+function gpuCheck(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Outcome> {
+  return withDirectory(async (directory) => {
+    const output = join(directory, "new", "report.md");
+    const ended = await runToEnd(pythonPath(), [command, "--models", "demo", "--output", output, ...args], { env });
+    return { ...ended, report: existsSync(output) ? readFileSync(output, "utf8") : undefined };
+  });
+}
+
+const onCpu = (checks: string, ...others: readonly string[]) =>
+  gpuCheck([
+    "--device",
+    "cpu",
+    "--jobs",
+    "1",
+    "--patience",
+    "10",
+    "--checks",
+    checks,
+    "--precisions",
+    "float32",
+    ...others,
+  ]);
+
+describe("scripts/gpu-check", function () {
+  this.timeout(300_000);
+
+  it("reports the machine and what each check measured", async () => {
+    const { code, report, stderr } = await onCpu("refusals,forward,sessions,generation,side-by-side");
+    assert.equal(code, 0, `${stderr}\n${report}`);
+    assert.ok(report !== undefined);
+    assert.match(report, /\*\*Every check passed\.\*\*/);
+    for (const fact of ["GPU", "driver", "torch", "transformers"])
+      assert.match(report, new RegExp(`^\\| ${fact} \\| .+`, "m"));
+    for (const name of ["build", "refusals", "forward-float32", "sessions-float32", "generation-float32"]) {
+      assert.match(report, new RegExp(`^\\| \`${name}\` \\| .+ \\| passed \\| \\d+ \\|$`, "m"));
+    }
+    assert.match(report, /^\| demo \| passed \| 0 of 16 shapes \| [\d.]+ \| \S+e-\d+ \|/m);
+    assert.match(report, /^\| demo, 4 beams \| passed \| 14 of 14 \| 350 of 350 \|$/m);
+    assert.match(report, /^\| device cuda, no GPU \| passed \| ERR_DEVICE_UNAVAILABLE \|$/m);
+  });
+
+  it("ends with 1 where a check failed, or ended before its time, and runs the others all the same", async () => {
+    const precisions = ["--precisions", "float32,float16"];
+    const { code, report } = await onCpu("forward,results-float32", "--tolerance", "0", ...precisions);
+    assert.equal(code, 1);
+    assert.match(report ?? "", /\*\*Not passed: forward-float32, forward-float16\.\*\*/);
+    assert.match(report ?? "", /^\| `forward-float32` \| .+ \| \*\*failed\*\* \| \d+ \|$/m);
+    assert.match(report ?? "", /^\| demo \| \*\*failed\*\* \| 0 of 16 shapes \|/m);
+    assert.match(report ?? "", /^\| `forward-float16` \| .+ \| \*\*ended with 1\*\* \| \d+ \|$/m);
+    assert.match(report ?? "", /T5Error: .*precision.*float16/);
+    assert.match(report ?? "", /^\| `results-float32` \| .+ \| passed \| \d+ \|$/m);
+  });
+
+  it("reports that the device isn't there, and ends with 1", async () => {
+    const { code, report } = await gpuCheck(["--device", "cuda"], { CUDA_VISIBLE_DEVICES: "" });
+    assert.equal(code, 1);
+    assert.match(report ?? "", /^\| `device` \| .+ \| \*\*torch sees no such device\*\* \| \d+ \|$/m);
+    assert.match(report ?? "", /^\| `forward-exact` \| .+ \| not run \| {2}\|$/m);
+  });
+
+  it("says everything that is missing before anything is built", async () => {
+    const nowhere = join(command, "nowhere");
+    const { code, report, stderr } = await onCpu("refusals", "--node", nowhere, "--carried", nowhere);
+    assert.equal(code, 1);
+    assert.equal(report, undefined);
+    assert.match(stderr, /found no\n {2}- Node\.js 20\.19/);
+  });
+
+  it("refuses a device that can't be", async () => {
+    const { code, stderr } = await gpuCheck(["--device", "gpu"]);
+    assert.equal(code, 2);
+    assert.match(stderr, /expected cpu, cuda or cuda:N but received "gpu"/);
+  });
+});
