@@ -80,7 +80,7 @@ describe("the fused engine", () => {
     for (const name of ["t5-v1.1", SERVING] as const) {
       describe(name, () => {
         const subject = useSubject(name, "exact", 1, shared);
-        for (const limit of ["avx2", "default"]) {
+        for (const limit of ["avx512", "avx2", "default"]) {
           describeInstructions(subject, "float32", limit);
           describeInstructions(subject, "bfloat16", limit, BOUNDS.bfloat16.random);
           describeInstructions(subject, "int8", limit, BOUNDS.int8.random);

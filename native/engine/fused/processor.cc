@@ -7,6 +7,8 @@
 #include <intrin.h>
 #endif
 #if defined(__linux__) && defined(__x86_64__)
+#define TORCH_T5_LINUX_X86
+#include <cpuid.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #endif
@@ -23,16 +25,27 @@ struct Instructions {
   bool amx = false;
 };
 
-/// Linux lets a process use AMX's tiles only after it asked for them: they make what is saved of a thread larger.
+#ifdef TORCH_T5_LINUX_X86
+/// By the bits that Intel's manual gives for CPUID.
+bool hasTiles() {
+  constexpr unsigned kTiles = 1U << 24;
+  constexpr unsigned kOfBfloat16 = 1U << 22;
+  constexpr unsigned kOfInt8 = 1U << 25;
+  constexpr unsigned kAll = kTiles | kOfBfloat16 | kOfInt8;
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  return __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (d & kAll) == kAll;
+}
+
+/// Linux lets a process use tiles once it has asked for them: they make what is saved of a thread larger.
 bool mayUseTiles() {
-#if defined(__linux__) && defined(__x86_64__)
   constexpr long kRequestPermission = 0x1023;
   constexpr long kTileData = 18;
   return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
-#else
-  return false;
-#endif
 }
+#else
+[[maybe_unused]] bool hasTiles() { return false; }
+bool mayUseTiles() { return false; }
+#endif
 
 #if (defined(__GNUC__) || defined(__clang__)) && defined(__x86_64__)
 Instructions instructions() {
@@ -42,8 +55,7 @@ Instructions instructions() {
   found.avx512 = found.avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                  __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
   found.avx512Bf16 = found.avx512 && __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bf16");
-  found.amx = found.avx512Bf16 && __builtin_cpu_supports("amx-tile") && __builtin_cpu_supports("amx-bf16") &&
-              __builtin_cpu_supports("amx-int8");
+  found.amx = found.avx512Bf16 && hasTiles();
   return found;
 }
 #elif defined(_MSC_VER) && defined(_M_X64)

@@ -2,7 +2,7 @@
 //
 // A product's operands are rows of 32-bit words: a word is one float, two bfloat16 or four 8-bit integers, the next
 // numbers of a row. Matrices lie in panels of `panelWidth` columns: word k of all columns, then word k + 1. Every
-// number of a product is one sum over k in ascending order, whatever rows and columns are computed beside it: a row's
+// number of a product is one sum over k in the same order, whatever rows and columns are computed beside it: a row's
 // result never depends on its batch.
 //
 // The functions here have internal linkage: files compiled for different processors must not share them.
