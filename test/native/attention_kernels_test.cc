@@ -118,6 +118,35 @@ class Attending {
     return result.slice(1, 0, headSize_).contiguous();
   }
 
+  /// The same as bfloat16, one row after another or in tiles (then the head's numbers fill them), from row `firstRow`
+  /// on.
+  at::Tensor runNarrow(bool inTiles, std::int64_t firstRow) {
+    const std::int64_t count = of_.queries.size(0);
+    const std::int64_t rows = roundUp(firstRow + count, kernels::kTileRows);
+    const at::Tensor result = at::zeros({rows, headSize_}, at::kBFloat16);
+    const at::Tensor scores = at::empty({kernels::attentionScratch(table_, of_.keys.size(0))});
+    auto* memory = static_cast<std::uint16_t*>(result.data_ptr());
+    kernels::Attention narrow = attention_;
+    narrow.queries = static_cast<const std::uint32_t*>(queries_.const_data_ptr());
+    narrow.queryCount = count;
+    narrow.firstQuery = of_.firstQuery;
+    narrow.scores = dataOf(scores);
+    narrow.result = nullptr;
+    narrow.narrowResult = inTiles ? memory : memory + firstRow * headSize_;
+    narrow.isNarrowTiled = inTiles;
+    narrow.firstRow = firstRow;
+    narrow.resultStride = headSize_;
+    table_.attend(narrow);
+    constexpr std::int64_t kTileColumns = 2 * kernels::kTileWords;
+    const at::Tensor plain = !inTiles ? result
+                                      : result.view({-1, headSize_ / kTileColumns, kernels::kTileRows, kTileColumns})
+                                            .transpose(1, 2)
+                                            .reshape({rows, headSize_});
+    expect(plain.slice(0, 0, firstRow).eq(0).all().item<bool>(), "nothing written before a narrow result");
+    expect(plain.slice(0, firstRow + count).eq(0).all().item<bool>(), "nothing written behind a narrow result");
+    return plain.slice(0, firstRow, firstRow + count);
+  }
+
  private:
   static constexpr std::int64_t kGap = 3;
 
@@ -144,6 +173,10 @@ void expectAttention(const Kernels& table, const Case& of, const std::string& wh
     expectWithin(together, attendExactly(format, of), "attention " + where);
     for (std::int64_t query = 0; query < count; ++query)
       expect(at::equal(attending.run(query, 1)[0], together[query]), "the same bits of a query alone " + where);
+    const at::Tensor narrow = together.to(at::kBFloat16);
+    expect(at::equal(attending.runNarrow(/*inTiles=*/false, 0), narrow), "the nearest bfloat16 " + where);
+    if (table.hasTiles && format == Format::kBfloat16 && of.keys.size(1) % 32 == 0)
+      expect(at::equal(attending.runNarrow(/*inTiles=*/true, 7), narrow), "the nearest bfloat16 in tiles " + where);
   }
 }
 

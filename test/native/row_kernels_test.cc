@@ -90,6 +90,29 @@ void convertsToTiles(std::span<char*>) {
   }
 }
 
+void transposes(std::span<char*>) {
+  constexpr std::int64_t kGap = 3;
+  constexpr std::uint32_t kUntouched = 12345;
+  for (const Kernels* table : usableKernels()) {
+    for (const std::int64_t count : {1, 15, 16, 17, 32, 50}) {
+      for (const std::int64_t words : {1, 8, 16, 31, 32, 65}) {
+        std::vector<std::uint32_t> rows(static_cast<std::size_t>(count * (words + kGap)));
+        for (std::size_t i = 0; i < rows.size(); ++i) rows[i] = static_cast<std::uint32_t>(i * 2654435761U);
+        std::vector<std::uint32_t> columns(static_cast<std::size_t>(words * (count + kGap)), kUntouched);
+        table->transpose(rows.data(), words + kGap, count, words, columns.data(), count + kGap);
+        for (std::int64_t word = 0; word < words; ++word) {
+          for (std::int64_t row = 0; row < count + kGap; ++row) {
+            const std::uint32_t received = columns[static_cast<std::size_t>(word * (count + kGap) + row)];
+            const std::uint32_t wanted =
+                row < count ? rows[static_cast<std::size_t>(row * (words + kGap) + word)] : kUntouched;
+            expect(received == wanted, std::string("rows as columns by ") + table->name);
+          }
+        }
+      }
+    }
+  }
+}
+
 /// What `normalize` gives, as numbers again.
 at::Tensor normalizedNumbers(const Kernels& table, Format format, const at::Tensor& rows, const at::Tensor& weight,
                              float epsilon) {
@@ -135,10 +158,11 @@ void normalizes(std::span<char*>) {
   }
 }
 
-constexpr std::array<test::Test, 4> kTests{{
+constexpr std::array<test::Test, 5> kTests{{
     {"convert to the nearest bfloat16", convertsToBfloat16},
     {"convert to the nearest integers", convertsToInt8},
     {"convert to the same words in tiles", convertsToTiles},
+    {"write rows as columns", transposes},
     {"normalize as RMSNorm", normalizes},
 }};
 

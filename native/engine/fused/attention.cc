@@ -9,7 +9,7 @@ namespace {
 /// Writes keys and values of one head, some positions at a time.
 class HeadWriter {
  public:
-  explicit HeadWriter(const Heads& heads) : heads_(heads) {}
+  HeadWriter(const Heads& heads, const kernels::Kernels& kernels) : heads_(heads), kernels_(kernels) {}
 
   void write(const NewKeys& rows, const KeyValues& from, std::int64_t head, float* const* blocks) const {
     const std::int64_t column = head * heads_.headWords();
@@ -19,7 +19,8 @@ class HeadWriter {
       const std::int64_t count = std::min(heads_.blockWidth - within, rows.count - done);
       auto* block = reinterpret_cast<std::uint32_t*>(blocks[position / heads_.blockWidth]);
       const std::int64_t row = rows.row + done;
-      writeKeys(from.keys.words + row * from.keys.stride + column, from.keys.stride, count, block + within);
+      kernels_.transpose(from.keys.words + row * from.keys.stride + column, from.keys.stride, count, heads_.headWords(),
+                         block + within, heads_.blockWidth);
       writeValues(from.values.words + row * from.values.stride + column, from.values.stride, count, within,
                   block + heads_.keyWords());
       done += count;
@@ -27,13 +28,6 @@ class HeadWriter {
   }
 
  private:
-  void writeKeys(const std::uint32_t* keys, std::int64_t stride, std::int64_t count, std::uint32_t* to) const {
-    for (std::int64_t i = 0; i < count; ++i) {
-      for (std::int64_t word = 0; word < heads_.headWords(); ++word)
-        to[word * heads_.blockWidth + i] = keys[i * stride + word];
-    }
-  }
-
   void writeValues(const std::uint32_t* values, std::int64_t stride, std::int64_t count, std::int64_t within,
                    std::uint32_t* to) const {
     if (heads_.format == kernels::Format::kFloat32) {
@@ -72,6 +66,7 @@ class HeadWriter {
   }
 
   const Heads& heads_;
+  const kernels::Kernels& kernels_;
 };
 
 /// What one thread needs while it attends.
@@ -98,10 +93,60 @@ class Workplace {
   float** blocks_;
 };
 
+/// Where results go: floats or, instead, bfloat16, which may be in tiles.
+struct Context {
+  float* floats = nullptr;
+  std::uint16_t* narrow = nullptr;
+  bool isTiled = false;
+  std::int64_t columns = 0;
+
+  /// Sets what of a head's attention says where the results of queries from row `row` on go.
+  void place(std::int64_t row, std::int64_t column, kernels::Attention& attention) const {
+    constexpr std::int64_t kTileColumns = kernels::kTileWords * 2;
+    attention.resultStride = columns;
+    if (floats != nullptr) attention.result = floats + row * columns + column;
+    if (narrow == nullptr) return;
+    attention.narrowResult =
+        narrow + (isTiled ? column / kTileColumns * kTileColumns * kernels::kTileRows : row * columns + column);
+    attention.isNarrowTiled = isTiled;
+    attention.firstRow = row;
+  }
+};
+
 std::int64_t mostKeysOf(const std::vector<QueryRows>& rows) {
   std::int64_t most = 0;
   for (const QueryRows& own : rows) most = std::max(most, own.keyCount);
   return most;
+}
+
+void attendInto(const Parallel& parallel, Scratch& scratch, const Heads& heads, const std::vector<QueryRows>& rows,
+                const WordRows& queries, const KeyValues& newKeys, BlockTable* table, const AttentionSettings& settings,
+                const Context& context) {
+  const Scratch::Frame frame(scratch);
+  const Workplace workplace(scratch, heads, parallel.kernels, mostKeysOf(rows), parallel.threads,
+                            /*withBlocks=*/table == nullptr);
+  parallel.run(static_cast<std::int64_t>(rows.size()) * heads.count, [&](std::int64_t task, std::int64_t thread) {
+    const QueryRows& own = rows[static_cast<std::size_t>(task / heads.count)];
+    const std::int64_t head = task % heads.count;
+    float** blocks = table != nullptr ? table->of(own.sequence, head) : workplace.blocks(thread);
+    HeadWriter(heads, parallel.kernels).write(own.newKeys, newKeys, head, blocks);
+    kernels::Attention attention;
+    attention.format = heads.format;
+    attention.queries = queries.words + own.row * queries.stride + head * heads.headWords();
+    attention.queryStride = queries.stride;
+    attention.queryCount = own.count;
+    attention.blocks = blocks;
+    attention.keyCount = own.keyCount;
+    attention.headSize = heads.size;
+    attention.paddedHeadSize = heads.paddedSize;
+    if (settings.bias.data != nullptr) attention.bias = settings.bias.data + head * settings.bias.stride;
+    attention.firstQuery = own.position;
+    attention.isCausal = settings.isCausal;
+    attention.mask = own.mask;
+    attention.scores = workplace.scores(thread);
+    context.place(own.row, head * heads.size, attention);
+    parallel.kernels.attend(attention);
+  });
 }
 
 }  // namespace
@@ -118,39 +163,28 @@ void writeKeys(const Parallel& parallel, const Heads& heads, const std::vector<N
   parallel.run(static_cast<std::int64_t>(sequences.size()) * heads.count, [&](std::int64_t task, std::int64_t) {
     const std::int64_t sequence = task / heads.count;
     const std::int64_t head = task % heads.count;
-    HeadWriter(heads).write(sequences[static_cast<std::size_t>(sequence)], from, head, table.of(sequence, head));
+    HeadWriter(heads, parallel.kernels)
+        .write(sequences[static_cast<std::size_t>(sequence)], from, head, table.of(sequence, head));
   });
 }
 
-void attend(const Parallel& parallel, Scratch& scratch, const Heads& heads, const std::vector<QueryRows>& rows,
-            const WordRows& queries, const KeyValues& newKeys, BlockTable* table, const AttentionSettings& settings,
-            const FloatRows& result) {
-  const Scratch::Frame frame(scratch);
-  const Workplace workplace(scratch, heads, parallel.kernels, mostKeysOf(rows), parallel.threads,
-                            /*withBlocks=*/table == nullptr);
-  parallel.run(static_cast<std::int64_t>(rows.size()) * heads.count, [&](std::int64_t task, std::int64_t thread) {
-    const QueryRows& own = rows[static_cast<std::size_t>(task / heads.count)];
-    const std::int64_t head = task % heads.count;
-    float** blocks = table != nullptr ? table->of(own.sequence, head) : workplace.blocks(thread);
-    HeadWriter(heads).write(own.newKeys, newKeys, head, blocks);
-    kernels::Attention attention;
-    attention.format = heads.format;
-    attention.queries = queries.words + own.row * queries.stride + head * heads.headWords();
-    attention.queryStride = queries.stride;
-    attention.queryCount = own.count;
-    attention.blocks = blocks;
-    attention.keyCount = own.keyCount;
-    attention.headSize = heads.size;
-    attention.paddedHeadSize = heads.paddedSize;
-    if (settings.bias.data != nullptr) attention.bias = settings.bias.data + head * settings.bias.stride;
-    attention.firstQuery = own.position;
-    attention.isCausal = settings.isCausal;
-    attention.mask = own.mask;
-    attention.scores = workplace.scores(thread);
-    attention.result = result.data + own.row * result.columns + head * heads.size;
-    attention.resultStride = result.columns;
-    parallel.kernels.attend(attention);
-  });
+Operand attend(const Parallel& parallel, Scratch& scratch, const Heads& heads, const std::vector<QueryRows>& rows,
+               const WordRows& queries, const KeyValues& newKeys, BlockTable* table, const AttentionSettings& settings,
+               const ContextShape& shape) {
+  const std::int64_t columns = heads.columns();
+  const auto attendTo = [&](const Context& context) {
+    attendInto(parallel, scratch, heads, rows, queries, newKeys, table, settings, context);
+  };
+  const Operand operand = takeOperand(parallel, scratch, shape.format, shape.rows, columns);
+  const bool fillsTiles = heads.size % (kernels::kTileWords * 2) == 0;
+  if (shape.format == kernels::Format::kBfloat16 && heads.format == shape.format && (!operand.areTiled || fillsTiles)) {
+    auto* narrow = reinterpret_cast<std::uint16_t*>(const_cast<std::uint32_t*>(operand.words));
+    attendTo({nullptr, narrow, operand.areTiled, columns});
+    return operand;
+  }
+  const FloatRows floats{scratch.take<float>(shape.rows * columns), shape.rows, columns};
+  attendTo({floats.data, nullptr, false, columns});
+  return convert(parallel, scratch, shape.format, floats);
 }
 
 }  // namespace torch_t5

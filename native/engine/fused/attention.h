@@ -90,10 +90,16 @@ struct AttentionSettings {
   bool isCausal = false;
 };
 
-/// result [rows, heads x size] = attention of the queries. `newKeys`: what is new of every sequence. Without a table
-/// all keys must be new, and are forgotten.
-void attend(const Parallel& parallel, Scratch& scratch, const Heads& heads, const std::vector<QueryRows>& rows,
-            const WordRows& queries, const KeyValues& newKeys, BlockTable* table, const AttentionSettings& settings,
-            const FloatRows& result);
+/// What the results are wanted as.
+struct ContextShape {
+  kernels::Format format;
+  std::int64_t rows;
+};
+
+/// Attention of the queries [rows, heads x size], as an operand in scratch memory. `newKeys`: what is new of every
+/// sequence. Without a table all keys must be new, and are forgotten.
+Operand attend(const Parallel& parallel, Scratch& scratch, const Heads& heads, const std::vector<QueryRows>& rows,
+               const WordRows& queries, const KeyValues& newKeys, BlockTable* table, const AttentionSettings& settings,
+               const ContextShape& shape);
 
 }  // namespace torch_t5

@@ -73,6 +73,11 @@ Operand operandOf(Format format, const kernels::Rows& rows) {
 
 }  // namespace
 
+Operand takeOperand(const Parallel& parallel, Scratch& scratch, Format format, std::int64_t rows,
+                    std::int64_t columns) {
+  return operandOf(format, takeRows(parallel, scratch, format, {nullptr, rows, columns}));
+}
+
 Operand convert(const Parallel& parallel, Scratch& scratch, Format format, const FloatRows& rows) {
   if (format == Format::kFloat32)
     return {format, reinterpret_cast<const std::uint32_t*>(rows.data), nullptr, rows.rows, rows.columns, false};

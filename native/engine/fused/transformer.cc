@@ -10,7 +10,7 @@ namespace {
 using kernels::Finish;
 
 /// Rows that go through a layer before the next ones do: what is between its products stays in the caches.
-constexpr std::int64_t kRowsAtOnce = 512;
+constexpr std::int64_t kRowsAtOnce = 256;
 
 const float* floatsOf(const at::Tensor& tensor) { return tensor.const_data_ptr<float>(); }
 
@@ -39,10 +39,6 @@ QueryRows toSource(QueryRows queries, std::int64_t source, const RaggedBatch& ba
 }
 
 }  // namespace
-
-FloatRows Transformer::takeFloats(std::int64_t rows, std::int64_t columns) {
-  return {scratch_.take<float>(rows * columns), rows, columns};
-}
 
 std::vector<Transformer::Group> Transformer::groupsOf(const FloatRows& hidden,
                                                       const std::vector<QueryRows>& queries) const {
@@ -139,11 +135,11 @@ void Transformer::attendToSelf(const PackedLayer& layer, const Group& group, Blo
   const Operand normal =
       normalize(parallel_, scratch_, model_.format, hidden, floatsOf(layer.selfNorm), model_.epsilon());
   const WordRows projected = multiplyToWords(parallel_, scratch_, normal, layer.queryKeyValue, model_.heads.format);
-  const FloatRows context = takeFloats(hidden.rows, model_.heads.columns());
   const std::int64_t words = model_.heads.words();
-  attend(parallel_, scratch_, model_.heads, group.queries, projected,
-         {projected.from(words), projected.from(2 * words)}, table, settings, context);
-  multiply(parallel_, convert(parallel_, scratch_, model_.format, context), layer.selfOutput, hidden, Finish::kAdd);
+  const Operand context =
+      attend(parallel_, scratch_, model_.heads, group.queries, projected,
+             {projected.from(words), projected.from(2 * words)}, table, settings, {model_.format, hidden.rows});
+  multiply(parallel_, context, layer.selfOutput, hidden, Finish::kAdd);
 }
 
 void Transformer::attendToSource(const PackedCross& cross, const Group& group, const std::vector<QueryRows>& queries,
@@ -153,16 +149,14 @@ void Transformer::attendToSource(const PackedCross& cross, const Group& group, c
   const FloatRows& hidden = group.hidden;
   const Operand normal = normalize(parallel_, scratch_, model_.format, hidden, floatsOf(cross.norm), model_.epsilon());
   const WordRows query = multiplyToWords(parallel_, scratch_, normal, cross.query, model_.heads.format);
-  const FloatRows context = takeFloats(hidden.rows, model_.heads.columns());
-  attend(parallel_, scratch_, model_.heads, queries, query, {keyValue, keyValue.from(model_.heads.words())}, table,
-         /*settings=*/{}, context);
-  multiply(parallel_, convert(parallel_, scratch_, model_.format, context), cross.output, hidden, Finish::kAdd);
+  const Operand context =
+      attend(parallel_, scratch_, model_.heads, queries, query, {keyValue, keyValue.from(model_.heads.words())}, table,
+             /*settings=*/{}, {model_.format, hidden.rows});
+  multiply(parallel_, context, cross.output, hidden, Finish::kAdd);
 }
 
 void Transformer::feedForward(const PackedLayer& layer, const FloatRows& hidden) {
-  // The inner rows are long: fewer at once.
-  constexpr std::int64_t kInnerRowsAtOnce = kRowsAtOnce / 2;
-  const std::int64_t parts = (hidden.rows + kInnerRowsAtOnce - 1) / kInnerRowsAtOnce;
+  const std::int64_t parts = (hidden.rows + kRowsAtOnce - 1) / kRowsAtOnce;  // more than 1 where one sequence is longer
   const Architecture& architecture = model_.architecture;
   const Finish finish = architecture.isGated ? Finish::kGate : Finish::kActivate;
   for (std::int64_t part = 0; part < parts; ++part) {

@@ -52,7 +52,6 @@ class Transformer {
   void feedForward(const PackedLayer& layer, const FloatRows& hidden);
 
   WordRows projectSource(const PackedCross& cross, const Operand& rows);
-  FloatRows takeFloats(std::int64_t rows, std::int64_t columns);
 
   PackedModel& model_;
   const Parallel& parallel_;

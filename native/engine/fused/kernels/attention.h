@@ -96,7 +96,8 @@ struct Attending {
                attention.paddedHeadSize, (count + NumbersPerWord - 1) / NumbersPerWord);
     }
     Product store;
-    store.result = attention.result + column;
+    if (attention.result != nullptr) store.result = attention.result + column;
+    if (attention.narrowResult != nullptr) store.narrowResult = attention.narrowResult + column;
     store.resultStride = attention.resultStride;
     store.columns = attention.headSize - column < kWidth ? attention.headSize - column : kWidth;
     finishRows<Simd, Rows>(store, targetOf(store, first), sums.values);

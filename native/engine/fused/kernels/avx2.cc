@@ -58,6 +58,8 @@ struct Avx2 {
   }
   static void fetch(const void* from) { _mm_prefetch(static_cast<const char*>(from), _MM_HINT_T1); }
 
+  static constexpr bool kTransposes = false;
+
   static Float toFloat(Float sums, const std::int32_t* offsets) {
     const __m256i offset = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(offsets));
     return _mm256_cvtepi32_ps(_mm256_sub_epi32(_mm256_castps_si256(sums), offset));

@@ -86,6 +86,11 @@ struct Attention {
   float* scores = nullptr;      // room for attentionScratch(keyCount) floats
   float* result = nullptr;      // [queryCount][headSize]
   std::int64_t resultStride = 0;
+  std::uint16_t* narrowResult = nullptr;  // instead of `result`: bfloat16
+  /// In tiles, which the head's numbers fill: `narrowResult` is the first tile of the head's columns, `firstRow` the
+  /// row of query 0, `resultStride` a multiple of a tile's numbers.
+  bool isNarrowTiled = false;
+  std::int64_t firstRow = 0;
 };
 
 /// Rows of floats that become a product's left operand.
@@ -113,6 +118,10 @@ struct Kernels {
 
   /// words = rows, in the format; with int8 each row has a scale of its own.
   void (*convert)(Format format, const Rows& rows);
+
+  /// to[word * toStride + row] = rows[row * stride + word]: rows as columns of a panel.
+  void (*transpose)(const std::uint32_t* rows, std::int64_t stride, std::int64_t rowCount, std::int64_t words,
+                    std::uint32_t* to, std::int64_t toStride);
 
   /// words = weight * row / sqrt(mean(row^2) + epsilon), in the format: T5's layer norm. `scratch`: one row of floats.
   void (*normalize)(Format format, const Rows& rows, const float* weight, float epsilon, float* scratch);

@@ -13,8 +13,8 @@ namespace {
 
 template <class Simd>
 constexpr Kernels makeKernels(const char* name) {
-  return {name,           kPanelWidth<Simd>, Simd::kMostRows, false,
-          multiply<Simd>, attend<Simd>,      convert<Simd>,   normalize<Simd>};
+  return {name,         kPanelWidth<Simd>, Simd::kMostRows, false,          multiply<Simd>,
+          attend<Simd>, convert<Simd>,     transpose<Simd>, normalize<Simd>};
 }
 
 }  // namespace

@@ -91,6 +91,7 @@ struct Portable {
     return result;
   }
   static Float broadcastWord(std::uint32_t word) { return broadcast(asFloat(word)); }
+  static constexpr bool kTransposes = false;
   static void fetch(const void*) {}
 
   static Float toFloat(const Float& sums, const std::int32_t* offsets) {

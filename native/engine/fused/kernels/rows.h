@@ -87,6 +87,24 @@ void convert(Format format, const Rows& rows) {
 }
 
 template <class Simd>
+void transpose(const std::uint32_t* rows, std::int64_t stride, std::int64_t rowCount, std::int64_t words,
+               std::uint32_t* to, std::int64_t toStride) {
+  constexpr std::int64_t kBlock = Simd::kLanes;
+  const std::int64_t wholeRows = Simd::kTransposes ? rowCount / kBlock * kBlock : 0;
+  const std::int64_t wholeWords = Simd::kTransposes ? words / kBlock * kBlock : 0;
+  if constexpr (Simd::kTransposes) {
+    for (std::int64_t row = 0; row < wholeRows; row += kBlock) {
+      for (std::int64_t word = 0; word < wholeWords; word += kBlock)
+        Simd::transpose(rows + row * stride + word, stride, to + word * toStride + row, toStride);
+    }
+  }
+  for (std::int64_t row = 0; row < rowCount; ++row) {
+    for (std::int64_t word = row < wholeRows ? wholeWords : 0; word < words; ++word)
+      to[word * toStride + row] = rows[row * stride + word];
+  }
+}
+
+template <class Simd>
 void normalizeRow(const float* row, std::int64_t columns, const float* weight, float epsilon, float* result) {
   // Four sums at once hide how long an addition takes.
   constexpr int kSums = 4;

@@ -41,6 +41,36 @@ struct Avx512 {
   }
   static void fetch(const void* from) { _mm_prefetch(static_cast<const char*>(from), _MM_HINT_T1); }
 
+  static constexpr bool kTransposes = true;
+  /// A block of 16 rows of 16 words: pairs of rows interleave their words, then their pairs of words; then quarters of
+  /// vectors are exchanged.
+  static void transpose(const std::uint32_t* rows, std::int64_t stride, std::uint32_t* to, std::int64_t toStride) {
+    __m512i x[kLanes];
+    __m512i y[kLanes];
+    for (int i = 0; i < kLanes; ++i) x[i] = _mm512_loadu_si512(rows + i * stride);
+    for (int i = 0; i < kLanes; i += 2) {
+      y[i] = _mm512_unpacklo_epi32(x[i], x[i + 1]);
+      y[i + 1] = _mm512_unpackhi_epi32(x[i], x[i + 1]);
+    }
+    for (int i = 0; i < kLanes; i += 4) {
+      x[i] = _mm512_unpacklo_epi64(y[i], y[i + 2]);
+      x[i + 1] = _mm512_unpackhi_epi64(y[i], y[i + 2]);
+      x[i + 2] = _mm512_unpacklo_epi64(y[i + 1], y[i + 3]);
+      x[i + 3] = _mm512_unpackhi_epi64(y[i + 1], y[i + 3]);
+    }
+    // x[4 g + w] has word w of each quarter of rows 4 g to 4 g + 3.
+    for (int w = 0; w < 4; ++w) {
+      const __m512i low = _mm512_shuffle_i32x4(x[w], x[4 + w], 0x88);
+      const __m512i lowOdd = _mm512_shuffle_i32x4(x[w], x[4 + w], 0xDD);
+      const __m512i high = _mm512_shuffle_i32x4(x[8 + w], x[12 + w], 0x88);
+      const __m512i highOdd = _mm512_shuffle_i32x4(x[8 + w], x[12 + w], 0xDD);
+      _mm512_storeu_si512(to + w * toStride, _mm512_shuffle_i32x4(low, high, 0x88));
+      _mm512_storeu_si512(to + (4 + w) * toStride, _mm512_shuffle_i32x4(lowOdd, highOdd, 0x88));
+      _mm512_storeu_si512(to + (8 + w) * toStride, _mm512_shuffle_i32x4(low, high, 0xDD));
+      _mm512_storeu_si512(to + (12 + w) * toStride, _mm512_shuffle_i32x4(lowOdd, highOdd, 0xDD));
+    }
+  }
+
   static Float toFloat(Float sums, const std::int32_t* offsets) {
     return _mm512_cvtepi32_ps(_mm512_sub_epi32(_mm512_castps_si512(sums), _mm512_loadu_si512(offsets)));
   }

@@ -72,7 +72,22 @@ struct TiledAttending {
       finishWrites();
       Group::template add<Bfloat16Tiles>(probabilities, filled, kWidth);
     }
-    Group::store(attention.result + first * attention.resultStride + column, attention.resultStride);
+    if (attention.narrowResult == nullptr)
+      return Group::store(attention.result + first * attention.resultStride + column, attention.resultStride);
+    alignas(64) float sums[kGroupRows * kWidth];
+    Group::store(sums, kWidth);
+    for (std::int64_t row = 0; row < count; ++row) {
+      std::uint16_t* result = narrowResult(first + row, column);
+      for (int v = 0; v < kVectorsPerPanel; ++v)
+        Simd::storeBfloat16(result + v * Simd::kLanes, Simd::load(sums + row * kWidth + v * Simd::kLanes));
+    }
+  }
+
+  std::uint16_t* narrowResult(std::int64_t query, std::int64_t column) const {
+    if (!attention.isNarrowTiled) return attention.narrowResult + query * attention.resultStride + column;
+    const std::int64_t row = attention.firstRow + query;
+    return attention.narrowResult + 2 * rowOffset(/*areTiled=*/true, row, attention.resultStride / 2) +
+           column * kTileRows;
   }
 };
 
