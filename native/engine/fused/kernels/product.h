@@ -38,7 +38,7 @@ std::int64_t panelsOf(const Product& product) {
   return (product.columns + width - 1) / width;
 }
 
-/// How far ahead of few rows, which go through a panel once, at the speed of memory, its words are fetched.
+/// How far ahead of rows that go through a panel at the speed of memory its words are fetched.
 constexpr std::int64_t kWordsAhead = 64;
 
 /// A result that lies in no cache would be waited for when it is written.
@@ -56,13 +56,23 @@ struct PanelFetching {
   bool isWhole = false;
 };
 
-/// The panel that follows is fetched by the last groups of rows, a line of its words each: by one alone it would come
-/// faster than memory gives it.
+/// One group of a product's rows, and one of its panels.
+struct Pass {
+  bool isFirstPanel = false;
+  bool isLastPanel = false;
+  bool isFirstGroup = false;
+  std::int64_t followingGroups = 0;
+};
+
+/// Nobody has fetched the first panel: who reads it first does, a little ahead. The panel that follows is fetched by
+/// the last groups of rows, a line of its words each: by one alone it would come faster than memory gives it.
 template <class Simd>
-PanelFetching fetchingOf(const Product& product, bool isFollowed, std::int64_t followingGroups) {
-  if (product.rowCount <= Simd::kMostRows) return {product.panels + kWordsAhead * kPanelWidth<Simd>, true};
-  if (!isFollowed || followingGroups >= kLinesPerWord<Simd>) return {};
-  return {product.panels + product.words * kPanelWidth<Simd> + followingGroups * kWordsPerLine, false};
+PanelFetching fetchingOf(const Product& product, const Pass& pass) {
+  const bool isOnlyGroup = pass.isFirstGroup && pass.followingGroups == 0;
+  if (isOnlyGroup || (pass.isFirstPanel && pass.isFirstGroup))
+    return {product.panels + kWordsAhead * kPanelWidth<Simd>, true};
+  if (pass.isLastPanel || pass.followingGroups >= kLinesPerWord<Simd>) return {};
+  return {product.panels + product.words * kPanelWidth<Simd> + pass.followingGroups * kWordsPerLine, false};
 }
 
 template <class Simd, class Dot, int Rows>
@@ -89,7 +99,7 @@ void multiplyAs(const Product& product) {
   for (std::int64_t panel = 0; panel < panels; ++panel) {
     const Product own = panelOf<Simd>(product, panel);
     inGroups<Simd>(product.rowCount, [&](std::int64_t first, std::int64_t size, std::int64_t following) {
-      const PanelFetching fetching = fetchingOf<Simd>(own, panel + 1 < panels, following);
+      const PanelFetching fetching = fetchingOf<Simd>(own, {panel == 0, panel + 1 == panels, first == 0, following});
       withConstant<Simd::kMostRows>(size, [&]<int Rows>() { multiplyRows<Simd, Dot, Rows>(own, first, fetching); });
     });
   }

@@ -94,26 +94,30 @@ Product tiledPanelOf(const Product& product, std::int64_t panel) {
 
 /// At most `kMostGroups` groups of rows times one panel.
 template <class Simd, class Tiles>
-void multiplyPanel(const Product& product, bool isFollowed, std::int64_t& shaped) {
+void multiplyPanel(const Product& product, bool isFirst, bool isLast, std::int64_t& shaped) {
   constexpr std::int64_t kGroupSums = kGroupRows * kPanelWidth<Simd>;
   alignas(64) float sums[kMostGroups * kGroupSums];  // of all parts so far
   alignas(64) float finished[kGroupSums];            // of one group: these stay in the first cache
   const std::int64_t groups = (product.rowCount + kGroupRows - 1) / kGroupRows;
   const std::int64_t partWords = groups > 1 ? kPartWords : product.words;
-  const std::int64_t ahead = groups == 1 ? kWordsAhead : isFollowed ? product.words : 0;
   for (std::int64_t word = 0; word < product.words; word += partWords) {
-    const bool isLast = product.words - word <= partWords;
+    const bool isLastPart = product.words - word <= partWords;
     for (std::int64_t group = 0; group < groups; ++group) {
       const std::int64_t first = group * kGroupRows;
       const std::int64_t count = product.rowCount - first < kGroupRows ? product.rowCount - first : kGroupRows;
       const bool hasLower = count > kTileRows;
       if (count != shaped) shapeTiles(shaped = count);
-      const Part part{group, groups, word, isLast ? product.words : word + partWords, ahead};
+      Part part{group, groups, word, isLastPart ? product.words : word + partWords, isLast ? 0 : product.words};
+      // Nobody has fetched the first panel, nor one that is read once: who reads it does, a little ahead.
+      if (group == 0 && (isFirst || groups == 1)) {
+        part.groups = 1;
+        part.ahead = kWordsAhead;
+      }
       float* own = sums + group * kGroupSums;
       const float* before = word == 0 ? nullptr : own;
-      float* to = isLast ? finished : own;
+      float* to = isLastPart ? finished : own;
       withTileSums(count, [&]<class Group>() { sumPart<Simd, Tiles, Group>(product, part, before, to); });
-      if (!isLast) continue;
+      if (!isLastPart) continue;
       finishTile<Simd, Tiles>(product, first, hasLower ? kTileRows : count, to);
       if (hasLower)
         finishTile<Simd, Tiles>(product, first + kTileRows, count - kTileRows, to + kTileRows * kPanelWidth<Simd>);
@@ -134,7 +138,7 @@ void multiplyTiles(const Product& product) {
     if (rows.narrowResult != nullptr) rows.narrowResult += first * product.resultStride;
     rows.rowCount = product.rowCount - first < kMostRows ? product.rowCount - first : kMostRows;
     for (std::int64_t panel = 0; panel < panels; ++panel)
-      multiplyPanel<Simd, Tiles>(tiledPanelOf<Simd>(rows, panel), panel + 1 < panels, shaped);
+      multiplyPanel<Simd, Tiles>(tiledPanelOf<Simd>(rows, panel), panel == 0, panel + 1 == panels, shaped);
   }
   if (product.finish == Finish::kStream) Simd::finishStreams();
   _tile_release();
