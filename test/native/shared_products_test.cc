@@ -62,20 +62,21 @@ void expectSameBits(const at::Tensor& received, const at::Tensor& expected, cons
          "linear's bits " + where);
 }
 
-/// The first product of a kind proves the others: so others of that kind are looked at, with other numbers.
+/// The first products of a kind prove the others: so more of that kind are looked at, with other numbers.
 void haveLinearsBits(std::span<char*>) {
   const c10::InferenceMode inferenceMode;
   const SharedLinear shared;
   expect(shared.isReplaced(), "no aten::linear left in the graph");
+  constexpr int kRepetitions = 20;  // more than are proved of any kind
   constexpr std::array<std::array<std::int64_t, 2>, 5> kSizes{
       {{512, 512}, {2048, 512}, {512, 2048}, {1000, 300}, {16449, 64}}};
   for (const int threads : {2, 3}) {
     at::set_num_threads(threads);
     for (const auto& [rows, columns] : kSizes) {
       for (const std::int64_t misalignment : {0, 4, 16, 40}) {
+        const at::Tensor weight = matrixAt(rows, columns, misalignment);
         for (const std::int64_t inputRows : {1, 2, 3, 5, 8, 32, 100, 200}) {
-          for (int repetition = 0; repetition < 3; ++repetition) {
-            const at::Tensor weight = matrixAt(rows, columns, misalignment);
+          for (int repetition = 0; repetition < kRepetitions; ++repetition) {
             const at::Tensor input = at::randn({inputRows, 1, columns});
             expectSameBits(shared(input, weight), at::linear(input, weight),
                            "of " + std::to_string(inputRows) + " rows with " + std::to_string(rows) + " x " +
