@@ -137,11 +137,7 @@ class Attending {
     narrow.firstRow = firstRow;
     narrow.resultStride = headSize_;
     table_.attend(narrow);
-    constexpr std::int64_t kTileColumns = 2 * kernels::kTileWords;
-    const at::Tensor plain = !inTiles ? result
-                                      : result.view({-1, headSize_ / kTileColumns, kernels::kTileRows, kTileColumns})
-                                            .transpose(1, 2)
-                                            .reshape({rows, headSize_});
+    const at::Tensor plain = inTiles ? untiled(result) : result;
     expect(plain.slice(0, 0, firstRow).eq(0).all().item<bool>(), "nothing written before a narrow result");
     expect(plain.slice(0, firstRow + count).eq(0).all().item<bool>(), "nothing written behind a narrow result");
     return plain.slice(0, firstRow, firstRow + count);

@@ -16,6 +16,7 @@ namespace torch_t5::test {
 
 using kernels::Format;
 using kernels::Kernels;
+using kernels::roundUp;
 
 /// The tables from the best that the processor has down: each needs less of it than the one before.
 inline std::vector<const Kernels*> usableKernels() {
@@ -53,8 +54,12 @@ inline void expectWithin(const at::Tensor& received, const Expected& expected, c
          what + ", but a number is too far off by " + std::to_string(excess.max().item<double>()));
 }
 
-inline std::int64_t roundUp(std::int64_t number, std::int64_t multiple) {
-  return (number + multiple - 1) / multiple * multiple;
+/// bfloat16 numbers in tiles [rows in whole tiles, columns] as rows [rows, columns].
+inline at::Tensor untiled(const at::Tensor& tiled) {
+  const std::int64_t columns = tiled.size(1);
+  return tiled.view({-1, columns / kernels::kTileBfloat16s, kernels::kTileRows, kernels::kTileBfloat16s})
+      .transpose(1, 2)
+      .reshape({-1, columns});
 }
 
 /// The left operand of products: what `convert` makes of rows [n, inner] that don't lie close together.

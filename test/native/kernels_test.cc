@@ -19,9 +19,8 @@ namespace {
 using namespace test;
 using kernels::Finish;
 
-constexpr std::int64_t kMostRows = 70;                          // more than any instruction set takes at once, twice
-constexpr std::int64_t kTileColumns = 2 * kernels::kTileWords;  // of bfloat16
-constexpr double kRounding = 0x1p-24;                           // the relative error of one operation in float32
+constexpr std::int64_t kMostRows = 70;  // more than any instruction set takes at once, twice
+constexpr double kRounding = 0x1p-24;   // the relative error of one operation in float32
 
 constexpr std::array kActivations{Activation::kRelu, Activation::kGeluNew, Activation::kGelu, Activation::kSilu};
 
@@ -119,7 +118,7 @@ struct Multiplication {
     const Operand operand(table, format, numbers, /*inTiles=*/true);
     const at::Tensor expected = run(operand).to(at::kBFloat16);
     expect(at::equal(narrow(operand, /*inTiles=*/false), expected), "the nearest bfloat16 of the product " + where);
-    if (operand.areTiled && columns % kTileColumns == 0)
+    if (operand.areTiled && columns % kernels::kTileBfloat16s == 0)
       expect(at::equal(narrow(operand, /*inTiles=*/true), expected), "in tiles the nearest bfloat16 " + where);
   }
 
@@ -132,11 +131,7 @@ struct Multiplication {
     product.narrowResult = static_cast<std::uint16_t*>(result.data_ptr());
     product.isNarrowTiled = inTiles;
     table.multiply(format, product);
-    if (!inTiles) return result;
-    return result.view({-1, columns / kTileColumns, kernels::kTileRows, kTileColumns})
-        .transpose(1, 2)
-        .reshape({room, columns})
-        .slice(0, 0, rows);
+    return inTiles ? untiled(result).slice(0, 0, rows) : result;
   }
 
   /// The result of every row, computed alone, is within the tolerance, and the same bits in whatever company.

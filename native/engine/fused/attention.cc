@@ -102,12 +102,10 @@ struct Context {
 
   /// Sets what of a head's attention says where the results of queries from row `row` on go.
   void place(std::int64_t row, std::int64_t column, kernels::Attention& attention) const {
-    constexpr std::int64_t kTileColumns = kernels::kTileWords * 2;
     attention.resultStride = columns;
     if (floats != nullptr) attention.result = floats + row * columns + column;
     if (narrow == nullptr) return;
-    attention.narrowResult =
-        narrow + (isTiled ? column / kTileColumns * kTileColumns * kernels::kTileRows : row * columns + column);
+    attention.narrowResult = narrow + (isTiled ? kernels::tiledColumn(column) : row * columns + column);
     attention.isNarrowTiled = isTiled;
     attention.firstRow = row;
   }
@@ -154,7 +152,7 @@ void attendInto(const Parallel& parallel, Scratch& scratch, const Heads& heads, 
 Heads::Heads(std::int64_t count, std::int64_t size, kernels::Format format, const kernels::Kernels& kernels)
     : count(count),
       size(size),
-      paddedSize((size + kernels.panelWidth - 1) / kernels.panelWidth * kernels.panelWidth),
+      paddedSize(kernels::roundUp(size, kernels.panelWidth)),
       blockWidth(kernels.panelWidth),
       format(format) {}
 
@@ -175,12 +173,12 @@ Operand attend(const Parallel& parallel, Scratch& scratch, const Heads& heads, c
   const auto attendTo = [&](const Context& context) {
     attendInto(parallel, scratch, heads, rows, queries, newKeys, table, settings, context);
   };
-  const Operand operand = takeOperand(parallel, scratch, shape.format, shape.rows, columns);
-  const bool fillsTiles = heads.size % (kernels::kTileWords * 2) == 0;
-  if (shape.format == kernels::Format::kBfloat16 && heads.format == shape.format && (!operand.areTiled || fillsTiles)) {
-    auto* narrow = reinterpret_cast<std::uint16_t*>(const_cast<std::uint32_t*>(operand.words));
-    attendTo({nullptr, narrow, operand.areTiled, columns});
-    return operand;
+  const bool isNarrow = shape.format == kernels::Format::kBfloat16 && heads.format == shape.format;
+  const bool isTiled = kernels::wantTiles(parallel.kernels, shape.format, kernels::wordsPerRow(shape.format, columns));
+  if (isNarrow && (!isTiled || heads.size % kernels::kTileBfloat16s == 0)) {
+    const NarrowOperand narrow = takeNarrow(scratch, shape.rows, columns, isTiled);
+    attendTo({nullptr, narrow.numbers, isTiled, columns});
+    return narrow.operand;
   }
   const FloatRows floats{scratch.take<float>(shape.rows * columns), shape.rows, columns};
   attendTo({floats.data, nullptr, false, columns});

@@ -7,6 +7,7 @@ namespace {
 
 using kernels::Finish;
 using kernels::Format;
+using kernels::roundUp;
 
 /// Rows that go through all panels before the next ones do: so many that they stay in a core's second cache.
 std::int64_t rowsPerChunk(const Operand& operand, const Parallel& parallel) {
@@ -22,10 +23,6 @@ std::int64_t panelsPerTask(std::int64_t panels, const Parallel& parallel) {
   constexpr std::int64_t kTasksPerThread = 4;
   constexpr std::int64_t kMost = 16;
   return std::clamp<std::int64_t>(panels / (parallel.threads * kTasksPerThread), 1, kMost);
-}
-
-std::int64_t roundUp(std::int64_t number, std::int64_t multiple) {
-  return (number + multiple - 1) / multiple * multiple;
 }
 
 /// Rows for one task of an operation that reads each row once: whole tiles.
@@ -73,9 +70,9 @@ Operand operandOf(Format format, const kernels::Rows& rows) {
 
 }  // namespace
 
-Operand takeOperand(const Parallel& parallel, Scratch& scratch, Format format, std::int64_t rows,
-                    std::int64_t columns) {
-  return operandOf(format, takeRows(parallel, scratch, format, {nullptr, rows, columns}));
+NarrowOperand takeNarrow(Scratch& scratch, std::int64_t rows, std::int64_t columns, bool areTiled) {
+  std::uint32_t* words = takeWords(scratch, rows, kernels::wordsPerRow(Format::kBfloat16, columns));
+  return {reinterpret_cast<std::uint16_t*>(words), {Format::kBfloat16, words, nullptr, rows, columns, areTiled}};
 }
 
 Operand convert(const Parallel& parallel, Scratch& scratch, Format format, const FloatRows& rows) {
@@ -143,7 +140,7 @@ void multiplyInto(const Parallel& parallel, const Operand& operand, const Packed
     const std::int64_t column = begin * width;
     if (result.floats != nullptr) product.result = result.floats + row + column;
     if (result.narrow != nullptr)
-      product.narrowResult = result.narrow + row + column * (result.isNarrowTiled ? kernels::kTileRows : 1);
+      product.narrowResult = result.narrow + row + (result.isNarrowTiled ? kernels::tiledColumn(column) : column);
     parallel.kernels.multiply(operand.format, product);
   });
 }
@@ -172,12 +169,11 @@ WordRows multiplyToWords(const Parallel& parallel, Scratch& scratch, const Opera
 Operand multiplyToOperand(const Parallel& parallel, Scratch& scratch, const Operand& operand,
                           const PackedMatrix& matrix, std::int64_t columns, Finish finish, Activation activation) {
   // What is narrowed lies as the rows do; whether it can depends on the shapes alone.
-  const std::int64_t multiple = operand.areTiled ? 2 * kernels::kTileWords : 2;
+  const std::int64_t multiple = operand.areTiled ? kernels::kTileBfloat16s : 2;
   if (operand.format == Format::kBfloat16 && columns % multiple == 0) {
-    std::uint32_t* words = takeWords(scratch, operand.rows, columns / 2);
-    multiplyInto(parallel, operand, matrix,
-                 {nullptr, reinterpret_cast<std::uint16_t*>(words), operand.areTiled, columns}, finish, activation);
-    return {operand.format, words, nullptr, operand.rows, columns, operand.areTiled};
+    const NarrowOperand narrow = takeNarrow(scratch, operand.rows, columns, operand.areTiled);
+    multiplyInto(parallel, operand, matrix, {nullptr, narrow.numbers, operand.areTiled, columns}, finish, activation);
+    return narrow.operand;
   }
   const FloatRows result{scratch.take<float>(operand.rows * columns), operand.rows, columns};
   multiply(parallel, operand, matrix, result, finish, activation);

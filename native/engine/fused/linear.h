@@ -29,9 +29,13 @@ struct FloatRows {
   FloatRows narrow(std::int64_t first, std::int64_t count) const { return {data + first * columns, count, columns}; }
 };
 
-/// An operand in scratch memory whose words are yet to be written.
-Operand takeOperand(const Parallel& parallel, Scratch& scratch, kernels::Format format, std::int64_t rows,
-                    std::int64_t columns);
+/// An operand of bfloat16 in scratch memory, and where its numbers are yet to be written.
+struct NarrowOperand {
+  std::uint16_t* numbers;
+  Operand operand;
+};
+
+NarrowOperand takeNarrow(Scratch& scratch, std::int64_t rows, std::int64_t columns, bool areTiled);
 
 /// The rows in the format, in scratch memory unless they are as they should be already.
 Operand convert(const Parallel& parallel, Scratch& scratch, kernels::Format format, const FloatRows& rows);

@@ -22,30 +22,25 @@ struct Instructions {
   bool avx2 = false;
   bool avx512 = false;
   bool avx512Bf16 = false;
-  bool amx = false;
 };
 
+/// Whether AMX's tiles are there, by the bits that Intel's manual gives for CPUID, and may be used: Linux lets a
+/// process do that once it has asked, because they make what is saved of a thread larger.
+bool mayUseTiles() {
 #ifdef TORCH_T5_LINUX_X86
-/// By the bits that Intel's manual gives for CPUID.
-bool hasTiles() {
   constexpr unsigned kTiles = 1U << 24;
   constexpr unsigned kOfBfloat16 = 1U << 22;
   constexpr unsigned kOfInt8 = 1U << 25;
   constexpr unsigned kAll = kTiles | kOfBfloat16 | kOfInt8;
-  unsigned a = 0, b = 0, c = 0, d = 0;
-  return __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (d & kAll) == kAll;
-}
-
-/// Linux lets a process use tiles once it has asked for them: they make what is saved of a thread larger.
-bool mayUseTiles() {
   constexpr long kRequestPermission = 0x1023;
   constexpr long kTileData = 18;
-  return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
-}
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  return __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (d & kAll) == kAll &&
+         syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
 #else
-[[maybe_unused]] bool hasTiles() { return false; }
-bool mayUseTiles() { return false; }
+  return false;
 #endif
+}
 
 #if (defined(__GNUC__) || defined(__clang__)) && defined(__x86_64__)
 Instructions instructions() {
@@ -55,7 +50,6 @@ Instructions instructions() {
   found.avx512 = found.avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                  __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
   found.avx512Bf16 = found.avx512 && __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bf16");
-  found.amx = found.avx512Bf16 && hasTiles();
   return found;
 }
 #elif defined(_MSC_VER) && defined(_M_X64)
@@ -86,10 +80,10 @@ const Kernels& choose() {
   const char* variable = std::getenv("ATEN_CPU_CAPABILITY");
   const std::string_view limit = variable == nullptr ? "" : variable;
   Instructions usable = instructions();
-  if (!limit.empty()) usable.amx = false;
   if (limit == "avx2" || limit == "default") usable.avx512 = usable.avx512Bf16 = false;
   if (limit == "default") usable.avx2 = false;
-  if (usable.amx && kernels::amxKernels() != nullptr && mayUseTiles()) return *kernels::amxKernels();
+  const bool wantsTiles = limit.empty() && usable.avx512Bf16 && kernels::amxKernels() != nullptr;
+  if (wantsTiles && mayUseTiles()) return *kernels::amxKernels();
   if (usable.avx512Bf16 && kernels::avx512Bf16Kernels() != nullptr) return *kernels::avx512Bf16Kernels();
   if (usable.avx512 && kernels::avx512Kernels() != nullptr) return *kernels::avx512Kernels();
   if (usable.avx2 && kernels::avx2Kernels() != nullptr) return *kernels::avx2Kernels();

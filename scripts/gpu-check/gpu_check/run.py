@@ -149,7 +149,7 @@ class Run:
             **check.settings,
         }
         program = [self._node, "--import", "tsx", "test/gpu-check/checks/main.ts", check.program, json.dumps(settings)]
-        ended = self._run(section, CHECK_TIMEOUT, *program, device=self._options.device)
+        ended = self._run(section, CHECK_TIMEOUT, *program, device=True)
         section.findings = [json.loads(line) for line in ended.output.splitlines() if line.startswith("{")]
         if ended.failure:
             return ended.failure

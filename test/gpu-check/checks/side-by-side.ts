@@ -1,6 +1,6 @@
 // Models of both devices in one process: libtorch's CUDA part is opened after its CPU part was used.
 import { T5ForConditionalGeneration } from "torch-t5";
-import { agreementOf } from "#lib/cli/agreement.js";
+import { agreementOf, merge } from "#lib/cli/agreement.js";
 import { SHAPES } from "../../parity/cases.js";
 import { testDevice } from "../../support/device.js";
 import { judge, largestOf } from "./judging.js";
@@ -23,20 +23,11 @@ export async function* sideBySide(settings: Settings): AsyncIterable<Finding> {
     // Before the other device is looked at.
     for (const input of inputs) await onCpu.forward(input);
     await using onDevice = await load(testDevice);
-    const [expected, found] = await Promise.all(
+    const [expected = [], found = []] = await Promise.all(
       [onCpu, onDevice].map((t5) => Promise.all(inputs.map(async (input) => (await t5.forward(input)).logits.data))),
     );
-    const [one, other] = [joined(expected ?? []), joined(found ?? [])];
-    yield judge(name, agreementOf(one, other, vocabSize), largestOf(one), { ...settings, device: testDevice });
+    const agreements = expected.map((logits, at) => agreementOf(logits, found[at] ?? new Float32Array(), vocabSize));
+    const largest = Math.max(...expected.map(largestOf));
+    yield judge(name, merge(agreements), largest, { ...settings, device: testDevice });
   }
-}
-
-function joined(parts: readonly Float32Array[]): Float32Array {
-  const all = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let offset = 0;
-  for (const part of parts) {
-    all.set(part, offset);
-    offset += part.length;
-  }
-  return all;
 }

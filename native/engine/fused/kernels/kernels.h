@@ -32,10 +32,21 @@ static constexpr std::int64_t wordsPerRow(Format format, std::int64_t columns) {
 static constexpr std::int64_t kTileRows = 16;
 static constexpr std::int64_t kTileWords = 16;
 
+static constexpr std::int64_t kTileBfloat16s = 2 * kTileWords;  // numbers of a tile's row
+
+static constexpr std::int64_t roundUp(std::int64_t number, std::int64_t multiple) {
+  return (number + multiple - 1) / multiple * multiple;
+}
+
 /// Where a row of a product's left operand begins, in words. Of rows in tiles, each further tile's words lie
 /// `kTileRows * kTileWords` behind.
 static constexpr std::int64_t rowOffset(bool areTiled, std::int64_t row, std::int64_t words) {
   return areTiled ? row / kTileRows * kTileRows * words + row % kTileRows * kTileWords : row * words;
+}
+
+/// Where a column of bfloat16 numbers in tiles begins, in numbers, from its rows' first tile on.
+static constexpr std::int64_t tiledColumn(std::int64_t column) {
+  return column / kTileBfloat16s * kTileBfloat16s * kTileRows + column % kTileBfloat16s;
 }
 
 /// What becomes of a product's sums.
@@ -134,7 +145,7 @@ static constexpr bool wantTiles(const Kernels& kernels, Format format, std::int6
 
 /// Floats that `Attention::scores` needs.
 static constexpr std::int64_t attentionScratch(const Kernels& kernels, std::int64_t keyCount) {
-  return kernels.mostRows * ((keyCount + kernels.panelWidth - 1) / kernels.panelWidth * kernels.panelWidth);
+  return kernels.mostRows * roundUp(keyCount, kernels.panelWidth);
 }
 
 // One table for each instruction set; null where this build, or this processor's architecture, has none.

@@ -56,21 +56,22 @@ struct PanelFetching {
   bool isWhole = false;
 };
 
-/// One group of a product's rows, and one of its panels.
+/// One group of a product's rows through one of its panels.
 struct Pass {
   bool isFirstPanel = false;
   bool isLastPanel = false;
   bool isFirstGroup = false;
   std::int64_t followingGroups = 0;
+
+  /// Nobody has fetched the first panel, nor one that is read once: who reads it does, a little ahead.
+  bool isUnfetched() const { return isFirstGroup && (isFirstPanel || followingGroups == 0); }
 };
 
-/// Nobody has fetched the first panel: who reads it first does, a little ahead. The panel that follows is fetched by
+/// The panel that follows is fetched by
 /// the last groups of rows, a line of its words each: by one alone it would come faster than memory gives it.
 template <class Simd>
 PanelFetching fetchingOf(const Product& product, const Pass& pass) {
-  const bool isOnlyGroup = pass.isFirstGroup && pass.followingGroups == 0;
-  if (isOnlyGroup || (pass.isFirstPanel && pass.isFirstGroup))
-    return {product.panels + kWordsAhead * kPanelWidth<Simd>, true};
+  if (pass.isUnfetched()) return {product.panels + kWordsAhead * kPanelWidth<Simd>, true};
   if (pass.isLastPanel || pass.followingGroups >= kLinesPerWord<Simd>) return {};
   return {product.panels + product.words * kPanelWidth<Simd> + pass.followingGroups * kWordsPerLine, false};
 }

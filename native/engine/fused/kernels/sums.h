@@ -132,13 +132,18 @@ struct Target {
   float* result;
   std::uint16_t* narrowResult;
   std::int64_t stride;  // in numbers
+
+  /// Where the rows from `row` on go.
+  TORCH_T5_INLINE Target from(std::int64_t row) const {
+    const std::int64_t offset = row * stride;
+    if (narrowResult != nullptr) return {nullptr, narrowResult + offset, stride};
+    return {result + offset, nullptr, stride};
+  }
 };
 
 /// Where a product's rows from `first` on go.
 TORCH_T5_INLINE Target targetOf(const Product& product, std::int64_t first) {
-  const std::int64_t offset = first * product.resultStride;
-  if (product.narrowResult != nullptr) return {nullptr, product.narrowResult + offset, product.resultStride};
-  return {product.result + offset, nullptr, product.resultStride};
+  return Target{product.result, product.narrowResult, product.resultStride}.from(first);
 }
 
 /// Whether whole vectors can be streamed there.

@@ -87,7 +87,7 @@ struct TiledAttending {
     if (!attention.isNarrowTiled) return attention.narrowResult + query * attention.resultStride + column;
     const std::int64_t row = attention.firstRow + query;
     return attention.narrowResult + 2 * rowOffset(/*areTiled=*/true, row, attention.resultStride / 2) +
-           column * kTileRows;
+           tiledColumn(column);
   }
 };
 

@@ -66,29 +66,21 @@ template <class Simd, class Tiles>
 void finishTile(const Product& product, std::int64_t first, std::int64_t count, const float* sums) {
   constexpr int kAtOnce = 4;
   Target target = targetOf(product, first);
-  if (product.isNarrowTiled) target.stride = 2 * kTileWords;
-  for (std::int64_t row = 0; row < count;) {
-    const int done = count - row < kAtOnce ? 1 : kAtOnce;
-    if (done == kAtOnce) {
-      finishSums<Simd, Tiles, kAtOnce>(product, first + row, target, sums + row * kPanelWidth<Simd>);
-    } else {
-      finishSums<Simd, Tiles, 1>(product, first + row, target, sums + row * kPanelWidth<Simd>);
-    }
-    row += done;
-    if (target.result != nullptr) target.result += done * target.stride;
-    if (target.narrowResult != nullptr) target.narrowResult += done * target.stride;
-  }
+  if (product.isNarrowTiled) target.stride = kTileBfloat16s;
+  const auto finish = [&]<int Rows>(std::int64_t row) {
+    finishSums<Simd, Tiles, Rows>(product, first + row, target.from(row), sums + row * kPanelWidth<Simd>);
+  };
+  std::int64_t row = 0;
+  for (; row + kAtOnce <= count; row += kAtOnce) finish.template operator()<kAtOnce>(row);
+  for (; row < count; ++row) finish.template operator()<1>(row);
 }
 
 /// The part of a product that is one panel's, whose result may be in tiles.
 template <class Simd>
 Product tiledPanelOf(const Product& product, std::int64_t panel) {
   Product own = panelOf<Simd>(product, panel);
-  if (product.isNarrowTiled) {
-    const std::int64_t column = panel * resultWidth<Simd>(product.finish);
-    const std::int64_t within = column % (kTileWords * 2);
-    own.narrowResult = product.narrowResult + (column - within) * kTileRows + within;
-  }
+  if (product.isNarrowTiled)
+    own.narrowResult = product.narrowResult + tiledColumn(panel * resultWidth<Simd>(product.finish));
   return own;
 }
 
@@ -107,12 +99,11 @@ void multiplyPanel(const Product& product, bool isFirst, bool isLast, std::int64
       const std::int64_t count = product.rowCount - first < kGroupRows ? product.rowCount - first : kGroupRows;
       const bool hasLower = count > kTileRows;
       if (count != shaped) shapeTiles(shaped = count);
-      Part part{group, groups, word, isLastPart ? product.words : word + partWords, isLast ? 0 : product.words};
-      // Nobody has fetched the first panel, nor one that is read once: who reads it does, a little ahead.
-      if (group == 0 && (isFirst || groups == 1)) {
-        part.groups = 1;
-        part.ahead = kWordsAhead;
-      }
+      const bool isUnfetched = Pass{isFirst, isLast, group == 0, groups - 1 - group}.isUnfetched();
+      const Part part{group, isUnfetched ? 1 : groups, word, isLastPart ? product.words : word + partWords,
+                      isUnfetched ? kWordsAhead
+                      : isLast    ? 0
+                                  : product.words};
       float* own = sums + group * kGroupSums;
       const float* before = word == 0 ? nullptr : own;
       float* to = isLastPart ? finished : own;

@@ -125,7 +125,7 @@ struct TileSums {
   }
 };
 
-/// Calls `call` with whether `rows` are more than a tile's, as a constant.
+/// Calls `call` with the sums of so many rows.
 template <class Call>
 void withTileSums(std::int64_t rows, Call&& call) {
   if (rows > kTileRows) {
