@@ -5,7 +5,7 @@ target_include_directories(torch_t5_kernels PRIVATE native)
 
 string(TOLOWER "${CMAKE_SYSTEM_PROCESSOR}" processor)
 if(processor MATCHES "x86_64|amd64" AND NOT CMAKE_OSX_ARCHITECTURES MATCHES "arm64")
-  set(folder native/engine/fused/kernels)
+  set(folder native/fused/kernels)
   if(MSVC)
     set_source_files_properties(${folder}/avx2.cc PROPERTIES COMPILE_OPTIONS "/arch:AVX2")
     set_source_files_properties(${folder}/avx512.cc ${folder}/avx512_bf16.cc PROPERTIES COMPILE_OPTIONS "/arch:AVX512")

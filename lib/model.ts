@@ -1,25 +1,26 @@
 // The public model: loads an exported directory, and hands each call to the file that is about it.
-import { Call, guarded, ModelHandle } from "./call.js";
-import type { Exact, SignalOption } from "./call-options.js";
-import type { GenerationConfig, T5Config } from "./config.js";
-import { directoryPath } from "./directory.js";
-import { type EmbedOptions, embed } from "./embedding.js";
-import { type EncoderInput, type EncoderOutput, encode, type Source } from "./encoder-output.js";
-import { captureCallSite, errorFor } from "./errors.js";
-import { forward } from "./forward.js";
-import { type GenerateResult, generate } from "./generation.js";
-import type { GenerateOptions, ProcessorOption, StreamOptions } from "./generation-options.js";
-import type { GenerateInput } from "./generation-request.js";
-import { type Head, loadHead } from "./head.js";
-import type { ForwardInput } from "./inputs.js";
-import { type LoadedModel, loadModel } from "./loading.js";
-import { checkLoadOptions, type ForwardOptions, type LoadOptions, type Precision } from "./options.js";
-import { type Documents, type RankedDocument, type RerankOptions, rerank } from "./reranking.js";
-import { type ForwardResult, wrapResult } from "./results.js";
-import { type ScoreOptions, type ScoreTargets, score, type TargetScore } from "./scoring.js";
-import { type StreamedToken, TokenStream } from "./stream.js";
-import type { Tensor } from "./tensor.js";
-import type { T5Tokenizer } from "./tokenizer.js";
+import { Call, guarded, ModelHandle } from "./calls/call.js";
+import { type EmbedOptions, embed } from "./calls/embed.js";
+import { type EncoderInput, type EncoderOutput, encode, type Source } from "./calls/encoder-output.js";
+import { forward } from "./calls/forward.js";
+import { type Head, loadHead } from "./calls/head.js";
+import { type Documents, type RankedDocument, type RerankOptions, rerank } from "./calls/rerank.js";
+import { type ForwardResult, wrapResult } from "./calls/results.js";
+import { type ScoreOptions, type ScoreTargets, score, type TargetScore } from "./calls/score.js";
+import type { ForwardOptions } from "./calls/selection.js";
+import { type GenerateResult, generate } from "./generation/generate.js";
+import type { GenerateOptions, ProcessorOption, StreamOptions } from "./generation/options.js";
+import type { GenerateInput } from "./generation/request.js";
+import { type StreamedToken, TokenStream } from "./generation/stream.js";
+import type { ForwardInput } from "./inputs/forward-input.js";
+import type { GenerationConfig, T5Config } from "./loading/config.js";
+import { type LoadedModel, loadModel } from "./loading/load.js";
+import { checkLoadOptions, type LoadOptions, type Precision } from "./loading/load-options.js";
+import type { T5Tokenizer } from "./tokenizer/t5-tokenizer.js";
+import type { Exact, SignalOption } from "./util/call-options.js";
+import { captureCallSite, errorFor } from "./util/errors.js";
+import { readPath } from "./util/paths.js";
+import type { Tensor } from "./util/tensor.js";
 
 /** A T5 model in memory. Calls run one after the other on a thread of its own, never on the event loop. */
 export class T5ForConditionalGeneration {
@@ -50,7 +51,7 @@ export class T5ForConditionalGeneration {
    */
   static async fromPretrained(directory: string | URL, options?: LoadOptions): Promise<T5ForConditionalGeneration> {
     const site = captureCallSite(T5ForConditionalGeneration.fromPretrained);
-    const path = guarded(site, () => directoryPath(directory));
+    const path = guarded(site, () => readPath(directory, "directory"));
     const checked = guarded(site, () => checkLoadOptions(options));
     try {
       return new T5ForConditionalGeneration(await loadModel(path, checked));

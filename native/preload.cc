@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "engine/shared_library.h"
+#include "core/platform/shared_library.h"
 
 static void openShared(const Napi::CallbackInfo& info) {
   if (!info[0].IsString())

@@ -1,19 +1,19 @@
 #!/usr/bin/env node
 // The `torch-t5` program: picks the command, and turns failures into one line and an exit code.
 import { argv } from "node:process";
-import { type Command, EXIT, UsageError } from "./command.js";
-import { doctorCommand } from "./doctor.js";
-import { embedCommand } from "./embed.js";
-import { exportCommand } from "./export.js";
-import { messageOf } from "./failure.js";
-import { generateCommand } from "./generate.js";
-import { logitsCommand } from "./logits.js";
-import { complain, print } from "./output.js";
-import { packageVersion } from "./package.js";
-import { rerankCommand } from "./rerank.js";
-import { scoreCommand } from "./score.js";
-import { setupCommand } from "./setup.js";
-import { verifyCommand } from "./verify.js";
+import { doctorCommand } from "./commands/doctor.js";
+import { embedCommand } from "./commands/embed.js";
+import { exportCommand } from "./commands/export.js";
+import { generateCommand } from "./commands/generate.js";
+import { logitsCommand } from "./commands/logits.js";
+import { rerankCommand } from "./commands/rerank.js";
+import { scoreCommand } from "./commands/score.js";
+import { setupCommand } from "./commands/setup.js";
+import { verifyCommand } from "./commands/verify.js";
+import { type Command, EXIT, UsageError } from "./terminal/command.js";
+import { messageOf } from "./terminal/failure.js";
+import { complain, print } from "./terminal/output.js";
+import { packageVersion } from "./terminal/package.js";
 
 const commands: readonly Command[] = [
   logitsCommand,

@@ -7,7 +7,7 @@
 
 #include "bindings/encoder_output.h"
 #include "bindings/values.h"
-#include "errors.h"
+#include "core/errors.h"
 
 namespace torch_t5 {
 namespace {

@@ -6,7 +6,7 @@
 
 #include "engine/encoding.h"
 #include "generation/generate.h"
-#include "types.h"
+#include "core/requests.h"
 
 namespace torch_t5 {
 

@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "bindings/environment.h"
-#include "errors.h"
+#include "core/errors.h"
 #include "runtime/model_runner.h"
 
 namespace torch_t5 {

@@ -6,7 +6,7 @@
 #include "bindings/calls.h"
 #include "bindings/results.h"
 #include "bindings/values.h"
-#include "errors.h"
+#include "core/errors.h"
 
 namespace torch_t5 {
 

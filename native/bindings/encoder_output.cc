@@ -4,7 +4,7 @@
 
 #include "bindings/decoding_session.h"
 #include "bindings/results.h"
-#include "errors.h"
+#include "core/errors.h"
 
 namespace torch_t5 {
 

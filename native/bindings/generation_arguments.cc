@@ -5,7 +5,7 @@
 
 #include "bindings/arguments.h"
 #include "bindings/values.h"
-#include "errors.h"
+#include "core/errors.h"
 
 namespace torch_t5 {
 namespace {

@@ -3,7 +3,7 @@
 
 #include <napi.h>
 
-#include "errors.h"
+#include "core/errors.h"
 
 namespace torch_t5 {
 

@@ -12,7 +12,7 @@
 #include "bindings/values.h"
 #include "engine/forward.h"
 #include "engine/scoring.h"
-#include "engine/scripted/scripted_head.h"
+#include "torchscript/torchscript_head.h"
 
 namespace torch_t5 {
 namespace {

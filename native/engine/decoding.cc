@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "engine/tensors.h"
-#include "errors.h"
+#include "core/errors.h"
 
 namespace torch_t5 {
 

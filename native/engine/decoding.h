@@ -5,7 +5,7 @@
 
 #include "engine/engine.h"
 #include "engine/reductions.h"
-#include "types.h"
+#include "core/requests.h"
 
 namespace torch_t5 {
 

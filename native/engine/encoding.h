@@ -5,7 +5,7 @@
 #include <variant>
 
 #include "engine/engine.h"
-#include "types.h"
+#include "core/requests.h"
 
 namespace torch_t5 {
 

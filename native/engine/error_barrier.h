@@ -1,7 +1,7 @@
 // The one place where a C++ exception becomes a code and a sentence.
 #pragma once
 
-#include "errors.h"
+#include "core/errors.h"
 
 namespace torch_t5 {
 

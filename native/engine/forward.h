@@ -4,7 +4,7 @@
 #include "engine/engine.h"
 #include "engine/head.h"
 #include "engine/reductions.h"
-#include "types.h"
+#include "core/requests.h"
 
 namespace torch_t5 {
 

@@ -9,7 +9,7 @@
 #include <string>
 
 #include "engine/tensors.h"
-#include "errors.h"
+#include "core/errors.h"
 
 namespace torch_t5 {
 namespace {

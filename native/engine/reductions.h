@@ -6,7 +6,7 @@
 #include <optional>
 
 #include "engine/engine.h"
-#include "types.h"
+#include "core/requests.h"
 
 namespace torch_t5 {
 

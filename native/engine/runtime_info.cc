@@ -4,7 +4,7 @@
 #include <ATen/Version.h>
 #include <torch/version.h>
 
-#include "engine/cuda_driver.h"
+#include "core/platform/cuda_driver.h"
 #include "engine/threads.h"
 
 namespace torch_t5 {

@@ -10,10 +10,10 @@
 #include <string>
 #include <utility>
 
-#include "engine/cancellation.h"
+#include "core/cancellation.h"
 #include "engine/decoding.h"
 #include "engine/tensors.h"
-#include "errors.h"
+#include "core/errors.h"
 
 namespace torch_t5 {
 namespace {

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "engine/encoding.h"
-#include "types.h"
+#include "core/requests.h"
 
 namespace torch_t5 {
 

@@ -5,8 +5,8 @@
 #include <mutex>
 #include <string>
 
-#include "engine/shared_library.h"
-#include "errors.h"
+#include "core/platform/shared_library.h"
+#include "core/errors.h"
 
 namespace torch_t5 {
 namespace {

@@ -3,7 +3,7 @@
 #include <string>
 
 #include "engine/tensors.h"
-#include "errors.h"
+#include "core/errors.h"
 
 namespace torch_t5 {
 

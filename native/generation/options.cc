@@ -2,7 +2,7 @@
 
 #include <limits>
 
-#include "errors.h"
+#include "core/errors.h"
 
 namespace torch_t5 {
 namespace {

@@ -9,9 +9,9 @@
 
 #include <utility>
 
-#include "engine/cancellation.h"
+#include "core/cancellation.h"
 #include "engine/tensors.h"
-#include "errors.h"
+#include "core/errors.h"
 #include "generation/beam_search.h"
 #include "generation/token_search.h"
 

@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "engine/tensors.h"
-#include "errors.h"
+#include "core/errors.h"
 
 namespace torch_t5 {
 namespace {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "errors.h"
+#include "core/errors.h"
 
 namespace torch_t5 {
 

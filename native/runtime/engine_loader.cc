@@ -1,13 +1,13 @@
 #include "runtime/engine_loader.h"
 
 #include "engine/device.h"
-#include "engine/fused/aten_engine.h"
-#include "engine/fused/fused_engine.h"
-#include "engine/fused/weights.h"
-#include "engine/huge_pages.h"
-#include "engine/scripted/scripted_engine.h"
+#include "aten/aten_engine.h"
+#include "fused/fused_engine.h"
+#include "weights/weights.h"
+#include "core/platform/huge_pages.h"
+#include "torchscript/torchscript_engine.h"
 #include "engine/threads.h"
-#include "errors.h"
+#include "core/errors.h"
 
 namespace torch_t5 {
 namespace {

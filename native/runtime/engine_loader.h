@@ -4,7 +4,7 @@
 #include <memory>
 
 #include "engine/engine.h"
-#include "types.h"
+#include "core/requests.h"
 
 namespace torch_t5 {
 

@@ -15,8 +15,8 @@
 #include <mutex>
 #include <thread>
 
-#include "engine/cancellation.h"
-#include "errors.h"
+#include "core/cancellation.h"
+#include "core/errors.h"
 
 namespace torch_t5 {
 

@@ -13,7 +13,7 @@
 #include "runtime/engine_loader.h"
 #include "runtime/inference_thread.h"
 #include "runtime/outcome.h"
-#include "types.h"
+#include "core/requests.h"
 
 namespace torch_t5 {
 

@@ -5,7 +5,7 @@
 #include <variant>
 
 #include "engine/error_barrier.h"
-#include "errors.h"
+#include "core/errors.h"
 
 namespace torch_t5 {
 

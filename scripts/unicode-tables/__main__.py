@@ -1,4 +1,4 @@
-"""Writes lib/tokenization/unicode/*-data.ts: what the pinned `tokenizers` knows of each code point, by asking it.
+"""Writes lib/tokenizer/unicode/*-data.ts: what the pinned `tokenizers` knows of each code point, by asking it.
 
 Its parts have tables of several Unicode versions (clusters, normalization, case, word characters), which follow neither
 Python's nor Node's. Usage: node scripts/python.mjs scripts/unicode-tables [directory]
@@ -10,7 +10,7 @@ from pathlib import Path
 from unicode_tables import clusters, normalization, simple
 from unicode_tables.writing import write_module
 
-LIBRARY = Path(__file__).resolve().parents[2] / "lib" / "tokenization" / "unicode"
+LIBRARY = Path(__file__).resolve().parents[2] / "lib" / "tokenizer" / "unicode"
 
 
 def main() -> None:

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { Readable } from "node:stream";
-import { shortest } from "#lib/cli/float32.js";
-import { parseLine } from "#lib/cli/json-lines.js";
-import { readLines, textOf } from "#lib/cli/lines.js";
+import { shortest } from "#lib/cli/jsonl/float32.js";
+import { parseLine } from "#lib/cli/jsonl/json-lines.js";
+import { readLines, textOf } from "#lib/cli/jsonl/lines.js";
 
 async function split(...chunks: readonly Buffer[]) {
   const lines = [];

@@ -1,6 +1,6 @@
 // The engine of plain ATen operators against the scripted engine on the embedded model, and against the kernels on
 // models that are made here: `program name model.pt`.
-#include "engine/fused/aten_engine.h"
+#include "aten/aten_engine.h"
 
 #include <ATen/ATen.h>
 #include <ATen/CPUGeneratorImpl.h>
@@ -12,11 +12,11 @@
 #include <string>
 #include <vector>
 
-#include "engine/cancellation.h"
+#include "core/cancellation.h"
 #include "engine/decoding.h"
-#include "engine/fused/aten_cache.h"
-#include "engine/fused/fused_engine.h"
-#include "engine/scripted/scripted_engine.h"
+#include "aten/cache.h"
+#include "fused/fused_engine.h"
+#include "torchscript/torchscript_engine.h"
 #include "harness.h"
 
 namespace torch_t5 {

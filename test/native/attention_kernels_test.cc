@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/fused/kernels/kernels.h"
+#include "fused/kernels/kernels.h"
 #include "kernels_harness.h"
 
 namespace torch_t5 {

@@ -9,13 +9,13 @@
 #include <chrono>
 #include <thread>
 
-#include "engine/cancellation.h"
+#include "core/cancellation.h"
 #include "engine/error_barrier.h"
 #include "engine/reductions.h"
-#include "engine/scripted/archive.h"
-#include "engine/scripted/device_constants.h"
-#include "engine/scripted/scripted_cache.h"
-#include "engine/scripted/scripted_engine.h"
+#include "weights/archive.h"
+#include "torchscript/device_constants.h"
+#include "torchscript/torchscript_cache.h"
+#include "torchscript/torchscript_engine.h"
 #include "harness.h"
 
 namespace torch_t5 {

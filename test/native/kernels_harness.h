@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/fused/processor.h"
+#include "fused/processor.h"
 #include "harness.h"
 
 namespace torch_t5::test {

@@ -1,5 +1,5 @@
 // Products by the kernels of every instruction set that this processor has, against plain ATen in double precision.
-#include "engine/fused/kernels/kernels.h"
+#include "fused/kernels/kernels.h"
 
 #include <ATen/ATen.h>
 #include <c10/core/InferenceMode.h>
@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/fused/packed_matrix.h"
+#include "fused/packed_matrix.h"
 #include "kernels_harness.h"
 
 namespace torch_t5 {

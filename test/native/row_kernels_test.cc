@@ -6,7 +6,7 @@
 #include <limits>
 #include <string>
 
-#include "engine/fused/kernels/kernels.h"
+#include "fused/kernels/kernels.h"
 #include "kernels_harness.h"
 
 namespace torch_t5 {

@@ -1,5 +1,5 @@
 // Products shared among threads, against libtorch's own `linear`: bits against bits.
-#include "engine/scripted/shared_products.h"
+#include "torchscript/shared_products.h"
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>

@@ -1,5 +1,5 @@
 // The worker pool alone: no libtorch, so that it is also built under the sanitizers in seconds.
-#include "engine/fused/worker_pool.h"
+#include "fused/threading/worker_pool.h"
 
 #include <array>
 #include <atomic>

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { agreementOf, merge } from "#lib/cli/agreement.js";
+import { agreementOf, merge } from "#lib/cli/commands/agreement.js";
 import { generator } from "../parity/cases.js";
 
 const VOCABULARY = 50;

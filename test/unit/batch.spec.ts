@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { IGNORED_LABEL, padRows, shiftRight, startRows } from "#lib/batch.js";
+import { IGNORED_LABEL, shiftRight, startRows } from "#lib/inputs/batch.js";
+import { padRows } from "#lib/tokenizer/padded-batch.js";
 
 const id = fc.integer({ min: 1, max: 32_127 });
 const rows = fc.array(fc.array(id, { minLength: 1, maxLength: 12 }), { minLength: 1, maxLength: 6 });

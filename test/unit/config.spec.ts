@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
-import { parseConfig, parseGenerationConfig, parseJson } from "#lib/config.js";
-import { parseManifest } from "#lib/manifest.js";
+import { parseConfig, parseGenerationConfig } from "#lib/loading/config.js";
+import { parseManifest } from "#lib/loading/manifest.js";
+import { parseJson } from "#lib/util/json.js";
 
 const config = {
   model_type: "t5",

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { describe as describeValue } from "#lib/describe.js";
+import { describe as describeValue } from "#lib/util/describe.js";
 
 const hostile = new Proxy(
   {},

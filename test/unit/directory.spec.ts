@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { parseConfig } from "#lib/config.js";
-import { type ModelDirectory, verifyContents, verifySizes } from "#lib/directory.js";
-import { sha256 } from "#lib/hash.js";
-import { parseManifest } from "#lib/manifest.js";
+import { parseConfig } from "#lib/loading/config.js";
+import { type ModelDirectory, verifyContents, verifySizes } from "#lib/loading/directory.js";
+import { sha256 } from "#lib/loading/hash.js";
+import { parseManifest } from "#lib/loading/manifest.js";
 import { withDirectory } from "../support/directory.js";
 
 const PIECE_BYTES = 4 * 2 ** 20;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { inspect } from "node:util";
-import { captureCallSite, errorFor, T5Error } from "#lib/errors.js";
+import { captureCallSite, errorFor, T5Error } from "#lib/util/errors.js";
 
 function publicMethod(): () => T5Error {
   const site = captureCallSite(publicMethod);

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import type { NativeGenerationOptions } from "#lib/boundary.js";
-import { parseGenerationConfig } from "#lib/config.js";
-import { readFileSettings } from "#lib/generation-config.js";
-import { type GenerationTask, mergeSettings } from "#lib/generation-merging.js";
-import { readGenerationOptions } from "#lib/generation-request.js";
+import { readFileSettings } from "#lib/generation/config.js";
+import { readGenerationOptions } from "#lib/generation/request.js";
+import { type GenerationTask, mergeSettings } from "#lib/generation/resolve.js";
+import { parseGenerationConfig } from "#lib/loading/config.js";
+import type { NativeGenerationOptions } from "#lib/native/types.js";
 
 const VOCAB_SIZE = 100;
 const task: GenerationTask = { batch: 2, promptLength: 1, vocabSize: VOCAB_SIZE, hasTokenizer: true };

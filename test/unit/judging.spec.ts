@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { getEventListeners } from "node:events";
 import { Head, type RankedDocument, type T5ErrorCode } from "torch-t5";
-import { fillTemplate } from "#lib/reranking.js";
+import { fillTemplate } from "#lib/calls/rerank.js";
 import { useModel } from "../support/model.js";
 
 const reason = new Error("changed my mind");

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { demoModel, T5Error, T5ForConditionalGeneration } from "torch-t5";
-import { checkAttention } from "#lib/memory.js";
+import { checkAttention } from "#lib/inputs/memory-limit.js";
 
 const outOfMemory = (error: unknown) =>
   error instanceof T5Error && error.code === "ERR_OUT_OF_MEMORY" && /GB of memory available for /.test(error.message);

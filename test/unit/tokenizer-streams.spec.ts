@@ -3,8 +3,8 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { type DecodeOptions, demoModel, T5Tokenizer } from "torch-t5";
-import { byteCodec } from "#lib/tokenization/bytes.js";
-import { subwordCodec } from "#lib/tokenization/subwords.js";
+import { byteCodec } from "#lib/tokenizer/bytes.js";
+import { subwordCodec } from "#lib/tokenizer/subwords.js";
 import { withDirectory } from "../support/directory.js";
 
 const HALF_A_CHARACTER = /[\ud800-\udbff]$/;

@@ -1,5 +1,5 @@
 // Forward passes of every shape, padded and not, beside Hugging Face's.
-import { type Agreement, agreementOf, merge } from "#lib/cli/agreement.js";
+import { type Agreement, agreementOf, merge } from "#lib/cli/commands/agreement.js";
 import { SHAPES } from "../../parity/cases.js";
 import { floats, type ReferenceForward } from "../../parity/comparing.js";
 import { testDevice } from "../../support/device.js";

@@ -1,5 +1,5 @@
 // What agreement with Hugging Face's float32 each precision owes on a GPU.
-import type { Agreement } from "#lib/cli/agreement.js";
+import type { Agreement } from "#lib/cli/commands/agreement.js";
 import { BOUNDS, type Bounds } from "../../parity/fused/bounds.js";
 import type { Finding, Settings } from "./settings.js";
 

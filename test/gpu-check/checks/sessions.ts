@@ -1,6 +1,6 @@
 // Sessions that decode what Hugging Face's `generate` decoded, beside its logits of each step.
 import type { DecodingSession } from "torch-t5";
-import { type Agreement, agreementOf, merge } from "#lib/cli/agreement.js";
+import { type Agreement, agreementOf, merge } from "#lib/cli/commands/agreement.js";
 import type { Shape } from "../../parity/cases.js";
 import { askGenerate, type ReferenceGeneration, takeSteps } from "../../parity/generating.js";
 import { testDevice } from "../../support/device.js";

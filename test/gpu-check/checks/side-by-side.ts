@@ -1,6 +1,6 @@
 // Models of both devices in one process: libtorch's CUDA part is opened after its CPU part was used.
 import { T5ForConditionalGeneration } from "torch-t5";
-import { agreementOf, merge } from "#lib/cli/agreement.js";
+import { agreementOf, merge } from "#lib/cli/commands/agreement.js";
 import { SHAPES } from "../../parity/cases.js";
 import { testDevice } from "../../support/device.js";
 import { judge, largestOf } from "./judging.js";

@@ -1,6 +1,6 @@
 // How near a precision with fewer bits is to Hugging Face's float32, over whole distributions.
 import assert from "node:assert/strict";
-import { type Agreement, agreementOf, merge } from "#lib/cli/agreement.js";
+import { type Agreement, agreementOf, merge } from "#lib/cli/commands/agreement.js";
 import { makeCase, SHAPES } from "../cases.js";
 import { floats } from "../comparing.js";
 import type { Bounds } from "./bounds.js";

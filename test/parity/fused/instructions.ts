@@ -4,7 +4,7 @@ import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Precision } from "torch-t5";
-import { agreementOf } from "#lib/cli/agreement.js";
+import { agreementOf } from "#lib/cli/commands/agreement.js";
 import { runToEnd } from "../../support/program.js";
 import { makeCase, type Shape } from "../cases.js";
 import { floats } from "../comparing.js";

@@ -1,0 +1,108 @@
+// `embed`: one vector for each text, from the encoder alone. Sentence-T5's pooling.
+
+import { encodeTexts, nativeSource, readFields, readSourceIds, SOURCE_FIELDS } from "../inputs/source.js";
+import type { NativeEmbedRequest } from "../native/types.js";
+import { checkBatchSize, checkSignal, readOptions, type SignalOption } from "../util/call-options.js";
+import { Tensor } from "../util/tensor.js";
+import { checkFlag, expected, INT32_MAX } from "../util/validation.js";
+import { type Call, type ModelHandle, throwIfAborted } from "./call.js";
+import { EncoderOutput } from "./encoder-output.js";
+import { wrapTensor } from "./results.js";
+
+export interface EmbedOptions extends SignalOption {
+  /** "mean": over the positions that the mask doesn't hide. "first": the first position. Default: "mean". */
+  readonly pooling?: "mean" | "first" | undefined;
+  /** Scale each vector to length 1. Default: false. */
+  readonly normalize?: boolean | undefined;
+  /** How many rows go through the encoder at once; texts are padded to the longest of those. Default: 32. */
+  readonly batchSize?: number | undefined;
+}
+
+type Source = NativeEmbedRequest["source"];
+
+/** Embeds for the model of `call`: `[batch, dModel]`. */
+export async function embed(call: Call, source: unknown, options: unknown): Promise<Tensor> {
+  const { model } = call;
+  const { pooling, normalize, batchSize, signal } = call.read(() => readEmbedOptions(options));
+  throwIfAborted(signal);
+  const batches = call.read(() => readBatches(source, batchSize, model));
+  const run = (batch: Source) =>
+    call.run(signal, (id) => model.native.embed({ id, source: batch, pooling, normalize }));
+  const [first, ...others] = batches;
+  if (first === undefined) throw expected("at least one text", "source", source);
+  if (others.length === 0) return wrapTensor(await run(first), model.release);
+  const { dModel } = model.config;
+  const rows = batches.reduce((sum, batch) => sum + ("batch" in batch ? batch.batch : 0), 0);
+  const all = new Float32Array(rows * dModel);
+  let end = 0;
+  for (const batch of batches) {
+    const { data } = await run(batch);
+    all.set(data, end);
+    end += data.length;
+    model.release(data.buffer);
+  }
+  return new Tensor(all, [rows, dModel]);
+}
+
+function readEmbedOptions(options: unknown) {
+  const given = readOptions(options, ["pooling", "normalize", "batchSize", "signal"]);
+  const { pooling = "mean" } = given;
+  if (pooling !== "mean" && pooling !== "first") throw expected('"mean" or "first"', "options.pooling", pooling);
+  return {
+    pooling,
+    normalize: checkFlag(given.normalize, "options.normalize"),
+    batchSize: checkBatchSize(given.batchSize),
+    signal: checkSignal(given.signal),
+  } as const;
+}
+
+function readBatches(value: unknown, batchSize: number, model: ModelHandle): readonly Source[] {
+  if (EncoderOutput.is(value)) return [value.nativeFor(model, "source")];
+  const fields = readFields(value, "source", SOURCE_FIELDS);
+  const { text, ...others } = fields;
+  const batches = Array.isArray(text) ? textBatches(text, others, batchSize, model) : undefined;
+  return batches ?? rowBatches(nativeSource(readSourceIds(fields, model, "source")), batchSize, model);
+}
+
+/** Texts are padded batch by batch; undefined where one batch holds them all. */
+function textBatches(
+  texts: readonly unknown[],
+  others: Readonly<Record<string, unknown>>,
+  batchSize: number,
+  model: ModelHandle,
+): readonly Source[] | undefined {
+  if (texts.length <= batchSize || Object.values(others).some((value) => value !== undefined)) return undefined;
+  checkRows(texts.length, model);
+  for (const [index, text] of texts.entries()) {
+    if (typeof text !== "string") throw expected("a string", `text[${index}]`, text);
+  }
+  const batches: Source[] = [];
+  for (let begin = 0; begin < texts.length; begin += batchSize) {
+    const { mask, ...source } = encodeTexts(texts.slice(begin, begin + batchSize), `text from ${begin} on`, model);
+    batches.push(nativeSource({ source, attentionMask: mask }));
+  }
+  return batches;
+}
+
+function rowBatches(ids: ReturnType<typeof nativeSource>, batchSize: number, model: ModelHandle): readonly Source[] {
+  const { batch, sourceLength, inputIds, attentionMask } = ids;
+  checkRows(batch, model);
+  if (batch <= batchSize) return [ids];
+  return Array.from({ length: Math.ceil(batch / batchSize) }, (_, index) => {
+    const rows = Math.min(batchSize, batch - index * batchSize);
+    const begin = index * batchSize * sourceLength;
+    const end = begin + rows * sourceLength;
+    return {
+      batch: rows,
+      sourceLength,
+      inputIds: inputIds.subarray(begin, end),
+      attentionMask: attentionMask?.subarray(begin, end),
+    };
+  });
+}
+
+function checkRows(rows: number, { config }: ModelHandle): void {
+  if (rows * config.dModel > INT32_MAX) {
+    throw expected(`at most ${Math.floor(INT32_MAX / config.dModel)} rows`, "source", rows);
+  }
+}

@@ -1,0 +1,114 @@
+// What an encoder gave, kept on the device, for calls that decode.
+
+import {
+  type EncodedSource,
+  type IdSource,
+  nativeSource,
+  readFields,
+  readSourceIds,
+  SOURCE_FIELDS,
+  type TextSource,
+} from "../inputs/source.js";
+import type { NativeEncoderOutput, NativeSourceIds } from "../native/types.js";
+import { readSignal } from "../util/call-options.js";
+import { expected, refused } from "../util/validation.js";
+import { Call, disposed, type ModelHandle, throwIfAborted } from "./call.js";
+import { checkDecodingOptions, type DecodingOptions, DecodingSession } from "./session.js";
+
+/** What an encoder reads. */
+export type EncoderInput = string | readonly string[] | TextSource | IdSource | EncodedSource;
+
+/** What an encoder reads, or what it gave already. */
+export type Source = EncoderInput | EncoderOutput;
+
+/** A source, checked and copied. */
+export interface CheckedSource {
+  readonly batch: number;
+  readonly native: NativeSourceIds | NativeEncoderOutput;
+}
+
+/**
+ * The last hidden state of an encoder, with its mask, on the model's device; any number of calls may use it at once. Its
+ * memory is freed when the garbage collector finds it unused, or by `dispose()`.
+ */
+export class EncoderOutput {
+  /** `[batch, sourceLength, dModel]` */
+  readonly shape: readonly [batch: number, sourceLength: number, dModel: number];
+  readonly #model: ModelHandle;
+  readonly #native: NativeEncoderOutput;
+  #isDisposed = false;
+
+  private constructor(model: ModelHandle, native: NativeEncoderOutput) {
+    this.#model = model;
+    this.#native = native;
+    const [batch = 0, sourceLength = 0, dModel = 0] = native.shape;
+    this.shape = Object.freeze([batch, sourceLength, dModel] as const);
+  }
+
+  /** @internal */
+  static of(model: ModelHandle, native: NativeEncoderOutput): EncoderOutput {
+    return new EncoderOutput(model, native);
+  }
+
+  /** Whether a value is an encoder output. @internal */
+  static is(value: unknown): value is EncoderOutput {
+    return typeof value === "object" && value !== null && #native in value;
+  }
+
+  get batch(): number {
+    return this.shape[0];
+  }
+
+  /** A decoder over it, with an empty cache. Throws ERR_INVALID_ARGUMENT, ERR_DISPOSED. */
+  startDecoding(options?: DecodingOptions): DecodingSession {
+    const call = new Call(this.#model, "startDecoding", EncoderOutput.prototype.startDecoding);
+    return call.read(() => {
+      const maxLength = checkDecodingOptions(options);
+      const native = this.nativeFor(this.#model, call.name).startDecoding();
+      return DecodingSession.start(this.#model, native, this.batch, maxLength);
+    });
+  }
+
+  /** Its native side, for a call of a model. Throws ERR_INVALID_ARGUMENT for another model's, ERR_DISPOSED. @internal */
+  nativeFor(model: ModelHandle, name: string): NativeEncoderOutput {
+    if (model !== this.#model) throw refused("an encoder output of this model", name, "one of another model");
+    if (this.#isDisposed) throw disposed("an encoder output in use", name);
+    return this.#native;
+  }
+
+  /** Frees it once the calls and sessions that use it have ended. Idempotent. */
+  dispose(): void {
+    if (this.#isDisposed) return;
+    this.#isDisposed = true;
+    this.#native.dispose();
+  }
+
+  /** The same as `dispose()`, for `using`. */
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}
+
+/** Encodes for the model of `call`. */
+export async function encode(call: Call, source: unknown, options: unknown): Promise<EncoderOutput> {
+  const { model } = call;
+  const signal = call.read(() => readSignal(options));
+  throwIfAborted(signal);
+  const ids = call.read(() => {
+    if (EncoderOutput.is(source)) throw expected("texts or ids", "source", source);
+    return nativeSource(readSourceIds(readFields(source, "source", SOURCE_FIELDS), model, "source"));
+  });
+  const native = await call.run(
+    signal,
+    (id) => model.native.encode({ id, ...ids }),
+    (late) => late.dispose(),
+  );
+  return EncoderOutput.of(model, native);
+}
+
+/** Reads a source that may have been encoded before. Throws ERR_INVALID_ARGUMENT, ERR_TOKEN_OUT_OF_RANGE, ERR_DISPOSED. */
+export function readSource(value: unknown, name: string, model: ModelHandle): CheckedSource {
+  if (EncoderOutput.is(value)) return { batch: value.batch, native: value.nativeFor(model, name) };
+  const native = nativeSource(readSourceIds(readFields(value, name, SOURCE_FIELDS), model, name));
+  return { batch: native.batch, native };
+}

@@ -1,0 +1,77 @@
+// A head: a TorchScript module of the user's that reads hidden states on the device.
+import { Stats } from "node:fs";
+import { stat } from "node:fs/promises";
+import { resolve } from "node:path";
+import type { NativeHead } from "../native/types.js";
+import { readSignal } from "../util/call-options.js";
+import { T5Error } from "../util/errors.js";
+import { readPath } from "../util/paths.js";
+import { refused } from "../util/validation.js";
+import { type Call, disposed, type ModelHandle, throwIfAborted } from "./call.js";
+
+/**
+ * A TorchScript module on its model's device, for the `head` option of `forward`. Its memory is freed when the garbage
+ * collector finds it unused, or by `dispose()`.
+ */
+export class Head {
+  /** The names of what its `forward` takes, in order. */
+  readonly inputs: readonly string[];
+  readonly #model: ModelHandle;
+  readonly #native: NativeHead;
+  #isDisposed = false;
+
+  private constructor(model: ModelHandle, native: NativeHead) {
+    this.#model = model;
+    this.#native = native;
+    this.inputs = Object.freeze([...native.inputs]);
+  }
+
+  /** @internal */
+  static of(model: ModelHandle, native: NativeHead): Head {
+    return new Head(model, native);
+  }
+
+  /** Whether a value is a head. @internal */
+  static is(value: unknown): value is Head {
+    return typeof value === "object" && value !== null && #native in value;
+  }
+
+  /** Its native side, for a call of a model. Throws ERR_INVALID_ARGUMENT for another model's, ERR_DISPOSED. @internal */
+  nativeFor(model: ModelHandle): NativeHead {
+    if (model !== this.#model) throw refused("a head that this model loaded", "options.head", "one of another model");
+    if (this.#isDisposed) throw disposed("a head in use", "options.head");
+    return this.#native;
+  }
+
+  /** Frees it once the calls that use it have ended. Idempotent. */
+  dispose(): void {
+    if (this.#isDisposed) return;
+    this.#isDisposed = true;
+    this.#native.dispose();
+  }
+
+  /** The same as `dispose()`, for `using`. */
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}
+
+/** Loads a head for the model of `call`. */
+export async function loadHead(call: Call, path: unknown, options: unknown): Promise<Head> {
+  const { model } = call;
+  const signal = call.read(() => readSignal(options));
+  throwIfAborted(signal);
+  const file = call.read(() => resolve(readPath(path, "path")));
+  const found = await stat(file).catch((cause: unknown) => cause);
+  call.read(() => {
+    if (found instanceof Stats && found.isFile()) return;
+    const message = `Expected a TorchScript file for path but found none at ${JSON.stringify(file)}`;
+    throw new T5Error("ERR_MODEL_NOT_FOUND", message, found instanceof Error ? { cause: found } : {});
+  });
+  const native = await call.run(
+    signal,
+    (id) => model.native.loadHead({ id, path: file }),
+    (late) => late.dispose(),
+  );
+  return Head.of(model, native);
+}

@@ -1,0 +1,222 @@
+// `rerank`: documents by their relevance to a query, as monoT5 judges it: the probability of "true" against "false".
+
+import { idError } from "../inputs/ids.js";
+import { encodeTexts, nativeSource } from "../inputs/source.js";
+import type { NativeForwardRequest } from "../native/types.js";
+import { abortable } from "../util/abort.js";
+import { checkBatchSize, checkSignal, readOptions, type SignalOption } from "../util/call-options.js";
+import { T5Error } from "../util/errors.js";
+import { logSumExp } from "../util/reductions.js";
+import { checkInteger, expected } from "../util/validation.js";
+import { type Call, type ModelHandle, throwIfAborted } from "./call.js";
+
+/** The text that the encoder reads of a query and a document. */
+export type PromptTemplate = string | ((query: string, document: string) => string);
+
+export interface RerankOptions extends SignalOption {
+  /**
+   * A text with `{query}` and `{document}`, or a function that makes one.
+   * Default: monoT5's "Query: {query} Document: {document} Relevant:".
+   */
+  readonly template?: PromptTemplate | undefined;
+  /** The answer of a relevant document: a text of one token, or its id. Default: "true". */
+  readonly trueToken?: string | number | undefined;
+  /** The other answer. Default: "false". */
+  readonly falseToken?: string | number | undefined;
+  /** How many documents go through the model at once. Default: 32. */
+  readonly batchSize?: number | undefined;
+  /** Keep only the best so many. Default: all. */
+  readonly topN?: number | undefined;
+}
+
+/** Documents in memory, or read one by one as they are needed. */
+export type Documents = Iterable<string> | AsyncIterable<string>;
+
+export interface RankedDocument {
+  /** Which document it was, from 0. */
+  readonly index: number;
+  /** Of `trueToken` against `falseToken`, from 0 to 1. */
+  readonly probability: number;
+  /** The natural logarithm of the probability, which tells more of them apart. */
+  readonly score: number;
+  readonly document: string;
+}
+
+interface Plan {
+  /** Of the user's making, perhaps: what it throws is theirs, and what it returns may be no text. */
+  readonly prompt: (document: string) => unknown;
+  /** The ids of the other answer and of the relevant one. */
+  readonly tokens: Int32Array;
+  readonly batchSize: number;
+  readonly topN: number;
+  readonly signal: AbortSignal | undefined;
+}
+
+type DocumentIterator = Iterator<unknown> | AsyncIterator<unknown>;
+
+const DEFAULT_TEMPLATE = "Query: {query} Document: {document} Relevant:";
+
+/** Ranks documents with the model of `call`, best first; those that are equally relevant in their own order. */
+export async function rerank(
+  call: Call,
+  query: unknown,
+  documents: unknown,
+  options: unknown,
+): Promise<readonly RankedDocument[]> {
+  const plan = call.read(() => readPlan(query, options, call.model));
+  const { signal, batchSize, topN } = plan;
+  throwIfAborted(signal);
+  const iterator = call.read(() => iteratorOf(documents));
+  let ranked: RankedDocument[] = [];
+  let read = 0;
+  let isDone = false;
+  try {
+    while (!isDone) {
+      const batch: string[] = [];
+      while (!isDone && batch.length < batchSize) {
+        throwIfAborted(signal);
+        const next = await abortable(nextOf(iterator), signal, () => {});
+        if (next.done) isDone = true;
+        else batch.push(call.read(() => checkDocument(next.value, read + batch.length)));
+      }
+      if (batch.length === 0) break;
+      const judged = await judge(call, plan, batch, read);
+      read += batch.length;
+      ranked.push(...judged);
+      // Now and then, as sorting after every batch would take longer than the model.
+      if (ranked.length > 2 * topN + batchSize) ranked = best(ranked, topN);
+    }
+    return best(ranked, topN);
+  } catch (thrown) {
+    if (!isDone) close(iterator);
+    throw thrown;
+  }
+}
+
+/** A prompt of a template: both names are replaced at once, so that a text with one of them in it stays as it is. */
+export function fillTemplate(template: string, query: string, document: string): string {
+  return template.replace(/\{(query|document)\}/g, (_, name: string) => (name === "query" ? query : document));
+}
+
+function readPlan(query: unknown, options: unknown, model: ModelHandle): Plan {
+  const names = ["template", "trueToken", "falseToken", "batchSize", "topN", "signal"] as const;
+  const {
+    template = DEFAULT_TEMPLATE,
+    trueToken = "true",
+    falseToken = "false",
+    ...given
+  } = readOptions(options, names);
+  const { batchSize, topN } = given;
+  if (typeof query !== "string") throw expected("a string", "query", query);
+  const tokens = Int32Array.of(
+    tokenId(falseToken, "options.falseToken", model),
+    tokenId(trueToken, "options.trueToken", model),
+  );
+  if (tokens[0] === tokens[1]) throw expected("another token than falseToken", "options.trueToken", trueToken);
+  return {
+    prompt: promptOf(template, query),
+    tokens,
+    batchSize: checkBatchSize(batchSize),
+    topN: topN === undefined ? Number.POSITIVE_INFINITY : checkInteger(topN, "options.topN", 1),
+    signal: checkSignal(given.signal),
+  };
+}
+
+function promptOf(template: unknown, query: string): Plan["prompt"] {
+  if (typeof template === "function") return (document) => template(query, document);
+  if (typeof template !== "string" || !template.includes("{query}") || !template.includes("{document}")) {
+    throw expected("a text with {query} and {document}, or a function", "options.template", template);
+  }
+  return (document) => fillTemplate(template, query, document);
+}
+
+function tokenId(token: unknown, name: string, model: ModelHandle): number {
+  const { vocabSize } = model.config;
+  if (typeof token === "string") {
+    const { data } = encodeTexts(token, name, model);
+    // The end-of-sequence id is last.
+    const [id] = data;
+    if (data.length === 2 && id !== undefined) return id;
+    throw expected(`a text of one token, not of ${data.length - 1},`, name, token);
+  }
+  if (typeof token === "number" && Number.isInteger(token) && token >= 0 && token < vocabSize) return token;
+  throw idError(`a text of one token or an id from 0 to ${vocabSize - 1}`, name, token);
+}
+
+/** An array is copied, and checked as a whole; what is iterated is checked as it comes. */
+function iteratorOf(documents: unknown): DocumentIterator {
+  if (Array.isArray(documents)) {
+    return Array.from(documents, (document: unknown, index) => checkDocument(document, index)).values();
+  }
+  if (typeof documents === "object" && documents !== null) {
+    const asynchronous: unknown = Reflect.get(documents, Symbol.asyncIterator);
+    const make: unknown = asynchronous ?? Reflect.get(documents, Symbol.iterator);
+    if (typeof make === "function") return Reflect.apply(make, documents, []) as DocumentIterator;
+  }
+  throw expected("an array, an iterable or an async iterable of strings", "documents", documents);
+}
+
+function checkDocument(document: unknown, index: number): string {
+  if (typeof document !== "string") throw expected("a string", `documents[${index}]`, document);
+  return document;
+}
+
+/** Whatever the iterator throws at once is a rejection, too. */
+async function nextOf(iterator: DocumentIterator): Promise<IteratorResult<unknown>> {
+  return iterator.next();
+}
+
+/** Tells an iterator that no more is read. It may still be at work, so that this can't be waited for. */
+function close(iterator: DocumentIterator): void {
+  const closing = async () => iterator.return?.();
+  closing().catch(() => {});
+}
+
+async function judge(
+  call: Call,
+  plan: Plan,
+  documents: readonly string[],
+  first: number,
+): Promise<readonly RankedDocument[]> {
+  const { model } = call;
+  const prompts = documents.map(plan.prompt);
+  const request = call.read(() => readRequest(prompts, plan.tokens, first, model));
+  const { logits } = await call.run(plan.signal, (id) => model.native.forward({ id, ...request }));
+  if (logits === undefined)
+    throw call.error(new T5Error("ERR_INTERNAL", "Expected logits for rerank but received none"));
+  const { data } = logits;
+  const ranked = documents.map((document, row) => {
+    const pair = data.subarray(2 * row, 2 * row + 2);
+    const score = (pair[1] ?? Number.NaN) - logSumExp(pair);
+    return { index: first + row, probability: Math.exp(score), score, document };
+  });
+  model.release(data.buffer);
+  return ranked;
+}
+
+function readRequest(
+  prompts: readonly unknown[],
+  tokens: Int32Array,
+  first: number,
+  model: ModelHandle,
+): Omit<NativeForwardRequest, "id"> {
+  const wrong = prompts.findIndex((prompt) => typeof prompt !== "string");
+  if (wrong !== -1) throw expected("a string", `the prompt of documents[${first + wrong}]`, prompts[wrong]);
+  const { mask, ...source } = encodeTexts(prompts, `the prompts from documents[${first}] on`, model);
+  return {
+    ...nativeSource({ source, attentionMask: mask }),
+    targetLength: 1,
+    decoderInputIds: new Int32Array(source.batch).fill(model.config.decoderStartTokenId),
+    labels: undefined,
+    loss: false,
+    positions: Int32Array.of(0),
+    tokens,
+    topK: 0,
+    hiddenStates: false,
+    head: undefined,
+  };
+}
+
+function best(ranked: readonly RankedDocument[], count: number): RankedDocument[] {
+  return ranked.toSorted((a, b) => b.probability - a.probability || a.index - b.index).slice(0, count);
+}

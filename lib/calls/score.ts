@@ -1,0 +1,136 @@
+// `score`: how probable targets are, given a source.
+
+import { idError, isRow, readIds, readList, type TokenIds } from "../inputs/ids.js";
+import { encodeTexts } from "../inputs/source.js";
+import type { IdRow } from "../tokenizer/padded-batch.js";
+import { checkBatchSize, checkSignal, readOptions, type SignalOption } from "../util/call-options.js";
+import { expected, INT32_MAX, isRecord } from "../util/validation.js";
+import { type Call, type ModelHandle, throwIfAborted } from "./call.js";
+import { type CheckedSource, readSource } from "./encoder-output.js";
+import type { Given } from "./results.js";
+
+/** How a target's log-probabilities become its score. */
+export type ScoreReduction = "sum" | "mean" | "none";
+
+export interface ScoreOptions extends SignalOption {
+  /** The score: the sum of the log-probabilities of the target's tokens, their mean, or none. Default: "sum". */
+  readonly reduction?: ScoreReduction | undefined;
+  /** How many targets go through the decoder at once. Default: 32. */
+  readonly batchSize?: number | undefined;
+}
+
+/** Targets: texts, each closed by the end-of-sequence id, or rows of ids as they are, of any lengths. */
+export type ScoreTargets = readonly string[] | readonly IdRow[] | TokenIds;
+
+export interface TokenScores {
+  /** The natural logarithm of each token's probability, given the source and the tokens before it. */
+  readonly logProbs: Float32Array;
+  /** The tokens: for a text its ids, the end-of-sequence id last. */
+  readonly ids: Int32Array;
+}
+
+interface Scored {
+  readonly score: number;
+}
+
+interface Unscored {
+  readonly score?: undefined;
+}
+
+interface PerhapsScored {
+  readonly score?: number | undefined;
+}
+
+type ScoreOf<Reduction> = [Reduction] extends ["none"] ? Unscored : "none" extends Reduction ? PerhapsScored : Scored;
+
+/** One target's score; without `score` for `reduction: "none"`. */
+export type TargetScore<Options = ScoreOptions> = TokenScores & ScoreOf<Given<Options, "reduction">>;
+
+const REDUCTIONS = ["sum", "mean", "none"];
+
+/** Scores targets with the model of `call`. */
+export async function score(
+  call: Call,
+  source: unknown,
+  targets: unknown,
+  options: unknown,
+): Promise<readonly TargetScore[]> {
+  const { model } = call;
+  const { reduction, batchSize, signal } = call.read(() => readScoreOptions(options));
+  throwIfAborted(signal);
+  const request = call.read(() => {
+    const read = readSource(source, "source", model);
+    const rows = readTargets(targets, model);
+    checkPairs(read, rows.length);
+    checkTotal(rows);
+    return { source: read.native, rows, targetIds: concatenate(rows), targetLengths: Int32Array.from(rows, lengthOf) };
+  });
+  const { rows, ...ids } = request;
+  const { decoderStartTokenId, padTokenId } = model.config;
+  const { scores, logProbs } = await call.run(signal, (id) =>
+    model.native.score({ id, ...ids, decoderStartTokenId, padTokenId, batchSize, mean: reduction === "mean" }),
+  );
+  let end = 0;
+  const results = rows.map((row, index) => {
+    const begin = end;
+    end += row.length;
+    const tokens = { logProbs: logProbs.data.slice(begin, end), ids: row };
+    return reduction === "none" ? tokens : { score: scores.data[index] ?? Number.NaN, ...tokens };
+  });
+  model.release(scores.data.buffer);
+  model.release(logProbs.data.buffer);
+  return results;
+}
+
+function readScoreOptions(options: unknown) {
+  const { reduction = "sum", batchSize, signal } = readOptions(options, ["reduction", "batchSize", "signal"]);
+  if (typeof reduction !== "string" || !REDUCTIONS.includes(reduction)) {
+    throw expected('"sum", "mean" or "none"', "options.reduction", reduction);
+  }
+  return { reduction, batchSize: checkBatchSize(batchSize), signal: checkSignal(signal) };
+}
+
+function readTargets(value: unknown, model: ModelHandle): readonly Int32Array[] {
+  const { vocabSize } = model.config;
+  if (isRecord(value)) {
+    const { batch, length, data } = readIds(value, "targets", vocabSize);
+    return Array.from({ length: batch }, (_, row) => data.slice(row * length, (row + 1) * length));
+  }
+  if (!Array.isArray(value)) throw expected("an array of texts or of rows of ids", "targets", value);
+  const { length } = value;
+  if (length === 0) throw expected("at least one target", "targets", value);
+  const rows: Int32Array[] = [];
+  for (let index = 0; index < length; index++) rows.push(readTarget(value[index], `targets[${index}]`, model));
+  return rows;
+}
+
+function readTarget(target: unknown, name: string, model: ModelHandle): Int32Array {
+  if (typeof target === "string") return encodeTexts(target, name, model).data;
+  if (!isRow(target)) throw expected("a string or an array of ids", name, target);
+  const { vocabSize } = model.config;
+  return readList(target, name, vocabSize, (id, at) => idError(`an id from 0 to ${vocabSize - 1}`, at, id));
+}
+
+function checkPairs({ batch }: CheckedSource, targets: number): void {
+  if (batch === 1 || batch === targets) return;
+  throw expected(`one row for all targets or ${targets} rows, one for each,`, "source", batch);
+}
+
+function checkTotal(rows: readonly Int32Array[]): void {
+  const total = rows.reduce((sum, { length }) => sum + length, 0);
+  if (total > INT32_MAX) throw expected(`at most ${INT32_MAX} ids together`, "targets", total);
+}
+
+function concatenate(rows: readonly Int32Array[]): Int32Array {
+  const all = new Int32Array(rows.reduce((sum, { length }) => sum + length, 0));
+  let end = 0;
+  for (const row of rows) {
+    all.set(row, end);
+    end += row.length;
+  }
+  return all;
+}
+
+function lengthOf({ length }: Int32Array): number {
+  return length;
+}

@@ -1,0 +1,138 @@
+// `generate`: from a source to sequences, in one native call, or step by step where a processor of the user's takes part.
+
+import { type Call, type ModelHandle, throwIfAborted } from "../calls/call.js";
+import { type Added, type Given, wrapTensor } from "../calls/results.js";
+import type { NativeGenerateResult, NativeGeneration, NativeStep, NativeTensor } from "../native/types.js";
+import { abortable } from "../util/abort.js";
+import { T5Error } from "../util/errors.js";
+import type { Tensor } from "../util/tensor.js";
+import type { GenerateOptions, LogitsProcessor } from "./options.js";
+import { type Generation, readGeneration, readGenerationOptions } from "./request.js";
+
+/** `rows` is `batch x numReturnSequences`; `searched` is `batch x numBeams`, or `rows` when sampling without beams. */
+export interface GenerateSequences {
+  /** `[rows, length]`; each begins with the decoder's input, and is filled with the pad id behind its end. */
+  readonly sequences: Tensor<Int32Array>;
+  /** The text of each, special tokens left out; undefined where the model has no tokenizer. */
+  readonly texts: readonly string[] | undefined;
+  /** With beams, `returnScores` and `returnLogits`: which searched row each token comes from, -1 behind the end, `[rows, generatedLength]`. */
+  readonly beamIndices?: Tensor<Int32Array>;
+}
+
+export interface GenerateLogits {
+  /** The raw logits of each step, `[searched, vocabSize]`. */
+  readonly logits: readonly Tensor[];
+}
+
+export interface GenerateScores {
+  /** The processed logits of each step, `[searched, vocabSize]`; log-probabilities with beams. */
+  readonly scores: readonly Tensor[];
+  /** The scores of the generated tokens, `[rows, generatedLength]`: Hugging Face's `compute_transition_scores`. */
+  readonly transitionScores: Tensor;
+  /** With beams: the final score of each sequence, `[rows]`. */
+  readonly sequenceScores?: Tensor;
+}
+
+/** What `generate` resolves to; `logits` and `scores` where the options ask for them. */
+export type GenerateResult<Options = GenerateOptions> = GenerateSequences &
+  Added<Given<Options, "returnLogits">, GenerateLogits> &
+  Added<Given<Options, "returnScores">, GenerateScores>;
+
+/** Generates for the model of `call`. */
+export async function generate(call: Call, input: unknown, options: unknown): Promise<GenerateSequences> {
+  const { model } = call;
+  const read = call.read(() => readGenerationOptions(options, model.config.vocabSize));
+  throwIfAborted(read.signal);
+  const generation = call.read(() => readGeneration(input, read, model));
+  const { request, processor } = generation;
+  if (processor === undefined) {
+    return wrapGenerated(await call.run(read.signal, (id) => model.native.generate({ id, ...request })), model);
+  }
+  const native = await startGeneration(call, generation, read.signal);
+  try {
+    for (let step = 0; ; step++) {
+      const { result } = await nextStep(call, native, { processor, step, takeLogits: false }, read.signal);
+      if (result !== undefined) return wrapGenerated(result, model);
+    }
+  } finally {
+    native.dispose();
+  }
+}
+
+/** Encodes, and prepares the search; for `nextStep`. Whoever gets it has to dispose it. */
+export function startGeneration(
+  call: Call,
+  { request }: Generation,
+  signal: AbortSignal | undefined,
+): Promise<NativeGeneration> {
+  return call.run(
+    signal,
+    (id) => call.model.native.startGeneration({ id, ...request }),
+    (late) => late.dispose(),
+  );
+}
+
+/** What a step is to do. */
+export interface StepPlan {
+  readonly processor: LogitsProcessor | undefined;
+  readonly step: number;
+  readonly takeLogits: boolean;
+}
+
+/** One token more. Rejects with whatever the processor throws. */
+export async function nextStep(
+  call: Call,
+  native: NativeGeneration,
+  { processor, step, takeLogits }: StepPlan,
+  signal: AbortSignal | undefined,
+): Promise<NativeStep> {
+  if (processor === undefined) {
+    return call.run(signal, (id) => native.advance({ id, edited: undefined, takeLogits }));
+  }
+  const { release } = call.model;
+  const prepared = await call.run(signal, (id) => native.prepare({ id }));
+  const logits = wrapTensor(prepared.scores, release);
+  try {
+    const edited = processEach(processor, { sequences: wrapTensor(prepared.sequences, release), logits, step });
+    await abortable(edited, signal, () => {});
+    const { data } = logits;
+    if (data.length !== prepared.scores.shape.reduce((size, length) => size * length, 1)) {
+      const message = "Expected logits that hold their data for options.logitsProcessor but they were disposed";
+      throw call.error(new T5Error("ERR_DISPOSED", message));
+    }
+    return await call.run(signal, (id) => native.advance({ id, edited: data, takeLogits }));
+  } finally {
+    logits.dispose();
+  }
+}
+
+/** Whatever the processor throws at once is a rejection, too. */
+async function processEach(processor: LogitsProcessor, step: Parameters<LogitsProcessor>[0]): Promise<void> {
+  await processor(step);
+}
+
+function wrapGenerated(result: NativeGenerateResult, model: ModelHandle): GenerateSequences {
+  const { sequences, logits, scores, sequenceScores, beamIndices, transitionScores } = result;
+  const wrap = <Data extends Float32Array | Int32Array>(tensor: NativeTensor<Data>) =>
+    wrapTensor(tensor, model.release);
+  return {
+    sequences: wrap(sequences),
+    texts: model.tokenizer && textsOf(sequences, model.tokenizer),
+    ...(logits && { logits: logits.map(wrap) }),
+    ...(scores && { scores: scores.map(wrap) }),
+    ...(sequenceScores && { sequenceScores: wrap(sequenceScores) }),
+    ...(beamIndices && { beamIndices: wrap(beamIndices) }),
+    ...(transitionScores && { transitionScores: wrap(transitionScores) }),
+  };
+}
+
+function textsOf(
+  { data, shape }: NativeTensor<Int32Array>,
+  tokenizer: NonNullable<ModelHandle["tokenizer"]>,
+): readonly string[] {
+  const [rows = 0, length = 0] = shape;
+  const row = (index: number) => data.subarray(index * length, (index + 1) * length);
+  // Where nothing ends a sequence there is no pad id, and Hugging Face fills with -1.
+  const ids = Array.from({ length: rows }, (_, index) => row(index).filter((id) => id >= 0));
+  return tokenizer.batchDecode(ids, { skipSpecialTokens: true });
+}

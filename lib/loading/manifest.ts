@@ -1,0 +1,92 @@
+// `manifest.json`: what an exported directory consists of, and what wrote it.
+import { checkObject, corrupt } from "../util/json.js";
+import { isRecord } from "../util/validation.js";
+
+/** The format of exported directories that this version reads. */
+export const FORMAT_VERSION = 1;
+
+/** What is known of one file of an exported directory. */
+export interface ManifestFile {
+  readonly bytes: number;
+  /** SHA-256 in lower-case hexadecimal. */
+  readonly sha256: string;
+}
+
+/** The manifest of an exported directory. */
+export interface Manifest {
+  readonly formatVersion: typeof FORMAT_VERSION;
+  /** Versions that wrote the directory, without local suffixes. */
+  readonly torch: string;
+  readonly transformers: string;
+  readonly modelType: string;
+  readonly architecture: string;
+  /** The attention implementation that was traced: "sdpa" or "eager". */
+  readonly attention: string;
+  readonly dtype: string;
+  /** The thread count that the logits of parity.safetensors were computed with. */
+  readonly intraOpThreads: number;
+  readonly files: Readonly<Record<string, ManifestFile>>;
+}
+
+const REQUIRED = ["model.pt", "config.json"];
+const DTYPES = ["float32"];
+const SHA256 = /^[0-9a-f]{64}$/;
+
+/** The manifest in the JSON of manifest.json. Throws ERR_MODEL_CORRUPT. */
+export function parseManifest(value: unknown): Manifest {
+  const raw = checkObject(value, "manifest.json");
+  if (raw.formatVersion !== FORMAT_VERSION) {
+    throw corrupt(
+      `${FORMAT_VERSION}, the format that this version of torch-t5 reads (export the model again),`,
+      "formatVersion in manifest.json",
+      raw.formatVersion,
+    );
+  }
+  const text = (name: string): string => {
+    const found = raw[name];
+    if (typeof found === "string" && found !== "") return found;
+    throw corrupt("a string", `${name} in manifest.json`, found);
+  };
+  const dtype = text("dtype");
+  if (!DTYPES.includes(dtype)) throw corrupt(DTYPES.join(", "), "dtype in manifest.json", dtype);
+  const { intraOpThreads } = raw;
+  if (typeof intraOpThreads !== "number" || !Number.isInteger(intraOpThreads) || intraOpThreads < 1) {
+    throw corrupt("a positive integer", "intraOpThreads in manifest.json", intraOpThreads);
+  }
+  return Object.freeze({
+    formatVersion: FORMAT_VERSION,
+    torch: text("torch"),
+    transformers: text("transformers"),
+    modelType: text("modelType"),
+    architecture: text("architecture"),
+    attention: text("attention"),
+    dtype,
+    intraOpThreads,
+    files: parseFiles(checkObject(raw.files, "files in manifest.json")),
+  });
+}
+
+function parseFiles(raw: Readonly<Record<string, unknown>>): Readonly<Record<string, ManifestFile>> {
+  const files: Record<string, ManifestFile> = Object.create(null);
+  for (const [path, entry] of Object.entries(raw)) {
+    const name = `files[${JSON.stringify(path)}] in manifest.json`;
+    if (!isInside(path)) throw corrupt("a path inside the directory", name, path);
+    if (!isRecord(entry)) throw corrupt("{ bytes, sha256 }", name, entry);
+    const { bytes, sha256 } = entry;
+    if (typeof bytes !== "number" || !Number.isSafeInteger(bytes) || bytes < 0) {
+      throw corrupt("a byte count", `bytes of ${name}`, bytes);
+    }
+    if (typeof sha256 !== "string" || !SHA256.test(sha256)) throw corrupt("a SHA-256", `sha256 of ${name}`, sha256);
+    files[path] = Object.freeze({ bytes, sha256 });
+  }
+  for (const required of REQUIRED) {
+    if (files[required] === undefined) throw corrupt(required, "the files in manifest.json", undefined);
+  }
+  return Object.freeze(files);
+}
+
+/** Whether a path can only lead to a file below the directory, on every platform. */
+function isInside(path: string): boolean {
+  const parts = path.split("/");
+  return !/[\\:\0]/.test(path) && parts.every((part) => part !== "" && part !== "." && part !== "..");
+}

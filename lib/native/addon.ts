@@ -1,0 +1,74 @@
+// The only loader of `.node` files.
+import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import process, { arch, platform } from "node:process";
+import { T5Error } from "../util/errors.js";
+import { type Libtorch, librariesOf, locateLibtorch, packageRoot, setupCommand } from "./libtorch.js";
+import type { NativeAddon } from "./types.js";
+
+/** The first addon: it opens shared libraries so that the second one finds their symbols. */
+interface PreloadAddon {
+  readonly libtorchVersion: string;
+  open(path: string): void;
+}
+
+/** The loaded addon, and what it was loaded from. */
+export interface Native {
+  readonly addon: NativeAddon;
+  readonly addonPath: string;
+  readonly libtorch: Libtorch;
+}
+
+const FOLDERS = [join("build", "Release"), join("prebuilds", `${platform}-${arch}`)];
+const require = createRequire(import.meta.url);
+let loaded: Native | undefined;
+
+/**
+ * The addon, loaded on the first call. Throws ERR_LIBTORCH_NOT_FOUND, ERR_LIBTORCH_VERSION, and ERR_INTERNAL where the
+ * addon itself is missing or can't be loaded.
+ */
+export function loadNative(): Native {
+  loaded ??= load();
+  return loaded;
+}
+
+function load(): Native {
+  const preload = requireAddon<PreloadAddon>(findAddon("torch_t5_preload.node"));
+  const libtorch = locateLibtorch(preload.libtorchVersion);
+  for (const library of librariesOf(libtorch)) openLibrary(preload, library);
+  const addonPath = findAddon("torch_t5.node");
+  const addon = requireAddon<NativeAddon>(addonPath);
+  // `process.exit()` runs no clean-up hook of an addon: it goes to the exit handlers of C, and those of libtorch would take
+  // its operators away under a thread that computes.
+  process.once("exit", () => addon.shutDown());
+  return { addon, addonPath, libtorch };
+}
+
+function findAddon(name: string): string {
+  const path = FOLDERS.map((folder) => join(packageRoot, folder, name)).find(existsSync);
+  if (path !== undefined) return path;
+  const message = `Expected the native addon ${name} in ${FOLDERS.join(" or ")} of ${packageRoot} but found none; run \`${setupCommand}\``;
+  throw new T5Error("ERR_INTERNAL", message);
+}
+
+function requireAddon<Addon>(path: string): Addon {
+  try {
+    return require(path) as Addon;
+  } catch (cause) {
+    throw new T5Error("ERR_INTERNAL", `${loadFailure("the native addon", path, cause)}`, { cause });
+  }
+}
+
+function openLibrary(preload: PreloadAddon, path: string): void {
+  try {
+    preload.open(path);
+  } catch (cause) {
+    throw new T5Error("ERR_LIBTORCH_NOT_FOUND", loadFailure("libtorch", path, cause), { cause });
+  }
+}
+
+function loadFailure(what: string, path: string, cause: unknown): string {
+  const reason = cause instanceof Error ? cause.message.split("\n", 1)[0] : "";
+  return `Expected ${what} at ${path} to load but received: ${reason}; run \`${setupCommand}\``;
+}

@@ -1,0 +1,112 @@
+#include "aten/layers.h"
+
+#include <ATen/ops/cat.h>
+#include <ATen/ops/gelu.h>
+#include <ATen/ops/linear.h>
+#include <ATen/ops/relu.h>
+#include <ATen/ops/rms_norm.h>
+#include <ATen/ops/silu.h>
+
+namespace torch_t5 {
+namespace {
+
+AtenLayer placeLayer(const LayerWeights& weights, const Buckets& buckets, const Placement& placement) {
+  const auto toDevice = [&](const at::Tensor& tensor) { return tensor.to(placement.device); };
+  AtenLayer layer;
+  layer.selfNorm = toDevice(weights.self.norm);
+  layer.selfInput = placement.pack({weights.self.query, weights.self.key, weights.self.value});
+  layer.selfOutput = placement.pack({weights.self.output});
+  if (weights.self.bias.defined()) layer.bias.emplace(toDevice(weights.self.bias), buckets);
+  if (weights.cross.query.defined()) {
+    layer.crossNorm = toDevice(weights.cross.norm);
+    layer.crossQuery = placement.pack({weights.cross.query});
+    layer.crossOutput = placement.pack({weights.cross.output});
+  }
+  const FeedForwardWeights& feedForward = weights.feedForward;
+  layer.feedForwardNorm = toDevice(feedForward.norm);
+  layer.feedForwardInput = feedForward.up.defined() ? placement.pack({feedForward.gate, feedForward.up})
+                                                    : placement.pack({feedForward.gate});
+  layer.feedForwardOutput = placement.pack({feedForward.output});
+  return layer;
+}
+
+/// [rows, heads, positions, dKv] as [rows, positions, heads * dKv].
+at::Tensor joinHeads(const at::Tensor& tensor) { return tensor.transpose(1, 2).flatten(2); }
+
+}  // namespace
+
+at::Tensor Placement::pack(const std::vector<at::Tensor>& matrices) const {
+  return (matrices.size() == 1 ? matrices.front() : at::cat(matrices)).to(device, type);
+}
+
+AtenStack placeStack(const StackWeights& weights, const Buckets& buckets, const Placement& placement) {
+  AtenStack stack;
+  for (const LayerWeights& layer : weights.layers) stack.layers.push_back(placeLayer(layer, buckets, placement));
+  stack.norm = weights.norm.to(placement.device);
+  return stack;
+}
+
+AtenLayers::AtenLayers(const Architecture& architecture, at::ScalarType type)
+    : architecture_(architecture), type_(type) {}
+
+at::Tensor AtenLayers::normalize(const at::Tensor& stream, const at::Tensor& weight) const {
+  return at::rms_norm(stream, weight.sizes(), weight, architecture_.layerNormEpsilon);
+}
+
+at::Tensor AtenLayers::multiplyNormalized(const at::Tensor& stream, const at::Tensor& norm,
+                                          const at::Tensor& weight) const {
+  return at::linear(normalize(stream, norm).to(type_), weight);
+}
+
+void AtenLayers::selfAttention(at::Tensor& stream, const AtenLayer& layer, const at::Tensor& mask,
+                               const Remember& remember) const {
+  const at::Tensor heads = multiplyNormalized(stream, layer.selfNorm, layer.selfInput)
+                               .view({stream.size(0), stream.size(1), 3, architecture_.numHeads, architecture_.dKv})
+                               .permute({2, 0, 3, 1, 4});
+  at::Tensor keysAndValues = heads.slice(0, 1);
+  if (remember) keysAndValues = remember(keysAndValues);
+  const at::Tensor sums = attend(heads[0], keysAndValues[0], keysAndValues[1], mask);
+  stream.add_(at::linear(joinHeads(sums), layer.selfOutput));
+}
+
+void AtenLayers::crossAttention(at::Tensor& stream, const AtenLayer& layer, const at::Tensor& keysAndValues,
+                                const at::Tensor& mask) const {
+  const at::Tensor queries = multiplyNormalized(stream, layer.crossNorm, layer.crossQuery)
+                                 .view({keysAndValues.size(1), -1, architecture_.numHeads, architecture_.dKv})
+                                 .transpose(1, 2);
+  const at::Tensor sums = attend(queries, keysAndValues[0], keysAndValues[1], mask);
+  stream.add_(at::linear(joinHeads(sums), layer.crossOutput).view(stream.sizes()));
+}
+
+void AtenLayers::feedForward(at::Tensor& stream, const AtenLayer& layer) const {
+  at::Tensor hidden = multiplyNormalized(stream, layer.feedForwardNorm, layer.feedForwardInput);
+  if (architecture_.isGated) {
+    const std::vector<at::Tensor> halves = hidden.chunk(2, -1);
+    hidden = activate(halves[0]).mul_(halves[1]);
+  } else {
+    hidden = activate(hidden);
+  }
+  stream.add_(at::linear(hidden, layer.feedForwardOutput));
+}
+
+at::Tensor AtenLayers::activate(const at::Tensor& input) const {
+  switch (architecture_.activation) {
+    case Activation::kRelu:
+      return at::relu(input);
+    case Activation::kGeluNew:
+      return at::gelu(input, "tanh");
+    case Activation::kGelu:
+      return at::gelu(input);
+    case Activation::kSilu:
+      return at::silu(input);
+  }
+  return input;
+}
+
+at::Tensor AtenLayers::crossKeysAndValues(const at::Tensor& states, const at::Tensor& weight) const {
+  return at::linear(states.to(type_), weight)
+      .view({states.size(0), states.size(1), -1, 2, architecture_.numHeads, architecture_.dKv})
+      .permute({2, 3, 0, 4, 1, 5});
+}
+
+}  // namespace torch_t5

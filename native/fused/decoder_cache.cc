@@ -1,0 +1,117 @@
+#include "fused/decoder_cache.h"
+
+#include <ATen/ops/empty.h>
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "core/platform/huge_pages.h"
+#include "core/errors.h"
+
+namespace torch_t5 {
+
+CrossCache::CrossCache(const Heads& heads, std::int64_t layers, RaggedBatch batch)
+    : heads_(heads), layers_(layers), batch_(std::move(batch)) {
+  for (const Sequence& sequence : batch_.sequences()) {
+    firstBlock_.push_back(blocks_);
+    blocks_ += heads_.blocksFor(sequence.length);
+  }
+  memory_ = emptyInHugePages({layers_, heads_.count, blocks_, heads_.blockWords()}, at::kFloat);
+}
+
+BlockTable CrossCache::table(std::int64_t layer) const {
+  const auto sequences = static_cast<std::int64_t>(firstBlock_.size());
+  BlockTable table(sequences, heads_.count, heads_.blocksFor(batch_.longest()));
+  float* memory = static_cast<float*>(memory_.data_ptr());
+  for (std::int64_t sequence = 0; sequence < sequences; ++sequence) {
+    const auto index = static_cast<std::size_t>(sequence);
+    const std::int64_t count = heads_.blocksFor(batch_.sequences()[index].length);
+    for (std::int64_t head = 0; head < heads_.count; ++head) {
+      const std::int64_t first = (layer * heads_.count + head) * blocks_ + firstBlock_[index];
+      for (std::int64_t block = 0; block < count; ++block)
+        table.of(sequence, head)[block] = memory + (first + block) * heads_.blockWords();
+    }
+  }
+  return table;
+}
+
+FusedCache::FusedCache(const Heads& heads, std::int64_t layers, std::shared_ptr<const CrossCache> cross,
+                       std::vector<std::int64_t> sources)
+    : heads_(heads), layers_(layers), cross_(std::move(cross)), sources_(std::move(sources)), pages_(sources_.size()) {}
+
+FusedCache::FusedCache(const FusedCache& other)
+    : DecoderCache(),
+      heads_(other.heads_),
+      layers_(other.layers_),
+      cross_(other.cross_),
+      sources_(other.sources_),
+      pages_(other.pages_),
+      position_(other.position_) {}
+
+std::shared_ptr<const DecoderCache> FusedCache::select(const at::Tensor& rows) const {
+  auto selected = std::shared_ptr<FusedCache>(new FusedCache(*this));
+  selected->sources_.clear();
+  selected->pages_.clear();
+  const at::Tensor indices = rows.contiguous();
+  for (std::int64_t i = 0; i < indices.numel(); ++i) {
+    const std::int64_t row = indices.const_data_ptr<std::int64_t>()[i];
+    if (row < 0 || row >= this->rows()) {
+      throw Error(ErrorCode::kInvalidArgument, "Expected rows from 0 to " + std::to_string(this->rows() - 1) +
+                                                   " for rows but received " + std::to_string(row));
+    }
+    selected->sources_.push_back(sources_[static_cast<std::size_t>(row)]);
+    selected->pages_.push_back(pages_[static_cast<std::size_t>(row)]);
+  }
+  return selected;
+}
+
+std::shared_ptr<Page> FusedCache::newPage() const {
+  auto page = std::make_shared<Page>();
+  page->memory = at::empty({layers_, heads_.count, heads_.blockWords()}, at::kFloat);
+  return page;
+}
+
+std::shared_ptr<FusedCache> FusedCache::extend(std::int64_t count, const Parallel& parallel) const {
+  auto extended = std::shared_ptr<FusedCache>(new FusedCache(*this));
+  extended->position_ = position_ + count;
+  const std::int64_t within = position_ % heads_.blockWidth;
+  struct Copy {
+    std::shared_ptr<Page> from;
+    std::shared_ptr<Page> to;
+  };
+  std::vector<Copy> copies;
+  for (Pages& pages : extended->pages_) {
+    if (within != 0 && pages.back()->written != within) {
+      copies.push_back({pages.back(), newPage()});
+      pages.back() = copies.back().to;
+    }
+    while (static_cast<std::int64_t>(pages.size()) < heads_.blocksFor(extended->position_)) pages.push_back(newPage());
+    for (auto page = pages.begin() + position_ / heads_.blockWidth; page != pages.end(); ++page) {
+      const std::int64_t first = (page - pages.begin()) * heads_.blockWidth;
+      (*page)->written = std::min(heads_.blockWidth, extended->position_ - first);
+    }
+  }
+  parallel.run(static_cast<std::int64_t>(copies.size()) * layers_, [&](std::int64_t task, std::int64_t) {
+    const Copy& copy = copies[static_cast<std::size_t>(task / layers_)];
+    const std::int64_t words = heads_.count * heads_.blockWords();
+    const float* from = copy.from->memory.const_data_ptr<float>() + task % layers_ * words;
+    std::copy(from, from + words, static_cast<float*>(copy.to->memory.data_ptr()) + task % layers_ * words);
+  });
+  return extended;
+}
+
+BlockTable FusedCache::table(std::int64_t layer) const {
+  BlockTable table(rows(), heads_.count, heads_.blocksFor(position_));
+  for (std::int64_t row = 0; row < rows(); ++row) {
+    const Pages& pages = pages_[static_cast<std::size_t>(row)];
+    for (std::size_t block = 0; block < pages.size(); ++block) {
+      auto* memory = static_cast<float*>(pages[block]->memory.data_ptr());
+      for (std::int64_t head = 0; head < heads_.count; ++head)
+        table.of(row, head)[block] = memory + (layer * heads_.count + head) * heads_.blockWords();
+    }
+  }
+  return table;
+}
+
+}  // namespace torch_t5

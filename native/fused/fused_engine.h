@@ -1,0 +1,16 @@
+// The fused engine: packed weights, kernels of our own, and no padding.
+#pragma once
+
+#include <memory>
+
+#include "engine/engine.h"
+#include "weights/weights.h"
+#include "core/requests.h"
+
+namespace torch_t5 {
+
+/// For the CPU, on `threads` threads. Consumes the weights.
+std::unique_ptr<Engine> makeFusedEngine(Weights weights, const Architecture& architecture, Precision precision,
+                                        int threads);
+
+}  // namespace torch_t5

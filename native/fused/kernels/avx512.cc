@@ -1,0 +1,20 @@
+// Compiled with the flags of AVX-512 where the compiler has them.
+#include "fused/kernels/kernels.h"
+
+#ifdef __AVX512F__
+#include "fused/kernels/kernels_template.h"
+#include "fused/kernels/simd_avx512.h"
+#endif
+
+namespace torch_t5::kernels {
+
+const Kernels* avx512Kernels() {
+#ifdef __AVX512F__
+  static constexpr Kernels kKernels = makeKernels<Avx512>("AVX512");
+  return &kKernels;
+#else
+  return nullptr;
+#endif
+}
+
+}  // namespace torch_t5::kernels

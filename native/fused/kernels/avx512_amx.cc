@@ -1,0 +1,30 @@
+// Compiled with the flags of AVX-512 with BF16 and VNNI, and of AMX, where the compiler has them.
+#include "fused/kernels/kernels.h"
+
+#if defined(__AMX_TILE__) && defined(__AMX_BF16__) && defined(__AMX_INT8__)
+#define TORCH_T5_AMX
+#include "fused/kernels/kernels_template.h"
+#include "fused/kernels/simd_avx512_bf16.h"
+#include "fused/kernels/tiled_attention.h"
+#include "fused/kernels/tiled_product.h"
+#endif
+
+namespace torch_t5::kernels {
+
+const Kernels* amxKernels() {
+#ifdef TORCH_T5_AMX
+  static constexpr Kernels kKernels = [] {
+    Kernels made = makeKernels<Avx512Bf16>("AMX");
+    made.mostRows = kGroupRows;
+    made.hasTiles = true;
+    made.multiply = multiplyInTiles<Avx512Bf16>;
+    made.attend = attendInTiles<Avx512Bf16>;
+    return made;
+  }();
+  return &kKernels;
+#else
+  return nullptr;
+#endif
+}
+
+}  // namespace torch_t5::kernels

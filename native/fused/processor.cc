@@ -1,0 +1,100 @@
+#include "fused/processor.h"
+
+#include <cstdlib>
+#include <string_view>
+
+#if defined(_MSC_VER) && defined(_M_X64)
+#include <intrin.h>
+#endif
+#if defined(__linux__) && defined(__x86_64__)
+#define TORCH_T5_LINUX_X86
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
+namespace torch_t5 {
+namespace {
+
+using kernels::Kernels;
+
+struct Instructions {
+  bool avx2 = false;
+  bool avx512 = false;
+  bool avx512Bf16 = false;
+};
+
+/// Whether AMX's tiles are there, by the bits that Intel's manual gives for CPUID, and may be used: Linux lets a
+/// process do that once it has asked, because they make what is saved of a thread larger.
+bool mayUseTiles() {
+#ifdef TORCH_T5_LINUX_X86
+  constexpr unsigned kTiles = 1U << 24;
+  constexpr unsigned kOfBfloat16 = 1U << 22;
+  constexpr unsigned kOfInt8 = 1U << 25;
+  constexpr unsigned kAll = kTiles | kOfBfloat16 | kOfInt8;
+  constexpr long kRequestPermission = 0x1023;
+  constexpr long kTileData = 18;
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  return __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (d & kAll) == kAll &&
+         syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+#else
+  return false;
+#endif
+}
+
+#if (defined(__GNUC__) || defined(__clang__)) && defined(__x86_64__)
+Instructions instructions() {
+  __builtin_cpu_init();
+  Instructions found;
+  found.avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  found.avx512 = found.avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                 __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+  found.avx512Bf16 = found.avx512 && __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bf16");
+  return found;
+}
+#elif defined(_MSC_VER) && defined(_M_X64)
+constexpr bool bit(int word, int index) { return ((word >> index) & 1) != 0; }
+
+/// By the bits that Intel's manual gives for CPUID and XCR0.
+Instructions instructions() {
+  int leaf1[4];
+  int leaf7[4];
+  int leaf7Part1[4];
+  __cpuidex(leaf1, 1, 0);
+  __cpuidex(leaf7, 7, 0);
+  __cpuidex(leaf7Part1, 7, 1);
+  Instructions found;
+  if (!bit(leaf1[2], 27)) return found;
+  const auto saved = static_cast<int>(_xgetbv(0));
+  found.avx2 = (saved & 0x6) == 0x6 && bit(leaf1[2], 12) && bit(leaf7[1], 5);
+  found.avx512 = found.avx2 && (saved & 0xE6) == 0xE6 && bit(leaf7[1], 16) && bit(leaf7[1], 17) && bit(leaf7[1], 30) &&
+                 bit(leaf7[1], 31);
+  found.avx512Bf16 = found.avx512 && bit(leaf7[2], 11) && bit(leaf7Part1[0], 5);
+  return found;
+}
+#else
+Instructions instructions() { return {}; }
+#endif
+
+const Kernels& choose() {
+  const char* variable = std::getenv("ATEN_CPU_CAPABILITY");
+  const std::string_view limit = variable == nullptr ? "" : variable;
+  Instructions usable = instructions();
+  if (limit == "avx2" || limit == "default") usable.avx512 = usable.avx512Bf16 = false;
+  if (limit == "default") usable.avx2 = false;
+  const bool wantsTiles = limit.empty() && usable.avx512Bf16 && kernels::amxKernels() != nullptr;
+  if (wantsTiles && mayUseTiles()) return *kernels::amxKernels();
+  if (usable.avx512Bf16 && kernels::avx512Bf16Kernels() != nullptr) return *kernels::avx512Bf16Kernels();
+  if (usable.avx512 && kernels::avx512Kernels() != nullptr) return *kernels::avx512Kernels();
+  if (usable.avx2 && kernels::avx2Kernels() != nullptr) return *kernels::avx2Kernels();
+  return *kernels::portableKernels();
+}
+
+}  // namespace
+
+const Kernels& processorKernels() {
+  static const Kernels& chosen = choose();
+  return chosen;
+}
+
+}  // namespace torch_t5

@@ -1,0 +1,102 @@
+#include "fused/threading/worker_pool.h"
+
+#include <algorithm>
+#include <system_error>
+
+#if defined(__x86_64__) || defined(_M_X64)
+#include <immintrin.h>
+#endif
+
+namespace torch_t5 {
+namespace {
+
+/// How often a helper looks for the next job before it sleeps: some 50 microseconds. The products of a decoding step
+/// follow each other within a few.
+constexpr int kLooks = 2000;
+
+void pause() {
+#if defined(__x86_64__) || defined(_M_X64)
+  _mm_pause();
+#else
+  std::this_thread::yield();
+#endif
+}
+
+}  // namespace
+
+WorkerPool& WorkerPool::shared() {
+  static auto* pool = new WorkerPool;
+  return *pool;
+}
+
+void WorkerPool::run(std::int64_t tasks, std::int64_t threads, const PoolWork& work) {
+  threads = std::min(threads, tasks);
+  std::unique_lock lock(callers_, std::defer_lock);
+  if (threads <= 1 || !lock.try_lock()) {
+    for (std::int64_t task = 0; task < tasks; ++task) work(task, 0);
+    return;
+  }
+  startHelpers(static_cast<std::size_t>(threads - 1));
+  work_ = &work;
+  tasks_ = tasks;
+  threads_ = threads;
+  nextTask_.store(0, std::memory_order_relaxed);
+  const std::uint32_t job = (state_.load(std::memory_order_relaxed) & ~(kNextJob - 1)) + kNextJob;
+  state_.store(job | kOpen, std::memory_order_release);
+  state_.notify_all();
+  workOn(0);
+  state_.fetch_and(~kOpen, std::memory_order_acq_rel);
+  for (int looks = 0; (state_.load(std::memory_order_acquire) & kHelpers) != 0; ++looks) {
+    if (looks < kLooks) {
+      pause();
+    } else {
+      std::this_thread::yield();
+    }
+  }
+}
+
+void WorkerPool::startHelpers(std::size_t count) {
+  try {
+    while (helpers_.size() < count)
+      helpers_.emplace_back([this, thread = static_cast<std::int64_t>(helpers_.size()) + 1] { help(thread); });
+  } catch (const std::system_error&) {
+    // The system gives no more threads: those that there are do the work.
+  }
+}
+
+void WorkerPool::help(std::int64_t thread) {
+  std::uint32_t seen = 0;
+  for (;;) {
+    if (!join(seen)) continue;
+    if (thread < threads_) workOn(thread);
+    state_.fetch_sub(1, std::memory_order_acq_rel);
+  }
+}
+
+/// Waits for a job that it hasn't seen, and joins it if it is still open.
+bool WorkerPool::join(std::uint32_t& seen) {
+  std::uint32_t state = state_.load(std::memory_order_acquire);
+  for (int looks = 0; (state & ~(kNextJob - 1)) == seen; ++looks) {
+    if (looks < kLooks) {
+      pause();
+    } else {
+      state_.wait(state, std::memory_order_acquire);
+    }
+    state = state_.load(std::memory_order_acquire);
+  }
+  seen = state & ~(kNextJob - 1);
+  while ((state & ~(kNextJob - 1)) == seen && (state & kOpen) != 0) {
+    if (state_.compare_exchange_weak(state, state + 1, std::memory_order_acq_rel)) return true;
+  }
+  return false;
+}
+
+void WorkerPool::workOn(std::int64_t thread) {
+  for (;;) {
+    const std::int64_t task = nextTask_.fetch_add(1, std::memory_order_relaxed);
+    if (task >= tasks_) return;
+    (*work_)(task, thread);
+  }
+}
+
+}  // namespace torch_t5
