@@ -29,7 +29,7 @@ export type { DecoderPrompt, EncoderOutputSource, GenerateInput } from "./genera
 export { type StreamedLogits, type StreamedToken, TokenStream } from "./generation/stream.js";
 export type { DecoderInput, ForwardInput } from "./inputs/forward-input.js";
 export type { FlatIds, TokenIds } from "./inputs/ids.js";
-export type { EncodedSource, IdSource, TextSource } from "./inputs/source.js";
+export type { IdSource, TextSource, TokenizedSource, TokenizedSource as EncodedSource } from "./inputs/source.js";
 export type { GenerationConfig, T5Config } from "./loading/config.js";
 export { readManifest } from "./loading/directory.js";
 export type { Device, LoadOptions, Precision } from "./loading/load-options.js";

@@ -39,8 +39,8 @@ export class T5ForConditionalGeneration {
     this.tokenizer = tokenizer;
     this.device = native.device;
     this.precision = precision;
-    const keepsAttention = precision === "exact" || native.device !== "cpu";
-    this.#handle = new ModelHandle({ ...directory, tokenizer, native, keepsAttention, release });
+    const materializesAttention = precision === "exact" || native.device !== "cpu";
+    this.#handle = new ModelHandle({ ...directory, tokenizer, native, materializesAttention, release });
   }
 
   /**

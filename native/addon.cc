@@ -22,7 +22,7 @@ Napi::Value info(const Napi::CallbackInfo& info) { return toJavaScript(info.Env(
 Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   Environment::create(env);
   Model::define(env);
-  EncoderOutput::define(env);
+  EncoderOutputObject::define(env);
   DecodingSession::define(env);
   Generation::define(env);
   HeadObject::define(env);

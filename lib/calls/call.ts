@@ -12,7 +12,7 @@ export class ModelHandle {
   readonly generationConfig: GenerationConfig;
   readonly tokenizer: T5Tokenizer | undefined;
   readonly native: NativeModel;
-  readonly keepsAttention: boolean;
+  readonly materializesAttention: boolean;
   /** Frees the tensor behind a buffer of a result. */
   readonly release: (buffer: ArrayBufferLike) => void;
   /** Set when the model was disposed, for good. */
@@ -22,13 +22,13 @@ export class ModelHandle {
   #lastId = 0;
 
   constructor(
-    parts: Pick<ModelHandle, "config" | "generationConfig" | "tokenizer" | "native" | "keepsAttention" | "release">,
+    parts: Pick<ModelHandle, "config" | "generationConfig" | "tokenizer" | "native" | "materializesAttention" | "release">,
   ) {
     this.config = parts.config;
     this.generationConfig = parts.generationConfig;
     this.tokenizer = parts.tokenizer;
     this.native = parts.native;
-    this.keepsAttention = parts.keepsAttention;
+    this.materializesAttention = parts.materializesAttention;
     this.release = parts.release;
   }
 

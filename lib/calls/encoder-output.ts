@@ -1,7 +1,7 @@
 // What an encoder gave, kept on the device, for calls that decode.
 
 import {
-  type EncodedSource,
+  type TokenizedSource,
   type IdSource,
   nativeSource,
   readFields,
@@ -16,7 +16,7 @@ import { Call, disposed, type ModelHandle, throwIfAborted } from "./call.js";
 import { checkDecodingOptions, type DecodingOptions, DecodingSession } from "./session.js";
 
 /** What an encoder reads. */
-export type EncoderInput = string | readonly string[] | TextSource | IdSource | EncodedSource;
+export type EncoderInput = string | readonly string[] | TextSource | IdSource | TokenizedSource;
 
 /** What an encoder reads, or what it gave already. */
 export type Source = EncoderInput | EncoderOutput;

@@ -6,7 +6,7 @@ import { startRows } from "../inputs/batch.js";
 import { readIds, type TokenIds } from "../inputs/ids.js";
 import {
   checkBatch,
-  type EncodedSource,
+  type TokenizedSource,
   type IdSource,
   nativeSource,
   readFields,
@@ -38,7 +38,7 @@ export interface DecoderPrompt {
 }
 
 /** What `generate` and `stream` take. */
-export type GenerateInput = Source | ((TextSource | IdSource | EncodedSource | EncoderOutputSource) & DecoderPrompt);
+export type GenerateInput = Source | ((TextSource | IdSource | TokenizedSource | EncoderOutputSource) & DecoderPrompt);
 
 /** A generation that is ready to start. */
 export interface Generation {
@@ -92,7 +92,7 @@ export function readGeneration(
     vocabSize,
     hasTokenizer: model.tokenizer !== undefined,
   });
-  if (options.stopStrings.length > 0) giveTokenTexts(model);
+  if (options.stopStrings.length > 0) uploadTokenTexts(model);
   return { request: { source, targetLength: prompt.length, decoderInputIds: prompt.data, options }, processor };
 }
 
@@ -138,10 +138,10 @@ function beginWith(startId: number, ids: IdMatrix | undefined, batch: number): I
 }
 
 /** Tells native code the text of every id, once for each model. */
-function giveTokenTexts(model: ModelHandle): void {
+function uploadTokenTexts(model: ModelHandle): void {
   if (model.hasTokenTexts || model.tokenizer === undefined) return;
   const { bytes, offsets } = model.tokenizer.tokenTexts(model.config.vocabSize);
-  model.native.setTokenTexts(bytes, offsets);
+  model.native.uploadTokenTexts(bytes, offsets);
   model.hasTokenTexts = true;
 }
 

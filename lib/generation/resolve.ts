@@ -58,14 +58,14 @@ export function mergeSettings(
   const numBeams = both.numBeams ?? 1;
   const numReturnSequences = both.numReturnSequences ?? 1;
   const eosTokenIds = both.eosTokenId ?? new Int32Array();
-  refuseIdle(caller, { doSample, numBeams, hasEnd: eosTokenIds.length > 0 });
+  rejectIneffective(caller, { doSample, numBeams, hasEnd: eosTokenIds.length > 0 });
   checkReturned(numReturnSequences, numBeams, doSample);
   checkForced(both);
   const decay = both.exponentialDecayLengthPenalty;
   if (decay !== undefined && eosTokenIds.length === 0)
-    throw idle("exponentialDecayLengthPenalty", decay, "an eosTokenId");
+    throw ineffective("exponentialDecayLengthPenalty", decay, "an eosTokenId");
   const stopStrings = both.stopStrings ?? [];
-  if (stopStrings.length > 0 && !task.hasTokenizer) throw idle("stopStrings", stopStrings, "a model with a tokenizer");
+  if (stopStrings.length > 0 && !task.hasTokenizer) throw ineffective("stopStrings", stopStrings, "a model with a tokenizer");
   const lengths = mergeLengths(caller, both, task.promptLength);
   checkSizes(task, { numBeams, rows: Math.max(numBeams, numReturnSequences), ends: eosTokenIds.length }, lengths);
   return {
@@ -112,31 +112,31 @@ function merged(caller: Settings, file: Settings): Settings {
 }
 
 /** Refuses what the caller wrote although it has no effect beside the rest. */
-function refuseIdle(
+function rejectIneffective(
   caller: CallerSettings,
   { doSample, numBeams, hasEnd }: { readonly doSample: boolean; readonly numBeams: number; readonly hasEnd: boolean },
 ): void {
   if (!doSample) {
     for (const [name, neutral] of SAMPLING) {
       const value = caller[name];
-      if (value !== undefined && value !== neutral) throw idle(name, value, "options.doSample of true");
+      if (value !== undefined && value !== neutral) throw ineffective(name, value, "options.doSample of true");
     }
-    if (caller.seed !== undefined) throw idle("seed", caller.seed, "options.doSample of true");
+    if (caller.seed !== undefined) throw ineffective("seed", caller.seed, "options.doSample of true");
   }
   if (numBeams === 1) {
     const { lengthPenalty = 1, earlyStopping: early = false } = caller;
-    if (lengthPenalty !== 1) throw idle("lengthPenalty", lengthPenalty, "options.numBeams over 1");
-    if (early !== false) throw idle("earlyStopping", early, "options.numBeams over 1");
+    if (lengthPenalty !== 1) throw ineffective("lengthPenalty", lengthPenalty, "options.numBeams over 1");
+    if (early !== false) throw ineffective("earlyStopping", early, "options.numBeams over 1");
   }
   if (!hasEnd) {
     for (const name of ["minLength", "minNewTokens"] as const) {
       const value = caller[name] ?? 0;
-      if (value > 0) throw idle(name, value, "an eosTokenId");
+      if (value > 0) throw ineffective(name, value, "an eosTokenId");
     }
   }
 }
 
-function idle(name: string, value: unknown, needed: string): T5Error {
+function ineffective(name: string, value: unknown, needed: string): T5Error {
   return expected(`${needed} beside it`, `options.${name}`, value);
 }
 

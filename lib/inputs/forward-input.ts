@@ -5,7 +5,7 @@ import { readIds, readLabels, type TokenIds } from "./ids.js";
 import { checkAttention } from "./memory-limit.js";
 import {
   checkBatch,
-  type EncodedSource,
+  type TokenizedSource,
   encodeTexts,
   type IdSource,
   type InputReader,
@@ -39,7 +39,7 @@ export type DecoderInput =
     };
 
 /** What `forward` takes. */
-export type ForwardInput = string | readonly string[] | ((TextSource | IdSource | EncodedSource) & DecoderInput);
+export type ForwardInput = string | readonly string[] | ((TextSource | IdSource | TokenizedSource) & DecoderInput);
 
 /** The checked matrices of one call. */
 export interface ModelInputs extends SourceMatrices {

@@ -15,12 +15,12 @@ const SHORT = 4096;
 export interface AttendingModel {
   readonly config: { readonly numHeads: number };
   /** Whether every pair of positions is in memory at once; the fused engine looks at a few queries at a time. */
-  readonly keepsAttention: boolean;
+  readonly materializesAttention: boolean;
 }
 
 /** Throws ERR_OUT_OF_MEMORY where a stack's attention over `[batch, length]` needs more memory than is available. */
 export function checkAttention(batch: number, length: number, model: AttendingModel, name: string): void {
-  if (length <= SHORT || !model.keepsAttention) return;
+  if (length <= SHORT || !model.materializesAttention) return;
   const { config } = model;
   // A position bias for every head, and its sum with the mask for every row.
   const bytes = length ** 2 * (INDEX_BYTES + config.numHeads * FLOAT_BYTES * (1 + batch));

@@ -24,7 +24,7 @@ export interface IdSource {
 }
 
 /** What the encoder reads, as `T5Tokenizer.encodeBatch` returns it: flat arrays with one shape for both. */
-export interface EncodedSource {
+export interface TokenizedSource {
   readonly inputIds: Int32Array | BigInt64Array;
   readonly attentionMask?: Int32Array | BigInt64Array | undefined;
   readonly shape: readonly number[];

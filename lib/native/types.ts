@@ -74,7 +74,7 @@ export interface NativeModel {
   startGeneration(request: NativeGenerateRequest): Promise<NativeGeneration>;
   loadHead(request: { readonly id: number; readonly path: string }): Promise<NativeHead>;
   /** The text of every id, for stop strings: UTF-8 bytes one after the other, and where each id's begin, one more than ids. */
-  setTokenTexts(bytes: Uint8Array, offsets: Int32Array): void;
+  uploadTokenTexts(bytes: Uint8Array, offsets: Int32Array): void;
   /** Ends a call, waiting or running: its promise rejects with code ERR_ABORTED. */
   cancel(id: number): void;
   dispose(): Promise<void>;
@@ -236,7 +236,7 @@ export interface NativeGenerationOptions {
   readonly exponentialDecayLengthPenalty: { readonly start: number; readonly factor: number } | undefined;
   readonly renormalizeLogits: boolean;
   readonly removeInvalidValues: boolean;
-  /** Needs `setTokenTexts` before. */
+  /** Needs `uploadTokenTexts` before. */
   readonly stopStrings: readonly string[];
   /** Seconds. */
   readonly maxTime: number | undefined;

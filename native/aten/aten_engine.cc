@@ -6,10 +6,10 @@
 #include <cmath>
 #include <utility>
 
-#include "core/cancellation.h"
 #include "aten/cache.h"
 #include "aten/layers.h"
 #include "aten/shared_rows.h"
+#include "core/cancellation.h"
 
 namespace torch_t5 {
 namespace {
@@ -45,7 +45,7 @@ class AtenEngine final : public Engine {
   std::int64_t vocabSize() const override { return architecture_.vocabSize; }
 
   ForwardOutput forward(const at::Tensor& inputIds, const at::Tensor& attentionMask, const at::Tensor& decoderInputIds,
-                        const WantedLogits& wanted) override {
+                        const LogitsSelection& wanted) override {
     const at::Tensor states = encode(inputIds, attentionMask);
     const CrossMemory cross{layers_.crossKeysAndValues(states, crossInput_), maskOf(attentionMask)};
     const at::Tensor decoded = decode(decoderInputIds, 0, cross, nullptr);
@@ -67,7 +67,7 @@ class AtenEngine final : public Engine {
   }
 
   DecoderOutput prefill(const at::Tensor& decoderInputIds, const DecoderSource& source,
-                        const WantedLogits& wanted) override {
+                        const LogitsSelection& wanted) override {
     // Without spare room: a prefix that is only scored never grows.
     const std::vector<std::int64_t> shape{architecture_.numDecoderLayers, 2,
                                           decoderInputIds.size(0),        architecture_.numHeads,
@@ -77,7 +77,7 @@ class AtenEngine final : public Engine {
   }
 
   DecoderOutput step(const at::Tensor& decoderInputIds, const std::shared_ptr<const DecoderCache>& cache,
-                     const WantedLogits& wanted) override {
+                     const LogitsSelection& wanted) override {
     const auto& past = dynamic_cast<const AtenCache&>(*cache);
     return decodeOn(decoderInputIds, SelfMemory::extend(past.self(), past.length()), past.length(), past.cross(),
                     wanted);
@@ -85,13 +85,13 @@ class AtenEngine final : public Engine {
 
  private:
   DecoderOutput decodeOn(const at::Tensor& ids, const std::shared_ptr<SelfMemory>& self, std::int64_t position,
-                         const CrossMemory& cross, const WantedLogits& wanted) {
+                         const CrossMemory& cross, const LogitsSelection& wanted) {
     const std::int64_t length = position + ids.size(1);
     const at::Tensor states = decode(ids, position, cross, self.get());
-    const at::Tensor wantedLogits = logits(states, wanted);
+    const at::Tensor toLogitsSelection = logits(states, wanted);
     auto cache = std::make_shared<const AtenCache>(self, length, cross);
     self->claim(length);  // last: where something above throws, what was written is nobody's
-    return {wantedLogits, states, std::move(cache)};
+    return {toLogitsSelection, states, std::move(cache)};
   }
 
   /// The decoder's states [R, T, D] of ids that begin at `position`. `self`: none to remember nothing.
@@ -125,8 +125,8 @@ class AtenEngine final : public Engine {
   }
 
   CrossMemory crossOf(const DecoderSource& source) const {
-    at::Tensor states = source.encoded->lastHiddenState;
-    at::Tensor attentionMask = source.encoded->attentionMask;
+    at::Tensor states = source.encoderOutput->lastHiddenState;
+    at::Tensor attentionMask = source.encoderOutput->attentionMask;
     std::int64_t count = 1;
     if (source.rows.defined()) {
       const SharedRows shared = shareRows(toVector(source.rows));
@@ -141,7 +141,7 @@ class AtenEngine final : public Engine {
 
   at::Tensor embed(const at::Tensor& ids) const { return at::embedding(embedding_, ids).to(at::kFloat); }
 
-  at::Tensor logits(at::Tensor states, const WantedLogits& wanted) const {
+  at::Tensor logits(at::Tensor states, const LogitsSelection& wanted) const {
     if (!wanted.any) return {};
     if (wanted.positions.defined()) states = at::index_select(states, 1, wanted.positions);
     if (architecture_.scalesDecoderOutputs) states = states.mul(std::pow(architecture_.dModel, -0.5));

@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "aten/attention.h"
-#include "weights/weights.h"
 #include "core/requests.h"
+#include "weights/weights.h"
 
 namespace torch_t5 {
 

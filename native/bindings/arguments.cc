@@ -105,9 +105,9 @@ SourceIds toSourceIds(const Napi::Object& request) {
   return source;
 }
 
-Source toSource(const Napi::Object& request) {
+EncoderSource toEncoderSource(const Napi::Object& request) {
   const Napi::Object source = toObject(request.Get("source"), "source");
-  if (const EncoderOutput* output = EncoderOutput::find(source)) return output->encoded();
+  if (const EncoderOutputObject* output = EncoderOutputObject::find(source)) return output->encoderOutput();
   return toSourceIds(source);
 }
 

@@ -4,9 +4,9 @@
 
 #include <napi.h>
 
+#include "core/requests.h"
 #include "engine/encoding.h"
 #include "generation/generate.h"
-#include "core/requests.h"
 
 namespace torch_t5 {
 
@@ -17,8 +17,8 @@ DecodeRequest toDecodeRequest(const Napi::Object& request);
 ScoreRequest toScoreRequest(const Napi::Object& request);
 Pooling toPooling(const Napi::Object& request);
 
-/// Ids, or an EncoderOutput's tensors. Throws ERR_DISPOSED as well.
-Source toSource(const Napi::Object& request);
+/// Ids, or an EncoderOutputObject's tensors. Throws ERR_DISPOSED as well.
+EncoderSource toEncoderSource(const Napi::Object& request);
 
 /// Without the texts of the tokens.
 GenerateRequest toGenerateRequest(const Napi::Object& request);

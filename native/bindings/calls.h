@@ -23,11 +23,11 @@ Napi::Promise startCall(Napi::Env env, const std::shared_ptr<ModelRunner>& runne
                         std::function<Value(Engine&)> compute, Finish<Value> finish) {
   if (!runner) throw Error(ErrorCode::kDisposed, "Expected a model in use but received one that was never loaded");
   const auto deferred = Napi::Promise::Deferred::New(env);
-  const Settle<Value> settle = Environment::of(env).beginCall<Value>(deferred, std::move(finish));
+  const Callback<Value> callback = Environment::of(env).beginCall<Value>(deferred, std::move(finish));
   try {
-    runner->submit<Value>(id, std::move(compute), settle);
+    runner->submit<Value>(id, std::move(compute), callback);
   } catch (const Error& error) {
-    settle(error);
+    callback(error);
   }
   return deferred.Promise();
 }

@@ -57,7 +57,7 @@ void Environment::runAction(napi_env env, napi_value, void*, void* data) {
   try {
     (*action)(env);
   } catch (const Napi::Error&) {
-    // A worker that is being terminated refuses everything, to settle a promise too: nobody is left to be told.
+    // A worker that is being terminated refuses everything, to callback a promise too: nobody is left to be told.
   }
 }
 

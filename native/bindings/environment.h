@@ -17,7 +17,7 @@
 
 namespace torch_t5 {
 
-/// Used on JavaScript's thread; only the `Settle`s that it hands out may be called elsewhere.
+/// Used on JavaScript's thread; only the `Callback`s that it hands out may be called elsewhere.
 class Environment : public std::enable_shared_from_this<Environment> {
  public:
   /// Makes the environment's data; it lives as long as the environment does.
@@ -27,8 +27,8 @@ class Environment : public std::enable_shared_from_this<Environment> {
   /// Registers a call: it keeps the event loop alive until the returned function has been called. `finish` then turns
   /// the outcome into what `deferred` resolves to, on JavaScript's thread; what it throws is the rejection.
   template <class Value>
-  Settle<Value> beginCall(Napi::Promise::Deferred deferred,
-                          std::function<Napi::Value(Napi::Env, Outcome<Value>)> finish);
+  Callback<Value> beginCall(Napi::Promise::Deferred deferred,
+                            std::function<Napi::Value(Napi::Env, Outcome<Value>)> finish);
 
   /// Throws ERR_DISPOSED after `shutDown`.
   void add(std::shared_ptr<ModelRunner> runner);
@@ -75,8 +75,8 @@ Value valueOrThrow(Napi::Env env, Outcome<Value> outcome) {
 }
 
 template <class Value>
-Settle<Value> Environment::beginCall(Napi::Promise::Deferred deferred,
-                                     std::function<Napi::Value(Napi::Env, Outcome<Value>)> finish) {
+Callback<Value> Environment::beginCall(Napi::Promise::Deferred deferred,
+                                       std::function<Napi::Value(Napi::Env, Outcome<Value>)> finish) {
   if (pendingCalls_++ == 0) napi_ref_threadsafe_function(env_, toJavaScriptThread_);
   return [this, deferred, finish = std::move(finish)](Outcome<Value> outcome) {
     const auto shared = std::make_shared<Outcome<Value>>(std::move(outcome));

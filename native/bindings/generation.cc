@@ -7,8 +7,8 @@
 #include "bindings/calls.h"
 #include "bindings/results.h"
 #include "bindings/values.h"
-#include "engine/tensors.h"
 #include "core/errors.h"
+#include "engine/tensors.h"
 
 namespace torch_t5 {
 namespace {

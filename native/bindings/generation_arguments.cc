@@ -107,7 +107,7 @@ GenerationOptions toOptions(const Napi::Object& options) {
 
 GenerateRequest toGenerateRequest(const Napi::Object& object) {
   GenerateRequest request{
-      .source = toSource(object),
+      .source = toEncoderSource(object),
       .targetLength = integer(object, "targetLength"),
       .decoderInputIds = ids(object, "decoderInputIds"),
       .options = toOptions(toObject(object.Get("options"), "options")),

@@ -42,7 +42,7 @@ void Model::define(Napi::Env env) {
                   InstanceMethod<&Model::generate>("generate"),
                   InstanceMethod<&Model::startGeneration>("startGeneration"),
                   InstanceMethod<&Model::loadHead>("loadHead"),
-                  InstanceMethod<&Model::setTokenTexts>("setTokenTexts"),
+                  InstanceMethod<&Model::uploadTokenTexts>("uploadTokenTexts"),
                   InstanceMethod<&Model::cancel>("cancel"),
                   InstanceMethod<&Model::dispose>("dispose"),
                   InstanceAccessor<&Model::device>("device"),
@@ -94,14 +94,15 @@ Napi::Value Model::forward(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value Model::encode(const Napi::CallbackInfo& info) {
-  using Output = std::shared_ptr<const Encoded>;
+  using Output = std::shared_ptr<const EncoderOutput>;
   return withErrors(info.Env(), [&] {
     const Napi::Object object = toObject(info[0], "request");
-    const auto source = shared<Source>(toSourceIds(object));
+    const auto source = shared<EncoderSource>(toSourceIds(object));
     return startCall<Output>(
-        info.Env(), runner_, toCallId(object.Get("id")), [source](Engine& engine) { return encoded(engine, *source); },
+        info.Env(), runner_, toCallId(object.Get("id")),
+        [source](Engine& engine) { return encodeIfNeeded(engine, *source); },
         converting<Output>([runner = runner_](Napi::Env env, Output output) {
-          return EncoderOutput::wrap(env, runner, std::move(output));
+          return EncoderOutputObject::wrap(env, runner, std::move(output));
         }));
   });
 }
@@ -109,10 +110,12 @@ Napi::Value Model::encode(const Napi::CallbackInfo& info) {
 Napi::Value Model::embed(const Napi::CallbackInfo& info) {
   return withErrors(info.Env(), [&] {
     const Napi::Object object = toObject(info[0], "request");
-    const auto source = shared(toSource(object));
+    const auto source = shared(toEncoderSource(object));
     return startCall<at::Tensor>(
         info.Env(), runner_, toCallId(object.Get("id")),
-        [source, pooling = toPooling(object)](Engine& engine) { return pool(*encoded(engine, *source), pooling); },
+        [source, pooling = toPooling(object)](Engine& engine) {
+          return pool(*encodeIfNeeded(engine, *source), pooling);
+        },
         converting<at::Tensor>([](Napi::Env env, at::Tensor pooled) { return toJavaScript(env, std::move(pooled)); }));
   });
 }
@@ -120,7 +123,7 @@ Napi::Value Model::embed(const Napi::CallbackInfo& info) {
 Napi::Value Model::score(const Napi::CallbackInfo& info) {
   return withErrors(info.Env(), [&] {
     const Napi::Object object = toObject(info[0], "request");
-    const auto source = shared(toSource(object));
+    const auto source = shared(toEncoderSource(object));
     const auto request = shared(toScoreRequest(object));
     return startCall<ScoreResult>(
         info.Env(), runner_, toCallId(object.Get("id")),
@@ -164,12 +167,14 @@ Napi::Value Model::loadHead(const Napi::CallbackInfo& info) {
     const Napi::Object object = toObject(info[0], "request");
     return startCall<Loaded>(
         info.Env(), runner_, toCallId(object.Get("id")),
-        [path = string(object, "path")](Engine& engine) -> Loaded { return loadScriptedHead(path, engine.device()); },
+        [path = string(object, "path")](Engine& engine) -> Loaded {
+          return loadTorchScriptHead(path, engine.device());
+        },
         converting<Loaded>([](Napi::Env env, Loaded head) { return HeadObject::wrap(env, std::move(head)); }));
   });
 }
 
-void Model::setTokenTexts(const Napi::CallbackInfo& info) {
+void Model::uploadTokenTexts(const Napi::CallbackInfo& info) {
   withErrors(info.Env(), [&] {
     if (!info[0].IsTypedArray() || info[0].As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array) {
       throw Error(ErrorCode::kInvalidArgument, "Expected a Uint8Array for bytes but received another value");
@@ -197,12 +202,12 @@ Napi::Value Model::dispose(const Napi::CallbackInfo& info) {
     return deferred.Promise();
   }
   struct Nothing {};
-  const Settle<Nothing> settle = Environment::of(env).beginCall<Nothing>(
+  const Callback<Nothing> callback = Environment::of(env).beginCall<Nothing>(
       deferred, [runner = runner_](Napi::Env env, Outcome<Nothing>) -> Napi::Value {
         Environment::of(env).remove(runner);
         return env.Undefined();
       });
-  runner_->dispose([settle] { settle(Nothing{}); });
+  runner_->dispose([callback] { callback(Nothing{}); });
   return deferred.Promise();
 }
 

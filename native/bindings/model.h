@@ -33,7 +33,7 @@ class Model : public NativeObject<Model> {
   Napi::Value generate(const Napi::CallbackInfo& info);
   Napi::Value startGeneration(const Napi::CallbackInfo& info);
   Napi::Value loadHead(const Napi::CallbackInfo& info);
-  void setTokenTexts(const Napi::CallbackInfo& info);
+  void uploadTokenTexts(const Napi::CallbackInfo& info);
   void cancel(const Napi::CallbackInfo& info);
   Napi::Value dispose(const Napi::CallbackInfo& info);
   Napi::Value device(const Napi::CallbackInfo& info);

@@ -3,13 +3,13 @@
 #include <string>
 #include <utility>
 
-#include "engine/tensors.h"
 #include "core/errors.h"
+#include "engine/tensors.h"
 
 namespace torch_t5 {
 
 DecoderOutput decode(Engine& engine, DecoderState& state, const at::Tensor& decoderInputIds,
-                     const WantedLogits& wanted) {
+                     const LogitsSelection& wanted) {
   if (decoderInputIds.size(0) != state.batch()) {
     throw Error(ErrorCode::kInvalidArgument, "Expected " + std::to_string(state.batch()) +
                                                  " rows for decoderInputIds but received " +
@@ -37,7 +37,7 @@ DecoderState selectRows(const DecoderState& state, const at::Tensor& rows) {
 DecodeResult runDecode(Engine& engine, DecoderState state, const DecodeRequest& request) {
   if (request.rows) state = selectRows(state, toTensor(*request.rows, engine.device()));
   const at::Tensor ids = toTensor(request.decoderInputIds, request.batch, request.targetLength, engine.device());
-  const WantedLogits wanted = wantedLogits(request.selection, engine);
+  const LogitsSelection wanted = toLogitsSelection(request.selection, engine);
   DecoderOutput decoded = decode(engine, state, ids, wanted);
   ForwardOutput output{std::move(decoded.logits), {}, std::move(decoded.decoderLastHiddenState)};
   return {reduce(std::move(output), wanted, request.selection), std::move(state)};

@@ -3,9 +3,9 @@
 
 #include <memory>
 
+#include "core/requests.h"
 #include "engine/engine.h"
 #include "engine/reductions.h"
-#include "core/requests.h"
 
 namespace torch_t5 {
 
@@ -21,7 +21,7 @@ struct DecoderState {
 /// Reads ids [R, T], int64 on the device: any number of them at position 0, then one per row. Moves the state on; where
 /// it throws, the state is as it was. The output's cache goes into the state. Throws ERR_INVALID_ARGUMENT.
 DecoderOutput decode(Engine& engine, DecoderState& state, const at::Tensor& decoderInputIds,
-                     const WantedLogits& wanted);
+                     const LogitsSelection& wanted);
 
 /// Row i of the result goes on from row `rows[i]`, int64 on the device.
 DecoderState selectRows(const DecoderState& state, const at::Tensor& rows);
@@ -32,7 +32,7 @@ struct DecodeResult {
   DecoderState state;
 };
 
-/// One request on a state. The request must have passed `check`. Throws what `decode`, `wantedLogits` and
+/// One request on a state. The request must have passed `check`. Throws what `decode`, `toLogitsSelection` and
 /// `reduce` throw.
 DecodeResult runDecode(Engine& engine, DecoderState state, const DecodeRequest& request);
 

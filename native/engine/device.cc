@@ -7,9 +7,9 @@
 #include <mutex>
 #include <optional>
 
+#include "core/errors.h"
 #include "core/platform/cuda_driver.h"
 #include "core/platform/shared_library.h"
-#include "core/errors.h"
 
 namespace torch_t5 {
 namespace {

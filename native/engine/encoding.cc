@@ -20,23 +20,24 @@ SourceTensors toTensors(const SourceIds& source, const at::Device& device) {
   return {inputIds, toTensor(*source.attentionMask, source.batch, source.length, device)};
 }
 
-Encoded encode(Engine& engine, const SourceIds& source) {
+EncoderOutput encode(Engine& engine, const SourceIds& source) {
   const auto [inputIds, attentionMask] = toTensors(source, engine.device());
   return {inputIds, attentionMask, engine.encode(inputIds, attentionMask)};
 }
 
-std::shared_ptr<const Encoded> encoded(Engine& engine, const Source& source) {
-  if (const auto* ids = std::get_if<SourceIds>(&source)) return std::make_shared<const Encoded>(encode(engine, *ids));
-  return std::get<std::shared_ptr<const Encoded>>(source);
+std::shared_ptr<const EncoderOutput> encodeIfNeeded(Engine& engine, const EncoderSource& source) {
+  if (const auto* ids = std::get_if<SourceIds>(&source))
+    return std::make_shared<const EncoderOutput>(encode(engine, *ids));
+  return std::get<std::shared_ptr<const EncoderOutput>>(source);
 }
 
-at::Tensor pool(const Encoded& encoded, const Pooling& pooling) {
-  const at::Tensor& states = encoded.lastHiddenState;
+at::Tensor pool(const EncoderOutput& encoderOutput, const Pooling& pooling) {
+  const at::Tensor& states = encoderOutput.lastHiddenState;
   at::Tensor pooled;
   if (pooling.first) {
     pooled = states.select(1, 0);
   } else {
-    const at::Tensor kept = encoded.attentionMask.unsqueeze(-1).expand_as(states).to(states.scalar_type());
+    const at::Tensor kept = encoderOutput.attentionMask.unsqueeze(-1).expand_as(states).to(states.scalar_type());
     pooled = (states * kept).sum(1) / kept.sum(1).clamp_min(kLeastCount);
   }
   if (pooling.normalize) {

@@ -4,8 +4,8 @@
 #include <memory>
 #include <variant>
 
-#include "engine/engine.h"
 #include "core/requests.h"
+#include "engine/engine.h"
 
 namespace torch_t5 {
 
@@ -17,17 +17,17 @@ struct SourceTensors {
 
 SourceTensors toTensors(const SourceIds& source, const at::Device& device);
 
-/// Ids that are still to be encoded, or what an earlier call encoded.
-using Source = std::variant<SourceIds, std::shared_ptr<const Encoded>>;
+/// Ids that are yet to be encoded, or the output of an earlier `encode`.
+using EncoderSource = std::variant<SourceIds, std::shared_ptr<const EncoderOutput>>;
 
 /// Runs the encoder. The ids must have passed `check`.
-Encoded encode(Engine& engine, const SourceIds& source);
+EncoderOutput encode(Engine& engine, const SourceIds& source);
 
 /// Encodes what isn't.
-std::shared_ptr<const Encoded> encoded(Engine& engine, const Source& source);
+std::shared_ptr<const EncoderOutput> encodeIfNeeded(Engine& engine, const EncoderSource& source);
 
 /// float32 [B, D] on the CPU. Padding counts for nothing in the mean: the formula of sentence-transformers' Pooling,
 /// and of its Normalize.
-at::Tensor pool(const Encoded& encoded, const Pooling& pooling);
+at::Tensor pool(const EncoderOutput& encoderOutput, const Pooling& pooling);
 
 }  // namespace torch_t5

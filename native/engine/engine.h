@@ -13,7 +13,7 @@ namespace torch_t5 {
 
 /// What the encoder gives, kept on the device: B rows of S positions. Its tensors are never written to, so that many
 /// may share them.
-struct Encoded {
+struct EncoderOutput {
   at::Tensor inputIds;         // [B, S]
   at::Tensor attentionMask;    // [B, S]
   at::Tensor lastHiddenState;  // [B, S, D]
@@ -23,11 +23,11 @@ struct Encoded {
 
 /// Which rows of an encoder's output a decoder reads. Beams, and targets that are scored, share one.
 struct DecoderSource {
-  std::shared_ptr<const Encoded> encoded;
+  std::shared_ptr<const EncoderOutput> encoderOutput;
   at::Tensor rows;  // int64 [R] on the device: decoded row i reads row rows[i]; undefined: row i reads row i
 
   /// R, the rows that are decoded.
-  std::int64_t batch() const { return rows.defined() ? rows.size(0) : encoded->batch(); }
+  std::int64_t batch() const { return rows.defined() ? rows.size(0) : encoderOutput->batch(); }
 
   /// Row i of the result reads what row `rows[i]` reads; `rows` is int64 on the same device. libtorch throws for a row
   /// that isn't there.
@@ -35,11 +35,11 @@ struct DecoderSource {
 };
 
 /// Every row `count` times, one after the other: Hugging Face's `_expand_inputs_for_generation`.
-DecoderSource repeatRows(std::shared_ptr<const Encoded> encoded, std::int64_t count);
+DecoderSource repeatRows(std::shared_ptr<const EncoderOutput> encoderOutput, std::int64_t count);
 
 /// Which logits a pass computes, P of the T positions and K of the V tokens. Whoever asks has checked that they are
 /// there. Undefined tensors: all.
-struct WantedLogits {
+struct LogitsSelection {
   bool any = true;       // false: none; the output's logits are undefined then
   at::Tensor positions;  // int64 [P] on the device, any order
   at::Tensor tokens;     // int64 [K] on the device, any order
@@ -86,19 +86,19 @@ class Engine {
 
   /// inputIds and attentionMask [B, S], decoderInputIds [B, T].
   virtual ForwardOutput forward(const at::Tensor& inputIds, const at::Tensor& attentionMask,
-                                const at::Tensor& decoderInputIds, const WantedLogits& wanted) = 0;
+                                const at::Tensor& decoderInputIds, const LogitsSelection& wanted) = 0;
 
   /// Returns the encoder's last hidden state [B, S, D].
   virtual at::Tensor encode(const at::Tensor& inputIds, const at::Tensor& attentionMask) = 0;
 
   /// The decoder over a prefix [R, T], filling the cache.
   virtual DecoderOutput prefill(const at::Tensor& decoderInputIds, const DecoderSource& source,
-                                const WantedLogits& wanted) = 0;
+                                const LogitsSelection& wanted) = 0;
 
   /// One more token per row [R, 1], over the cache that prefill or another step gave. Where nobody but the caller holds
   /// it (its use count is 1) an engine may take over what it consists of; where the step throws, it is as it was.
   virtual DecoderOutput step(const at::Tensor& decoderInputIds, const std::shared_ptr<const DecoderCache>& cache,
-                             const WantedLogits& wanted) = 0;
+                             const LogitsSelection& wanted) = 0;
 };
 
 }  // namespace torch_t5

@@ -17,9 +17,10 @@ ForwardResult runForward(Engine& engine, const ForwardRequest& request, const He
   if (request.labels) labels = toTensor(*request.labels, source.batch, request.targetLength, device);
   const bool withLoss = request.loss && labels.defined();
   const bool needsAll = withLoss || (head != nullptr && head->readsLogits());
-  WantedLogits wanted = wantedLogits(request.selection, engine);
+  LogitsSelection wanted = toLogitsSelection(request.selection, engine);
   wanted.any = head == nullptr;  // the head's output takes their place
-  ForwardOutput output = engine.forward(inputIds, attentionMask, decoderInputIds, needsAll ? WantedLogits{} : wanted);
+  ForwardOutput output =
+      engine.forward(inputIds, attentionMask, decoderInputIds, needsAll ? LogitsSelection{} : wanted);
   at::Tensor headOutput;
   if (head != nullptr) {
     headOutput =

@@ -8,8 +8,8 @@
 
 #include <string>
 
-#include "engine/tensors.h"
 #include "core/errors.h"
+#include "engine/tensors.h"
 
 namespace torch_t5 {
 namespace {
@@ -26,8 +26,8 @@ void checkTokens(const std::vector<std::int32_t>& tokens, std::int64_t vocabSize
 
 }  // namespace
 
-WantedLogits wantedLogits(const Selection& selection, const Engine& engine) {
-  WantedLogits wanted;
+LogitsSelection toLogitsSelection(const Selection& selection, const Engine& engine) {
+  LogitsSelection wanted;
   if (selection.positions) wanted.positions = toTensor(*selection.positions, engine.device());
   if (selection.tokens) {
     checkTokens(*selection.tokens, engine.vocabSize());
@@ -36,7 +36,7 @@ WantedLogits wantedLogits(const Selection& selection, const Engine& engine) {
   return wanted;
 }
 
-at::Tensor selectLogits(at::Tensor logits, const WantedLogits& wanted) {
+at::Tensor selectLogits(at::Tensor logits, const LogitsSelection& wanted) {
   if (!wanted.any) return {};
   if (wanted.positions.defined()) logits = at::index_select(logits, 1, wanted.positions);
   if (wanted.tokens.defined()) logits = at::index_select(logits, -1, wanted.tokens);
@@ -49,7 +49,7 @@ double crossEntropy(const at::Tensor& logits, const at::Tensor& labels) {
       .item<float>();
 }
 
-ForwardResult reduce(ForwardOutput output, const WantedLogits& wanted, const Selection& selection) {
+ForwardResult reduce(ForwardOutput output, const LogitsSelection& wanted, const Selection& selection) {
   ForwardResult result;
   at::Tensor logits = std::move(output.logits);
   if (selection.hiddenStates) {

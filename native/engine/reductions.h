@@ -5,8 +5,8 @@
 
 #include <optional>
 
-#include "engine/engine.h"
 #include "core/requests.h"
+#include "engine/engine.h"
 
 namespace torch_t5 {
 
@@ -22,10 +22,10 @@ struct ForwardResult {
 };
 
 /// The logits that a selection needs. Throws ERR_TOKEN_OUT_OF_RANGE for a token that the vocabulary lacks.
-WantedLogits wantedLogits(const Selection& selection, const Engine& engine);
+LogitsSelection toLogitsSelection(const Selection& selection, const Engine& engine);
 
 /// What is wanted of all logits [B, T, V]: [B, P, K], or undefined.
-at::Tensor selectLogits(at::Tensor logits, const WantedLogits& wanted);
+at::Tensor selectLogits(at::Tensor logits, const LogitsSelection& wanted);
 
 /// Hugging Face's loss of logits [B, T, V] and labels [B, T] int64: mean cross entropy over all positions, -100
 /// ignored.
@@ -33,6 +33,6 @@ double crossEntropy(const at::Tensor& logits, const at::Tensor& labels);
 
 /// Consumes `output`, whose logits are the wanted ones, so that what was not selected is freed when this returns. What
 /// `output` lacks is left out. Throws ERR_INVALID_ARGUMENT for a topK that the logits can't satisfy.
-ForwardResult reduce(ForwardOutput output, const WantedLogits& wanted, const Selection& selection);
+ForwardResult reduce(ForwardOutput output, const LogitsSelection& wanted, const Selection& selection);
 
 }  // namespace torch_t5

@@ -11,9 +11,9 @@
 #include <utility>
 
 #include "core/cancellation.h"
+#include "core/errors.h"
 #include "engine/decoding.h"
 #include "engine/tensors.h"
-#include "core/errors.h"
 
 namespace torch_t5 {
 namespace {
@@ -72,15 +72,17 @@ class TargetBatch {
 };
 
 /// The encoder's rows for targets `first` up to `first + count`.
-DecoderSource rowsFor(const std::shared_ptr<const Encoded>& encoded, std::int64_t first, std::int64_t count) {
-  if (encoded->batch() == 1) return repeatRows(encoded, count);
-  return {encoded, at::arange(first, first + count, encoded->inputIds.options())};
+DecoderSource rowsFor(const std::shared_ptr<const EncoderOutput>& encoderOutput, std::int64_t first,
+                      std::int64_t count) {
+  if (encoderOutput->batch() == 1) return repeatRows(encoderOutput, count);
+  return {encoderOutput, at::arange(first, first + count, encoderOutput->inputIds.options())};
 }
 
-void checkRows(const Encoded& encoded, std::size_t targets) {
-  if (encoded.batch() == 1 || static_cast<std::size_t>(encoded.batch()) == targets) return;
+void checkRows(const EncoderOutput& encoderOutput, std::size_t targets) {
+  if (encoderOutput.batch() == 1 || static_cast<std::size_t>(encoderOutput.batch()) == targets) return;
   throw Error(ErrorCode::kInvalidArgument, "Expected one row, or one for each of the " + std::to_string(targets) +
-                                               " targets, for source but received " + std::to_string(encoded.batch()));
+                                               " targets, for source but received " +
+                                               std::to_string(encoderOutput.batch()));
 }
 
 at::Tensor reduceEach(const at::Tensor& logProbs, const ScoreRequest& request) {
@@ -97,20 +99,20 @@ at::Tensor reduceEach(const at::Tensor& logProbs, const ScoreRequest& request) {
 
 }  // namespace
 
-ScoreResult runScore(Engine& engine, const Source& source, const ScoreRequest& request) {
-  const std::shared_ptr<const Encoded> encodedSource = encoded(engine, source);
+ScoreResult runScore(Engine& engine, const EncoderSource& source, const ScoreRequest& request) {
+  const std::shared_ptr<const EncoderOutput> encoderOutput = encodeIfNeeded(engine, source);
   const std::size_t targets = request.targetLengths.size();
-  checkRows(*encodedSource, targets);
+  checkRows(*encoderOutput, targets);
   at::Tensor logProbs = at::empty({static_cast<std::int64_t>(request.targetIds.size())}, at::kFloat);
   std::size_t offset = 0;
   for (std::size_t first = 0; first < targets; first += static_cast<std::size_t>(request.batchSize)) {
     CancellationScope::check();
     const std::size_t count = std::min(static_cast<std::size_t>(request.batchSize), targets - first);
     const TargetBatch batch(request, first, count, offset);
-    DecoderState state{rowsFor(encodedSource, static_cast<std::int64_t>(first), static_cast<std::int64_t>(count)),
+    DecoderState state{rowsFor(encoderOutput, static_cast<std::int64_t>(first), static_cast<std::int64_t>(count)),
                        nullptr, 0};
     // The longest target needs every position, and a logarithm of the softmax every token.
-    const WantedLogits all;
+    const LogitsSelection all;
     batch.gatherInto(decode(engine, state, batch.decoderInputIds().to(engine.device()), all).logits, logProbs);
     for (std::size_t target = first; target < first + count; ++target)
       offset += static_cast<std::size_t>(request.targetLengths[target]);

@@ -1,8 +1,8 @@
 // Log-probabilities of given targets: the encoder once, the targets in batches, and only what was asked for kept.
 #pragma once
 
-#include "engine/encoding.h"
 #include "core/requests.h"
+#include "engine/encoding.h"
 
 namespace torch_t5 {
 
@@ -14,6 +14,6 @@ struct ScoreResult {
 
 /// `source`: of one row, that all targets share, or of as many rows as there are targets. The request must have passed
 /// `check`. Throws ERR_INVALID_ARGUMENT, ERR_TOKEN_OUT_OF_RANGE.
-ScoreResult runScore(Engine& engine, const Source& source, const ScoreRequest& request);
+ScoreResult runScore(Engine& engine, const EncoderSource& source, const ScoreRequest& request);
 
 }  // namespace torch_t5

@@ -5,8 +5,8 @@
 #include <mutex>
 #include <string>
 
-#include "core/platform/shared_library.h"
 #include "core/errors.h"
+#include "core/platform/shared_library.h"
 
 namespace torch_t5 {
 namespace {
@@ -25,7 +25,7 @@ int lastIntraOpThreads = 0;  // what this process set last; 0: nothing yet
 
 int resolveIntraOpThreads(int count) { return count == 0 ? defaultIntraOpThreads() : count; }
 
-void useNoIntraOpThreads() {
+void disableIntraOpThreads() {
   defaultIntraOpThreads();
   // OpenMP's own function sets the calling thread's count alone, which at::set_num_threads does for MKL, too, and for
   // the whole process.
@@ -34,7 +34,7 @@ void useNoIntraOpThreads() {
   if (setThreads != nullptr) setThreads(1);
 }
 
-void useIntraOpThreads(int count) {
+void setIntraOpThreads(int count) {
   const int wanted = resolveIntraOpThreads(count);
   const std::lock_guard lock(mutex);
   // Asking for the default leaves MKL's own settings alone, as a Python process that sets nothing does.
@@ -44,7 +44,7 @@ void useIntraOpThreads(int count) {
   lastIntraOpThreads = wanted;
 }
 
-void useInterOpThreads(int count) {
+void setInterOpThreads(int count) {
   if (count == 0) return;
   const std::lock_guard lock(mutex);
   static bool set = false;

@@ -7,8 +7,8 @@
 
 #include "fused/kernels/kernels.h"
 #include "fused/linear.h"
-#include "fused/threading/parallel.h"
 #include "fused/scratch.h"
+#include "fused/threading/parallel.h"
 
 namespace torch_t5 {
 

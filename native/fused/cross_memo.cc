@@ -24,17 +24,18 @@ CrossMemo::Rows CrossMemo::rowsOf(const DecoderSource& source) const {
                                                                     /*return_inverse=*/true);
     const auto* first = inverse.const_data_ptr<std::int64_t>();
     rows.sources.assign(first, first + inverse.numel());
-    if (rows.encoderRows.numel() == source.encoded->batch()) rows.encoderRows.reset();
+    if (rows.encoderRows.numel() == source.encoderOutput->batch()) rows.encoderRows.reset();
   } else {
-    rows.sources.resize(static_cast<std::size_t>(source.encoded->batch()));
+    rows.sources.resize(static_cast<std::size_t>(source.encoderOutput->batch()));
     std::iota(rows.sources.begin(), rows.sources.end(), 0);
   }
-  if (encoded_.lock() == source.encoded && areSame(encoderRows_, rows.encoderRows)) rows.cache = cache_.lock();
+  if (encoderOutput_.lock() == source.encoderOutput && areSame(encoderRows_, rows.encoderRows))
+    rows.cache = cache_.lock();
   return rows;
 }
 
 void CrossMemo::keep(const DecoderSource& source, const Rows& rows) {
-  encoded_ = source.encoded;
+  encoderOutput_ = source.encoderOutput;
   encoderRows_ = rows.encoderRows;
   cache_ = rows.cache;
 }

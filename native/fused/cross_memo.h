@@ -24,7 +24,7 @@ class CrossMemo {
   void keep(const DecoderSource& source, const Rows& rows);
 
  private:
-  std::weak_ptr<const Encoded> encoded_;
+  std::weak_ptr<const EncoderOutput> encoderOutput_;
   at::Tensor encoderRows_;
   std::weak_ptr<const CrossCache> cache_;
 };

@@ -6,8 +6,8 @@
 #include <string>
 #include <utility>
 
-#include "core/platform/huge_pages.h"
 #include "core/errors.h"
+#include "core/platform/huge_pages.h"
 
 namespace torch_t5 {
 

@@ -10,12 +10,12 @@
 #include <utility>
 
 #include "core/cancellation.h"
+#include "core/errors.h"
 #include "fused/buffer_pool.h"
 #include "fused/cross_memo.h"
 #include "fused/packed_model.h"
 #include "fused/processor.h"
 #include "fused/transformer.h"
-#include "core/errors.h"
 
 namespace torch_t5 {
 namespace {
@@ -54,7 +54,7 @@ class FusedEngine final : public Engine {
   std::int64_t vocabSize() const override { return model_.architecture.vocabSize; }
 
   ForwardOutput forward(const at::Tensor& inputIds, const at::Tensor& attentionMask, const at::Tensor& decoderInputIds,
-                        const WantedLogits& wanted) override {
+                        const LogitsSelection& wanted) override {
     const Call call(scratch_);
     const RaggedBatch batch(attentionMask);
     EncoderStates states = encodeRows(inputIds, batch);
@@ -74,11 +74,11 @@ class FusedEngine final : public Engine {
   }
 
   DecoderOutput prefill(const at::Tensor& decoderInputIds, const DecoderSource& source,
-                        const WantedLogits& wanted) override {
+                        const LogitsSelection& wanted) override {
     const Call call(scratch_);
     CrossMemo::Rows rows = crossMemo_.rowsOf(source);
     if (rows.cache == nullptr) {
-      rows.cache = computeCross(*source.encoded, rows.encoderRows);
+      rows.cache = computeCross(*source.encoderOutput, rows.encoderRows);
       crossMemo_.keep(source, rows);
     }
     const auto layers = static_cast<std::int64_t>(model_.decoder.layers.size());
@@ -86,7 +86,7 @@ class FusedEngine final : public Engine {
   }
 
   DecoderOutput step(const at::Tensor& decoderInputIds, const std::shared_ptr<const DecoderCache>& cache,
-                     const WantedLogits& wanted) override {
+                     const LogitsSelection& wanted) override {
     const Call call(scratch_);
     return decode(decoderInputIds, dynamic_cast<const FusedCache&>(*cache), wanted);
   }
@@ -96,7 +96,7 @@ class FusedEngine final : public Engine {
   class Call {
    public:
     explicit Call(Scratch& scratch) : scratch_(scratch) {}
-    ~Call() { scratch_.settle(); }
+    ~Call() { scratch_.callback(); }
     Call(const Call&) = delete;
     Call& operator=(const Call&) = delete;
 
@@ -160,13 +160,13 @@ class FusedEngine final : public Engine {
     }
   }
 
-  /// The cross keys and values of some rows of what was encoded.
-  std::shared_ptr<const CrossCache> computeCross(const Encoded& encoded, const at::Tensor& encoderRows) {
+  /// The cross keys and values of some rows of the encoder output.
+  std::shared_ptr<const CrossCache> computeCross(const EncoderOutput& encoderOutput, const at::Tensor& encoderRows) {
     const at::Tensor mask =
-        encoderRows.defined() ? encoded.attentionMask.index_select(0, encoderRows) : encoded.attentionMask;
-    const at::Tensor states =
-        (encoderRows.defined() ? encoded.lastHiddenState.index_select(0, encoderRows) : encoded.lastHiddenState)
-            .contiguous();
+        encoderRows.defined() ? encoderOutput.attentionMask.index_select(0, encoderRows) : encoderOutput.attentionMask;
+    const at::Tensor states = (encoderRows.defined() ? encoderOutput.lastHiddenState.index_select(0, encoderRows)
+                                                     : encoderOutput.lastHiddenState)
+                                  .contiguous();
     const auto layers = static_cast<std::int64_t>(model_.decoder.layers.size());
     auto cache = std::make_shared<CrossCache>(model_.heads, layers, RaggedBatch(mask));
     const Scratch::Frame frame(scratch_);
@@ -182,7 +182,7 @@ class FusedEngine final : public Engine {
     return cache;
   }
 
-  DecoderOutput decode(const at::Tensor& decoderInputIds, const FusedCache& cache, const WantedLogits& wanted) {
+  DecoderOutput decode(const at::Tensor& decoderInputIds, const FusedCache& cache, const LogitsSelection& wanted) {
     const std::int64_t length = decoderInputIds.size(1);
     const FloatRows hidden = embed(numbersOf(decoderInputIds));
     std::shared_ptr<FusedCache> extended = cache.extend(length, parallel_);
@@ -202,7 +202,7 @@ class FusedEngine final : public Engine {
   }
 
   /// The wanted logits of states [R, T, D].
-  at::Tensor logits(const at::Tensor& states, const WantedLogits& wanted) {
+  at::Tensor logits(const at::Tensor& states, const LogitsSelection& wanted) {
     if (!wanted.any) return {};
     CancellationScope::check();
     const Scratch::Frame frame(scratch_);

@@ -3,9 +3,9 @@
 
 #include <memory>
 
+#include "core/requests.h"
 #include "engine/engine.h"
 #include "weights/weights.h"
-#include "core/requests.h"
 
 namespace torch_t5 {
 

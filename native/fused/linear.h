@@ -3,8 +3,8 @@
 
 #include "fused/kernels/kernels.h"
 #include "fused/packed_matrix.h"
-#include "fused/threading/parallel.h"
 #include "fused/scratch.h"
+#include "fused/threading/parallel.h"
 
 namespace torch_t5 {
 

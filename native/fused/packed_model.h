@@ -8,13 +8,13 @@
 #include <optional>
 #include <vector>
 
+#include "core/requests.h"
 #include "fused/attention.h"
 #include "fused/embedding.h"
 #include "fused/packed_matrix.h"
 #include "fused/threading/parallel.h"
 #include "weights/position_bias.h"
 #include "weights/weights.h"
-#include "core/requests.h"
 
 namespace torch_t5 {
 

@@ -22,7 +22,7 @@ std::byte* Scratch::takeBytes(std::size_t bytes) {
   return taken;
 }
 
-void Scratch::settle() {
+void Scratch::callback() {
   if (blocks_.size() > 1) {
     next_ = 0;
     for (const at::Tensor& block : blocks_) next_ += block.nbytes();

@@ -39,7 +39,7 @@ class Scratch {
   }
 
   /// Makes one block of what the last calls needed, or none of more than `kKeptBytes`. Nothing may be taken.
-  void settle();
+  void callback();
 
  private:
   static constexpr std::size_t kKeptBytes = std::size_t{128} << 20;

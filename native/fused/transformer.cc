@@ -29,7 +29,7 @@ std::vector<QueryRows> decoderQueries(std::int64_t count, std::int64_t length, s
 }
 
 /// The same rows, attending to the whole of a sequence of the source.
-QueryRows toSource(QueryRows queries, std::int64_t source, const RaggedBatch& batch) {
+QueryRows toSourceRows(QueryRows queries, std::int64_t source, const RaggedBatch& batch) {
   const Sequence& sequence = batch.sequences()[static_cast<std::size_t>(source)];
   queries.sequence = source;
   queries.keyCount = sequence.length;
@@ -85,7 +85,7 @@ void Transformer::decode(const FloatRows& hidden, std::int64_t length, const Cro
       attendToSelf(layer, group, /*table=*/nullptr, {layer.bias->reaching(length), /*isCausal=*/true});
       std::vector<QueryRows> queries;
       for (const QueryRows& own : group.queries) {
-        queries.push_back(toSource(own, own.sequence, source.batch));
+        queries.push_back(toSourceRows(own, own.sequence, source.batch));
         queries.back().newKeys = sourceKeys[static_cast<std::size_t>(own.sequence)];
       }
       attendToSource(cross, group, queries, keyValue, /*table=*/nullptr);
@@ -105,7 +105,7 @@ void Transformer::decode(const FloatRows& hidden, std::int64_t length, const Fus
       std::vector<QueryRows> queries;
       for (const QueryRows& own : group.queries)
         queries.push_back(
-            toSource(own, cache.sources()[static_cast<std::size_t>(own.sequence)], cache.cross().batch()));
+            toSourceRows(own, cache.sources()[static_cast<std::size_t>(own.sequence)], cache.cross().batch()));
       attendToSource(model_.decoder.cross[i], group, queries, /*keyValue=*/{}, &crossTable);
       feedForward(layer, group.hidden);
     }

@@ -7,9 +7,9 @@
 #include "fused/decoder_cache.h"
 #include "fused/linear.h"
 #include "fused/packed_model.h"
-#include "fused/threading/parallel.h"
 #include "fused/rows.h"
 #include "fused/scratch.h"
+#include "fused/threading/parallel.h"
 
 namespace torch_t5 {
 

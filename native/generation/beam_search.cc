@@ -18,8 +18,8 @@
 #include <cmath>
 #include <utility>
 
-#include "engine/tensors.h"
 #include "core/errors.h"
+#include "engine/tensors.h"
 
 namespace torch_t5 {
 namespace {

@@ -2,13 +2,13 @@
 
 #include <string>
 
-#include "engine/tensors.h"
 #include "core/errors.h"
+#include "engine/tensors.h"
 
 namespace torch_t5 {
 
 std::unique_ptr<Search> startSearch(Engine& engine, const GenerateRequest& request) {
-  std::shared_ptr<const Encoded> source = encoded(engine, request.source);
+  std::shared_ptr<const EncoderOutput> source = encodeIfNeeded(engine, request.source);
   const std::int64_t rows = source->batch();
   if (request.targetLength < 1 ||
       static_cast<std::int64_t>(request.decoderInputIds.size()) != rows * request.targetLength) {

@@ -9,7 +9,7 @@
 namespace torch_t5 {
 
 struct GenerateRequest {
-  Source source;
+  EncoderSource source;
   std::int64_t targetLength = 0;
   std::vector<std::int32_t> decoderInputIds;  // [source rows, targetLength]
   GenerationOptions options;

@@ -16,19 +16,19 @@ std::vector<SequenceBias> forbidden(const std::vector<std::vector<std::int32_t>>
 
 }  // namespace
 
-std::vector<LogitsProcessor> makeProcessors(const GenerationOptions& options, const Encoded& encoded,
+std::vector<LogitsProcessor> makeProcessors(const GenerationOptions& options, const EncoderOutput& encoderOutput,
                                             std::int64_t promptLength) {
-  const at::Device device = encoded.inputIds.device();
+  const at::Device device = encoderOutput.inputIds.device();
   const at::Tensor eosTokenIds = toTensor(options.eosTokenIds, device);
   const bool ends = !options.eosTokenIds.empty();
   std::vector<LogitsProcessor> list;
   if (!options.sequenceBias.empty()) list.push_back(sequenceBias(options.sequenceBias, device));
   if (options.encoderRepetitionPenalty != 1)
-    list.push_back(encoderRepetitionPenalty(options.encoderRepetitionPenalty, encoded.inputIds));
+    list.push_back(encoderRepetitionPenalty(options.encoderRepetitionPenalty, encoderOutput.inputIds));
   if (options.repetitionPenalty != 1) list.push_back(repetitionPenalty(options.repetitionPenalty));
   if (options.noRepeatNgramSize > 0) list.push_back(noRepeatNgram(options.noRepeatNgramSize));
   if (options.encoderNoRepeatNgramSize > 0)
-    list.push_back(encoderNoRepeatNgram(options.encoderNoRepeatNgramSize, encoded.inputIds));
+    list.push_back(encoderNoRepeatNgram(options.encoderNoRepeatNgramSize, encoderOutput.inputIds));
   if (!options.badWordsIds.empty()) list.push_back(sequenceBias(forbidden(options.badWordsIds), device));
   if (options.minLength > 0 && ends) list.push_back(suppressBelow(options.minLength, eosTokenIds));
   if (options.minNewTokens > 0 && ends) list.push_back(suppressBelow(promptLength + options.minNewTokens, eosTokenIds));

@@ -17,9 +17,9 @@ namespace torch_t5 {
 /// neither.
 using LogitsProcessor = std::function<at::Tensor(const at::Tensor& sequences, const at::Tensor& scores)>;
 
-/// Those that a user's own processor comes behind, in Hugging Face's order. `encoded`: one row a
+/// Those that a user's own processor comes behind, in Hugging Face's order. `encoderOutput`: one row a
 /// source, however many are decoded for it.
-std::vector<LogitsProcessor> makeProcessors(const GenerationOptions& options, const Encoded& encoded,
+std::vector<LogitsProcessor> makeProcessors(const GenerationOptions& options, const EncoderOutput& encoderOutput,
                                             std::int64_t promptLength);
 
 /// Those behind a user's own: what shapes a distribution to sample from, and the normalization.

@@ -10,8 +10,8 @@
 #include <utility>
 
 #include "core/cancellation.h"
-#include "engine/tensors.h"
 #include "core/errors.h"
+#include "engine/tensors.h"
 #include "generation/beam_search.h"
 #include "generation/token_search.h"
 
@@ -30,19 +30,19 @@ at::Generator makeGenerator(const GenerationOptions& options, const at::Device& 
 
 Search::Search(const SearchStart& start)
     : options_(start.options),
-      sourceRows_(start.encoded->batch()),
+      sourceRows_(start.encoderOutput->batch()),
       promptLength_(start.decoderInputIds.size(1)),
-      processors_(makeProcessors(options_, *start.encoded, promptLength_)),
+      processors_(makeProcessors(options_, *start.encoderOutput, promptLength_)),
       warpers_(makeWarpers(options_)),
       stopping_(options_, start.texts, start.decoderInputIds.device()),
       generator_(makeGenerator(options_, start.decoderInputIds.device())),
-      state_{repeatRows(start.encoded, options_.rowsPerSource()), nullptr, 0},
+      state_{repeatRows(start.encoderOutput, options_.rowsPerSource()), nullptr, 0},
       sequences_(at::repeat_interleave(start.decoderInputIds, options_.rowsPerSource(), 0)) {}
 
 at::Tensor Search::nextLogits(Engine& engine) {
   CancellationScope::check();
   const at::Tensor ids = state_.position == 0 ? sequences_ : sequences_.slice(1, -1);
-  WantedLogits last;
+  LogitsSelection last;
   if (ids.size(1) > 1) last.positions = at::full({1}, ids.size(1) - 1, ids.options());
   return decode(engine, state_, ids, last).logits.squeeze(1);
 }

@@ -28,7 +28,7 @@ struct GenerateResult {
 
 /// What a search starts from.
 struct SearchStart {
-  std::shared_ptr<const Encoded> encoded;
+  std::shared_ptr<const EncoderOutput> encoderOutput;
   at::Tensor decoderInputIds;  // [source rows, length] int64 on the device
   GenerationOptions options;
   std::shared_ptr<const TokenTexts> texts;  // null: no stop strings

@@ -7,8 +7,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "engine/tensors.h"
 #include "core/errors.h"
+#include "engine/tensors.h"
 
 namespace torch_t5 {
 namespace {

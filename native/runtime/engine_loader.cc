@@ -1,13 +1,13 @@
 #include "runtime/engine_loader.h"
 
-#include "engine/device.h"
 #include "aten/aten_engine.h"
-#include "fused/fused_engine.h"
-#include "weights/weights.h"
-#include "core/platform/huge_pages.h"
-#include "torchscript/torchscript_engine.h"
-#include "engine/threads.h"
 #include "core/errors.h"
+#include "core/platform/huge_pages.h"
+#include "engine/device.h"
+#include "engine/threads.h"
+#include "fused/fused_engine.h"
+#include "torchscript/torchscript_engine.h"
+#include "weights/weights.h"
 
 namespace torch_t5 {
 namespace {
@@ -26,10 +26,10 @@ at::Device deviceFor(const LoadOptions& options) {
 
 LoadedEngine loadEngine(const LoadOptions& options) {
   const at::Device device = deviceFor(options);
-  if (options.precision == Precision::kExact) return {loadScriptedEngine(options.path, device)};
+  if (options.precision == Precision::kExact) return {loadTorchScriptEngine(options.path, device)};
   Weights weights = readWeights(options.path, options.architecture);
   if (!device.is_cpu()) return {makeAtenEngine(std::move(weights), options.architecture, options.precision, device)};
-  useNoIntraOpThreads();
+  disableIntraOpThreads();
   LoadedEngine loaded{makeFusedEngine(std::move(weights), options.architecture, options.precision,
                                       resolveIntraOpThreads(options.intraOpThreads)),
                       /*hasOwnThreads=*/true};

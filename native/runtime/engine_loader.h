@@ -3,8 +3,8 @@
 
 #include <memory>
 
-#include "engine/engine.h"
 #include "core/requests.h"
+#include "engine/engine.h"
 
 namespace torch_t5 {
 

@@ -6,16 +6,16 @@ namespace torch_t5 {
 
 ModelRunner::ModelRunner(LoadOptions options) : options_(std::move(options)), thread_(options_.maxQueueLength) {}
 
-void ModelRunner::load(Settle<ModelInfo> settle) {
+void ModelRunner::load(Callback<ModelInfo> callback) {
   thread_.post({
-      .run = [this, settle] { settle(outcomeOf<ModelInfo>([this] { return loadEngine(); })); },
-      .fail = [settle](const Error& error) { settle(error); },
+      .run = [this, callback] { callback(outcomeOf<ModelInfo>([this] { return loadEngine(); })); },
+      .fail = [callback](const Error& error) { callback(error); },
   });
 }
 
 ModelInfo ModelRunner::loadEngine() {
-  useInterOpThreads(options_.interOpThreads);
-  useIntraOpThreads(options_.intraOpThreads);
+  setInterOpThreads(options_.interOpThreads);
+  setIntraOpThreads(options_.intraOpThreads);
   const c10::InferenceMode inferenceMode;
   loaded_ = torch_t5::loadEngine(options_);
   return {loaded_.engine->device().str(), resolveIntraOpThreads(options_.intraOpThreads)};

@@ -9,11 +9,11 @@
 #include <string>
 #include <utility>
 
+#include "core/requests.h"
 #include "engine/threads.h"
 #include "runtime/engine_loader.h"
 #include "runtime/inference_thread.h"
 #include "runtime/outcome.h"
-#include "core/requests.h"
 
 namespace torch_t5 {
 
@@ -27,13 +27,13 @@ class ModelRunner {
  public:
   explicit ModelRunner(LoadOptions options);
 
-  /// Call it once, before anything else. Throws nothing: a failure goes to `settle`.
-  void load(Settle<ModelInfo> settle);
+  /// Call it once, before anything else. Throws nothing: a failure goes to `callback`.
+  void load(Callback<ModelInfo> callback);
 
   /// Runs `compute` on the inference thread, in the order of the calls. Throws ERR_QUEUE_FULL or ERR_DISPOSED; what
-  /// `compute` throws goes to `settle`. `id` is the one that `cancel` takes, unique among the calls in flight.
+  /// `compute` throws goes to `callback`. `id` is the one that `cancel` takes, unique among the calls in flight.
   template <class Value>
-  void submit(std::uint64_t id, std::function<Value(Engine&)> compute, Settle<Value> settle);
+  void submit(std::uint64_t id, std::function<Value(Engine&)> compute, Callback<Value> callback);
 
   /// The call's settlement becomes ERR_ABORTED, unless it has ended.
   void cancel(std::uint64_t id) { thread_.cancel(id); }
@@ -51,9 +51,9 @@ class ModelRunner {
   /// The threads of the operators that this thread calls.
   void useThreads() const {
     if (loaded_.hasOwnThreads) {
-      useNoIntraOpThreads();
+      disableIntraOpThreads();
     } else {
-      useIntraOpThreads(options_.intraOpThreads);
+      setIntraOpThreads(options_.intraOpThreads);
     }
   }
 
@@ -63,18 +63,18 @@ class ModelRunner {
 };
 
 template <class Value>
-void ModelRunner::submit(std::uint64_t id, std::function<Value(Engine&)> compute, Settle<Value> settle) {
+void ModelRunner::submit(std::uint64_t id, std::function<Value(Engine&)> compute, Callback<Value> callback) {
   thread_.post({
       .id = id,
       .run =
-          [this, compute = std::move(compute), settle] {
-            settle(outcomeOf<Value>([&] {
+          [this, compute = std::move(compute), callback] {
+            callback(outcomeOf<Value>([&] {
               useThreads();
               const c10::InferenceMode inferenceMode;
               return compute(*loaded_.engine);
             }));
           },
-      .fail = [settle](const Error& error) { settle(error); },
+      .fail = [callback](const Error& error) { callback(error); },
   });
 }
 

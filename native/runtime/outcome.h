@@ -4,8 +4,8 @@
 #include <functional>
 #include <variant>
 
-#include "engine/error_barrier.h"
 #include "core/errors.h"
+#include "engine/error_barrier.h"
 
 namespace torch_t5 {
 
@@ -14,7 +14,7 @@ using Outcome = std::variant<Value, Error>;
 
 /// Called exactly once, on any thread. Must not throw.
 template <class Value>
-using Settle = std::function<void(Outcome<Value>)>;
+using Callback = std::function<void(Outcome<Value>)>;
 
 /// What `compute` returns or throws.
 template <class Value, class Compute>

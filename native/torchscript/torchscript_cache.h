@@ -1,4 +1,4 @@
-// The scripted engine's cache: the tensors that the archive's `prefill` and `step` pass from one to the other.
+// The TorchScript engine's cache: the tensors that the archive's `prefill` and `step` pass from one to the other.
 #pragma once
 
 #include <ATen/ops/index_select.h>
@@ -11,16 +11,16 @@
 
 namespace torch_t5 {
 
-class ScriptedCache final : public DecoderCache {
+class TorchScriptCache final : public DecoderCache {
  public:
-  ScriptedCache(std::vector<at::Tensor> past, at::Tensor attentionMask)
+  TorchScriptCache(std::vector<at::Tensor> past, at::Tensor attentionMask)
       : past_(std::move(past)), attentionMask_(std::move(attentionMask)) {}
 
   std::shared_ptr<const DecoderCache> select(const at::Tensor& rows) const override {
     std::vector<at::Tensor> past;
     past.reserve(past_.size());
     for (const at::Tensor& tensor : past_) past.push_back(at::index_select(tensor, 0, rows));
-    return std::make_shared<const ScriptedCache>(std::move(past), at::index_select(attentionMask_, 0, rows));
+    return std::make_shared<const TorchScriptCache>(std::move(past), at::index_select(attentionMask_, 0, rows));
   }
 
   /// Per layer: self key, self value, cross key, cross value; [R, heads, length, d_kv].

@@ -6,11 +6,11 @@
 #include <optional>
 #include <utility>
 
+#include "core/errors.h"
 #include "engine/reductions.h"
-#include "weights/archive.h"
 #include "torchscript/program.h"
 #include "torchscript/torchscript_cache.h"
-#include "core/errors.h"
+#include "weights/archive.h"
 
 namespace torch_t5 {
 namespace {
@@ -25,10 +25,10 @@ std::vector<c10::IValue> takeElements(c10::IValue tuple, std::size_t atLeast) {
                                             std::to_string(elements.size()));
 }
 
-DecoderOutput toDecoderOutput(c10::IValue tuple, const at::Tensor& attentionMask, const WantedLogits& wanted) {
+DecoderOutput toDecoderOutput(c10::IValue tuple, const at::Tensor& attentionMask, const LogitsSelection& wanted) {
   std::vector<c10::IValue> elements = takeElements(std::move(tuple), 3);
   return {selectLogits(std::move(elements[0]).toTensor(), wanted), std::move(elements[1]).toTensor(),
-          std::make_shared<const ScriptedCache>(elements[2].toTensorVector(), attentionMask)};
+          std::make_shared<const TorchScriptCache>(elements[2].toTensorVector(), attentionMask)};
 }
 
 /// A row for each that is decoded.
@@ -50,9 +50,9 @@ std::optional<std::int64_t> findVocabSize(const torch::jit::Module& module) {
 enum class Method { kForward, kEncode, kPrefill, kStep };
 constexpr std::array<const char*, 4> kMethodNames{"forward", "encode", "prefill", "step"};
 
-class ScriptedEngine final : public Engine {
+class TorchScriptEngine final : public Engine {
  public:
-  ScriptedEngine(torch::jit::Module module, const at::Device& device)
+  TorchScriptEngine(torch::jit::Module module, const at::Device& device)
       : device_(device), vocabSize_(findVocabSize(module)), module_(std::move(module)), tensors_(device) {
     if (device_.is_cpu()) {
       program(Method::kForward);  // the others when they are first needed: together they would double the time to load
@@ -72,7 +72,7 @@ class ScriptedEngine final : public Engine {
   }
 
   ForwardOutput forward(const at::Tensor& inputIds, const at::Tensor& attentionMask, const at::Tensor& decoderInputIds,
-                        const WantedLogits& wanted) override {
+                        const LogitsSelection& wanted) override {
     std::vector<c10::IValue> elements =
         takeElements(program(Method::kForward).run({inputIds, attentionMask, decoderInputIds}), 3);
     return {selectLogits(std::move(elements[0]).toTensor(), wanted), std::move(elements[1]).toTensor(),
@@ -84,19 +84,19 @@ class ScriptedEngine final : public Engine {
   }
 
   DecoderOutput prefill(const at::Tensor& decoderInputIds, const DecoderSource& source,
-                        const WantedLogits& wanted) override {
-    const at::Tensor attentionMask = rowsOf(source.encoded->attentionMask, source.rows);
-    const at::Tensor hiddenState = rowsOf(source.encoded->lastHiddenState, source.rows);
+                        const LogitsSelection& wanted) override {
+    const at::Tensor attentionMask = rowsOf(source.encoderOutput->attentionMask, source.rows);
+    const at::Tensor hiddenState = rowsOf(source.encoderOutput->lastHiddenState, source.rows);
     return toDecoderOutput(program(Method::kPrefill).run({decoderInputIds, hiddenState, attentionMask}), attentionMask,
                            wanted);
   }
 
   DecoderOutput step(const at::Tensor& decoderInputIds, const std::shared_ptr<const DecoderCache>& cache,
-                     const WantedLogits& wanted) override {
-    const auto& scripted = dynamic_cast<const ScriptedCache&>(*cache);
-    const at::Tensor& attentionMask = scripted.attentionMask();
-    return toDecoderOutput(program(Method::kStep).run({decoderInputIds, attentionMask, scripted.past()}), attentionMask,
-                           wanted);
+                     const LogitsSelection& wanted) override {
+    const auto& torchscriptCache = dynamic_cast<const TorchScriptCache&>(*cache);
+    const at::Tensor& attentionMask = torchscriptCache.attentionMask();
+    return toDecoderOutput(program(Method::kStep).run({decoderInputIds, attentionMask, torchscriptCache.past()}),
+                           attentionMask, wanted);
   }
 
  private:
@@ -116,8 +116,8 @@ class ScriptedEngine final : public Engine {
 
 }  // namespace
 
-std::unique_ptr<Engine> loadScriptedEngine(const std::string& path, const at::Device& device) {
-  return std::make_unique<ScriptedEngine>(readArchive(path), device);
+std::unique_ptr<Engine> loadTorchScriptEngine(const std::string& path, const at::Device& device) {
+  return std::make_unique<TorchScriptEngine>(readArchive(path), device);
 }
 
 }  // namespace torch_t5

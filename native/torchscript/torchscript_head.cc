@@ -10,11 +10,11 @@
 #include <utility>
 
 #include "core/cancellation.h"
+#include "core/errors.h"
 #include "engine/error_barrier.h"
-#include "weights/archive.h"
 #include "torchscript/cancellation_points.h"
 #include "torchscript/device_constants.h"
-#include "core/errors.h"
+#include "weights/archive.h"
 
 namespace torch_t5 {
 namespace {
@@ -65,9 +65,9 @@ const c10::FunctionSchema& checkedSchema(const torch::jit::Module& module) {
   return schema;
 }
 
-class ScriptedHead final : public Head {
+class TorchScriptHead final : public Head {
  public:
-  ScriptedHead(torch::jit::Module module, const at::Device& device) : module_(std::move(module)) {
+  TorchScriptHead(torch::jit::Module module, const at::Device& device) : module_(std::move(module)) {
     const c10::FunctionSchema& schema = checkedSchema(module_);
     readArguments(schema.arguments());
     module_.eval();
@@ -167,9 +167,9 @@ class ScriptedHead final : public Head {
 
 }  // namespace
 
-std::unique_ptr<Head> loadScriptedHead(const std::string& path, const at::Device& device) {
+std::unique_ptr<Head> loadTorchScriptHead(const std::string& path, const at::Device& device) {
   torch::jit::Module module = readTorchScript(path, "the head");
-  return std::make_unique<ScriptedHead>(std::move(module), device);
+  return std::make_unique<TorchScriptHead>(std::move(module), device);
 }
 
 }  // namespace torch_t5

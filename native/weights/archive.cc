@@ -6,11 +6,11 @@
 #include <filesystem>
 #include <future>
 
+#include "core/errors.h"
 #include "engine/error_barrier.h"
 #include "weights/module_reader.h"
 #include "weights/weight_arena.h"
 #include "weights/weight_placement.h"
-#include "core/errors.h"
 
 namespace torch_t5 {
 namespace {

@@ -6,8 +6,8 @@
 #include <string_view>
 #include <utility>
 
-#include "core/platform/huge_pages.h"
 #include "core/errors.h"
+#include "core/platform/huge_pages.h"
 
 namespace torch_t5 {
 namespace {

@@ -3,8 +3,8 @@
 #include <unordered_map>
 #include <utility>
 
-#include "weights/archive.h"
 #include "core/errors.h"
+#include "weights/archive.h"
 
 namespace torch_t5 {
 namespace {

@@ -1,4 +1,4 @@
-// The engine of plain ATen operators against the scripted engine on the embedded model, and against the kernels on
+// The engine of plain ATen operators against the TorchScript engine on the embedded model, and against the kernels on
 // models that are made here: `program name model.pt`.
 #include "aten/aten_engine.h"
 
@@ -12,12 +12,12 @@
 #include <string>
 #include <vector>
 
+#include "aten/cache.h"
 #include "core/cancellation.h"
 #include "engine/decoding.h"
-#include "aten/cache.h"
 #include "fused/fused_engine.h"
-#include "torchscript/torchscript_engine.h"
 #include "harness.h"
+#include "torchscript/torchscript_engine.h"
 
 namespace torch_t5 {
 namespace {
@@ -46,7 +46,7 @@ Architecture demoArchitecture() {
 
 struct Engines {
   explicit Engines(const std::string& path, Precision precision = Precision::kFloat32)
-      : expected(loadScriptedEngine(path, c10::kCPU)),
+      : expected(loadTorchScriptEngine(path, c10::kCPU)),
         aten(makeAtenEngine(readWeights(path, demoArchitecture()), demoArchitecture(), precision, c10::kCPU)) {}
 
   std::unique_ptr<Engine> expected;
@@ -78,13 +78,13 @@ Inputs randomInputs(std::int64_t batch, std::int64_t sourceLength, std::int64_t 
   return {randomIds(batch, sourceLength), mask, randomIds(batch, targetLength)};
 }
 
-ForwardOutput forward(Engine& engine, const Inputs& inputs, const WantedLogits& wanted = {}) {
+ForwardOutput forward(Engine& engine, const Inputs& inputs, const LogitsSelection& wanted = {}) {
   return engine.forward(inputs.inputIds, inputs.attentionMask, inputs.decoderInputIds, wanted);
 }
 
-std::shared_ptr<const Encoded> encode(Engine& engine, const Inputs& inputs) {
-  return std::make_shared<const Encoded>(
-      Encoded{inputs.inputIds, inputs.attentionMask, engine.encode(inputs.inputIds, inputs.attentionMask)});
+std::shared_ptr<const EncoderOutput> encode(Engine& engine, const Inputs& inputs) {
+  return std::make_shared<const EncoderOutput>(
+      EncoderOutput{inputs.inputIds, inputs.attentionMask, engine.encode(inputs.inputIds, inputs.attentionMask)});
 }
 
 void expectClose(const at::Tensor& received, const at::Tensor& expected, const std::string& what) {
@@ -113,7 +113,7 @@ void computesWantedLogits(std::span<char*> arguments) {
   const c10::InferenceMode inferenceMode;
   const Engines engines(arguments[0]);
   const Inputs inputs = randomInputs(3, 11, 6);
-  const WantedLogits some{.positions = ids({5, 0, 5}), .tokens = ids({398, 7, 0, 7})};
+  const LogitsSelection some{.positions = ids({5, 0, 5}), .tokens = ids({398, 7, 0, 7})};
   expectClose(forward(*engines.aten, inputs, some), forward(*engines.expected, inputs, some), "that are wanted");
   const ForwardOutput none = forward(*engines.aten, inputs, {.any = false});
   expect(!none.logits.defined() && none.decoderLastHiddenState.defined(), "no logits, but states");
@@ -125,7 +125,7 @@ class Decoding {
   Decoding(Engine& engine, const Inputs& inputs, std::int64_t rowsPerSource)
       : engine_(engine), state_{repeatRows(encode(engine, inputs), rowsPerSource), nullptr, 0} {}
 
-  DecoderOutput read(const at::Tensor& decoderInputIds, const WantedLogits& wanted = {}) {
+  DecoderOutput read(const at::Tensor& decoderInputIds, const LogitsSelection& wanted = {}) {
     return decode(engine_, state_, decoderInputIds, wanted);
   }
 
@@ -367,9 +367,9 @@ void computesWhatKernelsCompute(std::span<char*>) {
 }
 
 constexpr std::array<test::Test, 10> kTests{{
-    {"computes whole passes over padded batches as the scripted engine", computesWholePasses},
+    {"computes whole passes over padded batches as the TorchScript engine", computesWholePasses},
     {"computes the wanted logits and no others", computesWantedLogits},
-    {"decodes step by step as the scripted engine", computesSteps},
+    {"decodes step by step as the TorchScript engine", computesSteps},
     {"decodes rows that share sources, and goes on from any of them", decodesSharedRows},
     {"decodes selected rows of an encoder's output", decodesSelectedSources},
     {"goes on from one cache many times, each time as if it were the first", forksFreely},

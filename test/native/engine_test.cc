@@ -1,4 +1,4 @@
-// The scripted engine without Node, on a model.pt: `program name model.pt`.
+// The TorchScript engine without Node, on a model.pt: `program name model.pt`.
 #include <ATen/ATen.h>
 #include <ATen/ExpandUtils.h>
 #include <c10/core/InferenceMode.h>
@@ -12,11 +12,11 @@
 #include "core/cancellation.h"
 #include "engine/error_barrier.h"
 #include "engine/reductions.h"
-#include "weights/archive.h"
+#include "harness.h"
 #include "torchscript/device_constants.h"
 #include "torchscript/torchscript_cache.h"
 #include "torchscript/torchscript_engine.h"
-#include "harness.h"
+#include "weights/archive.h"
 
 namespace torch_t5 {
 namespace {
@@ -71,17 +71,17 @@ at::Tensor forwardLogits(Engine& engine, const Inputs& inputs) {
 
 DecoderSource encodeSource(Engine& engine, const Inputs& inputs) {
   const at::Tensor states = engine.encode(inputs.inputIds, inputs.attentionMask);
-  return {std::make_shared<const Encoded>(Encoded{inputs.inputIds, inputs.attentionMask, states}), {}};
+  return {std::make_shared<const EncoderOutput>(EncoderOutput{inputs.inputIds, inputs.attentionMask, states}), {}};
 }
 
 const std::vector<at::Tensor>& pastOf(const DecoderOutput& output) {
-  return dynamic_cast<const ScriptedCache&>(*output.cache).past();
+  return dynamic_cast<const TorchScriptCache&>(*output.cache).past();
 }
 
 /// Meta tensors hold no data: an operator that meets a CPU tensor among them, from a constant that was left, refuses.
 void runsOnMeta(std::span<char*> arguments) {
   const c10::InferenceMode inferenceMode;
-  const auto engine = loadScriptedEngine(arguments[0], c10::kMeta);
+  const auto engine = loadTorchScriptEngine(arguments[0], c10::kMeta);
   const Inputs inputs = makeInputs(c10::kMeta, 3, 11, 5);
 
   const ForwardOutput full = engine->forward(inputs.inputIds, inputs.attentionMask, inputs.decoderInputIds, {});
@@ -89,8 +89,8 @@ void runsOnMeta(std::span<char*> arguments) {
   expect(full.decoderLastHiddenState.is_meta(), "the decoder's hidden states on meta");
 
   const DecoderSource source = encodeSource(*engine, inputs);
-  const at::Tensor& encoded = source.encoded->lastHiddenState;
-  expect(encoded.is_meta() && encoded.size(1) == 11, "encoder states [3, 11, D] on meta");
+  const at::Tensor& encoderOutput = source.encoderOutput->lastHiddenState;
+  expect(encoderOutput.is_meta() && encoderOutput.size(1) == 11, "encoder states [3, 11, D] on meta");
 
   DecoderOutput decoded = engine->prefill(inputs.decoderInputIds, source, {});
   expect(decoded.logits.is_meta() && !pastOf(decoded).empty(), "prefill on meta");
@@ -113,7 +113,7 @@ void remapsConstants(std::span<char*> arguments) {
 
 void abortsAndRecovers(std::span<char*> arguments) {
   const c10::InferenceMode inferenceMode;
-  const auto engine = loadScriptedEngine(arguments[0], c10::kCPU);
+  const auto engine = loadTorchScriptEngine(arguments[0], c10::kCPU);
   const Inputs small = makeInputs(c10::kCPU, 1, 8, 4);
   const at::Tensor before = forwardLogits(*engine, small);
 
@@ -137,7 +137,7 @@ void abortsAndRecovers(std::span<char*> arguments) {
 
 void repeatsItself(std::span<char*> arguments) {
   const c10::InferenceMode inferenceMode;
-  const auto engine = loadScriptedEngine(arguments[0], c10::kCPU);
+  const auto engine = loadTorchScriptEngine(arguments[0], c10::kCPU);
   for (const auto& [batch, source, target] : {std::array{1, 3, 2}, {4, 30, 9}, {2, 7, 1}}) {
     const Inputs inputs = makeInputs(c10::kCPU, batch, source, target);
     const at::Tensor first = forwardLogits(*engine, inputs);
@@ -149,7 +149,7 @@ void repeatsItself(std::span<char*> arguments) {
 /// What goes wrong inside the interpreter is an error with a code, and the engine goes on.
 void survivesErrors(std::span<char*> arguments) {
   const c10::InferenceMode inferenceMode;
-  const auto engine = loadScriptedEngine(arguments[0], c10::kCPU);
+  const auto engine = loadTorchScriptEngine(arguments[0], c10::kCPU);
   const Inputs good = makeInputs(c10::kCPU, 1, 8, 4);
   const at::Tensor before = forwardLogits(*engine, good);
   const auto codeOf = [&](const Inputs& bad) {
@@ -170,10 +170,10 @@ void survivesErrors(std::span<char*> arguments) {
 
 void givesWantedLogits(std::span<char*> arguments) {
   const c10::InferenceMode inferenceMode;
-  const auto engine = loadScriptedEngine(arguments[0], c10::kCPU);
+  const auto engine = loadTorchScriptEngine(arguments[0], c10::kCPU);
   const Inputs inputs = makeInputs(c10::kCPU, 2, 8, 4);
   const auto ids = [](std::initializer_list<std::int64_t> values) { return at::tensor(values, at::kLong); };
-  const auto forward = [&](const WantedLogits& wanted) {
+  const auto forward = [&](const LogitsSelection& wanted) {
     return engine->forward(inputs.inputIds, inputs.attentionMask, inputs.decoderInputIds, wanted);
   };
 
@@ -183,7 +183,7 @@ void givesWantedLogits(std::span<char*> arguments) {
   const at::Tensor selected = all.logits.index_select(1, ids({3, 0})).index_select(2, ids({9, 5, 9}));
   expect(at::equal(some.logits, selected), "the wanted logits [2, 2, 3], in the wanted order");
   try {
-    wantedLogits({.tokens = {{5, static_cast<std::int32_t>(engine->vocabSize())}}}, *engine);
+    toLogitsSelection({.tokens = {{5, static_cast<std::int32_t>(engine->vocabSize())}}}, *engine);
     expect(false, "an error for a token that the vocabulary lacks");
   } catch (const Error& error) {
     expect(error.code() == ErrorCode::kTokenOutOfRange, "ERR_TOKEN_OUT_OF_RANGE");
@@ -202,23 +202,23 @@ void givesWantedLogits(std::span<char*> arguments) {
 /// Many decoded rows read one row of the source, in any order, and go on from any row of the cache.
 void sharesSourceRows(std::span<char*> arguments) {
   const c10::InferenceMode inferenceMode;
-  const auto engine = loadScriptedEngine(arguments[0], c10::kCPU);
+  const auto engine = loadTorchScriptEngine(arguments[0], c10::kCPU);
   Inputs inputs = makeInputs(c10::kCPU, 2, 8, 3);
   inputs.inputIds.select(0, 1).fill_(11);
   inputs.attentionMask.select(0, 1).slice(0, 6).fill_(0);
   inputs.decoderInputIds = at::arange(5, 5 + 4 * 3, at::kLong).view({4, 3});
 
-  const DecoderSource shared = repeatRows(encodeSource(*engine, inputs).encoded, 2);
+  const DecoderSource shared = repeatRows(encodeSource(*engine, inputs).encoderOutput, 2);
   const at::Tensor order = at::tensor({3, 0, 2}, at::kLong);
   const DecoderSource reordered = shared.select(order);
   expect(shared.batch() == 4 && at::equal(shared.rows, at::tensor({0, 0, 1, 1}, at::kLong)), "every row twice");
   expect(reordered.batch() == 3 && at::equal(reordered.rows, at::tensor({1, 0, 1}, at::kLong)), "rows of rows");
 
-  const Encoded& encoded = *shared.encoded;
+  const EncoderOutput& encoderOutput = *shared.encoderOutput;
   const DecoderSource copied{
-      std::make_shared<const Encoded>(Encoded{encoded.inputIds.index_select(0, shared.rows),
-                                              encoded.attentionMask.index_select(0, shared.rows),
-                                              encoded.lastHiddenState.index_select(0, shared.rows)}),
+      std::make_shared<const EncoderOutput>(EncoderOutput{encoderOutput.inputIds.index_select(0, shared.rows),
+                                                          encoderOutput.attentionMask.index_select(0, shared.rows),
+                                                          encoderOutput.lastHiddenState.index_select(0, shared.rows)}),
       {}};
   const DecoderOutput one = engine->prefill(inputs.decoderInputIds, shared, {});
   const DecoderOutput other = engine->prefill(inputs.decoderInputIds, copied, {});

@@ -25,10 +25,10 @@ describe("sequences whose attention no machine has the memory for", () => {
 
   it("are told from those that fit", async () => {
     const t5 = await T5ForConditionalGeneration.fromPretrained(demoModel, { device: "cpu", intraOpThreads: 1 });
-    const model = { config: t5.config, keepsAttention: true };
+    const model = { config: t5.config, materializesAttention: true };
     checkAttention(64, 4096, model, "text");
     checkAttention(1, 4097, model, "text");
-    checkAttention(1, LONG, { ...model, keepsAttention: false }, "text");
+    checkAttention(1, LONG, { ...model, materializesAttention: false }, "text");
     assert.throws(() => checkAttention(1, LONG, model, "text"), outOfMemory);
     await t5.dispose();
   });
