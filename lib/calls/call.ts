@@ -22,7 +22,10 @@ export class ModelHandle {
   #lastId = 0;
 
   constructor(
-    parts: Pick<ModelHandle, "config" | "generationConfig" | "tokenizer" | "native" | "materializesAttention" | "release">,
+    parts: Pick<
+      ModelHandle,
+      "config" | "generationConfig" | "tokenizer" | "native" | "materializesAttention" | "release"
+    >,
   ) {
     this.config = parts.config;
     this.generationConfig = parts.generationConfig;

@@ -1,7 +1,8 @@
 // `embed`: one vector for each text, from the encoder alone. Sentence-T5's pooling.
 
-import { encodeTexts, nativeSource, readFields, readSourceIds, SOURCE_FIELDS } from "../inputs/source.js";
+import { encodeTexts, readFields, readSourceIds, SOURCE_FIELDS } from "../inputs/source.js";
 import type { NativeEmbedRequest } from "../native/types.js";
+import type { PaddedBatch } from "../tokenizer/padded-batch.js";
 import { checkBatchSize, checkSignal, readOptions, type SignalOption } from "../util/call-options.js";
 import { Tensor } from "../util/tensor.js";
 import { checkFlag, expected, INT32_MAX } from "../util/validation.js";
@@ -18,7 +19,7 @@ export interface EmbedOptions extends SignalOption {
   readonly batchSize?: number | undefined;
 }
 
-type Source = NativeEmbedRequest["source"];
+type EmbedSource = NativeEmbedRequest["source"];
 
 /** Embeds for the model of `call`: `[batch, dModel]`. */
 export async function embed(call: Call, source: unknown, options: unknown): Promise<Tensor> {
@@ -26,7 +27,7 @@ export async function embed(call: Call, source: unknown, options: unknown): Prom
   const { pooling, normalize, batchSize, signal } = call.read(() => readEmbedOptions(options));
   throwIfAborted(signal);
   const batches = call.read(() => readBatches(source, batchSize, model));
-  const run = (batch: Source) =>
+  const run = (batch: EmbedSource) =>
     call.run(signal, (id) => model.native.embed({ id, source: batch, pooling, normalize }));
   const [first, ...others] = batches;
   if (first === undefined) throw expected("at least one text", "source", source);
@@ -56,12 +57,12 @@ function readEmbedOptions(options: unknown) {
   } as const;
 }
 
-function readBatches(value: unknown, batchSize: number, model: ModelHandle): readonly Source[] {
+function readBatches(value: unknown, batchSize: number, model: ModelHandle): readonly EmbedSource[] {
   if (EncoderOutput.is(value)) return [value.nativeFor(model, "source")];
   const fields = readFields(value, "source", SOURCE_FIELDS);
   const { text, ...others } = fields;
   const batches = Array.isArray(text) ? textBatches(text, others, batchSize, model) : undefined;
-  return batches ?? rowBatches(nativeSource(readSourceIds(fields, model, "source")), batchSize, model);
+  return batches ?? rowBatches(readSourceIds(fields, model, "source"), batchSize, model);
 }
 
 /** Texts are padded batch by batch; undefined where one batch holds them all. */
@@ -70,31 +71,30 @@ function textBatches(
   others: Readonly<Record<string, unknown>>,
   batchSize: number,
   model: ModelHandle,
-): readonly Source[] | undefined {
+): readonly EmbedSource[] | undefined {
   if (texts.length <= batchSize || Object.values(others).some((value) => value !== undefined)) return undefined;
   checkRows(texts.length, model);
   for (const [index, text] of texts.entries()) {
     if (typeof text !== "string") throw expected("a string", `text[${index}]`, text);
   }
-  const batches: Source[] = [];
+  const batches: EmbedSource[] = [];
   for (let begin = 0; begin < texts.length; begin += batchSize) {
-    const { mask, ...source } = encodeTexts(texts.slice(begin, begin + batchSize), `text from ${begin} on`, model);
-    batches.push(nativeSource({ source, attentionMask: mask }));
+    batches.push(encodeTexts(texts.slice(begin, begin + batchSize), `text from ${begin} on`, model));
   }
   return batches;
 }
 
-function rowBatches(ids: ReturnType<typeof nativeSource>, batchSize: number, model: ModelHandle): readonly Source[] {
-  const { batch, sourceLength, inputIds, attentionMask } = ids;
+function rowBatches(ids: PaddedBatch, batchSize: number, model: ModelHandle): readonly EmbedSource[] {
+  const { batch, length, inputIds, attentionMask } = ids;
   checkRows(batch, model);
   if (batch <= batchSize) return [ids];
   return Array.from({ length: Math.ceil(batch / batchSize) }, (_, index) => {
     const rows = Math.min(batchSize, batch - index * batchSize);
-    const begin = index * batchSize * sourceLength;
-    const end = begin + rows * sourceLength;
+    const begin = index * batchSize * length;
+    const end = begin + rows * length;
     return {
       batch: rows,
-      sourceLength,
+      length,
       inputIds: inputIds.subarray(begin, end),
       attentionMask: attentionMask?.subarray(begin, end),
     };

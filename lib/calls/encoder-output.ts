@@ -1,15 +1,15 @@
 // What an encoder gave, kept on the device, for calls that decode.
 
 import {
-  type TokenizedSource,
   type IdSource,
-  nativeSource,
   readFields,
   readSourceIds,
   SOURCE_FIELDS,
   type TextSource,
+  type TokenizedSource,
 } from "../inputs/source.js";
-import type { NativeEncoderOutput, NativeSourceIds } from "../native/types.js";
+import type { NativeEncoderOutput } from "../native/types.js";
+import type { PaddedBatch } from "../tokenizer/padded-batch.js";
 import { readSignal } from "../util/call-options.js";
 import { expected, refused } from "../util/validation.js";
 import { Call, disposed, type ModelHandle, throwIfAborted } from "./call.js";
@@ -24,7 +24,7 @@ export type Source = EncoderInput | EncoderOutput;
 /** A source, checked and copied. */
 export interface CheckedSource {
   readonly batch: number;
-  readonly native: NativeSourceIds | NativeEncoderOutput;
+  readonly native: PaddedBatch | NativeEncoderOutput;
 }
 
 /**
@@ -96,11 +96,11 @@ export async function encode(call: Call, source: unknown, options: unknown): Pro
   throwIfAborted(signal);
   const ids = call.read(() => {
     if (EncoderOutput.is(source)) throw expected("texts or ids", "source", source);
-    return nativeSource(readSourceIds(readFields(source, "source", SOURCE_FIELDS), model, "source"));
+    return readSourceIds(readFields(source, "source", SOURCE_FIELDS), model, "source");
   });
   const native = await call.run(
     signal,
-    (id) => model.native.encode({ id, ...ids }),
+    (id) => model.native.encode({ id, source: ids }),
     (late) => late.dispose(),
   );
   return EncoderOutput.of(model, native);
@@ -109,6 +109,6 @@ export async function encode(call: Call, source: unknown, options: unknown): Pro
 /** Reads a source that may have been encoded before. Throws ERR_INVALID_ARGUMENT, ERR_TOKEN_OUT_OF_RANGE, ERR_DISPOSED. */
 export function readSource(value: unknown, name: string, model: ModelHandle): CheckedSource {
   if (EncoderOutput.is(value)) return { batch: value.batch, native: value.nativeFor(model, name) };
-  const native = nativeSource(readSourceIds(readFields(value, name, SOURCE_FIELDS), model, name));
+  const native = readSourceIds(readFields(value, name, SOURCE_FIELDS), model, name);
   return { batch: native.batch, native };
 }

@@ -25,7 +25,7 @@ function readRequest({ model }: Call, input: unknown, fields: ForwardFields): Om
   if (EncoderOutput.is(input)) {
     throw expected("texts or ids (an encoder output's startDecoding continues from it)", "input", input);
   }
-  const { source, attentionMask, decoder, labels } = readInputs(input, model);
+  const { source, decoder, labels } = readInputs(input, model);
   const { vocabSize } = model.config;
   const head = checkHead(fields, model);
   const selection = checkSelection(fields, decoder.length, vocabSize);
@@ -33,11 +33,8 @@ function readRequest({ model }: Call, input: unknown, fields: ForwardFields): Om
   if (loss && labels === undefined) throw expected("target or labels, as options.loss is true,", "input", undefined);
   checkSize(source.batch, decoder.length, vocabSize, selection);
   return {
-    batch: source.batch,
-    sourceLength: source.length,
+    source,
     targetLength: decoder.length,
-    inputIds: source.data,
-    attentionMask,
     decoderInputIds: decoder.data,
     labels: loss || head !== undefined ? labels : undefined,
     loss,

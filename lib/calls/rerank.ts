@@ -1,7 +1,7 @@
 // `rerank`: documents by their relevance to a query, as monoT5 judges it: the probability of "true" against "false".
 
 import { idError } from "../inputs/ids.js";
-import { encodeTexts, nativeSource } from "../inputs/source.js";
+import { encodeTexts } from "../inputs/source.js";
 import type { NativeForwardRequest } from "../native/types.js";
 import { abortable } from "../util/abort.js";
 import { checkBatchSize, checkSignal, readOptions, type SignalOption } from "../util/call-options.js";
@@ -133,11 +133,11 @@ function promptOf(template: unknown, query: string): Plan["prompt"] {
 function tokenId(token: unknown, name: string, model: ModelHandle): number {
   const { vocabSize } = model.config;
   if (typeof token === "string") {
-    const { data } = encodeTexts(token, name, model);
+    const { inputIds } = encodeTexts(token, name, model);
     // The end-of-sequence id is last.
-    const [id] = data;
-    if (data.length === 2 && id !== undefined) return id;
-    throw expected(`a text of one token, not of ${data.length - 1},`, name, token);
+    const [id] = inputIds;
+    if (inputIds.length === 2 && id !== undefined) return id;
+    throw expected(`a text of one token, not of ${inputIds.length - 1},`, name, token);
   }
   if (typeof token === "number" && Number.isInteger(token) && token >= 0 && token < vocabSize) return token;
   throw idError(`a text of one token or an id from 0 to ${vocabSize - 1}`, name, token);
@@ -202,9 +202,9 @@ function readRequest(
 ): Omit<NativeForwardRequest, "id"> {
   const wrong = prompts.findIndex((prompt) => typeof prompt !== "string");
   if (wrong !== -1) throw expected("a string", `the prompt of documents[${first + wrong}]`, prompts[wrong]);
-  const { mask, ...source } = encodeTexts(prompts, `the prompts from documents[${first}] on`, model);
+  const source = encodeTexts(prompts, `the prompts from documents[${first}] on`, model);
   return {
-    ...nativeSource({ source, attentionMask: mask }),
+    source,
     targetLength: 1,
     decoderInputIds: new Int32Array(source.batch).fill(model.config.decoderStartTokenId),
     labels: undefined,

@@ -105,7 +105,7 @@ function readTargets(value: unknown, model: ModelHandle): readonly Int32Array[] 
 }
 
 function readTarget(target: unknown, name: string, model: ModelHandle): Int32Array {
-  if (typeof target === "string") return encodeTexts(target, name, model).data;
+  if (typeof target === "string") return encodeTexts(target, name, model).inputIds;
   if (!isRow(target)) throw expected("a string or an array of ids", name, target);
   const { vocabSize } = model.config;
   return readList(target, name, vocabSize, (id, at) => idError(`an id from 0 to ${vocabSize - 1}`, at, id));

@@ -6,14 +6,13 @@ import { startRows } from "../inputs/batch.js";
 import { readIds, type TokenIds } from "../inputs/ids.js";
 import {
   checkBatch,
-  type TokenizedSource,
   type IdSource,
-  nativeSource,
   readFields,
   readSourceIds,
   refuseBoth,
   SOURCE_FIELDS,
   type TextSource,
+  type TokenizedSource,
 } from "../inputs/source.js";
 import type { NativeGenerateRequest } from "../native/types.js";
 import type { IdMatrix } from "../tokenizer/padded-batch.js";
@@ -116,7 +115,7 @@ function readFieldsSource(
 ): CheckedSource {
   const { encoderOutput } = fields;
   if (encoderOutput === undefined) {
-    const native = nativeSource(readSourceIds(fields, model, "input"));
+    const native = readSourceIds(fields, model, "input");
     return { batch: native.batch, native };
   }
   for (const name of SOURCE_FIELDS) refuseBoth(fields, "encoderOutput", name, "input");

@@ -65,7 +65,8 @@ export function mergeSettings(
   if (decay !== undefined && eosTokenIds.length === 0)
     throw ineffective("exponentialDecayLengthPenalty", decay, "an eosTokenId");
   const stopStrings = both.stopStrings ?? [];
-  if (stopStrings.length > 0 && !task.hasTokenizer) throw ineffective("stopStrings", stopStrings, "a model with a tokenizer");
+  if (stopStrings.length > 0 && !task.hasTokenizer)
+    throw ineffective("stopStrings", stopStrings, "a model with a tokenizer");
   const lengths = mergeLengths(caller, both, task.promptLength);
   checkSizes(task, { numBeams, rows: Math.max(numBeams, numReturnSequences), ends: eosTokenIds.length }, lengths);
   return {

@@ -1,11 +1,10 @@
 // What `forward` is asked to compute on: a source for the encoder, and what the decoder reads.
-import type { IdMatrix } from "../tokenizer/padded-batch.js";
+import type { IdMatrix, PaddedBatch } from "../tokenizer/padded-batch.js";
 import { IGNORED_LABEL, shiftRight, startRows } from "./batch.js";
 import { readIds, readLabels, type TokenIds } from "./ids.js";
 import { checkAttention } from "./memory-limit.js";
 import {
   checkBatch,
-  type TokenizedSource,
   encodeTexts,
   type IdSource,
   type InputReader,
@@ -13,8 +12,8 @@ import {
   readSourceIds,
   refuseBoth,
   SOURCE_FIELDS,
-  type SourceMatrices,
   type TextSource,
+  type TokenizedSource,
 } from "./source.js";
 
 /** What the decoder reads: at most one of the three. Default: the decoder start id, once per row. */
@@ -42,7 +41,8 @@ export type DecoderInput =
 export type ForwardInput = string | readonly string[] | ((TextSource | IdSource | TokenizedSource) & DecoderInput);
 
 /** The checked matrices of one call. */
-export interface ModelInputs extends SourceMatrices {
+export interface ForwardInputs {
+  readonly source: PaddedBatch;
   readonly decoder: IdMatrix;
   /** What the loss compares with, of the decoder's shape; undefined where nothing says it. */
   readonly labels: Int32Array | undefined;
@@ -53,22 +53,22 @@ const FIELDS = [...SOURCE_FIELDS, "target", "labels", "decoderInputIds"] as cons
 type Fields = Readonly<Partial<Record<(typeof FIELDS)[number], unknown>>>;
 
 /** Reads what a user handed in. Throws ERR_INVALID_ARGUMENT, ERR_TOKEN_OUT_OF_RANGE. */
-export function readInputs(input: unknown, reader: InputReader): ModelInputs {
+export function readInputs(input: unknown, reader: InputReader): ForwardInputs {
   const fields: Fields = readFields(input, "input", FIELDS);
-  const { source, attentionMask } = readSourceIds(fields, reader, "input");
+  const source = readSourceIds(fields, reader, "input");
   const { vocabSize, decoderStartTokenId, padTokenId } = reader.config;
   const labels = readTarget(fields, reader);
   if (labels !== undefined) {
     checkBatch(labels.batch, source.batch, fields.target === undefined ? "labels" : "target");
-    return { source, attentionMask, decoder: shiftRight(labels, decoderStartTokenId, padTokenId), labels: labels.data };
+    return { source, decoder: shiftRight(labels, decoderStartTokenId, padTokenId), labels: labels.data };
   }
   if (fields.decoderInputIds === undefined) {
-    return { source, attentionMask, decoder: startRows(source.batch, decoderStartTokenId), labels: undefined };
+    return { source, decoder: startRows(source.batch, decoderStartTokenId), labels: undefined };
   }
   const decoder = readIds(fields.decoderInputIds, "decoderInputIds", vocabSize);
   checkAttention(decoder.batch, decoder.length, reader, "decoderInputIds");
   checkBatch(decoder.batch, source.batch, "decoderInputIds");
-  return { source, attentionMask, decoder, labels: undefined };
+  return { source, decoder, labels: undefined };
 }
 
 /** The labels of a call, or undefined where it has none. */
@@ -83,8 +83,11 @@ function readTarget(fields: Fields, reader: InputReader): IdMatrix | undefined {
     return read;
   }
   if (target === undefined) return undefined;
-  const { mask, ...ids } = encodeTexts(target, "target", reader);
+  const { batch, length, inputIds, attentionMask } = encodeTexts(target, "target", reader);
   // The loss ignores padding, as training scripts of Hugging Face's have it.
-  const data = mask === undefined ? ids.data : ids.data.map((id, index) => (mask[index] === 0 ? IGNORED_LABEL : id));
-  return { ...ids, data };
+  const data =
+    attentionMask === undefined
+      ? inputIds
+      : inputIds.map((id, index) => (attentionMask[index] === 0 ? IGNORED_LABEL : id));
+  return { batch, length, data };
 }

@@ -1,7 +1,6 @@
 // What an encoder reads: texts or ids become the matrices that native code reads.
 
-import type { NativeSourceIds } from "../native/types.js";
-import type { IdMatrix, PaddedBatch } from "../tokenizer/padded-batch.js";
+import type { PaddedBatch } from "../tokenizer/padded-batch.js";
 import type { T5Tokenizer } from "../tokenizer/t5-tokenizer.js";
 import { checkOptions, expected, isRecord } from "../util/validation.js";
 import { idError, isIdArray, readIds, readMask, type TokenIds } from "./ids.js";
@@ -45,13 +44,6 @@ export interface InputReader extends AttendingModel {
   readonly tokenizer: T5Tokenizer | undefined;
 }
 
-/** The checked matrices of what an encoder reads. */
-export interface SourceMatrices {
-  readonly source: IdMatrix;
-  /** `[batch, sourceLength]`; undefined: all ones. */
-  readonly attentionMask: Int32Array | undefined;
-}
-
 export const SOURCE_FIELDS = ["text", "inputIds", "attentionMask", "shape"] as const;
 
 /** The properties of a source as they were given, each read once. */
@@ -74,12 +66,11 @@ export function readFields<Name extends string>(
 }
 
 /** Reads texts or ids. Throws ERR_INVALID_ARGUMENT, ERR_TOKEN_OUT_OF_RANGE. */
-export function readSourceIds(fields: SourceFields, reader: InputReader, name: string): SourceMatrices {
+export function readSourceIds(fields: SourceFields, reader: InputReader, name: string): PaddedBatch {
   const { text, inputIds, attentionMask, shape } = fields;
   if (text !== undefined) {
     for (const other of ["inputIds", "attentionMask", "shape"] as const) refuseBoth(fields, "text", other, name);
-    const { mask, ...source } = encodeTexts(text, "text", reader);
-    return { source, attentionMask: mask };
+    return encodeTexts(text, "text", reader);
   }
   if (inputIds === undefined) throw expected("text or inputIds", name, undefined);
   if (shape !== undefined && !isIdArray(inputIds)) {
@@ -89,7 +80,7 @@ export function readSourceIds(fields: SourceFields, reader: InputReader, name: s
   const source = readIds(flat(inputIds), "inputIds", reader.config.vocabSize);
   checkAttention(source.batch, source.length, reader, "inputIds");
   const mask = attentionMask === undefined ? undefined : readMask(flat(attentionMask), "attentionMask", source);
-  return { source, attentionMask: mask };
+  return { batch: source.batch, length: source.length, inputIds: source.data, attentionMask: mask };
 }
 
 /** The ids of one text or of several, padded. Throws ERR_INVALID_ARGUMENT, ERR_TOKEN_OUT_OF_RANGE. */
@@ -101,17 +92,12 @@ export function encodeTexts(text: unknown, name: string, reader: InputReader): P
   const isOne = typeof text === "string";
   if (!isOne && !Array.isArray(text)) throw expected("a string or an array of strings", name, text);
   const encoded = tokenizer.encodePadded(isOne ? [text] : text, name);
-  const wrong = encoded.data.findIndex((id) => id >= config.vocabSize);
+  const wrong = encoded.inputIds.findIndex((id) => id >= config.vocabSize);
   if (wrong === -1) {
     checkAttention(encoded.batch, encoded.length, reader, name);
     return encoded;
   }
-  throw idError(`a tokenizer whose ids are from 0 to ${config.vocabSize - 1}`, name, encoded.data[wrong]);
-}
-
-/** The same matrices as they cross to native code. */
-export function nativeSource({ source, attentionMask }: SourceMatrices): NativeSourceIds {
-  return { batch: source.batch, sourceLength: source.length, inputIds: source.data, attentionMask };
+  throw idError(`a tokenizer whose ids are from 0 to ${config.vocabSize - 1}`, name, encoded.inputIds[wrong]);
 }
 
 /** Throws ERR_INVALID_ARGUMENT unless there are as many decoder rows as encoder rows. */

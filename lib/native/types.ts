@@ -1,5 +1,6 @@
 // What crosses to the addon and back, written by hand on both sides (native/bindings). Everything given is copied before a
 // call returns; every tensor returned lies over native memory.
+import type { PaddedBatch } from "../tokenizer/padded-batch.js";
 
 /** The addon itself. Its errors carry a `code`. */
 export interface NativeAddon {
@@ -82,11 +83,8 @@ export interface NativeModel {
 
 export interface NativeForwardRequest {
   readonly id: number;
-  readonly batch: number;
-  readonly sourceLength: number;
+  readonly source: PaddedBatch;
   readonly targetLength: number;
-  readonly inputIds: Int32Array;
-  readonly attentionMask: Int32Array | undefined;
   readonly decoderInputIds: Int32Array;
   /** For the loss, and for a head. */
   readonly labels: Int32Array | undefined;
@@ -122,13 +120,6 @@ export interface NativeHead {
   dispose(): void;
 }
 
-export interface NativeSourceIds {
-  readonly batch: number;
-  readonly sourceLength: number;
-  readonly inputIds: Int32Array;
-  readonly attentionMask: Int32Array | undefined;
-}
-
 /** What an encoder gave, on the device. */
 export interface NativeEncoderOutput {
   /** `[batch, sourceLength, dModel]` */
@@ -138,13 +129,14 @@ export interface NativeEncoderOutput {
   dispose(): void;
 }
 
-export interface NativeEncodeRequest extends NativeSourceIds {
+export interface NativeEncodeRequest {
   readonly id: number;
+  readonly source: PaddedBatch;
 }
 
 export interface NativeEmbedRequest {
   readonly id: number;
-  readonly source: NativeSourceIds | NativeEncoderOutput;
+  readonly source: PaddedBatch | NativeEncoderOutput;
   readonly pooling: "mean" | "first";
   readonly normalize: boolean;
 }
@@ -152,7 +144,7 @@ export interface NativeEmbedRequest {
 export interface NativeScoreRequest {
   readonly id: number;
   /** Of one row, or of as many as there are targets. */
-  readonly source: NativeSourceIds | NativeEncoderOutput;
+  readonly source: PaddedBatch | NativeEncoderOutput;
   /** The ids of all targets one after the other, and how many each has (at least 1). */
   readonly targetIds: Int32Array;
   readonly targetLengths: Int32Array;
@@ -246,7 +238,7 @@ export interface NativeGenerationOptions {
 
 export interface NativeGenerateRequest {
   readonly id: number;
-  readonly source: NativeSourceIds | NativeEncoderOutput;
+  readonly source: PaddedBatch | NativeEncoderOutput;
   /** `[batch, targetLength]` */
   readonly targetLength: number;
   readonly decoderInputIds: Int32Array;

@@ -10,10 +10,14 @@ export interface IdMatrix {
   readonly data: Int32Array;
 }
 
-/** A padded batch of texts. */
-export interface PaddedBatch extends IdMatrix {
-  /** 1 at ids, 0 at padding, `[batch, length]`; undefined where nothing is padded. */
-  readonly mask: Int32Array | undefined;
+/** The ids of a batch with their mask, in one shape from the tokenizer to native code. */
+export interface PaddedBatch {
+  readonly batch: number;
+  readonly length: number;
+  /** `[batch, length]` in row-major order. */
+  readonly inputIds: Int32Array;
+  /** 1 at ids, 0 at padding, `[batch, length]`; undefined: all ones. */
+  readonly attentionMask: Int32Array | undefined;
 }
 
 /** Pads rows on the right to the length of the longest one, or to the next multiple of `multiple`. */
@@ -29,13 +33,13 @@ export function makePadded(rows: readonly ArrayLike<number>[], padding: number, 
   const longest = rows.reduce((most, row) => Math.max(most, row.length), 0);
   const length = Math.ceil(longest / multiple) * multiple;
   const isPadded = rows.some((row) => row.length < length);
-  const data = new Int32Array(batch * length);
-  if (isPadded && padding !== 0) data.fill(padding);
-  return { batch, length, data, mask: isPadded ? new Int32Array(data.length) : undefined };
+  const inputIds = new Int32Array(batch * length);
+  if (isPadded && padding !== 0) inputIds.fill(padding);
+  return { batch, length, inputIds, attentionMask: isPadded ? new Int32Array(inputIds.length) : undefined };
 }
 
 /** Puts a row in its place. */
-export function putRow({ length, data, mask }: PaddedBatch, row: number, ids: ArrayLike<number>): void {
-  data.set(ids, row * length);
-  mask?.fill(1, row * length, row * length + ids.length);
+export function putRow({ length, inputIds, attentionMask }: PaddedBatch, row: number, ids: ArrayLike<number>): void {
+  inputIds.set(ids, row * length);
+  attentionMask?.fill(1, row * length, row * length + ids.length);
 }

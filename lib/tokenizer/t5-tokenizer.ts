@@ -238,8 +238,8 @@ class Turn {
   }
 }
 
-function batchOf({ batch, length, data, mask }: PaddedBatch): BatchEncoding {
-  return { inputIds: data, attentionMask: mask ?? new Int32Array(data.length).fill(1), shape: [batch, length] };
+function batchOf({ batch, length, inputIds, attentionMask }: PaddedBatch): BatchEncoding {
+  return { inputIds, attentionMask: attentionMask ?? new Int32Array(inputIds.length).fill(1), shape: [batch, length] };
 }
 
 function checkTexts(texts: unknown, name: string): readonly unknown[] {

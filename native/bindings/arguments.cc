@@ -94,12 +94,12 @@ LoadOptions toLoadOptions(const Napi::Object& options) {
   };
 }
 
-SourceIds toSourceIds(const Napi::Object& request) {
+SourceIds toSourceIds(const Napi::Object& object) {
   SourceIds source{
-      .batch = integer(request, "batch"),
-      .length = integer(request, "sourceLength"),
-      .inputIds = ids(request, "inputIds"),
-      .attentionMask = optionalIds(request, "attentionMask"),
+      .batch = integer(object, "batch"),
+      .length = integer(object, "length"),
+      .inputIds = ids(object, "inputIds"),
+      .attentionMask = optionalIds(object, "attentionMask"),
   };
   check(source);
   return source;
@@ -113,7 +113,7 @@ EncoderSource toEncoderSource(const Napi::Object& request) {
 
 ForwardRequest toForwardRequest(const Napi::Object& object) {
   ForwardRequest request{
-      .source = toSourceIds(object),
+      .source = toSourceIds(toObject(object.Get("source"), "source")),
       .targetLength = integer(object, "targetLength"),
       .decoderInputIds = ids(object, "decoderInputIds"),
       .labels = optionalIds(object, "labels"),

@@ -97,7 +97,7 @@ Napi::Value Model::encode(const Napi::CallbackInfo& info) {
   using Output = std::shared_ptr<const EncoderOutput>;
   return withErrors(info.Env(), [&] {
     const Napi::Object object = toObject(info[0], "request");
-    const auto source = shared<EncoderSource>(toSourceIds(object));
+    const auto source = shared<EncoderSource>(toSourceIds(toObject(object.Get("source"), "source")));
     return startCall<Output>(
         info.Env(), runner_, toCallId(object.Get("id")),
         [source](Engine& engine) { return encodeIfNeeded(engine, *source); },

@@ -37,7 +37,7 @@ void check(const Selection& selection, std::int64_t targetLength) {
 
 void check(const SourceIds& source) {
   expectSize("batch", source.batch);
-  expectSize("sourceLength", source.length);
+  expectSize("length", source.length);
   expectLength("inputIds", source.inputIds.size(), source.batch, source.length);
   if (source.attentionMask) {
     expectLength("attentionMask", source.attentionMask->size(), source.batch, source.length);

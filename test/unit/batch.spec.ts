@@ -17,13 +17,13 @@ describe("padding", () => {
   it("keeps every row, padded on the right, with ones exactly at its ids", () => {
     fc.assert(
       fc.property(rows, (given) => {
-        const { batch, length, data, mask } = padRows(given, 0);
+        const { batch, length, inputIds, attentionMask } = padRows(given, 0);
         assert.equal(batch, given.length);
         assert.equal(length, Math.max(...given.map((row) => row.length)));
         for (const [index, row] of given.entries()) {
-          const padded = [...data.subarray(index * length, (index + 1) * length)];
+          const padded = [...inputIds.subarray(index * length, (index + 1) * length)];
           assert.deepEqual(padded, [...row, ...Array(length - row.length).fill(0)]);
-          const kept = mask && [...mask.subarray(index * length, (index + 1) * length)];
+          const kept = attentionMask && [...attentionMask.subarray(index * length, (index + 1) * length)];
           assert.deepEqual(
             kept ?? Array(length).fill(1),
             padded.map((value) => (value === 0 ? 0 : 1)),
@@ -41,13 +41,13 @@ describe("padding", () => {
           [3, 4],
         ],
         0,
-      ).mask,
+      ).attentionMask,
       undefined,
     );
   });
 
   it("pads with the given id", () => {
-    assert.deepEqual([...padRows([[5], [6, 7]], 9).data], [5, 9, 6, 7]);
+    assert.deepEqual([...padRows([[5], [6, 7]], 9).inputIds], [5, 9, 6, 7]);
   });
 });
 
