@@ -1,0 +1,143 @@
+// Runs the blocks of all documents: shell commands one after the other, beside them Python and then JavaScript in one process each.
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { basename, delimiter, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { demoModel } from "torch-t5";
+import { program } from "../support/cli.js";
+import { type Ended, runToEnd } from "../support/program.js";
+import { pythonPath } from "../support/python.js";
+import { type Block, type Document, nameOf, root } from "./blocks.js";
+
+export interface Outcome {
+  /** What it printed on stdout. */
+  readonly output: string;
+  /** Undefined if it succeeded. */
+  readonly error: string | undefined;
+}
+
+const EXTENSIONS: Readonly<Record<string, string>> = { js: "mjs", ts: "mts", python: "py" };
+
+/** Directories that a document's commands and paths may name: the embedded model, exported under other names. */
+const MODELS = ["flan-t5-small", "my-model"];
+
+/** Parts of the checkout that a command may name. */
+const PARTS = ["examples", "scripts", "models", "docs"];
+
+/** Texts that a command reads with `--input texts.jsonl`. */
+const TEXTS = ["spell number: 7", "date to iso: March 5, 2021"].map((text) => `${JSON.stringify({ text })}\n`).join("");
+
+/** Runs every block that is to run; the outcomes have the names of the blocks. */
+export async function runBlocks(documents: readonly Document[]): Promise<ReadonlyMap<string, Outcome>> {
+  const place = mkdtempSync(join(tmpdir(), "torch-t5-docs-"));
+  try {
+    prepare(place, documents);
+    const blocks = documents.flatMap((document) => document.blocks).filter(({ notRun }) => notRun === undefined);
+    const inLanguages = (...languages: readonly string[]) =>
+      blocks.filter(({ language }) => languages.includes(language));
+    const outcomes = await Promise.all([
+      runShell(place, inLanguages("sh")),
+      runPython(place, inLanguages("python")).then(async (python) => [
+        ...python,
+        ...(await runJavaScript(place, inLanguages("js", "ts"))),
+      ]),
+    ]);
+    return new Map(outcomes.flat());
+  } finally {
+    rmSync(place, { recursive: true, force: true });
+  }
+}
+
+type Named = readonly [name: string, outcome: Outcome];
+
+/** A directory for each document, with what its blocks may use; and the programs that `sh` finds first. */
+function prepare(place: string, documents: readonly Document[]): void {
+  for (const { file, blocks } of documents) {
+    const directory = directoryOf(place, file);
+    mkdirSync(join(directory, "node_modules"), { recursive: true });
+    symlinkSync(root, join(directory, "node_modules", "torch-t5"), "junction");
+    for (const name of MODELS) symlinkSync(demoModel, join(directory, name), "junction");
+    for (const name of PARTS) symlinkSync(join(root, name), join(directory, name), "junction");
+    writeFileSync(join(directory, "texts.jsonl"), TEXTS);
+    for (const block of blocks) writeFileSync(pathOf(place, block), block.code);
+  }
+  const bin = join(place, "bin");
+  mkdirSync(bin);
+  const run = `exec ${quoted(process.execPath)} ${quoted(program)} "$@"`;
+  const programs = {
+    "torch-t5": run,
+    npx: `[ "$1" = torch-t5 ] || exit 127\nshift\n${run}`,
+    node: `exec ${quoted(process.execPath)} "$@"`,
+  };
+  for (const [name, body] of Object.entries(programs)) {
+    writeFileSync(join(bin, name), `#!/bin/sh\n${body}\n`);
+    chmodSync(join(bin, name), 0o755);
+  }
+}
+
+async function runShell(place: string, blocks: readonly Block[]): Promise<readonly Named[]> {
+  const env = { PATH: `${join(place, "bin")}${delimiter}${process.env.PATH ?? ""}` };
+  const outcomes: Named[] = [];
+  for (const block of blocks) {
+    const script = `cd ${quoted(directoryOf(place, block.file))}\n${block.code}`;
+    const { code, stdout, stderr } = await runToEnd("sh", ["-e", "-c", script], { env });
+    outcomes.push([nameOf(block), { output: stdout, error: code === 0 ? undefined : `exit code ${code}: ${stderr}` }]);
+  }
+  return outcomes;
+}
+
+async function runPython(place: string, blocks: readonly Block[]): Promise<readonly Named[]> {
+  const runner = fileURLToPath(new URL("programs/run_blocks.py", import.meta.url));
+  const env = { PYTHONWARNINGS: "ignore", PYTHONPATH: join(root, "scripts", "export") };
+  return runTogether(place, blocks, "python", (list) => runToEnd(pythonPath(), [runner, list], { env }));
+}
+
+async function runJavaScript(place: string, blocks: readonly Block[]): Promise<readonly Named[]> {
+  const runner = fileURLToPath(new URL("programs/run-blocks.mjs", import.meta.url));
+  // Where the services of the documents listen.
+  const env = { PORT: String(await freePort()) };
+  const run = (list: string) => runToEnd(process.execPath, ["--import", "tsx", runner, list], { env });
+  return runTogether(place, blocks, "javascript", run);
+}
+
+/** Runs blocks in one process, which gets their list as a file. */
+async function runTogether(
+  place: string,
+  blocks: readonly Block[],
+  name: string,
+  run: (list: string) => Promise<Ended>,
+): Promise<readonly Named[]> {
+  if (blocks.length === 0) return [];
+  const list = join(place, `${name}.json`);
+  const entries = blocks.map((block) => ({ path: pathOf(place, block), directory: directoryOf(place, block.file) }));
+  writeFileSync(list, JSON.stringify(entries));
+  const { code, stdout, stderr } = await run(list);
+  const last = stdout.trimEnd().split("\n").at(-1) ?? "";
+  if (code !== 0 || !last.startsWith("[")) throw new Error(`The ${name} blocks ended with ${code}: ${stdout}${stderr}`);
+  const results: readonly { readonly output: string; readonly error?: string | null }[] = JSON.parse(last);
+  return blocks.map((block, index) => {
+    const { output, error } = results[index] ?? { output: "", error: "was never run" };
+    return [nameOf(block), { output, error: error ?? undefined }];
+  });
+}
+
+function directoryOf(place: string, file: string): string {
+  return join(place, basename(file, ".md"));
+}
+
+function pathOf(place: string, block: Block): string {
+  return join(directoryOf(place, block.file), `${nameOf(block)}.${EXTENSIONS[block.language] ?? "txt"}`);
+}
+
+function quoted(path: string): string {
+  return `'${path.replaceAll("'", "'\\''")}'`;
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return typeof address === "object" && address !== null ? address.port : 0;
+}
