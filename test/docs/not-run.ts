@@ -8,7 +8,12 @@ import { type Block, root } from "./blocks.js";
 
 /** Each reason with the commands that it is a reason for. */
 const COMMANDS: Readonly<Record<string, readonly RegExp[]>> = {
-  "downloads a model": [/^(npx )?torch-t5 setup --export$/, /^(npx )?torch-t5 export /, /^export_source\(/, /^from t5_export import /],
+  "downloads a model": [
+    /^(npx )?torch-t5 setup --export$/,
+    /^(npx )?torch-t5 export /,
+    /^export_source\(/,
+    /^from t5_export import /,
+  ],
   "downloads packages": [
     /^npm install /,
     /^npm pack$/,

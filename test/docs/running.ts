@@ -1,5 +1,5 @@
 // Runs the blocks of all documents: shell commands one after the other, beside them Python and then JavaScript in one process each.
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { basename, delimiter, join } from "node:path";
@@ -22,8 +22,8 @@ const EXTENSIONS: Readonly<Record<string, string>> = { js: "mjs", ts: "mts", pyt
 /** Directories that a document's commands and paths may name: the embedded model, exported under other names. */
 const MODELS = ["flan-t5-small", "my-model"];
 
-/** Parts of the checkout that a command may name. */
-const PARTS = ["examples", "scripts", "models", "docs"];
+/** Parts of the checkout that a command may name, to read them. */
+const PARTS = ["examples", "scripts"];
 
 /** Texts that a command reads with `--input texts.jsonl`. */
 const TEXTS = ["spell number: 7", "date to iso: March 5, 2021"].map((text) => `${JSON.stringify({ text })}\n`).join("");
@@ -53,11 +53,14 @@ type Named = readonly [name: string, outcome: Outcome];
 
 /** A directory for each document, with what its blocks may use; and the programs that `sh` finds first. */
 function prepare(place: string, documents: readonly Document[]): void {
-  for (const { file, blocks } of documents) {
+  for (const { file, text, blocks } of documents) {
     const directory = directoryOf(place, file);
     mkdirSync(join(directory, "node_modules"), { recursive: true });
     symlinkSync(root, join(directory, "node_modules", "torch-t5"), "junction");
-    for (const name of MODELS) symlinkSync(demoModel, join(directory, name), "junction");
+    // Copies, so that a command that writes there does no harm.
+    for (const name of MODELS.filter((model) => text.includes(model))) {
+      cpSync(demoModel, join(directory, name), { recursive: true });
+    }
     for (const name of PARTS) symlinkSync(join(root, name), join(directory, name), "junction");
     writeFileSync(join(directory, "texts.jsonl"), TEXTS);
     for (const block of blocks) writeFileSync(pathOf(place, block), block.code);
