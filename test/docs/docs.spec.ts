@@ -2,9 +2,11 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { before } from "mocha";
+import type { T5ForConditionalGeneration } from "torch-t5";
+import { useModel } from "../support/model.js";
 import { blocksOf, LANGUAGES, nameOf, readDocuments, root } from "./blocks.js";
 import { checkNotRun } from "./not-run.js";
-import { type Outcome, runBlocks } from "./running.js";
+import { type Outcomes, runBlocks } from "./running.js";
 
 const documents = readDocuments();
 const MAX_WIDTH = 120;
@@ -12,10 +14,19 @@ const MAX_WIDTH = 120;
 /** How many blocks at most are not run: a new one has to be counted here. */
 const MAX_NOT_RUN = 16;
 
+/** The script that draws the picture. */
+interface Drawing {
+  readonly drawLogits: (t5: T5ForConditionalGeneration) => Promise<string>;
+}
+
 describe("the documentation", () => {
-  let outcomes: ReadonlyMap<string, Outcome> = new Map();
+  let outcomes: Outcomes = { blocks: new Map(), types: "" };
   before(async () => {
     outcomes = await runBlocks(documents);
+  });
+
+  it("has JavaScript and TypeScript whose types are right", () => {
+    assert.equal(outcomes.types, "");
   });
 
   for (const block of documents.flatMap(({ blocks }) => blocks)) {
@@ -28,7 +39,7 @@ describe("the documentation", () => {
       });
     } else if (block.language !== "text") {
       it(`${at} runs${block.prints === undefined ? "" : ", and prints what it states"}`, () => {
-        const { output, error } = outcomes.get(nameOf(block)) ?? { output: "", error: "was never run" };
+        const { output, error } = outcomes.blocks.get(nameOf(block)) ?? { output: "", error: "was never run" };
         assert.equal(error, undefined);
         if (block.prints !== undefined) assert.deepEqual(output.trimEnd().split("\n"), block.prints);
       });
@@ -60,6 +71,16 @@ describe("the documentation", () => {
   it(`has at most ${MAX_NOT_RUN} blocks that are not run`, () => {
     const notRun = documents.flatMap(({ blocks }) => blocks).filter((block) => block.notRun !== undefined);
     assert.ok(notRun.length <= MAX_NOT_RUN, notRun.map(nameOf).join(", "));
+  });
+});
+
+describe("the picture of the README", () => {
+  const model = useModel();
+
+  it("shows the logits that the embedded model computes", async () => {
+    const script: Drawing = await import(new URL("../../docs/images/logits.mjs", import.meta.url).href);
+    const committed = readFileSync(join(root, "docs", "images", "logits.svg"), "utf8");
+    assert.equal(await script.drawLogits(model()), committed);
   });
 });
 

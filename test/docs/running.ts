@@ -1,5 +1,6 @@
-// Runs the blocks of all documents: shell commands one after the other, beside them Python and then JavaScript in one process each.
-import { chmodSync, cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+// Runs the blocks of all documents: shell commands one after the other; at the same time Python, and then JavaScript, in one process
+// each. The compiler checks the types of all JavaScript.
+import { chmodSync, cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { basename, delimiter, join } from "node:path";
@@ -28,22 +29,41 @@ const PARTS = ["examples", "scripts"];
 /** Texts that a command reads with `--input texts.jsonl`. */
 const TEXTS = ["spell number: 7", "date to iso: March 5, 2021"].map((text) => `${JSON.stringify({ text })}\n`).join("");
 
-/** Runs every block that is to run; the outcomes have the names of the blocks. */
-export async function runBlocks(documents: readonly Document[]): Promise<ReadonlyMap<string, Outcome>> {
+/** What the compiler knows of `t5`, the model that blocks without one of their own use. */
+const GLOBALS = `import type { T5ForConditionalGeneration } from "torch-t5";
+declare global {
+  const t5: T5ForConditionalGeneration;
+}
+`;
+
+/** "Possibly undefined" (`t5.tokenizer`, which some models lack) and "of type unknown" (a caught error): no matter in JavaScript. */
+const IGNORED = ["TS18046", "TS18048"];
+
+/** What ran, and what the compiler reported. */
+export interface Outcomes {
+  /** By the blocks' names. */
+  readonly blocks: ReadonlyMap<string, Outcome>;
+  /** The compiler's messages, empty if there are none. */
+  readonly types: string;
+}
+
+/** Runs every block that is not marked as not run. */
+export async function runBlocks(documents: readonly Document[]): Promise<Outcomes> {
   const place = mkdtempSync(join(tmpdir(), "torch-t5-docs-"));
   try {
     prepare(place, documents);
     const blocks = documents.flatMap((document) => document.blocks).filter(({ notRun }) => notRun === undefined);
     const inLanguages = (...languages: readonly string[]) =>
       blocks.filter(({ language }) => languages.includes(language));
-    const outcomes = await Promise.all([
+    const [types, ...outcomes] = await Promise.all([
+      checkTypes(place),
       runShell(place, inLanguages("sh")),
       runPython(place, inLanguages("python")).then(async (python) => [
         ...python,
         ...(await runJavaScript(place, inLanguages("js", "ts"))),
       ]),
     ]);
-    return new Map(outcomes.flat());
+    return { blocks: new Map(outcomes.flat()), types };
   } finally {
     rmSync(place, { recursive: true, force: true });
   }
@@ -77,6 +97,34 @@ function prepare(place: string, documents: readonly Document[]): void {
     writeFileSync(join(bin, name), `#!/bin/sh\n${body}\n`);
     chmodSync(join(bin, name), 0o755);
   }
+}
+
+/** The compiler's messages on all blocks together. */
+async function checkTypes(place: string): Promise<string> {
+  const compilerOptions = {
+    target: "ES2022",
+    lib: ["ES2023", "ESNext.Disposable"],
+    module: "NodeNext",
+    typeRoots: [join(root, "node_modules", "@types")],
+    types: ["node"],
+    allowJs: true,
+    checkJs: true,
+    strict: true,
+    noImplicitAny: false,
+    noEmit: true,
+    skipLibCheck: true,
+    moduleDetection: "force",
+  };
+  const [someDirectory = ""] = readdirSync(place);
+  writeFileSync(join(place, someDirectory, "globals.d.ts"), GLOBALS);
+  writeFileSync(
+    join(place, "tsconfig.json"),
+    JSON.stringify({ compilerOptions, include: ["*/*.mjs", "*/*.mts", "*/globals.d.ts"] }),
+  );
+  const compiler = join(root, "node_modules", "typescript", "bin", "tsc");
+  const { stdout, stderr } = await runToEnd(process.execPath, [compiler, "-p", place]);
+  const messages = (stdout + stderr).split("\n").filter((line) => !IGNORED.some((code) => line.includes(code)));
+  return messages.join("\n");
 }
 
 async function runShell(place: string, blocks: readonly Block[]): Promise<readonly Named[]> {
