@@ -1,4 +1,4 @@
-// Draws docs/images/logits.svg: the best tokens at each decoder position, with their logits, as the embedded model computes them.
+// Draws docs/images/logits.svg: the best tokens at each decoder position, with the logits of the embedded model.
 //   node docs/images/logits.mjs
 import { writeFileSync } from "node:fs";
 import { argv } from "node:process";
@@ -22,7 +22,7 @@ const COLORS = {
   other: "#8c959f",
 };
 
-/** The picture as SVG. It shows logits with two decimals, which are the same on every processor. */
+/** The picture as SVG. Two decimals of the logits do not depend on the processor. */
 export async function drawLogits(t5) {
   const { values, indices } = await t5.forward({ text: SOURCE, target: TARGET }, { topK: BEST });
   const [, positions] = values.shape; // [1, targetLength, topK]
@@ -50,7 +50,7 @@ export async function drawLogits(t5) {
   ].join("\n");
 }
 
-/** One position: its tokens, best first, each with a bar as long as its logit is beside the best one. */
+/** One position: its tokens, best first, each with a bar as long as its share of the best logit. */
 function drawColumn(t5, position, logits, ids) {
   const x = MARGIN + position * (COLUMN.width + COLUMN.gap);
   const parts = [drawText(x, TOP - 18, 11, COLORS.faint, `position ${position}`)];

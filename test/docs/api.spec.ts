@@ -40,7 +40,7 @@ describe("docs/api.md", () => {
         ? Object.getOwnPropertyNames(value.prototype).filter((name) => name !== "constructor")
         : [],
     );
-    // `next` and `throw` are those of every iterator; the others have `@internal` in their comments, so no type names them.
+    // `next` and `throw` are those of every iterator; the others are marked `@internal`.
     const internal = ["encodePadded", "tokenTexts", "nativeFor", "next", "throw"];
     assert.deepEqual(
       [...new Set(members)].filter((name) => !internal.includes(name) && !new RegExp(`\\b${name}\\b`).test(api)),

@@ -1,4 +1,9 @@
-// The fenced blocks of README.md and docs/*.md, with what their markers and comments promise about them.
+// The fenced blocks of README.md and docs/*.md. What a document may write:
+//
+// - `// prints X` (`# prints X` in a shell block): X is a line of the block's output. `// prints` alone: the comment
+//   lines after it are lines of the output. All such lines together are the whole output.
+// - `<!-- output -->` before a `text` block: it is the output of the block before it.
+// - `<!-- not run: REASON -->` before a block: the tests do not run it; not-run.ts has the reasons.
 import { readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -12,7 +17,7 @@ export interface Block {
   readonly file: string;
   /** The line of its opening fence, from 1. */
   readonly line: number;
-  /** As the fence says; a test refuses those that aren't of LANGUAGES. */
+  /** The word after the opening fence; a test requires one of LANGUAGES. */
   readonly language: string;
   readonly code: string;
   /** Why it is not run, from a comment `<!-- not run: REASON -->` before the fence. */
@@ -43,7 +48,7 @@ export function nameOf({ file, line }: Block): string {
   return `${basename(file, ".md")}-${line}`;
 }
 
-/** The blocks of one document. A block after `<!-- output -->` is the output of the one before it, and no block of its own. */
+/** The blocks of one document. An output block is not among them: it becomes `prints` of the block before it. */
 export function blocksOf(file: string, text: string): readonly Block[] {
   const lines = text.split("\n");
   const blocks: Block[] = [];
@@ -67,7 +72,7 @@ export function blocksOf(file: string, text: string): readonly Block[] {
   return blocks;
 }
 
-/** What `// prints ...` or `# prints ...` states; where nothing follows the word, the comment lines after it are the output. */
+/** The lines that `prints` comments state, or undefined if there are none. */
 function printsOf(code: readonly string[]): readonly string[] | undefined {
   const printed: string[] = [];
   for (const [index, line] of code.entries()) {

@@ -11,7 +11,7 @@ import { type Outcomes, runBlocks } from "./running.js";
 const documents = readDocuments();
 const MAX_WIDTH = 120;
 
-/** How many blocks at most are not run: a new one has to be counted here. */
+/** The maximum number of blocks that are not run. A new one has to be counted here. */
 const MAX_NOT_RUN = 16;
 
 /** The script that draws the picture. */
@@ -25,14 +25,14 @@ describe("the documentation", () => {
     outcomes = await runBlocks(documents);
   });
 
-  it("has JavaScript and TypeScript whose types are right", () => {
+  it("has JavaScript and TypeScript blocks that type-check", () => {
     assert.equal(outcomes.types, "");
   });
 
   for (const block of documents.flatMap(({ blocks }) => blocks)) {
     const at = `${block.file}:${block.line}`;
     if (block.notRun !== undefined) {
-      it(`${at} is not run, for a reason that holds, and names what exists`, () => checkNotRun(block));
+      it(`${at} is not run for a valid reason, and names only what exists`, () => checkNotRun(block));
     } else if (block.language === "json" || block.language === "jsonl") {
       it(`${at} is JSON`, () => {
         for (const text of block.language === "json" ? [block.code] : block.code.split("\n")) JSON.parse(text);
@@ -68,7 +68,7 @@ describe("the documentation", () => {
     });
   }
 
-  it(`has at most ${MAX_NOT_RUN} blocks that are not run`, () => {
+  it(`marks no more than ${MAX_NOT_RUN} blocks as not run`, () => {
     const notRun = documents.flatMap(({ blocks }) => blocks).filter((block) => block.notRun !== undefined);
     assert.ok(notRun.length <= MAX_NOT_RUN, notRun.map(nameOf).join(", "));
   });
@@ -113,7 +113,7 @@ describe("the reader of blocks", () => {
     ]);
   });
 
-  it("takes an output block for that of the block before it", () => {
+  it("gives an output block to the block before it", () => {
     const text = ["```sh", "echo 1", "```", "<!-- output -->", "```text", "1", "```"].join("\n");
     const [block, ...others] = blocksOf("a.md", text);
     assert.deepEqual([block?.prints, others], [["1"], []]);
@@ -139,7 +139,7 @@ describe("the check of blocks that are not run", () => {
     }
   });
 
-  it("takes a command that exists with its comment", () =>
+  it("accepts a command that exists, with a comment after it", () =>
     checkNotRun({ ...block, notRun: "downloads a model", code: "npx torch-t5 export a b --overwrite # and more" }));
 });
 

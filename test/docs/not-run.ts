@@ -1,4 +1,4 @@
-// Commands that the documents show and the tests can't run: which kinds there are, and whether what they name exists.
+// Commands that the documents show and the tests cannot run: the reasons, and a check that what they name exists.
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { torchT5 } from "../support/cli.js";
@@ -6,7 +6,7 @@ import { runToEnd } from "../support/program.js";
 import { pythonPath } from "../support/python.js";
 import { type Block, root } from "./blocks.js";
 
-/** Each reason with the commands that it is a reason for. */
+/** Each reason, with the commands for which it is valid. */
 const COMMANDS: Readonly<Record<string, readonly RegExp[]>> = {
   "downloads a model": [
     /^(npx )?torch-t5 setup --export$/,
@@ -26,7 +26,7 @@ const COMMANDS: Readonly<Record<string, readonly RegExp[]>> = {
   "needs a GPU": [/^python3 scripts\/gpu-check( |$)/, /^npm run bench -- /, /--device cuda/, /^TORCH_T5_TEST_DEVICE=/],
 };
 
-/** Throws unless the block's reason is one of those above, its commands are of that kind, and what they name exists. */
+/** Throws for an unknown reason, a command for which it is not valid, and names that do not exist. */
 export async function checkNotRun({ notRun = "", language, code }: Block): Promise<void> {
   const kinds = COMMANDS[notRun];
   if (kinds === undefined)

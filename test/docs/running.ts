@@ -1,5 +1,5 @@
-// Runs the blocks of all documents: shell commands one after the other; at the same time Python, and then JavaScript, in one process
-// each. The compiler checks the types of all JavaScript.
+// Runs the blocks of all documents: shell commands one after the other; at the same time Python, and then JavaScript,
+// in one process each. The compiler checks the types of all JavaScript.
 import { chmodSync, cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -20,23 +20,23 @@ export interface Outcome {
 
 const EXTENSIONS: Readonly<Record<string, string>> = { js: "mjs", ts: "mts", python: "py" };
 
-/** Directories that a document's commands and paths may name: the embedded model, exported under other names. */
+/** Model directories that the documents name: here, copies of the embedded model. */
 const MODELS = ["flan-t5-small", "my-model"];
 
 /** Parts of the checkout that a command may name, to read them. */
 const PARTS = ["examples", "scripts"];
 
-/** Texts that a command reads with `--input texts.jsonl`. */
+/** The contents of `texts.jsonl`, which commands of the documents read. */
 const TEXTS = ["spell number: 7", "date to iso: March 5, 2021"].map((text) => `${JSON.stringify({ text })}\n`).join("");
 
-/** What the compiler knows of `t5`, the model that blocks without one of their own use. */
+/** Declares `t5`, the model of blocks that load none, for the compiler. */
 const GLOBALS = `import type { T5ForConditionalGeneration } from "torch-t5";
 declare global {
   const t5: T5ForConditionalGeneration;
 }
 `;
 
-/** "Possibly undefined" (`t5.tokenizer`, which some models lack) and "of type unknown" (a caught error): no matter in JavaScript. */
+/** "Possibly undefined" (`t5.tokenizer`) and "of type unknown" (a caught error): irrelevant in plain JavaScript. */
 const IGNORED = ["TS18046", "TS18048"];
 
 /** What ran, and what the compiler reported. */
@@ -71,7 +71,7 @@ export async function runBlocks(documents: readonly Document[]): Promise<Outcome
 
 type Named = readonly [name: string, outcome: Outcome];
 
-/** A directory for each document, with what its blocks may use; and the programs that `sh` finds first. */
+/** Makes a directory for each document, with the files that its blocks use, and the programs of the shell's PATH. */
 function prepare(place: string, documents: readonly Document[]): void {
   for (const { file, text, blocks } of documents) {
     const directory = directoryOf(place, file);
@@ -146,7 +146,7 @@ async function runPython(place: string, blocks: readonly Block[]): Promise<reado
 
 async function runJavaScript(place: string, blocks: readonly Block[]): Promise<readonly Named[]> {
   const runner = fileURLToPath(new URL("programs/run-blocks.mjs", import.meta.url));
-  // Where the services of the documents listen.
+  // The port of the documents' services.
   const env = { PORT: String(await freePort()) };
   const run = (list: string) => runToEnd(process.execPath, ["--import", "tsx", runner, list], { env });
   return runTogether(place, blocks, "javascript", run);

@@ -1,7 +1,7 @@
 // Runs JavaScript and TypeScript blocks one after the other in one process:
 //   node --import tsx run-blocks.mjs <blocks.json>
-// The file has `[{ path, directory }]`. The last line on stdout is `[{ output, error }]` as JSON. A block that names no model of
-// its own finds the embedded one as `t5`.
+// The file contains `[{ path, directory }]`. The last line on stdout is `[{ output, error }]` as JSON. The global `t5` is
+// the embedded model, for blocks that load none.
 import { readFileSync } from "node:fs";
 import process, { argv, chdir, exit, stdout } from "node:process";
 import { pathToFileURL } from "node:url";
@@ -24,7 +24,7 @@ for (const { path, directory } of JSON.parse(readFileSync(argv[2], "utf8"))) {
   } catch (thrown) {
     error = thrown?.stack ?? String(thrown);
   }
-  // A failure that a block would end the process with.
+  // A block that fails without an exception sets the exit code.
   if (process.exitCode) error ??= `exit code ${process.exitCode}`;
   process.exitCode = 0;
   stdout.write = write;

@@ -1,6 +1,6 @@
 """Runs Python blocks one after the other in one process: `python run_blocks.py blocks.json`.
 
-The file has `[{ path, directory }]`. The last line on stdout is `[{ output, error }]` as JSON.
+The file contains `[{ path, directory }]`. The last line on stdout is `[{ output, error }]` as JSON.
 """
 
 import contextlib
