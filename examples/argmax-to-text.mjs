@@ -1,4 +1,4 @@
-// From logits to text with argmax alone: the best next token, appended to what the decoder reads, until the end of sequence.
+// Logits to text with argmax alone: append the best next token to the decoder's input until the end of sequence.
 //   node examples/argmax-to-text.mjs ["spell number: 48213"]
 import { argv } from "node:process";
 import { demoModel, T5ForConditionalGeneration } from "torch-t5";
@@ -10,7 +10,7 @@ const t5 = await T5ForConditionalGeneration.fromPretrained(demoModel);
 
 const ids = [t5.config.decoderStartTokenId];
 while (ids.length <= MAX_NEW_TOKENS && ids.at(-1) !== t5.config.eosTokenId) {
-  // Only the last position is needed: the others never leave native memory.
+  // Only the logits of the last position are copied out of native memory.
   const { logits } = await t5.forward({ text, decoderInputIds: [ids] }, { positions: "last" });
   ids.push(logits.argmax().data[0]);
   logits.dispose();

@@ -1,4 +1,4 @@
-// Only certain answers: a trie of their tokens, and a processor that leaves no other token a chance. Beams may search it, too.
+// Allow only given answers: a logits processor excludes every token that is not in a trie of theirs. Works with beams.
 //   node examples/constrained-decoding.mjs ["spell number: 17"] [seven seventeen seventy]
 import { argv } from "node:process";
 import { demoModel, T5ForConditionalGeneration } from "torch-t5";
@@ -7,7 +7,7 @@ const [text = "spell number: 17", ...given] = argv.slice(2);
 const answers = given.length > 0 ? given : ["seven", "seventeen", "seventy", "seventy-one"];
 const t5 = await T5ForConditionalGeneration.fromPretrained(demoModel);
 
-// Token id -> what may follow it. Every answer ends with the end-of-sequence id.
+// Each node maps a token id to the node of the tokens that may follow. Every answer ends with the end-of-sequence id.
 const trie = new Map();
 for (const answer of answers) {
   let node = trie;
@@ -20,7 +20,7 @@ const { texts, sequenceScores } = await t5.generate(text, {
   returnScores: true,
   logitsProcessor({ sequences, logits }) {
     for (let row = 0; row < logits.shape[0]; row++) {
-      const written = sequences.row(row).subarray(1); // behind the decoder start id
+      const written = sequences.row(row).subarray(1); // after the decoder start id
       const allowed = written.reduce((node, id) => node?.get(id), trie);
       if (allowed === undefined) continue; // this row has ended
       const scores = logits.row(row);

@@ -1,4 +1,4 @@
-// A decoding rule of one's own: temperature and top-k over `logits.data`, with a seed that makes it repeatable.
+// Your own decoding rule: temperature and top-k over `logits.data`, with a seed for repeatable answers.
 //   node examples/custom-sampling.mjs ["spell number: 48213"] [temperature] [topK] [seed]
 import { argv } from "node:process";
 import { demoModel, T5ForConditionalGeneration } from "torch-t5";
@@ -19,7 +19,7 @@ console.log(t5.tokenizer.decode(ids, { skipSpecialTokens: true }));
 
 await t5.dispose();
 
-/** One of the `k` best ids, drawn with the probabilities that their logits have at the given temperature. */
+/** Draws one of the `k` best ids, with the softmax of their logits divided by the temperature. */
 function sample(logits, temperature, k) {
   const best = Array.from(logits.keys())
     .sort((a, b) => logits[b] - logits[a])
@@ -33,7 +33,7 @@ function sample(logits, temperature, k) {
   return best[0];
 }
 
-/** Numbers in [0, 1) that are the same for the same seed (a linear congruential generator, Numerical Recipes' constants). */
+/** A generator of numbers in [0, 1): linear congruential, with the constants of Numerical Recipes. */
 function makeRandom(seed) {
   let state = seed >>> 0;
   return () => {

@@ -1,4 +1,4 @@
-// One encoding, several decodings: the best first tokens, each continued to an answer of its own. Encoder and first step run once.
+// One encoding, several decodings: each of the best first tokens is continued to an answer. The encoder runs once.
 //   node examples/decode-many.mjs ["spell number: 48213"] [3]
 import { argv } from "node:process";
 import { demoModel, T5ForConditionalGeneration } from "torch-t5";
@@ -19,7 +19,7 @@ start.dispose();
 encoded.dispose();
 await t5.dispose();
 
-/** The answer that begins with a token and goes on with the best one each time, behind its log-probability. */
+/** Continues greedily from a first token. Returns the answer's log-probability and its text. */
 async function continueGreedily(session, first, logProb) {
   const ids = [first];
   let total = logProb;

@@ -1,4 +1,4 @@
-// How alike texts are: the cosine between their pooled encoder states. Vectors of length 1 make it a dot product.
+// The nearest neighbour of each text, by the cosine of embeddings: a dot product, as the vectors have length 1.
 //   node examples/embeddings.mjs [text ...]
 import { argv } from "node:process";
 import { demoModel, T5ForConditionalGeneration } from "torch-t5";

@@ -1,4 +1,4 @@
-// A classifier over T5: a head in TorchScript reads the encoder's hidden states on the device; only its output comes back.
+// A classifier over T5: a TorchScript head reads the encoder's hidden states on the device; only its output is copied.
 //   npx torch-t5 embed --input examples/heads/tasks.jsonl --output embeddings.jsonl
 //   node scripts/python.mjs examples/heads/classifier.py embeddings.jsonl classifier.pt
 //   node examples/head-classifier.mjs classifier.pt ["spell number: 12" ...]
@@ -11,7 +11,7 @@ const [path = "classifier.pt", ...given] = argv.slice(2);
 const texts = given.length > 0 ? given : ["spell number: 12", "date to iso: 1 May 1999"];
 const t5 = await T5ForConditionalGeneration.fromPretrained(demoModel);
 
-// The head asks by name for what it reads: encoder_last_hidden_state [batch, length, dModel] and attention_mask.
+// The head's parameters name what it reads: encoder_last_hidden_state [batch, length, dModel] and attention_mask.
 const head = await t5.loadHead(path);
 const { headOutput } = await t5.forward(texts, { head }); // [batch, labels]
 const probabilities = headOutput.softmax();

@@ -1,4 +1,4 @@
-// A contrastive similarity matrix, computed on the device: every query beside every document, [queries, documents].
+// A contrastive similarity matrix, computed on the device: every query with every document, [queries, documents].
 //   node scripts/python.mjs examples/heads/contrastive.py contrastive.pt
 //   node examples/head-contrastive.mjs contrastive.pt
 import { argv } from "node:process";
@@ -10,7 +10,7 @@ const documents = ["date to iso: 5 Mar 2021", "date to iso: Aug 24, 2033", "spel
 const t5 = await T5ForConditionalGeneration.fromPretrained(demoModel);
 
 const head = await t5.loadHead(path);
-// The head takes the first half of the batch for queries and the second half for documents.
+// The head reads queries from the first half of the batch, and documents from the second half.
 const { headOutput } = await t5.forward([...queries, ...documents], { head });
 for (const [index, query] of queries.entries()) {
   const row = headOutput.row(index);

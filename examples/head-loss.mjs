@@ -1,4 +1,4 @@
-// A loss of one's own: a head reads logits and labels on the device, and gives one number for each text back.
+// Your own loss: a head reads logits and labels on the device, and returns one number per text.
 //   node scripts/python.mjs examples/heads/focal_loss.py focal_loss.pt
 //   node examples/head-loss.mjs focal_loss.pt
 import { argv } from "node:process";
@@ -10,7 +10,7 @@ const target = ["seven", "six", "forty-eight thousand two hundred thirteen"];
 const t5 = await T5ForConditionalGeneration.fromPretrained(demoModel);
 
 const head = await t5.loadHead(path);
-// `target` (or `labels`) makes `labels` there for the head: [batch, targetLength], -100 at padding.
+// With `target` (or `labels`) the head can read `labels`: [batch, targetLength], -100 at padding.
 const { headOutput } = await t5.forward({ text, target }, { head }); // [batch]
 for (const [index, loss] of headOutput.data.entries()) {
   console.log(`${loss.toFixed(4)}  ${text[index]} -> ${target[index]}`);

@@ -6,7 +6,7 @@ import { demoModel, T5ForConditionalGeneration } from "torch-t5";
 const text = argv[2] ?? "date to iso: March 5, 2021";
 const t5 = await T5ForConditionalGeneration.fromPretrained(demoModel);
 
-// Logits come along anyway; one position and one token of them cost nothing.
+// The result always has logits; this selects the smallest part of them.
 const few = { positions: "last", tokens: [t5.config.eosTokenId] };
 const { encoderLastHiddenState, decoderLastHiddenState } = await t5.forward(text, { hiddenStates: true, ...few });
 

@@ -6,7 +6,7 @@ import { demoModel, T5ForConditionalGeneration } from "torch-t5";
 const text = argv[2] ?? "spell number: 48213";
 const t5 = await T5ForConditionalGeneration.fromPretrained(demoModel);
 
-// No labels and no decoder ids: the decoder is given its start id, so these are the logits of the answer's first token.
+// Without labels and decoder ids the decoder reads its start id: these are the logits of the answer's first token.
 const { logits } = await t5.forward(text);
 console.log(`shape: [${logits.shape.join(", ")}]`); // [batch, targetLength, vocabSize]
 console.log(`first values: ${logits.data.slice(0, 8).join(", ")}`);

@@ -1,4 +1,4 @@
-// Documents sorted by their relevance to a query, and the same judgement as the score of the answers "true" and "false".
+// Documents sorted by their relevance to a query, and the same decision from the scores of "true" and "false".
 //   node examples/rerank.mjs ["doctor of Thornby"] [document ...]
 import { argv } from "node:process";
 import { demoModel, T5ForConditionalGeneration } from "torch-t5";

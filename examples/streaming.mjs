@@ -1,4 +1,4 @@
-// An answer as it appears, piece by piece. Nothing is computed ahead of the loop, and leaving the loop ends the work.
+// An answer, piece by piece as it is generated. No token is computed ahead of the loop; leaving the loop ends the work.
 //   node examples/streaming.mjs ["spell number: 48213"]
 import { argv, stdout } from "node:process";
 import { demoModel, T5ForConditionalGeneration } from "torch-t5";

@@ -19,8 +19,9 @@ WEIGHT_DECAY = 0.01
 class Classifier(nn.Module):
     """A linear layer on the mean of the encoder's hidden states.
 
-    A common mistake is to put this layer on `logits`. They are [batch, target_length, vocab_size], scores of words, and
-    `nn.Linear(hidden_size, labels)` fails on them. What has `hidden_size` numbers per token is a hidden state.
+    A common mistake is to put this layer on `logits`. Those are [batch, target_length, vocab_size], one score for each
+    token of the vocabulary, so `nn.Linear(hidden_size, labels)` fails on them. Hidden states have `hidden_size` numbers
+    per token.
     """
 
     def __init__(self, hidden_size: int, labels: int) -> None:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 
 class FocalLoss(nn.Module):
-    """Cross entropy that counts less what the model is sure of (Lin et al., 2017)."""
+    """Cross entropy with a smaller weight where the model is confident (Lin et al., 2017)."""
 
     def __init__(self, gamma: float) -> None:
         """Keep the exponent; 0 is the usual cross entropy."""
@@ -18,7 +18,7 @@ class FocalLoss(nn.Module):
         self.gamma = gamma
 
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """Return [batch] for logits [batch, target_length, vocab_size]: the mean over the labels that aren't -100."""
+        """Return [batch] for logits [batch, target_length, vocab_size]: the mean over the labels that are not -100."""
         counts = labels != -100
         log_probs = logits.log_softmax(-1).gather(-1, labels.clamp(min=0).unsqueeze(-1)).squeeze(-1)
         losses = -((1 - log_probs.exp()) ** self.gamma) * log_probs

@@ -17,7 +17,7 @@ async function run(name: string, ...args: readonly string[]): Promise<readonly s
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
-/** Makes a head with a program of examples/heads; every path is within the directory or the checkout. */
+/** Runs a program of examples/heads, which saves a head. */
 async function makeHead(name: string, ...args: readonly string[]): Promise<void> {
   const script = join(root, "examples", "heads", `${name}.py`);
   const { code, stderr } = await runToEnd(process.execPath, [join(root, "scripts", "python.mjs"), script, ...args], {
@@ -26,14 +26,14 @@ async function makeHead(name: string, ...args: readonly string[]): Promise<void>
   assert.deepEqual([code, stderr], [0, ""]);
 }
 
-/** "0.9987  a text" as its number and its text. */
+/** Splits "0.9987  a text" into its number and its text. */
 function numbered(line: string): readonly [number, string] {
   const [first = "", ...rest] = line.split(" ");
   return [Number(first), rest.join(" ").trim()];
 }
 
 describe("the example", () => {
-  // The examples use PyTorch's own device and thread count; the same ones here give the same bits.
+  // The examples use PyTorch's default device and thread count; the model here has the same, so its bits are the same.
   const threads = process.env.OMP_NUM_THREADS;
   before(() => {
     process.env.OMP_NUM_THREADS = "1";
@@ -44,7 +44,7 @@ describe("the example", () => {
   });
   const model = useModel({ device: "auto", intraOpThreads: 1 });
 
-  /** The answer, found by extending it with the best token of a forward pass each time. */
+  /** The answer of greedy decoding with one forward pass per token. */
   async function greedy(): Promise<string> {
     const { config, tokenizer } = model();
     const ids = [config.decoderStartTokenId];
@@ -72,12 +72,12 @@ describe("the example", () => {
     assert.deepEqual(await run("hidden-states", text), lines);
   });
 
-  it("argmax-to-text spells the number out", async () => {
+  it("argmax-to-text prints the number in words", async () => {
     assert.deepEqual(await run("argmax-to-text", text), [await greedy()]);
     assert.deepEqual(await run("argmax-to-text", text), ["seven"]);
   });
 
-  it("custom-sampling is argmax where only one token is kept, and repeatable with a seed", async () => {
+  it("custom-sampling equals argmax with top-k 1, and is repeatable with a seed", async () => {
     assert.deepEqual(await run("custom-sampling", text, "0.7", "1"), [await greedy()]);
     const sampled = await run("custom-sampling", text, "50", "40", "3");
     assert.deepEqual(await run("custom-sampling", text, "50", "40", "3"), sampled);
@@ -88,13 +88,13 @@ describe("the example", () => {
     assert.deepEqual(await run("streaming", text), [await greedy()]);
   });
 
-  it("constrained-decoding gives allowed answers alone, the right one first", async () => {
+  it("constrained-decoding prints allowed answers only, the right one first", async () => {
     const allowed = ["seven", "seventeen", "seventy", "seventy-one"];
     const lines = (await run("constrained-decoding", "spell number: 17", ...allowed)).map(numbered);
     assert.equal(lines.length, 2);
     assert.equal(lines[0]?.[1], "seventeen");
     for (const [, answer] of lines) assert.ok(allowed.includes(answer), answer);
-    // Where the model would rather say something else, too.
+    // Also where the model prefers another answer.
     const forced = (await run("constrained-decoding", text, "seventy", "nine hundred")).map(numbered);
     assert.deepEqual(forced.map(([, answer]) => answer).sort(), ["nine hundred", "seventy"]);
   });
@@ -111,7 +111,7 @@ describe("the example", () => {
     assert.ok(Math.abs((lines[0]?.[0] ?? 0) - (best?.score ?? 1)) < 1e-3);
   });
 
-  it("rerank puts the relevant document first, and score agrees", async () => {
+  it("rerank prints the relevant document first, and score agrees", async () => {
     const lines = await run("rerank");
     const ranked = lines.slice(0, 3).map(numbered);
     assert.match(ranked[0]?.[1] ?? "", /^In Thornby the flag is brown\. Its doctor is Mona\.$/);
@@ -135,7 +135,7 @@ describe("the example", () => {
     assert.equal(numbered(lines[5]?.trim() ?? "")[1], "date to iso: March 5, 2021");
   });
 
-  it("head-classifier tells the tasks apart with the head that classifier.py trained", async () => {
+  it("head-classifier names the task of each text, with the head that classifier.py trained", async () => {
     await withDirectory(async (directory) => {
       const [embeddings, head] = [join(directory, "embeddings.jsonl"), join(directory, "classifier.pt")];
       const tasks = join(root, "examples", "heads", "tasks.jsonl");
@@ -172,7 +172,7 @@ describe("the example", () => {
     });
   });
 
-  it("head-loss is the focal loss that the logits give", async () => {
+  it("head-loss prints the focal loss of the log-probabilities", async () => {
     await withDirectory(async (directory) => {
       const head = join(directory, "focal_loss.pt");
       await makeHead("focal_loss", head);

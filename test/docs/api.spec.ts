@@ -1,0 +1,62 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import * as torchT5 from "torch-t5";
+import { root } from "./blocks.js";
+
+const read = (...path: readonly string[]) => readFileSync(join(root, ...path), "utf8");
+
+/** Every name that lib/index.ts exports, types included. */
+function exportedNames(): readonly string[] {
+  const source = read("lib", "index.ts").replace(/\/\/.*$/gm, "");
+  return [...source.matchAll(/export (?:type )?\{([^}]*)\}/g)].flatMap(([, list = ""]) =>
+    list
+      .split(",")
+      .map((item) =>
+        item
+          .trim()
+          .replace(/^type /, "")
+          .replace(/^\w+ as /, ""),
+      )
+      .filter((name) => name !== ""),
+  );
+}
+
+describe("docs/api.md", () => {
+  const api = read("docs", "api.md");
+
+  it("names every export of lib/index.ts", () => {
+    const names = exportedNames();
+    for (const name of Object.keys(torchT5)) assert.ok(names.includes(name), name);
+    assert.deepEqual(
+      names.filter((name) => !new RegExp(`\\b${name}\\b`).test(api)),
+      [],
+    );
+  });
+
+  it("names every public member of the exported classes", () => {
+    const members = Object.values(torchT5).flatMap((value) =>
+      typeof value === "function" && value.prototype !== undefined && value !== torchT5.T5Error
+        ? Object.getOwnPropertyNames(value.prototype).filter((name) => name !== "constructor")
+        : [],
+    );
+    // `next` and `throw` are those of every iterator; the others are marked `@internal`.
+    const internal = ["encodePadded", "tokenTexts", "nativeFor", "next", "throw"];
+    assert.deepEqual(
+      [...new Set(members)].filter((name) => !internal.includes(name) && !new RegExp(`\\b${name}\\b`).test(api)),
+      [],
+    );
+  });
+});
+
+describe("docs/troubleshooting.md", () => {
+  it("has a section for every error code, and api.md a row", () => {
+    const list = /const codes = \[([^\]]*)\]/.exec(read("lib", "util", "errors.ts"))?.[1] ?? "";
+    const codes = [...list.matchAll(/"(ERR_\w+)"/g)].map(([, code = ""]) => code);
+    assert.ok(codes.length > 0);
+    const sections = [...read("docs", "troubleshooting.md").matchAll(/^### `(ERR_\w+)`$/gm)].map(([, code]) => code);
+    assert.deepEqual(sections, codes);
+    const rows = [...read("docs", "api.md").matchAll(/^\| `(ERR_\w+)`/gm)].map(([, code]) => code);
+    assert.deepEqual(rows, codes);
+  });
+});
