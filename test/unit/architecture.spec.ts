@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
-import { readArchitecture } from "#lib/loading/architecture.js";
-import { parseConfig } from "#lib/loading/config.js";
+import { parseConfig, readArchitecture } from "#lib/loading/config.js";
 
 const t5 = { model_type: "t5", vocab_size: 100, d_model: 8, d_kv: 4, d_ff: 16, num_layers: 2, num_heads: 2 };
 const read = (file: Readonly<Record<string, unknown>>) => readArchitecture(parseConfig(file, {}), file, "float32");

@@ -165,7 +165,7 @@ const others: readonly Case[] = [
   {
     promise: "sampling's options alone",
     options: { temperature: 0.5 },
-    message: /options.doSample of true .*temperature/,
+    message: /options.doSample: true alongside it .*temperature/,
   },
   {
     promise: "an option that throws",

@@ -305,7 +305,7 @@ describe("bad input", () => {
   it("is refused: more logits than int32 can count", async () => {
     const batch = Math.ceil(2 ** 31 / model().config.vocabSize);
     const one = { data: new Int32Array(batch), shape: [batch, 1] };
-    const message = /at most 2147483647 logits \(positions, tokens and smaller batches ask for less\) for input/;
+    const message = /at most 2147483647 logits \(select positions or tokens, or use smaller batches\) for input/;
     await assert.rejects(model().forward({ inputIds: one, decoderInputIds: one }), {
       code: "ERR_INVALID_ARGUMENT",
       message,
