@@ -83,3 +83,5 @@ export { SCORE_REDUCTIONS } from "./calls/score.js";
 export { GENERATION_OPTIONS, type GenerationOption, OPTION_GROUPS } from "./generation/option-table.js";
 /** @internal */
 export { PRECISIONS } from "./loading/load.js";
+/** @internal */
+export { logSumExp } from "./util/reductions.js";

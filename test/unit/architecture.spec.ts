@@ -4,8 +4,8 @@ import { parseConfig, readArchitecture } from "#lib/loading/config.js";
 const t5 = { model_type: "t5", vocab_size: 100, d_model: 8, d_kv: 4, d_ff: 16, num_layers: 2, num_heads: 2 };
 const read = (file: Readonly<Record<string, unknown>>) => readArchitecture(parseConfig(file, {}), file, "float32");
 
-describe("the architecture that the fused engine is told", () => {
-  it("is the configuration's, with Hugging Face's defaults", () => {
+describe("the architecture that the fused engine receives", () => {
+  it("is that of the configuration, with Hugging Face's defaults", () => {
     assert.deepEqual(read(t5), {
       dModel: 8,
       dKv: 4,
@@ -25,7 +25,7 @@ describe("the architecture that the fused engine is told", () => {
     assert.equal(read({ ...t5, num_decoder_layers: 1 }).numDecoderLayers, 1);
   });
 
-  // Each as transformers 5.23 reads the same file: T5Config, MT5Config and UMT5Config's dense_act_fn and is_gated_act.
+  // As transformers 5.23 reads each file: dense_act_fn and is_gated_act of T5Config, MT5Config and UMT5Config.
   const feedForwards: readonly (readonly [file: Readonly<Record<string, unknown>>, name: string, isGated: boolean])[] =
     [
       [{ feed_forward_proj: "relu" }, "relu", false],
@@ -62,7 +62,7 @@ describe("the architecture that the fused engine is told", () => {
     });
   }
 
-  it("has a bias in every layer for UMT5 alone", () => {
+  it("has a position bias in every layer only for UMT5", () => {
     const types = ["t5", "mt5", "umt5"];
     assert.deepEqual(
       types.map((model_type) => read({ ...t5, model_type }).hasBiasPerLayer),
@@ -70,7 +70,7 @@ describe("the architecture that the fused engine is told", () => {
     );
   });
 
-  it("is refused where the fused engine lacks the activation, by the precision's name", () => {
+  it("is refused with the precision's name where the fused engine lacks the activation", () => {
     assert.throws(() => read({ ...t5, feed_forward_proj: "gated-mish" }), {
       code: "ERR_INVALID_ARGUMENT",
       message: /^Expected "exact", the only one that has the activation "mish", for options.precision .* "float32"$/,

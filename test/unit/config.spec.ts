@@ -38,14 +38,14 @@ describe("config.json", () => {
     assert.ok(Object.isFrozen(read));
   });
 
-  it("says the decoder start id, before generation_config.json and the pad id do", () => {
+  it("has the decoder start id, which wins over generation_config.json and the pad id", () => {
     const generation = parseGenerationConfig({ decoder_start_token_id: 5 });
     assert.equal(parseConfig({ ...config, decoder_start_token_id: 4 }, generation).decoderStartTokenId, 4);
     assert.equal(parseConfig(config, generation).decoderStartTokenId, 5);
     assert.equal(parseConfig({ ...config, pad_token_id: 3 }, {}).decoderStartTokenId, 3);
   });
 
-  it("may have several end-of-sequence ids; the first one counts", () => {
+  it("may have several end-of-sequence ids, of which the first is used", () => {
     assert.equal(parseConfig({ ...config, eos_token_id: [7, 8] }, {}).eosTokenId, 7);
   });
 
@@ -53,10 +53,10 @@ describe("config.json", () => {
     ["no object", 3, /a JSON object for config.json but received 3/],
     ["another architecture", { ...config, model_type: "bart" }, /one of t5, mt5, umt5 for model_type .* "bart"/],
     ["no vocabulary", { ...config, vocab_size: undefined }, /a positive integer for vocab_size .* undefined/],
-    ["a size that isn't one", { ...config, d_model: "8" }, /for d_model in config.json but received "8"/],
+    ["a string as a size", { ...config, d_model: "8" }, /for d_model in config.json but received "8"/],
     ["no layers", { ...config, num_layers: 0 }, /for num_layers/],
-    ["a pad id that the vocabulary lacks", { ...config, pad_token_id: 100 }, /from 0 to 99 for pad_token_id .* 100/],
-    ["a start id that isn't one", { ...config, decoder_start_token_id: -1 }, /decoder_start_token_id .* -1/],
+    ["a pad id out of range", { ...config, pad_token_id: 100 }, /from 0 to 99 for pad_token_id .* 100/],
+    ["a negative start id", { ...config, decoder_start_token_id: -1 }, /decoder_start_token_id .* -1/],
   ];
   for (const [promise, value, message] of wrong) {
     it(`is refused with ${promise}`, () => assert.throws(() => parseConfig(value, {}), corrupt(message)));
@@ -64,14 +64,14 @@ describe("config.json", () => {
 });
 
 describe("generation_config.json", () => {
-  it("is read into camelCase, or is empty where there is none", () => {
+  it("is read into camelCase, and is empty where the file is absent", () => {
     assert.deepEqual(parseGenerationConfig({ max_new_tokens: 3, top_k: 5 }), { maxNewTokens: 3, topK: 5 });
     assert.deepEqual(parseGenerationConfig(undefined), {});
   });
 });
 
 describe("a JSON file", () => {
-  it("is refused with its beginning when it isn't JSON", () => {
+  it("is refused with its first characters when it isn't JSON", () => {
     assert.throws(
       () => parseJson("{ nonsense", "config.json"),
       corrupt(/JSON for config.json but received "\{ nonsense"/),
@@ -98,7 +98,7 @@ describe("manifest.json", () => {
     ["no model.pt", withFiles({ "config.json": file }), /Expected model.pt for the files/],
     ["no config.json", withFiles({ "model.pt": file }), /Expected config.json for the files/],
     ["a negative size", withFiles({ ...manifest.files, a: { bytes: -1, sha256 } }), /a byte count for bytes .* -1/],
-    ["a hash that isn't one", withFiles({ ...manifest.files, a: { bytes: 1, sha256: "0" } }), /a SHA-256 for sha256/],
+    ["a malformed hash", withFiles({ ...manifest.files, a: { bytes: 1, sha256: "0" } }), /a SHA-256 for sha256/],
     ...["../a", "/a", "a/../b", "a//b", ".", "", "c:/a", "a\\b"].map(
       (path) =>
         [`the path ${JSON.stringify(path)}`, withFiles({ ...manifest.files, [path]: file }), /a path inside/] as const,
@@ -108,7 +108,7 @@ describe("manifest.json", () => {
     it(`is refused with ${promise}`, () => assert.throws(() => parseManifest(value), corrupt(message)));
   }
 
-  it("can't reach the prototype of objects", () => {
+  it("can't change the prototype of objects", () => {
     const files = JSON.parse(`{"__proto__": {"bytes": 1, "sha256": "${sha256}"}}`);
     assert.throws(() => parseManifest(withFiles(files)), corrupt(/Expected model.pt/));
     assert.equal(Object.hasOwn(Object.prototype, "bytes"), false);
