@@ -42,7 +42,7 @@ export class T5ForConditionalGeneration {
     this.precision = precision;
     this.#generationDefaults = checkGenerationConfig(this.generationConfig, this.config.vocabSize);
     const materializesAttention = precision === "exact" || native.device !== "cpu";
-    this.#handle = new ModelHandle({ ...directory, tokenizer, native, materializesAttention, release });
+    this.#handle = new ModelHandle({ config: this.config, tokenizer, native, materializesAttention, release });
   }
 
   /**

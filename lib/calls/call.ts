@@ -1,14 +1,14 @@
 // What the calls of a model share: the model's state, ids by which native code cancels, abort signals, and stacks of errors.
-import type { GenerationConfig, T5Config } from "../loading/config.js";
+import type { T5Config } from "../loading/config.js";
 import type { NativeModel } from "../native/types.js";
 import type { T5Tokenizer } from "../tokenizer/t5-tokenizer.js";
 import { abortable, onAbort } from "../util/abort.js";
 import { type CallSite, captureCallSite, errorFor, T5Error } from "../util/errors.js";
+import { refused } from "../util/validation.js";
 
 /** A model as its methods, sessions, encoder outputs and heads share it. */
 export class ModelHandle {
   readonly config: T5Config;
-  readonly generationConfig: GenerationConfig;
   readonly tokenizer: T5Tokenizer | undefined;
   readonly native: NativeModel;
   /** See `AttentionModel`. */
@@ -21,14 +21,8 @@ export class ModelHandle {
   hasTokenTexts = false;
   #lastId = 0;
 
-  constructor(
-    parts: Pick<
-      ModelHandle,
-      "config" | "generationConfig" | "tokenizer" | "native" | "materializesAttention" | "release"
-    >,
-  ) {
+  constructor(parts: Pick<ModelHandle, "config" | "tokenizer" | "native" | "materializesAttention" | "release">) {
     this.config = parts.config;
-    this.generationConfig = parts.generationConfig;
     this.tokenizer = parts.tokenizer;
     this.native = parts.native;
     this.materializesAttention = parts.materializesAttention;
@@ -111,6 +105,38 @@ export class Call {
     } catch (thrown) {
       throw this.error(thrown);
     }
+  }
+}
+
+/** A native object of one model, for calls of that model until it is disposed. */
+export class NativeResource<Native extends { dispose(): void }> {
+  readonly #model: ModelHandle;
+  readonly #native: Native;
+  readonly #kind: string;
+  #isDisposed = false;
+
+  /** `kind` describes the object in messages: "a head". */
+  constructor(model: ModelHandle, native: Native, kind: string) {
+    this.#model = model;
+    this.#native = native;
+    this.#kind = kind;
+  }
+
+  /**
+   * The object, for the call or argument `name` of `model`. Throws ERR_INVALID_ARGUMENT if it belongs to another model,
+   * ERR_DISPOSED.
+   */
+  for(model: ModelHandle, name: string): Native {
+    if (model !== this.#model) throw refused(`${this.#kind} of this model`, name, "one of another model");
+    if (this.#isDisposed) throw disposed(`${this.#kind} in use`, name);
+    return this.#native;
+  }
+
+  /** Frees the object, which native code keeps until the calls that use it have ended. Idempotent. */
+  dispose(): void {
+    if (this.#isDisposed) return;
+    this.#isDisposed = true;
+    this.#native.dispose();
   }
 }
 

@@ -10,8 +10,8 @@ import {
 import type { NativeEncoderOutput } from "../native/types.js";
 import type { PaddedBatch } from "../tokenizer/padded-batch.js";
 import { readSignal } from "../util/call-options.js";
-import { expected, refused } from "../util/validation.js";
-import { Call, disposed, type ModelHandle, throwIfAborted } from "./call.js";
+import { expected } from "../util/validation.js";
+import { Call, type ModelHandle, NativeResource, throwIfAborted } from "./call.js";
 import { checkDecodingOptions, type DecodingOptions, DecodingSession } from "./session.js";
 
 /** The input of an encoder. */
@@ -31,12 +31,11 @@ export class EncoderOutput {
   /** `[batch, sourceLength, dModel]` */
   readonly shape: readonly [batch: number, sourceLength: number, dModel: number];
   readonly #model: ModelHandle;
-  readonly #native: NativeEncoderOutput;
-  #isDisposed = false;
+  readonly #native: NativeResource<NativeEncoderOutput>;
 
   private constructor(model: ModelHandle, native: NativeEncoderOutput) {
     this.#model = model;
-    this.#native = native;
+    this.#native = new NativeResource(model, native, "an encoder output");
     const [batch = 0, sourceLength = 0, dModel = 0] = native.shape;
     this.shape = Object.freeze([batch, sourceLength, dModel] as const);
   }
@@ -71,15 +70,11 @@ export class EncoderOutput {
    * @internal
    */
   nativeFor(model: ModelHandle, name: string): NativeEncoderOutput {
-    if (model !== this.#model) throw refused("an encoder output of this model", name, "one of another model");
-    if (this.#isDisposed) throw disposed("an encoder output in use", name);
-    return this.#native;
+    return this.#native.for(model, name);
   }
 
   /** Frees the memory once the calls and sessions that use it have ended. Idempotent. */
   dispose(): void {
-    if (this.#isDisposed) return;
-    this.#isDisposed = true;
     this.#native.dispose();
   }
 

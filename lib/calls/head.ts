@@ -5,8 +5,8 @@ import { resolve } from "node:path";
 import type { NativeHead } from "../native/types.js";
 import { readSignal } from "../util/call-options.js";
 import { T5Error } from "../util/errors.js";
-import { readPath, refused } from "../util/validation.js";
-import { type Call, disposed, type ModelHandle, throwIfAborted } from "./call.js";
+import { readPath } from "../util/validation.js";
+import { type Call, type ModelHandle, NativeResource, throwIfAborted } from "./call.js";
 
 /**
  * A TorchScript module on its model's device, for the `head` option of `forward`. Its memory is freed by `dispose()`, or when
@@ -15,13 +15,10 @@ import { type Call, disposed, type ModelHandle, throwIfAborted } from "./call.js
 export class Head {
   /** The names of the parameters of its `forward`, in order. */
   readonly inputs: readonly string[];
-  readonly #model: ModelHandle;
-  readonly #native: NativeHead;
-  #isDisposed = false;
+  readonly #native: NativeResource<NativeHead>;
 
   private constructor(model: ModelHandle, native: NativeHead) {
-    this.#model = model;
-    this.#native = native;
+    this.#native = new NativeResource(model, native, "a head");
     this.inputs = Object.freeze([...native.inputs]);
   }
 
@@ -37,15 +34,11 @@ export class Head {
 
   /** The native object, for a call of `model`. Throws ERR_INVALID_ARGUMENT for a head of another model, ERR_DISPOSED. @internal */
   nativeFor(model: ModelHandle): NativeHead {
-    if (model !== this.#model) throw refused("a head that this model loaded", "options.head", "one of another model");
-    if (this.#isDisposed) throw disposed("a head in use", "options.head");
-    return this.#native;
+    return this.#native.for(model, "options.head");
   }
 
   /** Frees the memory once the calls that use it have ended. Idempotent. */
   dispose(): void {
-    if (this.#isDisposed) return;
-    this.#isDisposed = true;
     this.#native.dispose();
   }
 

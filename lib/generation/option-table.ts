@@ -143,7 +143,7 @@ export const GENERATION_OPTIONS = {
     default: false,
     needs: "numBeams",
     flag: { reader: "earlyStopping", value: "true|false|never" },
-    help: "true: stop once numBeams sequences are finished",
+    help: "true: stop at numBeams finished sequences",
   },
   doSample: {
     group: "sampling",

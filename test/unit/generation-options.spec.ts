@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { T5ForConditionalGeneration } from "torch-t5";
+import { generationFlags, generationHelp } from "#lib/cli/commands/generation-flags.js";
 import { readGenerationConfig } from "#lib/generation/config.js";
+import { GENERATION_OPTIONS } from "#lib/generation/option-table.js";
 import { readGenerateOptions } from "#lib/generation/request.js";
 import { type GenerationTask, resolveGenerationOptions } from "#lib/generation/resolve.js";
 import { parseGenerationConfig } from "#lib/loading/config.js";
@@ -34,6 +36,18 @@ describe("the table of generation options", () => {
     const script = new URL("../../scripts/generation-options.mjs", import.meta.url);
     const { code, stderr } = await runProgram(script, ["--check"]);
     assert.equal(code, 0, stderr);
+  });
+
+  it("has a flag for every option but a function and raw logits, and help within 120 columns", () => {
+    const flags = Object.keys(GENERATION_OPTIONS).map((name) =>
+      name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`),
+    );
+    const without = ["logits-processor", "return-logits"];
+    assert.deepEqual(
+      generationFlags,
+      flags.filter((flag) => !without.includes(flag)),
+    );
+    for (const line of generationHelp.split("\n")) assert.ok(line.length <= 120, line);
   });
 });
 

@@ -76,7 +76,7 @@ describe("a head", () => {
   });
 
   it("works with the model that loaded it only", async () => {
-    const message = /a head that this model loaded for options.head but received one of another model/;
+    const message = /a head of this model for options.head but received one of another model/;
     await assert.rejects(another().forward("a", { head }), { code: "ERR_INVALID_ARGUMENT", message });
   });
 
