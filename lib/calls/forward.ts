@@ -51,6 +51,7 @@ export interface HeadResult {
   readonly headOutput: Tensor;
 }
 
+/** What a forward pass computes: selected logits, or a head's output. */
 type Computed<HeadOption, TopKOption> = [HeadOption] extends [undefined]
   ? Selected<TopKOption>
   : [HeadOption] extends [Head]

@@ -36,7 +36,7 @@ export interface RankedDocument {
   readonly index: number;
   /** The probability of `trueToken` against `falseToken`, from 0 to 1. */
   readonly probability: number;
-  /** The natural logarithm of the probability; its resolution near 0 is finer. */
+  /** The natural logarithm of the probability, which distinguishes more documents. */
   readonly score: number;
   readonly document: string;
 }

@@ -33,7 +33,7 @@ export interface DecoderHiddenStatesResult {
 /** The option of that name, undefined where the options lack it. */
 export type Given<Options, Name extends string> = Name extends keyof Options ? Options[Name] : undefined;
 
-// In brackets, so that a union of option types isn't distributed over.
+/** `logits`, or `values` and `indices` with `topK`. In brackets, so that a union of option types isn't distributed over. */
 export type Selected<TopKOption> = [TopKOption] extends [number]
   ? TopKResult
   : [TopKOption] extends [undefined]

@@ -18,7 +18,7 @@ export type OptionFlag =
 export interface GenerationOption {
   readonly group: keyof typeof OPTION_GROUPS;
   readonly check: checks.Check<unknown>;
-  /** What applies where neither the caller nor generation_config.json gives a value: Hugging Face's default. */
+  /** Hugging Face's default, used where neither the caller nor generation_config.json gives a value. */
   readonly default: unknown;
   /** The default in words, where it isn't a constant. */
   readonly computedDefault?: string;
@@ -28,7 +28,7 @@ export interface GenerationOption {
   readonly neutral?: unknown;
   /** Hugging Face fails without it, wherever the option comes from; so does this package. */
   readonly requires?: Requirement;
-  /** Whether generation_config.json can't set it. */
+  /** Only a call can set it, not generation_config.json. */
   readonly isCallOnly?: true;
   /** Undefined: the command line has no such flag. */
   readonly flag: OptionFlag | undefined;

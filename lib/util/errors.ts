@@ -15,7 +15,7 @@ const codes = [
   "ERR_INTERNAL",
 ] as const;
 
-/** A stable code for each kind of failure; docs/api.md explains each. */
+/** A stable code for each kind of failure. */
 export type T5ErrorCode = (typeof codes)[number];
 
 /** The class of every error that torch-t5 throws or rejects with. Only an aborted call rejects with its signal's reason. */

@@ -351,7 +351,7 @@ describe("stream", () => {
     assert.equal((await drain(stream)).texts.join(""), spelled);
   });
 
-  it("runs beside others", async () => {
+  it("runs concurrently with other streams", async () => {
     const streams = ["spell number: 7", text, "spell number: 12"].map((input) => drain(model().stream(input)));
     const texts = (await Promise.all(streams)).map((streamed) => streamed.texts.join(""));
     assert.deepEqual(texts, ["seven", spelled, "twelve"]);
