@@ -1,37 +1,38 @@
-// The public model: loads an exported directory, and hands each call to the file that is about it.
+// The public model: loads an exported directory, and passes each call to the file of its name.
 import { Call, guarded, ModelHandle } from "./calls/call.js";
 import { type EmbedOptions, embed } from "./calls/embed.js";
 import { type EncoderInput, type EncoderOutput, encode, type Source } from "./calls/encoder-output.js";
-import { forward } from "./calls/forward.js";
+import { type ForwardInput, type ForwardOptions, type ForwardResult, forward } from "./calls/forward.js";
 import { type Head, loadHead } from "./calls/head.js";
 import { type Documents, type RankedDocument, type RerankOptions, rerank } from "./calls/rerank.js";
-import { type ForwardResult, wrapResult } from "./calls/results.js";
+import { wrapResult } from "./calls/results.js";
 import { type ScoreOptions, type ScoreTargets, score, type TargetScore } from "./calls/score.js";
-import type { ForwardOptions } from "./calls/selection.js";
+import { checkGenerationConfig, type DefaultsReader } from "./generation/config.js";
 import { type GenerateResult, generate } from "./generation/generate.js";
 import type { GenerateOptions, ProcessorOption, StreamOptions } from "./generation/options.js";
 import type { GenerateInput } from "./generation/request.js";
 import { type StreamedToken, TokenStream } from "./generation/stream.js";
-import type { ForwardInput } from "./inputs/forward-input.js";
 import type { GenerationConfig, T5Config } from "./loading/config.js";
-import { type LoadedModel, loadModel } from "./loading/load.js";
-import { checkLoadOptions, type LoadOptions, type Precision } from "./loading/load-options.js";
+import { checkLoadOptions, type LoadedModel, type LoadOptions, loadModel, type Precision } from "./loading/load.js";
 import type { T5Tokenizer } from "./tokenizer/t5-tokenizer.js";
 import type { Exact, SignalOption } from "./util/call-options.js";
 import { captureCallSite, errorFor } from "./util/errors.js";
-import { readPath } from "./util/paths.js";
 import type { Tensor } from "./util/tensor.js";
+import { readPath } from "./util/validation.js";
 
-/** A T5 model in memory. Calls run one after the other on a thread of its own, never on the event loop. */
+/** A T5 model in memory. Its calls run one after the other on a thread of their own, never on the event loop. */
 export class T5ForConditionalGeneration {
+  /** The configuration in config.json. */
   readonly config: T5Config;
+  /** The entries of generation_config.json, unchecked; `generate` takes its defaults from them. */
   readonly generationConfig: GenerationConfig;
-  /** Undefined for a model that was exported without its tokenizer; it takes ids only. */
+  /** Undefined for a model that was exported without its tokenizer, which takes ids only. */
   readonly tokenizer: T5Tokenizer | undefined;
-  /** Where it runs: "cpu", "cuda:0". */
+  /** The device that the model runs on: "cpu", "cuda:0". */
   readonly device: string;
   readonly precision: Precision;
   readonly #handle: ModelHandle;
+  readonly #generationDefaults: DefaultsReader;
 
   private constructor({ directory, tokenizer, precision, native, release }: LoadedModel) {
     this.config = directory.config;
@@ -39,12 +40,13 @@ export class T5ForConditionalGeneration {
     this.tokenizer = tokenizer;
     this.device = native.device;
     this.precision = precision;
+    this.#generationDefaults = checkGenerationConfig(this.generationConfig, this.config.vocabSize);
     const materializesAttention = precision === "exact" || native.device !== "cpu";
-    this.#handle = new ModelHandle({ ...directory, tokenizer, native, materializesAttention, release });
+    this.#handle = new ModelHandle({ config: this.config, tokenizer, native, materializesAttention, release });
   }
 
   /**
-   * Loads a directory that `torch-t5 export` wrote, after every file in it proved to be what its manifest says.
+   * Loads a directory that `torch-t5 export` wrote. Every file is compared with the manifest's hashes first.
    *
    * Rejects with ERR_INVALID_ARGUMENT, ERR_MODEL_NOT_FOUND, ERR_MODEL_CORRUPT, ERR_LIBTORCH_NOT_FOUND,
    * ERR_LIBTORCH_VERSION, ERR_DEVICE_UNAVAILABLE, ERR_OUT_OF_MEMORY or ERR_INTERNAL.
@@ -61,13 +63,15 @@ export class T5ForConditionalGeneration {
   }
 
   /**
-   * One forward pass. Without `target`, `labels` or `decoderInputIds` the decoder is given its start id, so that the
-   * logits are those of the first token.
+   * One forward pass. Without `target`, `labels` or `decoderInputIds` the decoder reads its start id, so that the logits are
+   * those of the first token.
    *
-   * Resolves to `{ logits: [batch, targetLength, vocabSize] }`, where `logits[b][t]` predicts `labels[b][t]`; options
-   * select, add and replace, and the type of the result follows from them. Rejects with the signal's reason when it
+   * Resolves to `{ logits: [batch, targetLength, vocabSize] }`, where `logits[b][t]` predicts `labels[b][t]`. Options select
+   * logits, add results and replace them, and the type of the result follows from the options.
+   *
+   * This method and every one below copy their arguments before they return. They reject with the signal's reason when it
    * aborts, else with ERR_INVALID_ARGUMENT, ERR_TOKEN_OUT_OF_RANGE, ERR_DISPOSED, ERR_QUEUE_FULL, ERR_OUT_OF_MEMORY or
-   * ERR_INTERNAL, and so does every method below. What is handed in is copied before this returns.
+   * ERR_INTERNAL.
    */
   async forward<const Options extends ForwardOptions = Record<never, never>>(
     input: ForwardInput,
@@ -77,44 +81,43 @@ export class T5ForConditionalGeneration {
     return wrapResult(await forward(call, input, options), this.#handle.release);
   }
 
-  /** The encoder's output, kept on the device for any number of decodings. */
+  /** The encoder's output, `[batch, sourceLength, dModel]`, kept on the device for any number of decodings. */
   async encode(source: EncoderInput, options?: SignalOption): Promise<EncoderOutput> {
     return encode(new Call(this.#handle, "encode", T5ForConditionalGeneration.prototype.encode), source, options);
   }
 
   /**
-   * Sequences of tokens, token for token those of Hugging Face's `generate`: greedy, sampled, or by beam search. Options are
-   * Hugging Face's, with the defaults of generation_config.json and then Hugging Face's own. What Hugging Face ignores
-   * with a warning is refused. Resolves to `{ sequences: [rows, length], texts }`, and more where the options ask for it;
-   * rows: `batch x numReturnSequences`.
+   * Generates the tokens of Hugging Face's `generate`: greedily, by sampling, or by beam search. The options are Hugging Face's.
+   * Their defaults are those of generation_config.json, else Hugging Face's own. An option that Hugging Face ignores with a
+   * warning is refused.
+   *
+   * Resolves to `{ sequences: [rows, length], texts }`, with `rows` of `batch x numReturnSequences`, and to more if the options
+   * ask for it. Rejects also with ERR_MODEL_CORRUPT for an invalid value in generation_config.json.
    */
   async generate<const Options extends GenerateOptions = Record<never, never>>(
     input: GenerateInput,
     options?: Exact<Options, GenerateOptions> & ProcessorOption,
   ): Promise<GenerateResult<Options>> {
     const call = new Call(this.#handle, "generate", T5ForConditionalGeneration.prototype.generate);
-    // It has exactly what the options ask for.
-    return (await generate(call, input, options)) as GenerateResult<Options>;
+    // The result has exactly what the options ask for.
+    return (await generate(call, this.#generationDefaults, input, options)) as GenerateResult<Options>;
   }
 
   /**
-   * The tokens of one sequence as they are generated, each computed when it is asked for. Bad arguments reject the first
-   * `next()`. Leaving the loop frees everything at once.
+   * The tokens of one sequence, each computed when `next()` asks for it. Wrong arguments reject the first `next()`. Leaving the
+   * loop frees the generation at once.
    */
   stream<const Options extends StreamOptions = Record<never, never>>(
     input: GenerateInput,
     options?: Exact<Options, StreamOptions> & ProcessorOption,
   ): TokenStream<StreamedToken<Options>> {
-    return TokenStream.of(
-      new Call(this.#handle, "stream", T5ForConditionalGeneration.prototype.stream),
-      input,
-      options,
-    );
+    const call = new Call(this.#handle, "stream", T5ForConditionalGeneration.prototype.stream);
+    return TokenStream.of(call, this.#generationDefaults, input, options);
   }
 
   /**
-   * How probable each target is: the log-probabilities of its tokens under teacher forcing. `source`: one row, which is
-   * encoded once for all targets, or as many rows as there are targets.
+   * The log-probabilities of each target's tokens under teacher forcing, and their sum or mean. `source` has one row, which is
+   * encoded once for all targets, or one row per target.
    */
   async score<const Options extends ScoreOptions = Record<never, never>>(
     source: Source,
@@ -126,28 +129,30 @@ export class T5ForConditionalGeneration {
   }
 
   /**
-   * Documents by their relevance to a query, best first, as monoT5 (Nogueira et al., 2020) judges it. Documents are read
-   * batch by batch; an iterator that isn't read to its end is closed.
+   * Documents sorted by their relevance to a query, the most relevant first, as monoT5 (Nogueira et al., 2020) computes it.
+   * Documents are read batch by batch. Rejects also with what an iterator or a template function throws; an iterator that isn't
+   * read to its end is closed.
    */
   async rerank(query: string, documents: Documents, options?: RerankOptions): Promise<readonly RankedDocument[]> {
     const call = new Call(this.#handle, "rerank", T5ForConditionalGeneration.prototype.rerank);
     return rerank(call, query, documents, options);
   }
 
-  /** One vector for each row of the source, pooled from the encoder's output as Sentence-T5 does: `[batch, dModel]`. */
+  /** One vector per row of the source, `[batch, dModel]`, pooled from the encoder's output as Sentence-T5 does. */
   async embed(source: Source, options?: EmbedOptions): Promise<Tensor> {
     return embed(new Call(this.#handle, "embed", T5ForConditionalGeneration.prototype.embed), source, options);
   }
 
   /**
-   * Loads a TorchScript module for the `head` option of `forward`. It reads what its `forward`'s parameters name. Rejects
-   * with ERR_MODEL_NOT_FOUND where there is no such file, ERR_MODEL_CORRUPT and ERR_MODEL_UNTRUSTED where it isn't usable.
+   * Loads a TorchScript module for the `head` option of `forward`. The names of its `forward`'s parameters select what it
+   * reads. Rejects also with ERR_MODEL_NOT_FOUND if there is no such file, and with ERR_MODEL_CORRUPT or ERR_MODEL_UNTRUSTED for
+   * a module that can't be used.
    */
   async loadHead(path: string | URL, options?: SignalOption): Promise<Head> {
     return loadHead(new Call(this.#handle, "loadHead", T5ForConditionalGeneration.prototype.loadHead), path, options);
   }
 
-  /** Waits for the calls that were accepted, then frees the model; later calls reject with ERR_DISPOSED. Idempotent. */
+  /** Waits for the calls made so far, then frees the model. Later calls reject with ERR_DISPOSED. Idempotent. */
   async dispose(): Promise<void> {
     this.#handle.isDisposed = true;
     await this.#handle.native.dispose();

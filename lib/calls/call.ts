@@ -1,53 +1,48 @@
-// What the calls of a model share: ids by which native code knows them, abort signals, and the caller's stack on errors.
-
-import type { GenerationConfig, T5Config } from "../loading/config.js";
+// What the calls of a model share: the model's state, ids by which native code cancels, abort signals, and stacks of errors.
+import type { T5Config } from "../loading/config.js";
 import type { NativeModel } from "../native/types.js";
 import type { T5Tokenizer } from "../tokenizer/t5-tokenizer.js";
 import { abortable, onAbort } from "../util/abort.js";
 import { type CallSite, captureCallSite, errorFor, T5Error } from "../util/errors.js";
+import { refused } from "../util/validation.js";
 
-/** A model as its methods see it, and whatever else was made by it. */
+/** A model as its methods, sessions, encoder outputs and heads share it. */
 export class ModelHandle {
   readonly config: T5Config;
-  readonly generationConfig: GenerationConfig;
   readonly tokenizer: T5Tokenizer | undefined;
   readonly native: NativeModel;
+  /** See `AttentionModel`. */
   readonly materializesAttention: boolean;
-  /** Frees the tensor behind a buffer of a result. */
+  /** Frees the native tensor whose memory a buffer is. */
   readonly release: (buffer: ArrayBufferLike) => void;
-  /** Set when the model was disposed, for good. */
+  /** Whether `dispose` was called. */
   isDisposed = false;
-  /** Whether native code knows the texts of the ids, which stop strings need. */
+  /** Whether native code has the texts of the ids, which stop strings need. */
   hasTokenTexts = false;
   #lastId = 0;
 
-  constructor(
-    parts: Pick<
-      ModelHandle,
-      "config" | "generationConfig" | "tokenizer" | "native" | "materializesAttention" | "release"
-    >,
-  ) {
+  constructor(parts: Pick<ModelHandle, "config" | "tokenizer" | "native" | "materializesAttention" | "release">) {
     this.config = parts.config;
-    this.generationConfig = parts.generationConfig;
     this.tokenizer = parts.tokenizer;
     this.native = parts.native;
     this.materializesAttention = parts.materializesAttention;
     this.release = parts.release;
   }
 
+  /** An id for a call that native code can cancel. */
   newId(): number {
     return ++this.#lastId;
   }
 }
 
-/** One call of a public method. */
+/** One call of a public method: reads its arguments, runs native work for it, and gives its errors the caller's stack. */
 export class Call {
   readonly model: ModelHandle;
-  /** The method's name, as a message says it. */
+  /** The method's name, for messages. */
   readonly name: string;
   readonly #site: CallSite;
 
-  /** To be made in `method` itself, whose caller's stack the call's errors have. */
+  /** Errors have the stack of the caller of `method`, so this must run in `method` itself. */
   constructor(model: ModelHandle, name: string, method: (...args: never[]) => unknown) {
     this.model = model;
     this.name = name;
@@ -55,8 +50,8 @@ export class Call {
   }
 
   /**
-   * What `read` makes of the call's arguments. Throws ERR_DISPOSED after the model was disposed, else a T5Error for whatever
-   * `read` throws, with the caller's stack.
+   * Runs `read`, which reads arguments. Throws ERR_DISPOSED if the model was disposed, and what `read` throws as a T5Error with
+   * the caller's stack.
    */
   read<Result>(read: () => Result): Result {
     return guarded(this.#site, () => {
@@ -66,8 +61,8 @@ export class Call {
   }
 
   /**
-   * Starts native work and waits for it. Rejects with the signal's reason as soon as it aborts, else with T5Errors.
-   * A result that comes after an abort is given to `discard`.
+   * Starts native work and waits for it. Rejects with the signal's reason as soon as the signal aborts, else with T5Errors.
+   * `discard` receives a result that arrives after an abort.
    */
   async run<Result>(
     signal: AbortSignal | undefined,
@@ -83,7 +78,7 @@ export class Call {
     });
   }
 
-  /** The same, but native work that an abort came too late for is a success: what it changed is known to be changed. */
+  /** As `run`, but resolves if native work was done before an abort reached it: the caller learns that its state changed. */
   async runToEnd<Result>(signal: AbortSignal | undefined, start: (id: number) => Promise<Result>): Promise<Result> {
     throwIfAborted(signal);
     const id = this.model.newId();
@@ -99,7 +94,7 @@ export class Call {
     }
   }
 
-  /** A T5Error with the caller's stack. */
+  /** What was thrown, as a T5Error with the caller's stack. */
   error(thrown: unknown): T5Error {
     return errorFor(thrown, this.#site);
   }
@@ -113,7 +108,39 @@ export class Call {
   }
 }
 
-/** What `read` returns. Whatever it throws, code of the caller's included, becomes a T5Error with the caller's stack. */
+/** A native object of one model, for calls of that model until it is disposed. */
+export class NativeResource<Native extends { dispose(): void }> {
+  readonly #model: ModelHandle;
+  readonly #native: Native;
+  readonly #kind: string;
+  #isDisposed = false;
+
+  /** `kind` describes the object in messages: "a head". */
+  constructor(model: ModelHandle, native: Native, kind: string) {
+    this.#model = model;
+    this.#native = native;
+    this.#kind = kind;
+  }
+
+  /**
+   * The object, for the call or argument `name` of `model`. Throws ERR_INVALID_ARGUMENT if it belongs to another model,
+   * ERR_DISPOSED.
+   */
+  for(model: ModelHandle, name: string): Native {
+    if (model !== this.#model) throw refused(`${this.#kind} of this model`, name, "one of another model");
+    if (this.#isDisposed) throw disposed(`${this.#kind} in use`, name);
+    return this.#native;
+  }
+
+  /** Frees the object, which native code keeps until the calls that use it have ended. Idempotent. */
+  dispose(): void {
+    if (this.#isDisposed) return;
+    this.#isDisposed = true;
+    this.#native.dispose();
+  }
+}
+
+/** Runs `read`. What it throws, getters of the caller's included, becomes a T5Error with the caller's stack. */
 export function guarded<Result>(site: CallSite, read: () => Result): Result {
   try {
     return read();
@@ -124,12 +151,12 @@ export function guarded<Result>(site: CallSite, read: () => Result): Result {
   }
 }
 
-/** The error for a use of something that was disposed. */
+/** The error for the use of something that was disposed: `what` for the call or argument `name`. */
 export function disposed(what: string, name: string): T5Error {
   return new T5Error("ERR_DISPOSED", `Expected ${what} for ${name} but it was disposed`);
 }
 
-/** Throws the reason of a signal that has aborted. */
+/** Throws the signal's reason if it has aborted. */
 export function throwIfAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw signal.reason;
 }

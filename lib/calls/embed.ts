@@ -1,39 +1,35 @@
-// `embed`: one vector for each text, from the encoder alone. Sentence-T5's pooling.
-
+// `embed`: one vector per text, pooled from the encoder's output as Sentence-T5 (Ni et al., 2021) does.
 import { encodeTexts, readFields, readSourceIds, SOURCE_FIELDS } from "../inputs/source.js";
-import type { NativeEmbedRequest } from "../native/types.js";
 import type { PaddedBatch } from "../tokenizer/padded-batch.js";
 import { checkBatchSize, checkSignal, readOptions, type SignalOption } from "../util/call-options.js";
 import { Tensor } from "../util/tensor.js";
 import { checkFlag, expected, INT32_MAX } from "../util/validation.js";
 import { type Call, type ModelHandle, throwIfAborted } from "./call.js";
-import { EncoderOutput } from "./encoder-output.js";
+import { batchOf, EncoderOutput, type EncoderSource } from "./encoder-output.js";
 import { wrapTensor } from "./results.js";
 
 export interface EmbedOptions extends SignalOption {
-  /** "mean": over the positions that the mask doesn't hide. "first": the first position. Default: "mean". */
+  /** "mean": the mean over the positions whose mask is 1. "first": the first position. Default: "mean". */
   readonly pooling?: "mean" | "first" | undefined;
-  /** Scale each vector to length 1. Default: false. */
+  /** Scale each vector to Euclidean length 1. Default: false. */
   readonly normalize?: boolean | undefined;
-  /** How many rows go through the encoder at once; texts are padded to the longest of those. Default: 32. */
+  /** Rows that go through the encoder at once; texts are padded to the longest of them. Default: 32. */
   readonly batchSize?: number | undefined;
 }
 
-type EmbedSource = NativeEmbedRequest["source"];
-
-/** Embeds for the model of `call`: `[batch, dModel]`. */
+/** Embeds with the model of `call`: `[batch, dModel]`. */
 export async function embed(call: Call, source: unknown, options: unknown): Promise<Tensor> {
   const { model } = call;
   const { pooling, normalize, batchSize, signal } = call.read(() => readEmbedOptions(options));
   throwIfAborted(signal);
   const batches = call.read(() => readBatches(source, batchSize, model));
-  const run = (batch: EmbedSource) =>
+  const run = (batch: EncoderSource) =>
     call.run(signal, (id) => model.native.embed({ id, source: batch, pooling, normalize }));
   const [first, ...others] = batches;
   if (first === undefined) throw expected("at least one text", "source", source);
   if (others.length === 0) return wrapTensor(await run(first), model.release);
   const { dModel } = model.config;
-  const rows = batches.reduce((sum, batch) => sum + ("batch" in batch ? batch.batch : 0), 0);
+  const rows = batches.reduce((sum, batch) => sum + batchOf(batch), 0);
   const all = new Float32Array(rows * dModel);
   let end = 0;
   for (const batch of batches) {
@@ -57,7 +53,7 @@ function readEmbedOptions(options: unknown) {
   } as const;
 }
 
-function readBatches(value: unknown, batchSize: number, model: ModelHandle): readonly EmbedSource[] {
+function readBatches(value: unknown, batchSize: number, model: ModelHandle): readonly EncoderSource[] {
   if (EncoderOutput.is(value)) return [value.nativeFor(model, "source")];
   const fields = readFields(value, "source", SOURCE_FIELDS);
   const { text, ...others } = fields;
@@ -65,26 +61,26 @@ function readBatches(value: unknown, batchSize: number, model: ModelHandle): rea
   return batches ?? rowBatches(readSourceIds(fields, model, "source"), batchSize, model);
 }
 
-/** Texts are padded batch by batch; undefined where one batch holds them all. */
+/** Tokenizes and pads texts batch by batch. Undefined if one batch holds them all. */
 function textBatches(
   texts: readonly unknown[],
   others: Readonly<Record<string, unknown>>,
   batchSize: number,
   model: ModelHandle,
-): readonly EmbedSource[] | undefined {
+): readonly EncoderSource[] | undefined {
   if (texts.length <= batchSize || Object.values(others).some((value) => value !== undefined)) return undefined;
   checkRows(texts.length, model);
   for (const [index, text] of texts.entries()) {
     if (typeof text !== "string") throw expected("a string", `text[${index}]`, text);
   }
-  const batches: EmbedSource[] = [];
+  const batches: EncoderSource[] = [];
   for (let begin = 0; begin < texts.length; begin += batchSize) {
     batches.push(encodeTexts(texts.slice(begin, begin + batchSize), `text from ${begin} on`, model));
   }
   return batches;
 }
 
-function rowBatches(ids: PaddedBatch, batchSize: number, model: ModelHandle): readonly EmbedSource[] {
+function rowBatches(ids: PaddedBatch, batchSize: number, model: ModelHandle): readonly EncoderSource[] {
   const { batch, length, inputIds, attentionMask } = ids;
   checkRows(batch, model);
   if (batch <= batchSize) return [ids];

@@ -1,5 +1,4 @@
-// What an encoder gave, kept on the device, for calls that decode.
-
+// The output of an encoder, kept on the device for calls that decode.
 import {
   type IdSource,
   readFields,
@@ -11,36 +10,32 @@ import {
 import type { NativeEncoderOutput } from "../native/types.js";
 import type { PaddedBatch } from "../tokenizer/padded-batch.js";
 import { readSignal } from "../util/call-options.js";
-import { expected, refused } from "../util/validation.js";
-import { Call, disposed, type ModelHandle, throwIfAborted } from "./call.js";
+import { expected } from "../util/validation.js";
+import { Call, type ModelHandle, NativeResource, throwIfAborted } from "./call.js";
 import { checkDecodingOptions, type DecodingOptions, DecodingSession } from "./session.js";
 
-/** What an encoder reads. */
+/** The input of an encoder. */
 export type EncoderInput = string | readonly string[] | TextSource | IdSource | TokenizedSource;
 
-/** What an encoder reads, or what it gave already. */
+/** The source of a call that decodes: the input of an encoder, or its output. */
 export type Source = EncoderInput | EncoderOutput;
 
-/** A source, checked and copied. */
-export interface CheckedSource {
-  readonly batch: number;
-  readonly native: PaddedBatch | NativeEncoderOutput;
-}
+/** A source as native code takes it, checked and copied. */
+export type EncoderSource = PaddedBatch | NativeEncoderOutput;
 
 /**
- * The last hidden state of an encoder, with its mask, on the model's device; any number of calls may use it at once. Its
- * memory is freed when the garbage collector finds it unused, or by `dispose()`.
+ * The last hidden state of an encoder and its mask, on the model's device. Any number of calls may use it at the same time. Its
+ * memory is freed by `dispose()`, or when the garbage collector finds it unused.
  */
 export class EncoderOutput {
   /** `[batch, sourceLength, dModel]` */
   readonly shape: readonly [batch: number, sourceLength: number, dModel: number];
   readonly #model: ModelHandle;
-  readonly #native: NativeEncoderOutput;
-  #isDisposed = false;
+  readonly #native: NativeResource<NativeEncoderOutput>;
 
   private constructor(model: ModelHandle, native: NativeEncoderOutput) {
     this.#model = model;
-    this.#native = native;
+    this.#native = new NativeResource(model, native, "an encoder output");
     const [batch = 0, sourceLength = 0, dModel = 0] = native.shape;
     this.shape = Object.freeze([batch, sourceLength, dModel] as const);
   }
@@ -55,11 +50,12 @@ export class EncoderOutput {
     return typeof value === "object" && value !== null && #native in value;
   }
 
+  /** The number of rows. */
   get batch(): number {
     return this.shape[0];
   }
 
-  /** A decoder over it, with an empty cache. Throws ERR_INVALID_ARGUMENT, ERR_DISPOSED. */
+  /** A decoder that attends to this output, with an empty cache. Throws ERR_INVALID_ARGUMENT, ERR_DISPOSED. */
   startDecoding(options?: DecodingOptions): DecodingSession {
     const call = new Call(this.#model, "startDecoding", EncoderOutput.prototype.startDecoding);
     return call.read(() => {
@@ -69,17 +65,16 @@ export class EncoderOutput {
     });
   }
 
-  /** Its native side, for a call of a model. Throws ERR_INVALID_ARGUMENT for another model's, ERR_DISPOSED. @internal */
+  /**
+   * The native object, for a call of `model`. Throws ERR_INVALID_ARGUMENT for an output of another model, ERR_DISPOSED.
+   * @internal
+   */
   nativeFor(model: ModelHandle, name: string): NativeEncoderOutput {
-    if (model !== this.#model) throw refused("an encoder output of this model", name, "one of another model");
-    if (this.#isDisposed) throw disposed("an encoder output in use", name);
-    return this.#native;
+    return this.#native.for(model, name);
   }
 
-  /** Frees it once the calls and sessions that use it have ended. Idempotent. */
+  /** Frees the memory once the calls and sessions that use it have ended. Idempotent. */
   dispose(): void {
-    if (this.#isDisposed) return;
-    this.#isDisposed = true;
     this.#native.dispose();
   }
 
@@ -89,7 +84,7 @@ export class EncoderOutput {
   }
 }
 
-/** Encodes for the model of `call`. */
+/** Encodes with the model of `call`. */
 export async function encode(call: Call, source: unknown, options: unknown): Promise<EncoderOutput> {
   const { model } = call;
   const signal = call.read(() => readSignal(options));
@@ -106,9 +101,13 @@ export async function encode(call: Call, source: unknown, options: unknown): Pro
   return EncoderOutput.of(model, native);
 }
 
-/** Reads a source that may have been encoded before. Throws ERR_INVALID_ARGUMENT, ERR_TOKEN_OUT_OF_RANGE, ERR_DISPOSED. */
-export function readSource(value: unknown, name: string, model: ModelHandle): CheckedSource {
-  if (EncoderOutput.is(value)) return { batch: value.batch, native: value.nativeFor(model, name) };
-  const native = readSourceIds(readFields(value, name, SOURCE_FIELDS), model, name);
-  return { batch: native.batch, native };
+/** Reads a source. Throws ERR_INVALID_ARGUMENT, ERR_TOKEN_OUT_OF_RANGE, ERR_DISPOSED. */
+export function readSource(value: unknown, name: string, model: ModelHandle): EncoderSource {
+  if (EncoderOutput.is(value)) return value.nativeFor(model, name);
+  return readSourceIds(readFields(value, name, SOURCE_FIELDS), model, name);
+}
+
+/** The number of rows of a source. */
+export function batchOf(source: EncoderSource): number {
+  return "batch" in source ? source.batch : (source.shape[0] ?? 0);
 }

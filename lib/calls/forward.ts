@@ -1,41 +1,106 @@
 // `forward`: one pass through the model.
-
-import { readInputs } from "../inputs/forward-input.js";
+import { DECODER_FIELDS, type DecoderInput, readDecoderInput } from "../inputs/decoder-input.js";
+import {
+  type IdSource,
+  readFields,
+  readSourceIds,
+  SOURCE_FIELDS,
+  type TextSource,
+  type TokenizedSource,
+} from "../inputs/source.js";
 import type { NativeForwardRequest, NativeForwardResult, NativeHead } from "../native/types.js";
-import { checkSignal } from "../util/call-options.js";
+import { checkSignal, readOptions } from "../util/call-options.js";
+import type { Tensor } from "../util/tensor.js";
 import { checkFlag, expected } from "../util/validation.js";
 import { type Call, type ModelHandle, throwIfAborted } from "./call.js";
 import { EncoderOutput } from "./encoder-output.js";
 import { Head } from "./head.js";
-import { checkSelection, checkSize, type ForwardFields, readForwardFields } from "./selection.js";
+import {
+  type Added,
+  checkSelection,
+  checkSize,
+  type DecoderHiddenStatesResult,
+  type Given,
+  SELECTION_OPTIONS,
+  type Selected,
+  type SelectionOptions,
+} from "./results.js";
+
+/** The input of `forward`. */
+export type ForwardInput = string | readonly string[] | ((TextSource | IdSource | TokenizedSource) & DecoderInput);
+
+export interface ForwardOptions extends SelectionOptions {
+  /** Also return Hugging Face's loss; needs `target` or `labels` in the input. Default: false. */
+  readonly loss?: boolean | undefined;
+  /** Return this head's output instead of logits. */
+  readonly head?: Head | undefined;
+}
+
+export interface LossResult {
+  /** Hugging Face's loss: the mean cross entropy over the labels that aren't -100; NaN where all are. */
+  readonly loss: number;
+}
+
+export interface HiddenStatesResult extends DecoderHiddenStatesResult {
+  /** `[batch, sourceLength, dModel]`, after the final layer norm. */
+  readonly encoderLastHiddenState: Tensor;
+}
+
+export interface HeadResult {
+  /** What the head's `forward` returned. */
+  readonly headOutput: Tensor;
+}
+
+/** What a forward pass computes: selected logits, or a head's output. */
+type Computed<HeadOption, TopKOption> = [HeadOption] extends [undefined]
+  ? Selected<TopKOption>
+  : [HeadOption] extends [Head]
+    ? HeadResult
+    : Selected<TopKOption> | HeadResult;
+
+/**
+ * `logits`, or `values` and `indices` with `topK`, or `headOutput` with `head`; also `loss` and the hidden states if the options
+ * ask for them.
+ */
+export type ForwardResult<Options = Record<never, never>> = Computed<Given<Options, "head">, Given<Options, "topK">> &
+  Added<Given<Options, "loss">, LossResult> &
+  Added<Given<Options, "hiddenStates">, HiddenStatesResult>;
+
+const FORWARD_OPTIONS = [...SELECTION_OPTIONS, "loss", "head"] as const;
+const INPUT_FIELDS = [...SOURCE_FIELDS, ...DECODER_FIELDS] as const;
+
+/** The options as the caller gave them. */
+type ForwardFields = Readonly<Partial<Record<(typeof FORWARD_OPTIONS)[number], unknown>>>;
 
 /** One forward pass of the model of `call`. */
 export async function forward(call: Call, input: unknown, options: unknown): Promise<NativeForwardResult> {
   const { model } = call;
   const { fields, signal } = call.read(() => {
-    const given = readForwardFields(options);
+    const given: ForwardFields = readOptions(options, FORWARD_OPTIONS);
     return { fields: given, signal: checkSignal(given.signal) };
   });
   throwIfAborted(signal);
-  const request = call.read(() => readRequest(call, input, fields));
+  const request = call.read(() => readRequest(model, input, fields));
   return call.run(signal, (id) => model.native.forward({ id, ...request }));
 }
 
-function readRequest({ model }: Call, input: unknown, fields: ForwardFields): Omit<NativeForwardRequest, "id"> {
+function readRequest(model: ModelHandle, input: unknown, options: ForwardFields): Omit<NativeForwardRequest, "id"> {
   if (EncoderOutput.is(input)) {
     throw expected("texts or ids (an encoder output's startDecoding continues from it)", "input", input);
   }
-  const { source, decoder, labels } = readInputs(input, model);
+  const fields = readFields(input, "input", INPUT_FIELDS);
+  const source = readSourceIds(fields, model, "input");
+  const { ids, labels } = readDecoderInput(fields, source.batch, model);
   const { vocabSize } = model.config;
-  const head = checkHead(fields, model);
-  const selection = checkSelection(fields, decoder.length, vocabSize);
-  const loss = checkFlag(fields.loss, "options.loss");
+  const head = checkHead(options, model);
+  const selection = checkSelection(options, ids.length, vocabSize);
+  const loss = checkFlag(options.loss, "options.loss");
   if (loss && labels === undefined) throw expected("target or labels, as options.loss is true,", "input", undefined);
-  checkSize(source.batch, decoder.length, vocabSize, selection);
+  checkSize(source.batch, ids.length, vocabSize, selection);
   return {
     source,
-    targetLength: decoder.length,
-    decoderInputIds: decoder.data,
+    targetLength: ids.length,
+    decoderInputIds: ids.data,
     labels: loss || head !== undefined ? labels : undefined,
     loss,
     ...selection,
@@ -44,13 +109,13 @@ function readRequest({ model }: Call, input: unknown, fields: ForwardFields): Om
 }
 
 /** The head of a call, or undefined. Throws ERR_INVALID_ARGUMENT, ERR_DISPOSED. */
-function checkHead(fields: ForwardFields, model: ModelHandle): NativeHead | undefined {
-  const { head } = fields;
+function checkHead(options: ForwardFields, model: ModelHandle): NativeHead | undefined {
+  const { head } = options;
   if (head === undefined) return undefined;
-  if (!Head.is(head)) throw expected("a Head that loadHead gave", "options.head", head);
+  if (!Head.is(head)) throw expected("a Head that loadHead returned", "options.head", head);
   for (const name of ["positions", "tokens", "topK"] as const) {
-    if (fields[name] === undefined) continue;
-    throw expected("nothing, as options.head leaves no logits to select from,", `options.${name}`, fields[name]);
+    if (options[name] === undefined) continue;
+    throw expected("nothing, as options.head leaves no logits to select from,", `options.${name}`, options[name]);
   }
   return head.nativeFor(model);
 }

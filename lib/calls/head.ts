@@ -1,28 +1,24 @@
-// A head: a TorchScript module of the user's that reads hidden states on the device.
+// Heads: the caller's TorchScript modules, which read hidden states on the device.
 import { Stats } from "node:fs";
 import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import type { NativeHead } from "../native/types.js";
 import { readSignal } from "../util/call-options.js";
 import { T5Error } from "../util/errors.js";
-import { readPath } from "../util/paths.js";
-import { refused } from "../util/validation.js";
-import { type Call, disposed, type ModelHandle, throwIfAborted } from "./call.js";
+import { readPath } from "../util/validation.js";
+import { type Call, type ModelHandle, NativeResource, throwIfAborted } from "./call.js";
 
 /**
- * A TorchScript module on its model's device, for the `head` option of `forward`. Its memory is freed when the garbage
- * collector finds it unused, or by `dispose()`.
+ * A TorchScript module on its model's device, for the `head` option of `forward`. Its memory is freed by `dispose()`, or when
+ * the garbage collector finds it unused.
  */
 export class Head {
-  /** The names of what its `forward` takes, in order. */
+  /** The names of the parameters of its `forward`, in order. */
   readonly inputs: readonly string[];
-  readonly #model: ModelHandle;
-  readonly #native: NativeHead;
-  #isDisposed = false;
+  readonly #native: NativeResource<NativeHead>;
 
   private constructor(model: ModelHandle, native: NativeHead) {
-    this.#model = model;
-    this.#native = native;
+    this.#native = new NativeResource(model, native, "a head");
     this.inputs = Object.freeze([...native.inputs]);
   }
 
@@ -36,17 +32,13 @@ export class Head {
     return typeof value === "object" && value !== null && #native in value;
   }
 
-  /** Its native side, for a call of a model. Throws ERR_INVALID_ARGUMENT for another model's, ERR_DISPOSED. @internal */
+  /** The native object, for a call of `model`. Throws ERR_INVALID_ARGUMENT for a head of another model, ERR_DISPOSED. @internal */
   nativeFor(model: ModelHandle): NativeHead {
-    if (model !== this.#model) throw refused("a head that this model loaded", "options.head", "one of another model");
-    if (this.#isDisposed) throw disposed("a head in use", "options.head");
-    return this.#native;
+    return this.#native.for(model, "options.head");
   }
 
-  /** Frees it once the calls that use it have ended. Idempotent. */
+  /** Frees the memory once the calls that use it have ended. Idempotent. */
   dispose(): void {
-    if (this.#isDisposed) return;
-    this.#isDisposed = true;
     this.#native.dispose();
   }
 
@@ -56,7 +48,7 @@ export class Head {
   }
 }
 
-/** Loads a head for the model of `call`. */
+/** Loads a head onto the device of the model of `call`. */
 export async function loadHead(call: Call, path: unknown, options: unknown): Promise<Head> {
   const { model } = call;
   const signal = call.read(() => readSignal(options));

@@ -1,6 +1,5 @@
-// `rerank`: documents by their relevance to a query, as monoT5 judges it: the probability of "true" against "false".
-
-import { idError } from "../inputs/ids.js";
+// `rerank`: documents sorted by monoT5's relevance (Nogueira et al., 2020), the probability of "true" against "false".
+import { anId, checkId } from "../inputs/ids.js";
 import { encodeTexts } from "../inputs/source.js";
 import type { NativeForwardRequest } from "../native/types.js";
 import { abortable } from "../util/abort.js";
@@ -10,42 +9,43 @@ import { logSumExp } from "../util/reductions.js";
 import { checkInteger, expected } from "../util/validation.js";
 import { type Call, type ModelHandle, throwIfAborted } from "./call.js";
 
-/** The text that the encoder reads of a query and a document. */
+/** Makes the text that the encoder reads from a query and a document. */
 export type PromptTemplate = string | ((query: string, document: string) => string);
 
 export interface RerankOptions extends SignalOption {
   /**
-   * A text with `{query}` and `{document}`, or a function that makes one.
+   * A text with the placeholders `{query}` and `{document}`, or a function that returns the prompt.
    * Default: monoT5's "Query: {query} Document: {document} Relevant:".
    */
   readonly template?: PromptTemplate | undefined;
-  /** The answer of a relevant document: a text of one token, or its id. Default: "true". */
+  /** The answer for a relevant document: a text of one token, or its id. Default: "true". */
   readonly trueToken?: string | number | undefined;
-  /** The other answer. Default: "false". */
+  /** The answer for an irrelevant document. Default: "false". */
   readonly falseToken?: string | number | undefined;
-  /** How many documents go through the model at once. Default: 32. */
+  /** Documents that go through the model at once. Default: 32. */
   readonly batchSize?: number | undefined;
-  /** Keep only the best so many. Default: all. */
+  /** Number of documents to return, the most relevant ones. Default: all. */
   readonly topN?: number | undefined;
 }
 
-/** Documents in memory, or read one by one as they are needed. */
+/** Documents in memory, or read on demand, at most one batch at a time. */
 export type Documents = Iterable<string> | AsyncIterable<string>;
 
 export interface RankedDocument {
-  /** Which document it was, from 0. */
+  /** The position of the document in the input, from 0. */
   readonly index: number;
-  /** Of `trueToken` against `falseToken`, from 0 to 1. */
+  /** The probability of `trueToken` against `falseToken`, from 0 to 1. */
   readonly probability: number;
-  /** The natural logarithm of the probability, which tells more of them apart. */
+  /** The natural logarithm of the probability, which distinguishes more documents. */
   readonly score: number;
   readonly document: string;
 }
 
+/** The checked query and options. */
 interface Plan {
-  /** Of the user's making, perhaps: what it throws is theirs, and what it returns may be no text. */
+  /** May be the caller's function: what it throws is the caller's error, and its result is checked. */
   readonly prompt: (document: string) => unknown;
-  /** The ids of the other answer and of the relevant one. */
+  /** The ids of the irrelevant answer and of the relevant one. */
   readonly tokens: Int32Array;
   readonly batchSize: number;
   readonly topN: number;
@@ -56,7 +56,7 @@ type DocumentIterator = Iterator<unknown> | AsyncIterator<unknown>;
 
 const DEFAULT_TEMPLATE = "Query: {query} Document: {document} Relevant:";
 
-/** Ranks documents with the model of `call`, best first; those that are equally relevant in their own order. */
+/** Ranks documents with the model of `call`, the most relevant first; equally relevant ones stay in their order. */
 export async function rerank(
   call: Call,
   query: unknown,
@@ -80,10 +80,10 @@ export async function rerank(
         else batch.push(call.read(() => checkDocument(next.value, read + batch.length)));
       }
       if (batch.length === 0) break;
-      const judged = await judge(call, plan, batch, read);
+      const scored = await scoreBatch(call, plan, batch, read);
       read += batch.length;
-      ranked.push(...judged);
-      // Now and then, as sorting after every batch would take longer than the model.
+      ranked.push(...scored);
+      // Not after every batch: sorting would take longer than the model.
       if (ranked.length > 2 * topN + batchSize) ranked = best(ranked, topN);
     }
     return best(ranked, topN);
@@ -93,7 +93,7 @@ export async function rerank(
   }
 }
 
-/** A prompt of a template: both names are replaced at once, so that a text with one of them in it stays as it is. */
+/** The prompt of a template. One pass replaces both placeholders, so that placeholders in the texts stay as they are. */
 export function fillTemplate(template: string, query: string, document: string): string {
   return template.replace(/\{(query|document)\}/g, (_, name: string) => (name === "query" ? query : document));
 }
@@ -139,11 +139,10 @@ function tokenId(token: unknown, name: string, model: ModelHandle): number {
     if (inputIds.length === 2 && id !== undefined) return id;
     throw expected(`a text of one token, not of ${inputIds.length - 1},`, name, token);
   }
-  if (typeof token === "number" && Number.isInteger(token) && token >= 0 && token < vocabSize) return token;
-  throw idError(`a text of one token or an id from 0 to ${vocabSize - 1}`, name, token);
+  return checkId(token, name, vocabSize, `a text of one token or ${anId(vocabSize)}`);
 }
 
-/** An array is copied, and checked as a whole; what is iterated is checked as it comes. */
+/** An array is copied and checked as a whole; elements of other iterables are checked one by one. */
 function iteratorOf(documents: unknown): DocumentIterator {
   if (Array.isArray(documents)) {
     return Array.from(documents, (document: unknown, index) => checkDocument(document, index)).values();
@@ -161,18 +160,18 @@ function checkDocument(document: unknown, index: number): string {
   return document;
 }
 
-/** Whatever the iterator throws at once is a rejection, too. */
+/** Async, so that what the iterator throws synchronously is a rejection too. */
 async function nextOf(iterator: DocumentIterator): Promise<IteratorResult<unknown>> {
   return iterator.next();
 }
 
-/** Tells an iterator that no more is read. It may still be at work, so that this can't be waited for. */
+/** Closes an iterator that isn't read to its end, without waiting: its last `next()` may never settle. */
 function close(iterator: DocumentIterator): void {
   const closing = async () => iterator.return?.();
   closing().catch(() => {});
 }
 
-async function judge(
+async function scoreBatch(
   call: Call,
   plan: Plan,
   documents: readonly string[],
@@ -182,8 +181,9 @@ async function judge(
   const prompts = documents.map(plan.prompt);
   const request = call.read(() => readRequest(prompts, plan.tokens, first, model));
   const { logits } = await call.run(plan.signal, (id) => model.native.forward({ id, ...request }));
-  if (logits === undefined)
+  if (logits === undefined) {
     throw call.error(new T5Error("ERR_INTERNAL", "Expected logits for rerank but received none"));
+  }
   const { data } = logits;
   const ranked = documents.map((document, row) => {
     const pair = data.subarray(2 * row, 2 * row + 2);

@@ -1,31 +1,32 @@
-// `score`: how probable targets are, given a source.
-
-import { idError, isRow, readIds, readList, type TokenIds } from "../inputs/ids.js";
+// `score`: the log-probabilities of given targets after a source.
+import { isRow, readIdList, readIds, type TokenIds } from "../inputs/ids.js";
 import { encodeTexts } from "../inputs/source.js";
 import type { IdRow } from "../tokenizer/padded-batch.js";
 import { checkBatchSize, checkSignal, readOptions, type SignalOption } from "../util/call-options.js";
 import { expected, INT32_MAX, isRecord } from "../util/validation.js";
 import { type Call, type ModelHandle, throwIfAborted } from "./call.js";
-import { type CheckedSource, readSource } from "./encoder-output.js";
+import { batchOf, readSource } from "./encoder-output.js";
 import type { Given } from "./results.js";
 
-/** How a target's log-probabilities become its score. */
-export type ScoreReduction = "sum" | "mean" | "none";
+/** How the log-probabilities of a target's tokens become its score. */
+export const SCORE_REDUCTIONS = ["sum", "mean", "none"] as const;
+
+export type ScoreReduction = (typeof SCORE_REDUCTIONS)[number];
 
 export interface ScoreOptions extends SignalOption {
   /** The score: the sum of the log-probabilities of the target's tokens, their mean, or none. Default: "sum". */
   readonly reduction?: ScoreReduction | undefined;
-  /** How many targets go through the decoder at once. Default: 32. */
+  /** Targets that go through the decoder at once. Default: 32. */
   readonly batchSize?: number | undefined;
 }
 
-/** Targets: texts, each closed by the end-of-sequence id, or rows of ids as they are, of any lengths. */
+/** Targets: texts, to which the end-of-sequence id is added, or rows of ids of any lengths, taken as they are. */
 export type ScoreTargets = readonly string[] | readonly IdRow[] | TokenIds;
 
 export interface TokenScores {
   /** The natural logarithm of each token's probability, given the source and the tokens before it. */
   readonly logProbs: Float32Array;
-  /** The tokens: for a text its ids, the end-of-sequence id last. */
+  /** The target's ids; for a text the end-of-sequence id is the last. */
   readonly ids: Int32Array;
 }
 
@@ -37,16 +38,14 @@ interface Unscored {
   readonly score?: undefined;
 }
 
-interface PerhapsScored {
+interface MaybeScored {
   readonly score?: number | undefined;
 }
 
-type ScoreOf<Reduction> = [Reduction] extends ["none"] ? Unscored : "none" extends Reduction ? PerhapsScored : Scored;
+type ScoreOf<Reduction> = [Reduction] extends ["none"] ? Unscored : "none" extends Reduction ? MaybeScored : Scored;
 
-/** One target's score; without `score` for `reduction: "none"`. */
+/** The scores of one target; without `score` for `reduction: "none"`. */
 export type TargetScore<Options = ScoreOptions> = TokenScores & ScoreOf<Given<Options, "reduction">>;
-
-const REDUCTIONS = ["sum", "mean", "none"];
 
 /** Scores targets with the model of `call`. */
 export async function score(
@@ -59,11 +58,15 @@ export async function score(
   const { reduction, batchSize, signal } = call.read(() => readScoreOptions(options));
   throwIfAborted(signal);
   const request = call.read(() => {
-    const read = readSource(source, "source", model);
+    const encoderSource = readSource(source, "source", model);
     const rows = readTargets(targets, model);
-    checkPairs(read, rows.length);
-    checkTotal(rows);
-    return { source: read.native, rows, targetIds: concatenate(rows), targetLengths: Int32Array.from(rows, lengthOf) };
+    checkPairs(batchOf(encoderSource), rows.length);
+    return {
+      source: encoderSource,
+      rows,
+      targetIds: concatenate(rows),
+      targetLengths: Int32Array.from(rows, ({ length }) => length),
+    };
   });
   const { rows, ...ids } = request;
   const { decoderStartTokenId, padTokenId } = model.config;
@@ -84,10 +87,9 @@ export async function score(
 
 function readScoreOptions(options: unknown) {
   const { reduction = "sum", batchSize, signal } = readOptions(options, ["reduction", "batchSize", "signal"]);
-  if (typeof reduction !== "string" || !REDUCTIONS.includes(reduction)) {
-    throw expected('"sum", "mean" or "none"', "options.reduction", reduction);
-  }
-  return { reduction, batchSize: checkBatchSize(batchSize), signal: checkSignal(signal) };
+  const known = SCORE_REDUCTIONS.find((candidate) => candidate === reduction);
+  if (known === undefined) throw expected('"sum", "mean" or "none"', "options.reduction", reduction);
+  return { reduction: known, batchSize: checkBatchSize(batchSize), signal: checkSignal(signal) };
 }
 
 function readTargets(value: unknown, model: ModelHandle): readonly Int32Array[] {
@@ -107,30 +109,23 @@ function readTargets(value: unknown, model: ModelHandle): readonly Int32Array[] 
 function readTarget(target: unknown, name: string, model: ModelHandle): Int32Array {
   if (typeof target === "string") return encodeTexts(target, name, model).inputIds;
   if (!isRow(target)) throw expected("a string or an array of ids", name, target);
-  const { vocabSize } = model.config;
-  return readList(target, name, vocabSize, (id, at) => idError(`an id from 0 to ${vocabSize - 1}`, at, id));
+  return readIdList(target, name, model.config.vocabSize);
 }
 
-function checkPairs({ batch }: CheckedSource, targets: number): void {
+function checkPairs(batch: number, targets: number): void {
   if (batch === 1 || batch === targets) return;
   throw expected(`one row for all targets or ${targets} rows, one for each,`, "source", batch);
 }
 
-function checkTotal(rows: readonly Int32Array[]): void {
-  const total = rows.reduce((sum, { length }) => sum + length, 0);
-  if (total > INT32_MAX) throw expected(`at most ${INT32_MAX} ids together`, "targets", total);
-}
-
+/** The ids of all targets, one after the other. */
 function concatenate(rows: readonly Int32Array[]): Int32Array {
-  const all = new Int32Array(rows.reduce((sum, { length }) => sum + length, 0));
+  const total = rows.reduce((sum, { length }) => sum + length, 0);
+  if (total > INT32_MAX) throw expected(`at most ${INT32_MAX} ids in all`, "targets", total);
+  const all = new Int32Array(total);
   let end = 0;
   for (const row of rows) {
     all.set(row, end);
     end += row.length;
   }
   return all;
-}
-
-function lengthOf({ length }: Int32Array): number {
-  return length;
 }

@@ -1,5 +1,4 @@
-// A decoder that goes on from where it is: its cache, and the rules by which calls may follow each other.
-
+// Decoding sessions: a decoder with its key-value cache, and the rules for the order of its calls.
 import { readIds, readList, type TokenIds } from "../inputs/ids.js";
 import { checkAttention } from "../inputs/memory-limit.js";
 import type { NativeDecodingSession } from "../native/types.js";
@@ -7,47 +6,56 @@ import type { IdMatrix } from "../tokenizer/padded-batch.js";
 import { checkSignal, type Exact, readOptions } from "../util/call-options.js";
 import { checkInteger, expected, refused } from "../util/validation.js";
 import { Call, disposed, type ModelHandle, throwIfAborted } from "./call.js";
-import { type DecodingResult, wrapResult } from "./results.js";
-import { checkSelection, checkSize, readSelectionFields, type Selection, type SelectionOptions } from "./selection.js";
+import {
+  checkSelection,
+  checkSize,
+  type DecodingResult,
+  type LogitsSelection,
+  SELECTION_OPTIONS,
+  type SelectionFields,
+  type SelectionOptions,
+  STEP_SELECTION_OPTIONS,
+  wrapResult,
+} from "./results.js";
 
 export interface DecodingOptions {
-  /** How many decoder positions the session may take, `prefill`'s and `step`'s together. Default: no limit, as T5 has none. */
+  /** Maximum number of decoder positions, of `prefill` and all steps together. Default: no limit, as T5 has none. */
   readonly maxLength?: number | undefined;
 }
 
 /** The options of `prefill`. */
 export type PrefillOptions = SelectionOptions;
 
-/** The options of `step`, which has one position to return. */
+/** The options of `step`, which returns one position. */
 export type StepOptions = Omit<SelectionOptions, "positions">;
 
-/** What a session continues from, and a fork of it as well. */
+/** The state that a fork copies. */
 interface State {
   readonly native: NativeDecodingSession;
   readonly maxLength: number;
   position: number;
-  /** How many rows the next call has. */
+  /** The number of rows of the next call. */
   batch: number;
-  /** Where those rows were at the last call, if `reorder` moved them since. */
+  /** The cache row that each row of the next call continues from; undefined: no `reorder` since the last call. */
   rows: Int32Array | undefined;
 }
 
 /** The checked arguments of a `prefill` or a `step`. */
 interface Decoding {
   readonly ids: IdMatrix;
-  readonly selection: Selection;
+  readonly selection: LogitsSelection;
 }
 
 /**
- * A decoder with its cache over one encoder output. One call at a time; a call that fails or is aborted leaves it as it
- * was. Its memory is freed when the garbage collector finds it unused, or by `dispose()`.
+ * A decoder that attends to one encoder output, with its key-value cache. It takes one call at a time; a call that fails or is
+ * aborted leaves it unchanged. Its memory is freed by `dispose()`, or when the garbage collector finds it unused.
  *
- * T5 has no longest input, its positions are relative: `maxLength` of `startDecoding` sets one.
+ * T5's positions are relative, so that no length is too long for it; `maxLength` of `startDecoding` sets a limit.
  */
 export class DecodingSession {
   readonly #model: ModelHandle;
   readonly #state: State;
-  /** The call that runs. */
+  /** The name of the call that runs. */
   #running: string | undefined;
   #isDisposed = false;
 
@@ -61,20 +69,20 @@ export class DecodingSession {
     return new DecodingSession(model, { native, maxLength, batch, position: 0, rows: undefined });
   }
 
-  /** How many decoder positions the cache holds. */
+  /** The number of decoder positions in the cache. */
   get position(): number {
     return this.#state.position;
   }
 
-  /** How many rows the next call has; `reorder` changes it. */
+  /** The number of rows of the next call; `reorder` changes it. */
   get batch(): number {
     return this.#state.batch;
   }
 
   /**
-   * The first decoder ids, `[batch, n]`, at once. Resolves to `{ logits: [batch, n, vocabSize] }`, or what the options make
-   * of it, as `forward` does with `decoderInputIds`. Rejects as `forward` does, and with ERR_INVALID_ARGUMENT after the
-   * first call and while another one runs.
+   * Decodes the first ids, `[batch, n]`, at once. Resolves to `{ logits: [batch, n, vocabSize] }`; the options select, add and
+   * replace as those of `forward` do. Rejects as `forward` does, with ERR_INVALID_ARGUMENT also after the first call and while
+   * another call runs.
    */
   async prefill<const Options extends PrefillOptions = Record<never, never>>(
     decoderInputIds: TokenIds,
@@ -84,7 +92,7 @@ export class DecodingSession {
     const { decoding, signal } = call.read(() => {
       this.#checkIdle(call.name);
       if (this.position > 0) throw expected("a session at position 0", call.name, this.position);
-      const fields = readSelectionFields(options);
+      const fields = readOptions(options, SELECTION_OPTIONS);
       const ids = this.#readIds(decoderInputIds);
       return { decoding: this.#check(ids, fields), signal: checkSignal(fields.signal) };
     });
@@ -92,8 +100,9 @@ export class DecodingSession {
   }
 
   /**
-   * One decoder id per row, `[batch, 1]`. Resolves to `{ logits: [batch, 1, vocabSize] }`, or what the options make of it.
-   * At position 0 it is a prefill of one. Rejects as `forward` does, and with ERR_INVALID_ARGUMENT while another call runs.
+   * Decodes one id per row, `[batch, 1]`, at position 0 as well. Resolves to `{ logits: [batch, 1, vocabSize] }`; the options
+   * select, add and replace as those of `forward` do. Rejects as `forward` does, with ERR_INVALID_ARGUMENT also while another
+   * call runs.
    */
   async step<const Options extends StepOptions = Record<never, never>>(
     decoderInputIds: TokenIds,
@@ -102,7 +111,7 @@ export class DecodingSession {
     const call = new Call(this.#model, "step", DecodingSession.prototype.step);
     const { decoding, signal } = call.read(() => {
       this.#checkIdle(call.name);
-      const fields = readOptions(options, ["tokens", "topK", "hiddenStates", "signal"]);
+      const fields = readOptions(options, STEP_SELECTION_OPTIONS);
       const ids = this.#readIds(decoderInputIds);
       if (ids.length !== 1) throw expected("one id per row", "decoderInputIds", ids.length);
       return { decoding: this.#check(ids, fields), signal: checkSignal(fields.signal) };
@@ -110,7 +119,7 @@ export class DecodingSession {
     return this.#decode(call, decoding, signal);
   }
 
-  /** Another session that continues from here. They share the memory of the past, and nothing else. */
+  /** A session that continues independently from the same state. The two share the memory of the cache so far. */
   fork(): DecodingSession {
     const call = new Call(this.#model, "fork", DecodingSession.prototype.fork);
     return call.read(() => {
@@ -120,8 +129,8 @@ export class DecodingSession {
   }
 
   /**
-   * Row i of the next call continues from row `beamIndices[i]` of now; there may be more rows or fewer. Hugging Face's
-   * `reorder_cache`, with the encoder's rows. Throws ERR_INVALID_ARGUMENT.
+   * Makes row i of the next call continue from the current row `beamIndices[i]`, and attend to that row's encoder output. The
+   * number of rows may change. Hugging Face's `reorder_cache`. Throws ERR_INVALID_ARGUMENT, ERR_DISPOSED.
    */
   reorder(beamIndices: readonly number[] | Int32Array): void {
     const call = new Call(this.#model, "reorder", DecodingSession.prototype.reorder);
@@ -138,7 +147,7 @@ export class DecodingSession {
     });
   }
 
-  /** Frees the cache once a call that runs has ended. Later calls fail with ERR_DISPOSED. Idempotent. */
+  /** Frees the cache, after the call that runs. Later calls fail with ERR_DISPOSED. Idempotent. */
   dispose(): void {
     if (this.#isDisposed) return;
     this.#isDisposed = true;
@@ -169,7 +178,7 @@ export class DecodingSession {
     return ids;
   }
 
-  #check(ids: IdMatrix, fields: Parameters<typeof checkSelection>[0]): Decoding {
+  #check(ids: IdMatrix, fields: SelectionFields): Decoding {
     const { vocabSize } = this.#model.config;
     const selection = checkSelection(fields, ids.length, vocabSize);
     checkSize(ids.batch, ids.length, vocabSize, selection);
@@ -193,7 +202,7 @@ export class DecodingSession {
   }
 }
 
-/** The limit that `startDecoding` sets. Throws ERR_INVALID_ARGUMENT. */
+/** The maximum length that `startDecoding` sets. Throws ERR_INVALID_ARGUMENT. */
 export function checkDecodingOptions(value: unknown): number {
   const { maxLength } = readOptions(value, ["maxLength"]);
   return maxLength === undefined ? Number.POSITIVE_INFINITY : checkInteger(maxLength, "options.maxLength", 1);

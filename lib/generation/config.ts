@@ -1,20 +1,26 @@
-// What generation_config.json says about `generate`, and what Hugging Face knows there that this package doesn't do.
+// The defaults that a model's generation_config.json gives `generate`, and Hugging Face's options that this package lacks.
+import { checkId } from "../inputs/ids.js";
 import type { GenerationConfig } from "../loading/config.js";
 import { T5Error } from "../util/errors.js";
-import { corrupt } from "../util/json.js";
+import { snakeCase } from "../util/json.js";
 import { expected } from "../util/validation.js";
-import { checkSettings, SETTING_NAMES, type Settings } from "./settings.js";
+import { checkOptionValues, OPTION_NAMES, type OptionValues, optionOf } from "./option-table.js";
 
-/** The settings of generation_config.json. */
-export interface FileSettings extends Settings {
+/** A checked generation_config.json. */
+export interface GenerationDefaults {
+  readonly options: OptionValues;
+  /** The id that the decoder starts with, where the file has one. */
   readonly decoderStartTokenId: number | undefined;
 }
 
-/** A setting of Hugging Face's that there isn't here. */
-interface Missing {
-  /** Ends "Expected nothing, as ...". */
+/** Returns the defaults, or throws what is wrong with them: a new error for each call. */
+export type DefaultsReader = () => GenerationDefaults;
+
+/** An option of Hugging Face's that this package lacks. */
+interface UnsupportedOption {
+  /** Completes "Expected nothing, as ...". */
   readonly because: string;
-  /** The values that change nothing, beside null. */
+  /** The values that change nothing, besides null. */
   readonly neutral?: readonly unknown[];
 }
 
@@ -22,8 +28,8 @@ const MOVED = "Hugging Face moved it out of generate";
 const ASSISTED = "no other model or prompt assists the decoding";
 const CACHE = "every session keeps its cache";
 
-/** By its name in camelCase: Hugging Face's settings without a counterpart, all of which could change what is generated. */
-const MISSING: Readonly<Record<string, Missing>> = {
+/** By name in camelCase: the options of Hugging Face that have no counterpart and could change what is generated. */
+const UNSUPPORTED: Readonly<Record<string, UnsupportedOption>> = {
   assistantEarlyExit: { because: ASSISTED },
   assistantModel: { because: ASSISTED },
   cacheConfig: { because: CACHE },
@@ -50,14 +56,14 @@ const MISSING: Readonly<Record<string, Missing>> = {
   watermarkingConfig: { because: "watermarks aren't available" },
 };
 
-/** What a caller of Hugging Face's passes beside the settings, and what there is instead. */
-const INSTEAD: Readonly<Record<string, string>> = {
+/** Other arguments of Hugging Face's `generate`, and what replaces each. */
+const REPLACEMENTS: Readonly<Record<string, string>> = {
   attentionMask: "attentionMask in the input",
   customGenerate: "logitsProcessor, or a session of startDecoding",
   decoderInputIds: "decoderInputIds in the input",
   decoderStartTokenId: "decoderInputIds in the input",
   encoderOutputs: "encoderOutput in the input",
-  generationConfig: "its settings as options",
+  generationConfig: "its entries as options",
   outputHiddenStates: "hiddenStates of a session of startDecoding",
   outputLogits: "returnLogits",
   outputScores: "returnScores",
@@ -67,52 +73,66 @@ const INSTEAD: Readonly<Record<string, string>> = {
   streamer: "stream",
 };
 
-/** The name of a setting of the file in a message. */
-export const inFile = (name: string): string => `${snakeCase(name)} in generation_config.json`;
+const CONFIG_OPTIONS = OPTION_NAMES.filter((name) => !optionOf(name).isCallOnly);
 
 /**
- * The settings of a generation_config.json. Null is as good as absent; what says which outputs Hugging Face returns doesn't
- * count, nor do entries that Hugging Face doesn't know. Throws ERR_MODEL_CORRUPT for a value that a setting can't have, and
- * ERR_INVALID_ARGUMENT for a setting that isn't available, unless it changes nothing.
+ * Checks a generation_config.json once. A model whose file is refused still serves `forward`, so the error is kept for the
+ * calls that need the file.
  */
-export function readFileSettings(config: GenerationConfig, vocabSize: number): FileSettings {
-  for (const [name, { because, neutral = [] }] of Object.entries(MISSING)) {
+export function checkGenerationConfig(config: GenerationConfig, vocabSize: number): DefaultsReader {
+  try {
+    const defaults = readGenerationConfig(config, vocabSize);
+    return () => defaults;
+  } catch (thrown) {
+    return () => {
+      throw thrown instanceof T5Error ? new T5Error(thrown.code, thrown.message) : thrown;
+    };
+  }
+}
+
+/**
+ * The options in a generation_config.json. Null counts as absent. Entries that select Hugging Face's outputs are ignored, and
+ * so are entries that Hugging Face doesn't know. Throws ERR_MODEL_CORRUPT for a value that an option can't have, and
+ * ERR_INVALID_ARGUMENT for an unsupported option whose value changes something.
+ */
+export function readGenerationConfig(config: GenerationConfig, vocabSize: number): GenerationDefaults {
+  for (const [name, { because, neutral = [] }] of Object.entries(UNSUPPORTED)) {
     const value = config[name] ?? undefined;
     if (value === undefined || neutral.includes(value)) continue;
     throw expected(`nothing, as ${because},`, inFile(name), value);
   }
-  const given = Object.fromEntries(SETTING_NAMES.map((name) => [name, config[name] ?? undefined]));
-  const start = config.decoderStartTokenId ?? config.bosTokenId ?? undefined;
-  return { ...checkFile(given, vocabSize), decoderStartTokenId: startId(start, vocabSize) };
+  const given = Object.fromEntries(CONFIG_OPTIONS.map((name) => [name, config[name] ?? undefined]));
+  const startId = config.decoderStartTokenId ?? config.bosTokenId ?? undefined;
+  return asCorrupt(() => ({
+    options: checkOptionValues(given, inFile, vocabSize),
+    decoderStartTokenId: startId === undefined ? undefined : checkId(startId, inFile("decoderStartTokenId"), vocabSize),
+  }));
 }
 
-/** Refuses options that Hugging Face has and this package hasn't, each with its reason. Throws ERR_INVALID_ARGUMENT. */
-export function refuseMissing(options: unknown): void {
+/** Refuses the options of Hugging Face that this package lacks, each with its reason. Throws ERR_INVALID_ARGUMENT. */
+export function rejectUnsupported(options: unknown): void {
   if (typeof options !== "object" || options === null) return;
   for (const name of Object.keys(options)) {
+    // Not options[name]: each option is read once, later.
     const value: unknown = Object.getOwnPropertyDescriptor(options, name)?.value;
-    const missing = Object.hasOwn(MISSING, name) ? MISSING[name] : undefined;
-    if (missing !== undefined) throw expected(`nothing, as ${missing.because},`, `options.${name}`, value);
-    const instead = Object.hasOwn(INSTEAD, name) ? INSTEAD[name] : undefined;
-    if (instead !== undefined) throw expected(`${instead} instead`, `options.${name}`, value);
+    const unsupported = Object.hasOwn(UNSUPPORTED, name) ? UNSUPPORTED[name] : undefined;
+    if (unsupported !== undefined) throw expected(`nothing, as ${unsupported.because},`, `options.${name}`, value);
+    const replacement = Object.hasOwn(REPLACEMENTS, name) ? REPLACEMENTS[name] : undefined;
+    if (replacement !== undefined) throw expected(`${replacement} instead`, `options.${name}`, value);
   }
 }
 
-function checkFile(given: Readonly<Record<string, unknown>>, vocabSize: number): Settings {
+/** An option of the file, as messages name it. */
+function inFile(name: string): string {
+  return `${snakeCase(name)} in generation_config.json`;
+}
+
+/** Runs a check of the file's values: a wrong value there is a corrupt model, not a wrong argument. */
+function asCorrupt<Result>(check: () => Result): Result {
   try {
-    return checkSettings(given, inFile, vocabSize);
+    return check();
   } catch (thrown) {
     if (thrown instanceof T5Error) throw new T5Error("ERR_MODEL_CORRUPT", thrown.message);
     throw thrown;
   }
-}
-
-function startId(value: unknown, vocabSize: number): number | undefined {
-  if (value === undefined) return undefined;
-  if (typeof value === "number" && Number.isInteger(value) && value >= 0 && value < vocabSize) return value;
-  throw corrupt(`an id from 0 to ${vocabSize - 1}`, inFile("decoderStartTokenId"), value);
-}
-
-function snakeCase(name: string): string {
-  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }

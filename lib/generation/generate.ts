@@ -1,29 +1,37 @@
-// `generate`: from a source to sequences, in one native call, or step by step where a processor of the user's takes part.
-
+// `generate`: from a source to sequences, in one native call, or step by step with a logits processor.
 import { type Call, type ModelHandle, throwIfAborted } from "../calls/call.js";
 import { type Added, type Given, wrapTensor } from "../calls/results.js";
 import type { NativeGenerateResult, NativeGeneration, NativeStep, NativeTensor } from "../native/types.js";
 import { abortable } from "../util/abort.js";
 import { T5Error } from "../util/errors.js";
 import type { Tensor } from "../util/tensor.js";
+import type { DefaultsReader } from "./config.js";
 import type { GenerateOptions, LogitsProcessor } from "./options.js";
-import { type Generation, readGeneration, readGenerationOptions } from "./request.js";
+import { type GenerateRequest, readGenerateOptions, readGenerateRequest } from "./request.js";
 
-/** `rows` is `batch x numReturnSequences`; `searched` is `batch x numBeams`, or `rows` when sampling without beams. */
+/**
+ * The sequences of a `generate` call. Here and below, `rows` is `batch x numReturnSequences`, and `searched` is
+ * `batch x numBeams`, or `rows` when sampling without beams.
+ */
 export interface GenerateSequences {
-  /** `[rows, length]`; each begins with the decoder's input, and is filled with the pad id behind its end. */
+  /** `[rows, length]`: each sequence begins with the decoder's input, and is filled with the pad id after its end. */
   readonly sequences: Tensor<Int32Array>;
-  /** The text of each, special tokens left out; undefined where the model has no tokenizer. */
+  /** The text of each sequence without special tokens; undefined where the model has no tokenizer. */
   readonly texts: readonly string[] | undefined;
-  /** With beams, `returnScores` and `returnLogits`: which searched row each token comes from, -1 behind the end, `[rows, generatedLength]`. */
+  /**
+   * `[rows, generatedLength]`: the searched row that each token comes from, -1 after the end. With beams, if `returnScores` or
+   * `returnLogits` is given.
+   */
   readonly beamIndices?: Tensor<Int32Array>;
 }
 
+/** What `returnLogits` adds. */
 export interface GenerateLogits {
   /** The raw logits of each step, `[searched, vocabSize]`. */
   readonly logits: readonly Tensor[];
 }
 
+/** What `returnScores` adds. */
 export interface GenerateScores {
   /** The processed logits of each step, `[searched, vocabSize]`; log-probabilities with beams. */
   readonly scores: readonly Tensor[];
@@ -33,25 +41,30 @@ export interface GenerateScores {
   readonly sequenceScores?: Tensor;
 }
 
-/** What `generate` resolves to; `logits` and `scores` where the options ask for them. */
+/** What `generate` resolves to; with `logits` and `scores` if the options ask for them. */
 export type GenerateResult<Options = GenerateOptions> = GenerateSequences &
   Added<Given<Options, "returnLogits">, GenerateLogits> &
   Added<Given<Options, "returnScores">, GenerateScores>;
 
-/** Generates for the model of `call`. */
-export async function generate(call: Call, input: unknown, options: unknown): Promise<GenerateSequences> {
+/** Generates with the model of `call`. */
+export async function generate(
+  call: Call,
+  readDefaults: DefaultsReader,
+  input: unknown,
+  options: unknown,
+): Promise<GenerateSequences> {
   const { model } = call;
-  const read = call.read(() => readGenerationOptions(options, model.config.vocabSize));
-  throwIfAborted(read.signal);
-  const generation = call.read(() => readGeneration(input, read, model));
-  const { request, processor } = generation;
+  const { values, signal } = call.read(() => readGenerateOptions(options, model.config.vocabSize));
+  throwIfAborted(signal);
+  const request = call.read(() => readGenerateRequest(input, values, model, readDefaults));
+  const { logitsProcessor: processor } = values;
   if (processor === undefined) {
-    return wrapGenerated(await call.run(read.signal, (id) => model.native.generate({ id, ...request })), model);
+    return wrapGenerated(await call.run(signal, (id) => model.native.generate({ id, ...request })), model);
   }
-  const native = await startGeneration(call, generation, read.signal);
+  const native = await startGeneration(call, request, signal);
   try {
     for (let step = 0; ; step++) {
-      const { result } = await nextStep(call, native, { processor, step, takeLogits: false }, read.signal);
+      const { result } = await nextStep(call, native, { processor, step, takeLogits: false }, signal);
       if (result !== undefined) return wrapGenerated(result, model);
     }
   } finally {
@@ -59,10 +72,10 @@ export async function generate(call: Call, input: unknown, options: unknown): Pr
   }
 }
 
-/** Encodes, and prepares the search; for `nextStep`. Whoever gets it has to dispose it. */
+/** Encodes the source and prepares the search, for `nextStep`. The caller has to dispose the result. */
 export function startGeneration(
   call: Call,
-  { request }: Generation,
+  request: GenerateRequest,
   signal: AbortSignal | undefined,
 ): Promise<NativeGeneration> {
   return call.run(
@@ -72,14 +85,16 @@ export function startGeneration(
   );
 }
 
-/** What a step is to do. */
+/** How a step is taken. */
 export interface StepPlan {
   readonly processor: LogitsProcessor | undefined;
+  /** 0 for the first generated token. */
   readonly step: number;
+  /** Whether the step returns its raw logits. */
   readonly takeLogits: boolean;
 }
 
-/** One token more. Rejects with whatever the processor throws. */
+/** Generates the next token of every row. Rejects with what the processor throws. */
 export async function nextStep(
   call: Call,
   native: NativeGeneration,
@@ -93,7 +108,7 @@ export async function nextStep(
   const prepared = await call.run(signal, (id) => native.prepare({ id }));
   const logits = wrapTensor(prepared.scores, release);
   try {
-    const edited = processEach(processor, { sequences: wrapTensor(prepared.sequences, release), logits, step });
+    const edited = callProcessor(processor, { sequences: wrapTensor(prepared.sequences, release), logits, step });
     await abortable(edited, signal, () => {});
     const { data } = logits;
     if (data.length !== prepared.scores.shape.reduce((size, length) => size * length, 1)) {
@@ -106,8 +121,8 @@ export async function nextStep(
   }
 }
 
-/** Whatever the processor throws at once is a rejection, too. */
-async function processEach(processor: LogitsProcessor, step: Parameters<LogitsProcessor>[0]): Promise<void> {
+/** Async, so that what the processor throws synchronously is a rejection too. */
+async function callProcessor(processor: LogitsProcessor, step: Parameters<LogitsProcessor>[0]): Promise<void> {
   await processor(step);
 }
 
@@ -132,7 +147,7 @@ function textsOf(
 ): readonly string[] {
   const [rows = 0, length = 0] = shape;
   const row = (index: number) => data.subarray(index * length, (index + 1) * length);
-  // Where nothing ends a sequence there is no pad id, and Hugging Face fills with -1.
+  // Without a pad id, Hugging Face fills with -1.
   const ids = Array.from({ length: rows }, (_, index) => row(index).filter((id) => id >= 0));
   return tokenizer.batchDecode(ids, { skipSpecialTokens: true });
 }

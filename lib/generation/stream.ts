@@ -1,5 +1,4 @@
-// `stream`: one token at a time, computed when it is asked for.
-
+// `stream`: one token at a time, computed on demand.
 import { type Call, throwIfAborted } from "../calls/call.js";
 import { type Added, type Given, wrapTensor } from "../calls/results.js";
 import type { NativeGeneration, NativeStep } from "../native/types.js";
@@ -7,74 +6,79 @@ import type { DecodeStream } from "../tokenizer/decode-stream.js";
 import { onAbort } from "../util/abort.js";
 import type { Tensor } from "../util/tensor.js";
 import { expected } from "../util/validation.js";
+import type { DefaultsReader } from "./config.js";
 import { nextStep, startGeneration } from "./generate.js";
+import type { OptionValues } from "./option-table.js";
 import type { StreamOptions } from "./options.js";
-import { type Generation, type GenerationCall, readGeneration, readGenerationOptions } from "./request.js";
+import { type GenerateRequest, readGenerateOptions, readGenerateRequest } from "./request.js";
 
+/** What `returnLogits` adds to a token. */
 export interface StreamedLogits {
   /** The raw logits that the token was chosen by, `[1, vocabSize]`. */
   readonly logits: Tensor;
 }
 
-/** One generated token; `logits` with `returnLogits`. */
+/** One generated token; with `logits` if `returnLogits` is given. */
 export type StreamedToken<Options = StreamOptions> = {
   readonly tokenId: number;
   /**
-   * The text that is certain with this token: the pieces join to `texts[0]` of `generate`, and none ends within a character.
-   * Empty for a special token, and where the model has no tokenizer.
+   * The text that this token completes, empty for a special token and for a model without a tokenizer. The texts of all tokens
+   * join to `texts[0]` of `generate`, and none ends within a character.
    */
   readonly text: string;
 } & Added<Given<Options, "returnLogits">, StreamedLogits>;
 
 const DONE = Object.freeze({ done: true, value: undefined });
 
-/** A call whose arguments are in order. */
-interface Ready {
-  readonly generation: Generation;
-  readonly options: GenerationCall;
+/** A call whose arguments are valid. */
+interface ValidCall {
+  readonly request: GenerateRequest;
+  readonly values: OptionValues;
+  readonly signal: AbortSignal | undefined;
 }
 
 /**
- * The tokens of one generation. Nothing is computed before it is asked for; `return()`, which `break` calls, frees the
- * generation at once, a step that runs included.
+ * The tokens of one generation, each computed when `next()` asks for it. `return()`, which `break` calls, frees the generation
+ * at once, even while a step runs.
  */
 export class TokenStream<Token = StreamedToken> implements AsyncIterableIterator<Token, undefined> {
   readonly #call: Call;
-  readonly #ready: Ready | { readonly error: unknown };
+  readonly #checked: ValidCall | { readonly error: unknown };
   readonly #text: DecodeStream | undefined;
   #native: NativeGeneration | undefined;
   #steps = 0;
   #isDone = false;
-  /** Ends whatever runs for this stream: aborted by the caller's signal, or by `return()`. */
+  /** Ends the step that runs: aborted by the caller's signal and by `return()`. */
   readonly #ending = new AbortController();
   #isClosed = false;
+  /** The last `next()`, which the following one waits for. */
   #last: Promise<unknown> = Promise.resolve();
 
-  private constructor(call: Call, input: unknown, options: unknown) {
+  private constructor(call: Call, readDefaults: DefaultsReader, input: unknown, options: unknown) {
     this.#call = call;
-    this.#ready = check(call, input, options);
+    this.#checked = check(call, readDefaults, input, options);
     this.#text = call.model.tokenizer?.decodeStream({ skipSpecialTokens: true });
   }
 
   /** @internal */
-  static of<Token>(call: Call, input: unknown, options: unknown): TokenStream<Token> {
-    return new TokenStream<Token>(call, input, options);
+  static of<Token>(call: Call, readDefaults: DefaultsReader, input: unknown, options: unknown): TokenStream<Token> {
+    return new TokenStream<Token>(call, readDefaults, input, options);
   }
 
-  /** The next token. Rejects as `generate` does, once; then it is done. */
+  /** The next token. Rejects as `generate` does, once; after that the stream is done. */
   next(): Promise<IteratorResult<Token, undefined>> {
     const next = this.#last.then(() => this.#next());
     this.#last = next.catch(() => {});
     return next;
   }
 
-  /** Ends it. */
+  /** Ends the stream. */
   async return(): Promise<IteratorResult<Token, undefined>> {
     this.#close();
     return DONE;
   }
 
-  /** Ends it, and rejects with `error`. */
+  /** Ends the stream, and rejects with `error`. */
   async throw(error?: unknown): Promise<IteratorResult<Token, undefined>> {
     this.#close();
     throw error;
@@ -92,8 +96,8 @@ export class TokenStream<Token = StreamedToken> implements AsyncIterableIterator
   async #next(): Promise<IteratorResult<Token, undefined>> {
     if (this.#isDone) return DONE;
     try {
-      if ("error" in this.#ready) throw this.#ready.error;
-      const token = await this.#abortedWith(this.#ready.options.signal, this.#advance(this.#ready));
+      if ("error" in this.#checked) throw this.#checked.error;
+      const token = await this.#withSignal(this.#checked.signal, this.#advance(this.#checked));
       return this.#isClosed ? DONE : { done: false, value: token as Token };
     } catch (thrown) {
       if (this.#isClosed) return DONE;
@@ -102,14 +106,18 @@ export class TokenStream<Token = StreamedToken> implements AsyncIterableIterator
     }
   }
 
-  async #advance({ generation, options }: Ready): Promise<StreamedToken<{ readonly returnLogits?: boolean }>> {
+  async #advance({
+    request,
+    values,
+    signal: callerSignal,
+  }: ValidCall): Promise<StreamedToken<{ readonly returnLogits?: boolean }>> {
     const call = this.#call;
     const { signal } = this.#ending;
-    throwIfAborted(options.signal);
-    this.#native ??= await startGeneration(call, generation, signal);
-    const plan = { processor: options.processor, step: this.#steps, takeLogits: options.settings.returnLogits };
-    const step = await nextStep(call, this.#native, plan, signal);
-    const token = this.#token(step, generation);
+    throwIfAborted(callerSignal);
+    this.#native ??= await startGeneration(call, request, signal);
+    const { logitsProcessor: processor, returnLogits: takeLogits = false } = values;
+    const step = await nextStep(call, this.#native, { processor, step: this.#steps, takeLogits }, signal);
+    const token = this.#token(step, request);
     this.#steps++;
     if (step.result !== undefined) {
       call.model.release(step.result.sequences.data.buffer);
@@ -118,8 +126,8 @@ export class TokenStream<Token = StreamedToken> implements AsyncIterableIterator
     return token;
   }
 
-  /** Ends what `pending` waits for with the reason of the caller's signal. Between steps nothing listens to that. */
-  async #abortedWith<Result>(signal: AbortSignal | undefined, pending: Promise<Result>): Promise<Result> {
+  /** Forwards the caller's signal to the step that runs. Between steps the signal has no listener. */
+  async #withSignal<Result>(signal: AbortSignal | undefined, pending: Promise<Result>): Promise<Result> {
     const unlisten = signal && onAbort(signal, () => this.#ending.abort(signal.reason));
     try {
       return await pending;
@@ -128,7 +136,7 @@ export class TokenStream<Token = StreamedToken> implements AsyncIterableIterator
     }
   }
 
-  #token(step: NativeStep, { request }: Generation): StreamedToken<{ readonly returnLogits?: boolean }> {
+  #token(step: NativeStep, request: GenerateRequest): StreamedToken<{ readonly returnLogits?: boolean }> {
     const { release } = this.#call.model;
     const tokenId = step.tokenIds.data[0] ?? 0;
     release(step.tokenIds.data.buffer);
@@ -151,32 +159,34 @@ export class TokenStream<Token = StreamedToken> implements AsyncIterableIterator
   }
 }
 
-/** Reads the arguments when the call is made; what is wrong with them rejects the first `next()`. */
-function check(call: Call, input: unknown, options: unknown): Ready | { readonly error: unknown } {
+/** Reads the arguments when `stream` is called. An error rejects the first `next()`. */
+function check(
+  call: Call,
+  readDefaults: DefaultsReader,
+  input: unknown,
+  options: unknown,
+): ValidCall | { readonly error: unknown } {
   try {
     const { model } = call;
-    const read = call.read(() => readGenerationOptions(options, model.config.vocabSize));
-    throwIfAborted(read.signal);
-    return {
-      options: read,
-      generation: call.read(() => {
-        if (read.settings.returnScores) throw expected("false, as stream has no scores,", "options.returnScores", true);
-        const generation = readGeneration(input, read, model);
-        checkSingle(generation);
-        return generation;
-      }),
-    };
+    const { values, signal } = call.read(() => readGenerateOptions(options, model.config.vocabSize));
+    throwIfAborted(signal);
+    const request = call.read(() => {
+      if (values.returnScores) throw expected("false, as stream has no scores,", "options.returnScores", true);
+      return checkSingle(readGenerateRequest(input, values, model, readDefaults));
+    });
+    return { request, values, signal };
   } catch (error) {
     return { error };
   }
 }
 
-/** As Hugging Face's streamers: one sequence, without beams. */
-function checkSingle({ request }: Generation): void {
+/** Allows one sequence without beams, as Hugging Face's streamers do. */
+function checkSingle(request: GenerateRequest): GenerateRequest {
   const { options, targetLength, decoderInputIds } = request;
   for (const name of ["numBeams", "numReturnSequences"] as const) {
     if (options[name] !== 1) throw expected("1, as a stream is of one sequence,", `options.${name}`, options[name]);
   }
   const batch = decoderInputIds.length / targetLength;
   if (batch !== 1) throw expected("one row, as a stream is of one sequence,", "input", batch);
+  return request;
 }

@@ -1,4 +1,4 @@
-// Token ids and masks as users hand them in, checked while they are copied into the int32 matrices that native code reads.
+// Token ids and masks of the caller: checked while they are copied into the int32 matrices that native code reads.
 import { types } from "node:util";
 import type { IdMatrix, IdRow } from "../tokenizer/padded-batch.js";
 import type { T5Error } from "../util/errors.js";
@@ -14,26 +14,48 @@ export interface FlatIds {
 /** Token ids, `[batch, length]`: rows of equal length, or a flat array with its shape. */
 export type TokenIds = readonly IdRow[] | FlatIds;
 
-/** Integers from 0 up to `end`, which is not included, and possibly one more. */
+/** The integers that a list or matrix may hold: from 0 up to but not including `end`, and `also`. */
 interface Range {
   readonly end: number;
+  /** NaN: no other value. */
   readonly also: number;
   readonly refuse: (value: unknown, name: string) => T5Error;
 }
 
-/** Copies token ids. Throws ERR_INVALID_ARGUMENT, and ERR_TOKEN_OUT_OF_RANGE for an id that the vocabulary lacks. */
+/** Copies token ids, `[batch, length]`. Throws ERR_INVALID_ARGUMENT, and ERR_TOKEN_OUT_OF_RANGE for an id out of range. */
 export function readIds(value: unknown, name: string, vocabSize: number): IdMatrix {
-  const refuse = (id: unknown, at: string) => idError(`an id from 0 to ${vocabSize - 1}`, at, id);
-  return readMatrix(value, name, { end: vocabSize, also: Number.NaN, refuse });
+  return readMatrix(value, name, idRange(vocabSize));
 }
 
 /** Copies labels: token ids, and `ignored` where the loss ignores a position. Throws as `readIds` does. */
 export function readLabels(value: unknown, name: string, vocabSize: number, ignored: number): IdMatrix {
-  const refuse = (id: unknown, at: string) => idError(`an id from 0 to ${vocabSize - 1} or ${ignored}`, at, id);
+  const refuse = (id: unknown, at: string) => idError(`${anId(vocabSize)} or ${ignored}`, at, id);
   return readMatrix(value, name, { end: vocabSize, also: ignored, refuse });
 }
 
-/** Copies a mask of zeros and ones, of the shape of the ids, with a one in every row. Throws ERR_INVALID_ARGUMENT. */
+/** Copies one row of token ids. Throws as `readIds` does. */
+export function readIdList(value: unknown, name: string, vocabSize: number): Int32Array {
+  const { end, refuse } = idRange(vocabSize);
+  return readList(value, name, end, refuse);
+}
+
+/** One token id. Throws as `readIds` does; `what` describes in the message what is expected. */
+export function checkId(value: unknown, name: string, vocabSize: number, what = anId(vocabSize)): number {
+  if (isId(value, vocabSize)) return value;
+  throw idError(what, name, value);
+}
+
+/** Whether a value is a token id. */
+export function isId(value: unknown, vocabSize: number): value is number {
+  return typeof value === "number" && Number.isInteger(value) && value >= 0 && value < vocabSize;
+}
+
+/** A token id, as messages describe it. */
+export function anId(vocabSize: number): string {
+  return `an id from 0 to ${vocabSize - 1}`;
+}
+
+/** Copies a mask of zeros and ones, of the ids' shape, with a one in every row. Throws ERR_INVALID_ARGUMENT. */
 export function readMask(value: unknown, name: string, { batch, length }: IdMatrix): Int32Array {
   const refuse = (item: unknown, at: string) => expected("0 or 1", at, item);
   const mask = readMatrix(value, name, { end: 2, also: Number.NaN, refuse });
@@ -48,7 +70,7 @@ export function readMask(value: unknown, name: string, { batch, length }: IdMatr
   return mask.data;
 }
 
-/** Copies a list of integers from 0 up to `end`, which is not included; a wrong one is refused with `refuse`. */
+/** Copies a list of integers from 0 up to but not including `end`. Throws what `refuse` returns for any other element. */
 export function readList(value: unknown, name: string, end: number, refuse: Range["refuse"]): Int32Array {
   if (!isRow(value)) throw expected("an array of integers", name, value);
   const length = checkLength(value, name);
@@ -57,10 +79,14 @@ export function readList(value: unknown, name: string, end: number, refuse: Rang
   return data;
 }
 
-/** The error for something that isn't an id: of another code where it is an integer. */
+/** The error for a value that isn't a token id: ERR_TOKEN_OUT_OF_RANGE for an integer, else ERR_INVALID_ARGUMENT. */
 export function idError(what: string, name: string, id: unknown): T5Error {
   const isInteger = typeof id === "bigint" || Number.isInteger(id);
   return expected(what, name, id, isInteger ? "ERR_TOKEN_OUT_OF_RANGE" : "ERR_INVALID_ARGUMENT");
+}
+
+function idRange(vocabSize: number): Range {
+  return { end: vocabSize, also: Number.NaN, refuse: (id, at) => idError(anId(vocabSize), at, id) };
 }
 
 function readMatrix(value: unknown, name: string, range: Range): IdMatrix {
@@ -102,7 +128,7 @@ function readFlat(value: Readonly<Record<string, unknown>>, name: string, range:
   return { batch, length, data: copy };
 }
 
-/** Checks each value as it is copied, so that what was checked is what native code gets, whoever else may write there. */
+/** Checks each value as it copies it, so that a later write by the caller can't change what was checked. */
 function copyRow(row: IdRow, length: number, into: Int32Array, start: number, name: string, range: Range): void {
   const { end, also } = range;
   for (let index = 0; index < length; index++) {
@@ -132,7 +158,7 @@ export function isRow(value: unknown): value is IdRow {
   return Array.isArray(value) || isIdArray(value);
 }
 
-/** Whether a value is a typed array of ids. Not by `instanceof`: one of another realm, say a test runner's, is right too. */
+/** Whether a value is a typed array of ids. Accepts arrays of another realm (a test runner's, say), as `instanceof` doesn't. */
 export function isIdArray(value: unknown): value is Int32Array | BigInt64Array {
   return types.isInt32Array(value) || types.isBigInt64Array(value);
 }

@@ -1,38 +1,42 @@
-// What the kernel would end the process for, instead of refusing it, is refused here: attention over too long a sequence.
+// Refuses sequences whose attention can't fit into memory: the kernel would end the process instead.
 import { freemem } from "node:os";
 import process, { platform } from "node:process";
 import { refused } from "../util/validation.js";
 
-/** Per pair of positions: the distance and its bucket, int64, while the position bias is made. */
+/** While the position bias is computed: a distance and a bucket per pair of positions, both int64. */
 const INDEX_BYTES = 16;
 const FLOAT_BYTES = 4;
 const GIGABYTE = 1e9;
 
-/** Shorter sequences aren't looked at: they fit everywhere. */
-const SHORT = 4096;
+/** The attention of sequences up to this length fits on every machine. */
+const SHORT_LENGTH = 4096;
 
-/** A model, as far as its attention is concerned. */
-export interface AttendingModel {
+/** The parts of a model that determine how much memory its attention needs. */
+export interface AttentionModel {
   readonly config: { readonly numHeads: number };
-  /** Whether every pair of positions is in memory at once; the fused engine looks at a few queries at a time. */
+  /** Whether all pairs of positions are in memory at once. The CPU's fused engine has a few queries at a time. */
   readonly materializesAttention: boolean;
 }
 
-/** Throws ERR_OUT_OF_MEMORY where a stack's attention over `[batch, length]` needs more memory than is available. */
-export function checkAttention(batch: number, length: number, model: AttendingModel, name: string): void {
-  if (length <= SHORT || !model.materializesAttention) return;
-  const { config } = model;
-  // A position bias for every head, and its sum with the mask for every row.
-  const bytes = length ** 2 * (INDEX_BYTES + config.numHeads * FLOAT_BYTES * (1 + batch));
+/** Throws ERR_OUT_OF_MEMORY where the self-attention of `[batch, length]` ids needs more memory than is available. */
+export function checkAttention(batch: number, length: number, model: AttentionModel, name: string): void {
+  if (length <= SHORT_LENGTH || !model.materializesAttention) return;
+  // Float32 per pair of positions and head: the position bias once, and its sum with the mask for every row.
+  const bytes = length ** 2 * (INDEX_BYTES + model.config.numHeads * FLOAT_BYTES * (1 + batch));
   const available = availableBytes();
   if (bytes <= available) return;
-  const size = (count: number) => (count / GIGABYTE).toFixed(1);
-  const received = `${batch} x ${length} ids, whose attention takes ${size(bytes)} GB`;
-  throw refused(`ids that fit into the ${size(available)} GB of memory available`, name, received, "ERR_OUT_OF_MEMORY");
+  const inGigabytes = (count: number) => (count / GIGABYTE).toFixed(1);
+  throw refused(
+    `ids that fit into the ${inGigabytes(available)} GB of memory available`,
+    name,
+    `${batch} x ${length} ids, whose attention takes ${inGigabytes(bytes)} GB`,
+    "ERR_OUT_OF_MEMORY",
+  );
 }
 
-/** Within the limit of a container as well. On Linux free memory counts what caches would give back; elsewhere it doesn't. */
+/** The memory available to this process, within its container's limit. */
 function availableBytes(): number {
   const limit = process.availableMemory();
+  // Only on Linux does free memory include what caches would give back.
   return platform === "linux" ? Math.min(limit, freemem()) : limit;
 }

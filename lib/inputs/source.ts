@@ -1,19 +1,19 @@
-// What an encoder reads: texts or ids become the matrices that native code reads.
-
+// What the encoder reads: texts or ids become the matrices that native code reads.
 import type { PaddedBatch } from "../tokenizer/padded-batch.js";
 import type { T5Tokenizer } from "../tokenizer/t5-tokenizer.js";
-import { checkOptions, expected, isRecord } from "../util/validation.js";
+import { readProperties } from "../util/call-options.js";
+import { expected, isRecord } from "../util/validation.js";
 import { idError, isIdArray, readIds, readMask, type TokenIds } from "./ids.js";
-import { type AttendingModel, checkAttention } from "./memory-limit.js";
+import { type AttentionModel, checkAttention } from "./memory-limit.js";
 
-/** What the encoder reads, as text. */
+/** An encoder's input as texts. */
 export interface TextSource {
   readonly text: string | readonly string[];
   readonly inputIds?: undefined;
   readonly attentionMask?: undefined;
 }
 
-/** What the encoder reads, as ids. */
+/** An encoder's input as ids. */
 export interface IdSource {
   /** `[batch, sourceLength]` */
   readonly inputIds: TokenIds;
@@ -22,7 +22,7 @@ export interface IdSource {
   readonly text?: undefined;
 }
 
-/** What the encoder reads, as `T5Tokenizer.encodeBatch` returns it: flat arrays with one shape for both. */
+/** An encoder's input as `T5Tokenizer.encodeBatch` returns it: flat arrays of the same shape, `[batch, sourceLength]`. */
 export interface TokenizedSource {
   readonly inputIds: Int32Array | BigInt64Array;
   readonly attentionMask?: Int32Array | BigInt64Array | undefined;
@@ -30,62 +30,59 @@ export interface TokenizedSource {
   readonly text?: undefined;
 }
 
-/** What of a model's configuration its inputs are checked against. */
-export interface InputConfig {
-  readonly vocabSize: number;
-  readonly numHeads: number;
-  readonly padTokenId: number;
-  readonly decoderStartTokenId: number;
-}
-
-/** What a model reads its inputs with. */
-export interface InputReader extends AttendingModel {
-  readonly config: InputConfig;
+/** The parts of a model that read and check its inputs. */
+export interface InputModel extends AttentionModel {
+  readonly config: {
+    readonly vocabSize: number;
+    readonly numHeads: number;
+    readonly padTokenId: number;
+    readonly decoderStartTokenId: number;
+  };
   readonly tokenizer: T5Tokenizer | undefined;
 }
 
 export const SOURCE_FIELDS = ["text", "inputIds", "attentionMask", "shape"] as const;
 
-/** The properties of a source as they were given, each read once. */
+/** The properties of a source as the caller gave them. */
 export type SourceFields = Readonly<Partial<Record<(typeof SOURCE_FIELDS)[number], unknown>>>;
 
 /**
- * The properties of what a user handed in, those of `known` only. Each is read once: what was checked is what is used, even
- * when a getter answers differently each time. A text, or an array of texts, is short for `{ text }`.
+ * The properties of an input, of the names `known` only. Each is read once, so that a getter can't change what was checked. A
+ * text or an array of texts stands for `{ text }`. Throws ERR_INVALID_ARGUMENT.
  */
 export function readFields<Name extends string>(
   input: unknown,
   name: string,
   known: readonly Name[],
 ): Readonly<Partial<Record<Name | "text", unknown>>> {
-  if (typeof input === "string" || Array.isArray(input))
+  if (typeof input === "string" || Array.isArray(input)) {
     return { text: input } as Partial<Record<Name | "text", unknown>>;
+  }
   if (!isRecord(input)) throw expected("a text, an array of texts or an object", name, input);
-  const given = checkOptions(input, name, known);
-  return Object.fromEntries(known.map((field) => [field, given[field]])) as Partial<Record<Name | "text", unknown>>;
+  return readProperties<Name | "text">(input, name, known);
 }
 
 /** Reads texts or ids. Throws ERR_INVALID_ARGUMENT, ERR_TOKEN_OUT_OF_RANGE. */
-export function readSourceIds(fields: SourceFields, reader: InputReader, name: string): PaddedBatch {
+export function readSourceIds(fields: SourceFields, model: InputModel, name: string): PaddedBatch {
   const { text, inputIds, attentionMask, shape } = fields;
   if (text !== undefined) {
     for (const other of ["inputIds", "attentionMask", "shape"] as const) refuseBoth(fields, "text", other, name);
-    return encodeTexts(text, "text", reader);
+    return encodeTexts(text, "text", model);
   }
   if (inputIds === undefined) throw expected("text or inputIds", name, undefined);
   if (shape !== undefined && !isIdArray(inputIds)) {
     throw expected("an Int32Array or a BigInt64Array, as shape is given,", "inputIds", inputIds);
   }
   const flat = (ids: unknown) => (shape !== undefined && isIdArray(ids) ? { data: ids, shape } : ids);
-  const source = readIds(flat(inputIds), "inputIds", reader.config.vocabSize);
-  checkAttention(source.batch, source.length, reader, "inputIds");
+  const source = readIds(flat(inputIds), "inputIds", model.config.vocabSize);
+  checkAttention(source.batch, source.length, model, "inputIds");
   const mask = attentionMask === undefined ? undefined : readMask(flat(attentionMask), "attentionMask", source);
   return { batch: source.batch, length: source.length, inputIds: source.data, attentionMask: mask };
 }
 
-/** The ids of one text or of several, padded. Throws ERR_INVALID_ARGUMENT, ERR_TOKEN_OUT_OF_RANGE. */
-export function encodeTexts(text: unknown, name: string, reader: InputReader): PaddedBatch {
-  const { tokenizer, config } = reader;
+/** Tokenizes one text or several, padded to one length. Throws ERR_INVALID_ARGUMENT, ERR_TOKEN_OUT_OF_RANGE. */
+export function encodeTexts(text: unknown, name: string, model: InputModel): PaddedBatch {
+  const { tokenizer, config } = model;
   if (tokenizer === undefined) {
     throw expected("inputIds and labels, because the model has no tokenizer,", `the input instead of ${name}`, text);
   }
@@ -94,18 +91,18 @@ export function encodeTexts(text: unknown, name: string, reader: InputReader): P
   const encoded = tokenizer.encodePadded(isOne ? [text] : text, name);
   const wrong = encoded.inputIds.findIndex((id) => id >= config.vocabSize);
   if (wrong === -1) {
-    checkAttention(encoded.batch, encoded.length, reader, name);
+    checkAttention(encoded.batch, encoded.length, model, name);
     return encoded;
   }
-  throw idError(`a tokenizer whose ids are from 0 to ${config.vocabSize - 1}`, name, encoded.inputIds[wrong]);
+  throw idError(`a tokenizer of ids from 0 to ${config.vocabSize - 1}`, name, encoded.inputIds[wrong]);
 }
 
-/** Throws ERR_INVALID_ARGUMENT unless there are as many decoder rows as encoder rows. */
+/** Throws ERR_INVALID_ARGUMENT unless the decoder has as many rows as the encoder. */
 export function checkBatch(rows: number, batch: number, name: string): void {
   if (rows !== batch) throw expected(`${batch} rows, one for each of the encoder's,`, name, rows);
 }
 
-/** Throws ERR_INVALID_ARGUMENT where two properties are given that exclude each other. */
+/** Throws ERR_INVALID_ARGUMENT where both of two properties are given. */
 export function refuseBoth<Name extends string>(
   fields: Readonly<Partial<Record<Name, unknown>>>,
   first: Name,

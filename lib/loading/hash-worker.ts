@@ -1,4 +1,4 @@
-// The thread that hashes one large file, so that the event loop doesn't.
+// The worker thread of `sha256OnWorker`.
 import { parentPort, workerData } from "node:worker_threads";
 import { sha256 } from "./hash.js";
 

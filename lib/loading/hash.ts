@@ -1,6 +1,7 @@
-// SHA-256 of a file, in constant memory: the next piece is read while the last one is hashed.
+// SHA-256 of a file, in constant memory, on this thread or on a worker thread.
 import { createHash } from "node:crypto";
 import { open } from "node:fs/promises";
+import { Worker } from "node:worker_threads";
 
 const PIECE_BYTES = 4 * 2 ** 20;
 
@@ -10,6 +11,7 @@ export async function sha256(path: string, bytes: number): Promise<string> {
   const file = await open(path, "r");
   try {
     const size = Math.min(PIECE_BYTES, bytes);
+    // One piece is read while the other is hashed.
     const pieces: [Buffer, Buffer] = [Buffer.allocUnsafe(size), Buffer.allocUnsafe(size)];
     let pending = file.read(pieces[0], 0, size, 0);
     for (let position = 0, turn: 0 | 1 = 0; position < bytes; turn = turn === 0 ? 1 : 0) {
@@ -24,4 +26,18 @@ export async function sha256(path: string, bytes: number): Promise<string> {
   } finally {
     await file.close();
   }
+}
+
+/** As `sha256`, on a worker thread, so that the event loop stays free; on this thread if no worker can run. */
+export function sha256OnWorker(path: string, bytes: number): Promise<string> {
+  const hashed = new Promise<string>((resolve, reject) => {
+    const worker = new Worker(new URL("./hash-worker.js", import.meta.url), {
+      workerData: { path, bytes },
+      execArgv: [],
+    });
+    worker.once("message", resolve);
+    worker.once("error", reject);
+    worker.once("exit", () => reject(new Error(`The thread that hashes ${path} ended early`)));
+  });
+  return hashed.catch(() => sha256(path, bytes));
 }

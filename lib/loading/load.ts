@@ -1,30 +1,116 @@
-// From a directory to a model in memory: everything is checked before libtorch sees the archive.
+// From a directory to a model in memory: the options of `fromPretrained`, and the order in which everything is checked.
 import { join } from "node:path";
 import { loadNative, type Native } from "../native/addon.js";
 import type { NativeModel } from "../native/types.js";
 import { T5Tokenizer } from "../tokenizer/t5-tokenizer.js";
-import { readArchitecture } from "./architecture.js";
+import { checkFlag, checkInteger, checkOptions, expected } from "../util/validation.js";
+import { readArchitecture } from "./config.js";
 import { type ModelDirectory, readDirectory, verifyContents, verifySizes } from "./directory.js";
-import type { CheckedLoadOptions, Precision } from "./load-options.js";
 
-/** What a model consists of. */
+export const PRECISIONS = ["exact", "float32", "bfloat16", "int8"] as const;
+
+/** Where a model runs. "auto": the first CUDA device if libtorch can use one, else the CPU. */
+export type Device = "auto" | "cpu" | "cuda" | `cuda:${number}`;
+
+/**
+ * How a model computes. "exact": bitwise as Hugging Face in float32. The others use the fused engine. "float32": the same
+ * greedy tokens, logits within 1e-4. "bfloat16" and "int8": with an error that `torch-t5 verify` measures.
+ */
+export type Precision = (typeof PRECISIONS)[number];
+
+/** The options of `fromPretrained`. */
+export interface LoadOptions {
+  /** Default: "auto". */
+  readonly device?: Device | undefined;
+  /** Default: "exact". "int8" runs on the CPU only; "auto" is the CPU for it. */
+  readonly precision?: Precision | undefined;
+  /**
+   * Requires that the bits of a row's logits depend neither on the other rows of its batch nor on padding. On the CPU that
+   * holds for every precision but "exact" anyway; `true` makes "auto" the CPU. Refused for "exact", which has the bits of
+   * Hugging Face, and for CUDA: those depend on the batch. Default: false.
+   */
+  readonly batchInvariant?: boolean | undefined;
+  /** Threads within one operator, up to 1024. Default: PyTorch's own. */
+  readonly intraOpThreads?: number | undefined;
+  /** Threads that run operators in parallel, up to 1024. Default: PyTorch's own. */
+  readonly interOpThreads?: number | undefined;
+  /** Maximum number of waiting calls; one more rejects with ERR_QUEUE_FULL. Default: no limit. */
+  readonly maxQueueLength?: number | undefined;
+}
+
+/** Load options with their defaults; 0 is PyTorch's own number of threads, and no limit. */
+export interface CheckedLoadOptions {
+  readonly device: string;
+  readonly precision: Precision;
+  readonly intraOpThreads: number;
+  readonly interOpThreads: number;
+  readonly maxQueueLength: number;
+}
+
+/** The parts of a loaded model. */
 export interface LoadedModel {
   readonly directory: ModelDirectory;
   readonly tokenizer: T5Tokenizer | undefined;
   readonly precision: Precision;
   readonly native: NativeModel;
-  /** Frees the tensor behind a buffer of a result. */
+  /** Frees the native tensor whose memory a buffer is. */
   readonly release: (buffer: ArrayBufferLike) => void;
 }
 
-/** Loads an exported directory. Throws whatever `T5ForConditionalGeneration.fromPretrained` says. */
+const LOAD_OPTIONS = [
+  "device",
+  "precision",
+  "batchInvariant",
+  "intraOpThreads",
+  "interOpThreads",
+  "maxQueueLength",
+] as const;
+const DEVICE = /^(auto|cpu|cuda(:\d{1,4})?)$/;
+const MAX_THREADS = 1024;
+
+/** Throws ERR_INVALID_ARGUMENT. */
+export function checkLoadOptions(value: unknown): CheckedLoadOptions {
+  const given = checkOptions(value, "options", LOAD_OPTIONS);
+  const {
+    device = "auto",
+    precision = "exact",
+    batchInvariant,
+    intraOpThreads,
+    interOpThreads,
+    maxQueueLength,
+  } = given;
+  if (typeof device !== "string" || !DEVICE.test(device)) {
+    throw expected('"auto", "cpu", "cuda" or "cuda:<number>"', "options.device", device);
+  }
+  const known = PRECISIONS.find((candidate) => candidate === precision);
+  if (known === undefined) throw expected('"exact", "float32", "bfloat16" or "int8"', "options.precision", precision);
+  const isInvariant = checkFlag(batchInvariant, "options.batchInvariant");
+  if (isInvariant && known === "exact") {
+    const others = '"float32", "bfloat16" or "int8" with batchInvariant (the bits of "exact" depend on the batch)';
+    throw expected(others, "options.precision", known);
+  }
+  if (isInvariant && device !== "auto" && device !== "cpu") {
+    throw expected('"auto" or "cpu" with batchInvariant (bits on CUDA depend on the batch)', "options.device", device);
+  }
+  const threads = (count: unknown, name: string) =>
+    count === undefined ? 0 : checkInteger(count, `options.${name}`, 1, MAX_THREADS);
+  return {
+    device: isInvariant ? "cpu" : device,
+    precision: known,
+    intraOpThreads: threads(intraOpThreads, "intraOpThreads"),
+    interOpThreads: threads(interOpThreads, "interOpThreads"),
+    maxQueueLength: maxQueueLength === undefined ? 0 : checkInteger(maxQueueLength, "options.maxQueueLength", 1),
+  };
+}
+
+/** Loads an exported directory. Rejects as `T5ForConditionalGeneration.fromPretrained` does. */
 export async function loadModel(path: string, options: CheckedLoadOptions): Promise<LoadedModel> {
   const { precision } = options;
   const directory = await readDirectory(path);
   const { config, configFile } = directory;
   const architecture = precision === "exact" ? undefined : readArchitecture(config, configFile, precision);
   await verifySizes(directory);
-  // Large files are hashed on another thread while libtorch is opened here; the archive itself waits for the outcome.
+  // Worker threads hash large files while libtorch is opened here. libtorch gets the archive only after it was verified.
   const [verified, opened] = await Promise.allSettled([verifyContents(directory), openNative()]);
   valueOrThrow(verified);
   const { addon, libtorch } = valueOrThrow(opened);
@@ -45,6 +131,7 @@ export async function loadModel(path: string, options: CheckedLoadOptions): Prom
   };
 }
 
+/** Async, so that an error is a rejection. */
 async function openNative(): Promise<Native> {
   return loadNative();
 }

@@ -1,11 +1,14 @@
-// `manifest.json`: what an exported directory consists of, and what wrote it.
-import { checkObject, corrupt } from "../util/json.js";
-import { isRecord } from "../util/validation.js";
+// `manifest.json`: the files of an exported directory, and the versions that wrote it.
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { T5Error } from "../util/errors.js";
+import { checkObject, corrupt, parseJson } from "../util/json.js";
+import { isRecord, readPath } from "../util/validation.js";
 
 /** The format of exported directories that this version reads. */
 export const FORMAT_VERSION = 1;
 
-/** What is known of one file of an exported directory. */
+/** The size and hash of one file of an exported directory. */
 export interface ManifestFile {
   readonly bytes: number;
   /** SHA-256 in lower-case hexadecimal. */
@@ -15,22 +18,38 @@ export interface ManifestFile {
 /** The manifest of an exported directory. */
 export interface Manifest {
   readonly formatVersion: typeof FORMAT_VERSION;
-  /** Versions that wrote the directory, without local suffixes. */
+  /** The versions that wrote the directory, without local suffixes. */
   readonly torch: string;
   readonly transformers: string;
+  /** "t5", "mt5" or "umt5". */
   readonly modelType: string;
+  /** The model's class in transformers. */
   readonly architecture: string;
   /** The attention implementation that was traced: "sdpa" or "eager". */
   readonly attention: string;
   readonly dtype: string;
   /** The thread count that the logits of parity.safetensors were computed with. */
   readonly intraOpThreads: number;
+  /** By path relative to the directory, with slashes. */
   readonly files: Readonly<Record<string, ManifestFile>>;
 }
 
 const REQUIRED = ["model.pt", "config.json"];
 const DTYPES = ["float32"];
 const SHA256 = /^[0-9a-f]{64}$/;
+
+/** The manifest of an exported directory, whose files aren't checked. Rejects with ERR_MODEL_NOT_FOUND, ERR_MODEL_CORRUPT. */
+export async function readManifest(directory: string | URL): Promise<Manifest> {
+  const folder = readPath(directory, "directory");
+  let text: string;
+  try {
+    text = await readFile(join(folder, "manifest.json"), "utf8");
+  } catch (cause) {
+    const message = `Expected a directory that \`torch-t5 export\` wrote for the model but found no manifest.json in ${JSON.stringify(folder)}`;
+    throw new T5Error("ERR_MODEL_NOT_FOUND", message, { cause });
+  }
+  return parseManifest(parseJson(text, "manifest.json"));
+}
 
 /** The manifest in the JSON of manifest.json. Throws ERR_MODEL_CORRUPT. */
 export function parseManifest(value: unknown): Manifest {
@@ -85,7 +104,7 @@ function parseFiles(raw: Readonly<Record<string, unknown>>): Readonly<Record<str
   return Object.freeze(files);
 }
 
-/** Whether a path can only lead to a file below the directory, on every platform. */
+/** Whether a path leads to a file inside the directory on every platform. */
 function isInside(path: string): boolean {
   const parts = path.split("/");
   return !/[\\:\0]/.test(path) && parts.every((part) => part !== "" && part !== "." && part !== "..");

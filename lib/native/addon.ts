@@ -1,4 +1,4 @@
-// The only loader of `.node` files.
+// Loads the addon: the only file that loads `.node` files.
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
@@ -7,13 +7,13 @@ import { T5Error } from "../util/errors.js";
 import { type Libtorch, librariesOf, locateLibtorch, packageRoot, setupCommand } from "./libtorch.js";
 import type { NativeAddon } from "./types.js";
 
-/** The first addon: it opens shared libraries so that the second one finds their symbols. */
+/** The preload addon: opens shared libraries, so that the addon itself finds their symbols. */
 interface PreloadAddon {
   readonly libtorchVersion: string;
   open(path: string): void;
 }
 
-/** The loaded addon, and what it was loaded from. */
+/** The loaded addon, and where it and libtorch were found. */
 export interface Native {
   readonly addon: NativeAddon;
   readonly addonPath: string;
@@ -39,8 +39,8 @@ function load(): Native {
   for (const library of librariesOf(libtorch)) openLibrary(preload, library);
   const addonPath = findAddon("torch_t5.node");
   const addon = requireAddon<NativeAddon>(addonPath);
-  // `process.exit()` runs no clean-up hook of an addon: it goes to the exit handlers of C, and those of libtorch would take
-  // its operators away under a thread that computes.
+  // `process.exit()` runs C's exit handlers without an addon's clean-up hooks. libtorch's handlers destroy operators that a
+  // computing thread may still use, so the threads end first.
   process.once("exit", () => addon.shutDown());
   return { addon, addonPath, libtorch };
 }
@@ -56,7 +56,7 @@ function requireAddon<Addon>(path: string): Addon {
   try {
     return require(path) as Addon;
   } catch (cause) {
-    throw new T5Error("ERR_INTERNAL", `${loadFailure("the native addon", path, cause)}`, { cause });
+    throw new T5Error("ERR_INTERNAL", loadFailure("the native addon", path, cause), { cause });
   }
 }
 

@@ -1,5 +1,4 @@
-// Where libtorch is: looked for in a fixed order, its version read from its own files, nothing executed but Python where
-// all else fails.
+// Finds libtorch: in a fixed order of places, its version read from its own files. Python is executed only as the last resort.
 import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
@@ -14,10 +13,11 @@ export interface Libtorch {
   readonly directory: string;
   /** Its version without a local suffix, for instance "2.15.0". */
   readonly version: string;
-  /** What it was found by, for people. */
+  /** The place where it was found, for people: "LIBTORCH", "the torch-t5 cache". */
   readonly source: string;
 }
 
+/** A place where libtorch may be. */
 interface Candidate {
   readonly source: string;
   /** A folder with `lib/`, or that folder itself. */
@@ -36,7 +36,7 @@ const PYTHON_TIMEOUT_MS = 10_000;
 /** The package's own folder. */
 export const packageRoot = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 
-/** The command that puts right what is missing here. */
+/** The command that repairs an installation: of a checkout, or of the package. */
 export const setupCommand = existsSync(join(packageRoot, "tsconfig.build.json"))
   ? "npm run setup"
   : "npx torch-t5 setup";
@@ -61,7 +61,7 @@ export function locateLibtorch(wanted: string): Libtorch {
       if (release(found.version) === release(wanted)) return found;
       others.push(found);
     }
-    // What the user names is what the user wants: nothing else is tried in its place.
+    // The user's choice is final: nothing replaces it.
     if (candidate.source === "LIBTORCH") break;
   }
   throw others.length > 0 ? wrongVersion(wanted, others) : notFound(looked);
@@ -76,7 +76,7 @@ function* candidates(): Generator<Candidate> {
   if (path) yield { source: `the torch of ${python}`, path };
 }
 
-/** The folder of torch-t5 in the user's cache, where `torch-t5 setup` puts libtorch. */
+/** torch-t5's folder in the user's cache, where `torch-t5 setup` installs libtorch. */
 function cacheDirectory(): string {
   if (platform === "win32") return join(env.LOCALAPPDATA ?? join(homedir(), "AppData", "Local"), "torch-t5");
   if (platform === "darwin") return join(homedir(), "Library", "Caches", "torch-t5");
@@ -91,7 +91,7 @@ function* inVenv(source: string, venv: string): Generator<Candidate> {
   if (folders.length === 0) yield { source, path: venv };
 }
 
-/** Where a Python would import torch from, found without importing it. */
+/** The folder that a Python would import torch from, found without the import; empty: none. */
 function askPython(program: string): string {
   try {
     return execFileSync(program, ["-c", PYTHON_QUERY], {
@@ -131,7 +131,7 @@ function versionInHeader(text: (...parts: string[]) => string): string | undefin
   return parts.every((part) => part !== undefined) ? parts.join(".") : undefined;
 }
 
-/** Major and minor: libtorch's binary interface is the same for every patch of them. */
+/** Major and minor version: patches share libtorch's binary interface. */
 function release(version: string): string {
   return version.split(".").slice(0, 2).join(".");
 }

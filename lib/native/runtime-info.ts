@@ -1,20 +1,22 @@
-// What torch-t5 found on this machine, and what it brings along.
+// The libtorch that torch-t5 found on this machine, and the model that the package contains.
 import { join } from "node:path";
 import { loadNative } from "./addon.js";
 import { type Libtorch, packageRoot } from "./libtorch.js";
 
-/** What `runtimeInfo` returns. */
+/** The loaded libtorch and its hardware. */
 export interface RuntimeInfo {
-  /** The libtorch that is loaded: its folder, version, and what it was found by. */
+  /** The libtorch that is loaded. */
   readonly libtorch: Libtorch;
+  /** The absolute path of the native addon. */
   readonly addonPath: string;
   /** The SIMD instructions that PyTorch's kernels use, for instance "AVX512". */
   readonly cpuCapability: string;
-  /** What runs an operator's threads, for instance "OpenMP". */
+  /** What runs the threads of an operator, for instance "OpenMP". */
   readonly parallelBackend: string;
   /** PyTorch's default thread counts on this machine. */
   readonly intraOpThreads: number;
   readonly interOpThreads: number;
+  /** The names of the CUDA devices that libtorch can use. */
   readonly cudaDevices: readonly string[];
 }
 
@@ -22,8 +24,8 @@ export interface RuntimeInfo {
 export const demoModel: string = join(packageRoot, "models", "demo");
 
 /**
- * Loads libtorch and the addon, if no model did so yet, and tells what was found.
- * Throws ERR_LIBTORCH_NOT_FOUND, ERR_LIBTORCH_VERSION or ERR_INTERNAL with the command that repairs it.
+ * Loads libtorch and the addon unless a model did so before, and describes them. Throws ERR_LIBTORCH_NOT_FOUND,
+ * ERR_LIBTORCH_VERSION or ERR_INTERNAL; the message states the command that repairs the installation.
  */
 export function runtimeInfo(): RuntimeInfo {
   const { addon, addonPath, libtorch } = loadNative();

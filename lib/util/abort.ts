@@ -1,15 +1,15 @@
-// Abort signals and calls that native code works on.
+// Abort signals of running calls.
 
-/** The calls that wait for one signal, and the one listener on it for all of them. */
+/** The callbacks of one signal, and the one listener that calls them all. */
 interface Waiting {
   readonly callbacks: Set<() => void>;
   readonly notify: () => void;
 }
 
-// Node warns of a leak when a signal has more than ten listeners, and a server may well pass one signal to every call.
+// One listener per signal: Node warns of a leak above ten, and a server may pass one signal to every call.
 const waiting = new WeakMap<AbortSignal, Waiting>();
 
-/** Settles as `pending` does, or rejects with the signal's reason as soon as it aborts, and calls `cancel`. */
+/** Settles as `pending` does. When the signal aborts first, rejects with its reason and calls `cancel`. */
 export function abortable<Result>(
   pending: Promise<Result>,
   signal: AbortSignal | undefined,
@@ -25,7 +25,7 @@ export function abortable<Result>(
   });
 }
 
-/** Calls back when a signal aborts, until the function that this returns is called. */
+/** Calls back when a signal aborts. The returned function ends that. */
 export function onAbort(signal: AbortSignal, callback: () => void): () => void {
   listen(signal, callback);
   return () => unlisten(signal, callback);

@@ -3,7 +3,7 @@ import { checkInteger, checkOptions, expected, isRecord } from "./validation.js"
 
 const DEFAULT_BATCH_SIZE = 32;
 
-/** Names that a call doesn't know are errors for the compiler as well. */
+/** `Options`, with a compile error for every name that `Known` lacks. */
 export type Exact<Options, Known> = Options & { readonly [Name in Exclude<keyof Options, keyof Known>]: never };
 
 /** The option of every call. */
@@ -12,16 +12,25 @@ export interface SignalOption {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** The options of a call by their names, each read once. Throws ERR_INVALID_ARGUMENT for any other name. */
+/** The properties of an object, of the names `known` only; each is read once. Throws ERR_INVALID_ARGUMENT for another name. */
+export function readProperties<Name extends string>(
+  value: unknown,
+  name: string,
+  known: readonly Name[],
+): Readonly<Partial<Record<Name, unknown>>> {
+  const given = checkOptions(value, name, known);
+  return Object.fromEntries(known.map((property) => [property, given[property]])) as Partial<Record<Name, unknown>>;
+}
+
+/** The options of a call by their names, each read once. Throws ERR_INVALID_ARGUMENT. */
 export function readOptions<Name extends string>(
   value: unknown,
   known: readonly Name[],
 ): Readonly<Partial<Record<Name, unknown>>> {
-  const given = checkOptions(value, "options", known);
-  return Object.fromEntries(known.map((name) => [name, given[name]])) as Partial<Record<Name, unknown>>;
+  return readProperties(value, "options", known);
 }
 
-/** Reads the options of a call that has no others. Throws ERR_INVALID_ARGUMENT. */
+/** The options of a call whose only option is `signal`. Throws ERR_INVALID_ARGUMENT. */
 export function readSignal(value: unknown): AbortSignal | undefined {
   return checkSignal(readOptions(value, ["signal"]).signal);
 }
@@ -32,12 +41,12 @@ export function checkSignal(signal: unknown): AbortSignal | undefined {
   throw expected("an AbortSignal", "options.signal", signal);
 }
 
-/** How many rows go through the model at once. Throws ERR_INVALID_ARGUMENT. */
+/** The number of rows that go through the model at once. Throws ERR_INVALID_ARGUMENT. */
 export function checkBatchSize(value: unknown): number {
   return value === undefined ? DEFAULT_BATCH_SIZE : checkInteger(value, "options.batchSize", 1);
 }
 
-/** Not by `instanceof`: a signal of another realm or of a polyfill is right as well. */
+/** Accepts signals of another realm and of polyfills, as `instanceof` doesn't. */
 function isAbortSignal(value: unknown): value is AbortSignal {
   return (
     isRecord(value) &&

@@ -15,10 +15,10 @@ const codes = [
   "ERR_INTERNAL",
 ] as const;
 
-/** What went wrong, as a program sees it. */
+/** A stable code for each kind of failure. */
 export type T5ErrorCode = (typeof codes)[number];
 
-/** Every error that torch-t5 throws or rejects with; an aborted call alone rejects with its signal's reason instead. */
+/** The class of every error that torch-t5 throws or rejects with. Only an aborted call rejects with its signal's reason. */
 export class T5Error extends Error {
   readonly code: T5ErrorCode;
 
@@ -27,22 +27,20 @@ export class T5Error extends Error {
     this.code = code;
   }
 }
-// On the prototype, so that printing an error doesn't list its name as a property of its own.
+// On the prototype: as a property of each error, the name would be printed with it.
 Object.defineProperty(T5Error.prototype, "name", { value: "T5Error", configurable: true, writable: true });
 
-/** Where a public method was called. V8 formats the frames only when they are read. */
+/** The place where a public method was called. V8 formats the frames only when they are read. */
 export type CallSite = { readonly stack?: string };
 
-/** Remembers the caller of `method`, for an error that is found out later. */
+/** Captures the caller of `method`, for errors that occur later. */
 export function captureCallSite(method: (...args: never[]) => unknown): CallSite {
   const site = {};
   Error.captureStackTrace(site, method);
   return site;
 }
 
-/**
- * The T5Error to reject with for whatever was thrown: its own code and message where it has them, and the caller's stack.
- */
+/** What was thrown, as a T5Error with the caller's stack: with its own message, and its code where that is a T5ErrorCode. */
 export function errorFor(thrown: unknown, site: CallSite): T5Error {
   const error = thrown instanceof T5Error ? thrown : convert(thrown);
   const frames = site.stack?.slice(site.stack.indexOf("\n")) ?? "";

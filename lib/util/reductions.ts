@@ -1,6 +1,6 @@
-// Arithmetic over one row of logits. NaN counts as the largest value, as in PyTorch's `argmax` and `topk`.
+// Reductions of one row of logits. NaN counts as the maximum, as in PyTorch's `argmax` and `topk`.
 
-/** The index of the largest value; of the first one among equals. */
+/** The index of the maximum, the first of equal ones. */
 export function argmaxOf(row: Float32Array | Int32Array): number {
   let best = 0;
   for (let index = 1; index < row.length; index++) {
@@ -11,11 +11,11 @@ export function argmaxOf(row: Float32Array | Int32Array): number {
 
 /** The natural logarithm of the sum of the exponentials, without overflow. */
 export function logSumExp(row: Float32Array): number {
-  let largest = Number.NEGATIVE_INFINITY;
-  for (const value of row) if (value > largest) largest = value;
+  let max = Number.NEGATIVE_INFINITY;
+  for (const value of row) if (value > max) max = value;
   let sum = 0;
-  for (const value of row) sum += Math.exp(value - largest);
-  return largest + Math.log(sum);
+  for (const value of row) sum += Math.exp(value - max);
+  return max + Math.log(sum);
 }
 
 /** Writes the probabilities of `row` to `into`. */
@@ -32,7 +32,7 @@ export function logSoftmaxInto(row: Float32Array, into: Float32Array): void {
 
 /** Writes the indices of the `into.length` largest values, in descending order; equal ones by ascending index. */
 export function topIndicesInto(row: Float32Array | Int32Array, into: Int32Array): void {
-  // A heap whose root is the worst one kept: nearly every value of a long row is turned away by one comparison.
+  // A heap whose root is the smallest value kept: one comparison rejects nearly every value of a long row.
   const isWorse = (a: number, b: number): boolean => {
     const first = row[a] ?? 0;
     const second = row[b] ?? 0;

@@ -1,21 +1,20 @@
-// A result: numbers in row-major order with a shape, over memory that can be given back at once.
+// Tensors: numbers in row-major order with a shape, over memory that can be freed at once.
 import { T5Error } from "./errors.js";
 import { argmaxOf, logSoftmaxInto, softmaxInto, topIndicesInto } from "./reductions.js";
 import { checkInteger, expected } from "./validation.js";
 
-/** What a tensor's numbers may lie in. */
+/** The data of a tensor. */
 export type TensorData = Float32Array | Int32Array;
 
-/** The largest values along the last axis, in descending order, and where they were. Both: `[..., k]`. */
+/** The largest values along the last axis in descending order, and their indices on that axis. Both: `[..., k]`. */
 export interface TopK<Data extends TensorData = Float32Array> {
   readonly values: Tensor<Data>;
   readonly indices: Tensor<Int32Array>;
 }
 
 /**
- * Numbers with a shape. `data` is a view on one ArrayBuffer that belongs to this tensor alone.
- *
- * Its memory is freed when the garbage collector finds it unused, or at once by `dispose()`.
+ * Numbers with a shape. `data` of a result is a view on an ArrayBuffer of its own, whose memory is freed by `dispose()`, or when
+ * the garbage collector finds it unused.
  */
 export class Tensor<Data extends TensorData = Float32Array> {
   /** The length of each axis, for instance `[batch, targetLength, vocabSize]`. */
@@ -25,8 +24,8 @@ export class Tensor<Data extends TensorData = Float32Array> {
   #data: Data;
 
   /**
-   * A tensor over `data`, which is not copied. Throws ERR_INVALID_ARGUMENT unless the shape has as many numbers.
-   * `release` is told the buffer when the tensor is disposed.
+   * A tensor over `data`, which is not copied. Throws ERR_INVALID_ARGUMENT unless the shape has as many numbers as `data`.
+   * `release` is called with the buffer when the tensor is disposed.
    */
   constructor(data: Data, shape: readonly number[], release?: (buffer: ArrayBufferLike) => void) {
     if (!(data instanceof Float32Array || data instanceof Int32Array)) {
@@ -48,8 +47,8 @@ export class Tensor<Data extends TensorData = Float32Array> {
   }
 
   /**
-   * The numbers at an index into the leading axes: `row(b, t)` of logits `[batch, targetLength, vocabSize]` is the
-   * vocabulary's logits, `row(b)` those of all its positions. A view on `data`, not a copy.
+   * The numbers at an index into the leading axes, as a view on `data`. For logits `[batch, targetLength, vocabSize]`,
+   * `row(b, t)` has the logits of one position and `row(b)` those of all positions. Throws ERR_INVALID_ARGUMENT, ERR_DISPOSED.
    */
   row(...index: readonly number[]): Data {
     const data = this.#live();
@@ -66,7 +65,7 @@ export class Tensor<Data extends TensorData = Float32Array> {
     return data.subarray(start, start + length) as Data;
   }
 
-  /** The index of the largest number along the last axis, the first one among equals. Shape: without the last axis. */
+  /** The index of the maximum along the last axis, the first of equal ones. Shape: without the last axis. */
   argmax(): Tensor<Int32Array> {
     const rows = this.#rows();
     return new Tensor(
@@ -100,7 +99,7 @@ export class Tensor<Data extends TensorData = Float32Array> {
     return { values: new Tensor(values, shape), indices: new Tensor(indices, shape) };
   }
 
-  /** Gives the memory back now: `data` becomes empty and methods throw ERR_DISPOSED. Idempotent. */
+  /** Frees the memory now: `data` becomes empty, and the methods throw ERR_DISPOSED. Idempotent. */
   dispose(): void {
     const { buffer } = this.#data;
     if (this.#data.length > 0) this.#release?.(buffer);
@@ -123,7 +122,7 @@ export class Tensor<Data extends TensorData = Float32Array> {
     return new Tensor(data, this.shape);
   }
 
-  /** The views along the last axis. */
+  /** A view for each index into the leading axes. */
   #rows(): readonly Data[] {
     const data = this.#live();
     const length = this.shape.at(-1) ?? 0;
@@ -134,12 +133,14 @@ export class Tensor<Data extends TensorData = Float32Array> {
     );
   }
 
+  /** An array of the type of the data. */
   #like(length: number): Data {
     return (this.#data instanceof Float32Array ? new Float32Array(length) : new Int32Array(length)) as Data;
   }
 
+  /** The data. Throws ERR_DISPOSED if it is gone. */
   #live(): Data {
-    // The numbers are gone as well when the buffer was detached, for instance transferred to another thread.
+    // A detached buffer (transferred to another thread, say) is empty as well.
     if (this.#data.length === this.#size) return this.#data;
     throw new T5Error("ERR_DISPOSED", "Expected a tensor that holds its data but it was disposed");
   }

@@ -1,20 +1,21 @@
-// Checks of what users hand in. Each throws a T5Error whose message follows one template:
+// Checks of the caller's arguments. Each throws a T5Error whose message follows one template:
 // `Expected <what> for <name> but received <value>`.
+import { fileURLToPath } from "node:url";
 import { describe } from "./describe.js";
 import { T5Error, type T5ErrorCode } from "./errors.js";
 
-/** The largest count that crosses to native code, where sizes are int32. */
+/** The maximum of a size in native code, which counts in int32. */
 export const INT32_MAX = 2 ** 31 - 1;
 
-/** A misspelt name is taken for another one at no more than this many edits. */
-const CLOSE_ENOUGH = 3;
+/** Names up to this many edits apart are taken for misspellings of each other. */
+const MAX_EDITS = 3;
 
-/** The error for a value that isn't what it should be. */
+/** The error for a wrong value, which the message describes. Its code is ERR_INVALID_ARGUMENT by default. */
 export function expected(what: string, name: string, received: unknown, code?: T5ErrorCode): T5Error {
   return refused(what, name, describe(received), code);
 }
 
-/** The same for what is best told in words. */
+/** As `expected`, with the received value in words. */
 export function refused(
   what: string,
   name: string,
@@ -24,7 +25,7 @@ export function refused(
   return new T5Error(code, `Expected ${what} for ${name} but received ${received}`);
 }
 
-/** A plain object of options: of the given names only. `undefined` counts as no options at all. */
+/** An object whose properties have known names only; `undefined` counts as an empty one. */
 export function checkOptions(
   value: unknown,
   name: string,
@@ -38,34 +39,36 @@ export function checkOptions(
   return value;
 }
 
-/** Whether a value is an object that isn't an array; its properties may still be anything. */
+/** Whether a value is an object and no array; its properties may still be anything. */
 export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null && !Array.isArray(value) && !ArrayBuffer.isView(value);
 }
 
-/** An integer from `least` to `most`. */
-export function checkInteger(value: unknown, name: string, least: number, most = INT32_MAX): number {
-  if (typeof value === "number" && Number.isInteger(value) && value >= least && value <= most) return value;
-  const range = most === INT32_MAX ? `an integer of at least ${least}` : `an integer from ${least} to ${most}`;
+/** An integer from `min` to `max`. */
+export function checkInteger(value: unknown, name: string, min: number, max = INT32_MAX): number {
+  if (typeof value === "number" && Number.isInteger(value) && value >= min && value <= max) return value;
+  const range = max === INT32_MAX ? `an integer of at least ${min}` : `an integer from ${min} to ${max}`;
   throw expected(range, name, value);
 }
 
-/** The same, or `fallback` where nothing is given. */
-export function checkOptionalInteger(value: unknown, name: string, least: number, fallback: number): number {
-  return value === undefined ? fallback : checkInteger(value, name, least);
-}
-
-/** A finite number that `isRight`; `what` says which ones are. */
+/** A finite number for which `isRight` holds; `what` describes such numbers. */
 export function checkNumber(value: unknown, name: string, what: string, isRight: (value: number) => boolean): number {
   if (typeof value === "number" && Number.isFinite(value) && isRight(value)) return value;
   throw expected(what, name, value);
 }
 
-/** A boolean, or false where nothing is given. */
+/** A boolean; `undefined` counts as false. */
 export function checkFlag(value: unknown, name: string): boolean {
   if (value === undefined) return false;
   if (typeof value !== "boolean") throw expected("a boolean", name, value);
   return value;
+}
+
+/** A path given as a string or a `file:` URL. */
+export function readPath(value: unknown, name: string): string {
+  if (value instanceof URL && value.protocol === "file:") return fileURLToPath(value);
+  if (typeof value === "string" && value !== "" && !value.includes("\0")) return value;
+  throw expected("a path or a file: URL", name, value instanceof URL ? value.href : value);
 }
 
 function unknownName(key: string, name: string, known: readonly string[]): T5Error {
@@ -73,15 +76,15 @@ function unknownName(key: string, name: string, known: readonly string[]): T5Err
     .map((candidate) => ({ candidate, distance: editDistance(key.toLowerCase(), candidate.toLowerCase()) }))
     .sort((a, b) => a.distance - b.distance);
   const hint =
-    closest !== undefined && closest.distance <= CLOSE_ENOUGH && closest.distance < closest.candidate.length
+    closest !== undefined && closest.distance <= MAX_EDITS && closest.distance < closest.candidate.length
       ? `; did you mean ${closest.candidate}?`
       : "";
   return refused(`only ${known.join(", ")}`, `the names in ${name}`, `${describe(key)}${hint}`);
 }
 
-/** Levenshtein distance, of names no longer than an option's; a longer one is far from every name. */
+/** Levenshtein distance; infinite for names whose lengths alone differ too much, which bounds the work. */
 function editDistance(a: string, b: string): number {
-  if (Math.abs(a.length - b.length) > CLOSE_ENOUGH) return Number.POSITIVE_INFINITY;
+  if (Math.abs(a.length - b.length) > MAX_EDITS) return Number.POSITIVE_INFINITY;
   let previous = Array.from({ length: b.length + 1 }, (_, column) => column);
   for (let row = 1; row <= a.length; row++) {
     const current = [row];

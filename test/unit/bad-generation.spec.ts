@@ -21,10 +21,15 @@ const inputs: readonly Case[] = [
   { promise: "a number", input: 5, message: /for input but received 5/ },
   { promise: "an empty object", input: {}, message: /text or inputIds for input/ },
   { promise: "no texts", input: [], message: /at least one text for text/ },
-  { promise: "a text that isn't one", input: ["a", 5], message: /a string for text\[1\] but received 5/ },
+  { promise: "a number among the texts", input: ["a", 5], message: /a string for text\[1\] but received 5/ },
   { promise: "a target", input: { text: "a", target: "b" }, message: /the names in input .*"target"/ },
   { promise: "labels", input: { text: "a", labels: [[1]] }, message: /the names in input .*"labels"/ },
-  { promise: "an id beyond", input: { inputIds: [[1e6]] }, code: range, message: /inputIds\[0\]\[0\] .* 1000000/ },
+  {
+    promise: "an id out of range",
+    input: { inputIds: [[1e6]] },
+    code: range,
+    message: /inputIds\[0\]\[0\] .* 1000000/,
+  },
   {
     promise: "a mask of another length",
     input: { inputIds: [[5, 1]], attentionMask: [[1]] },
@@ -36,14 +41,14 @@ const inputs: readonly Case[] = [
     message: /1 rows, .* for decoderInputIds but received 2/,
   },
   {
-    promise: "a decoder id beyond",
+    promise: "a decoder id out of range",
     input: { text: "a", decoderInputIds: [[1e6]] },
     code: range,
     message: /for decoderInputIds\[0\]\[0\]/,
   },
   { promise: "empty decoder ids", input: { text: "a", decoderInputIds: [[]] }, message: /decoderInputIds\[0\]/ },
   {
-    promise: "an encoder output that isn't one",
+    promise: "another object as an encoder output",
     input: { encoderOutput: {} },
     message: /an EncoderOutput for encoder/,
   },
@@ -63,7 +68,7 @@ const inputs: readonly Case[] = [
   },
 ];
 
-/** Values that no setting of a kind takes. */
+/** Values that no option of a kind takes. */
 const kinds: readonly (readonly [names: readonly string[], values: readonly unknown[]])[] = [
   [
     ["maxNewTokens", "maxLength", "numBeams", "numReturnSequences"],
@@ -128,7 +133,7 @@ const beyond: readonly (readonly [name: string, value: unknown])[] = [
 ];
 
 const others: readonly Case[] = [
-  { promise: "options that aren't any", options: 5, message: /an object for options but received 5/ },
+  { promise: "a number as options", options: 5, message: /an object for options but received 5/ },
   { promise: "null as options", options: null, message: /an object for options but received null/ },
   { promise: "an unknown option", options: { numBeam: 2 }, message: /"numBeam"; did you mean numBeams\?/ },
   { promise: "a name in snake case", options: { max_new_tokens: 2 }, message: /did you mean maxNewTokens\?/ },
@@ -165,7 +170,7 @@ const others: readonly Case[] = [
   {
     promise: "sampling's options alone",
     options: { temperature: 0.5 },
-    message: /options.doSample of true .*temperature/,
+    message: /options.doSample: true alongside it .*temperature/,
   },
   {
     promise: "an option that throws",
@@ -191,7 +196,7 @@ const cases: readonly Case[] = [
     ),
   ),
   ...beyond.map(([name, value], index) => ({
-    promise: `${name} beyond the vocabulary, ${index}`,
+    promise: `${name} out of range, ${index}`,
     input: good,
     options: { [name]: value },
     code: range,
@@ -216,7 +221,7 @@ describe("a bad call of generate", () => {
     });
   }
 
-  it("leaves the model serving", async () => {
+  it("leaves the model usable", async () => {
     assert.deepEqual((await model().generate(good)).texts, ["seven"]);
   });
 

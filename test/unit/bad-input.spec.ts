@@ -27,7 +27,7 @@ const inputs: readonly Case[] = [
   { promise: "a typed array alone", input: Int32Array.of(1), message: /for input but received an Int32Array/ },
   { promise: "an empty object", input: {}, message: /text or inputIds for input but received undefined/ },
   { promise: "an empty batch of texts", input: [], message: /at least one text for text but received an empty array/ },
-  { promise: "a text that isn't one", input: ["a", 5], message: /a string for text\[1\] but received 5/ },
+  { promise: "a number among the texts", input: ["a", 5], message: /a string for text\[1\] but received 5/ },
   { promise: "a hole in the texts", input: new Array(2), message: /a string for text\[0\] but received undefined/ },
   { promise: "an empty batch of text", input: { text: [] }, message: /at least one text for text/ },
   { promise: "text of another type", input: { text: 5 }, message: /a string or an array of strings for text .* 5/ },
@@ -39,7 +39,7 @@ const inputs: readonly Case[] = [
     message: /2 rows, .* for target .* 1/,
   },
   { promise: "an unknown name", input: { ...good, lables: [[1]] }, message: /the names in input .*"lables".*labels\?/ },
-  { promise: "a name far from all", input: { ...good, elephants: 1 }, message: /received "elephants"$/ },
+  { promise: "a name unlike all others", input: { ...good, elephants: 1 }, message: /received "elephants"$/ },
   { promise: "text and ids", input: { text: "a", ...good }, message: /only one of text and inputIds for input/ },
   {
     promise: "text and a mask",
@@ -92,8 +92,18 @@ const inputs: readonly Case[] = [
     code: range,
     message: /for inputIds\[0\]\[0\] but received -1/,
   },
-  { promise: "an id beyond", input: { inputIds: [[1], [1e6]] }, code: range, message: /inputIds\[1\]\[0\] .* 1000000/ },
-  { promise: "a bigint beyond", input: { inputIds: [[2n ** 63n]] }, code: range, message: /9223372036854775808n/ },
+  {
+    promise: "an id out of range",
+    input: { inputIds: [[1], [1e6]] },
+    code: range,
+    message: /inputIds\[1\]\[0\] .* 1000000/,
+  },
+  {
+    promise: "a bigint out of range",
+    input: { inputIds: [[2n ** 63n]] },
+    code: range,
+    message: /9223372036854775808n/,
+  },
   { promise: "more than int32 ids", input: { inputIds: [new Array(2 ** 31)] }, message: /at most 2147483647 elements/ },
   {
     promise: "a flat array",
@@ -127,7 +137,7 @@ const inputs: readonly Case[] = [
     message: /3 ids for inputIds.data but received 2/,
   },
   {
-    promise: "a flat id beyond",
+    promise: "a flat id out of range",
     input: { inputIds: { data: BigInt64Array.of(1n, 1_000_000n), shape: [1, 2] } },
     code: range,
     message: /for inputIds.data\[1\] but received 1000000n/,
@@ -164,7 +174,7 @@ const inputs: readonly Case[] = [
   { promise: "a mask without ids", input: { attentionMask: [[1]] }, message: /text or inputIds for input/ },
   { promise: "labels of another batch", input: { ...good, labels: [[1], [1]] }, message: /1 rows, .* for labels .* 2/ },
   {
-    promise: "a label beyond",
+    promise: "a label out of range",
     input: { ...good, labels: [[1e6]] },
     code: range,
     message: /or -100 for labels\[0\]\[0\]/,
@@ -217,14 +227,14 @@ const inputs: readonly Case[] = [
     message: /inputIds\[0\]/,
   },
   {
-    promise: "an object that prints badly",
+    promise: "an object whose toString throws",
     input: { inputIds: [[{ toString: throws, valueOf: throws }]] },
     message: /an object/,
   },
 ];
 
 const wrongOptions: readonly Omit<Case, "input">[] = [
-  { promise: "options that aren't any", options: 5, message: /an object for options but received 5/ },
+  { promise: "a number as options", options: 5, message: /an object for options but received 5/ },
   { promise: "an array of options", options: [], message: /an object for options but received an empty array/ },
   { promise: "null as options", options: null, message: /an object for options but received null/ },
   { promise: "an unknown option", options: { topk: 5 }, message: /the names in options .*"topk"; did you mean topK\?/ },
@@ -234,7 +244,7 @@ const wrongOptions: readonly Omit<Case, "input">[] = [
     message: /options.positions\[0\] but received NaN/,
   },
   {
-    promise: "a position beyond",
+    promise: "a position out of range",
     options: { positions: [0, 1] },
     message: /a position from 0 to 0 for options.positions\[1\]/,
   },
@@ -247,22 +257,26 @@ const wrongOptions: readonly Omit<Case, "input">[] = [
     message: /for options.positions but received 0/,
   },
   {
-    promise: "a token beyond",
+    promise: "a token out of range",
     options: { tokens: [1e6] },
     code: range,
     message: /options.tokens\[0\] but received 1000000/,
   },
   {
-    promise: "a token that isn't one",
+    promise: "a string as a token",
     options: { tokens: ["a"] },
     message: /for options.tokens\[0\] but received "a"/,
   },
   { promise: "no tokens", options: { tokens: [] }, message: /at least one element for options.tokens/ },
   { promise: "topK of 0", options: { topK: 0 }, message: /for options.topK but received 0/ },
   { promise: "a fractional topK", options: { topK: 1.5 }, message: /for options.topK but received 1.5/ },
-  { promise: "topK beyond the vocabulary", options: { topK: 1e6 }, message: /for options.topK but received 1000000/ },
   {
-    promise: "topK beyond the tokens",
+    promise: "topK over the size of the vocabulary",
+    options: { topK: 1e6 },
+    message: /for options.topK but received 1000000/,
+  },
+  {
+    promise: "topK over the number of tokens",
     options: { topK: 3, tokens: [1, 2] },
     message: /from 1 to 2 for options.topK .* 3/,
   },
@@ -277,7 +291,7 @@ const wrongOptions: readonly Omit<Case, "input">[] = [
     message: /a boolean for options.loss but received "yes"/,
   },
   { promise: "a loss without labels", options: { loss: true }, message: /target or labels, as options.loss is true/ },
-  { promise: "a signal that isn't one", options: { signal: {} }, message: /an AbortSignal for options.signal/ },
+  { promise: "an object as a signal", options: { signal: {} }, message: /an AbortSignal for options.signal/ },
   {
     promise: "an option that throws",
     options: {
@@ -298,21 +312,21 @@ describe("bad input", () => {
     it(`is refused: ${promise}`, async () => {
       const t5 = model();
       await assert.rejects(t5.forward(input as never, options as never), { name: "T5Error", code, message });
-      assert.equal((await t5.forward(good)).logits.shape[0], 1, "the model keeps serving");
+      assert.equal((await t5.forward(good)).logits.shape[0], 1, "the model stays usable");
     });
   }
 
   it("is refused: more logits than int32 can count", async () => {
     const batch = Math.ceil(2 ** 31 / model().config.vocabSize);
     const one = { data: new Int32Array(batch), shape: [batch, 1] };
-    const message = /at most 2147483647 logits \(positions, tokens and smaller batches ask for less\) for input/;
+    const message = /at most 2147483647 logits \(select positions or tokens, or use smaller batches\) for input/;
     await assert.rejects(model().forward({ inputIds: one, decoderInputIds: one }), {
       code: "ERR_INVALID_ARGUMENT",
       message,
     });
   });
 
-  it("rejects, and never throws at the call", () => {
+  it("rejects, and never throws synchronously", () => {
     const call = model().forward(undefined as never);
     return assert.rejects(call, { code: "ERR_INVALID_ARGUMENT" });
   });

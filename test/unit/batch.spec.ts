@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { IGNORED_LABEL, shiftRight, startRows } from "#lib/inputs/batch.js";
+import { IGNORED_LABEL, shiftRight, startRows } from "#lib/inputs/decoder-input.js";
 import { padRows } from "#lib/tokenizer/padded-batch.js";
 
 const id = fc.integer({ min: 1, max: 32_127 });

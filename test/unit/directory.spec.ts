@@ -20,7 +20,7 @@ function makeBytes(count: number): Buffer {
 
 const digestOf = (bytes: Buffer) => createHash("sha256").update(bytes).digest("hex");
 
-/** A directory whose archive is `bytes`, as its manifest says. */
+/** Writes a directory whose archive is `bytes`, with its manifest. */
 function writeModel(path: string, bytes: Buffer): ModelDirectory {
   const config = Buffer.from("{}");
   writeFileSync(join(path, "config.json"), config);
@@ -57,7 +57,7 @@ describe("the SHA-256 of a file", () => {
 });
 
 describe("a large archive", () => {
-  it("is hashed on a thread of its own, while the event loop turns", async () => {
+  it("is hashed on a worker thread, while the event loop runs", async () => {
     await withDirectory(async (path) => {
       const model = writeModel(path, makeBytes(LARGE_BYTES));
       await verifySizes(model);

@@ -19,7 +19,7 @@ describe("T5Error", () => {
     assert.match(inspect(error), /^T5Error: message\n/);
   });
 
-  it("has the stack of the caller of the public method, even when it is found out later", async () => {
+  it("has the stack of the caller of the public method, even when it occurs later", async () => {
     const later = publicMethod();
     const error = await new Promise<T5Error>((resolve) => setImmediate(() => resolve(later())));
     const [first, second] = (error.stack ?? "").split("\n");
@@ -28,7 +28,7 @@ describe("T5Error", () => {
     assert.doesNotMatch(error.stack ?? "", /publicMethod/);
   });
 
-  it("takes over the code of what was thrown, and calls other things internal", () => {
+  it("keeps the code of what was thrown, and is ERR_INTERNAL for an unknown one", () => {
     const site = {};
     assert.equal(publicMethod()().code, "ERR_QUEUE_FULL");
     assert.equal(errorFor(Object.assign(new Error("x"), { code: "ENOENT" }), site).code, "ERR_INTERNAL");

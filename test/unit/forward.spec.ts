@@ -22,18 +22,18 @@ describe("forward", () => {
     assert.ok(logits.data.every(Number.isFinite));
   });
 
-  it("gives one row for each of several texts", async () => {
+  it("returns one row per text", async () => {
     const { logits } = await model().forward(texts);
     assert.deepEqual(logits.shape, [2, 1, model().config.vocabSize]);
   });
 
-  it("takes an empty text, which is the end of sequence alone, as Hugging Face does", async () => {
+  it("accepts an empty text, which is the end-of-sequence id alone, as Hugging Face does", async () => {
     const { logits } = await model().forward("");
     const same = await model().forward({ inputIds: [[model().config.eosTokenId]] });
     assert.ok(bytes(logits).equals(bytes(same.logits)));
   });
 
-  it("gives the same bits for a text and for its ids, in every form that ids have", async () => {
+  it("returns the same bits for a text and for its ids, in every form of ids", async () => {
     const { logits } = await model().forward(texts);
     const batch = encode().encodeBatch(texts);
     const { inputIds, attentionMask, shape } = batch;
@@ -55,7 +55,7 @@ describe("forward", () => {
     }
   });
 
-  it("takes all ones for the mask where none is given", async () => {
+  it("uses a mask of ones by default", async () => {
     const inputIds = [[5, 6, 7, 1]];
     const [without, ones] = [
       await model().forward({ inputIds }),
@@ -64,14 +64,14 @@ describe("forward", () => {
     assert.ok(bytes(without.logits).equals(bytes(ones.logits)));
   });
 
-  it("ignores what the mask hides", async () => {
+  it("ignores ids whose mask is 0", async () => {
     const attentionMask = [[1, 1, 1, 0]];
     const a = await model().forward({ inputIds: [[5, 6, 1, 0]], attentionMask });
     const b = await model().forward({ inputIds: [[5, 6, 1, 9]], attentionMask });
     assert.ok(bytes(a.logits).equals(bytes(b.logits)));
   });
 
-  it("shifts targets right behind the start id, padded with the pad id", async () => {
+  it("shifts targets right after the start id, padded with the pad id", async () => {
     const { config } = model();
     const { logits } = await model().forward({ text: texts, target });
     const labels = target.map((text) => [...encode().encode(text).ids]);
@@ -84,7 +84,7 @@ describe("forward", () => {
     assert.ok(bytes(logits).equals(bytes(same.logits)));
   });
 
-  it("shifts labels right as it does targets, -100 as padding", async () => {
+  it("shifts labels right as it does targets, with the pad id for -100", async () => {
     const labels = target.map((text) => [...encode().encode(text).ids]);
     const length = Math.max(...labels.map((row) => row.length));
     const padded = labels.map((row) => [...row, ...Array(length - row.length).fill(-100)]);
@@ -96,7 +96,7 @@ describe("forward", () => {
     assert.equal(fromTarget.loss, fromLabels.loss);
   });
 
-  it("has a loss that is the mean negative log-probability of the labels, those of -100 left out", async () => {
+  it("has a loss that is the mean negative log-probability of the labels other than -100", async () => {
     const labels = [[5, 6, -100, 1]];
     const { logits, loss } = await model().forward({ inputIds: [[7, 8, 1]], labels }, { loss: true });
     const logs = logits.logSoftmax();
@@ -110,7 +110,7 @@ describe("forward", () => {
     assert.ok(Number.isNaN(loss));
   });
 
-  describe("keeps, of what it computes,", () => {
+  describe("returns, if options select,", () => {
     const input = { text: texts, target };
 
     it("the last position", async () => {
@@ -122,7 +122,7 @@ describe("forward", () => {
       }
     });
 
-    it("positions and tokens in the order asked for, then the best of them by vocabulary id", async () => {
+    it("positions and tokens in the order of the options, then the largest of them with vocabulary ids", async () => {
       const all = await model().forward(input);
       const positions = [2, 0, 2];
       const tokens = Int32Array.of(9, 3, 4);
@@ -147,14 +147,14 @@ describe("forward", () => {
       }
     });
 
-    it("the best tokens, as the tensor's own topK finds them", async () => {
+    it("the largest logits, the same as the tensor's topK", async () => {
       const [all, top] = [await model().forward(input), await model().forward(input, { topK: 5 })];
       assert.ok(!("logits" in top));
       assert.deepEqual([...top.values.data], [...all.logits.topK(5).values.data]);
       assert.deepEqual([...top.indices.data], [...all.logits.topK(5).indices.data]);
     });
 
-    it("hidden states only where they are asked for", async () => {
+    it("hidden states, and else none", async () => {
       const { dModel } = model().config;
       const without = await model().forward(input);
       assert.deepEqual(Object.keys(without), ["logits"]);
@@ -167,7 +167,7 @@ describe("forward", () => {
     });
   });
 
-  it("copies what it is given before it returns", async () => {
+  it("copies its arguments before it returns", async () => {
     const inputIds = [[5, 6, 7, 1]];
     const wanted = (await model().forward({ inputIds: [[5, 6, 7, 1]] })).logits;
     const pending = model().forward({ inputIds });
@@ -178,7 +178,7 @@ describe("forward", () => {
     for (const { logits } of [await pending, await another]) assert.ok(bytes(logits).equals(bytes(wanted)));
   });
 
-  it("runs calls that are made at once, each with its own result", async () => {
+  it("runs concurrent calls, each with its own result", async () => {
     const rows = Array.from({ length: 20 }, (_, index) => [3 + index, 4, 1]);
     const together = await Promise.all(rows.map((row) => model().forward({ inputIds: [row] })));
     for (const [index, { logits }] of together.entries()) {
@@ -187,13 +187,13 @@ describe("forward", () => {
     }
   });
 
-  it("gives a tensor that owns its buffer, and frees it on dispose", async () => {
+  it("returns a tensor that owns its buffer, and frees it on dispose", async () => {
     const { logits } = await model().forward(texts);
     const { data } = logits;
     assert.equal(data.byteOffset, 0);
     assert.equal(data.buffer.byteLength, data.byteLength);
     logits.dispose();
-    assert.equal(data.length, 0, "views on it are empty as well");
+    assert.equal(data.length, 0, "views on it are empty, too");
     assert.equal(logits.data.length, 0);
     assert.throws(() => logits.argmax(), { code: "ERR_DISPOSED" });
   });

@@ -11,7 +11,7 @@ const isReason = (error: unknown) => error === reason;
 describe("generate", () => {
   const model = useModel();
 
-  it("resolves to sequences behind the decoder start id, and their texts", async () => {
+  it("resolves to sequences after the decoder start id, and their texts", async () => {
     const { sequences, texts, ...others } = await model().generate([text, "spell number: 7"]);
     assert.deepEqual(texts, [spelled, "seven"]);
     assert.equal(sequences.row(0)[0], model().config.decoderStartTokenId);
@@ -19,7 +19,7 @@ describe("generate", () => {
     assert.deepEqual(others, {});
   });
 
-  it("takes every form of source, and gives the same", async () => {
+  it("returns the same for every form of source", async () => {
     const encoding = model().tokenizer?.encodeBatch([text]);
     assert.ok(encoding);
     using encoderOutput = await model().encode(text);
@@ -29,7 +29,7 @@ describe("generate", () => {
     }
   });
 
-  it("begins with decoderInputIds, behind the start id where no row has it", async () => {
+  it("begins with decoderInputIds, after the start id where no row begins with it", async () => {
     const start = model().config.decoderStartTokenId;
     const { sequences } = await model().generate({ text, decoderInputIds: [[68, 9]] }, { maxNewTokens: 1 });
     assert.deepEqual([...sequences.row(0).subarray(0, 3)], [start, 68, 9]);
@@ -45,7 +45,7 @@ describe("generate", () => {
     assert.deepEqual(mixed.sequences.shape, [2, 3], "as one row begins with it");
   });
 
-  it("returns logits and scores where it is asked for them", async () => {
+  it("returns logits and scores if options ask for them", async () => {
     const { vocabSize } = model().config;
     const { sequences, logits, scores, transitionScores, ...others } = await model().generate(text, {
       returnLogits: true,
@@ -75,7 +75,7 @@ describe("generate", () => {
     assert.deepEqual(Object.keys(plain), ["sequences", "texts"]);
   });
 
-  it("samples the same for the same seed, in every form that it has", async () => {
+  it("samples the same for the same seed, in every form of seed", async () => {
     const options = { doSample: true, temperature: 3, numReturnSequences: 4 } as const;
     const sample = async (seed: number | bigint) =>
       Buffer.from((await model().generate(text, { ...options, seed })).sequences.data).toString("hex");
@@ -89,7 +89,7 @@ describe("generate", () => {
     assert.deepEqual(texts, ["forty-eight thousand"]);
   });
 
-  it("copies what it is given before it returns", async () => {
+  it("copies its arguments before it returns", async () => {
     const inputIds = [[...(model().tokenizer?.encode(text).ids ?? [])]];
     const eosTokenId = [1];
     const pending = model().generate({ inputIds }, { eosTokenId });
@@ -127,7 +127,7 @@ describe("generate", () => {
 describe("a logitsProcessor", () => {
   const model = useModel();
 
-  it("sees each step, and edits its logits in place", async () => {
+  it("receives each step, and edits its logits in place", async () => {
     const { vocabSize, eosTokenId } = model().config;
     const seen: (readonly [step: number, ids: readonly number[]])[] = [];
     const kept: LogitsStep[] = [];
@@ -157,7 +157,7 @@ describe("a logitsProcessor", () => {
     }
   });
 
-  it("that changes nothing changes nothing", async () => {
+  it("that edits nothing changes no token", async () => {
     const every: readonly GenerateOptions[] = [{}, { numBeams: 3 }, { doSample: true, seed: 5, temperature: 2 }];
     for (const options of every) {
       const plain = await model().generate([text, "spell number: 7"], options);
@@ -176,7 +176,7 @@ describe("a logitsProcessor", () => {
     assert.deepEqual([...shapes], ["6 6", "4 4"]);
   });
 
-  it("is waited for", async () => {
+  it("is awaited", async () => {
     let running = 0;
     await model().generate(text, {
       maxNewTokens: 3,
@@ -189,7 +189,7 @@ describe("a logitsProcessor", () => {
     });
   });
 
-  it("that throws or rejects makes the call reject with that very error", async () => {
+  it("that throws or rejects makes the call reject with the same error", async () => {
     const throwing = () => {
       throw reason;
     };
@@ -199,7 +199,7 @@ describe("a logitsProcessor", () => {
     assert.deepEqual((await model().generate(text)).texts, [spelled]);
   });
 
-  it("that never ends is left when the signal aborts", async () => {
+  it("that never settles is abandoned when the signal aborts", async () => {
     const controller = new AbortController();
     const call = model().generate(text, {
       signal: controller.signal,
@@ -211,7 +211,7 @@ describe("a logitsProcessor", () => {
     await assert.rejects(call, isReason);
   });
 
-  it("that disposes the logits is told so", async () => {
+  it("that disposes the logits makes the call reject", async () => {
     const call = model().generate(text, { logitsProcessor: ({ logits }) => logits.dispose() });
     await assert.rejects(call, {
       code: "ERR_DISPOSED",
@@ -233,7 +233,7 @@ describe("stream", () => {
     return { ids, texts };
   };
 
-  it("yields generate's tokens, the end included, and pieces of its text", async () => {
+  it("yields the tokens of generate, the end included, and pieces of its text", async () => {
     const { sequences } = await model().generate(text);
     const { ids, texts } = await drain(model().stream(text));
     assert.deepEqual(ids, [...sequences.data.subarray(1)]);
@@ -248,7 +248,7 @@ describe("stream", () => {
     assert.match(streamed.texts[0] ?? "", /^forty-/);
   });
 
-  it("yields the raw logits of each token where it is asked for them", async () => {
+  it("yields the raw logits of each token with returnLogits", async () => {
     const { logits } = await model().generate(text, { returnLogits: true });
     let step = 0;
     for await (const token of model().stream(text, { returnLogits: true })) {
@@ -259,7 +259,7 @@ describe("stream", () => {
     for await (const token of model().stream(text)) assert.deepEqual(Object.keys(token), ["tokenId", "text"]);
   });
 
-  it("computes nothing that isn't asked for", async () => {
+  it("computes a token only when next() asks for it", async () => {
     let steps = 0;
     const stream = model().stream(text, {
       logitsProcessor: () => {
@@ -297,7 +297,7 @@ describe("stream", () => {
     assert.deepEqual([await pending, await returned], Array(2).fill({ done: true, value: undefined }));
   });
 
-  it("is left by break and by an error in the loop", async () => {
+  it("ends on break and on an error in the loop", async () => {
     for await (const { tokenId } of model().stream(text)) {
       assert.equal(tokenId, 68);
       break;
@@ -312,7 +312,7 @@ describe("stream", () => {
     assert.equal((await stream.next()).done, true);
   });
 
-  it("answers several next() in their order", async () => {
+  it("resolves several calls of next() in their order", async () => {
     const stream = model().stream(text);
     const tokens = await Promise.all([stream.next(), stream.next(), stream.next()]);
     assert.deepEqual(
@@ -332,7 +332,7 @@ describe("stream", () => {
     const between = new AbortController();
     const stream = model().stream(text, { signal: between.signal });
     await stream.next();
-    assert.equal(getEventListeners(between.signal, "abort").length, 0, "nothing listens between steps");
+    assert.equal(getEventListeners(between.signal, "abort").length, 0, "no listener between steps");
     between.abort(reason);
     await assert.rejects(stream.next(), isReason);
     assert.equal((await stream.next()).done, true);
@@ -344,21 +344,21 @@ describe("stream", () => {
     await assert.rejects(pending, isReason);
   });
 
-  it("copies what it is given before it returns", async () => {
+  it("copies its arguments before it returns", async () => {
     const inputIds = [[...(model().tokenizer?.encode(text).ids ?? [])]];
     const stream = model().stream({ inputIds });
     inputIds[0]?.fill(5);
     assert.equal((await drain(stream)).texts.join(""), spelled);
   });
 
-  it("runs beside others", async () => {
+  it("runs concurrently with other streams", async () => {
     const streams = ["spell number: 7", text, "spell number: 12"].map((input) => drain(model().stream(input)));
     const texts = (await Promise.all(streams)).map((streamed) => streamed.texts.join(""));
     assert.deepEqual(texts, ["seven", spelled, "twelve"]);
   });
 });
 
-describe("a generation that a disposed model leaves", () => {
+describe("a generation whose model is disposed", () => {
   it("rejects with ERR_DISPOSED", async () => {
     const t5 = await T5ForConditionalGeneration.fromPretrained(demoModel, { device: "cpu", intraOpThreads: 1 });
     let disposed: Promise<void> | undefined;

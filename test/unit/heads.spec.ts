@@ -41,14 +41,14 @@ describe("a head", () => {
     rmSync(directory, { recursive: true, force: true });
   });
 
-  it("names what it reads, and gives its output instead of logits", async () => {
+  it("names its parameters, and returns its output instead of logits", async () => {
     assert.deepEqual(head.inputs, ["encoder_last_hidden_state", "attention_mask"]);
     const result = await model().forward(["spell number: 7", "seven"], { head });
     assert.deepEqual(Object.keys(result), ["headOutput"]);
     assert.deepEqual(result.headOutput.shape, [2, model().config.dModel]);
   });
 
-  it("goes together with a loss and hidden states", async () => {
+  it("can be combined with a loss and hidden states", async () => {
     const input = { text: "spell number: 7", target: "seven" };
     const { headOutput, loss, encoderLastHiddenState } = await model().forward(input, {
       head,
@@ -64,7 +64,7 @@ describe("a head", () => {
     }
   });
 
-  it("does not go together with what selects logits", async () => {
+  it("can't be combined with options that select logits", async () => {
     for (const option of [{ positions: "last" }, { tokens: [5] }, { topK: 1 }] as const) {
       const [name] = Object.keys(option);
       const message = new RegExp(`nothing, as options.head leaves no logits .* for options.${name}`);
@@ -75,12 +75,12 @@ describe("a head", () => {
     }
   });
 
-  it("is its own model's", async () => {
-    const message = /a head that this model loaded for options.head but received one of another model/;
+  it("works with the model that loaded it only", async () => {
+    const message = /a head of this model for options.head but received one of another model/;
     await assert.rejects(another().forward("a", { head }), { code: "ERR_INVALID_ARGUMENT", message });
   });
 
-  it("serves the calls that were made before it was disposed, and no later ones", async () => {
+  it("serves calls made before it was disposed, and no later ones", async () => {
     const loaded = await model().loadHead(pathToFileURL(path));
     const pending = model().forward("a", { head: loaded });
     loaded.dispose();
@@ -90,7 +90,7 @@ describe("a head", () => {
     await assert.rejects(model().forward("a", { head: loaded }), { code: "ERR_DISPOSED", message });
   });
 
-  it("is refused where the file is no TorchScript, or a directory", async () => {
+  it("is refused if the file is not TorchScript, or a directory", async () => {
     const wrong = join(directory, "wrong.pt");
     writeFileSync(wrong, "not a module");
     await assert.rejects(model().loadHead(wrong), { name: "T5Error", code: "ERR_MODEL_CORRUPT" });

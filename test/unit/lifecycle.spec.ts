@@ -21,7 +21,7 @@ describe("an abort signal", () => {
     await assert.rejects(model().forward(short, { signal: AbortSignal.abort(reason) }), (error) => error === reason);
   });
 
-  it("rejects with its reason whatever that is", async () => {
+  it("rejects with its reason of any type", async () => {
     for (const reason of [null, 0, "text", Symbol("s")]) {
       const signal = AbortSignal.abort(reason);
       assert.deepEqual(
@@ -33,7 +33,7 @@ describe("an abort signal", () => {
     }
   });
 
-  it("ends a call that runs and one that waits, and the model keeps serving", async () => {
+  it("ends a running call and a waiting one, and the model stays usable", async () => {
     const controller = new AbortController();
     const calls = [long, long, long].map((input) => model().forward(input, { signal: controller.signal }));
     const unaffected = model().forward(short);
@@ -66,7 +66,7 @@ describe("an abort signal", () => {
 });
 
 describe("a queue with a limit", () => {
-  it("refuses one call too many, and serves the others", async () => {
+  it("refuses a call over the limit, and serves the others", async () => {
     const t5 = await load({ maxQueueLength: 2 });
     const calls = Array.from({ length: 6 }, () => t5.forward(long));
     const outcomes = await Promise.allSettled(calls);
@@ -82,7 +82,7 @@ describe("a queue with a limit", () => {
 });
 
 describe("dispose", () => {
-  it("serves the calls that were accepted, refuses later ones, and may be called again", async () => {
+  it("serves calls made before it, refuses later ones, and may be called again", async () => {
     const t5 = await load();
     const accepted = t5.forward(short);
     const disposed = t5.dispose();
@@ -93,7 +93,7 @@ describe("dispose", () => {
     await assert.rejects(t5.forward(short), { code: "ERR_DISPOSED" });
   });
 
-  it("leaves results as they are", async () => {
+  it("doesn't change results", async () => {
     const t5 = await load();
     const { logits } = await t5.forward(short);
     const before = [...logits.data];
@@ -108,7 +108,7 @@ describe("the package", () => {
     assert.equal(required.T5ForConditionalGeneration, T5ForConditionalGeneration);
   });
 
-  it("loads a directory that is named by a file: URL", async () => {
+  it("loads a directory given as a file: URL", async () => {
     const t5 = await T5ForConditionalGeneration.fromPretrained(pathToFileURL(demoModel), { device: "cpu" });
     assert.equal(t5.device, "cpu");
     assert.equal(t5.precision, "exact");

@@ -7,7 +7,7 @@ import { vouchFor, withModelCopy } from "../support/directory.js";
 const load = (directory: unknown, options: unknown = { device: "cpu" }) =>
   T5ForConditionalGeneration.fromPretrained(directory as string, options as object);
 
-/** Changes one file of a model, and with `signed` the manifest too, so that only the content is wrong. */
+/** Changes one file of a model, and with `signed` its entry in the manifest, so that only the content is wrong. */
 function change(directory: string, name: string, edit: (before: Buffer) => Buffer | string, signed = false): void {
   const path = join(directory, name);
   writeFileSync(path, edit(readFileSync(path)));
@@ -95,17 +95,17 @@ const broken: readonly Broken[] = [
     message: /model\.pt/,
   },
   {
-    promise: "has an archive of the right length that is cut off inside",
+    promise: "has an archive that is cut off, but of the length in the manifest",
     breakIt: (directory) => change(directory, "model.pt", (archive) => archive.subarray(0, archive.length >> 1), true),
     message: /model\.pt/,
   },
   {
-    promise: "has a tokenizer that isn't one",
+    promise: "has an empty tokenizer",
     breakIt: (directory) => change(directory, "tokenizer.json", () => "{}", true),
     message: /for model in tokenizer.json/,
   },
   {
-    promise: "names a file outside of it",
+    promise: "has a manifest that lists a file outside of it",
     breakIt: changeManifest((manifest) => ({ ...manifest, files: { ...(manifest.files as object), "../x": {} } })),
     message: /a path inside the directory/,
   },
@@ -132,7 +132,7 @@ describe("a model directory", () => {
     assert.match(String((error as Error).stack).split("\n")[1] ?? "", /load\.spec\.ts/);
   });
 
-  it("without its tokenizer takes ids, and says so where it is given text", async () => {
+  it("without its tokenizer accepts ids, and refuses text with that reason", async () => {
     await withModelCopy(async (directory) => {
       const names = ["tokenizer.json", "tokenizer_config.json"];
       for (const name of names) rmSync(join(directory, name));
@@ -150,7 +150,7 @@ describe("a model directory", () => {
     });
   });
 
-  it("tells its manifest without loading the model", async () => {
+  it("has a manifest that can be read without loading the model", async () => {
     const { formatVersion, files } = await readManifest(demoModel);
     assert.equal(formatVersion, 1);
     assert.ok("model.pt" in files);
@@ -164,10 +164,10 @@ describe("load options", () => {
     ["an empty directory", "", undefined, /for directory but received ""/],
     ["a path with a zero byte", "a\0b", undefined, /for directory but received "a\\u0000b"/],
     ["a URL of the web", new URL("https://example.com/"), undefined, /for directory but received "https:/],
-    ["options that aren't any", demoModel, 5, /an object for options but received 5/],
+    ["a number as options", demoModel, 5, /an object for options but received 5/],
     ["an unknown option", demoModel, { devcie: "cpu" }, /the names in options .*"devcie"; did you mean device\?/],
     ["another device", demoModel, { device: "gpu" }, /"cuda:<number>" for options.device but received "gpu"/],
-    ["a device that isn't text", demoModel, { device: 0 }, /for options.device but received 0/],
+    ["a number as a device", demoModel, { device: 0 }, /for options.device but received 0/],
     ["a device without a number", demoModel, { device: "cuda:" }, /for options.device/],
     [
       "another precision",
@@ -175,16 +175,16 @@ describe("load options", () => {
       { precision: "float16" },
       /"bfloat16" or "int8" for options.precision .* "float16"/,
     ],
-    ["a precision that isn't text", demoModel, { precision: 8 }, /for options.precision but received 8/],
+    ["a number as a precision", demoModel, { precision: 8 }, /for options.precision but received 8/],
     [
       "int8 on a GPU",
       demoModel,
       { device: "cuda", precision: "int8" },
       /"auto" or "cpu" for device .* received "cuda"/,
     ],
-    ["batch invariance in words", demoModel, { batchInvariant: "yes" }, /a boolean for options.batchInvariant/],
+    ["a string as batchInvariant", demoModel, { batchInvariant: "yes" }, /a boolean for options.batchInvariant/],
     [
-      "batch invariance of Hugging Face's bits",
+      "batch invariance in exact",
       demoModel,
       { batchInvariant: true },
       /with batchInvariant \(the bits of "exact" depend on the batch\) for options.precision but received "exact"/,
@@ -196,8 +196,8 @@ describe("load options", () => {
       /"auto" or "cpu" with batchInvariant .* for options.device but received "cuda:1"/,
     ],
     ["no threads", demoModel, { intraOpThreads: 0 }, /from 1 to 1024 for options.intraOpThreads but received 0/],
-    ["a fraction of a thread", demoModel, { interOpThreads: 1.5 }, /options.interOpThreads but received 1.5/],
-    ["a thread count in words", demoModel, { intraOpThreads: "2" }, /options.intraOpThreads but received "2"/],
+    ["a fraction as a thread count", demoModel, { interOpThreads: 1.5 }, /options.interOpThreads but received 1.5/],
+    ["a string as a thread count", demoModel, { intraOpThreads: "2" }, /options.intraOpThreads but received "2"/],
     ["an empty queue", demoModel, { maxQueueLength: 0 }, /at least 1 for options.maxQueueLength but received 0/],
   ];
   for (const [promise, directory, options, message] of wrong) {
@@ -206,10 +206,10 @@ describe("load options", () => {
     });
   }
 
-  it("may name a device that this machine lacks, which says so", async () => {
+  it("reject with ERR_DEVICE_UNAVAILABLE for a device that this machine lacks", async () => {
     const lacks = { name: "T5Error", code: "ERR_DEVICE_UNAVAILABLE" };
     await assert.rejects(load(demoModel, { device: "cuda:9999" }), lacks);
   });
 
-  it("reject, and never throw at the call", () => assert.rejects(load(5)));
+  it("reject, and never throw synchronously", () => assert.rejects(load(5)));
 });

@@ -6,8 +6,8 @@ const outOfMemory = (error: unknown) =>
   error instanceof T5Error && error.code === "ERR_OUT_OF_MEMORY" && /GB of memory available for /.test(error.message);
 const LONG = 2 ** 20;
 
-describe("sequences whose attention no machine has the memory for", () => {
-  it("are refused before anything native runs, for every stack, and the model keeps serving", async () => {
+describe("sequences whose attention needs more memory than any machine has", () => {
+  it("are refused before native code runs, for encoder and decoder, and the model stays usable", async () => {
     const t5 = await T5ForConditionalGeneration.fromPretrained(demoModel, { device: "cpu", intraOpThreads: 1 });
     const long = { data: new Int32Array(LONG).fill(5), shape: [1, LONG] };
     const inputIds = [[5, 1]];
@@ -23,7 +23,7 @@ describe("sequences whose attention no machine has the memory for", () => {
     await t5.dispose();
   });
 
-  it("are told from those that fit", async () => {
+  it("are distinguished from those that fit", async () => {
     const t5 = await T5ForConditionalGeneration.fromPretrained(demoModel, { device: "cpu", intraOpThreads: 1 });
     const model = { config: t5.config, materializesAttention: true };
     checkAttention(64, 4096, model, "text");
@@ -33,7 +33,7 @@ describe("sequences whose attention no machine has the memory for", () => {
     await t5.dispose();
   });
 
-  it("are computed by the fused engine, which never holds all pairs of positions", async () => {
+  it("are computed by the fused engine, which never has all pairs of positions in memory", async () => {
     const t5 = await T5ForConditionalGeneration.fromPretrained(demoModel, { device: "cpu", precision: "float32" });
     const length = 2 ** 13;
     const inputIds = { data: new Int32Array(length).fill(5), shape: [1, length] };

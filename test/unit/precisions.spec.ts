@@ -9,7 +9,7 @@ const input = { inputIds: [[5, 6, 7, 8, 1]], decoderInputIds: [[0, 9, 10]] };
 
 describe("a precision", () => {
   for (const precision of FUSED) {
-    it(`${precision} is what a model says that it was loaded in, with and without batchInvariant`, async () => {
+    it(`${precision} is the precision of the loaded model, with and without batchInvariant`, async () => {
       const bits: Float32Array[] = [];
       for (const batchInvariant of [undefined, true, false]) {
         await using t5 = await load(demoModel, precision, { batchInvariant });
@@ -23,17 +23,17 @@ describe("a precision", () => {
     });
   }
 
-  it("int8 takes the CPU where the device is chosen for it", async () => {
+  it('of int8 makes the device "auto" the CPU', async () => {
     await using t5 = await load(demoModel, "int8", { device: "auto" });
     assert.equal(t5.device, "cpu");
   });
 
-  it("takes the CPU where it is to be batch invariant and the device is chosen for it", async () => {
+  it('with batchInvariant makes the device "auto" the CPU', async () => {
     await using t5 = await load(demoModel, "float32", { device: "auto", batchInvariant: true });
     assert.equal(t5.device, "cpu");
   });
 
-  it("has other bits than the others", async () => {
+  it("has different bits from the others", async () => {
     const bits = new Set<string>();
     for (const precision of ["exact", ...FUSED] as const) {
       await using t5 = await load(demoModel, precision);
@@ -66,7 +66,7 @@ describe("the fused engine, where config.json contradicts the weights", () => {
     { model_type: "umt5" },
   ];
   for (const change of changes) {
-    it(`is refused with ${JSON.stringify(change)}; the exact one, which doesn't read it, loads`, async () => {
+    it(`is refused with ${JSON.stringify(change)}, and exact, which doesn't read it, loads`, async () => {
       await withModelCopy(async (directory) => {
         changeConfig(directory, change);
         for (const precision of FUSED) {
@@ -78,7 +78,7 @@ describe("the fused engine, where config.json contradicts the weights", () => {
     });
   }
 
-  it("is refused with an activation that it lacks", async () => {
+  it("is refused with an activation that the engine lacks", async () => {
     await withModelCopy(async (directory) => {
       changeConfig(directory, { dense_act_fn: "mish" });
       await assert.rejects(load(directory, "float32"), { name: "T5Error", code: "ERR_INVALID_ARGUMENT" });

@@ -17,7 +17,7 @@ describe("an encoder output", () => {
     assert.equal(encoded.batch, 2);
   });
 
-  it("is made of texts, of ids, and of what the tokenizer gives", async () => {
+  it("is made from texts, from ids, and from the tokenizer's result", async () => {
     const texts = ["spell number: 7", "spell number: 12"];
     const encoding = model().tokenizer?.encodeBatch(texts);
     assert.ok(encoding);
@@ -27,7 +27,7 @@ describe("an encoder output", () => {
     }
   });
 
-  it("serves the calls that were made before it was disposed, and no later ones", async () => {
+  it("serves calls made before it was disposed, and no later ones", async () => {
     const encoded = await model().encode({ inputIds });
     const session = encoded.startDecoding();
     const generated = model().generate(encoded, { maxNewTokens: 2 });
@@ -48,12 +48,12 @@ describe("an encoder output", () => {
     }
   });
 
-  it("is not made by hand", () => {
+  it("can't be made by the caller", () => {
     assert.throws(() => (EncoderOutput.prototype as { batch: unknown }).batch, TypeError);
   });
 });
 
-describe("what another model made", () => {
+describe("an encoder output of another model", () => {
   const model = useModel();
   const another = useModel();
 
@@ -130,7 +130,7 @@ describe("a decoding session", () => {
     assert.deepEqual(step.logits.shape, [2, 1, 1]);
   });
 
-  it("goes on from the rows that it was reordered to, one order upon the other", async () => {
+  it("continues from the rows of several reorders, applied one after the other", async () => {
     const wanted = await logitsOf([
       [0, 5, 7],
       [0, 6, 7],
@@ -143,7 +143,7 @@ describe("a decoding session", () => {
     assert.equal(session.batch, 4);
     const { logits } = await session.step(Array(4).fill([7]));
     assert.deepEqual(logits.shape, [4, 1, model().config.vocabSize]);
-    // Rows 1, 1, 0, 0 of before: of another batch size, so equal but for rounding.
+    // Rows 1, 1, 0, 0 in another batch size, so equal up to rounding.
     for (const [row, from] of [1, 1, 0, 0].entries()) {
       for (const [id, value] of logits.row(row, 0).entries()) {
         assert.ok(Math.abs(value - (wanted.row(from, 0)[id] ?? Number.NaN)) < 1e-3);
@@ -159,7 +159,7 @@ describe("a decoding session", () => {
     assert.deepEqual((await session.step([[0]])).logits.shape.slice(0, 2), [1, 1]);
   });
 
-  it("is forked with its pending order, and goes on independently", async () => {
+  it("is forked with its pending reorder, and continues independently", async () => {
     const session = await start();
     await session.step(first);
     session.reorder([1, 1]);
@@ -174,7 +174,7 @@ describe("a decoding session", () => {
     assert.deepEqual([session.position, fork.position], [2, 3]);
   });
 
-  it("is as it was after a call that was aborted", async () => {
+  it("is unchanged after a call that was aborted", async () => {
     const wanted = await logitsOf([
       [0, 5],
       [0, 6],
@@ -186,7 +186,7 @@ describe("a decoding session", () => {
     const reason = new Error("changed my mind");
     await assert.rejects(session.step([[9], [9]], { signal: AbortSignal.abort(reason) }), (error) => error === reason);
     const controller = new AbortController();
-    // Behind another call, so that it waits.
+    // The step waits for another call.
     const busy = model().forward({ inputIds: [Array(400).fill(5)], decoderInputIds: [Array(100).fill(5)] });
     const step = session.step([[9], [9]], { signal: controller.signal });
     controller.abort(reason);
@@ -197,7 +197,7 @@ describe("a decoding session", () => {
     assert.ok(bytes(logits).equals(bytes(wanted)));
   });
 
-  it("is as it was after a call that was refused", async () => {
+  it("is unchanged after a call that was refused", async () => {
     const session = await start();
     await session.step(first);
     await assert.rejects(session.step([[1e6], [0]]), { code: "ERR_TOKEN_OUT_OF_RANGE" });
@@ -205,7 +205,7 @@ describe("a decoding session", () => {
     assert.equal(session.position, 2);
   });
 
-  it("refuses whatever comes while a call runs, and goes on", async () => {
+  it("refuses every call while another one runs, and stays usable", async () => {
     const session = await start();
     const running = session.step(first);
     const refused = (name: string) => ({
@@ -221,7 +221,7 @@ describe("a decoding session", () => {
     await session.step(first);
   });
 
-  it("ends a call that runs when it is disposed meanwhile, and refuses later ones", async () => {
+  it("completes the running call when it is disposed, and refuses later ones", async () => {
     const session = await start();
     const running = session.step(first);
     session.dispose();
@@ -234,7 +234,7 @@ describe("a decoding session", () => {
     assert.throws(() => session.reorder([0]), { code: "ERR_DISPOSED", message });
   });
 
-  it("has no more positions than maxLength", async () => {
+  it("takes at most maxLength positions", async () => {
     const session = await start({ maxLength: 2 });
     await assert.rejects(
       session.prefill([
@@ -267,19 +267,24 @@ describe("a decoding session", () => {
     ],
     ["too few rows", (session) => session.step([[1]]), /2 rows, as the session has, for decoderInputIds .* 1/],
     ["too many rows", (session) => session.prefill([[1], [1], [1]]), /2 rows, .* for decoderInputIds .* 3/],
-    ["an id beyond", (session) => session.step([[1e6], [0]]), /decoderInputIds\[0\]\[0\]/, "ERR_TOKEN_OUT_OF_RANGE"],
+    [
+      "an id out of range",
+      (session) => session.step([[1e6], [0]]),
+      /decoderInputIds\[0\]\[0\]/,
+      "ERR_TOKEN_OUT_OF_RANGE",
+    ],
     ["positions for step", (session) => session.step(first, { positions: "last" } as never), /names in options .*pos/],
     ["a loss", (session) => session.prefill(first, { loss: true } as never), /the names in options .*"loss"/],
     ["a head", (session) => session.prefill(first, { head: {} } as never), /the names in options .*"head"/],
     ["topK of 0", (session) => session.step(first, { topK: 0 }), /for options.topK but received 0/],
-    ["a signal that isn't one", (session) => session.step(first, { signal: 1 as never }), /options.signal/],
+    ["a number as a signal", (session) => session.step(first, { signal: 1 as never }), /options.signal/],
     ["no rows", (session) => session.reorder([]), /at least one element for beamIndices/],
-    ["a row beyond", (session) => session.reorder([0, 2]), /a row from 0 to 1 for beamIndices\[1\] .* 2/],
+    ["a row out of range", (session) => session.reorder([0, 2]), /a row from 0 to 1 for beamIndices\[1\] .* 2/],
     ["a negative row", (session) => session.reorder([-1]), /a row from 0 to 1 for beamIndices\[0\] .* -1/],
-    ["rows that aren't an array", (session) => session.reorder(5 as never), /an array of integers for beamIndices/],
+    ["a number as rows", (session) => session.reorder(5 as never), /an array of integers for beamIndices/],
   ];
   for (const [promise, use, message, code = "ERR_INVALID_ARGUMENT"] of wrong) {
-    it(`refuses ${promise}, and goes on`, async () => {
+    it(`refuses ${promise}, and stays usable`, async () => {
       const session = await start();
       await assert.rejects(async () => use(session), { name: "T5Error", code, message });
       assert.deepEqual([session.position, session.batch], [0, 2]);
@@ -287,14 +292,14 @@ describe("a decoding session", () => {
     });
   }
 
-  it("refuses a prefill behind its first position", async () => {
+  it("refuses a prefill after its first position", async () => {
     const session = await start();
     await session.step(first);
     const message = /a session at position 0 for prefill but received 1/;
     await assert.rejects(session.prefill(first), { code: "ERR_INVALID_ARGUMENT", message });
   });
 
-  it("refuses a maxLength that isn't one", async () => {
+  it("refuses a wrong maxLength", async () => {
     using encoded = await model().encode({ inputIds });
     assert.throws(() => encoded.startDecoding({ maxLength: 0 }), /at least 1 for options.maxLength but received 0/);
     assert.throws(() => encoded.startDecoding({ maxlength: 1 } as never), /did you mean maxLength\?/);
@@ -308,7 +313,7 @@ describe("a decoding session", () => {
     }
   });
 
-  it("copies the ids and rows that it is given", async () => {
+  it("copies ids and rows before it returns", async () => {
     const wanted = await logitsOf([[5], [6]]);
     const session = await start();
     const rows = Int32Array.of(0, 1);
@@ -324,7 +329,7 @@ describe("a decoding session", () => {
 describe("a disposed model", () => {
   const model = useModel();
 
-  it("refuses what was made by it", async () => {
+  it("refuses the use of its encoder outputs, sessions and streams", async () => {
     const encoded = await model().encode({ inputIds });
     const session = encoded.startDecoding();
     const stream = model().stream("spell number: 7");

@@ -15,11 +15,11 @@ const matrix = fc
   );
 const rowsOf = (tensor: Tensor) => Array.from({ length: tensor.shape[0] ?? 0 }, (_, row) => [...tensor.row(row)]);
 
-/** The order that a stable sort by descending value gives. */
+/** The indices in the order of a stable descending sort. */
 const sorted = (row: readonly number[]) => row.map((_, index) => index).sort((a, b) => (row[b] ?? 0) - (row[a] ?? 0));
 
 describe("Tensor", () => {
-  it("is a shape over the data that it was given", () => {
+  it("has a shape over its data, which isn't copied", () => {
     const data = Float32Array.of(1, 2);
     const tensor = new Tensor(data, [1, 2]);
     assert.equal(tensor.data, data);
@@ -40,7 +40,7 @@ describe("Tensor", () => {
     assert.deepEqual([...best.data], [1, 0, 2, 0]);
   });
 
-  it("takes the first of equal numbers, and NaN for the largest, as PyTorch does", () => {
+  it("takes the first of equal numbers, and NaN as the maximum, as PyTorch does", () => {
     assert.deepEqual([...new Tensor(Float32Array.of(2, 2, 1), [3]).argmax().data], [0]);
     const tensor = new Tensor(Float32Array.of(1, Number.NaN, Number.POSITIVE_INFINITY, Number.NaN), [1, 4]);
     assert.deepEqual([...tensor.argmax().data], [1]);
@@ -80,7 +80,7 @@ describe("Tensor", () => {
     );
   });
 
-  it("has a topK that is a stable descending sort, cut off", () => {
+  it("has a topK that is the beginning of a stable descending sort", () => {
     fc.assert(
       fc.property(matrix, fc.nat(), (tensor, seed) => {
         const k = (seed % (tensor.shape[1] ?? 1)) + 1;
@@ -105,7 +105,7 @@ describe("Tensor", () => {
     assert.deepEqual([...values.data], [9, 4]);
   });
 
-  it("is empty after dispose, and says so", () => {
+  it("is empty after dispose, and its methods throw ERR_DISPOSED", () => {
     const released: ArrayBufferLike[] = [];
     const data = Float32Array.of(1, 2);
     const tensor = new Tensor(data, [1, 2], (buffer) => released.push(buffer));
@@ -124,7 +124,7 @@ describe("Tensor", () => {
     assert.equal(tensor.data.length, 0);
   });
 
-  it("says that it is disposed when its buffer went to another thread", () => {
+  it("counts as disposed when its buffer was transferred to another thread", () => {
     const tensor = sample();
     structuredClone(tensor.data.buffer, { transfer: [tensor.data.buffer as ArrayBuffer] });
     assert.throws(() => tensor.argmax(), disposed);
@@ -132,7 +132,7 @@ describe("Tensor", () => {
 
   const wrong: readonly (readonly [promise: string, use: () => unknown, message: RegExp])[] = [
     ["data of another type", () => new Tensor([1] as never, [1]), /Float32Array or an Int32Array for data/],
-    ["a shape that isn't one", () => new Tensor(Float32Array.of(1), 1 as never), /an array for shape but received 1/],
+    ["a number as a shape", () => new Tensor(Float32Array.of(1), 1 as never), /an array for shape but received 1/],
     ["a negative length", () => new Tensor(Float32Array.of(1), [-1]), /for shape\[0\] but received -1/],
     ["a shape of another size", () => new Tensor(Float32Array.of(1), [2]), /2 numbers, .* for data but received 1/],
     ["an index that is too large", () => sample().row(2), /from 0 to 1 for index 0 of row but received 2/],

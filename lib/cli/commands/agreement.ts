@@ -1,4 +1,5 @@
 // How far logits are from those of a reference, measured in float64.
+import { logSumExp } from "../../index.js";
 
 /** What is said of logits against a reference's, over a number of positions. */
 export interface Agreement {
@@ -81,10 +82,7 @@ function normalizerOf(logits: Float32Array): { readonly value: number; readonly 
   for (const [index, logit] of logits.entries()) {
     if (logit > (logits[best] ?? Number.NaN)) best = index;
   }
-  const shift = logits[best] ?? Number.NaN;
-  let total = 0;
-  for (const logit of logits) total += Math.exp(logit - shift);
-  return { value: shift + Math.log(total), best };
+  return { value: logSumExp(logits), best };
 }
 
 function bytesOf(logits: Float32Array): Buffer {

@@ -1,113 +1,74 @@
-// The options of `generate` as flags: each is the library's option in kebab case, and the library checks what they say.
+// The options of `generate` as flags, derived from the library's table: each option's name in kebab case.
+import { GENERATION_OPTIONS, type GenerationOption, OPTION_GROUPS } from "../../index.js";
 import { UsageError } from "../terminal/command.js";
 import { camelCase, numberOption } from "../terminal/library-options.js";
 
-/** How the text of a flag becomes the option's value. Throws UsageError. */
-type Reader = (value: string, flag: string) => unknown;
+type Options = typeof GENERATION_OPTIONS;
 
-const number: Reader = numberOption;
+/** The options that have a flag. */
+type FlagOption = { [Name in keyof Options]: Options[Name]["flag"] extends undefined ? never : Name }[keyof Options];
 
-const integer: Reader = (value, flag) => {
-  if (/^-?\d{1,15}$/.test(value)) return Number(value);
-  throw new UsageError(`Expected an integer for --${flag} but received ${JSON.stringify(value)}`);
+type Kebab<Name extends string> = Name extends `${infer First}${infer Rest}`
+  ? `${First extends Lowercase<First> ? First : `-${Lowercase<First>}`}${Kebab<Rest>}`
+  : Name;
+
+/** The type of a flag for `parse`. */
+type FlagType<Reader> = Reader extends "switch"
+  ? { readonly type: "boolean" }
+  : Reader extends "strings"
+    ? { readonly type: "string"; readonly multiple: true }
+    : { readonly type: "string" };
+
+/** Turns the text of a flag into the option's value. Throws UsageError. */
+type Reader = (text: string, flag: string) => unknown;
+
+const integer: Reader = (text, flag) => {
+  if (/^-?\d{1,15}$/.test(text)) return Number(text);
+  throw wrong("an integer", flag, text);
 };
 
-/** Up to 64 bits. */
-const wideInteger: Reader = (value, flag) => (/^-?\d{16,20}$/.test(value) ? BigInt(value) : integer(value, flag));
-
-const ids: Reader = (value, flag) => {
-  if (value === "none") return [];
-  if (/^\d{1,9}(,\d{1,9})*$/.test(value)) return value.split(",").map(Number);
-  throw new UsageError(`Expected ids such as 1,5, or none, for --${flag} but received ${JSON.stringify(value)}`);
+const READERS: Readonly<Record<string, Reader>> = {
+  number: numberOption,
+  integer,
+  /** Up to 64 bits. */
+  wideInteger: (text, flag) => (/^-?\d{16,20}$/.test(text) ? BigInt(text) : integer(text, flag)),
+  ids: (text, flag) => {
+    if (text === "none") return [];
+    if (/^\d{1,9}(,\d{1,9})*$/.test(text)) return text.split(",").map(Number);
+    throw wrong("ids such as 1,5, or none,", flag, text);
+  },
+  json: (text, flag) => {
+    try {
+      return JSON.parse(text);
+    } catch {
+      throw wrong("JSON", flag, text);
+    }
+  },
+  earlyStopping: (text, flag) => {
+    if (text === "never") return text;
+    if (text === "true" || text === "false") return text === "true";
+    throw wrong("true, false or never", flag, text);
+  },
 };
 
-const json: Reader = (value, flag) => {
-  try {
-    return JSON.parse(value);
-  } catch {
-    throw new UsageError(`Expected JSON for --${flag} but received ${JSON.stringify(value)}`);
-  }
-};
+const HELP_COLUMN = 38;
+const MAX_COLUMNS = 120;
 
-const stopping: Reader = (value, flag) => {
-  if (value === "never") return value;
-  if (value === "true" || value === "false") return value === "true";
-  throw new UsageError(`Expected true, false or never for --${flag} but received ${JSON.stringify(value)}`);
-};
+const OPTIONS: readonly (readonly [name: string, option: GenerationOption])[] = Object.entries(GENERATION_OPTIONS);
 
-const READERS = {
-  "max-new-tokens": integer,
-  "min-new-tokens": integer,
-  "max-length": integer,
-  "min-length": integer,
-  "max-time": number,
-  "eos-token-id": ids,
-  "pad-token-id": integer,
-  "num-beams": integer,
-  "num-return-sequences": integer,
-  "length-penalty": number,
-  "early-stopping": stopping,
-  temperature: number,
-  "top-k": integer,
-  "top-p": number,
-  "min-p": number,
-  "typical-p": number,
-  "epsilon-cutoff": number,
-  "eta-cutoff": number,
-  seed: wideInteger,
-  "repetition-penalty": number,
-  "encoder-repetition-penalty": number,
-  "no-repeat-ngram-size": integer,
-  "encoder-no-repeat-ngram-size": integer,
-  "bad-words-ids": json,
-  "sequence-bias": json,
-  "suppress-tokens": ids,
-  "begin-suppress-tokens": ids,
-  "forced-bos-token-id": integer,
-  "forced-eos-token-id": ids,
-  "exponential-decay-length-penalty": json,
-} as const satisfies Readonly<Record<string, Reader>>;
+/** The flags, for `parse`. */
+export const generationOptions = Object.fromEntries(
+  OPTIONS.flatMap(([name, { flag }]) => (flag === undefined ? [] : [[kebabCase(name), typeOf(flag.reader)]])),
+) as { readonly [Name in FlagOption as Kebab<Name>]: FlagType<Options[Name]["flag"]["reader"]> };
 
-const SWITCHES = ["do-sample", "renormalize-logits", "remove-invalid-values", "return-scores"] as const;
-const STRINGS = "stop-strings";
-
-type ValueFlag = keyof typeof READERS;
-type Switch = (typeof SWITCHES)[number];
-
-/** For `parse`. */
-export const generationOptions = {
-  ...(Object.fromEntries(Object.keys(READERS).map((flag) => [flag, { type: "string" }])) as {
-    readonly [Flag in ValueFlag]: { readonly type: "string" };
-  }),
-  ...(Object.fromEntries(SWITCHES.map((flag) => [flag, { type: "boolean" }])) as {
-    readonly [Flag in Switch]: { readonly type: "boolean" };
-  }),
-  [STRINGS]: { type: "string", multiple: true },
-} as const;
-
-/** The flags' names, for messages. */
+/** The names of the flags, for messages. */
 export const generationFlags: readonly string[] = Object.keys(generationOptions);
 
-export const generationHelp = `Lengths and ends
-  --max-new-tokens <n>  tokens of the answer at most     --min-new-tokens <n>  at least
-  --max-length <n>      the same, the decoder's start counted as well          --min-length <n>
-  --eos-token-id <ids>  what ends an answer: 1, or 1,5, or none
-  --stop-strings <text> an answer ends with it; may be given several times
-  --max-time <seconds>  --pad-token-id <id>
-Beams
-  --num-beams <n>       --num-return-sequences <n>
-  --length-penalty <x>  --early-stopping true|false|never
-Sampling
-  --do-sample           --seed <integer>  --temperature <x>  --top-k <n>  --top-p <x>  --min-p <x>  --typical-p <x>
-  --epsilon-cutoff <x>  --eta-cutoff <x>
-What is chosen
-  --repetition-penalty <x>        --encoder-repetition-penalty <x>
-  --no-repeat-ngram-size <n>      --encoder-no-repeat-ngram-size <n>
-  --bad-words-ids '[[5,6]]'       --sequence-bias '[[[5,6],-2.5]]'
-  --suppress-tokens <ids>         --begin-suppress-tokens <ids>
-  --forced-bos-token-id <id>      --forced-eos-token-id <ids>
-  --exponential-decay-length-penalty '[start,factor]'
-  --renormalize-logits            --remove-invalid-values`;
+/** The flags by group, but for those of the results, which the command explains itself. */
+export const generationHelp: string = Object.entries(OPTION_GROUPS)
+  .filter(([group]) => group !== "results")
+  .map(([group, title]) => [withFlagNames(title), ...OPTIONS.flatMap((entry) => helpOf(entry, group))].join("\n"))
+  .join("\n");
 
 /** The options of the library that a command line gives. Throws UsageError. */
 export function readGenerationOptions(values: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
@@ -116,6 +77,42 @@ export function readGenerationOptions(values: Readonly<Record<string, unknown>>)
 }
 
 function readValue(flag: string, value: unknown): unknown {
-  const reader: Reader | undefined = Object.entries(READERS).find(([name]) => name === flag)?.[1];
+  const [, option] = OPTIONS.find(([name]) => kebabCase(name) === flag) ?? [];
+  const reader = option?.flag && READERS[option.flag.reader];
   return reader !== undefined && typeof value === "string" ? reader(value, flag) : value;
+}
+
+function typeOf(reader: NonNullable<GenerationOption["flag"]>["reader"]) {
+  if (reader === "switch") return { type: "boolean" };
+  return reader === "strings" ? { type: "string", multiple: true } : { type: "string" };
+}
+
+/** The lines of an option's help; none if it has no flag or is of another group. */
+function helpOf([name, option]: (typeof OPTIONS)[number], group: string): readonly string[] {
+  const { flag, help, needs } = option;
+  if (flag === undefined || option.group !== group) return [];
+  const usage = `  --${kebabCase(name)}${"value" in flag ? ` ${flag.value}` : ""}`;
+  const standard = option.computedDefault ?? (option.default === undefined ? undefined : String(option.default));
+  const notes = [
+    ...(flag.reader === "strings" ? ["repeatable"] : []),
+    ...(standard === undefined || flag.reader === "switch" ? [] : [`default: ${standard}`]),
+    ...(needs === undefined || OPTION_GROUPS[option.group].includes(needs) ? [] : [`needs ${needs}`]),
+  ];
+  const text = withFlagNames(notes.length === 0 ? help : `${help} (${notes.join("; ")})`);
+  const line = `${usage.padEnd(HELP_COLUMN - 1)} ${text}`;
+  const fits = usage.length < HELP_COLUMN && line.length <= MAX_COLUMNS;
+  return fits ? [line] : [usage, `${" ".repeat(HELP_COLUMN)}${text}`];
+}
+
+/** The text with options' names as flags. */
+function withFlagNames(text: string): string {
+  return text.replace(/\b[a-z]+[A-Z]\w*/g, (name) => (name in GENERATION_OPTIONS ? `--${kebabCase(name)}` : name));
+}
+
+function kebabCase(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}
+
+function wrong(what: string, flag: string, text: string): UsageError {
+  return new UsageError(`Expected ${what} for --${flag} but received ${JSON.stringify(text)}`);
 }

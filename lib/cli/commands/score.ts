@@ -1,5 +1,5 @@
 // `torch-t5 score`: log-probabilities of given answers, JSON Lines in and out.
-import type { T5ForConditionalGeneration } from "../../index.js";
+import { SCORE_REDUCTIONS, type ScoreReduction, type T5ForConditionalGeneration } from "../../index.js";
 import { shortest, shortestOf } from "../jsonl/float32.js";
 import { type Job, runJob } from "../jsonl/job.js";
 import { jobOptions, jobOptionsHelp, openInput, readJobOptions } from "../jsonl/job-options.js";
@@ -7,10 +7,7 @@ import { arrayField, type Fields, isSame, parseObject, shown, stringField, witho
 import { type Command, EXIT, integerOption, parse, UsageError } from "../terminal/command.js";
 import { withFlags } from "../terminal/library-options.js";
 
-const REDUCTIONS = ["sum", "mean", "none"] as const;
 const RESULT = "scores";
-
-type Reduction = (typeof REDUCTIONS)[number];
 
 interface Item {
   readonly fields: Fields;
@@ -51,13 +48,13 @@ Example: echo '{"source":"spell number: 7","targets":["seven","six"]}' | torch-t
   },
 };
 
-function readReduction(value = "sum"): Reduction {
-  const found = REDUCTIONS.find((reduction) => reduction === value);
+function readReduction(value = "sum"): ScoreReduction {
+  const found = SCORE_REDUCTIONS.find((reduction) => reduction === value);
   if (found !== undefined) return found;
-  throw new UsageError(`Expected ${REDUCTIONS.join(", ")} for --reduction but received ${JSON.stringify(value)}`);
+  throw new UsageError(`Expected ${SCORE_REDUCTIONS.join(", ")} for --reduction but received ${JSON.stringify(value)}`);
 }
 
-function scoring(options: { readonly reduction: Reduction; readonly batchSize?: number }): Job<Item> {
+function scoring(options: { readonly reduction: ScoreReduction; readonly batchSize?: number }): Job<Item> {
   return {
     batchSize: 1,
     read(text) {
@@ -77,7 +74,7 @@ function scoring(options: { readonly reduction: Reduction; readonly batchSize?: 
 async function score(
   t5: T5ForConditionalGeneration,
   { fields, source, targets }: Item,
-  options: { readonly reduction: Reduction; readonly batchSize?: number },
+  options: { readonly reduction: ScoreReduction; readonly batchSize?: number },
 ): Promise<Fields> {
   const scores = await t5.score(source, targets, options);
   return {

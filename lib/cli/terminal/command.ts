@@ -1,11 +1,9 @@
 // What a command is, and how its arguments are read.
 import { parseArgs } from "node:util";
-import type { Device, Precision } from "../../index.js";
+import { type Device, PRECISIONS, type Precision } from "../../index.js";
 
 /** Exit codes of every command. */
 export const EXIT = { ok: 0, failure: 1, usage: 2 } as const;
-
-const PRECISIONS = ["exact", "float32", "bfloat16", "int8"] as const satisfies readonly Precision[];
 
 /** One command of `torch-t5`. */
 export interface Command {

@@ -31,7 +31,7 @@ describe("score", () => {
     assert.ok(Math.abs(seven.score - sum) < 1e-5);
   });
 
-  it("is their mean, or nothing, as the options say", async () => {
+  it("is their mean, or absent, by options.reduction", async () => {
     const [sum] = await model().score(source, ["seven"]);
     const [mean] = await model().score(source, ["seven"], { reduction: "mean" });
     const [none] = await model().score(source, ["seven"], { reduction: "none" });
@@ -41,7 +41,7 @@ describe("score", () => {
     assert.ok(!("score" in none));
   });
 
-  it("takes texts, rows of ids of any length, and flat ids", async () => {
+  it("accepts texts, rows of ids of any length, and flat ids", async () => {
     const ids = [...(model().tokenizer?.encode("seven").ids ?? [])];
     const [text] = await model().score(source, ["seven"]);
     const forms = [
@@ -61,7 +61,7 @@ describe("score", () => {
     );
   });
 
-  it("has one source for all targets, or one for each", async () => {
+  it("takes one source for all targets, or one per target", async () => {
     const paired = await model().score(["spell number: 7", "spell number: 8"], ["seven", "eight"]);
     const crossed = await model().score(["spell number: 8", "spell number: 7"], ["seven", "eight"]);
     for (const [index, { score }] of paired.entries()) assert.ok(score > (crossed[index]?.score ?? 0));
@@ -70,7 +70,7 @@ describe("score", () => {
     assert.deepEqual(once, same);
   });
 
-  it("copies what it is given before it returns", async () => {
+  it("copies its arguments before it returns", async () => {
     const ids = [5, 6];
     const pending = model().score(source, [ids]);
     ids.fill(7);
@@ -95,7 +95,7 @@ describe("score", () => {
     ],
     ["a number as a target", () => model().score(source, [5 as never]), /a string or an array of ids for targets\[0\]/],
     ["an empty row", () => model().score(source, [[5], []]), /at least one element for targets\[1\]/],
-    ["an id beyond", () => model().score(source, [[1e6]]), /for targets\[0\]\[0\] but received 1000000/, beyond],
+    ["an id out of range", () => model().score(source, [[1e6]]), /for targets\[0\]\[0\] but received 1000000/, beyond],
     ["-100 as an id", () => model().score(source, [[-100]]), /for targets\[0\]\[0\] but received -100/, beyond],
     ["a hole", () => model().score(source, new Array(2)), /for targets\[0\] but received undefined/],
     ["too few sources", () => model().score(["a", "b"], ["a", "b", "c"]), /or 3 rows, one for each, for source .* 2/],
@@ -130,17 +130,17 @@ describe("rerank", () => {
     assert.deepEqual(indices(await model().rerank("number", Array(4).fill("same"), options)), [0, 1, 2, 3]);
   });
 
-  it("ranks in batches, and keeps the best so many", async () => {
+  it("ranks in batches, and returns the topN most relevant documents", async () => {
     const all = await model().rerank("number", documents, options);
     const some = await model().rerank("number", documents, { ...options, batchSize: 2, topN: 3 });
     assert.deepEqual(indices(some), indices(all).slice(0, 3));
   });
 
-  it("has nothing to say about no documents", async () => {
+  it("resolves to an empty array for no documents", async () => {
     assert.deepEqual(await model().rerank("number", [], options), []);
   });
 
-  it("takes tokens by their text where that is one token", async () => {
+  it("takes answers as texts of one token", async () => {
     const [byText] = await model().rerank("number", ["a"], { trueToken: "seven", falseToken: "eight" });
     const id = (text: string) => model().tokenizer?.encode(text).ids[0] ?? -1;
     const [byId] = await model().rerank("number", ["a"], { trueToken: id("seven"), falseToken: id("eight") });
@@ -210,13 +210,13 @@ describe("rerank", () => {
     assert.deepEqual(ended.closed, []);
   });
 
-  it("rejects with whatever the iterator throws", async () => {
+  it("rejects with what the iterator throws", async () => {
     await assert.rejects(model().rerank("number", iterable(throws).source, options), isReason);
     const rejecting = iterable(() => Promise.reject(reason));
     await assert.rejects(model().rerank("number", rejecting.source, options), isReason);
   });
 
-  it("rejects with the signal's reason, even while an iterator never answers", async () => {
+  it("rejects with the signal's reason, even while an iterator never settles", async () => {
     const already = model().rerank("number", documents, { ...options, signal: AbortSignal.abort(reason) });
     await assert.rejects(already, isReason);
     const controller = new AbortController();
@@ -231,7 +231,7 @@ describe("rerank", () => {
   });
 
   it("refuses a wrong element of an array before anything runs", async () => {
-    const template = () => assert.fail("no prompt is made");
+    const template = () => assert.fail("no prompt must be made");
     const call = model().rerank("number", ["a", 5 as never], { ...options, template });
     await assert.rejects(call, { code: "ERR_INVALID_ARGUMENT", message: /a string for documents\[1\] but received 5/ });
   });
@@ -268,8 +268,13 @@ describe("rerank", () => {
       /a text of one token, not of 2, for options.trueToken/,
     ],
     ["an empty token", () => model().rerank("a", [], { ...options, trueToken: "" }), /for options.trueToken/],
-    ["a token beyond", () => model().rerank("a", [], { ...options, falseToken: 1e6 }), /options.falseToken/, beyond],
-    ["half a token", () => model().rerank("a", [], { ...options, falseToken: 1.5 }), /for options.falseToken/],
+    [
+      "a token out of range",
+      () => model().rerank("a", [], { ...options, falseToken: 1e6 }),
+      /options.falseToken/,
+      beyond,
+    ],
+    ["a fraction as a token", () => model().rerank("a", [], { ...options, falseToken: 1.5 }), /for options.falseToken/],
     [
       "the same tokens",
       () => model().rerank("a", [], { trueToken: 5, falseToken: 5 }),
@@ -285,7 +290,7 @@ describe("embed", () => {
   const model = useModel();
   const texts = ["spell number: 7", "seven", "a", "spell number: 48213", "b"];
 
-  it("resolves to one vector for each text, whatever the batch size", async () => {
+  it("resolves to one vector per text for any batch size", async () => {
     const { dModel } = model().config;
     const all = await model().embed(texts);
     assert.deepEqual(all.shape, [5, dModel]);
@@ -295,7 +300,7 @@ describe("embed", () => {
     assert.deepEqual((await model().embed("a")).shape, [1, dModel]);
   });
 
-  it("pools over what the mask leaves, or takes the first position", async () => {
+  it("pools over the positions whose mask is 1, or takes the first position", async () => {
     const { encoderLastHiddenState } = await model().forward(texts[0] ?? "", { hiddenStates: true });
     const [, length = 0, dModel = 0] = encoderLastHiddenState.shape;
     const first = await model().embed(texts[0] ?? "", { pooling: "first" });
@@ -308,12 +313,12 @@ describe("embed", () => {
     }
   });
 
-  it("scales vectors to length 1 where it is asked to", async () => {
+  it("scales vectors to length 1 with normalize", async () => {
     const { data } = await model().embed("a", { normalize: true });
     assert.ok(Math.abs(data.reduce((sum, value) => sum + value * value, 0) - 1) < 1e-5);
   });
 
-  it("takes ids, in batches as well, and an encoder output", async () => {
+  it("accepts ids, in batches too, and an encoder output", async () => {
     const encoding = model().tokenizer?.encodeBatch(texts);
     assert.ok(encoding);
     const wanted = await model().embed(texts);

@@ -1,0 +1,110 @@
+// What the decoder reads: given ids, labels or texts shifted right, or the start id alone.
+import type { IdMatrix } from "../tokenizer/padded-batch.js";
+import { readIds, readLabels, type TokenIds } from "./ids.js";
+import { checkAttention } from "./memory-limit.js";
+import { checkBatch, encodeTexts, type InputModel, refuseBoth } from "./source.js";
+
+/** What the decoder reads: at most one of the three. Default: the decoder start id, once per row. */
+export type DecoderInput =
+  | {
+      /** One text per row of the source. Tokenized, then shifted right after the decoder start id. */
+      readonly target?: string | readonly string[] | undefined;
+      readonly labels?: undefined;
+      readonly decoderInputIds?: undefined;
+    }
+  | {
+      readonly target?: undefined;
+      /** `[batch, targetLength]`, shifted right after the decoder start id; -100 becomes the pad id. */
+      readonly labels: TokenIds;
+      readonly decoderInputIds?: undefined;
+    }
+  | {
+      readonly target?: undefined;
+      readonly labels?: undefined;
+      /** `[batch, targetLength]`, read by the decoder as they are. */
+      readonly decoderInputIds: TokenIds;
+    };
+
+/** The decoder's ids, and the labels that a loss compares with. */
+export interface DecoderIds {
+  readonly ids: IdMatrix;
+  /** Of the same shape; undefined where the input has neither target nor labels. */
+  readonly labels: Int32Array | undefined;
+}
+
+/** The label of a position that the loss ignores: the default of PyTorch's `cross_entropy`. */
+export const IGNORED_LABEL = -100;
+
+export const DECODER_FIELDS = ["target", "labels", "decoderInputIds"] as const;
+
+/** The properties of a decoder's input as the caller gave them. */
+export type DecoderFields = Readonly<Partial<Record<(typeof DECODER_FIELDS)[number], unknown>>>;
+
+/** Reads what the decoder reads for a source of `batch` rows. Throws ERR_INVALID_ARGUMENT, ERR_TOKEN_OUT_OF_RANGE. */
+export function readDecoderInput(fields: DecoderFields, batch: number, model: InputModel): DecoderIds {
+  const { vocabSize, decoderStartTokenId, padTokenId } = model.config;
+  const labels = readTarget(fields, model);
+  if (labels !== undefined) {
+    checkBatch(labels.batch, batch, fields.target === undefined ? "labels" : "target");
+    return { ids: shiftRight(labels, decoderStartTokenId, padTokenId), labels: labels.data };
+  }
+  if (fields.decoderInputIds === undefined) return { ids: startRows(batch, decoderStartTokenId), labels: undefined };
+  const ids = readIds(fields.decoderInputIds, "decoderInputIds", vocabSize);
+  checkAttention(ids.batch, ids.length, model, "decoderInputIds");
+  checkBatch(ids.batch, batch, "decoderInputIds");
+  return { ids, labels: undefined };
+}
+
+/**
+ * The decoder's input for which position t predicts label t: each row moved right by one after the start id, with the pad id
+ * for ignored labels. Hugging Face's `T5ForConditionalGeneration._shift_right`.
+ */
+export function shiftRight(labels: IdMatrix, startId: number, padId: number): IdMatrix {
+  const { batch, length } = labels;
+  const data = new Int32Array(labels.data.length);
+  data.set(labels.data.subarray(0, -1), 1);
+  for (let row = 0; row < batch; row++) data[row * length] = startId;
+  for (let index = 0; index < data.length; index++) if (data[index] === IGNORED_LABEL) data[index] = padId;
+  return { batch, length, data };
+}
+
+/** The start id, once per row. */
+export function startRows(batch: number, startId: number): IdMatrix {
+  return { batch, length: 1, data: new Int32Array(batch).fill(startId) };
+}
+
+/**
+ * The decoder's input of a generation: the start id before each row, unless a row begins with it. Hugging Face's
+ * `_prepare_decoder_input_ids_for_generation`.
+ */
+export function withStartId(ids: IdMatrix, startId: number): IdMatrix {
+  const { batch, length, data } = ids;
+  for (let row = 0; row < batch; row++) if (data[row * length] === startId) return ids;
+  const longer = new Int32Array(batch * (length + 1));
+  for (let row = 0; row < batch; row++) {
+    longer[row * (length + 1)] = startId;
+    longer.set(data.subarray(row * length, (row + 1) * length), row * (length + 1) + 1);
+  }
+  return { batch, length: length + 1, data: longer };
+}
+
+/** The labels of a call, or undefined where it has none. */
+function readTarget(fields: DecoderFields, model: InputModel): IdMatrix | undefined {
+  const { target, labels } = fields;
+  refuseBoth(fields, "target", "labels", "input");
+  refuseBoth(fields, "target", "decoderInputIds", "input");
+  refuseBoth(fields, "labels", "decoderInputIds", "input");
+  if (labels !== undefined) {
+    const read = readLabels(labels, "labels", model.config.vocabSize, IGNORED_LABEL);
+    checkAttention(read.batch, read.length, model, "labels");
+    return read;
+  }
+  if (target === undefined) return undefined;
+  const { batch, length, inputIds, attentionMask } = encodeTexts(target, "target", model);
+  // Padding is ignored by the loss, as in Hugging Face's training scripts.
+  const data =
+    attentionMask === undefined
+      ? inputIds
+      : inputIds.map((id, index) => (attentionMask[index] === 0 ? IGNORED_LABEL : id));
+  return { batch, length, data };
+}
