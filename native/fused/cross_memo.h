@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "engine/engine.h"
-#include "fused/decoder_cache.h"
+#include "fused/kv_cache.h"
 
 namespace torch_t5 {
 

@@ -14,7 +14,7 @@
 #include "fused/buffer_pool.h"
 #include "fused/cross_memo.h"
 #include "fused/packed_model.h"
-#include "fused/processor.h"
+#include "fused/instruction_set.h"
 #include "fused/transformer.h"
 
 namespace torch_t5 {

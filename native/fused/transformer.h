@@ -4,10 +4,10 @@
 #include <vector>
 
 #include "fused/attention.h"
-#include "fused/decoder_cache.h"
+#include "fused/kv_cache.h"
 #include "fused/linear.h"
 #include "fused/packed_model.h"
-#include "fused/rows.h"
+#include "fused/ragged_batch.h"
 #include "fused/scratch.h"
 #include "fused/threading/parallel.h"
 

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "fused/processor.h"
+#include "fused/instruction_set.h"
 #include "harness.h"
 
 namespace torch_t5::test {

@@ -7,8 +7,8 @@
 #include <cstdint>
 
 #include "fused/kernels/kernels.h"
-#include "fused/kernels/rows.h"
-#include "fused/kernels/sums.h"
+#include "fused/kernels/row_kernels.h"
+#include "fused/kernels/accumulators.h"
 
 namespace torch_t5::kernels {
 namespace {

@@ -5,8 +5,8 @@
 #define TORCH_T5_AMX
 #include "fused/kernels/kernels_template.h"
 #include "fused/kernels/simd_avx512_bf16.h"
-#include "fused/kernels/tiled_attention.h"
-#include "fused/kernels/tiled_product.h"
+#include "fused/kernels/amx_attention.h"
+#include "fused/kernels/amx_gemm.h"
 #endif
 
 namespace torch_t5::kernels {

@@ -5,8 +5,8 @@
 
 #include "fused/kernels/attention.h"
 #include "fused/kernels/kernels.h"
-#include "fused/kernels/product.h"
-#include "fused/kernels/rows.h"
+#include "fused/kernels/gemm.h"
+#include "fused/kernels/row_kernels.h"
 
 namespace torch_t5::kernels {
 namespace {

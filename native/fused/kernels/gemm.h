@@ -5,7 +5,7 @@
 #include <cstdint>
 
 #include "fused/kernels/kernels.h"
-#include "fused/kernels/sums.h"
+#include "fused/kernels/accumulators.h"
 
 namespace torch_t5::kernels {
 namespace {

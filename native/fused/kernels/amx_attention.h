@@ -7,8 +7,8 @@
 
 #include "fused/kernels/attention.h"
 #include "fused/kernels/kernels.h"
-#include "fused/kernels/sums.h"
-#include "fused/kernels/tiles.h"
+#include "fused/kernels/accumulators.h"
+#include "fused/kernels/amx_tiles.h"
 
 namespace torch_t5::kernels {
 namespace {

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <cstring>
 
-#include "fused/kernels/functions.h"
+#include "fused/kernels/vector_math.h"
 #include "fused/kernels/kernels.h"
 
 // Clang unrolls loops of a constant count by itself.

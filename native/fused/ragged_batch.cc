@@ -1,4 +1,4 @@
-#include "fused/rows.h"
+#include "fused/ragged_batch.h"
 
 #include <algorithm>
 #include <limits>

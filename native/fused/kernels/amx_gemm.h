@@ -5,9 +5,9 @@
 #include <cstdint>
 
 #include "fused/kernels/kernels.h"
-#include "fused/kernels/product.h"
-#include "fused/kernels/sums.h"
-#include "fused/kernels/tiles.h"
+#include "fused/kernels/gemm.h"
+#include "fused/kernels/accumulators.h"
+#include "fused/kernels/amx_tiles.h"
 
 namespace torch_t5::kernels {
 namespace {

@@ -1,4 +1,4 @@
-#include "fused/processor.h"
+#include "fused/instruction_set.h"
 
 #include <cstdlib>
 #include <string_view>

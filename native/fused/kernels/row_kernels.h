@@ -7,7 +7,7 @@
 #include <cstring>
 
 #include "fused/kernels/kernels.h"
-#include "fused/kernels/sums.h"
+#include "fused/kernels/accumulators.h"
 
 namespace torch_t5::kernels {
 namespace {

@@ -1,4 +1,4 @@
-#include "fused/decoder_cache.h"
+#include "fused/kv_cache.h"
 
 #include <ATen/ops/empty.h>
 

@@ -9,7 +9,7 @@
 
 #include "engine/engine.h"
 #include "fused/attention.h"
-#include "fused/rows.h"
+#include "fused/ragged_batch.h"
 
 namespace torch_t5 {
 
