@@ -1,12 +1,12 @@
-// The kernels for the processor at hand.
+// The choice of kernels for the processor.
 #pragma once
 
 #include "fused/kernels/kernels.h"
 
 namespace torch_t5 {
 
-/// The best that this processor has the instructions for. PyTorch's environment variable ATEN_CPU_CAPABILITY ("avx512",
-/// "avx2", "default") limits them, as it limits PyTorch's own.
-const kernels::Kernels& processorKernels();
+/// The kernels of the best instruction set that this processor has. The environment variable ATEN_CPU_CAPABILITY
+/// ("avx512", "avx2", "default") limits it, as it limits PyTorch.
+const kernels::Kernels& bestKernels();
 
 }  // namespace torch_t5

@@ -1,4 +1,4 @@
-// Keys and values that a decoder has computed, written in place.
+// The KV caches of a decoder: cross keys and values of the encoder's rows, and paged self keys and values.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -13,64 +13,87 @@
 
 namespace torch_t5 {
 
-/// The cross keys and values of every decoder layer for some rows of an encoder's output.
-class CrossCache {
+/// The cross keys and values of every decoder layer, for some rows of an encoder's output.
+class CrossKvCache {
  public:
-  CrossCache(const Heads& heads, std::int64_t layers, RaggedBatch batch);
+  CrossKvCache(const HeadLayout& heads, std::int64_t layers, RaggedBatch batch);
 
   const RaggedBatch& batch() const { return batch_; }
 
-  /// Where those of a layer lie.
-  BlockTable table(std::int64_t layer) const;
+  /// The blocks of one layer.
+  BlockTable blockTable(std::int64_t layer) const;
 
  private:
-  Heads heads_;
+  HeadLayout heads_;
   std::int64_t layers_;
   RaggedBatch batch_;
-  std::vector<std::int64_t> firstBlock_;  // of each sequence, in a layer and head
+  std::vector<std::int64_t> firstBlock_;  // of each sequence, within a layer and head
   std::int64_t blocks_ = 0;               // of a layer and head
   at::Tensor memory_;
 };
 
-/// Self keys and values of all layers for `blockWidth` positions of one sequence. Sequences that began alike share
-/// pages: a position is written by whoever comes first, and who comes later continues in a copy.
+/// Self keys and values of all layers, for `blockWidth` positions of one sequence. Sequences with a common prefix share
+/// pages. The first of them to continue writes its positions in place; the others continue in a copy.
 struct Page {
   at::Tensor memory;         // [layers, heads, blockWords]
   std::int64_t written = 0;  // positions
 };
 
-class FusedCache final : public DecoderCache {
+/// The cache of a decoder's rows: their pages, and the cross keys and values that they read.
+class PagedKvCache final : public DecoderCache {
  public:
-  /// Of rows that have read nothing yet; row i reads sequence `sources[i]` of `cross`.
-  FusedCache(const Heads& heads, std::int64_t layers, std::shared_ptr<const CrossCache> cross,
-             std::vector<std::int64_t> sources);
+  /// An empty cache. Row i reads sequence `sources[i]` of `cross`.
+  PagedKvCache(const HeadLayout& heads, std::int64_t layers, std::shared_ptr<const CrossKvCache> cross,
+               std::vector<std::int64_t> sources);
 
   std::shared_ptr<const DecoderCache> select(const at::Tensor& rows) const override;
 
-  /// The cache of the same rows with room for `count` positions more, which only it may write.
-  std::shared_ptr<FusedCache> extend(std::int64_t count, const Parallel& parallel) const;
+  /// A cache of the same rows with `count` more positions. They are not written yet, and only the new cache may write
+  /// them.
+  std::shared_ptr<PagedKvCache> extend(std::int64_t count, const Executor& executor) const;
 
   std::int64_t rows() const { return static_cast<std::int64_t>(pages_.size()); }
-  std::int64_t position() const { return position_; }
-  const CrossCache& cross() const { return *cross_; }
+  std::int64_t positions() const { return positions_; }
+  const CrossKvCache& cross() const { return *cross_; }
   const std::vector<std::int64_t>& sources() const { return sources_; }
 
-  /// Where the blocks of a layer lie.
-  BlockTable table(std::int64_t layer) const;
+  /// The blocks of one layer.
+  BlockTable blockTable(std::int64_t layer) const;
 
  private:
   using Pages = std::vector<std::shared_ptr<Page>>;
 
-  FusedCache(const FusedCache& other);
+  PagedKvCache(const PagedKvCache& other);
 
   std::shared_ptr<Page> newPage() const;
 
-  Heads heads_;
+  HeadLayout heads_;
   std::int64_t layers_;
-  std::shared_ptr<const CrossCache> cross_;
+  std::shared_ptr<const CrossKvCache> cross_;
   std::vector<std::int64_t> sources_;
   std::vector<Pages> pages_;  // of each row
-  std::int64_t position_ = 0;
+  std::int64_t positions_ = 0;
+};
+
+/// The last cross cache that was computed, for decoders that start from the same rows of an encoder's output.
+class LastCrossKvCache {
+ public:
+  /// The rows of an encoder's output that a source reads, each once.
+  struct Entry {
+    at::Tensor encoderRows;                     // int64; undefined: all rows, in order
+    std::vector<std::int64_t> sources;          // for each decoded row, the index of its row in `encoderRows`
+    std::shared_ptr<const CrossKvCache> cache;  // null: must be computed
+  };
+
+  Entry find(const DecoderSource& source) const;
+
+  /// Holds no ownership: the entry is found while the encoder's output and a decoder with this cache exist.
+  void store(const DecoderSource& source, const Entry& entry);
+
+ private:
+  std::weak_ptr<const EncoderOutput> encoderOutput_;
+  at::Tensor encoderRows_;
+  std::weak_ptr<const CrossKvCache> cache_;
 };
 
 }  // namespace torch_t5

@@ -1,109 +1,109 @@
-// Attention of one head in tiles, of bfloat16 numbers.
-// Included by the one file that is compiled for them: all that is here has internal linkage.
+// Attention of one head in AMX's tiles, with bfloat16 operands.
+// Included by avx512_amx.cc alone. Internal linkage: see kernels_template.h.
 #pragma once
 
 #include <cstdint>
 #include <cstring>
 
-#include "fused/kernels/attention.h"
-#include "fused/kernels/kernels.h"
 #include "fused/kernels/accumulators.h"
 #include "fused/kernels/amx_tiles.h"
+#include "fused/kernels/attention.h"
+#include "fused/kernels/kernels.h"
 
 namespace torch_t5::kernels {
 namespace {
 
-/// Up to 32 queries.
+/// Attention of one group of queries, at most `kGroupRows`.
 template <class Simd>
-struct TiledAttending {
-  static constexpr std::int64_t kWidth = kPanelWidth<Simd>;  // of a block of keys
-  static_assert(kWidth == 2 * kTileWords);                   // and so a block's values are 16 words deep
+struct TiledQueryGroup {
+  static constexpr std::int64_t kWidth = kPanelWidth<Simd>;  // positions of a block
+  static_assert(kWidth == 2 * kTileWords);                   // so the values of a block are 16 words deep
 
-  const Attention& attention;
-  std::int64_t first;     // of the queries
-  std::int64_t count;     // of the queries
-  std::int64_t keyCount;  // that any of them sees
+  const AttentionArgs& args;
+  std::int64_t first;     // query of the group
+  std::int64_t count;     // queries of the group
+  std::int64_t keyCount;  // keys that any query of the group sees
   std::int64_t headWords;
 
   template <class Group>
   void run() const {
-    for (std::int64_t block = 0; block < blocks(); ++block) score<Group>(block);
+    for (std::int64_t block = 0; block < blocks(); ++block) computeScores<Group>(block);
     for (std::int64_t row = 0; row < count; ++row)
-      toProbabilities<Simd>(attention, first + row, keyCount, attention.scores + row * stride(), stride());
-    finishWrites();
-    for (std::int64_t column = 0; column < attention.paddedHeadSize; column += kWidth) combine<Group>(column);
+      softmaxWithBiasAndMask<Simd>(args, first + row, keyCount, args.scores + row * scoreStride(), scoreStride());
+    compilerBarrier();
+    for (std::int64_t column = 0; column < args.paddedHeadSize; column += kWidth) multiplyValues<Group>(column);
   }
 
  private:
   std::int64_t blocks() const { return (keyCount + kWidth - 1) / kWidth; }
-  std::int64_t stride() const { return blocks() * kWidth; }  // of the scores
+  std::int64_t scoreStride() const { return blocks() * kWidth; }
 
   static const std::uint32_t* words(const float* floats) { return reinterpret_cast<const std::uint32_t*>(floats); }
 
+  /// The queries times the keys of one block.
   template <class Group>
-  void score(std::int64_t block) const {
-    const std::uint32_t* keys = words(attention.blocks[block]);
+  void computeScores(std::int64_t block) const {
+    const std::uint32_t* keys = words(args.blocks[block]);
     Group::clear();
     for (std::int64_t word = 0; word < headWords; word += kTileWords) {
-      const std::uint32_t* upper = attention.queries + first * attention.queryStride + word;
-      const TiledRows queries{upper, upper + kTileRows * attention.queryStride, attention.queryStride};
-      Group::template add<Bfloat16Tiles>(queries, keys + word * kWidth, kWidth);
+      const std::uint32_t* upper = args.queries + first * args.queryStride + word;
+      const GroupRows queries{upper, upper + kTileRows * args.queryStride, args.queryStride};
+      Group::template add<Bf16TileDot>(queries, keys + word * kWidth, kWidth);
     }
-    Group::store(attention.scores + block * kWidth, stride());
+    Group::store(args.scores + block * kWidth, scoreStride());
   }
 
-  /// The results' columns from `column` on.
+  /// The probabilities times the values, for the result's columns from `column` on.
   template <class Group>
-  void combine(std::int64_t column) const {
+  void multiplyValues(std::int64_t column) const {
     Group::clear();
     for (std::int64_t block = 0; block < blocks(); ++block) {
-      const std::uint32_t* upper = words(attention.scores) + block * kTileWords;
-      const TiledRows probabilities{upper, upper + kTileRows * stride(), stride()};
-      const std::uint32_t* values = words(attention.blocks[block]) + headWords * kWidth + column;
+      const std::uint32_t* upper = words(args.scores) + block * kTileWords;
+      const GroupRows probabilities{upper, upper + kTileRows * scoreStride(), scoreStride()};
+      const std::uint32_t* values = words(args.blocks[block]) + headWords * kWidth + column;
       const std::int64_t positions = keyCount - block * kWidth;
       if (positions >= kWidth) {
-        Group::template add<Bfloat16Tiles>(probabilities, values, attention.paddedHeadSize);
+        Group::template add<Bf16TileDot>(probabilities, values, args.paddedHeadSize);
         continue;
       }
-      // What lies behind the last position may be no number, and isn't multiplied even with 0.
+      // Memory after the last position may hold NaN, and NaN times a probability of 0 is NaN: use 0 in its place.
       alignas(64) std::uint32_t filled[kTileRows * kWidth] = {};
       for (std::int64_t row = 0; row < (positions + 1) / 2; ++row)
-        memcpy(filled + row * kWidth, values + row * attention.paddedHeadSize, kWidth * sizeof *filled);
-      finishWrites();
-      Group::template add<Bfloat16Tiles>(probabilities, filled, kWidth);
+        memcpy(filled + row * kWidth, values + row * args.paddedHeadSize, kWidth * sizeof *filled);
+      compilerBarrier();
+      Group::template add<Bf16TileDot>(probabilities, filled, kWidth);
     }
-    if (attention.narrowResult == nullptr)
-      return Group::store(attention.result + first * attention.resultStride + column, attention.resultStride);
-    alignas(64) float sums[kGroupRows * kWidth];
-    Group::store(sums, kWidth);
+    if (args.bf16Result == nullptr)
+      return Group::store(args.result + first * args.resultStride + column, args.resultStride);
+    alignas(64) float accumulators[kGroupRows * kWidth];
+    Group::store(accumulators, kWidth);
     for (std::int64_t row = 0; row < count; ++row) {
-      std::uint16_t* result = narrowResult(first + row, column);
+      std::uint16_t* result = bf16Result(first + row, column);
       for (int v = 0; v < kVectorsPerPanel; ++v)
-        Simd::storeBfloat16(result + v * Simd::kLanes, Simd::load(sums + row * kWidth + v * Simd::kLanes));
+        Simd::storeBf16(result + v * Simd::kLanes, Simd::load(accumulators + row * kWidth + v * Simd::kLanes));
     }
   }
 
-  std::uint16_t* narrowResult(std::int64_t query, std::int64_t column) const {
-    if (!attention.isNarrowTiled) return attention.narrowResult + query * attention.resultStride + column;
-    const std::int64_t row = attention.firstRow + query;
-    return attention.narrowResult + 2 * rowOffset(/*areTiled=*/true, row, attention.resultStride / 2) +
-           tiledColumn(column);
+  std::uint16_t* bf16Result(std::int64_t query, std::int64_t column) const {
+    if (!args.isBf16ResultTiled) return args.bf16Result + query * args.resultStride + column;
+    const std::int64_t row = args.firstRow + query;
+    return args.bf16Result + 2 * rowOffset(/*isTiled=*/true, row, args.resultStride / 2) + tiledColumnOffset(column);
   }
 };
 
-/// Heads whose numbers don't fill tiles go without them: that depends on their size, never on the number of queries.
+/// Heads that do not fill whole tiles are computed without tiles. That depends on the head size, never on the number of
+/// queries.
 template <class Simd>
-void attendInTiles(const Attention& attention) {
-  if (attention.format != Format::kBfloat16 || attention.headSize % kPanelWidth<Simd> != 0)
-    return attend<Simd>(attention);
-  const std::int64_t headWords = wordsPerRow(Format::kBfloat16, attention.headSize);
-  std::int64_t shaped = 0;
-  for (std::int64_t first = 0; first < attention.queryCount; first += kGroupRows) {
-    const std::int64_t left = attention.queryCount - first;
+void attendInTiles(const AttentionArgs& args) {
+  if (args.dataType != DataType::kBfloat16 || args.headSize % kPanelWidth<Simd> != 0) return attend<Simd>(args);
+  const std::int64_t headWords = wordsPerRow(DataType::kBfloat16, args.headSize);
+  std::int64_t configuredRows = 0;
+  for (std::int64_t first = 0; first < args.queryCount; first += kGroupRows) {
+    const std::int64_t left = args.queryCount - first;
     const std::int64_t count = left < kGroupRows ? left : kGroupRows;
-    if (count != shaped) shapeTiles(shaped = count);
-    const TiledAttending<Simd> attending{attention, first, count, keysSeen(attention, first + count), headWords};
-    withTileSums(count, [&]<class Group>() { attending.template run<Group>(); });
+    if (count != configuredRows) configureTiles(configuredRows = count);
+    const TiledQueryGroup<Simd> group{args, first, count, visibleKeys(args, first + count), headWords};
+    withTileAccumulators(count, [&]<class Group>() { group.template run<Group>(); });
   }
   _tile_release();
 }

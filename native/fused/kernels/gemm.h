@@ -1,121 +1,125 @@
-// Rows times panels.
-// Included through kernels_template.h by one file for each instruction set: all that is here has internal linkage.
+// GEMM: rows times panels, with an epilogue.
+// Internal linkage: see kernels_template.h.
 #pragma once
 
 #include <cstdint>
 
-#include "fused/kernels/kernels.h"
 #include "fused/kernels/accumulators.h"
+#include "fused/kernels/kernels.h"
 
 namespace torch_t5::kernels {
 namespace {
 
-/// Columns of a result that a panel of the right operand gives.
-template <class Simd>
-std::int64_t resultWidth(Finish finish) {
-  return finish == Finish::kGate ? kPanelWidth<Simd> / 2 : kPanelWidth<Simd>;
-}
+/// How many words ahead a panel is prefetched where its words are used as fast as memory delivers them.
+constexpr std::int64_t kPrefetchDistance = 64;
 
-/// The part of a product that is one panel's.
-template <class Simd>
-Product panelOf(const Product& product, std::int64_t panel) {
-  const std::int64_t column = panel * kPanelWidth<Simd>;
-  const std::int64_t width = resultWidth<Simd>(product.finish);
-  Product own = product;
-  own.panels += column * product.words;
-  if (own.panelScales != nullptr) own.panelScales += column;
-  if (own.panelOffsets != nullptr) own.panelOffsets += column;
-  if (own.result != nullptr) own.result += panel * width;
-  if (own.narrowResult != nullptr) own.narrowResult += panel * width;
-  const std::int64_t left = product.columns - panel * width;
-  own.columns = left < width ? left : width;
-  return own;
-}
-
-template <class Simd>
-std::int64_t panelsOf(const Product& product) {
-  const std::int64_t width = resultWidth<Simd>(product.finish);
-  return (product.columns + width - 1) / width;
-}
-
-/// How far ahead of rows that go through a panel at the speed of memory its words are fetched.
-constexpr std::int64_t kWordsAhead = 64;
-
-/// A result that lies in no cache would be waited for when it is written.
-template <class Simd, int Rows>
-void fetchResult(const Target& target) {
-  for (int r = 0; r < Rows; ++r) {
-    for (std::int64_t line = 0; line < kPanelWidth<Simd>; line += kWordsPerLine)
-      Simd::fetch(target.result + r * target.stride + line);
-  }
-}
-
-/// What is fetched of a panel's words while others are used: none, one of their cache lines, or all.
-struct PanelFetching {
-  const std::uint32_t* from = nullptr;
-  bool isWhole = false;
+/// Words of a panel that are prefetched while another part is multiplied.
+struct PanelPrefetch {
+  const std::uint32_t* start = nullptr;  // null: nothing is prefetched
+  bool isWhole = false;                  // all cache lines of each word, or only one
 };
 
-/// One group of a product's rows through one of its panels.
-struct Pass {
+/// A step of the GEMM loops: one group of rows times one panel.
+struct GemmStep {
   bool isFirstPanel = false;
   bool isLastPanel = false;
   bool isFirstGroup = false;
-  std::int64_t followingGroups = 0;
+  std::int64_t remainingGroups = 0;  // of this panel, after this one
 
-  /// Nobody has fetched the first panel, nor one that is read once: who reads it does, a little ahead.
-  bool isUnfetched() const { return isFirstGroup && (isFirstPanel || followingGroups == 0); }
+  /// Whether no earlier step has prefetched this panel: it is the first panel, or only one group reads each panel. Then
+  /// this step prefetches it, `kPrefetchDistance` ahead.
+  bool prefetchesOwnPanel() const { return isFirstGroup && (isFirstPanel || remainingGroups == 0); }
 };
 
-/// The panel that follows is fetched by
-/// the last groups of rows, a line of its words each: by one alone it would come faster than memory gives it.
+/// Columns of the result that one panel gives.
 template <class Simd>
-PanelFetching fetchingOf(const Product& product, const Pass& pass) {
-  if (pass.isUnfetched()) return {product.panels + kWordsAhead * kPanelWidth<Simd>, true};
-  if (pass.isLastPanel || pass.followingGroups >= kLinesPerWord<Simd>) return {};
-  return {product.panels + product.words * kPanelWidth<Simd> + pass.followingGroups * kWordsPerLine, false};
+std::int64_t resultColumnsPerPanel(Epilogue epilogue) {
+  return epilogue == Epilogue::kGate ? kPanelWidth<Simd> / 2 : kPanelWidth<Simd>;
 }
 
-template <class Simd, class Dot, int Rows>
-void multiplyRows(const Product& product, std::int64_t first, const PanelFetching& fetching) {
-  const Target target = targetOf(product, first);
-  if (target.result != nullptr && product.finish != Finish::kStream) fetchResult<Simd, Rows>(target);
-  Sums<Simd, Dot, Rows> sums;
-  sums.clear();
-  const std::uint32_t* rows = product.rows + first * product.words;
-  if (fetching.from == nullptr) {
-    sums.add(rows, product.words, product.panels, kPanelWidth<Simd>, product.words);
-  } else if (fetching.isWhole) {
-    sums.template addFetching<kLinesPerWord<Simd>>(rows, product.words, product.panels, product.words, fetching.from);
-  } else {
-    sums.template addFetching<1>(rows, product.words, product.panels, product.words, fetching.from);
+template <class Simd>
+std::int64_t panelCount(const GemmArgs& args) {
+  const std::int64_t width = resultColumnsPerPanel<Simd>(args.epilogue);
+  return (args.columns + width - 1) / width;
+}
+
+/// The arguments for one panel.
+template <class Simd>
+GemmArgs panelArgs(const GemmArgs& args, std::int64_t panel) {
+  const std::int64_t column = panel * kPanelWidth<Simd>;
+  const std::int64_t width = resultColumnsPerPanel<Simd>(args.epilogue);
+  GemmArgs part = args;
+  part.panels += column * args.words;
+  if (part.panelScales != nullptr) part.panelScales += column;
+  if (part.panelCompensation != nullptr) part.panelCompensation += column;
+  if (part.result != nullptr) part.result += panel * width;
+  if (part.bf16Result != nullptr) part.bf16Result += panel * width;
+  const std::int64_t left = args.columns - panel * width;
+  part.columns = left < width ? left : width;
+  return part;
+}
+
+/// Prefetches a result, because a store to a line that no cache holds waits for memory.
+template <class Simd, int Rows>
+void prefetchResult(const OutputRows& output) {
+  for (int r = 0; r < Rows; ++r) {
+    for (std::int64_t line = 0; line < kPanelWidth<Simd>; line += kWordsPerLine)
+      Simd::prefetch(output.result + r * output.stride + line);
   }
-  if constexpr (Dot::kIsInteger) scaleSums<Simd, Rows>(product, first, sums.values);
-  finishRows<Simd, Rows>(product, target, sums.values);
+}
+
+/// The last groups of rows prefetch the next panel, each one cache line of every word: one group alone would prefetch
+/// faster than memory delivers.
+template <class Simd>
+PanelPrefetch choosePrefetch(const GemmArgs& args, const GemmStep& step) {
+  if (step.prefetchesOwnPanel()) return {args.panels + kPrefetchDistance * kPanelWidth<Simd>, true};
+  if (step.isLastPanel || step.remainingGroups >= kLinesPerWord<Simd>) return {};
+  return {args.panels + args.words * kPanelWidth<Simd> + step.remainingGroups * kWordsPerLine, false};
+}
+
+/// `Rows` rows from `first` on times one panel.
+template <class Simd, class Dot, int Rows>
+void multiplyRows(const GemmArgs& args, std::int64_t first, const PanelPrefetch& prefetch) {
+  const OutputRows output = outputRows(args, first);
+  if (output.result != nullptr && args.epilogue != Epilogue::kStream) prefetchResult<Simd, Rows>(output);
+  Accumulators<Simd, Dot, Rows> accumulators;
+  accumulators.clear();
+  const std::uint32_t* rows = args.rows + first * args.words;
+  if (prefetch.start == nullptr) {
+    accumulators.add(rows, args.words, args.panels, kPanelWidth<Simd>, args.words);
+  } else if (prefetch.isWhole) {
+    accumulators.template addWithPrefetch<kLinesPerWord<Simd>>(rows, args.words, args.panels, args.words,
+                                                               prefetch.start);
+  } else {
+    accumulators.template addWithPrefetch<1>(rows, args.words, args.panels, args.words, prefetch.start);
+  }
+  if constexpr (Dot::kIsInteger) dequantize<Simd, Rows>(args, first, accumulators.values);
+  applyEpilogue<Simd, Rows>(args, output, accumulators.values);
 }
 
 template <class Simd, class Dot>
-void multiplyAs(const Product& product) {
-  const std::int64_t panels = panelsOf<Simd>(product);
+void gemmWith(const GemmArgs& args) {
+  const std::int64_t panels = panelCount<Simd>(args);
   for (std::int64_t panel = 0; panel < panels; ++panel) {
-    const Product own = panelOf<Simd>(product, panel);
-    inGroups<Simd>(product.rowCount, [&](std::int64_t first, std::int64_t size, std::int64_t following) {
-      const PanelFetching fetching = fetchingOf<Simd>(own, {panel == 0, panel + 1 == panels, first == 0, following});
-      withConstant<Simd::kMostRows>(size, [&]<int Rows>() { multiplyRows<Simd, Dot, Rows>(own, first, fetching); });
+    const GemmArgs part = panelArgs<Simd>(args, panel);
+    forEachRowGroup<Simd>(args.rowCount, [&](std::int64_t first, std::int64_t size, std::int64_t remaining) {
+      const PanelPrefetch prefetch =
+          choosePrefetch<Simd>(part, {panel == 0, panel + 1 == panels, first == 0, remaining});
+      withConstant<Simd::kMaxRows>(size, [&]<int Rows>() { multiplyRows<Simd, Dot, Rows>(part, first, prefetch); });
     });
   }
-  if (product.finish == Finish::kStream) Simd::finishStreams();
+  if (args.epilogue == Epilogue::kStream) Simd::streamFence();
 }
 
 template <class Simd>
-void multiply(Format format, const Product& product) {
-  switch (format) {
-    case Format::kFloat32:
-      return multiplyAs<Simd, typename Simd::Float32Dot>(product);
-    case Format::kBfloat16:
-      return multiplyAs<Simd, typename Simd::Bfloat16Dot>(product);
-    case Format::kInt8:
-      return multiplyAs<Simd, typename Simd::Int8Dot>(product);
+void gemm(DataType dataType, const GemmArgs& args) {
+  switch (dataType) {
+    case DataType::kFloat32:
+      return gemmWith<Simd, typename Simd::Float32Dot>(args);
+    case DataType::kBfloat16:
+      return gemmWith<Simd, typename Simd::Bf16Dot>(args);
+    case DataType::kInt8:
+      return gemmWith<Simd, typename Simd::Int8Dot>(args);
   }
 }
 
