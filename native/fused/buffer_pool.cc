@@ -15,9 +15,8 @@ namespace torch_t5 {
 namespace {
 
 constexpr std::size_t kMinPooledBytes = std::size_t{1} << 20;  // smaller results are not pooled
-constexpr std::size_t kGranule = std::size_t{2}
-                                 << 20;  // sizes are multiples of it, so that results of similar sizes reuse buffers
-constexpr std::size_t kMaxFreeBytes = std::size_t{128} << 20;
+constexpr std::size_t kGranule = std::size_t{2} << 20;         // of buffer sizes: similar results reuse a buffer
+constexpr std::size_t kMaxFreeBytes = std::size_t{128} << 20;  // kept for later results
 
 }  // namespace
 

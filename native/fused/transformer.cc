@@ -160,8 +160,8 @@ void Transformer::crossAttention(const PackedCrossAttention& cross, const FloatR
 }
 
 void Transformer::feedForward(const PackedLayer& layer, const FloatRows& hidden) {
-  const std::int64_t parts =
-      (hidden.rows + kRowsAtOnce - 1) / kRowsAtOnce;  // more than 1 if a single sequence is longer
+  // More than one part if a single sequence is longer.
+  const std::int64_t parts = (hidden.rows + kRowsAtOnce - 1) / kRowsAtOnce;
   const Architecture& architecture = model_.architecture;
   const Epilogue epilogue = architecture.isGated ? Epilogue::kGate : Epilogue::kActivate;
   for (std::int64_t part = 0; part < parts; ++part) {

@@ -154,7 +154,7 @@ std::string describe(const Kernels& table, DataType dataType, std::int64_t k, st
          table.name;
 }
 
-/// Calls `check(table, format, inner, columns)` for many shapes.
+/// Calls `check(table, dataType, k, columns)` for many shapes.
 template <class Check>
 void forEachShape(Check&& check) {
   for (const Kernels* table : usableKernels()) {

@@ -23,8 +23,7 @@ struct GroupSlice {
   std::int64_t prefetchingGroups = 1;  // groups that share the prefetching, each for some of the words
   std::int64_t firstWord = 0;
   std::int64_t endWord = 0;
-  std::int64_t prefetchDistance =
-      0;  // words from those that are multiplied to those that are prefetched; 0: no prefetch
+  std::int64_t prefetchDistance = 0;  // in words; 0: no prefetch
 };
 
 /// accumulators [rows][panelWidth] = initial (null: 0) + rows x panel, for the words of a slice. The tiles must be
