@@ -118,7 +118,7 @@ void attendInto(const Executor& executor, Scratch& scratch, const HeadLayout& he
   executor.run(static_cast<std::int64_t>(sequences.size()) * heads.count, [&](std::int64_t task, std::int64_t thread) {
     const SequenceQueries& sequence = sequences[static_cast<std::size_t>(task / heads.count)];
     const std::int64_t head = task % heads.count;
-    float** blocks = table != nullptr ? table->blocks(sequence.sequence, head) : workspace.blocks(thread);
+    float** blocks = table != nullptr ? table->blocks(sequence.tableIndex, head) : workspace.blocks(thread);
     KeyValueWriter(heads, executor.kernels).write(sequence.newPositions, newKeyValues, head, blocks);
     kernels::AttentionArgs args;
     args.dataType = heads.dataType;

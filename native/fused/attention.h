@@ -67,8 +67,8 @@ void writeKeyValues(const Executor& executor, const HeadLayout& heads, const std
 struct SequenceQueries {
   std::int64_t row = 0;  // of the first query, in the projection and in the result
   std::int64_t count = 0;
-  std::int64_t position = 0;  // of the first query, in its sequence
-  std::int64_t sequence = 0;  // of the table
+  std::int64_t position = 0;    // of the first query, in its sequence
+  std::int64_t tableIndex = 0;  // of its sequence, in the block table
   std::int64_t keyCount = 0;
   const float* mask = nullptr;  // [keyCount], added to the scores. Null: no mask.
   NewPositions newPositions;    // written to the table first

@@ -31,7 +31,7 @@ std::vector<SequenceQueries> decoderQueries(std::int64_t count, std::int64_t len
 /// The same queries, attending to all positions of sequence `source` of the encoder's batch.
 SequenceQueries toCrossQueries(SequenceQueries queries, std::int64_t source, const RaggedBatch& batch) {
   const Sequence& sequence = batch.sequences()[static_cast<std::size_t>(source)];
-  queries.sequence = source;
+  queries.tableIndex = source;
   queries.keyCount = sequence.length;
   queries.mask = sequence.mask;
   queries.newPositions = {};
@@ -85,8 +85,8 @@ void Transformer::decode(const FloatRows& hidden, std::int64_t length, const Enc
       selfAttention(layer, group, /*table=*/nullptr, {layer.bias->upTo(length), /*isCausal=*/true});
       std::vector<SequenceQueries> queries;
       for (const SequenceQueries& sequence : group.sequences) {
-        queries.push_back(toCrossQueries(sequence, sequence.sequence, encoderRows.batch));
-        queries.back().newPositions = encoderPositions[static_cast<std::size_t>(sequence.sequence)];
+        queries.push_back(toCrossQueries(sequence, sequence.tableIndex, encoderRows.batch));
+        queries.back().newPositions = encoderPositions[static_cast<std::size_t>(sequence.tableIndex)];
       }
       crossAttention(cross, group.hidden, queries, keyValue, /*table=*/nullptr);
       feedForward(layer, group.hidden);
@@ -105,7 +105,7 @@ void Transformer::decode(const FloatRows& hidden, std::int64_t length, const Pag
       selfAttention(layer, group, &table, {layer.bias->upTo(cache.positions()), /*isCausal=*/true});
       std::vector<SequenceQueries> queries;
       for (const SequenceQueries& sequence : group.sequences)
-        queries.push_back(toCrossQueries(sequence, cache.sources()[static_cast<std::size_t>(sequence.sequence)],
+        queries.push_back(toCrossQueries(sequence, cache.sources()[static_cast<std::size_t>(sequence.tableIndex)],
                                          cache.cross().batch()));
       crossAttention(model_.decoder.cross[i], group.hidden, queries, /*keyValue=*/{}, &crossTable);
       feedForward(layer, group.hidden);
