@@ -9,6 +9,8 @@ using kernels::DataType;
 using kernels::Epilogue;
 using kernels::roundUp;
 
+constexpr std::int64_t kTasksPerThread = 4;  // they balance the load
+
 /// Rows that are multiplied with all panels before the next rows are: they stay in a core's L2 cache.
 std::int64_t rowsPerChunk(const Operand& operand, const Executor& executor) {
   // Processors with tiles have an L2 cache of 2 MB.
@@ -18,9 +20,8 @@ std::int64_t rowsPerChunk(const Operand& operand, const Executor& executor) {
   return std::max<std::int64_t>(1, groups) * maxRows;
 }
 
-/// Panels of one task: few enough to keep all threads busy, and more than one if possible, to prefetch the next panel.
+/// Panels of one task. A task of several panels prefetches the next one.
 std::int64_t panelsPerTask(std::int64_t panels, const Executor& executor) {
-  constexpr std::int64_t kTasksPerThread = 4;
   constexpr std::int64_t kMaxPanels = 16;
   return std::clamp<std::int64_t>(panels / (executor.threads * kTasksPerThread), 1, kMaxPanels);
 }
@@ -28,7 +29,8 @@ std::int64_t panelsPerTask(std::int64_t panels, const Executor& executor) {
 /// Rows of one task of an operation that reads each row once: a multiple of a tile's rows.
 std::int64_t rowsPerTask(std::int64_t rows, std::int64_t columns, const Executor& executor) {
   constexpr std::int64_t kMinElements = std::int64_t{16} << 10;  // fewer do not pay for another thread
-  const std::int64_t share = (rows + 4 * executor.threads - 1) / (4 * executor.threads);
+  const std::int64_t tasks = kTasksPerThread * executor.threads;
+  const std::int64_t share = (rows + tasks - 1) / tasks;
   return roundUp(std::max({std::int64_t{1}, share, kMinElements / columns}), kernels::kTileRows);
 }
 
