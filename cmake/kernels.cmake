@@ -1,5 +1,5 @@
-# The flags of `torch_t5_kernels`: each of its files is compiled for another instruction set, and chosen at run time by what
-# the processor has.
+# The flags of `torch_t5_kernels`. Each of its files is compiled for another instruction set; the program chooses one at run
+# time.
 include(CheckCXXCompilerFlag)
 target_include_directories(torch_t5_kernels PRIVATE native)
 
@@ -25,10 +25,10 @@ if(processor MATCHES "x86_64|amd64" AND NOT CMAKE_OSX_ARCHITECTURES MATCHES "arm
   endif()
 endif()
 if(NOT MSVC)
-  # Words are written as the numbers that they hold, and read as words.
+  # Operands are written as floats, bfloat16 or bytes, and read as 32-bit words.
   target_compile_options(torch_t5_kernels PRIVATE -fno-strict-aliasing)
 endif()
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-  # GCC's own headers of the AVX-512 instructions set it off.
+  # GCC's own AVX-512 headers trigger these warnings.
   target_compile_options(torch_t5_kernels PRIVATE -Wno-maybe-uninitialized -Wno-uninitialized)
 endif()

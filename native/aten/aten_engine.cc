@@ -35,7 +35,7 @@ class AtenEngine final : public Engine {
         placement_(placement),
         layers_(architecture, placement.type),
         embedding_(placement.pack({weights.embedding})),
-        head_(weights.head.is_same(weights.embedding) ? embedding_ : placement.pack({weights.head})),
+        head_(weights.lmHead.is_same(weights.embedding) ? embedding_ : placement.pack({weights.lmHead})),
         encoder_(placeStack(weights.encoder, bucketsOf(architecture, /*isBidirectional=*/true), placement)),
         decoder_(placeStack(weights.decoder, bucketsOf(architecture, /*isBidirectional=*/false), placement)),
         crossInput_(packCrossInput(weights.decoder, placement)) {}

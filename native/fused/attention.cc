@@ -6,19 +6,19 @@
 namespace torch_t5 {
 namespace {
 
-/// Writes keys and values of one head, some positions at a time.
-class HeadWriter {
+/// Packs the keys and values of one head into its blocks.
+class KeyValueWriter {
  public:
-  HeadWriter(const Heads& heads, const kernels::Kernels& kernels) : heads_(heads), kernels_(kernels) {}
+  KeyValueWriter(const HeadLayout& heads, const kernels::Kernels& kernels) : heads_(heads), kernels_(kernels) {}
 
-  void write(const NewKeys& rows, const KeyValues& from, std::int64_t head, float* const* blocks) const {
+  void write(const NewPositions& positions, const KeyValues& from, std::int64_t head, float* const* blocks) const {
     const std::int64_t column = head * heads_.headWords();
-    for (std::int64_t done = 0; done < rows.count;) {
-      const std::int64_t position = rows.position + done;
+    for (std::int64_t done = 0; done < positions.count;) {
+      const std::int64_t position = positions.position + done;
       const std::int64_t within = position % heads_.blockWidth;
-      const std::int64_t count = std::min(heads_.blockWidth - within, rows.count - done);
+      const std::int64_t count = std::min(heads_.blockWidth - within, positions.count - done);
       auto* block = reinterpret_cast<std::uint32_t*>(blocks[position / heads_.blockWidth]);
-      const std::int64_t row = rows.row + done;
+      const std::int64_t row = positions.row + done;
       kernels_.transpose(from.keys.words + row * from.keys.stride + column, from.keys.stride, count, heads_.headWords(),
                          block + within, heads_.blockWidth);
       writeValues(from.values.words + row * from.values.stride + column, from.values.stride, count, within,
@@ -30,7 +30,7 @@ class HeadWriter {
  private:
   void writeValues(const std::uint32_t* values, std::int64_t stride, std::int64_t count, std::int64_t within,
                    std::uint32_t* to) const {
-    if (heads_.format == kernels::Format::kFloat32) {
+    if (heads_.dataType == kernels::DataType::kFloat32) {
       for (std::int64_t i = 0; i < count; ++i)
         std::memcpy(to + (within + i) * heads_.paddedSize, values + i * stride,
                     static_cast<std::size_t>(heads_.size) * sizeof *to);
@@ -43,13 +43,13 @@ class HeadWriter {
         writePair(values + i * stride, values + (i + 1) * stride, pair);
         i += 2;
       } else {
-        writeHalves(values + i * stride, pair, isFirst);
+        writeHalf(values + i * stride, pair, isFirst);
         ++i;
       }
     }
   }
 
-  /// Two positions share a word.
+  /// With bfloat16, two positions share a word of the values.
   void writePair(const std::uint32_t* first, const std::uint32_t* second, std::uint32_t* to) const {
     for (std::int64_t word = 0; word < heads_.headWords(); ++word) {
       to[2 * word] = (first[word] & 0xFFFFU) | (second[word] << 16);
@@ -57,25 +57,25 @@ class HeadWriter {
     }
   }
 
-  /// The first of them leaves 0 for the other, which may never come.
-  void writeHalves(const std::uint32_t* words, std::uint32_t* to, bool isFirst) const {
+  /// Writes one position of a pair. The first position sets the second to 0, because it may never be written.
+  void writeHalf(const std::uint32_t* words, std::uint32_t* to, bool isFirst) const {
     for (std::int64_t d = 0; d < heads_.size; ++d) {
       const std::uint32_t half = (words[d / 2] >> (16 * (d % 2))) & 0xFFFFU;
       to[d] = isFirst ? half : (to[d] & 0xFFFFU) | (half << 16);
     }
   }
 
-  const Heads& heads_;
+  const HeadLayout& heads_;
   const kernels::Kernels& kernels_;
 };
 
-/// What one thread needs while it attends.
-class Workplace {
+/// The scores of each thread, and its blocks if there is no table.
+class AttentionWorkspace {
  public:
-  Workplace(Scratch& scratch, const Heads& heads, const kernels::Kernels& kernels, std::int64_t mostKeys,
-            std::int64_t threads, bool withBlocks)
-      : scoresPerThread_(kernels::attentionScratch(kernels, mostKeys)),
-        blocksPerThread_(withBlocks ? heads.blocksFor(mostKeys) : 0),
+  AttentionWorkspace(Scratch& scratch, const HeadLayout& heads, const kernels::Kernels& kernels, std::int64_t maxKeys,
+                     std::int64_t threads, bool withBlocks)
+      : scoresPerThread_(kernels::attentionScoresSize(kernels, maxKeys)),
+        blocksPerThread_(withBlocks ? heads.blocksFor(maxKeys) : 0),
         scores_(scratch.take<float>(scoresPerThread_ * threads)),
         blocks_(scratch.take<float*>(blocksPerThread_ * threads)) {
     float* memory = scratch.take<float>(blocksPerThread_ * threads * heads.blockWords());
@@ -93,96 +93,90 @@ class Workplace {
   float** blocks_;
 };
 
-/// Where results go: floats or, instead, bfloat16, which may be in tiles.
-struct Context {
-  float* floats = nullptr;
-  std::uint16_t* narrow = nullptr;
-  bool isTiled = false;
-  std::int64_t columns = 0;
-
-  /// Sets what of a head's attention says where the results of queries from row `row` on go.
-  void place(std::int64_t row, std::int64_t column, kernels::Attention& attention) const {
-    attention.resultStride = columns;
-    if (floats != nullptr) attention.result = floats + row * columns + column;
-    if (narrow == nullptr) return;
-    attention.narrowResult = narrow + (isTiled ? kernels::tiledColumn(column) : row * columns + column);
-    attention.isNarrowTiled = isTiled;
-    attention.firstRow = row;
-  }
-};
-
-std::int64_t mostKeysOf(const std::vector<QueryRows>& rows) {
-  std::int64_t most = 0;
-  for (const QueryRows& own : rows) most = std::max(most, own.keyCount);
-  return most;
+/// Sets the result of a head's queries: from row `row` and column `column` of the destination on.
+void setResult(const Destination& to, std::int64_t row, std::int64_t column, kernels::AttentionArgs& args) {
+  args.resultStride = to.columns;
+  if (to.floats != nullptr) args.result = to.floats + row * to.columns + column;
+  if (to.bf16 == nullptr) return;
+  args.bf16Result = to.bf16 + (to.isBf16Tiled ? kernels::tiledColumnOffset(column) : row * to.columns + column);
+  args.isBf16ResultTiled = to.isBf16Tiled;
+  args.firstRow = row;
 }
 
-void attendInto(const Parallel& parallel, Scratch& scratch, const Heads& heads, const std::vector<QueryRows>& rows,
-                const WordRows& queries, const KeyValues& newKeys, BlockTable* table, const AttentionSettings& settings,
-                const Context& context) {
+std::int64_t maxKeyCount(const std::vector<SequenceQueries>& sequences) {
+  std::int64_t maximum = 0;
+  for (const SequenceQueries& sequence : sequences) maximum = std::max(maximum, sequence.keyCount);
+  return maximum;
+}
+
+void attendInto(const Executor& executor, Scratch& scratch, const HeadLayout& heads,
+                const std::vector<SequenceQueries>& sequences, const WordRows& queries, const KeyValues& newKeyValues,
+                BlockTable* table, const AttentionSettings& settings, const Destination& context) {
   const Scratch::Frame frame(scratch);
-  const Workplace workplace(scratch, heads, parallel.kernels, mostKeysOf(rows), parallel.threads,
-                            /*withBlocks=*/table == nullptr);
-  parallel.run(static_cast<std::int64_t>(rows.size()) * heads.count, [&](std::int64_t task, std::int64_t thread) {
-    const QueryRows& own = rows[static_cast<std::size_t>(task / heads.count)];
+  const AttentionWorkspace workspace(scratch, heads, executor.kernels, maxKeyCount(sequences), executor.threads,
+                                     /*withBlocks=*/table == nullptr);
+  executor.run(static_cast<std::int64_t>(sequences.size()) * heads.count, [&](std::int64_t task, std::int64_t thread) {
+    const SequenceQueries& sequence = sequences[static_cast<std::size_t>(task / heads.count)];
     const std::int64_t head = task % heads.count;
-    float** blocks = table != nullptr ? table->of(own.sequence, head) : workplace.blocks(thread);
-    HeadWriter(heads, parallel.kernels).write(own.newKeys, newKeys, head, blocks);
-    kernels::Attention attention;
-    attention.format = heads.format;
-    attention.queries = queries.words + own.row * queries.stride + head * heads.headWords();
-    attention.queryStride = queries.stride;
-    attention.queryCount = own.count;
-    attention.blocks = blocks;
-    attention.keyCount = own.keyCount;
-    attention.headSize = heads.size;
-    attention.paddedHeadSize = heads.paddedSize;
-    if (settings.bias.data != nullptr) attention.bias = settings.bias.data + head * settings.bias.stride;
-    attention.firstQuery = own.position;
-    attention.isCausal = settings.isCausal;
-    attention.mask = own.mask;
-    attention.scores = workplace.scores(thread);
-    context.place(own.row, head * heads.size, attention);
-    parallel.kernels.attend(attention);
+    float** blocks = table != nullptr ? table->blocks(sequence.tableIndex, head) : workspace.blocks(thread);
+    KeyValueWriter(heads, executor.kernels).write(sequence.newPositions, newKeyValues, head, blocks);
+    kernels::AttentionArgs args;
+    args.dataType = heads.dataType;
+    args.queries = queries.words + sequence.row * queries.stride + head * heads.headWords();
+    args.queryStride = queries.stride;
+    args.queryCount = sequence.count;
+    args.blocks = blocks;
+    args.keyCount = sequence.keyCount;
+    args.headSize = heads.size;
+    args.paddedHeadSize = heads.paddedSize;
+    if (settings.bias.data != nullptr) args.bias = settings.bias.data + head * settings.bias.stride;
+    args.firstQuery = sequence.position;
+    args.isCausal = settings.isCausal;
+    args.mask = sequence.mask;
+    args.scores = workspace.scores(thread);
+    setResult(context, sequence.row, head * heads.size, args);
+    executor.kernels.attend(args);
   });
 }
 
 }  // namespace
 
-Heads::Heads(std::int64_t count, std::int64_t size, kernels::Format format, const kernels::Kernels& kernels)
+HeadLayout::HeadLayout(std::int64_t count, std::int64_t size, kernels::DataType dataType,
+                       const kernels::Kernels& kernels)
     : count(count),
       size(size),
       paddedSize(kernels::roundUp(size, kernels.panelWidth)),
       blockWidth(kernels.panelWidth),
-      format(format) {}
+      dataType(dataType) {}
 
-void writeKeys(const Parallel& parallel, const Heads& heads, const std::vector<NewKeys>& sequences,
-               const KeyValues& from, BlockTable& table) {
-  parallel.run(static_cast<std::int64_t>(sequences.size()) * heads.count, [&](std::int64_t task, std::int64_t) {
+void writeKeyValues(const Executor& executor, const HeadLayout& heads, const std::vector<NewPositions>& sequences,
+                    const KeyValues& from, BlockTable& table) {
+  executor.run(static_cast<std::int64_t>(sequences.size()) * heads.count, [&](std::int64_t task, std::int64_t) {
     const std::int64_t sequence = task / heads.count;
     const std::int64_t head = task % heads.count;
-    HeadWriter(heads, parallel.kernels)
-        .write(sequences[static_cast<std::size_t>(sequence)], from, head, table.of(sequence, head));
+    KeyValueWriter(heads, executor.kernels)
+        .write(sequences[static_cast<std::size_t>(sequence)], from, head, table.blocks(sequence, head));
   });
 }
 
-Operand attend(const Parallel& parallel, Scratch& scratch, const Heads& heads, const std::vector<QueryRows>& rows,
-               const WordRows& queries, const KeyValues& newKeys, BlockTable* table, const AttentionSettings& settings,
-               const ContextShape& shape) {
+Operand attend(const Executor& executor, Scratch& scratch, const HeadLayout& heads,
+               const std::vector<SequenceQueries>& sequences, const WordRows& queries, const KeyValues& newKeyValues,
+               BlockTable* table, const AttentionSettings& settings, const ContextShape& shape) {
   const std::int64_t columns = heads.columns();
-  const auto attendTo = [&](const Context& context) {
-    attendInto(parallel, scratch, heads, rows, queries, newKeys, table, settings, context);
+  const auto attendTo = [&](const Destination& context) {
+    attendInto(executor, scratch, heads, sequences, queries, newKeyValues, table, settings, context);
   };
-  const bool isNarrow = shape.format == kernels::Format::kBfloat16 && heads.format == shape.format;
-  const bool isTiled = kernels::wantTiles(parallel.kernels, shape.format, kernels::wordsPerRow(shape.format, columns));
-  if (isNarrow && (!isTiled || heads.size % kernels::kTileBfloat16s == 0)) {
-    const NarrowOperand narrow = takeNarrow(scratch, shape.rows, columns, isTiled);
-    attendTo({nullptr, narrow.numbers, isTiled, columns});
-    return narrow.operand;
+  const bool isBf16 = shape.dataType == kernels::DataType::kBfloat16 && heads.dataType == shape.dataType;
+  const bool isTiled =
+      kernels::usesTiles(executor.kernels, shape.dataType, kernels::wordsPerRow(shape.dataType, columns));
+  if (isBf16 && (!isTiled || heads.size % kernels::kTileBf16Columns == 0)) {
+    const Bf16Operand context = takeBf16Operand(scratch, shape.rows, columns, isTiled);
+    attendTo({nullptr, context.elements, isTiled, columns});
+    return context.operand;
   }
   const FloatRows floats{scratch.take<float>(shape.rows * columns), shape.rows, columns};
   attendTo({floats.data, nullptr, false, columns});
-  return convert(parallel, scratch, shape.format, floats);
+  return convert(executor, scratch, shape.dataType, floats);
 }
 
 }  // namespace torch_t5

@@ -1,5 +1,5 @@
-// Large results, whose memory comes back when JavaScript lets go of them: touching fresh memory for the first time
-// takes longer than writing the numbers.
+// Memory of large results, reused when JavaScript releases them: the first touch of fresh memory takes longer than
+// writing the result.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -12,7 +12,7 @@ class BufferPool {
  public:
   BufferPool();
 
-  /// float32, uninitialized, alone in its memory. It may outlive the pool, and be freed on any thread.
+  /// An uninitialized float32 tensor, the only one in its memory. It may outlive the pool, and be freed on any thread.
   at::Tensor take(at::IntArrayRef shape);
 
  private:

@@ -12,32 +12,32 @@
 #include "core/cancellation.h"
 #include "core/errors.h"
 #include "fused/buffer_pool.h"
-#include "fused/cross_memo.h"
+#include "fused/instruction_set.h"
+#include "fused/kv_cache.h"
 #include "fused/packed_model.h"
-#include "fused/processor.h"
 #include "fused/transformer.h"
 
 namespace torch_t5 {
 namespace {
 
-kernels::Format formatOf(Precision precision) {
+kernels::DataType dataTypeOf(Precision precision) {
   switch (precision) {
     case Precision::kBfloat16:
-      return kernels::Format::kBfloat16;
+      return kernels::DataType::kBfloat16;
     case Precision::kInt8:
-      return kernels::Format::kInt8;
+      return kernels::DataType::kInt8;
     default:
-      return kernels::Format::kFloat32;
+      return kernels::DataType::kFloat32;
   }
 }
 
-std::vector<std::int64_t> numbersOf(const at::Tensor& tensor) {
+std::vector<std::int64_t> toVector(const at::Tensor& tensor) {
   const at::Tensor contiguous = tensor.contiguous();
   const auto* first = contiguous.const_data_ptr<std::int64_t>();
   return {first, first + contiguous.numel()};
 }
 
-FloatRows rowsOf(const at::Tensor& tensor) {
+FloatRows toFloatRows(const at::Tensor& tensor) {
   const std::int64_t columns = tensor.size(-1);
   return {static_cast<float*>(tensor.data_ptr()), tensor.numel() / columns, columns};
 }
@@ -45,9 +45,9 @@ FloatRows rowsOf(const at::Tensor& tensor) {
 class FusedEngine final : public Engine {
  public:
   FusedEngine(Weights weights, const Architecture& architecture, Precision precision, int threads)
-      : parallel_{processorKernels(), threads},
-        model_(packModel(std::move(weights), architecture, formatOf(precision), parallel_)),
-        transformer_(model_, parallel_, scratch_) {}
+      : executor_{bestKernels(), threads},
+        model_(packModel(std::move(weights), architecture, dataTypeOf(precision), executor_)),
+        transformer_(model_, executor_, scratch_) {}
 
   at::Device device() const override { return at::kCPU; }
 
@@ -55,12 +55,12 @@ class FusedEngine final : public Engine {
 
   ForwardOutput forward(const at::Tensor& inputIds, const at::Tensor& attentionMask, const at::Tensor& decoderInputIds,
                         const LogitsSelection& wanted) override {
-    const Call call(scratch_);
+    const CallScope scope(scratch_);
     const RaggedBatch batch(attentionMask);
     EncoderStates states = encodeRows(inputIds, batch);
-    const FloatRows hidden = embed(numbersOf(decoderInputIds));
+    const FloatRows hidden = embed(toVector(decoderInputIds));
     transformer_.decode(hidden, decoderInputIds.size(1),
-                        {convert(parallel_, scratch_, model_.format, states.rows), batch});
+                        {convert(executor_, scratch_, model_.dataType, states.rows), batch});
     ForwardOutput output;
     output.encoderLastHiddenState = std::move(states.padded);
     output.decoderLastHiddenState = finalStates(hidden, decoderInputIds.sizes());
@@ -69,36 +69,36 @@ class FusedEngine final : public Engine {
   }
 
   at::Tensor encode(const at::Tensor& inputIds, const at::Tensor& attentionMask) override {
-    const Call call(scratch_);
+    const CallScope scope(scratch_);
     return encodeRows(inputIds, RaggedBatch(attentionMask)).padded;
   }
 
   DecoderOutput prefill(const at::Tensor& decoderInputIds, const DecoderSource& source,
                         const LogitsSelection& wanted) override {
-    const Call call(scratch_);
-    CrossMemo::Rows rows = crossMemo_.rowsOf(source);
-    if (rows.cache == nullptr) {
-      rows.cache = computeCross(*source.encoderOutput, rows.encoderRows);
-      crossMemo_.keep(source, rows);
+    const CallScope scope(scratch_);
+    LastCrossKvCache::Entry cross = lastCross_.find(source);
+    if (cross.cache == nullptr) {
+      cross.cache = computeCross(*source.encoderOutput, cross.encoderRows);
+      lastCross_.store(source, cross);
     }
     const auto layers = static_cast<std::int64_t>(model_.decoder.layers.size());
-    return decode(decoderInputIds, FusedCache(model_.heads, layers, rows.cache, std::move(rows.sources)), wanted);
+    return decode(decoderInputIds, PagedKvCache(model_.heads, layers, cross.cache, std::move(cross.sources)), wanted);
   }
 
   DecoderOutput step(const at::Tensor& decoderInputIds, const std::shared_ptr<const DecoderCache>& cache,
                      const LogitsSelection& wanted) override {
-    const Call call(scratch_);
-    return decode(decoderInputIds, dynamic_cast<const FusedCache&>(*cache), wanted);
+    const CallScope scope(scratch_);
+    return decode(decoderInputIds, dynamic_cast<const PagedKvCache&>(*cache), wanted);
   }
 
  private:
-  /// What a call takes of the scratch memory is given back when it ends.
-  class Call {
+  /// Resets the scratch memory when a call ends.
+  class CallScope {
    public:
-    explicit Call(Scratch& scratch) : scratch_(scratch) {}
-    ~Call() { scratch_.callback(); }
-    Call(const Call&) = delete;
-    Call& operator=(const Call&) = delete;
+    explicit CallScope(Scratch& scratch) : scratch_(scratch) {}
+    ~CallScope() { scratch_.reset(); }
+    CallScope(const CallScope&) = delete;
+    CallScope& operator=(const CallScope&) = delete;
 
    private:
     Scratch& scratch_;
@@ -109,7 +109,7 @@ class FusedEngine final : public Engine {
     return {scratch_.take<float>(rows * columns), rows, columns};
   }
 
-  /// The embeddings of ids.
+  /// The embeddings of ids. Throws ERR_TOKEN_OUT_OF_RANGE.
   FloatRows embed(const std::vector<std::int64_t>& ids) {
     for (const std::int64_t id : ids) {
       if (id >= 0 && id < vocabSize()) continue;
@@ -117,19 +117,18 @@ class FusedEngine final : public Engine {
                   "Expected ids from 0 to " + std::to_string(vocabSize() - 1) + " but received " + std::to_string(id));
     }
     const FloatRows hidden = takeHidden(static_cast<std::int64_t>(ids.size()));
-    model_.embedding.read(parallel_, ids, hidden);
+    model_.embedding.read(executor_, ids, hidden);
     return hidden;
   }
 
-  /// The encoder's last hidden states: of the rows that are computed, and as a padded batch [B, S, D] whose padding is
-  /// 0.
+  /// The encoder's last hidden states: the computed rows, and a padded batch [B, S, D] whose padding is 0.
   struct EncoderStates {
     FloatRows rows;
     at::Tensor padded;
   };
 
   EncoderStates encodeRows(const at::Tensor& inputIds, const RaggedBatch& batch) {
-    const std::vector<std::int64_t> padded = numbersOf(inputIds);
+    const std::vector<std::int64_t> padded = toVector(inputIds);
     const std::int64_t size = inputIds.size(1);
     std::vector<std::int64_t> ids;
     ids.reserve(static_cast<std::size_t>(batch.rowCount()));
@@ -144,13 +143,13 @@ class FusedEngine final : public Engine {
     const bool isWhole = hidden.rows == shape[0] * shape[1];
     EncoderStates states;
     states.padded = isWhole ? at::empty(shape, at::kFloat) : at::zeros(shape, at::kFloat);
-    states.rows = isWhole ? rowsOf(states.padded) : takeHidden(hidden.rows);
-    normalizeTo(parallel_, hidden, model_.encoder.norm.const_data_ptr<float>(), model_.epsilon(), states.rows);
+    states.rows = isWhole ? toFloatRows(states.padded) : takeHidden(hidden.rows);
+    normalizeTo(executor_, hidden, model_.encoder.norm.const_data_ptr<float>(), model_.epsilon(), states.rows);
     if (!isWhole) scatter(states.rows, batch, states.padded);
     return states;
   }
 
-  /// Writes each sequence's rows to its positions of a padded batch.
+  /// Writes the rows of each sequence to its positions in the padded batch.
   static void scatter(const FloatRows& rows, const RaggedBatch& batch, at::Tensor& padded) {
     auto* to = static_cast<float*>(padded.data_ptr());
     for (std::size_t i = 0; i < batch.sequences().size(); ++i) {
@@ -160,15 +159,15 @@ class FusedEngine final : public Engine {
     }
   }
 
-  /// The cross keys and values of some rows of the encoder output.
-  std::shared_ptr<const CrossCache> computeCross(const EncoderOutput& encoderOutput, const at::Tensor& encoderRows) {
+  /// The cross keys and values of some rows of the encoder's output. `encoderRows`: undefined for all rows.
+  std::shared_ptr<const CrossKvCache> computeCross(const EncoderOutput& encoderOutput, const at::Tensor& encoderRows) {
     const at::Tensor mask =
         encoderRows.defined() ? encoderOutput.attentionMask.index_select(0, encoderRows) : encoderOutput.attentionMask;
     const at::Tensor states = (encoderRows.defined() ? encoderOutput.lastHiddenState.index_select(0, encoderRows)
                                                      : encoderOutput.lastHiddenState)
                                   .contiguous();
     const auto layers = static_cast<std::int64_t>(model_.decoder.layers.size());
-    auto cache = std::make_shared<CrossCache>(model_.heads, layers, RaggedBatch(mask));
+    auto cache = std::make_shared<CrossKvCache>(model_.heads, layers, RaggedBatch(mask));
     const Scratch::Frame frame(scratch_);
     const RaggedBatch& batch = cache->batch();
     const FloatRows rows = takeHidden(batch.rowCount());
@@ -178,14 +177,14 @@ class FusedEngine final : public Engine {
       std::copy_n(states.const_data_ptr<float>() + first * rows.columns, sequence.length * rows.columns,
                   rows.data + sequence.row * rows.columns);
     }
-    transformer_.writeCross(convert(parallel_, scratch_, model_.format, rows), *cache);
+    transformer_.fillCrossCache(convert(executor_, scratch_, model_.dataType, rows), *cache);
     return cache;
   }
 
-  DecoderOutput decode(const at::Tensor& decoderInputIds, const FusedCache& cache, const LogitsSelection& wanted) {
+  DecoderOutput decode(const at::Tensor& decoderInputIds, const PagedKvCache& cache, const LogitsSelection& wanted) {
     const std::int64_t length = decoderInputIds.size(1);
-    const FloatRows hidden = embed(numbersOf(decoderInputIds));
-    std::shared_ptr<FusedCache> extended = cache.extend(length, parallel_);
+    const FloatRows hidden = embed(toVector(decoderInputIds));
+    std::shared_ptr<PagedKvCache> extended = cache.extend(length, executor_);
     transformer_.decode(hidden, length, *extended);
     DecoderOutput output;
     output.decoderLastHiddenState = finalStates(hidden, decoderInputIds.sizes());
@@ -197,38 +196,38 @@ class FusedEngine final : public Engine {
   /// The decoder's last hidden states [R, T, D].
   at::Tensor finalStates(const FloatRows& hidden, at::IntArrayRef shape) const {
     at::Tensor states = at::empty({shape[0], shape[1], hidden.columns}, at::kFloat);
-    normalizeTo(parallel_, hidden, model_.decoder.norm.const_data_ptr<float>(), model_.epsilon(), rowsOf(states));
+    normalizeTo(executor_, hidden, model_.decoder.norm.const_data_ptr<float>(), model_.epsilon(), toFloatRows(states));
     return states;
   }
 
-  /// The wanted logits of states [R, T, D].
+  /// The wanted logits of states [R, T, D]; undefined if none are wanted.
   at::Tensor logits(const at::Tensor& states, const LogitsSelection& wanted) {
     if (!wanted.any) return {};
     CancellationScope::check();
     const Scratch::Frame frame(scratch_);
     at::Tensor chosen = wanted.positions.defined() ? states.index_select(1, wanted.positions) : states;
-    // Hugging Face multiplies what goes into the product, not what comes out.
+    // Like Hugging Face, scales the input of `lm_head`, not its output.
     if (model_.architecture.scalesDecoderOutputs)
       chosen = chosen * std::pow(static_cast<double>(model_.architecture.dModel), -0.5);
-    const Operand rows = convert(parallel_, scratch_, model_.format, rowsOf(chosen));
+    const Operand rows = convert(executor_, scratch_, model_.dataType, toFloatRows(chosen));
     const std::int64_t columns = wanted.tokens.defined() ? wanted.tokens.numel() : vocabSize();
     at::Tensor result = buffers_.take({chosen.size(0), chosen.size(1), columns});
-    constexpr std::int64_t kMostCachedBytes = std::int64_t{4} << 20;
-    const auto finish = static_cast<std::int64_t>(result.nbytes()) > kMostCachedBytes ? kernels::Finish::kStream
-                                                                                      : kernels::Finish::kStore;
+    constexpr std::int64_t kMaxStoredBytes = std::int64_t{4} << 20;  // larger logits are streamed past the caches
+    const auto epilogue = static_cast<std::int64_t>(result.nbytes()) > kMaxStoredBytes ? kernels::Epilogue::kStream
+                                                                                       : kernels::Epilogue::kStore;
     if (wanted.tokens.defined()) {
-      multiply(parallel_, rows, model_.head->select(numbersOf(wanted.tokens)), rowsOf(result), finish);
+      multiply(executor_, rows, model_.lmHead->selectColumns(toVector(wanted.tokens)), toFloatRows(result), epilogue);
     } else {
-      multiply(parallel_, rows, *model_.head, rowsOf(result), finish);
+      multiply(executor_, rows, *model_.lmHead, toFloatRows(result), epilogue);
     }
     return result;
   }
 
-  Parallel parallel_;
+  Executor executor_;
   PackedModel model_;
   Scratch scratch_;
   Transformer transformer_;
-  CrossMemo crossMemo_;
+  LastCrossKvCache lastCross_;
   BufferPool buffers_;
 };
 

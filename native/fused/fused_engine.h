@@ -1,4 +1,4 @@
-// The fused engine: packed weights, kernels of our own, and no padding.
+// The fused engine for the CPU: packed weights, its own kernels, no padding.
 #pragma once
 
 #include <memory>
@@ -9,7 +9,7 @@
 
 namespace torch_t5 {
 
-/// For the CPU, on `threads` threads. Consumes the weights.
+/// An engine that computes on `threads` threads. Consumes the weights.
 std::unique_ptr<Engine> makeFusedEngine(Weights weights, const Architecture& architecture, Precision precision,
                                         int threads);
 

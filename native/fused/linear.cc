@@ -5,179 +5,169 @@
 namespace torch_t5 {
 namespace {
 
-using kernels::Finish;
-using kernels::Format;
+using kernels::DataType;
+using kernels::Epilogue;
 using kernels::roundUp;
 
-/// Rows that go through all panels before the next ones do: so many that they stay in a core's second cache.
-std::int64_t rowsPerChunk(const Operand& operand, const Parallel& parallel) {
-  // Processors that have tiles have 2 MB of it.
-  const std::int64_t cacheWords = std::int64_t{parallel.kernels.hasTiles ? 192 : 96} << 10;
-  const std::int64_t most = parallel.kernels.mostRows;
-  const std::int64_t groups = cacheWords / (operand.wordsPerRow() * most);
-  return std::max<std::int64_t>(1, groups) * most;
+constexpr std::int64_t kTasksPerThread = 4;  // they balance the load
+
+/// Rows that are multiplied with all panels before the next rows are: they stay in a core's L2 cache.
+std::int64_t rowsPerChunk(const Operand& operand, const Executor& executor) {
+  // Processors with tiles have an L2 cache of 2 MB.
+  const std::int64_t cacheWords = std::int64_t{executor.kernels.hasTiles ? 192 : 96} << 10;
+  const std::int64_t maxRows = executor.kernels.maxRows;
+  const std::int64_t groups = cacheWords / (operand.wordsPerRow() * maxRows);
+  return std::max<std::int64_t>(1, groups) * maxRows;
 }
 
-/// Panels that a thread takes at once: enough tasks for all threads, and yet a next panel to fetch ahead.
-std::int64_t panelsPerTask(std::int64_t panels, const Parallel& parallel) {
-  constexpr std::int64_t kTasksPerThread = 4;
-  constexpr std::int64_t kMost = 16;
-  return std::clamp<std::int64_t>(panels / (parallel.threads * kTasksPerThread), 1, kMost);
+/// Panels of one task. A task of several panels prefetches the next one.
+std::int64_t panelsPerTask(std::int64_t panels, const Executor& executor) {
+  constexpr std::int64_t kMaxPanels = 16;
+  return std::clamp<std::int64_t>(panels / (executor.threads * kTasksPerThread), 1, kMaxPanels);
 }
 
-/// Rows for one task of an operation that reads each row once: whole tiles.
-std::int64_t rowsPerTask(std::int64_t rows, std::int64_t columns, const Parallel& parallel) {
-  constexpr std::int64_t kLeastNumbers = std::int64_t{16} << 10;  // below, another thread isn't worth its start
-  const std::int64_t share = (rows + 4 * parallel.threads - 1) / (4 * parallel.threads);
-  return roundUp(std::max({std::int64_t{1}, share, kLeastNumbers / columns}), kernels::kTileRows);
+/// Rows of one task of an operation that reads each row once: a multiple of a tile's rows.
+std::int64_t rowsPerTask(std::int64_t rows, std::int64_t columns, const Executor& executor) {
+  constexpr std::int64_t kMinElements = std::int64_t{16} << 10;  // fewer do not pay for another thread
+  const std::int64_t tasks = kTasksPerThread * executor.threads;
+  const std::int64_t share = (rows + tasks - 1) / tasks;
+  return roundUp(std::max({std::int64_t{1}, share, kMinElements / columns}), kernels::kTileRows);
 }
 
-/// Calls `work(part, thread)` for parts of the rows, on all threads.
+/// Calls `work(part, thread)` on all threads, for parts of the rows.
 template <class Work>
-void inParts(const Parallel& parallel, kernels::Rows rows, Format format, Work&& work) {
-  const std::int64_t size = rowsPerTask(rows.rowCount, rows.columns, parallel);
-  const std::int64_t words = kernels::wordsPerRow(format, rows.columns);
-  parallel.run((rows.rowCount + size - 1) / size, [&](std::int64_t task, std::int64_t thread) {
+void forEachPart(const Executor& executor, kernels::RowArgs args, DataType dataType, Work&& work) {
+  const std::int64_t size = rowsPerTask(args.rowCount, args.columns, executor);
+  const std::int64_t words = kernels::wordsPerRow(dataType, args.columns);
+  executor.run((args.rowCount + size - 1) / size, [&](std::int64_t task, std::int64_t thread) {
     const std::int64_t first = task * size;
-    kernels::Rows part = rows;
-    part.rows += first * rows.rowStride;
+    kernels::RowArgs part = args;
+    part.rows += first * args.rowStride;
     part.words += first * words;
     if (part.scales != nullptr) part.scales += first;
-    part.rowCount = std::min(size, rows.rowCount - first);
+    part.rowCount = std::min(size, args.rowCount - first);
     work(part, thread);
   });
 }
 
-/// Room for the words of so many rows, which may lie in tiles.
+/// Memory for the words of `rows` rows, tiled or not.
 std::uint32_t* takeWords(Scratch& scratch, std::int64_t rows, std::int64_t words) {
   return scratch.take<std::uint32_t>(roundUp(rows, kernels::kTileRows) * words);
 }
 
-kernels::Rows takeRows(const Parallel& parallel, Scratch& scratch, Format format, const FloatRows& rows) {
-  const std::int64_t words = kernels::wordsPerRow(format, rows.columns);
+kernels::RowArgs takeRowArgs(const Executor& executor, Scratch& scratch, DataType dataType, const FloatRows& rows) {
+  const std::int64_t words = kernels::wordsPerRow(dataType, rows.columns);
   return {rows.data,
           rows.columns,
           rows.rows,
           rows.columns,
           takeWords(scratch, rows.rows, words),
           scratch.take<float>(rows.rows),
-          kernels::wantTiles(parallel.kernels, format, words)};
+          kernels::usesTiles(executor.kernels, dataType, words)};
 }
 
-Operand operandOf(Format format, const kernels::Rows& rows) {
-  return {format, rows.words, rows.scales, rows.rowCount, rows.columns, rows.areTiled};
+Operand toOperand(DataType dataType, const kernels::RowArgs& args) {
+  return {dataType, args.words, args.scales, args.rowCount, args.columns, args.isTiled};
 }
 
-}  // namespace
-
-NarrowOperand takeNarrow(Scratch& scratch, std::int64_t rows, std::int64_t columns, bool areTiled) {
-  std::uint32_t* words = takeWords(scratch, rows, kernels::wordsPerRow(Format::kBfloat16, columns));
-  return {reinterpret_cast<std::uint16_t*>(words), {Format::kBfloat16, words, nullptr, rows, columns, areTiled}};
-}
-
-Operand convert(const Parallel& parallel, Scratch& scratch, Format format, const FloatRows& rows) {
-  if (format == Format::kFloat32)
-    return {format, reinterpret_cast<const std::uint32_t*>(rows.data), nullptr, rows.rows, rows.columns, false};
-  const kernels::Rows converted = takeRows(parallel, scratch, format, rows);
-  inParts(parallel, converted, format,
-          [&](const kernels::Rows& part, std::int64_t) { parallel.kernels.convert(format, part); });
-  return operandOf(format, converted);
-}
-
-Operand normalize(const Parallel& parallel, Scratch& scratch, Format format, const FloatRows& rows, const float* weight,
-                  float epsilon) {
-  const kernels::Rows normalized = takeRows(parallel, scratch, format, rows);
-  float* row = scratch.take<float>(parallel.threads * rows.columns);
-  inParts(parallel, normalized, format, [&](const kernels::Rows& part, std::int64_t thread) {
-    parallel.kernels.normalize(format, part, weight, epsilon, row + thread * rows.columns);
-  });
-  return operandOf(format, normalized);
-}
-
-void normalizeTo(const Parallel& parallel, const FloatRows& rows, const float* weight, float epsilon,
-                 const FloatRows& result) {
-  const kernels::Rows floats{
-      rows.data, rows.columns, rows.rows, rows.columns, reinterpret_cast<std::uint32_t*>(result.data), nullptr, false};
-  inParts(parallel, floats, Format::kFloat32, [&](const kernels::Rows& part, std::int64_t) {
-    parallel.kernels.normalize(Format::kFloat32, part, weight, epsilon, nullptr);
-  });
-}
-
-namespace {
-
-/// Where a product goes: floats, or bfloat16 numbers.
-struct Destination {
-  float* floats = nullptr;
-  std::uint16_t* narrow = nullptr;
-  bool isNarrowTiled = false;
-  std::int64_t columns = 0;  // and numbers from row to row
-};
-
-void multiplyInto(const Parallel& parallel, const Operand& operand, const PackedMatrix& matrix,
-                  const Destination& result, Finish finish, Activation activation) {
-  const std::int64_t width = parallel.kernels.panelWidth / (finish == Finish::kGate ? 2 : 1);
+void multiplyInto(const Executor& executor, const Operand& operand, const PackedMatrix& matrix,
+                  const Destination& result, Epilogue epilogue, Activation activation) {
+  const std::int64_t width = executor.kernels.panelWidth / (epilogue == Epilogue::kGate ? 2 : 1);
   const std::int64_t panels = (result.columns + width - 1) / width;
-  const std::int64_t chunk = rowsPerChunk(operand, parallel);
-  // Two gated panels give the columns of one tile.
-  const std::int64_t group = roundUp(panelsPerTask(panels, parallel), finish == Finish::kGate ? 2 : 1);
+  const std::int64_t chunk = rowsPerChunk(operand, executor);
+  // With a gate, two panels give the columns of one tile.
+  const std::int64_t group = roundUp(panelsPerTask(panels, executor), epilogue == Epilogue::kGate ? 2 : 1);
   const std::int64_t groups = (panels + group - 1) / group;
   const std::int64_t chunks = (operand.rows + chunk - 1) / chunk;
-  parallel.run(chunks * groups, [&](std::int64_t task, std::int64_t) {
+  executor.run(chunks * groups, [&](std::int64_t task, std::int64_t) {
     const std::int64_t first = task / groups * chunk;
-    kernels::Product product;
-    product.rows = operand.words + first * operand.wordsPerRow();
-    product.areTiled = operand.areTiled;
-    product.rowScales = operand.scales == nullptr ? nullptr : operand.scales + first;
-    product.rowCount = std::min(chunk, operand.rows - first);
-    product.isNarrowTiled = result.isNarrowTiled;
-    product.resultStride = result.columns;
-    product.finish = finish;
-    product.activation = activation;
+    kernels::GemmArgs args;
+    args.rows = operand.words + first * operand.wordsPerRow();
+    args.areRowsTiled = operand.isTiled;
+    args.rowScales = operand.scales == nullptr ? nullptr : operand.scales + first;
+    args.rowCount = std::min(chunk, operand.rows - first);
+    args.isBf16ResultTiled = result.isBf16Tiled;
+    args.resultStride = result.columns;
+    args.epilogue = epilogue;
+    args.activation = activation;
     const std::int64_t begin = task % groups * group;
-    matrix.choosePanels(begin, product);
-    product.columns = std::min(group * width, result.columns - begin * width);
+    matrix.setPanels(begin, args);
+    args.columns = std::min(group * width, result.columns - begin * width);
     const std::int64_t row = first * result.columns;
     const std::int64_t column = begin * width;
-    if (result.floats != nullptr) product.result = result.floats + row + column;
-    if (result.narrow != nullptr)
-      product.narrowResult = result.narrow + row + (result.isNarrowTiled ? kernels::tiledColumn(column) : column);
-    parallel.kernels.multiply(operand.format, product);
+    if (result.floats != nullptr) args.result = result.floats + row + column;
+    if (result.bf16 != nullptr)
+      args.bf16Result = result.bf16 + row + (result.isBf16Tiled ? kernels::tiledColumnOffset(column) : column);
+    executor.kernels.gemm(operand.dataType, args);
   });
 }
 
 }  // namespace
 
-void multiply(const Parallel& parallel, const Operand& operand, const PackedMatrix& matrix, const FloatRows& result,
-              Finish finish, Activation activation) {
-  multiplyInto(parallel, operand, matrix, {result.data, nullptr, false, result.columns}, finish, activation);
+Bf16Operand takeBf16Operand(Scratch& scratch, std::int64_t rows, std::int64_t columns, bool isTiled) {
+  std::uint32_t* words = takeWords(scratch, rows, kernels::wordsPerRow(DataType::kBfloat16, columns));
+  return {reinterpret_cast<std::uint16_t*>(words), {DataType::kBfloat16, words, nullptr, rows, columns, isTiled}};
 }
 
-WordRows multiplyToWords(const Parallel& parallel, Scratch& scratch, const Operand& operand, const PackedMatrix& matrix,
-                         Format format) {
+Operand convert(const Executor& executor, Scratch& scratch, DataType dataType, const FloatRows& rows) {
+  if (dataType == DataType::kFloat32)
+    return {dataType, reinterpret_cast<const std::uint32_t*>(rows.data), nullptr, rows.rows, rows.columns, false};
+  const kernels::RowArgs converted = takeRowArgs(executor, scratch, dataType, rows);
+  forEachPart(executor, converted, dataType,
+              [&](const kernels::RowArgs& part, std::int64_t) { executor.kernels.convert(dataType, part); });
+  return toOperand(dataType, converted);
+}
+
+Operand normalize(const Executor& executor, Scratch& scratch, DataType dataType, const FloatRows& rows,
+                  const float* weight, float epsilon) {
+  const kernels::RowArgs normalized = takeRowArgs(executor, scratch, dataType, rows);
+  float* row = scratch.take<float>(executor.threads * rows.columns);
+  forEachPart(executor, normalized, dataType, [&](const kernels::RowArgs& part, std::int64_t thread) {
+    executor.kernels.normalize(dataType, part, weight, epsilon, row + thread * rows.columns);
+  });
+  return toOperand(dataType, normalized);
+}
+
+void normalizeTo(const Executor& executor, const FloatRows& rows, const float* weight, float epsilon,
+                 const FloatRows& result) {
+  const kernels::RowArgs floats{
+      rows.data, rows.columns, rows.rows, rows.columns, reinterpret_cast<std::uint32_t*>(result.data), nullptr, false};
+  forEachPart(executor, floats, DataType::kFloat32, [&](const kernels::RowArgs& part, std::int64_t) {
+    executor.kernels.normalize(DataType::kFloat32, part, weight, epsilon, nullptr);
+  });
+}
+
+void multiply(const Executor& executor, const Operand& operand, const PackedMatrix& matrix, const FloatRows& result,
+              Epilogue epilogue, Activation activation) {
+  multiplyInto(executor, operand, matrix, {result.data, nullptr, false, result.columns}, epilogue, activation);
+}
+
+WordRows multiplyToWords(const Executor& executor, Scratch& scratch, const Operand& operand, const PackedMatrix& matrix,
+                         DataType dataType) {
   const std::int64_t columns = matrix.columns();
-  const std::int64_t stride = kernels::wordsPerRow(format, columns);
+  const std::int64_t stride = kernels::wordsPerRow(dataType, columns);
   auto* words = scratch.take<std::uint32_t>(operand.rows * stride);
-  if (format == Format::kBfloat16) {
-    multiplyInto(parallel, operand, matrix, {nullptr, reinterpret_cast<std::uint16_t*>(words), false, columns},
-                 Finish::kStore, Activation::kRelu);
+  if (dataType == DataType::kBfloat16) {
+    multiplyInto(executor, operand, matrix, {nullptr, reinterpret_cast<std::uint16_t*>(words), false, columns},
+                 Epilogue::kStore, Activation::kRelu);
   } else {
-    multiply(parallel, operand, matrix, {reinterpret_cast<float*>(words), operand.rows, columns});
+    multiply(executor, operand, matrix, {reinterpret_cast<float*>(words), operand.rows, columns});
   }
   return {words, stride};
 }
 
-Operand multiplyToOperand(const Parallel& parallel, Scratch& scratch, const Operand& operand,
-                          const PackedMatrix& matrix, std::int64_t columns, Finish finish, Activation activation) {
-  // What is narrowed lies as the rows do; whether it can depends on the shapes alone.
-  const std::int64_t multiple = operand.areTiled ? kernels::kTileBfloat16s : 2;
-  if (operand.format == Format::kBfloat16 && columns % multiple == 0) {
-    const NarrowOperand narrow = takeNarrow(scratch, operand.rows, columns, operand.areTiled);
-    multiplyInto(parallel, operand, matrix, {nullptr, narrow.numbers, operand.areTiled, columns}, finish, activation);
-    return narrow.operand;
+Operand multiplyToOperand(const Executor& executor, Scratch& scratch, const Operand& operand,
+                          const PackedMatrix& matrix, std::int64_t columns, Epilogue epilogue, Activation activation) {
+  // A bfloat16 result is tiled if the operand is. Whether that is possible depends only on the shapes.
+  const std::int64_t multiple = operand.isTiled ? kernels::kTileBf16Columns : 2;
+  if (operand.dataType == DataType::kBfloat16 && columns % multiple == 0) {
+    const Bf16Operand result = takeBf16Operand(scratch, operand.rows, columns, operand.isTiled);
+    multiplyInto(executor, operand, matrix, {nullptr, result.elements, operand.isTiled, columns}, epilogue, activation);
+    return result.operand;
   }
   const FloatRows result{scratch.take<float>(operand.rows * columns), operand.rows, columns};
-  multiply(parallel, operand, matrix, result, finish, activation);
-  return convert(parallel, scratch, operand.format, result);
+  multiply(executor, operand, matrix, result, epilogue, activation);
+  return convert(executor, scratch, operand.dataType, result);
 }
 
 }  // namespace torch_t5

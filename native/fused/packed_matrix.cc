@@ -11,16 +11,13 @@
 namespace torch_t5 {
 namespace {
 
-using kernels::Format;
+using kernels::DataType;
 
-constexpr float kMostInt8 = 127.0F;
-constexpr std::int32_t kZeroPoint = 128;  // of the rows that the matrix is multiplied with
-
-std::uint16_t toBfloat16(float number) { return c10::BFloat16(number).x; }
+std::uint16_t toBf16(float number) { return c10::BFloat16(number).x; }
 
 }  // namespace
 
-WeightRows rowsOf(const std::vector<at::Tensor>& weights) {
+WeightRows weightRows(const std::vector<at::Tensor>& weights) {
   WeightRows rows;
   for (const at::Tensor& weight : weights) {
     const auto* first = weight.const_data_ptr<float>();
@@ -29,11 +26,11 @@ WeightRows rowsOf(const std::vector<at::Tensor>& weights) {
   return rows;
 }
 
-WeightRows gatedRowsOf(const at::Tensor& gate, const at::Tensor& up, const kernels::Kernels& kernels) {
+WeightRows gatedWeightRows(const at::Tensor& gate, const at::Tensor& up, const kernels::Kernels& kernels) {
   const std::int64_t half = kernels.panelWidth / 2;
   const std::int64_t count = gate.size(0);
-  const WeightRows gateRows = rowsOf({gate});
-  const WeightRows upRows = rowsOf({up});
+  const WeightRows gateRows = weightRows({gate});
+  const WeightRows upRows = weightRows({up});
   WeightRows rows;
   for (std::int64_t first = 0; first < count; first += half) {
     for (const WeightRows* side : {&gateRows, &upRows}) {
@@ -44,17 +41,17 @@ WeightRows gatedRowsOf(const at::Tensor& gate, const at::Tensor& up, const kerne
   return rows;
 }
 
-PackedMatrix::PackedMatrix(const kernels::Kernels& kernels, Format format, std::int64_t inner, std::int64_t columns)
-    : kernels_(&kernels), format_(format), inner_(inner), columns_(columns) {
+PackedMatrix::PackedMatrix(const kernels::Kernels& kernels, DataType dataType, std::int64_t k, std::int64_t columns)
+    : kernels_(&kernels), dataType_(dataType), k_(k), columns_(columns) {
   memory_ = emptyInHugePages({panels(), words(), kernels.panelWidth}, at::kInt);
-  if (format != Format::kInt8) return;
+  if (dataType != DataType::kInt8) return;
   scales_ = at::zeros({panels(), kernels.panelWidth}, at::kFloat);
-  offsets_ = at::zeros({panels(), kernels.panelWidth}, at::kInt);
+  compensation_ = at::zeros({panels(), kernels.panelWidth}, at::kInt);
 }
 
-PackedMatrix::PackedMatrix(const WeightRows& rows, std::int64_t inner, Format format, const Parallel& parallel)
-    : PackedMatrix(parallel.kernels, format, inner, static_cast<std::int64_t>(rows.size())) {
-  parallel.run(panels(), [&](std::int64_t panel, std::int64_t) { packPanel(rows, panel); });
+PackedMatrix::PackedMatrix(const WeightRows& rows, std::int64_t k, DataType dataType, const Executor& executor)
+    : PackedMatrix(executor.kernels, dataType, k, static_cast<std::int64_t>(rows.size())) {
+  executor.run(panels(), [&](std::int64_t panel, std::int64_t) { packPanel(rows, panel); });
 }
 
 std::uint32_t* PackedMatrix::panelWords(std::int64_t panel) const {
@@ -71,73 +68,73 @@ void PackedMatrix::packPanel(const WeightRows& rows, std::int64_t panel) {
     packColumn(rows[static_cast<std::size_t>(first + column)], to + column, first + column);
 }
 
-/// Writes one row's words, `panelWidth` apart.
+/// Writes the words of one row, `panelWidth` apart.
 void PackedMatrix::packColumn(const float* row, std::uint32_t* words, std::int64_t column) {
   const std::int64_t width = kernels_->panelWidth;
-  switch (format_) {
-    case Format::kFloat32:
-      for (std::int64_t i = 0; i < inner_; ++i) std::memcpy(words + i * width, row + i, sizeof *row);
+  switch (dataType_) {
+    case DataType::kFloat32:
+      for (std::int64_t i = 0; i < k_; ++i) std::memcpy(words + i * width, row + i, sizeof *row);
       return;
-    case Format::kBfloat16:
-      for (std::int64_t i = 0; i < inner_; i += 2) {
-        const std::uint32_t second = i + 1 < inner_ ? toBfloat16(row[i + 1]) : 0;
-        words[i / 2 * width] = toBfloat16(row[i]) | (second << 16);
+    case DataType::kBfloat16:
+      for (std::int64_t i = 0; i < k_; i += 2) {
+        const std::uint32_t second = i + 1 < k_ ? toBf16(row[i + 1]) : 0;
+        words[i / 2 * width] = toBf16(row[i]) | (second << 16);
       }
       return;
-    case Format::kInt8: {
-      float most = 0;
-      for (std::int64_t i = 0; i < inner_; ++i) most = std::max(most, std::fabs(row[i]));
-      const float factor = most > 0 ? kMostInt8 / most : 0;
+    case DataType::kInt8: {
+      float maximum = 0;
+      for (std::int64_t i = 0; i < k_; ++i) maximum = std::max(maximum, std::fabs(row[i]));
+      const float factor = maximum > 0 ? kernels::kMaxInt8 / maximum : 0;
       std::int32_t sum = 0;
-      for (std::int64_t i = 0; i < inner_; i += 4) {
+      for (std::int64_t i = 0; i < k_; i += 4) {
         std::uint32_t word = 0;
-        for (std::int64_t byte = 0; byte < 4 && i + byte < inner_; ++byte) {
+        for (std::int64_t byte = 0; byte < 4 && i + byte < k_; ++byte) {
           const auto number = static_cast<std::int32_t>(std::nearbyint(row[i + byte] * factor));
           sum += number;
           word |= (static_cast<std::uint32_t>(number) & 0xFFU) << (8 * byte);
         }
         words[i / 4 * width] = word;
       }
-      scales_.data_ptr<float>()[column] = most / kMostInt8;
-      offsets_.data_ptr<std::int32_t>()[column] = sum * kZeroPoint;
+      scales_.data_ptr<float>()[column] = maximum / kernels::kMaxInt8;
+      compensation_.data_ptr<std::int32_t>()[column] = sum * kernels::kInt8ZeroPoint;
       return;
     }
   }
 }
 
-void PackedMatrix::choosePanels(std::int64_t first, kernels::Product& product) const {
+void PackedMatrix::setPanels(std::int64_t first, kernels::GemmArgs& args) const {
   const std::int64_t width = kernels_->panelWidth;
-  product.panels = panelWords(first);
-  product.words = words();
-  if (format_ != Format::kInt8) return;
-  product.panelScales = scales_.const_data_ptr<float>() + first * width;
-  product.panelOffsets = offsets_.const_data_ptr<std::int32_t>() + first * width;
+  args.panels = panelWords(first);
+  args.words = words();
+  if (dataType_ != DataType::kInt8) return;
+  args.panelScales = scales_.const_data_ptr<float>() + first * width;
+  args.panelCompensation = compensation_.const_data_ptr<std::int32_t>() + first * width;
 }
 
-void PackedMatrix::readColumn(std::int64_t column, float* numbers) const {
+void PackedMatrix::readColumn(std::int64_t column, float* elements) const {
   const std::int64_t width = kernels_->panelWidth;
   const std::uint32_t* from = panelWords(column / width) + column % width;
-  switch (format_) {
-    case Format::kFloat32:
-      for (std::int64_t i = 0; i < inner_; ++i) std::memcpy(numbers + i, from + i * width, sizeof *from);
+  switch (dataType_) {
+    case DataType::kFloat32:
+      for (std::int64_t i = 0; i < k_; ++i) std::memcpy(elements + i, from + i * width, sizeof *from);
       return;
-    case Format::kBfloat16:
-      for (std::int64_t i = 0; i < inner_; ++i) {
+    case DataType::kBfloat16:
+      for (std::int64_t i = 0; i < k_; ++i) {
         const auto half = static_cast<std::uint16_t>(from[i / 2 * width] >> (16 * (i % 2)));
-        numbers[i] = c10::BFloat16(half, c10::BFloat16::from_bits());
+        elements[i] = c10::BFloat16(half, c10::BFloat16::from_bits());
       }
       return;
-    case Format::kInt8: {
+    case DataType::kInt8: {
       const float scale = scales_.const_data_ptr<float>()[column];
-      for (std::int64_t i = 0; i < inner_; ++i)
-        numbers[i] = static_cast<float>(static_cast<std::int8_t>(from[i / 4 * width] >> (8 * (i % 4)))) * scale;
+      for (std::int64_t i = 0; i < k_; ++i)
+        elements[i] = static_cast<float>(static_cast<std::int8_t>(from[i / 4 * width] >> (8 * (i % 4)))) * scale;
       return;
     }
   }
 }
 
-PackedMatrix PackedMatrix::select(const std::vector<std::int64_t>& columns) const {
-  PackedMatrix selected(*kernels_, format_, inner_, static_cast<std::int64_t>(columns.size()));
+PackedMatrix PackedMatrix::selectColumns(const std::vector<std::int64_t>& columns) const {
+  PackedMatrix selected(*kernels_, dataType_, k_, static_cast<std::int64_t>(columns.size()));
   const std::int64_t width = kernels_->panelWidth;
   selected.memory_.zero_();
   for (std::size_t i = 0; i < columns.size(); ++i) {
@@ -145,9 +142,9 @@ PackedMatrix PackedMatrix::select(const std::vector<std::int64_t>& columns) cons
     const std::uint32_t* from = panelWords(columns[i] / width) + columns[i] % width;
     std::uint32_t* words = selected.panelWords(to / width) + to % width;
     for (std::int64_t word = 0; word < this->words(); ++word) words[word * width] = from[word * width];
-    if (format_ != Format::kInt8) continue;
+    if (dataType_ != DataType::kInt8) continue;
     selected.scales_.data_ptr<float>()[to] = scales_.const_data_ptr<float>()[columns[i]];
-    selected.offsets_.data_ptr<std::int32_t>()[to] = offsets_.const_data_ptr<std::int32_t>()[columns[i]];
+    selected.compensation_.data_ptr<std::int32_t>()[to] = compensation_.const_data_ptr<std::int32_t>()[columns[i]];
   }
   return selected;
 }

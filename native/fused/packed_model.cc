@@ -6,81 +6,80 @@
 namespace torch_t5 {
 namespace {
 
-using kernels::Format;
+using kernels::DataType;
 
-/// Packs weights whose inputs are the same.
-PackedMatrix pack(const std::vector<at::Tensor>& weights, Format format, const Parallel& parallel) {
-  return PackedMatrix(rowsOf(weights), weights.front().size(1), format, parallel);
+/// Packs weights that are applied to the same input.
+PackedMatrix pack(const std::vector<at::Tensor>& weights, DataType dataType, const Executor& executor) {
+  return PackedMatrix(weightRows(weights), weights.front().size(1), dataType, executor);
 }
 
-PackedMatrix packFeedForwardInput(const FeedForwardWeights& weights, Format format, const Parallel& parallel) {
-  if (!weights.up.defined()) return pack({weights.gate}, format, parallel);
-  return PackedMatrix(gatedRowsOf(weights.gate, weights.up, parallel.kernels), weights.gate.size(1), format, parallel);
+PackedMatrix packFeedForwardInput(const FeedForwardWeights& weights, DataType dataType, const Executor& executor) {
+  if (!weights.up.defined()) return pack({weights.gate}, dataType, executor);
+  return PackedMatrix(gatedWeightRows(weights.gate, weights.up, executor.kernels), weights.gate.size(1), dataType,
+                      executor);
 }
 
-PackedLayer packLayer(const LayerWeights& weights, std::shared_ptr<BiasTable> bias, Format format,
-                      const Parallel& parallel) {
+PackedLayer packLayer(const LayerWeights& weights, std::shared_ptr<PositionBiasTable> bias, DataType dataType,
+                      const Executor& executor) {
   const AttentionWeights& self = weights.self;
   return {self.norm.clone(),
-          pack({self.query, self.key, self.value}, format, parallel),
-          pack({self.output}, format, parallel),
+          pack({self.query, self.key, self.value}, dataType, executor),
+          pack({self.output}, dataType, executor),
           std::move(bias),
           weights.feedForward.norm.clone(),
-          packFeedForwardInput(weights.feedForward, format, parallel),
-          pack({weights.feedForward.output}, format, parallel)};
+          packFeedForwardInput(weights.feedForward, dataType, executor),
+          pack({weights.feedForward.output}, dataType, executor)};
 }
 
-PackedCross packCross(const AttentionWeights& weights, Format format, const Parallel& parallel) {
-  return {weights.norm.clone(), pack({weights.query}, format, parallel),
-          pack({weights.key, weights.value}, format, parallel), pack({weights.output}, format, parallel)};
+PackedCrossAttention packCross(const AttentionWeights& weights, DataType dataType, const Executor& executor) {
+  return {weights.norm.clone(), pack({weights.query}, dataType, executor),
+          pack({weights.key, weights.value}, dataType, executor), pack({weights.output}, dataType, executor)};
 }
 
-PackedStack packStack(const StackWeights& weights, const Buckets& buckets, Format format, const Parallel& parallel) {
+PackedStack packStack(const StackWeights& weights, const Buckets& buckets, DataType dataType,
+                      const Executor& executor) {
   PackedStack stack;
-  std::shared_ptr<BiasTable> bias;
+  std::shared_ptr<PositionBiasTable> bias;
   for (const LayerWeights& layer : weights.layers) {
-    // A layer without a bias of its own uses that of the layers before it.
-    if (layer.self.bias.defined()) bias = std::make_shared<BiasTable>(layer.self.bias.clone(), buckets);
-    stack.layers.push_back(packLayer(layer, bias, format, parallel));
-    if (layer.cross.query.defined()) stack.cross.push_back(packCross(layer.cross, format, parallel));
+    // A layer without its own bias uses the bias of the layer before it.
+    if (layer.self.bias.defined()) bias = std::make_shared<PositionBiasTable>(layer.self.bias.clone(), buckets);
+    stack.layers.push_back(packLayer(layer, bias, dataType, executor));
+    if (layer.cross.query.defined()) stack.cross.push_back(packCross(layer.cross, dataType, executor));
   }
   stack.norm = weights.norm.clone();
   return stack;
 }
 
+/// Keys and values of an odd head size stay float32: with two bfloat16 in a word, a head would start in the middle of
+/// one.
+DataType headDataType(DataType dataType, const Architecture& architecture) {
+  return dataType == DataType::kFloat32 || architecture.dKv % 2 != 0 ? DataType::kFloat32 : DataType::kBfloat16;
+}
+
 }  // namespace
 
-Bias BiasTable::reaching(std::int64_t reach) {
+PositionBias PositionBiasTable::upTo(std::int64_t reach) {
   if (reach > reach_) {
-    constexpr std::int64_t kLeastReach = 127;
-    reach_ = std::max({reach, kLeastReach, 2 * reach_});
+    constexpr std::int64_t kMinReach = 127;
+    reach_ = std::max({reach, kMinReach, 2 * reach_});
     table_ = biasByDistance(weight_, buckets_, reach_);
   }
   return {table_.const_data_ptr<float>() + reach_, table_.size(1)};
 }
 
-namespace {
-
-/// Two bfloat16 share a word: a head of an odd size would begin within one.
-Format headFormat(Format format, const Architecture& architecture) {
-  return format == Format::kFloat32 || architecture.dKv % 2 != 0 ? Format::kFloat32 : Format::kBfloat16;
-}
-
-}  // namespace
-
-PackedModel packModel(Weights weights, const Architecture& architecture, Format format, const Parallel& parallel) {
+PackedModel packModel(Weights weights, const Architecture& architecture, DataType dataType, const Executor& executor) {
   const Buckets buckets{architecture.numBuckets, architecture.maxDistance, /*isBidirectional=*/false};
   Buckets encoderBuckets = buckets;
   encoderBuckets.isBidirectional = true;
-  const bool isTied = weights.head.is_same(weights.embedding);
-  auto head = std::make_shared<const PackedMatrix>(pack({weights.head}, format, parallel));
+  const bool isTied = weights.lmHead.is_same(weights.embedding);
+  auto lmHead = std::make_shared<const PackedMatrix>(pack({weights.lmHead}, dataType, executor));
   return {architecture,
-          format,
-          Heads(architecture.numHeads, architecture.dKv, headFormat(format, architecture), parallel.kernels),
-          isTied ? Embedding(head) : Embedding(weights.embedding, format),
-          packStack(weights.encoder, encoderBuckets, format, parallel),
-          packStack(weights.decoder, buckets, format, parallel),
-          head};
+          dataType,
+          HeadLayout(architecture.numHeads, architecture.dKv, headDataType(dataType, architecture), executor.kernels),
+          isTied ? Embedding(lmHead) : Embedding(weights.embedding, dataType),
+          packStack(weights.encoder, encoderBuckets, dataType, executor),
+          packStack(weights.decoder, buckets, dataType, executor),
+          lmHead};
 }
 
 }  // namespace torch_t5

@@ -1,30 +1,29 @@
-// A T5 as the fused engine computes it: packed matrices, norms and biases.
+// A T5 in the form that the fused engine computes with: packed matrices, norms and position biases.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <vector>
 
 #include "core/requests.h"
 #include "fused/attention.h"
 #include "fused/embedding.h"
 #include "fused/packed_matrix.h"
-#include "fused/threading/parallel.h"
+#include "fused/threading/worker_pool.h"
 #include "weights/position_bias.h"
 #include "weights/weights.h"
 
 namespace torch_t5 {
 
-/// The bias of one layer, or of a stack whose layers share one. It grows with the longest sequence that was seen.
-class BiasTable {
+/// The position bias of one layer, or of a stack whose layers share one. It grows with the sequences.
+class PositionBiasTable {
  public:
-  BiasTable(at::Tensor weight, const Buckets& buckets) : weight_(std::move(weight)), buckets_(buckets) {}
+  PositionBiasTable(at::Tensor weight, const Buckets& buckets) : weight_(std::move(weight)), buckets_(buckets) {}
 
-  /// For distances up to `reach` either way. Valid until a longer reach is asked for.
-  Bias reaching(std::int64_t reach);
+  /// The bias for distances from -reach to reach. Valid until the next call with a longer reach.
+  PositionBias upTo(std::int64_t reach);
 
  private:
   at::Tensor weight_;
@@ -37,14 +36,14 @@ struct PackedLayer {
   at::Tensor selfNorm;
   PackedMatrix queryKeyValue;
   PackedMatrix selfOutput;
-  std::shared_ptr<BiasTable> bias;  // shared by the layers that share it
+  std::shared_ptr<PositionBiasTable> bias;  // one table for all layers that share it
 
   at::Tensor feedForwardNorm;
-  PackedMatrix feedForwardInput;  // with a gate: its panels hold both
+  PackedMatrix feedForwardInput;  // with a gate: each panel holds columns of both matrices
   PackedMatrix feedForwardOutput;
 };
 
-struct PackedCross {
+struct PackedCrossAttention {
   at::Tensor norm;
   PackedMatrix query;
   PackedMatrix keyValue;
@@ -53,24 +52,24 @@ struct PackedCross {
 
 struct PackedStack {
   std::vector<PackedLayer> layers;
-  std::vector<PackedCross> cross;  // the decoder's, one a layer
+  std::vector<PackedCrossAttention> cross;  // of each decoder layer; empty in the encoder
   at::Tensor norm;
 };
 
 struct PackedModel {
   Architecture architecture;
-  kernels::Format format;
-  Heads heads;
+  kernels::DataType dataType;
+  HeadLayout heads;
   Embedding embedding;
   PackedStack encoder;
   PackedStack decoder;
-  std::shared_ptr<const PackedMatrix> head;
+  std::shared_ptr<const PackedMatrix> lmHead;
 
   float epsilon() const { return static_cast<float>(architecture.layerNormEpsilon); }
 };
 
-/// Consumes the weights: each is freed once it is packed, as far as nobody else holds it.
-PackedModel packModel(Weights weights, const Architecture& architecture, kernels::Format format,
-                      const Parallel& parallel);
+/// Consumes the weights.
+PackedModel packModel(Weights weights, const Architecture& architecture, kernels::DataType dataType,
+                      const Executor& executor);
 
 }  // namespace torch_t5

@@ -14,7 +14,7 @@ std::byte* Scratch::takeBytes(std::size_t bytes) {
     used_ = 0;
   }
   if (block_ == blocks_.size()) {
-    const std::size_t size = std::max({bytes, kLeastBlock, next_});
+    const std::size_t size = std::max({bytes, kMinBlockBytes, nextBlockSize_});
     blocks_.push_back(emptyInHugePages({static_cast<std::int64_t>(size)}, at::kByte));
   }
   auto* taken = static_cast<std::byte*>(blocks_[block_].data_ptr()) + used_;
@@ -22,13 +22,13 @@ std::byte* Scratch::takeBytes(std::size_t bytes) {
   return taken;
 }
 
-void Scratch::callback() {
+void Scratch::reset() {
   if (blocks_.size() > 1) {
-    next_ = 0;
-    for (const at::Tensor& block : blocks_) next_ += block.nbytes();
+    nextBlockSize_ = 0;
+    for (const at::Tensor& block : blocks_) nextBlockSize_ += block.nbytes();
     blocks_.clear();
-  } else if (!blocks_.empty() && blocks_.front().nbytes() > kKeptBytes) {
-    next_ = 0;
+  } else if (!blocks_.empty() && blocks_.front().nbytes() > kMaxKeptBytes) {
+    nextBlockSize_ = 0;
     blocks_.clear();
   }
   block_ = 0;

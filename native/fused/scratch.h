@@ -1,4 +1,4 @@
-// Memory for what exists only during a call: taken in the order of a stack, and kept for the next call.
+// Memory for the intermediate results of a call: an arena that is used as a stack, and kept for the next call.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -11,7 +11,7 @@ namespace torch_t5 {
 
 class Scratch {
  public:
-  /// Gives back what was taken since.
+  /// Releases everything that was taken during its lifetime.
   class Frame {
    public:
     explicit Frame(Scratch& scratch) : scratch_(scratch), block_(scratch.block_), used_(scratch.used_) {}
@@ -32,25 +32,26 @@ class Scratch {
   Scratch(const Scratch&) = delete;
   Scratch& operator=(const Scratch&) = delete;
 
-  /// Uninitialized, aligned to a cache line.
-  template <class Number>
-  Number* take(std::int64_t count) {
-    return reinterpret_cast<Number*>(takeBytes(static_cast<std::size_t>(count) * sizeof(Number)));
+  /// Memory for `count` elements: uninitialized, aligned to a cache line.
+  template <class Element>
+  Element* take(std::int64_t count) {
+    return reinterpret_cast<Element*>(takeBytes(static_cast<std::size_t>(count) * sizeof(Element)));
   }
 
-  /// Makes one block of what the last calls needed, or none of more than `kKeptBytes`. Nothing may be taken.
-  void callback();
+  /// Releases everything. Several blocks are freed, and the next block gets their total size; a single block is kept
+  /// unless it has more than `kMaxKeptBytes`.
+  void reset();
 
  private:
-  static constexpr std::size_t kKeptBytes = std::size_t{128} << 20;
-  static constexpr std::size_t kLeastBlock = std::size_t{4} << 20;
+  static constexpr std::size_t kMaxKeptBytes = std::size_t{128} << 20;
+  static constexpr std::size_t kMinBlockBytes = std::size_t{4} << 20;
 
   std::byte* takeBytes(std::size_t bytes);
 
   std::vector<at::Tensor> blocks_;
-  std::size_t block_ = 0;  // the one that is being taken from
-  std::size_t used_ = 0;   // bytes of it
-  std::size_t next_ = 0;   // bytes of the next block to be allocated, at least
+  std::size_t block_ = 0;          // the current block
+  std::size_t used_ = 0;           // bytes of the current block
+  std::size_t nextBlockSize_ = 0;  // minimum bytes of the next block
 };
 
 }  // namespace torch_t5

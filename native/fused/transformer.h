@@ -1,60 +1,62 @@
-// T5's blocks, over rows of floats.
+// T5's encoder and decoder blocks, over rows of hidden states.
 #pragma once
 
 #include <vector>
 
 #include "fused/attention.h"
-#include "fused/decoder_cache.h"
+#include "fused/kv_cache.h"
 #include "fused/linear.h"
 #include "fused/packed_model.h"
-#include "fused/rows.h"
+#include "fused/ragged_batch.h"
 #include "fused/scratch.h"
-#include "fused/threading/parallel.h"
+#include "fused/threading/worker_pool.h"
 
 namespace torch_t5 {
 
-/// What the decoder's cross attention reads where no cache holds it: the encoder's rows, as an operand.
-struct CrossSource {
+/// The encoder's rows as an operand: what cross attention reads if there is no cache.
+struct EncoderRows {
   Operand rows;
   const RaggedBatch& batch;
 };
 
 class Transformer {
  public:
-  Transformer(PackedModel& model, const Parallel& parallel, Scratch& scratch)
-      : model_(model), parallel_(parallel), scratch_(scratch) {}
+  Transformer(PackedModel& model, const Executor& executor, Scratch& scratch)
+      : model_(model), executor_(executor), scratch_(scratch) {}
 
-  /// The encoder's blocks, in place; the final norm is left to the caller. Throws ERR_ABORTED.
+  /// Runs the encoder's blocks in place, without the final norm. Throws ERR_ABORTED.
   void encode(const FloatRows& hidden, const RaggedBatch& batch);
 
-  /// Fills a cache with the cross keys and values of its batch's rows.
-  void writeCross(const Operand& rows, const CrossCache& cache);
+  /// Computes the cross keys and values of the cache's batch. Throws ERR_ABORTED.
+  void fillCrossCache(const Operand& rows, const CrossKvCache& cache);
 
-  /// The decoder's blocks over `length` positions a row from position 0 on, in place. Row i of the batch reads sequence
-  /// i of the source.
-  void decode(const FloatRows& hidden, std::int64_t length, const CrossSource& source);
+  /// Runs the decoder's blocks in place, without the final norm, on positions 0 to `length - 1` of each row. Row i of
+  /// the batch reads sequence i of the encoder's rows. Throws ERR_ABORTED.
+  void decode(const FloatRows& hidden, std::int64_t length, const EncoderRows& encoderRows);
 
-  /// The same over the last `length` positions of a cache, whose keys and values are written.
-  void decode(const FloatRows& hidden, std::int64_t length, const FusedCache& cache);
+  /// The same for the last `length` positions of a cache, whose keys and values are written.
+  void decode(const FloatRows& hidden, std::int64_t length, const PagedKvCache& cache);
 
  private:
-  /// Some of the sequences, one after the other, and their rows.
-  struct Group {
+  /// Consecutive sequences, and their rows.
+  struct SequenceGroup {
     FloatRows hidden;
-    std::vector<QueryRows> queries;  // `row` counted from the group's first
+    std::vector<SequenceQueries> sequences;  // their `row` is counted from the group's first row
   };
 
-  std::vector<Group> groupsOf(const FloatRows& hidden, const std::vector<QueryRows>& queries) const;
+  std::vector<SequenceGroup> groupSequences(const FloatRows& hidden,
+                                            const std::vector<SequenceQueries>& sequences) const;
 
-  void attendToSelf(const PackedLayer& layer, const Group& group, BlockTable* table, const AttentionSettings& settings);
-  void attendToSource(const PackedCross& cross, const Group& group, const std::vector<QueryRows>& queries,
-                      const WordRows& keyValue, BlockTable* table);
+  void selfAttention(const PackedLayer& layer, const SequenceGroup& group, BlockTable* table,
+                     const AttentionSettings& settings);
+  void crossAttention(const PackedCrossAttention& cross, const FloatRows& hidden,
+                      const std::vector<SequenceQueries>& sequences, const WordRows& keyValue, BlockTable* table);
   void feedForward(const PackedLayer& layer, const FloatRows& hidden);
 
-  WordRows projectSource(const PackedCross& cross, const Operand& rows);
+  WordRows projectCrossKeyValue(const PackedCrossAttention& cross, const Operand& rows);
 
   PackedModel& model_;
-  const Parallel& parallel_;
+  const Executor& executor_;
   Scratch& scratch_;
 };
 

@@ -20,7 +20,7 @@ class WeightReader {
     Weights weights;
     const std::vector<std::int64_t> table{architecture_.vocabSize, architecture_.dModel};
     weights.embedding = tensor("model.shared.weight", table);
-    weights.head = has("model.lm_head.weight") ? tensor("model.lm_head.weight", table) : weights.embedding;
+    weights.lmHead = has("model.lm_head.weight") ? tensor("model.lm_head.weight", table) : weights.embedding;
     weights.encoder = readStack("model.encoder.", architecture_.numLayers, /*isDecoder=*/false);
     weights.decoder = readStack("model.decoder.", architecture_.numDecoderLayers, /*isDecoder=*/true);
     // Both stacks hold the embedding as well.

@@ -40,7 +40,7 @@ struct StackWeights {
 
 struct Weights {
   at::Tensor embedding;  // [vocabSize, dModel]
-  at::Tensor head;       // [vocabSize, dModel]; the embedding where they are tied
+  at::Tensor lmHead;     // [vocabSize, dModel]; the embedding where they are tied
   StackWeights encoder;
   StackWeights decoder;
 };

@@ -326,7 +326,7 @@ StackWeights randomStack(const Architecture& shape, std::int64_t layers) {
 Weights randomWeights(const Architecture& shape, bool isTied) {
   Weights weights;
   weights.embedding = at::randn({shape.vocabSize, shape.dModel});
-  weights.head = isTied ? weights.embedding : at::randn({shape.vocabSize, shape.dModel}) * 0.1;
+  weights.lmHead = isTied ? weights.embedding : at::randn({shape.vocabSize, shape.dModel}) * 0.1;
   weights.encoder = randomStack(shape, shape.numLayers);
   weights.decoder = randomStack(shape, shape.numDecoderLayers);
   return weights;

@@ -1,4 +1,4 @@
-// Products by the kernels of every instruction set that this processor has, against plain ATen in double precision.
+// Tests GEMM and packed matrices, for every instruction set of this processor, against ATen in double precision.
 #include "fused/kernels/kernels.h"
 
 #include <ATen/ATen.h>
@@ -17,22 +17,22 @@ namespace torch_t5 {
 namespace {
 
 using namespace test;
-using kernels::Finish;
+using kernels::Epilogue;
 
-constexpr std::int64_t kMostRows = 70;  // more than any instruction set takes at once, twice
-constexpr double kRounding = 0x1p-24;   // the relative error of one operation in float32
+constexpr std::int64_t kRows = 70;     // more than two groups of rows of any instruction set
+constexpr double kRounding = 0x1p-24;  // the relative error of one operation in float32
 
 constexpr std::array kActivations{Activation::kRelu, Activation::kGeluNew, Activation::kGelu, Activation::kSilu};
 
-/// [rows, columns] of rows and matrix rows. Sums of int8 are exact, and scaled by one rounding after another.
-Expected multiplyExactly(Format format, const at::Tensor& rows, const at::Tensor& matrix) {
-  const Held a = hold(format, rows);
-  const Held b = hold(format, matrix);
-  const at::Tensor sums = at::matmul(a.numbers, b.numbers.t());
-  if (format == Format::kInt8)
+/// rows x matrix^T [rows, columns]. Sums of int8 are exact, so only the scaling rounds, as in the kernels.
+Expected multiplyExactly(DataType dataType, const at::Tensor& rows, const at::Tensor& matrix) {
+  const Quantized a = quantize(dataType, rows);
+  const Quantized b = quantize(dataType, matrix);
+  const at::Tensor sums = at::matmul(a.values, b.values.t());
+  if (dataType == DataType::kInt8)
     return {(sums.to(at::kFloat) * (a.scales * b.scales.t())).to(at::kDouble), at::zeros_like(sums)};
   const double roundings = 2 * (static_cast<double>(rows.size(1)) + 2) * kRounding;
-  return {sums, at::matmul(a.numbers.abs(), b.numbers.abs().t()) * roundings};
+  return {sums, at::matmul(a.values.abs(), b.values.abs().t()) * roundings};
 }
 
 at::Tensor activate(Activation activation, const at::Tensor& x) {
@@ -50,93 +50,93 @@ at::Tensor activate(Activation activation, const at::Tensor& x) {
 }
 
 Expected activateExactly(Activation activation, const Expected& sums) {
-  constexpr double kSteepest = 1.2;  // no activation's derivative is greater
+  constexpr double kMaxDerivative = 1.2;  // of all activations
   constexpr double kPrecision = 1e-6;
   const at::Tensor own =
-      activation == Activation::kRelu ? at::zeros_like(sums.numbers) : (1 + sums.numbers.abs()) * kPrecision;
-  return {activate(activation, sums.numbers), sums.tolerance * kSteepest + own};
+      activation == Activation::kRelu ? at::zeros_like(sums.values) : (1 + sums.values.abs()) * kPrecision;
+  return {activate(activation, sums.values), sums.tolerance * kMaxDerivative + own};
 }
 
-Expected addExactly(const Expected& sums, const at::Tensor& before) {
-  return {sums.numbers + before, sums.tolerance + (sums.numbers.abs() + before.abs()) * 2 * kRounding};
+Expected addExactly(const Expected& sums, const at::Tensor& initial) {
+  return {sums.values + initial, sums.tolerance + (sums.values.abs() + initial.abs()) * 2 * kRounding};
 }
 
 Expected gateExactly(const Expected& gate, const Expected& up) {
-  const at::Tensor numbers = gate.numbers * up.numbers;
-  return {numbers, gate.tolerance * (up.numbers.abs() + up.tolerance) + gate.numbers.abs() * up.tolerance +
-                       numbers.abs() * 2 * kRounding};
+  const at::Tensor values = gate.values * up.values;
+  return {values, gate.tolerance * (up.values.abs() + up.tolerance) + gate.values.abs() * up.tolerance +
+                      values.abs() * 2 * kRounding};
 }
 
-/// A kind of product with one matrix.
+/// One kind of GEMM with one matrix.
 struct Multiplication {
   const Kernels& table;
-  Format format;
-  at::Tensor numbers;  // the rows [rows, inner]
+  DataType dataType;
+  at::Tensor values;  // the rows [rows, k]
   const PackedMatrix& matrix;
   std::int64_t columns;  // of the result
-  Finish finish = Finish::kStore;
+  Epilogue epilogue = Epilogue::kStore;
   Activation activation = Activation::kRelu;
-  at::Tensor before;  // [rows, columns], what kAdd adds to
+  at::Tensor initial;  // [rows, columns], the result before kAdd
 
-  /// Rows `first` up to `first + count` of the result [count, columns].
+  /// Rows `first` to `first + count - 1` of the result: [count, columns].
   at::Tensor run(std::int64_t first, std::int64_t count) const {
-    return run(Operand(table, format, numbers.slice(0, first, first + count), /*inTiles=*/true), first);
+    return run(Operand(table, dataType, values.slice(0, first, first + count), /*inTiles=*/true), first);
   }
 
-  /// The result of an operand made of rows from `first` on. What lies beside it must stay as it is.
+  /// The result for an operand of rows from `first` on. Checks that memory next to it does not change.
   at::Tensor run(const Operand& operand, std::int64_t first = 0) const {
     const std::int64_t kMargin = columns % 2 == 0 ? 3 : 48 - columns % 16;  // some rows are aligned
     constexpr float kUntouched = 12345;
     const auto count = static_cast<std::int64_t>(operand.scales.size());
     const at::Tensor memory = at::full({count, columns + kMargin}, kUntouched);
     const at::Tensor result = memory.slice(1, 0, columns);
-    if (before.defined()) result.copy_(before.slice(0, first, first + count));
-    kernels::Product product = describe(operand, memory.size(1));
-    product.result = dataOf(memory);
-    table.multiply(format, product);
-    expect(memory.slice(1, columns).eq(kUntouched).all().item<bool>(), "nothing written beside a result");
+    if (initial.defined()) result.copy_(initial.slice(0, first, first + count));
+    kernels::GemmArgs args = describe(operand, memory.size(1));
+    args.result = dataOf(memory);
+    table.gemm(dataType, args);
+    expect(memory.slice(1, columns).eq(kUntouched).all().item<bool>(), "nothing written next to a result");
     return result.contiguous();
   }
 
-  /// All but where the result goes.
-  kernels::Product describe(const Operand& operand, std::int64_t stride) const {
-    kernels::Product product;
-    product.rows = operand.words.data();
-    product.areTiled = operand.areTiled;
-    product.rowScales = operand.scales.data();
-    product.rowCount = static_cast<std::int64_t>(operand.scales.size());
-    product.resultStride = stride;
-    product.columns = columns;
-    product.finish = finish;
-    product.activation = activation;
-    matrix.choosePanels(0, product);
-    return product;
+  /// All arguments except the result.
+  kernels::GemmArgs describe(const Operand& operand, std::int64_t stride) const {
+    kernels::GemmArgs args;
+    args.rows = operand.words.data();
+    args.areRowsTiled = operand.isTiled;
+    args.rowScales = operand.scales.data();
+    args.rowCount = static_cast<std::int64_t>(operand.scales.size());
+    args.resultStride = stride;
+    args.columns = columns;
+    args.epilogue = epilogue;
+    args.activation = activation;
+    matrix.setPanels(0, args);
+    return args;
   }
 
-  /// The same as bfloat16, also in tiles where that is possible: the nearest to each number of `run`.
-  void expectNarrow(const std::string& where) const {
-    const Operand operand(table, format, numbers, /*inTiles=*/true);
+  /// Checks that a bfloat16 result, also in tiles where possible, is the nearest bfloat16 to each element of `run`.
+  void expectBf16(const std::string& where) const {
+    const Operand operand(table, dataType, values, /*inTiles=*/true);
     const at::Tensor expected = run(operand).to(at::kBFloat16);
-    expect(at::equal(narrow(operand, /*inTiles=*/false), expected), "the nearest bfloat16 of the product " + where);
-    if (operand.areTiled && columns % kernels::kTileBfloat16s == 0)
-      expect(at::equal(narrow(operand, /*inTiles=*/true), expected), "in tiles the nearest bfloat16 " + where);
+    expect(at::equal(bf16(operand, /*inTiles=*/false), expected), "the nearest bfloat16 of the product " + where);
+    if (operand.isTiled && columns % kernels::kTileBf16Columns == 0)
+      expect(at::equal(bf16(operand, /*inTiles=*/true), expected), "the nearest bfloat16 in tiles " + where);
   }
 
   /// The result as bfloat16 [rows, columns].
-  at::Tensor narrow(const Operand& operand, bool inTiles) const {
+  at::Tensor bf16(const Operand& operand, bool inTiles) const {
     const auto rows = static_cast<std::int64_t>(operand.scales.size());
     const std::int64_t room = inTiles ? roundUp(rows, kernels::kTileRows) : rows;
     const at::Tensor result = at::empty({room, columns}, at::kBFloat16);
-    kernels::Product product = describe(operand, columns);
-    product.narrowResult = static_cast<std::uint16_t*>(result.data_ptr());
-    product.isNarrowTiled = inTiles;
-    table.multiply(format, product);
+    kernels::GemmArgs args = describe(operand, columns);
+    args.bf16Result = static_cast<std::uint16_t*>(result.data_ptr());
+    args.isBf16ResultTiled = inTiles;
+    table.gemm(dataType, args);
     return inTiles ? untiled(result).slice(0, 0, rows) : result;
   }
 
-  /// The result of every row, computed alone, is within the tolerance, and the same bits in whatever company.
+  /// Checks that each row computed alone is within the tolerance, and has the same bits when computed with other rows.
   void expectResults(const Expected& expected, const std::string& where) const {
-    const std::int64_t rows = expected.numbers.size(0);
+    const std::int64_t rows = expected.values.size(0);
     std::vector<at::Tensor> each;
     for (std::int64_t row = 0; row < rows; ++row) each.push_back(run(row, 1));
     const at::Tensor alone = at::cat(each);
@@ -149,21 +149,21 @@ struct Multiplication {
   }
 };
 
-std::string describe(const Kernels& table, Format format, std::int64_t inner, std::int64_t columns) {
-  return std::string("of ") + nameOf(format) + ", " + std::to_string(inner) + " x " + std::to_string(columns) + " by " +
+std::string describe(const Kernels& table, DataType dataType, std::int64_t k, std::int64_t columns) {
+  return std::string("of ") + nameOf(dataType) + ", " + std::to_string(k) + " x " + std::to_string(columns) + " by " +
          table.name;
 }
 
-/// Calls `check(table, format, inner, columns)` for many shapes.
+/// Calls `check(table, dataType, k, columns)` for many shapes.
 template <class Check>
 void forEachShape(Check&& check) {
   for (const Kernels* table : usableKernels()) {
     const std::int64_t width = table->panelWidth;
-    for (const Format format : kFormats) {
-      for (const std::int64_t inner : {1, 2, 3, 4, 5, 8, 31, 64, 99, 192, 200}) {
+    for (const DataType dataType : kDataTypes) {
+      for (const std::int64_t k : {1, 2, 3, 4, 5, 8, 31, 64, 99, 192, 200}) {
         for (const std::int64_t columns :
              {std::int64_t{1}, width / 2, width - 1, width, width + 1, 2 * width, 3 * width + 5})
-          check(*table, format, inner, columns);
+          check(*table, dataType, k, columns);
       }
     }
   }
@@ -171,86 +171,85 @@ void forEachShape(Check&& check) {
 
 void multiplies(std::span<char*>) {
   const c10::InferenceMode inferenceMode;
-  forEachShape([](const Kernels& table, Format format, std::int64_t inner, std::int64_t columns) {
-    const std::string where = describe(table, format, inner, columns);
-    const at::Tensor rows = at::randn({kMostRows, inner});
-    const at::Tensor weight = at::randn({columns, inner});
+  forEachShape([](const Kernels& table, DataType dataType, std::int64_t k, std::int64_t columns) {
+    const std::string where = describe(table, dataType, k, columns);
+    const at::Tensor rows = at::randn({kRows, k});
+    const at::Tensor weight = at::randn({columns, k});
     rows[2].zero_();
     weight[columns / 2].zero_();
-    const PackedMatrix matrix(rowsOf({weight}), inner, format, {table, 1});
-    const Expected sums = multiplyExactly(format, rows, weight);
-    Multiplication multiplication{table, format, rows, matrix, columns, Finish::kStore, Activation::kRelu, {}};
+    const PackedMatrix matrix(weightRows({weight}), k, dataType, {table, 1});
+    const Expected sums = multiplyExactly(dataType, rows, weight);
+    Multiplication multiplication{table, dataType, rows, matrix, columns, Epilogue::kStore, Activation::kRelu, {}};
     multiplication.expectResults(sums, where);
-    multiplication.expectNarrow(where);
+    multiplication.expectBf16(where);
 
     for (const Activation activation : kActivations) {
-      multiplication.finish = Finish::kActivate;
+      multiplication.epilogue = Epilogue::kActivate;
       multiplication.activation = activation;
       multiplication.expectResults(activateExactly(activation, sums), "with an activation " + where);
-      multiplication.expectNarrow("with an activation " + where);
+      multiplication.expectBf16("with an activation " + where);
     }
-    multiplication.finish = Finish::kStream;
+    multiplication.epilogue = Epilogue::kStream;
     multiplication.expectResults(sums, "streamed " + where);
-    multiplication.finish = Finish::kAdd;
-    multiplication.before = at::randn({kMostRows, columns});
-    multiplication.expectResults(addExactly(sums, multiplication.before), "added " + where);
+    multiplication.epilogue = Epilogue::kAdd;
+    multiplication.initial = at::randn({kRows, columns});
+    multiplication.expectResults(addExactly(sums, multiplication.initial), "added " + where);
   });
 }
 
 void multipliesGated(std::span<char*>) {
   const c10::InferenceMode inferenceMode;
-  forEachShape([](const Kernels& table, Format format, std::int64_t inner, std::int64_t columns) {
-    const at::Tensor rows = at::randn({kMostRows, inner});
-    const at::Tensor gate = at::randn({columns, inner});
-    const at::Tensor up = at::randn({columns, inner});
-    const PackedMatrix matrix(gatedRowsOf(gate, up, table), inner, format, {table, 1});
-    const Expected gates = multiplyExactly(format, rows, gate);
-    const Expected ups = multiplyExactly(format, rows, up);
+  forEachShape([](const Kernels& table, DataType dataType, std::int64_t k, std::int64_t columns) {
+    const at::Tensor rows = at::randn({kRows, k});
+    const at::Tensor gate = at::randn({columns, k});
+    const at::Tensor up = at::randn({columns, k});
+    const PackedMatrix matrix(gatedWeightRows(gate, up, table), k, dataType, {table, 1});
+    const Expected gates = multiplyExactly(dataType, rows, gate);
+    const Expected ups = multiplyExactly(dataType, rows, up);
     for (const Activation activation : kActivations) {
-      const Multiplication multiplication{table, format, rows, matrix, columns, Finish::kGate, activation, {}};
+      const Multiplication multiplication{table, dataType, rows, matrix, columns, Epilogue::kGate, activation, {}};
       multiplication.expectResults(gateExactly(activateExactly(activation, gates), ups),
-                                   "with a gate " + describe(table, format, inner, columns));
-      multiplication.expectNarrow("with a gate " + describe(table, format, inner, columns));
+                                   "with a gate " + describe(table, dataType, k, columns));
+      multiplication.expectBf16("with a gate " + describe(table, dataType, k, columns));
     }
   });
 }
 
 void readsColumns(std::span<char*>) {
   const c10::InferenceMode inferenceMode;
-  forEachShape([](const Kernels& table, Format format, std::int64_t inner, std::int64_t columns) {
-    const at::Tensor weight = at::randn({columns, inner});
-    const PackedMatrix matrix(rowsOf({weight}), inner, format, {table, 1});
-    const Held held = hold(format, weight);
-    const at::Tensor numbers = held.numbers.to(at::kFloat);
+  forEachShape([](const Kernels& table, DataType dataType, std::int64_t k, std::int64_t columns) {
+    const at::Tensor weight = at::randn({columns, k});
+    const PackedMatrix matrix(weightRows({weight}), k, dataType, {table, 1});
+    const Quantized quantized = quantize(dataType, weight);
+    const at::Tensor values = quantized.values.to(at::kFloat);
     const at::Tensor received = at::empty_like(weight);
-    for (std::int64_t column = 0; column < columns; ++column)
-      matrix.readColumn(column, dataOf(received) + column * inner);
-    expect(at::equal(received, held.scales.defined() ? numbers * held.scales : numbers),
-           "the numbers that were packed " + describe(table, format, inner, columns));
+    for (std::int64_t column = 0; column < columns; ++column) matrix.readColumn(column, dataOf(received) + column * k);
+    expect(at::equal(received, quantized.scales.defined() ? values * quantized.scales : values),
+           "the packed elements " + describe(table, dataType, k, columns));
   });
 }
 
 void multipliesSelectedColumns(std::span<char*>) {
   const c10::InferenceMode inferenceMode;
-  forEachShape([](const Kernels& table, Format format, std::int64_t inner, std::int64_t columns) {
-    const at::Tensor weight = at::randn({columns, inner});
-    const at::Tensor rows = at::randn({3, inner});
-    const PackedMatrix matrix(rowsOf({weight}), inner, format, {table, 1});
+  forEachShape([](const Kernels& table, DataType dataType, std::int64_t k, std::int64_t columns) {
+    const at::Tensor weight = at::randn({columns, k});
+    const at::Tensor rows = at::randn({3, k});
+    const PackedMatrix matrix(weightRows({weight}), k, dataType, {table, 1});
     std::vector<std::int64_t> chosen;
     for (std::int64_t column = 0; column < columns + 3; ++column) chosen.push_back(column * 11 % columns);
     const auto count = static_cast<std::int64_t>(chosen.size());
-    const PackedMatrix selected = matrix.select(chosen);
-    const auto product = [&](const PackedMatrix& of, std::int64_t width) {
-      return Multiplication{table, format, rows, of, width, Finish::kStore, Activation::kRelu, {}}.run(0, 3);
+    const PackedMatrix selected = matrix.selectColumns(chosen);
+    const auto product = [&](const PackedMatrix& factor, std::int64_t width) {
+      return Multiplication{table, dataType, rows, factor, width, Epilogue::kStore, Activation::kRelu, {}}.run(0, 3);
     };
     const at::Tensor all = product(matrix, columns);
     const at::Tensor some = product(selected, count);
     expect(at::equal(some, all.index_select(1, at::tensor(chosen, at::kLong))),
-           "the bits of selected columns " + describe(table, format, inner, columns));
+           "the bits of selected columns " + describe(table, dataType, k, columns));
   });
 }
 
-/// One row [1, n] through an activation: a product of numbers with 1.
+/// Applies an activation to n elements: the product of a column [n, 1] with 1.
 void activates(std::span<char*>) {
   const c10::InferenceMode inferenceMode;
   const at::Tensor numbers =
@@ -258,12 +257,12 @@ void activates(std::span<char*>) {
   const at::Tensor column = numbers.unsqueeze(1);
   for (const Kernels* table : usableKernels()) {
     const at::Tensor one = at::ones({1, 1});
-    const PackedMatrix matrix(rowsOf({one}), 1, Format::kFloat32, {*table, 1});
+    const PackedMatrix matrix(weightRows({one}), 1, DataType::kFloat32, {*table, 1});
     for (const Activation activation : kActivations) {
-      const Multiplication multiplication{*table, Format::kFloat32,  column,     matrix,
-                                          1,      Finish::kActivate, activation, {}};
+      const Multiplication multiplication{*table, DataType::kFloat32,  column,     matrix,
+                                          1,      Epilogue::kActivate, activation, {}};
       const at::Tensor expected = activate(activation, column.to(at::kDouble));
-      // Relative where a result is large; near 0 the rest of a sum that cancels.
+      // Relative for large results. Near 0, sums cancel and leave an absolute error.
       expectWithin(multiplication.run(0, column.size(0)), {expected, expected.abs() * 2e-6 + 2e-7},
                    std::string("an activation by ") + table->name);
     }
@@ -271,9 +270,9 @@ void activates(std::span<char*>) {
 }
 
 constexpr std::array<test::Test, 5> kTests{{
-    {"multiply in every format, a row's bits the same in any company", multiplies},
+    {"multiply in every data type, with the same bits for a row in any batch", multiplies},
     {"multiply and gate", multipliesGated},
-    {"read packed numbers again", readsColumns},
+    {"read columns of a packed matrix", readsColumns},
     {"multiply with selected columns of a matrix, bit for bit", multipliesSelectedColumns},
     {"apply every activation over the whole range", activates},
 }};

@@ -1,4 +1,4 @@
-// What the kernels of every instruction set that this processor has make of single rows, against plain ATen.
+// Tests the kernels on rows, for every instruction set of this processor, against ATen.
 #include <ATen/ATen.h>
 #include <c10/core/InferenceMode.h>
 
@@ -14,7 +14,7 @@ namespace {
 
 using namespace test;
 
-/// Halves of bfloat16's and int8's steps, infinities, numbers that round to one.
+/// Ties of bfloat16 and int8, infinities, and numbers that round to infinity.
 at::Tensor specialNumbers() {
   return at::tensor({0.0F, -0.0F, 1.0F, 1.00390625F, 1.01171875F, -1.00390625F, 3.3e38F, 3.4e38F, -3.4e38F, 1e-37F,
                      std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity()});
@@ -28,7 +28,7 @@ void convertsToBfloat16(std::span<char*>) {
       const at::Tensor special = specialNumbers();
       rows[1].copy_(special.repeat({columns / special.size(0) + 1}).slice(0, 0, columns));
       rows[3].fill_(std::numeric_limits<float>::quiet_NaN());
-      const Operand operand(*table, Format::kBfloat16, rows, /*inTiles=*/false);
+      const Operand operand(*table, DataType::kBfloat16, rows, /*inTiles=*/false);
       const at::Tensor received = at::from_blob(const_cast<std::uint32_t*>(operand.words.data()),
                                                 {5, 2 * operand.wordsPerRow()}, at::kBFloat16);
       const at::Tensor expected = rows.to(at::kBFloat16);
@@ -36,7 +36,7 @@ void convertsToBfloat16(std::span<char*>) {
       const std::string where = "of " + std::to_string(columns) + " columns by " + table->name;
       expect(numbers.eq(expected).logical_or(numbers.isnan() & expected.isnan()).all().item<bool>(),
              "the nearest bfloat16 " + where);
-      expect(received.slice(1, columns).eq(0).all().item<bool>(), "zeros behind a row " + where);
+      expect(received.slice(1, columns).eq(0).all().item<bool>(), "zeros after a row " + where);
     }
   }
 }
@@ -47,18 +47,18 @@ void convertsToInt8(std::span<char*>) {
     for (std::int64_t columns = 1; columns <= 200; ++columns) {
       at::Tensor rows = at::randn({5, columns});
       rows[1].zero_();
-      rows[2].copy_(at::arange(columns) + 0.5);  // many halves, once they are scaled by 1
+      rows[2].copy_(at::arange(columns) + 0.5);  // many ties, because the scale is 1
       rows[2][0] = 127;
       rows[3] *= 1e30;
-      const Operand operand(*table, Format::kInt8, rows, /*inTiles=*/false);
+      const Operand operand(*table, DataType::kInt8, rows, /*inTiles=*/false);
       const at::Tensor bytes =
           at::from_blob(const_cast<std::uint32_t*>(operand.words.data()), {5, 4 * operand.wordsPerRow()}, at::kByte);
-      const Held held = hold(Format::kInt8, rows);
+      const Quantized quantized = quantize(DataType::kInt8, rows);
       const std::string where = "of " + std::to_string(columns) + " columns by " + table->name;
-      expect(at::equal(bytes.slice(1, 0, columns).to(at::kDouble) - 128, held.numbers),
+      expect(at::equal(bytes.slice(1, 0, columns).to(at::kDouble) - 128, quantized.values),
              "the nearest integers " + where);
-      expect(bytes.slice(1, columns).eq(128).all().item<bool>(), "zeros behind a row " + where);
-      expect(areSameBits(operand.scales.data(), dataOf(held.scales), 5), "each row's scale " + where);
+      expect(bytes.slice(1, columns).eq(128).all().item<bool>(), "zeros after a row " + where);
+      expect(areSameBits(operand.scales.data(), dataOf(quantized.scales), 5), "each row's scale " + where);
     }
   }
 }
@@ -67,13 +67,14 @@ void convertsToTiles(std::span<char*>) {
   const c10::InferenceMode inferenceMode;
   constexpr std::int64_t kRows = 37;
   for (const Kernels* table : usableKernels()) {
-    for (const Format format : kFormats) {
+    for (const DataType dataType : kDataTypes) {
       for (const std::int64_t words : {kernels::kTileWords, 5 * kernels::kTileWords}) {
-        const at::Tensor rows = at::randn({kRows, words * kernels::numbersPerWord(format)});
-        const Operand plain(*table, format, rows, /*inTiles=*/false);
-        const Operand tiled(*table, format, rows, /*inTiles=*/true);
-        expect(tiled.areTiled == (table->hasTiles && format != Format::kFloat32), "rows in tiles where there are any");
-        if (!tiled.areTiled) continue;
+        const at::Tensor rows = at::randn({kRows, words * kernels::elementsPerWord(dataType)});
+        const Operand plain(*table, dataType, rows, /*inTiles=*/false);
+        const Operand tiled(*table, dataType, rows, /*inTiles=*/true);
+        expect(tiled.isTiled == (table->hasTiles && dataType != DataType::kFloat32),
+               "rows in tiles if the kernels have any");
+        if (!tiled.isTiled) continue;
         expect(plain.scales == tiled.scales, "the same scales in tiles");
         for (std::int64_t row = 0; row < kRows; ++row) {
           for (std::int64_t word = 0; word < words; ++word) {
@@ -82,7 +83,7 @@ void convertsToTiles(std::span<char*>) {
                                     word % kernels::kTileWords;
             expect(
                 tiled.words[static_cast<std::size_t>(at)] == plain.words[static_cast<std::size_t>(row * words + word)],
-                std::string("the same words in tiles of ") + nameOf(format));
+                std::string("the same words in tiles of ") + nameOf(dataType));
           }
         }
       }
@@ -113,22 +114,22 @@ void transposes(std::span<char*>) {
   }
 }
 
-/// What `normalize` gives, as numbers again.
-at::Tensor normalizedNumbers(const Kernels& table, Format format, const at::Tensor& rows, const at::Tensor& weight,
-                             float epsilon) {
+/// The result of `normalize`, as floats.
+at::Tensor normalizedValues(const Kernels& table, DataType dataType, const at::Tensor& rows, const at::Tensor& weight,
+                            float epsilon) {
   const std::int64_t count = rows.size(0);
   const std::int64_t columns = rows.size(1);
-  const std::int64_t words = kernels::wordsPerRow(format, columns);
+  const std::int64_t words = kernels::wordsPerRow(dataType, columns);
   const at::Tensor memory = at::empty({count, words}, at::kInt);
   const at::Tensor scales = at::empty({count, 1});
   const at::Tensor scratch = at::empty({columns});
-  table.normalize(format,
+  table.normalize(dataType,
                   {dataOf(rows), rows.stride(0), count, columns, static_cast<std::uint32_t*>(memory.data_ptr()),
                    dataOf(scales), false},
                   dataOf(weight), epsilon, dataOf(scratch));
   const auto as = [&](at::ScalarType type) { return memory.view(type).slice(1, 0, columns).to(at::kFloat); };
-  if (format == Format::kFloat32) return as(at::kFloat);
-  if (format == Format::kBfloat16) return as(at::kBFloat16);
+  if (dataType == DataType::kFloat32) return as(at::kFloat);
+  if (dataType == DataType::kBfloat16) return as(at::kBFloat16);
   return (as(at::kByte) - 128) * scales;
 }
 
@@ -141,16 +142,16 @@ void normalizes(std::span<char*>) {
       rows[3].zero_();
       const at::Tensor weight = at::randn({columns});
       const at::Tensor expected = at::rms_norm(rows.to(at::kDouble), {columns}, weight.to(at::kDouble), kEpsilon);
-      for (const Format format : kFormats) {
-        const at::Tensor received = normalizedNumbers(*table, format, rows, weight, kEpsilon);
+      for (const DataType dataType : kDataTypes) {
+        const at::Tensor received = normalizedValues(*table, dataType, rows, weight, kEpsilon);
         const std::string where =
-            std::string("in ") + nameOf(format) + ", " + std::to_string(columns) + " columns by " + table->name;
+            std::string("in ") + nameOf(dataType) + ", " + std::to_string(columns) + " columns by " + table->name;
         at::Tensor tolerance = expected.abs() * 2e-6;
-        if (format == Format::kBfloat16) tolerance += expected.abs() * 0x1p-8;
-        if (format == Format::kInt8) tolerance += expected.abs().amax(1, /*keepdim=*/true) * (0.501 / 127);
+        if (dataType == DataType::kBfloat16) tolerance += expected.abs() * 0x1p-8;
+        if (dataType == DataType::kInt8) tolerance += expected.abs().amax(1, /*keepdim=*/true) * (0.501 / 127);
         expectWithin(received, {expected, tolerance}, "the norm " + where);
         for (std::int64_t row = 0; row < rows.size(0); ++row) {
-          const at::Tensor alone = normalizedNumbers(*table, format, rows.slice(0, row, row + 1), weight, kEpsilon);
+          const at::Tensor alone = normalizedValues(*table, dataType, rows.slice(0, row, row + 1), weight, kEpsilon);
           expect(at::equal(alone[0], received[row]), "the same bits of a row alone " + where);
         }
       }
@@ -162,8 +163,8 @@ constexpr std::array<test::Test, 5> kTests{{
     {"convert to the nearest bfloat16", convertsToBfloat16},
     {"convert to the nearest integers", convertsToInt8},
     {"convert to the same words in tiles", convertsToTiles},
-    {"write rows as columns", transposes},
-    {"normalize as RMSNorm", normalizes},
+    {"transpose", transposes},
+    {"normalize like RMSNorm", normalizes},
 }};
 
 }  // namespace

@@ -1,4 +1,4 @@
-// The worker pool alone: no libtorch, so that it is also built under the sanitizers in seconds.
+// Tests of the worker pool without libtorch, so that they also build under the sanitizers within seconds.
 #include "fused/threading/worker_pool.h"
 
 #include <array>
@@ -16,9 +16,10 @@ namespace {
 using test::expect;
 using namespace std::chrono_literals;
 
-constexpr auto kPatience = 20s;  // far beyond what any of this takes; only a hang reaches it
+constexpr auto kPatience = 20s;  // far longer than any test takes: only a hang reaches it
 
-/// Counts how often each task is done, in numbers that no lock guards: each is one thread's.
+/// Counts how often each task runs. No lock guards the counts, so the thread sanitizer sees tasks that run twice at
+/// once.
 class Counts {
  public:
   explicit Counts(std::int64_t tasks) : counts_(static_cast<std::size_t>(tasks)) {}
@@ -26,46 +27,49 @@ class Counts {
   void add(std::int64_t task) { ++counts_[static_cast<std::size_t>(task)]; }
 
   void expectEach(int count, const std::string& where) const {
-    for (const int found : counts_) expect(found == count, "every task to be done once " + where);
+    for (const int found : counts_) expect(found == count, "every task to run once " + where);
   }
 
  private:
   std::vector<int> counts_;
 };
 
-/// Which of a job's threads are at work.
+/// Checks the thread numbers that tasks receive.
 class Threads {
  public:
   explicit Threads(std::int64_t count) : busy_(static_cast<std::size_t>(count)) {}
 
   void enter(std::int64_t thread) {
-    const bool isOne = thread >= 0 && thread < static_cast<std::int64_t>(busy_.size());
-    if (!isOne || busy_[static_cast<std::size_t>(thread)].exchange(true)) wrong_ = true;
+    const bool isInRange = thread >= 0 && thread < static_cast<std::int64_t>(busy_.size());
+    if (!isInRange || busy_[static_cast<std::size_t>(thread)].exchange(true)) invalid_ = true;
   }
   void leave(std::int64_t thread) {
-    if (!wrong_) busy_[static_cast<std::size_t>(thread)] = false;
+    if (!invalid_) busy_[static_cast<std::size_t>(thread)] = false;
   }
 
-  void expectRight() const { expect(!wrong_, "a number of its own, below the job's, for each thread at work"); }
+  void expectValid() const {
+    expect(!invalid_,
+           "a thread number below the job's number of threads, and different from those of other running tasks");
+  }
 
  private:
   std::vector<std::atomic<bool>> busy_;
-  std::atomic<bool> wrong_ = false;
+  std::atomic<bool> invalid_ = false;
 };
 
 void runCounted(std::int64_t tasks, std::int64_t threads, const std::string& where) {
   Counts counts(tasks);
-  Threads atWork(threads);
+  Threads running(threads);
   WorkerPool::shared().run(tasks, threads, [&](std::int64_t task, std::int64_t thread) {
-    atWork.enter(thread);
+    running.enter(thread);
     counts.add(task);
-    atWork.leave(thread);
+    running.leave(thread);
   });
-  atWork.expectRight();
+  running.expectValid();
   counts.expectEach(1, where);
 }
 
-void doesEveryTask(std::span<char*>) {
+void runsEveryTask(std::span<char*>) {
   for (const std::int64_t threads : {1, 2, 3, 7, 32}) {
     for (const std::int64_t tasks : {0, 1, 2, 3, 31, 1000}) {
       for (int repetition = 0; repetition < 20; ++repetition)
@@ -74,46 +78,46 @@ void doesEveryTask(std::span<char*>) {
   }
 }
 
-/// As many tasks as threads, each of which waits until all have begun: as long as one thread is missing, none ends.
+/// Runs one task a thread. Each waits until all have started, so none ends while a thread is missing.
 void expectAllAtOnce(std::int64_t threads) {
-  std::atomic<std::int64_t> begun = 0;
+  std::atomic<std::int64_t> started = 0;
   std::atomic<bool> isLate = false;
   WorkerPool::shared().run(threads, threads, [&](std::int64_t, std::int64_t) {
-    ++begun;
+    ++started;
     const auto start = std::chrono::steady_clock::now();
-    while (begun < threads && !isLate) {
+    while (started < threads && !isLate) {
       if (std::chrono::steady_clock::now() - start > kPatience) isLate = true;
       std::this_thread::yield();
     }
   });
-  expect(!isLate, std::to_string(threads) + " threads at work at the same time");
+  expect(!isLate, std::to_string(threads) + " threads working at the same time");
 }
 
-void helps(std::span<char*>) {
+void usesSeveralThreads(std::span<char*>) {
   for (int repetition = 0; repetition < 50; ++repetition) expectAllAtOnce(2);
 }
 
-void wakesHelpers(std::span<char*>) {
+void wakesWorkers(std::span<char*>) {
   for (int repetition = 0; repetition < 5; ++repetition) {
     expectAllAtOnce(3);
-    std::this_thread::sleep_for(20ms);  // long enough for helpers to sleep
+    std::this_thread::sleep_for(20ms);  // long enough for the workers to sleep
   }
 }
 
 void hasMoreThreadsThanCores(std::span<char*>) {
   const auto cores = static_cast<std::int64_t>(std::thread::hardware_concurrency());
   expectAllAtOnce(2 * cores + 5);
-  expectAllAtOnce(2);  // the others stay away
-  runCounted(1000, 2, "with more helpers than are wanted");
+  expectAllAtOnce(2);  // the other workers do not join
+  runCounted(1000, 2, "with more workers than needed");
 }
 
-/// Jobs have numbers of 16 bits.
-void doesManyJobs(std::span<char*>) {
+/// Job numbers have 16 bits: they wrap around.
+void runsManyJobs(std::span<char*>) {
   constexpr int kJobs = (1 << 16) + 1000;
   Counts counts(2);
   for (int job = 0; job < kJobs; ++job)
     WorkerPool::shared().run(2, 2, [&](std::int64_t task, std::int64_t) { counts.add(task); });
-  counts.expectEach(kJobs, "by each of many jobs");
+  counts.expectEach(kJobs, "in each of many jobs");
   expectAllAtOnce(2);
 }
 
@@ -132,16 +136,16 @@ void servesManyCallers(std::span<char*>) {
     });
   }
   for (std::thread& caller : callers) caller.join();
-  expect(failures == 0, "every task of every caller to be done once");
+  expect(failures == 0, "every task of every caller to run once");
 }
 
 constexpr std::array<test::Test, 6> kTests{{
-    {"does every task once, on threads that have numbers of their own", doesEveryTask},
-    {"works on several threads at once", helps},
-    {"wakes helpers that sleep", wakesHelpers},
-    {"works on more threads than there are cores, and then on fewer", hasMoreThreadsThanCores},
-    {"does more jobs than it has numbers for", doesManyJobs},
-    {"does the tasks of many callers at once", servesManyCallers},
+    {"runs every task once, with different thread numbers for tasks that run at the same time", runsEveryTask},
+    {"works on several threads at once", usesSeveralThreads},
+    {"wakes sleeping workers", wakesWorkers},
+    {"works on more threads than cores, then on fewer", hasMoreThreadsThanCores},
+    {"runs more jobs than it has job numbers", runsManyJobs},
+    {"runs the tasks of many callers at once", servesManyCallers},
 }};
 
 }  // namespace

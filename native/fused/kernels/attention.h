@@ -1,14 +1,14 @@
 // Attention of one head.
-// Included through kernels_template.h by one file for each instruction set: all that is here has internal linkage.
+// Internal linkage: see kernels_template.h.
 #pragma once
 
 #include <cfloat>
 #include <cmath>
 #include <cstdint>
 
+#include "fused/kernels/accumulators.h"
 #include "fused/kernels/kernels.h"
-#include "fused/kernels/rows.h"
-#include "fused/kernels/sums.h"
+#include "fused/kernels/row_kernels.h"
 
 namespace torch_t5::kernels {
 namespace {
@@ -21,20 +21,20 @@ void addTo(float* to, const float* from, std::int64_t count) {
   for (; i < count; ++i) to[i] += from[i];
 }
 
-/// Adds bias and mask to a query's scores of `keyCount` keys and makes them probabilities, in place; what isn't seen,
-/// up to `room`, gets 0. bfloat16: they are narrowed.
+/// Turns a query's scores of `keyCount` keys into probabilities, in place, after adding bias and mask. `room`: the
+/// floats of a row of scores; those without a visible key become 0. With bfloat16 the probabilities become bfloat16.
 template <class Simd>
-void toProbabilities(const Attention& attention, std::int64_t query, std::int64_t keyCount, float* scores,
-                     std::int64_t room) {
+void softmaxWithBiasAndMask(const AttentionArgs& args, std::int64_t query, std::int64_t keyCount, float* scores,
+                            std::int64_t room) {
   using Float = typename Simd::Float;
-  const std::int64_t position = attention.firstQuery + query;
-  const std::int64_t seen = attention.isCausal ? (position + 1 < keyCount ? position + 1 : keyCount) : keyCount;
-  if (attention.bias != nullptr) addTo<Simd>(scores, attention.bias - position, seen);
-  if (attention.mask != nullptr) addTo<Simd>(scores, attention.mask, seen);
-  for (std::int64_t key = seen; key < room; ++key) scores[key] = -INFINITY;
-  Float greatest = Simd::broadcast(-FLT_MAX);
-  for (std::int64_t key = 0; key < room; key += Simd::kLanes) greatest = Simd::max(greatest, Simd::load(scores + key));
-  const Float shift = Simd::broadcast(Simd::reduceMax(greatest));
+  const std::int64_t position = args.firstQuery + query;
+  const std::int64_t visible = args.isCausal ? (position + 1 < keyCount ? position + 1 : keyCount) : keyCount;
+  if (args.bias != nullptr) addTo<Simd>(scores, args.bias - position, visible);
+  if (args.mask != nullptr) addTo<Simd>(scores, args.mask, visible);
+  for (std::int64_t key = visible; key < room; ++key) scores[key] = -INFINITY;
+  Float maximum = Simd::broadcast(-FLT_MAX);
+  for (std::int64_t key = 0; key < room; key += Simd::kLanes) maximum = Simd::max(maximum, Simd::load(scores + key));
+  const Float shift = Simd::broadcast(Simd::reduceMax(maximum));
   Float sum = Simd::zero();
   for (std::int64_t key = 0; key < room; key += Simd::kLanes) {
     const Float p = exponential<Simd>(Simd::subtract(Simd::load(scores + key), shift));
@@ -44,87 +44,88 @@ void toProbabilities(const Attention& attention, std::int64_t query, std::int64_
   const Float inverse = Simd::broadcast(1.0F / Simd::reduceAdd(sum));
   for (std::int64_t key = 0; key < room; key += Simd::kLanes)
     Simd::store(scores + key, Simd::multiply(Simd::load(scores + key), inverse));
-  // In place: a number is read before the narrower one is written.
-  if (attention.format == Format::kBfloat16)
-    convertToBfloat16<Simd>(scores, room, reinterpret_cast<std::uint32_t*>(scores));
+  // Safe in place: each float is read before the narrower bfloat16 is written.
+  if (args.dataType == DataType::kBfloat16) convertToBf16<Simd>(scores, room, reinterpret_cast<std::uint32_t*>(scores));
 }
 
-template <class Simd, class Dot, int NumbersPerWord>
-struct Attending {
+/// Attention of one group of queries, at most `Simd::kMaxRows`.
+template <class Simd, class Dot, int ElementsPerWord>
+struct QueryGroup {
   static constexpr std::int64_t kWidth = kPanelWidth<Simd>;
 
-  const Attention& attention;
-  std::int64_t first;        // of the group's queries
-  std::int64_t keyCount;     // that any of the group's queries sees
+  const AttentionArgs& args;
+  std::int64_t first;        // query of the group
+  std::int64_t keyCount;     // keys that any query of the group sees
   std::int64_t blocks;       // of those keys
   std::int64_t scoreStride;  // blocks * kWidth
 
   template <int Rows>
   void run() const {
-    for (std::int64_t block = 0; block < blocks; ++block) score<Rows>(block);
+    for (std::int64_t block = 0; block < blocks; ++block) computeScores<Rows>(block);
     for (int row = 0; row < Rows; ++row)
-      toProbabilities<Simd>(attention, first + row, keyCount, attention.scores + row * scoreStride, scoreStride);
-    for (std::int64_t column = 0; column < attention.paddedHeadSize; column += kWidth) combine<Rows>(column);
+      softmaxWithBiasAndMask<Simd>(args, first + row, keyCount, args.scores + row * scoreStride, scoreStride);
+    for (std::int64_t column = 0; column < args.paddedHeadSize; column += kWidth) multiplyValues<Rows>(column);
   }
 
  private:
   static const std::uint32_t* words(const float* floats) { return reinterpret_cast<const std::uint32_t*>(floats); }
 
-  std::int64_t headWords() const { return (attention.headSize + NumbersPerWord - 1) / NumbersPerWord; }
+  std::int64_t headWords() const { return (args.headSize + ElementsPerWord - 1) / ElementsPerWord; }
 
+  /// The queries times the keys of one block.
   template <int Rows>
-  void score(std::int64_t block) const {
-    Sums<Simd, Dot, Rows> sums;
-    sums.clear();
-    sums.add(attention.queries + first * attention.queryStride, attention.queryStride, words(attention.blocks[block]),
-             kWidth, headWords());
+  void computeScores(std::int64_t block) const {
+    Accumulators<Simd, Dot, Rows> accumulators;
+    accumulators.clear();
+    accumulators.add(args.queries + first * args.queryStride, args.queryStride, words(args.blocks[block]), kWidth,
+                     headWords());
     for (int row = 0; row < Rows; ++row) {
       for (int v = 0; v < kVectorsPerPanel; ++v)
-        Simd::store(attention.scores + row * scoreStride + block * kWidth + v * Simd::kLanes, sums.values[row][v]);
+        Simd::store(args.scores + row * scoreStride + block * kWidth + v * Simd::kLanes, accumulators.values[row][v]);
     }
   }
 
+  /// The probabilities times the values, for the result's columns from `column` on.
   template <int Rows>
-  void combine(std::int64_t column) const {
-    Sums<Simd, Dot, Rows> sums;
-    sums.clear();
+  void multiplyValues(std::int64_t column) const {
+    Accumulators<Simd, Dot, Rows> accumulators;
+    accumulators.clear();
     for (std::int64_t block = 0; block < blocks; ++block) {
       const std::int64_t left = keyCount - block * kWidth;
       const std::int64_t count = left < kWidth ? left : kWidth;
-      const float* values = attention.blocks[block] + headWords() * kWidth + column;
-      sums.add(words(attention.scores + block * (kWidth / NumbersPerWord)), scoreStride, words(values),
-               attention.paddedHeadSize, (count + NumbersPerWord - 1) / NumbersPerWord);
+      const float* values = args.blocks[block] + headWords() * kWidth + column;
+      accumulators.add(words(args.scores + block * (kWidth / ElementsPerWord)), scoreStride, words(values),
+                       args.paddedHeadSize, (count + ElementsPerWord - 1) / ElementsPerWord);
     }
-    Product store;
-    if (attention.result != nullptr) store.result = attention.result + column;
-    if (attention.narrowResult != nullptr) store.narrowResult = attention.narrowResult + column;
-    store.resultStride = attention.resultStride;
-    store.columns = attention.headSize - column < kWidth ? attention.headSize - column : kWidth;
-    finishRows<Simd, Rows>(store, targetOf(store, first), sums.values);
+    GemmArgs store;
+    if (args.result != nullptr) store.result = args.result + column;
+    if (args.bf16Result != nullptr) store.bf16Result = args.bf16Result + column;
+    store.resultStride = args.resultStride;
+    store.columns = args.headSize - column < kWidth ? args.headSize - column : kWidth;
+    applyEpilogue<Simd, Rows>(store, outputRows(store, first), accumulators.values);
   }
 };
 
-/// Keys that any of the queries before `end` sees.
-std::int64_t keysSeen(const Attention& attention, std::int64_t end) {
-  const std::int64_t position = attention.firstQuery + end;
-  return attention.isCausal && position < attention.keyCount ? position : attention.keyCount;
+/// The number of keys that any query before `end` sees.
+std::int64_t visibleKeys(const AttentionArgs& args, std::int64_t end) {
+  const std::int64_t position = args.firstQuery + end;
+  return args.isCausal && position < args.keyCount ? position : args.keyCount;
 }
 
-template <class Simd, class Dot, int NumbersPerWord>
-void attendAs(const Attention& attention) {
-  inGroups<Simd>(attention.queryCount, [&](std::int64_t first, std::int64_t size, std::int64_t) {
-    const std::int64_t keyCount = keysSeen(attention, first + size);
+template <class Simd, class Dot, int ElementsPerWord>
+void attendWith(const AttentionArgs& args) {
+  forEachRowGroup<Simd>(args.queryCount, [&](std::int64_t first, std::int64_t size, std::int64_t) {
+    const std::int64_t keyCount = visibleKeys(args, first + size);
     const std::int64_t blocks = (keyCount + kPanelWidth<Simd> - 1) / kPanelWidth<Simd>;
-    const Attending<Simd, Dot, NumbersPerWord> attending{attention, first, keyCount, blocks,
-                                                         blocks * kPanelWidth<Simd>};
-    withConstant<Simd::kMostRows>(size, [&]<int Rows>() { attending.template run<Rows>(); });
+    const QueryGroup<Simd, Dot, ElementsPerWord> group{args, first, keyCount, blocks, blocks * kPanelWidth<Simd>};
+    withConstant<Simd::kMaxRows>(size, [&]<int Rows>() { group.template run<Rows>(); });
   });
 }
 
 template <class Simd>
-void attend(const Attention& attention) {
-  if (attention.format == Format::kBfloat16) return attendAs<Simd, typename Simd::Bfloat16Dot, 2>(attention);
-  attendAs<Simd, typename Simd::Float32Dot, 1>(attention);
+void attend(const AttentionArgs& args) {
+  if (args.dataType == DataType::kBfloat16) return attendWith<Simd, typename Simd::Bf16Dot, 2>(args);
+  attendWith<Simd, typename Simd::Float32Dot, 1>(args);
 }
 
 }  // namespace

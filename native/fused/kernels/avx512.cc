@@ -1,4 +1,4 @@
-// Compiled with the flags of AVX-512 where the compiler has them.
+// AVX-512: compiled with its flags where the compiler supports them.
 #include "fused/kernels/kernels.h"
 
 #ifdef __AVX512F__

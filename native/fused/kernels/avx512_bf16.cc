@@ -1,11 +1,9 @@
-// Compiled with the flags of AVX-512 with BF16 and VNNI where the compiler has them.
+// AVX-512 with BF16 and VNNI: compiled with their flags where the compiler supports them.
 #include "fused/kernels/kernels.h"
 
-// Visual Studio defines no macro for these two; it has the instructions wherever it has AVX-512.
-#if (defined(__AVX512BF16__) && defined(__AVX512VNNI__)) || (defined(_MSC_VER) && defined(__AVX512F__))
-#define TORCH_T5_AVX512_BF16
+#ifdef __AVX512F__
 #include "fused/kernels/kernels_template.h"
-#include "fused/kernels/simd_avx512_bf16.h"
+#include "fused/kernels/simd_avx512.h"
 #endif
 
 namespace torch_t5::kernels {

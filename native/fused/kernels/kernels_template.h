@@ -1,19 +1,20 @@
-// The kernels, over a `Simd` that names the instructions. Included by one file for each instruction set, which is
-// compiled with that set's flags: so nothing here may be an inline function that other files share, or theirs could be
-// replaced by one with instructions that the processor lacks.
+// The kernels, as templates over a `Simd` struct that wraps one instruction set's intrinsics.
+//
+// One file for each instruction set includes this header, and is compiled with that set's flags. Nothing here may have
+// external linkage: the linker could then replace a function by a copy with instructions that the processor lacks.
 #pragma once
 
 #include "fused/kernels/attention.h"
+#include "fused/kernels/gemm.h"
 #include "fused/kernels/kernels.h"
-#include "fused/kernels/product.h"
-#include "fused/kernels/rows.h"
+#include "fused/kernels/row_kernels.h"
 
 namespace torch_t5::kernels {
 namespace {
 
 template <class Simd>
 constexpr Kernels makeKernels(const char* name) {
-  return {name,         kPanelWidth<Simd>, Simd::kMostRows, false,          multiply<Simd>,
+  return {name,         kPanelWidth<Simd>, Simd::kMaxRows,  /*hasTiles=*/false, gemm<Simd>,
           attend<Simd>, convert<Simd>,     transpose<Simd>, normalize<Simd>};
 }
 

@@ -1,4 +1,4 @@
-// Plain C++, for processors without kernels of their own. Compilers turn its short loops into what vectors there are.
+// Plain C++, for other processors. Compilers vectorize its short loops.
 #include "fused/kernels/kernels_template.h"
 
 namespace torch_t5::kernels {
@@ -6,7 +6,7 @@ namespace {
 
 struct Portable {
   static constexpr int kLanes = 8;
-  static constexpr int kMostRows = 4;
+  static constexpr int kMaxRows = 4;
 
   struct Float {
     float values[kLanes];
@@ -27,7 +27,7 @@ struct Portable {
     for (int i = 0; i < kLanes; ++i) to[i] = x.values[i];
   }
   static void stream(float* to, const Float& x) { store(to, x); }
-  static void finishStreams() {}
+  static void streamFence() {}
   static Float broadcast(float x) {
     return each([&](int) { return x; });
   }
@@ -58,7 +58,7 @@ struct Portable {
   static Float round(const Float& x) {
     return each([&](int i) { return nearbyintf(x.values[i]); });
   }
-  static Float timesPowerOf2(const Float& x, const Float& n) {
+  static Float scaleByPowerOf2(const Float& x, const Float& n) {
     return each([&](int i) { return ldexpf(x.values[i], static_cast<int>(n.values[i])); });
   }
   static Float zeroWhereLess(const Float& x, float bound, const Float& result) {
@@ -70,9 +70,9 @@ struct Portable {
     return sum;
   }
   static float reduceMax(const Float& x) {
-    float most = x.values[0];
-    for (const float value : x.values) most = value > most ? value : most;
-    return most;
+    float maximum = x.values[0];
+    for (const float value : x.values) maximum = value > maximum ? value : maximum;
+    return maximum;
   }
 
   static float asFloat(std::uint32_t word) {
@@ -91,32 +91,36 @@ struct Portable {
     return result;
   }
   static Float broadcastWord(std::uint32_t word) { return broadcast(asFloat(word)); }
-  static constexpr bool kTransposes = false;
-  static void fetch(const void*) {}
+  static constexpr bool kHasTranspose = false;
+  static void prefetch(const void*) {}
 
-  static Float toFloat(const Float& sums, const std::int32_t* offsets) {
-    return each(
-        [&](int i) { return static_cast<float>(static_cast<std::int32_t>(asWord(sums.values[i])) - offsets[i]); });
+  static Float toFloat(const Float& accumulator, const std::int32_t* compensation) {
+    return each([&](int i) {
+      return static_cast<float>(static_cast<std::int32_t>(asWord(accumulator.values[i])) - compensation[i]);
+    });
   }
   static void storeBytes(std::uint8_t* to, const Float& x) {
-    for (int i = 0; i < kLanes; ++i) to[i] = static_cast<std::uint8_t>(128 + static_cast<int>(nearbyintf(x.values[i])));
+    for (int i = 0; i < kLanes; ++i)
+      to[i] = static_cast<std::uint8_t>(kInt8ZeroPoint + static_cast<int>(nearbyintf(x.values[i])));
   }
-  static void storeBfloat16(std::uint16_t* to, const Float& x) {
-    for (int i = 0; i < kLanes; ++i) to[i] = toBfloat16(x.values[i]);
+  static void storeBf16(std::uint16_t* to, const Float& x) {
+    for (int i = 0; i < kLanes; ++i) to[i] = toBf16(x.values[i]);
   }
 
   struct Float32Dot {
     static constexpr bool kIsInteger = false;
-    static Float dot(const Float& sum, const Float& word, const Float& column) { return fma(word, column, sum); }
+    static Float dot(const Float& accumulator, const Float& word, const Float& column) {
+      return fma(word, column, accumulator);
+    }
   };
 
-  struct Bfloat16Dot {
+  struct Bf16Dot {
     static constexpr bool kIsInteger = false;
-    static Float dot(const Float& sum, const Float& word, const Float& column) {
+    static Float dot(const Float& accumulator, const Float& word, const Float& column) {
       return each([&](int i) {
         const std::uint32_t a = asWord(word.values[i]);
         const std::uint32_t b = asWord(column.values[i]);
-        const float first = asFloat(a << 16) * asFloat(b << 16) + sum.values[i];
+        const float first = asFloat(a << 16) * asFloat(b << 16) + accumulator.values[i];
         return asFloat(a & 0xFFFF0000U) * asFloat(b & 0xFFFF0000U) + first;
       });
     }
@@ -124,11 +128,11 @@ struct Portable {
 
   struct Int8Dot {
     static constexpr bool kIsInteger = true;
-    static Float dot(const Float& sum, const Float& word, const Float& column) {
+    static Float dot(const Float& accumulator, const Float& word, const Float& column) {
       return each([&](int i) {
         const std::uint32_t a = asWord(word.values[i]);
         const std::uint32_t b = asWord(column.values[i]);
-        std::int32_t total = static_cast<std::int32_t>(asWord(sum.values[i]));
+        std::int32_t total = static_cast<std::int32_t>(asWord(accumulator.values[i]));
         for (int byte = 0; byte < 4; ++byte)
           total += static_cast<std::int32_t>((a >> (8 * byte)) & 0xFFU) * static_cast<std::int8_t>(b >> (8 * byte));
         return asFloat(static_cast<std::uint32_t>(total));

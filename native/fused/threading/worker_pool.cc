@@ -10,9 +10,9 @@
 namespace torch_t5 {
 namespace {
 
-/// How often a helper looks for the next job before it sleeps: some 50 microseconds. The products of a decoding step
-/// follow each other within a few.
-constexpr int kLooks = 2000;
+/// How often a worker checks for the next job before it sleeps: about 50 microseconds. The next product of a decoding
+/// step follows within a few microseconds.
+constexpr int kSpins = 2000;
 
 void pause() {
 #if defined(__x86_64__) || defined(_M_X64)
@@ -29,14 +29,14 @@ WorkerPool& WorkerPool::shared() {
   return *pool;
 }
 
-void WorkerPool::run(std::int64_t tasks, std::int64_t threads, const PoolWork& work) {
+void WorkerPool::run(std::int64_t tasks, std::int64_t threads, const TaskFunction& work) {
   threads = std::min(threads, tasks);
-  std::unique_lock lock(callers_, std::defer_lock);
+  std::unique_lock lock(caller_, std::defer_lock);
   if (threads <= 1 || !lock.try_lock()) {
     for (std::int64_t task = 0; task < tasks; ++task) work(task, 0);
     return;
   }
-  startHelpers(static_cast<std::size_t>(threads - 1));
+  startWorkers(static_cast<std::size_t>(threads - 1));
   work_ = &work;
   tasks_ = tasks;
   threads_ = threads;
@@ -44,10 +44,10 @@ void WorkerPool::run(std::int64_t tasks, std::int64_t threads, const PoolWork& w
   const std::uint32_t job = (state_.load(std::memory_order_relaxed) & ~(kNextJob - 1)) + kNextJob;
   state_.store(job | kOpen, std::memory_order_release);
   state_.notify_all();
-  workOn(0);
+  runTasks(0);
   state_.fetch_and(~kOpen, std::memory_order_acq_rel);
-  for (int looks = 0; (state_.load(std::memory_order_acquire) & kHelpers) != 0; ++looks) {
-    if (looks < kLooks) {
+  for (int spins = 0; (state_.load(std::memory_order_acquire) & kWorkers) != 0; ++spins) {
+    if (spins < kSpins) {
       pause();
     } else {
       std::this_thread::yield();
@@ -55,29 +55,29 @@ void WorkerPool::run(std::int64_t tasks, std::int64_t threads, const PoolWork& w
   }
 }
 
-void WorkerPool::startHelpers(std::size_t count) {
+void WorkerPool::startWorkers(std::size_t count) {
   try {
-    while (helpers_.size() < count)
-      helpers_.emplace_back([this, thread = static_cast<std::int64_t>(helpers_.size()) + 1] { help(thread); });
+    while (workers_.size() < count)
+      workers_.emplace_back([this, thread = static_cast<std::int64_t>(workers_.size()) + 1] { runWorker(thread); });
   } catch (const std::system_error&) {
-    // The system gives no more threads: those that there are do the work.
+    // The system has no more threads: the existing ones do the work.
   }
 }
 
-void WorkerPool::help(std::int64_t thread) {
+void WorkerPool::runWorker(std::int64_t thread) {
   std::uint32_t seen = 0;
   for (;;) {
-    if (!join(seen)) continue;
-    if (thread < threads_) workOn(thread);
+    if (!joinNextJob(seen)) continue;
+    if (thread < threads_) runTasks(thread);
     state_.fetch_sub(1, std::memory_order_acq_rel);
   }
 }
 
-/// Waits for a job that it hasn't seen, and joins it if it is still open.
-bool WorkerPool::join(std::uint32_t& seen) {
+/// Waits for a job after `seen`. Returns whether the worker has joined it: a closed job cannot be joined.
+bool WorkerPool::joinNextJob(std::uint32_t& seen) {
   std::uint32_t state = state_.load(std::memory_order_acquire);
-  for (int looks = 0; (state & ~(kNextJob - 1)) == seen; ++looks) {
-    if (looks < kLooks) {
+  for (int spins = 0; (state & ~(kNextJob - 1)) == seen; ++spins) {
+    if (spins < kSpins) {
       pause();
     } else {
       state_.wait(state, std::memory_order_acquire);
@@ -91,7 +91,7 @@ bool WorkerPool::join(std::uint32_t& seen) {
   return false;
 }
 
-void WorkerPool::workOn(std::int64_t thread) {
+void WorkerPool::runTasks(std::int64_t thread) {
   for (;;) {
     const std::int64_t task = nextTask_.fetch_add(1, std::memory_order_relaxed);
     if (task >= tasks_) return;

@@ -1,5 +1,5 @@
-// The threads that help the inference threads of all models: one pool a process, so that several models never start
-// more threads than the process has use for.
+// The worker threads of the fused engine. One pool serves the inference threads of all models in the process, so that
+// several models together do not start more threads than the process can use.
 #pragma once
 
 #include <atomic>
@@ -11,43 +11,56 @@
 
 namespace torch_t5 {
 
-/// What one call hands out: `work(task, thread)` for every task, on any thread, in any order. It must not throw.
-/// `thread`: from 0 to the number of threads less 1; no two at a time have the same.
-using PoolWork = std::function<void(std::int64_t task, std::int64_t thread)>;
+namespace kernels {
+struct Kernels;
+}
+
+/// One task of a job. It may run on any thread and in any order, and must not throw. `thread`: from 0 to the job's
+/// number of threads less 1; no two tasks that run at the same time get the same.
+using TaskFunction = std::function<void(std::int64_t task, std::int64_t thread)>;
 
 class WorkerPool {
  public:
-  /// The process's. It is never destroyed: its threads sleep until the process ends.
+  /// The pool of the process. It is never destroyed: its threads sleep until the process ends.
   static WorkerPool& shared();
 
   WorkerPool(const WorkerPool&) = delete;
   WorkerPool& operator=(const WorkerPool&) = delete;
 
-  /// Does all tasks on at most `threads` threads, the caller's among them, and returns when they are done. The caller
-  /// never waits for a thread that hasn't begun: where helpers sleep, or work for another caller, it does the tasks
+  /// Runs tasks 0 to `tasks - 1` on at most `threads` threads, including the caller's, and returns when all are done.
+  /// The caller never waits for a worker to start. If all workers sleep or serve another caller, it runs the tasks
   /// alone.
-  void run(std::int64_t tasks, std::int64_t threads, const PoolWork& work);
+  void run(std::int64_t tasks, std::int64_t threads, const TaskFunction& work);
 
  private:
   WorkerPool() = default;
 
-  void startHelpers(std::size_t count);
-  void help(std::int64_t thread);
-  void workOn(std::int64_t thread);
-  bool join(std::uint32_t& seen);
+  void startWorkers(std::size_t count);
+  void runWorker(std::int64_t thread);
+  void runTasks(std::int64_t thread);
+  bool joinNextJob(std::uint32_t& seen);
 
-  // A number of the job, whether it may be joined, and how many helpers are in it.
+  // The bits of `state_`: the job's number, whether it may be joined, and the number of workers in it.
   static constexpr std::uint32_t kOpen = 1U << 15;
-  static constexpr std::uint32_t kHelpers = kOpen - 1;
+  static constexpr std::uint32_t kWorkers = kOpen - 1;
   static constexpr std::uint32_t kNextJob = 1U << 16;
 
-  std::mutex callers_;  // held by the caller whose job it is
-  std::vector<std::thread> helpers_;
+  std::mutex caller_;  // held by the caller of the current job
+  std::vector<std::thread> workers_;
   alignas(64) std::atomic<std::uint32_t> state_{0};
   alignas(64) std::atomic<std::int64_t> nextTask_{0};
   std::int64_t tasks_ = 0;
   std::int64_t threads_ = 0;
-  const PoolWork* work_ = nullptr;
+  const TaskFunction* work_ = nullptr;
+};
+
+/// What one model computes with: its kernels, and its number of threads of the pool.
+struct Executor {
+  const kernels::Kernels& kernels;
+  std::int64_t threads;
+
+  /// `WorkerPool::run` on the model's threads.
+  void run(std::int64_t tasks, const TaskFunction& work) const { WorkerPool::shared().run(tasks, threads, work); }
 };
 
 }  // namespace torch_t5

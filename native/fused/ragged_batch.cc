@@ -1,4 +1,4 @@
-#include "fused/rows.h"
+#include "fused/ragged_batch.h"
 
 #include <algorithm>
 #include <limits>
@@ -20,7 +20,7 @@ RaggedBatch::RaggedBatch(const at::Tensor& attentionMask) {
     }
     Sequence& sequence = sequences_.emplace_back(Sequence{first, end - first, rowCount_, nullptr});
     rowCount_ += sequence.length;
-    longest_ = std::max(longest_, sequence.length);
+    maxLength_ = std::max(maxLength_, sequence.length);
     if (std::find(kept + first, kept + end, 0) == kept + end) continue;
     std::vector<float>& mask = masks_.emplace_back(static_cast<std::size_t>(sequence.length));
     for (std::int64_t i = 0; i < sequence.length; ++i)

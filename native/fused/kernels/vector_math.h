@@ -1,5 +1,5 @@
-// Functions of vectors: the exponential and the activations.
-// Included through kernels_template.h by one file for each instruction set: all that is here has internal linkage.
+// Elementwise functions of vectors: the exponential and the activations.
+// Internal linkage: see kernels_template.h.
 #pragma once
 
 #include <cmath>
@@ -14,13 +14,13 @@ template <class Simd>
 typename Simd::Float exponential(typename Simd::Float x) {
   constexpr float kLowest = -87.0F;
   constexpr float kLog2E = 1.44269504F;
-  constexpr float kLn2High = 0.693145752F;  // ln 2 in two parts: the first has few bits, so that n times it is exact
+  constexpr float kLn2High = 0.693145752F;  // ln 2 in two parts. The first has few bits, so n times it is exact.
   constexpr float kLn2Low = 1.42860677e-6F;
   const auto bounded = Simd::max(x, Simd::broadcast(kLowest));
   const auto n = Simd::round(Simd::multiply(bounded, Simd::broadcast(kLog2E)));
   auto r = Simd::fma(n, Simd::broadcast(-kLn2High), bounded);
   r = Simd::fma(n, Simd::broadcast(-kLn2Low), r);
-  // Taylor's polynomial: |r| <= ln 2 / 2, so that the first term left out is below 6e-9.
+  // Taylor polynomial: |r| <= ln 2 / 2, so the first omitted term is below 6e-9.
   auto p = Simd::broadcast(1.0F / 5040);
   p = Simd::fma(p, r, Simd::broadcast(1.0F / 720));
   p = Simd::fma(p, r, Simd::broadcast(1.0F / 120));
@@ -29,7 +29,7 @@ typename Simd::Float exponential(typename Simd::Float x) {
   p = Simd::fma(p, r, Simd::broadcast(0.5F));
   p = Simd::fma(p, r, Simd::broadcast(1.0F));
   p = Simd::fma(p, r, Simd::broadcast(1.0F));
-  return Simd::zeroWhereLess(x, kLowest, Simd::timesPowerOf2(p, n));
+  return Simd::zeroWhereLess(x, kLowest, Simd::scaleByPowerOf2(p, n));
 }
 
 template <class Simd>
@@ -39,7 +39,7 @@ typename Simd::Float sigmoid(typename Simd::Float x) {
   return Simd::divide(one, Simd::add(one, exponential<Simd>(bounded)));
 }
 
-/// x Phi(x), a number at a time: no checkpoint of the family's usual ones has it.
+/// x Phi(x), one element at a time: no common T5 checkpoint uses this activation.
 template <class Simd>
 typename Simd::Float geluWithErf(typename Simd::Float x) {
   float numbers[Simd::kLanes];

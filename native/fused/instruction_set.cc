@@ -1,4 +1,4 @@
-#include "fused/processor.h"
+#include "fused/instruction_set.h"
 
 #include <cstdlib>
 #include <string_view>
@@ -18,20 +18,20 @@ namespace {
 
 using kernels::Kernels;
 
-struct Instructions {
+struct InstructionSets {
   bool avx2 = false;
   bool avx512 = false;
   bool avx512Bf16 = false;
 };
 
-/// Whether AMX's tiles are there, by the bits that Intel's manual gives for CPUID, and may be used: Linux lets a
-/// process do that once it has asked, because they make what is saved of a thread larger.
-bool mayUseTiles() {
+/// Whether the processor has AMX, by the CPUID bits of Intel's manual, and Linux permits its use. A process must
+/// request that permission, because tiles enlarge the saved state of its threads.
+bool requestAmx() {
 #ifdef TORCH_T5_LINUX_X86
   constexpr unsigned kTiles = 1U << 24;
-  constexpr unsigned kOfBfloat16 = 1U << 22;
-  constexpr unsigned kOfInt8 = 1U << 25;
-  constexpr unsigned kAll = kTiles | kOfBfloat16 | kOfInt8;
+  constexpr unsigned kBfloat16 = 1U << 22;
+  constexpr unsigned kInt8 = 1U << 25;
+  constexpr unsigned kAll = kTiles | kBfloat16 | kInt8;
   constexpr long kRequestPermission = 0x1023;
   constexpr long kTileData = 18;
   unsigned a = 0, b = 0, c = 0, d = 0;
@@ -43,9 +43,9 @@ bool mayUseTiles() {
 }
 
 #if (defined(__GNUC__) || defined(__clang__)) && defined(__x86_64__)
-Instructions instructions() {
+InstructionSets detect() {
   __builtin_cpu_init();
-  Instructions found;
+  InstructionSets found;
   found.avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
   found.avx512 = found.avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                  __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
@@ -55,15 +55,15 @@ Instructions instructions() {
 #elif defined(_MSC_VER) && defined(_M_X64)
 constexpr bool bit(int word, int index) { return ((word >> index) & 1) != 0; }
 
-/// By the bits that Intel's manual gives for CPUID and XCR0.
-Instructions instructions() {
+/// By the bits of CPUID and XCR0 in Intel's manual.
+InstructionSets detect() {
   int leaf1[4];
   int leaf7[4];
   int leaf7Part1[4];
   __cpuidex(leaf1, 1, 0);
   __cpuidex(leaf7, 7, 0);
   __cpuidex(leaf7Part1, 7, 1);
-  Instructions found;
+  InstructionSets found;
   if (!bit(leaf1[2], 27)) return found;
   const auto saved = static_cast<int>(_xgetbv(0));
   found.avx2 = (saved & 0x6) == 0x6 && bit(leaf1[2], 12) && bit(leaf7[1], 5);
@@ -73,17 +73,17 @@ Instructions instructions() {
   return found;
 }
 #else
-Instructions instructions() { return {}; }
+InstructionSets detect() { return {}; }
 #endif
 
-const Kernels& choose() {
+const Kernels& selectKernels() {
   const char* variable = std::getenv("ATEN_CPU_CAPABILITY");
   const std::string_view limit = variable == nullptr ? "" : variable;
-  Instructions usable = instructions();
+  InstructionSets usable = detect();
   if (limit == "avx2" || limit == "default") usable.avx512 = usable.avx512Bf16 = false;
   if (limit == "default") usable.avx2 = false;
-  const bool wantsTiles = limit.empty() && usable.avx512Bf16 && kernels::amxKernels() != nullptr;
-  if (wantsTiles && mayUseTiles()) return *kernels::amxKernels();
+  const bool mayUseAmx = limit.empty() && usable.avx512Bf16 && kernels::amxKernels() != nullptr;
+  if (mayUseAmx && requestAmx()) return *kernels::amxKernels();
   if (usable.avx512Bf16 && kernels::avx512Bf16Kernels() != nullptr) return *kernels::avx512Bf16Kernels();
   if (usable.avx512 && kernels::avx512Kernels() != nullptr) return *kernels::avx512Kernels();
   if (usable.avx2 && kernels::avx2Kernels() != nullptr) return *kernels::avx2Kernels();
@@ -92,8 +92,8 @@ const Kernels& choose() {
 
 }  // namespace
 
-const Kernels& processorKernels() {
-  static const Kernels& chosen = choose();
+const Kernels& bestKernels() {
+  static const Kernels& chosen = selectKernels();
   return chosen;
 }
 

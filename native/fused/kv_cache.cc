@@ -1,17 +1,29 @@
-#include "fused/decoder_cache.h"
+#include "fused/kv_cache.h"
 
+#include <ATen/ops/_unique2.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/equal.h>
 
 #include <algorithm>
+#include <numeric>
 #include <string>
+#include <tuple>
 #include <utility>
 
 #include "core/errors.h"
 #include "core/platform/huge_pages.h"
 
 namespace torch_t5 {
+namespace {
 
-CrossCache::CrossCache(const Heads& heads, std::int64_t layers, RaggedBatch batch)
+bool areSame(const at::Tensor& a, const at::Tensor& b) {
+  if (a.defined() != b.defined()) return false;
+  return !a.defined() || (a.sizes() == b.sizes() && at::equal(a, b));
+}
+
+}  // namespace
+
+CrossKvCache::CrossKvCache(const HeadLayout& heads, std::int64_t layers, RaggedBatch batch)
     : heads_(heads), layers_(layers), batch_(std::move(batch)) {
   for (const Sequence& sequence : batch_.sequences()) {
     firstBlock_.push_back(blocks_);
@@ -20,9 +32,9 @@ CrossCache::CrossCache(const Heads& heads, std::int64_t layers, RaggedBatch batc
   memory_ = emptyInHugePages({layers_, heads_.count, blocks_, heads_.blockWords()}, at::kFloat);
 }
 
-BlockTable CrossCache::table(std::int64_t layer) const {
+BlockTable CrossKvCache::blockTable(std::int64_t layer) const {
   const auto sequences = static_cast<std::int64_t>(firstBlock_.size());
-  BlockTable table(sequences, heads_.count, heads_.blocksFor(batch_.longest()));
+  BlockTable table(sequences, heads_.count, heads_.blocksFor(batch_.maxLength()));
   float* memory = static_cast<float*>(memory_.data_ptr());
   for (std::int64_t sequence = 0; sequence < sequences; ++sequence) {
     const auto index = static_cast<std::size_t>(sequence);
@@ -30,27 +42,27 @@ BlockTable CrossCache::table(std::int64_t layer) const {
     for (std::int64_t head = 0; head < heads_.count; ++head) {
       const std::int64_t first = (layer * heads_.count + head) * blocks_ + firstBlock_[index];
       for (std::int64_t block = 0; block < count; ++block)
-        table.of(sequence, head)[block] = memory + (first + block) * heads_.blockWords();
+        table.blocks(sequence, head)[block] = memory + (first + block) * heads_.blockWords();
     }
   }
   return table;
 }
 
-FusedCache::FusedCache(const Heads& heads, std::int64_t layers, std::shared_ptr<const CrossCache> cross,
-                       std::vector<std::int64_t> sources)
+PagedKvCache::PagedKvCache(const HeadLayout& heads, std::int64_t layers, std::shared_ptr<const CrossKvCache> cross,
+                           std::vector<std::int64_t> sources)
     : heads_(heads), layers_(layers), cross_(std::move(cross)), sources_(std::move(sources)), pages_(sources_.size()) {}
 
-FusedCache::FusedCache(const FusedCache& other)
+PagedKvCache::PagedKvCache(const PagedKvCache& other)
     : DecoderCache(),
       heads_(other.heads_),
       layers_(other.layers_),
       cross_(other.cross_),
       sources_(other.sources_),
       pages_(other.pages_),
-      position_(other.position_) {}
+      positions_(other.positions_) {}
 
-std::shared_ptr<const DecoderCache> FusedCache::select(const at::Tensor& rows) const {
-  auto selected = std::shared_ptr<FusedCache>(new FusedCache(*this));
+std::shared_ptr<const DecoderCache> PagedKvCache::select(const at::Tensor& rows) const {
+  auto selected = std::shared_ptr<PagedKvCache>(new PagedKvCache(*this));
   selected->sources_.clear();
   selected->pages_.clear();
   const at::Tensor indices = rows.contiguous();
@@ -66,16 +78,16 @@ std::shared_ptr<const DecoderCache> FusedCache::select(const at::Tensor& rows) c
   return selected;
 }
 
-std::shared_ptr<Page> FusedCache::newPage() const {
+std::shared_ptr<Page> PagedKvCache::newPage() const {
   auto page = std::make_shared<Page>();
   page->memory = at::empty({layers_, heads_.count, heads_.blockWords()}, at::kFloat);
   return page;
 }
 
-std::shared_ptr<FusedCache> FusedCache::extend(std::int64_t count, const Parallel& parallel) const {
-  auto extended = std::shared_ptr<FusedCache>(new FusedCache(*this));
-  extended->position_ = position_ + count;
-  const std::int64_t within = position_ % heads_.blockWidth;
+std::shared_ptr<PagedKvCache> PagedKvCache::extend(std::int64_t count, const Executor& executor) const {
+  auto extended = std::shared_ptr<PagedKvCache>(new PagedKvCache(*this));
+  extended->positions_ = positions_ + count;
+  const std::int64_t within = positions_ % heads_.blockWidth;
   struct Copy {
     std::shared_ptr<Page> from;
     std::shared_ptr<Page> to;
@@ -86,13 +98,13 @@ std::shared_ptr<FusedCache> FusedCache::extend(std::int64_t count, const Paralle
       copies.push_back({pages.back(), newPage()});
       pages.back() = copies.back().to;
     }
-    while (static_cast<std::int64_t>(pages.size()) < heads_.blocksFor(extended->position_)) pages.push_back(newPage());
-    for (auto page = pages.begin() + position_ / heads_.blockWidth; page != pages.end(); ++page) {
+    while (static_cast<std::int64_t>(pages.size()) < heads_.blocksFor(extended->positions_)) pages.push_back(newPage());
+    for (auto page = pages.begin() + positions_ / heads_.blockWidth; page != pages.end(); ++page) {
       const std::int64_t first = (page - pages.begin()) * heads_.blockWidth;
-      (*page)->written = std::min(heads_.blockWidth, extended->position_ - first);
+      (*page)->written = std::min(heads_.blockWidth, extended->positions_ - first);
     }
   }
-  parallel.run(static_cast<std::int64_t>(copies.size()) * layers_, [&](std::int64_t task, std::int64_t) {
+  executor.run(static_cast<std::int64_t>(copies.size()) * layers_, [&](std::int64_t task, std::int64_t) {
     const Copy& copy = copies[static_cast<std::size_t>(task / layers_)];
     const std::int64_t words = heads_.count * heads_.blockWords();
     const float* from = copy.from->memory.const_data_ptr<float>() + task % layers_ * words;
@@ -101,17 +113,41 @@ std::shared_ptr<FusedCache> FusedCache::extend(std::int64_t count, const Paralle
   return extended;
 }
 
-BlockTable FusedCache::table(std::int64_t layer) const {
-  BlockTable table(rows(), heads_.count, heads_.blocksFor(position_));
+BlockTable PagedKvCache::blockTable(std::int64_t layer) const {
+  BlockTable table(rows(), heads_.count, heads_.blocksFor(positions_));
   for (std::int64_t row = 0; row < rows(); ++row) {
     const Pages& pages = pages_[static_cast<std::size_t>(row)];
     for (std::size_t block = 0; block < pages.size(); ++block) {
       auto* memory = static_cast<float*>(pages[block]->memory.data_ptr());
       for (std::int64_t head = 0; head < heads_.count; ++head)
-        table.of(row, head)[block] = memory + (layer * heads_.count + head) * heads_.blockWords();
+        table.blocks(row, head)[block] = memory + (layer * heads_.count + head) * heads_.blockWords();
     }
   }
   return table;
+}
+
+LastCrossKvCache::Entry LastCrossKvCache::find(const DecoderSource& source) const {
+  Entry entry;
+  if (source.rows.defined()) {
+    at::Tensor inverse;
+    std::tie(entry.encoderRows, inverse, std::ignore) = at::_unique2(source.rows, /*sorted=*/true,
+                                                                     /*return_inverse=*/true);
+    const auto* first = inverse.const_data_ptr<std::int64_t>();
+    entry.sources.assign(first, first + inverse.numel());
+    if (entry.encoderRows.numel() == source.encoderOutput->batch()) entry.encoderRows.reset();
+  } else {
+    entry.sources.resize(static_cast<std::size_t>(source.encoderOutput->batch()));
+    std::iota(entry.sources.begin(), entry.sources.end(), 0);
+  }
+  if (encoderOutput_.lock() == source.encoderOutput && areSame(encoderRows_, entry.encoderRows))
+    entry.cache = cache_.lock();
+  return entry;
+}
+
+void LastCrossKvCache::store(const DecoderSource& source, const Entry& entry) {
+  encoderOutput_ = source.encoderOutput;
+  encoderRows_ = entry.encoderRows;
+  cache_ = entry.cache;
 }
 
 }  // namespace torch_t5

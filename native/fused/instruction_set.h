@@ -1,0 +1,12 @@
+// The choice of kernels for the processor.
+#pragma once
+
+#include "fused/kernels/kernels.h"
+
+namespace torch_t5 {
+
+/// The kernels of the best instruction set that this processor has. The environment variable ATEN_CPU_CAPABILITY
+/// ("avx512", "avx2", "default") limits it, as it limits PyTorch.
+const kernels::Kernels& bestKernels();
+
+}  // namespace torch_t5
