@@ -72,8 +72,8 @@ PackedModel packModel(Weights weights, const Architecture& architecture, Format 
   const Buckets buckets{architecture.numBuckets, architecture.maxDistance, /*isBidirectional=*/false};
   Buckets encoderBuckets = buckets;
   encoderBuckets.isBidirectional = true;
-  const bool isTied = weights.head.is_same(weights.embedding);
-  auto head = std::make_shared<const PackedMatrix>(pack({weights.head}, format, parallel));
+  const bool isTied = weights.lmHead.is_same(weights.embedding);
+  auto head = std::make_shared<const PackedMatrix>(pack({weights.lmHead}, format, parallel));
   return {architecture,
           format,
           Heads(architecture.numHeads, architecture.dKv, headFormat(format, architecture), parallel.kernels),
