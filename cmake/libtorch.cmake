@@ -1,9 +1,9 @@
-# The target `libtorch`: libtorch_cpu and libc10 by path. TorchConfig.cmake is not used: it demands a CUDA toolkit where
-# libtorch has CUDA, and nothing here includes a CUDA header.
+# The target `libtorch`: libtorch_cpu and libc10 by path. TorchConfig.cmake is not used, because it requires a CUDA toolkit
+# if libtorch has CUDA, and no source includes a CUDA header.
 if(NOT EXISTS "${TORCH_T5_LIBTORCH}/include/ATen/ATen.h")
   message(FATAL_ERROR
     "Expected a libtorch (a folder with include/ATen/ATen.h) for TORCH_T5_LIBTORCH but received \"${TORCH_T5_LIBTORCH}\". "
-    "`npm run setup` in a checkout, or `npx torch-t5 setup`, fetches one and builds against it.")
+    "`npm run setup` in a checkout, or `npx torch-t5 setup`, downloads one and builds with it.")
 endif()
 
 file(GLOB_RECURSE version_headers
@@ -16,7 +16,8 @@ foreach(header IN LISTS version_headers)
   endif()
 endforeach()
 if(NOT TORCH_T5_LIBTORCH_VERSION)
-  message(FATAL_ERROR "No version was found in the headers of ${TORCH_T5_LIBTORCH}")
+  message(FATAL_ERROR
+    "Expected a libtorch whose headers state its version for TORCH_T5_LIBTORCH but received \"${TORCH_T5_LIBTORCH}\"")
 endif()
 message(STATUS "libtorch ${TORCH_T5_LIBTORCH_VERSION}: ${TORCH_T5_LIBTORCH}")
 
@@ -33,11 +34,11 @@ foreach(name IN ITEMS torch_cpu c10)
   endif()
 endforeach()
 if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
-  # A CUDA build of libtorch_cpu needs libraries that it finds by itself at run time.
+  # A CUDA build of libtorch_cpu depends on libraries that are found at run time only.
   target_link_options(libtorch INTERFACE -Wl,--allow-shlib-undefined)
 endif()
 if(NOT MSVC)
-  # Checks in libtorch's headers hold the path of their file: the binary must not.
+  # Checks in libtorch's headers contain the path of their file, which must not be in the binary.
   target_compile_options(libtorch INTERFACE
     "-ffile-prefix-map=${TORCH_T5_LIBTORCH}=libtorch" "-ffile-prefix-map=${CMAKE_SOURCE_DIR}=torch-t5")
 endif()

@@ -1,4 +1,4 @@
-// Opens libtorch before the addon that needs it: the addon's binary then names no folder at all.
+// An addon that opens libtorch before the main addon is loaded, so that the main addon's binary contains no path.
 #include <napi.h>
 
 #include <string>

@@ -8,8 +8,8 @@
 
 #include "aten/cache.h"
 #include "aten/layers.h"
-#include "aten/shared_rows.h"
 #include "core/cancellation.h"
+#include "engine/tensors.h"
 
 namespace torch_t5 {
 namespace {
@@ -18,7 +18,7 @@ Buckets bucketsOf(const Architecture& architecture, bool isBidirectional) {
   return {architecture.numBuckets, architecture.maxDistance, isBidirectional};
 }
 
-/// The key and value matrices of all layers' cross-attention.
+/// The key and value matrices of cross-attention in all layers.
 at::Tensor packCrossInput(const StackWeights& decoder, const Placement& placement) {
   std::vector<at::Tensor> matrices;
   for (const LayerWeights& layer : decoder.layers) {
@@ -35,7 +35,7 @@ class AtenEngine final : public Engine {
         placement_(placement),
         layers_(architecture, placement.type),
         embedding_(placement.pack({weights.embedding})),
-        head_(weights.lmHead.is_same(weights.embedding) ? embedding_ : placement.pack({weights.lmHead})),
+        lmHead_(weights.lmHead.is_same(weights.embedding) ? embedding_ : placement.pack({weights.lmHead})),
         encoder_(placeStack(weights.encoder, bucketsOf(architecture, /*isBidirectional=*/true), placement)),
         decoder_(placeStack(weights.decoder, bucketsOf(architecture, /*isBidirectional=*/false), placement)),
         crossInput_(packCrossInput(weights.decoder, placement)) {}
@@ -45,15 +45,15 @@ class AtenEngine final : public Engine {
   std::int64_t vocabSize() const override { return architecture_.vocabSize; }
 
   ForwardOutput forward(const at::Tensor& inputIds, const at::Tensor& attentionMask, const at::Tensor& decoderInputIds,
-                        const LogitsSelection& wanted) override {
+                        const LogitsSelection& selection) override {
     const at::Tensor states = encode(inputIds, attentionMask);
-    const CrossMemory cross{layers_.crossKeysAndValues(states, crossInput_), maskOf(attentionMask)};
+    const AtenCrossCache cross{layers_.crossKeysAndValues(states, crossInput_), crossMask(attentionMask)};
     const at::Tensor decoded = decode(decoderInputIds, 0, cross, nullptr);
-    return {logits(decoded, wanted), states, decoded};
+    return {logits(decoded, selection), states, decoded};
   }
 
   at::Tensor encode(const at::Tensor& inputIds, const at::Tensor& attentionMask) override {
-    const at::Tensor padding = paddingOf(attentionMask);
+    const at::Tensor padding = paddingMask(attentionMask);
     const std::int64_t length = inputIds.size(1);
     at::Tensor stream = embed(inputIds);
     at::Tensor mask;
@@ -67,44 +67,46 @@ class AtenEngine final : public Engine {
   }
 
   DecoderOutput prefill(const at::Tensor& decoderInputIds, const DecoderSource& source,
-                        const LogitsSelection& wanted) override {
-    // Without spare room: a prefix that is only scored never grows.
+                        const LogitsSelection& selection) override {
+    // Without spare room: the prefix of a score request is never continued.
     const std::vector<std::int64_t> shape{architecture_.numDecoderLayers, 2,
                                           decoderInputIds.size(0),        architecture_.numHeads,
                                           decoderInputIds.size(1),        architecture_.dKv};
-    const auto self = std::make_shared<SelfMemory>(shape, embedding_.options());
-    return decodeOn(decoderInputIds, self, 0, crossOf(source), wanted);
+    const auto self = std::make_shared<AtenSelfCache>(shape, embedding_.options());
+    return decodeWithCache(decoderInputIds, self, 0, makeCross(source), selection);
   }
 
   DecoderOutput step(const at::Tensor& decoderInputIds, const std::shared_ptr<const DecoderCache>& cache,
-                     const LogitsSelection& wanted) override {
+                     const LogitsSelection& selection) override {
     const auto& past = dynamic_cast<const AtenCache&>(*cache);
-    return decodeOn(decoderInputIds, SelfMemory::extend(past.self(), past.length()), past.length(), past.cross(),
-                    wanted);
+    return decodeWithCache(decoderInputIds, AtenSelfCache::extend(past.self(), past.length()), past.length(),
+                           past.cross(), selection);
   }
 
  private:
-  DecoderOutput decodeOn(const at::Tensor& ids, const std::shared_ptr<SelfMemory>& self, std::int64_t position,
-                         const CrossMemory& cross, const LogitsSelection& wanted) {
+  DecoderOutput decodeWithCache(const at::Tensor& ids, const std::shared_ptr<AtenSelfCache>& self,
+                                std::int64_t position, const AtenCrossCache& cross, const LogitsSelection& selection) {
     const std::int64_t length = position + ids.size(1);
     const at::Tensor states = decode(ids, position, cross, self.get());
-    const at::Tensor toLogitsSelection = logits(states, wanted);
+    const at::Tensor selectedLogits = logits(states, selection);
     auto cache = std::make_shared<const AtenCache>(self, length, cross);
-    self->claim(length);  // last: where something above throws, what was written is nobody's
-    return {toLogitsSelection, states, std::move(cache)};
+    self->claim(length);  // last: if anything above throws, the written positions stay unclaimed
+    return {selectedLogits, states, std::move(cache)};
   }
 
-  /// The decoder's states [R, T, D] of ids that begin at `position`. `self`: none to remember nothing.
-  at::Tensor decode(const at::Tensor& ids, std::int64_t position, const CrossMemory& cross, SelfMemory* self) {
+  /// The decoder's states [R, T, D] for ids that start at `position`. `self`: null without a cache.
+  at::Tensor decode(const at::Tensor& ids, std::int64_t position, const AtenCrossCache& cross, AtenSelfCache* self) {
     at::Tensor stream = embed(ids);
     at::Tensor mask;
     std::int64_t index = 0;
     for (AtenLayer& layer : decoder_.layers) {
       CancellationScope::check();
-      AtenLayers::Remember remember;
-      if (self != nullptr) remember = [&](const at::Tensor& own) { return self->write(index, position, own); };
+      AtenLayers::CacheUpdate updateCache;
+      if (self != nullptr) {
+        updateCache = [&](const at::Tensor& keysAndValues) { return self->write(index, position, keysAndValues); };
+      }
       updateMask(mask, layer, {}, position, ids.size(1));
-      layers_.selfAttention(stream, layer, mask, remember);
+      layers_.selfAttention(stream, layer, mask, updateCache);
       layers_.crossAttention(stream, layer, cross.keysAndValues[index], cross.mask);
       layers_.feedForward(stream, layer);
       ++index;
@@ -112,49 +114,49 @@ class AtenEngine final : public Engine {
     return layers_.normalize(stream, decoder_.norm);
   }
 
-  /// A layer without a bias keeps the mask of the one before.
+  /// Makes the layer's mask. A layer without a bias uses the previous layer's mask.
   void updateMask(at::Tensor& mask, AtenLayer& layer, const at::Tensor& padding, std::int64_t first,
                   std::int64_t queries) {
     if (!layer.bias) return;
-    mask.reset();  // before the next one is made: it may be large
+    mask.reset();  // frees it before the next one, which may be large, is made
     mask = scoreMask(layer.bias->of(first, queries, first + queries), padding, placement_.type);
   }
 
-  at::Tensor maskOf(const at::Tensor& attentionMask) const {
-    return scoreMask({}, paddingOf(attentionMask), placement_.type);
+  at::Tensor crossMask(const at::Tensor& attentionMask) const {
+    return scoreMask({}, paddingMask(attentionMask), placement_.type);
   }
 
-  CrossMemory crossOf(const DecoderSource& source) const {
+  AtenCrossCache makeCross(const DecoderSource& source) const {
     at::Tensor states = source.encoderOutput->lastHiddenState;
     at::Tensor attentionMask = source.encoderOutput->attentionMask;
-    std::int64_t count = 1;
+    std::int64_t groupSize = 1;
     if (source.rows.defined()) {
-      const SharedRows shared = shareRows(toVector(source.rows));
-      const at::Tensor rows = shared.on(placement_.device);
+      const RowGroups groups = groupRows(toVector(source.rows));
+      const at::Tensor rows = groups.sourceRowsOn(placement_.device);
       states = at::index_select(states, 0, rows);
       attentionMask = at::index_select(attentionMask, 0, rows);
-      count = shared.count;
+      groupSize = groups.size;
     }
-    // Every step reads it: so it is made contiguous once.
-    return {layers_.crossKeysAndValues(states, crossInput_).contiguous(), maskOf(attentionMask), count};
+    // Contiguous, because every step reads it.
+    return {layers_.crossKeysAndValues(states, crossInput_).contiguous(), crossMask(attentionMask), groupSize};
   }
 
   at::Tensor embed(const at::Tensor& ids) const { return at::embedding(embedding_, ids).to(at::kFloat); }
 
-  at::Tensor logits(at::Tensor states, const LogitsSelection& wanted) const {
-    if (!wanted.any) return {};
-    if (wanted.positions.defined()) states = at::index_select(states, 1, wanted.positions);
+  at::Tensor logits(at::Tensor states, const LogitsSelection& selection) const {
+    if (selection.isEmpty) return {};
+    if (selection.positions.defined()) states = at::index_select(states, 1, selection.positions);
     if (architecture_.scalesDecoderOutputs) states = states.mul(std::pow(architecture_.dModel, -0.5));
-    const at::Tensor head = wanted.tokens.defined() ? at::index_select(head_, 0, wanted.tokens) : head_;
+    const at::Tensor lmHead = selection.tokens.defined() ? at::index_select(lmHead_, 0, selection.tokens) : lmHead_;
     const at::Tensor rows = states.to(placement_.type).flatten(0, 1);
-    return multiplyToFloat32(rows, head.t()).view({states.size(0), states.size(1), head.size(0)});
+    return multiplyToFloat32(rows, lmHead.t()).view({states.size(0), states.size(1), lmHead.size(0)});
   }
 
   Architecture architecture_;
   Placement placement_;
   AtenLayers layers_;
   at::Tensor embedding_;
-  at::Tensor head_;
+  at::Tensor lmHead_;
   AtenStack encoder_;
   AtenStack decoder_;
   at::Tensor crossInput_;

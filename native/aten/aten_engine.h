@@ -1,4 +1,4 @@
-// The fused engine's arithmetic over plain ATen operators: for CUDA, and what the tests compare the kernels with.
+// The ATen engine: T5 with libtorch's operators. It runs on CUDA, and tests compare the fused engine with it.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -11,9 +11,9 @@
 
 namespace torch_t5 {
 
-/// `precision`: kFloat32 or kBfloat16. In bfloat16 matrices, and what they are multiplied with, keys and values are
-/// kept; the residual stream, norms, scores and logits are float32. Call it, and use the engine, under inference mode.
-/// Throws what the device throws.
+/// `precision`: kFloat32 or kBfloat16. With kBfloat16, matrices, their inputs, keys and values are bfloat16; the
+/// residual stream, norms, scores and logits are float32. Call it, and use the engine, in inference mode. Throws what
+/// the device throws.
 std::unique_ptr<Engine> makeAtenEngine(Weights weights, const Architecture& architecture, Precision precision,
                                        const at::Device& device);
 

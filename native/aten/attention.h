@@ -1,4 +1,4 @@
-// Attention of plain ATen operators: what is added to scores, and the sums over values.
+// Attention with ATen operators, and its additive masks.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -10,39 +10,44 @@
 
 namespace torch_t5 {
 
-/// What is added to the score of a key that isn't seen: a query that sees no key attends to all alike, as Hugging
-/// Face's does. Half of the lowest float, because kernels that compute powers of two multiply scores by log2 e.
-constexpr double kUnseen = std::numeric_limits<float>::lowest() / 2;
+/// Added to the score of a masked key. It is finite, so a query without any unmasked key attends to all keys equally,
+/// as in Hugging Face. Half of the lowest float, because kernels that use powers of two multiply scores by log2(e).
+constexpr double kMaskedScore = std::numeric_limits<float>::lowest() / 2;
 
-/// [rows, inner] times [inner, columns], or N of each; summed and given in float32 whatever the type of both.
+/// The product of [m, k] and [k, n], or of batches of these, accumulated and returned in float32 for operands of any
+/// type.
 at::Tensor multiplyToFloat32(const at::Tensor& a, const at::Tensor& b);
 
-/// What a mask [rows, keys] adds to scores: float32 [rows, 1, 1, keys]. Undefined where it keeps every position.
-at::Tensor paddingOf(const at::Tensor& attentionMask);
+/// The additive form of an attention mask [rows, keys]: float32 [rows, 1, 1, keys]. Undefined if the mask keeps every
+/// position.
+at::Tensor paddingMask(const at::Tensor& attentionMask);
 
-/// The bias of one layer's self-attention. Where it isn't bidirectional, later keys are unseen.
-class DistanceBias {
+/// The relative position bias of self-attention. Unless it is bidirectional, it masks the keys after a query (causal
+/// mask).
+class RelativePositionBias {
  public:
   /// `weight`: float32 [buckets, heads].
-  DistanceBias(at::Tensor weight, const Buckets& buckets);
+  RelativePositionBias(at::Tensor weight, const Buckets& buckets);
 
-  /// Of queries that follow each other, the first at position `first`, and keys from 0: float32 [1, heads, queries,
-  /// keys]. The last query's position is before `keys`.
+  /// The bias for `queries` consecutive queries from position `first` on, and keys from position 0 on: float32
+  /// [1, heads, queries, keys]. Requires first + queries <= keys.
   at::Tensor of(std::int64_t first, std::int64_t queries, std::int64_t keys);
 
  private:
-  void reachTo(std::int64_t reach);
+  void growTo(std::int64_t maxDistance);
 
   at::Tensor weight_;
   Buckets buckets_;
-  std::int64_t reach_ = -1;
-  at::Tensor byDistance_;  // [heads, 2 * reach + 1]
+  std::int64_t maxDistance_ = -1;
+  at::Tensor byDistance_;  // [heads, 2 * maxDistance + 1]
 };
 
-/// The sum of both, as `attend` takes it: in the type of the keys. Either may be undefined; so is that of none.
+/// The sum of a position bias and a padding mask, in the type of the keys, for `attend`. Either may be undefined;
+/// without both the result is undefined.
 at::Tensor scoreMask(const at::Tensor& bias, const at::Tensor& padding, at::ScalarType type);
 
-/// softmax(queries x keys + mask) x values, all [rows, heads, positions, dKv]. T5 doesn't scale its scores.
+/// softmax(queries x keys^T + mask) x values. All are [rows, heads, positions, dKv]; the mask may be undefined. T5 does
+/// not scale its scores.
 at::Tensor attend(const at::Tensor& queries, const at::Tensor& keys, const at::Tensor& values, const at::Tensor& mask);
 
 }  // namespace torch_t5

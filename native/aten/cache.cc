@@ -2,18 +2,22 @@
 
 #include <ATen/ops/empty.h>
 #include <ATen/ops/index_select.h>
+#include <ATen/ops/tensor.h>
 
+#include <algorithm>
+#include <numeric>
 #include <utility>
 
-#include "aten/shared_rows.h"
+#include "engine/tensors.h"
 
 namespace torch_t5 {
 namespace {
 
-constexpr std::int64_t kRows = 2;  // dimensions of memory
+// Dimensions of keys and values.
+constexpr std::int64_t kRows = 2;
 constexpr std::int64_t kPositions = 4;
 
-/// Room for `length` positions and for half as many more, so that each is copied but a few times.
+/// Room for `length` positions and half as many more, so that growing copies each position only a few times.
 std::int64_t capacityFor(std::int64_t length) {
   constexpr std::int64_t kBlock = 32;
   return (length + length / 2) / kBlock * kBlock + kBlock;
@@ -21,58 +25,83 @@ std::int64_t capacityFor(std::int64_t length) {
 
 }  // namespace
 
-CrossMemory CrossMemory::select(const std::vector<std::int64_t>& rows) const {
-  std::vector<std::int64_t> sources;
-  for (const std::int64_t row : rows) sources.push_back(row / count);
-  const SharedRows shared = shareRows(sources);
-  if (shared.areAllOf(keysAndValues.size(kRows))) return {keysAndValues, mask, shared.count};
-  const at::Tensor selected = shared.on(keysAndValues.device());
-  return {at::index_select(keysAndValues, kRows, selected), mask.defined() ? at::index_select(mask, 0, selected) : mask,
-          shared.count};
+bool RowGroups::areIdentity(std::int64_t count) const {
+  if (static_cast<std::int64_t>(sourceRows.size()) != count) return false;
+  std::int64_t next = 0;
+  return std::all_of(sourceRows.begin(), sourceRows.end(), [&](std::int64_t row) { return row == next++; });
 }
 
-SelfMemory::SelfMemory(at::IntArrayRef shape, const at::TensorOptions& options)
+at::Tensor RowGroups::sourceRowsOn(const at::Device& device) const {
+  return at::tensor(sourceRows, at::kLong).to(device);
+}
+
+RowGroups groupRows(const std::vector<std::int64_t>& sourceRows) {
+  RowGroups groups{{}, 0};
+  std::size_t first = 0;  // of a run of equal source rows
+  for (std::size_t row = 1; row <= sourceRows.size(); ++row) {
+    if (row < sourceRows.size() && sourceRows[row] == sourceRows[first]) continue;
+    groups.size = std::gcd(groups.size, static_cast<std::int64_t>(row - first));
+    first = row;
+  }
+  for (std::size_t row = 0; row < sourceRows.size(); row += static_cast<std::size_t>(groups.size))
+    groups.sourceRows.push_back(sourceRows[row]);
+  return groups;
+}
+
+AtenCrossCache AtenCrossCache::select(const std::vector<std::int64_t>& rows) const {
+  std::vector<std::int64_t> cacheRows;
+  for (const std::int64_t row : rows) cacheRows.push_back(row / groupSize);
+  const RowGroups groups = groupRows(cacheRows);
+  if (groups.areIdentity(keysAndValues.size(kRows))) return {keysAndValues, mask, groups.size};
+  const at::Tensor selected = groups.sourceRowsOn(keysAndValues.device());
+  return {at::index_select(keysAndValues, kRows, selected), mask.defined() ? at::index_select(mask, 0, selected) : mask,
+          groups.size};
+}
+
+AtenSelfCache::AtenSelfCache(at::IntArrayRef shape, const at::TensorOptions& options)
     : keysAndValues_(at::empty(shape, options)) {}
 
-std::shared_ptr<SelfMemory> SelfMemory::extend(const std::shared_ptr<SelfMemory>& memory, std::int64_t length) {
-  const std::int64_t capacity = memory->keysAndValues_.size(kPositions);
-  if (memory->claimed_ == length && length < capacity) return memory;
-  const std::shared_ptr<SelfMemory> copy = memory->makeLarger(memory->keysAndValues_.size(kRows), length);
-  copy->positions(length).copy_(memory->positions(length));
+std::shared_ptr<AtenSelfCache> AtenSelfCache::extend(const std::shared_ptr<AtenSelfCache>& cache, std::int64_t length) {
+  const std::int64_t capacity = cache->keysAndValues_.size(kPositions);
+  if (cache->claimedLength_ == length && length < capacity) return cache;
+  const std::shared_ptr<AtenSelfCache> copy = cache->makeLarger(cache->keysAndValues_.size(kRows), length);
+  copy->firstPositions(length).copy_(cache->firstPositions(length));
   return copy;
 }
 
-std::shared_ptr<SelfMemory> SelfMemory::select(const at::Tensor& rows, std::int64_t length) const {
-  std::shared_ptr<SelfMemory> selected = makeLarger(rows.size(0), length);
-  at::Tensor to = selected->positions(length);
-  at::index_select_out(to, positions(length), kRows, rows);
+std::shared_ptr<AtenSelfCache> AtenSelfCache::select(const at::Tensor& rows, std::int64_t length) const {
+  std::shared_ptr<AtenSelfCache> selected = makeLarger(rows.size(0), length);
+  at::Tensor to = selected->firstPositions(length);
+  at::index_select_out(to, firstPositions(length), kRows, rows);
   return selected;
 }
 
-std::shared_ptr<SelfMemory> SelfMemory::makeLarger(std::int64_t rows, std::int64_t length) const {
-  at::DimVector shape(keysAndValues_.sizes());
-  shape[kRows] = rows;
-  shape[kPositions] = capacityFor(length + 1);
-  auto larger = std::make_shared<SelfMemory>(shape, keysAndValues_.options());
-  larger->claim(length);
-  return larger;
-}
-
-at::Tensor SelfMemory::positions(std::int64_t length) const { return keysAndValues_.narrow(kPositions, 0, length); }
-
-at::Tensor SelfMemory::write(std::int64_t layer, std::int64_t position, const at::Tensor& keysAndValues) {
+at::Tensor AtenSelfCache::write(std::int64_t layer, std::int64_t position, const at::Tensor& keysAndValues) {
   const std::int64_t count = keysAndValues.size(3);
-  const at::Tensor all = positions(position + count).select(0, layer);
+  const at::Tensor all = firstPositions(position + count).select(0, layer);
   all.narrow(3, position, count).copy_(keysAndValues);
   return all;
 }
 
-AtenCache::AtenCache(std::shared_ptr<SelfMemory> self, std::int64_t length, CrossMemory cross)
+std::shared_ptr<AtenSelfCache> AtenSelfCache::makeLarger(std::int64_t rows, std::int64_t length) const {
+  at::DimVector shape(keysAndValues_.sizes());
+  shape[kRows] = rows;
+  shape[kPositions] = capacityFor(length + 1);
+  auto larger = std::make_shared<AtenSelfCache>(shape, keysAndValues_.options());
+  larger->claim(length);
+  return larger;
+}
+
+at::Tensor AtenSelfCache::firstPositions(std::int64_t length) const {
+  return keysAndValues_.narrow(kPositions, 0, length);
+}
+
+AtenCache::AtenCache(std::shared_ptr<AtenSelfCache> self, std::int64_t length, AtenCrossCache cross)
     : self_(std::move(self)), length_(length), cross_(std::move(cross)) {}
 
 std::shared_ptr<const DecoderCache> AtenCache::select(const at::Tensor& rows) const {
-  // First what looks whether the rows are there.
-  std::shared_ptr<SelfMemory> self = self_->select(rows, length_);
+  // The self cache first: it throws for a row out of range, which the cross cache does not notice.
+  std::shared_ptr<AtenSelfCache> self = self_->select(rows, length_);
   return std::make_shared<const AtenCache>(std::move(self), length_, cross_.select(toVector(rows)));
 }
 

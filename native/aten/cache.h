@@ -1,4 +1,7 @@
-// What the ATen engine's decoder remembers.
+// The ATen engine's decoder cache.
+//
+// Decoded rows that follow one another often read the same source row: the beams of a search, or the targets of a score
+// request. The cross-attention cache stores keys and values once for each group of such rows.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -11,58 +14,74 @@
 
 namespace torch_t5 {
 
-/// Keys and values of the sources, for each source row once. Decoded row i reads row i / count.
-struct CrossMemory {
-  at::Tensor keysAndValues;  // [layers, 2, rows, heads, S, dKv]
-  at::Tensor mask;           // added to scores [rows, 1, 1, S]; undefined: nothing is padding
-  std::int64_t count = 1;
+/// Groups of decoded rows that read the same source row: decoded row i reads sourceRows[i / size].
+struct RowGroups {
+  std::vector<std::int64_t> sourceRows;  // of each group
+  std::int64_t size = 1;                 // decoded rows per group
 
-  /// Decoded row i of the result reads what row rows[i] reads.
-  CrossMemory select(const std::vector<std::int64_t>& rows) const;
+  /// Whether the groups read source rows 0 to count - 1, in this order.
+  bool areIdentity(std::int64_t count) const;
+
+  /// `sourceRows` as int64 on a device.
+  at::Tensor sourceRowsOn(const at::Device& device) const;
 };
 
-/// Keys and values of the positions that were decoded, in memory that has room for more. Caches share it: one that
-/// remembers all positions that any remembers may write behind them.
-class SelfMemory {
+/// The groups of decoded rows where row i reads sourceRows[i], as large as possible.
+RowGroups groupRows(const std::vector<std::int64_t>& sourceRows);
+
+/// Keys and values of the sources, for each group of decoded rows. Decoded row i reads row i / groupSize.
+struct AtenCrossCache {
+  at::Tensor keysAndValues;  // [layers, 2, rows, heads, S, dKv]
+  at::Tensor mask;           // added to scores [rows, 1, 1, S]; undefined without padding
+  std::int64_t groupSize = 1;
+
+  /// Decoded row i of the result reads what decoded row rows[i] reads.
+  AtenCrossCache select(const std::vector<std::int64_t>& rows) const;
+};
+
+/// Keys and values of the decoded positions, with room for more. Caches of consecutive steps share this memory. A cache
+/// that contains all positions claimed so far may append to it; any other continues on a copy.
+class AtenSelfCache {
  public:
-  /// `shape`: [layers, 2, rows, heads, positions, dKv]; there is room for as many positions.
-  SelfMemory(at::IntArrayRef shape, const at::TensorOptions& options);
+  /// `shape`: [layers, 2, rows, heads, capacity, dKv], with capacity in positions.
+  AtenSelfCache(at::IntArrayRef shape, const at::TensorOptions& options);
 
-  /// Memory for one more position than `length`: itself, or a copy where another cache goes on already, or where it is
-  /// full.
-  static std::shared_ptr<SelfMemory> extend(const std::shared_ptr<SelfMemory>& memory, std::int64_t length);
+  /// A cache with room for one more position than `length`: `cache` itself, or a copy if another cache has already
+  /// continued it or if it is full.
+  static std::shared_ptr<AtenSelfCache> extend(const std::shared_ptr<AtenSelfCache>& cache, std::int64_t length);
 
-  /// A copy of `length` positions of some rows, with room for more.
-  std::shared_ptr<SelfMemory> select(const at::Tensor& rows, std::int64_t length) const;
+  /// A copy of the first `length` positions of some rows, with room for more. `rows`: int64 on the device.
+  std::shared_ptr<AtenSelfCache> select(const at::Tensor& rows, std::int64_t length) const;
 
-  /// Writes a layer's keys and values [2, rows, heads, n, dKv] from `position` on, and gives those of all positions.
+  /// Writes a layer's keys and values [2, rows, heads, n, dKv] at `position` and the next n - 1. Returns those of all
+  /// positions up to there.
   at::Tensor write(std::int64_t layer, std::int64_t position, const at::Tensor& keysAndValues);
 
-  /// From now on the first `length` positions are some cache's.
-  void claim(std::int64_t length) { claimed_ = length; }
+  /// Marks the first `length` positions as part of a cache.
+  void claim(std::int64_t length) { claimedLength_ = length; }
 
  private:
-  std::shared_ptr<SelfMemory> makeLarger(std::int64_t rows, std::int64_t length) const;
-  at::Tensor positions(std::int64_t length) const;
+  std::shared_ptr<AtenSelfCache> makeLarger(std::int64_t rows, std::int64_t length) const;
+  at::Tensor firstPositions(std::int64_t length) const;
 
   at::Tensor keysAndValues_;
-  std::int64_t claimed_ = 0;
+  std::int64_t claimedLength_ = 0;
 };
 
 class AtenCache final : public DecoderCache {
  public:
-  AtenCache(std::shared_ptr<SelfMemory> self, std::int64_t length, CrossMemory cross);
+  AtenCache(std::shared_ptr<AtenSelfCache> self, std::int64_t length, AtenCrossCache cross);
 
   std::shared_ptr<const DecoderCache> select(const at::Tensor& rows) const override;
 
-  const std::shared_ptr<SelfMemory>& self() const { return self_; }
+  const std::shared_ptr<AtenSelfCache>& self() const { return self_; }
   std::int64_t length() const { return length_; }
-  const CrossMemory& cross() const { return cross_; }
+  const AtenCrossCache& cross() const { return cross_; }
 
  private:
-  std::shared_ptr<SelfMemory> self_;
+  std::shared_ptr<AtenSelfCache> self_;
   std::int64_t length_;  // positions decoded
-  CrossMemory cross_;
+  AtenCrossCache cross_;
 };
 
 }  // namespace torch_t5

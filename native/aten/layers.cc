@@ -30,7 +30,7 @@ AtenLayer placeLayer(const LayerWeights& weights, const Buckets& buckets, const 
   return layer;
 }
 
-/// [rows, heads, positions, dKv] as [rows, positions, heads * dKv].
+/// From [rows, heads, positions, dKv] to [rows, positions, heads * dKv].
 at::Tensor joinHeads(const at::Tensor& tensor) { return tensor.transpose(1, 2).flatten(2); }
 
 }  // namespace
@@ -59,14 +59,14 @@ at::Tensor AtenLayers::multiplyNormalized(const at::Tensor& stream, const at::Te
 }
 
 void AtenLayers::selfAttention(at::Tensor& stream, const AtenLayer& layer, const at::Tensor& mask,
-                               const Remember& remember) const {
-  const at::Tensor heads = multiplyNormalized(stream, layer.selfNorm, layer.selfInput)
-                               .view({stream.size(0), stream.size(1), 3, architecture_.numHeads, architecture_.dKv})
-                               .permute({2, 0, 3, 1, 4});
-  at::Tensor keysAndValues = heads.slice(0, 1);
-  if (remember) keysAndValues = remember(keysAndValues);
-  const at::Tensor sums = attend(heads[0], keysAndValues[0], keysAndValues[1], mask);
-  stream.add_(at::linear(joinHeads(sums), layer.selfOutput));
+                               const CacheUpdate& updateCache) const {
+  const at::Tensor projected = multiplyNormalized(stream, layer.selfNorm, layer.selfInput)
+                                   .view({stream.size(0), stream.size(1), 3, architecture_.numHeads, architecture_.dKv})
+                                   .permute({2, 0, 3, 1, 4});
+  at::Tensor keysAndValues = projected.slice(0, 1);
+  if (updateCache) keysAndValues = updateCache(keysAndValues);
+  const at::Tensor output = attend(projected[0], keysAndValues[0], keysAndValues[1], mask);
+  stream.add_(at::linear(joinHeads(output), layer.selfOutput));
 }
 
 void AtenLayers::crossAttention(at::Tensor& stream, const AtenLayer& layer, const at::Tensor& keysAndValues,
@@ -74,8 +74,8 @@ void AtenLayers::crossAttention(at::Tensor& stream, const AtenLayer& layer, cons
   const at::Tensor queries = multiplyNormalized(stream, layer.crossNorm, layer.crossQuery)
                                  .view({keysAndValues.size(1), -1, architecture_.numHeads, architecture_.dKv})
                                  .transpose(1, 2);
-  const at::Tensor sums = attend(queries, keysAndValues[0], keysAndValues[1], mask);
-  stream.add_(at::linear(joinHeads(sums), layer.crossOutput).view(stream.sizes()));
+  const at::Tensor output = attend(queries, keysAndValues[0], keysAndValues[1], mask);
+  stream.add_(at::linear(joinHeads(output), layer.crossOutput).view(stream.sizes()));
 }
 
 void AtenLayers::feedForward(at::Tensor& stream, const AtenLayer& layer) const {

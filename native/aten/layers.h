@@ -1,4 +1,4 @@
-// T5's layers of plain ATen operators, on a residual stream in float32.
+// T5's layers with ATen operators, on a residual stream in float32.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -14,14 +14,14 @@
 
 namespace torch_t5 {
 
-/// The weights of one layer on the device. Those that are applied to the same input lie in one matrix. Norms are
-/// float32, matrices of the type that is computed in.
+/// The weights of one layer on the device. Weights with the same input are concatenated into one matrix. Norms are
+/// float32; matrices have the type of the computation.
 struct AtenLayer {
   at::Tensor selfNorm;
   at::Tensor selfInput;  // query, key, value
   at::Tensor selfOutput;
-  std::optional<DistanceBias> bias;  // none: that of the layer before
-  at::Tensor crossNorm;              // of decoder layers, as are the next two
+  std::optional<RelativePositionBias> bias;  // none: the previous layer's
+  at::Tensor crossNorm;                      // this and the next two: decoder layers only
   at::Tensor crossQuery;
   at::Tensor crossOutput;
   at::Tensor feedForwardNorm;
@@ -34,30 +34,31 @@ struct AtenStack {
   at::Tensor norm;
 };
 
-/// Where and as what weights lie.
+/// The device and the type that weights are converted to.
 struct Placement {
   at::Device device;
   at::ScalarType type;
 
-  /// The rows of all matrices, one matrix after the other.
+  /// The matrices, concatenated by rows.
   at::Tensor pack(const std::vector<at::Tensor>& matrices) const;
 };
 
 AtenStack placeStack(const StackWeights& weights, const Buckets& buckets, const Placement& placement);
 
-/// What the layers of a model compute. `stream`: float32 [rows, positions, dModel]; each adds to it.
+/// The computations of a model's layers. `stream`: float32 [rows, positions, dModel]; each layer adds its output to it.
 class AtenLayers {
  public:
   AtenLayers(const Architecture& architecture, at::ScalarType type);
 
-  /// Takes a layer's new keys and values [2, rows, heads, positions, dKv], gives those to attend to.
-  using Remember = std::function<at::Tensor(const at::Tensor& keysAndValues)>;
+  /// Stores a layer's new keys and values [2, rows, heads, positions, dKv]. Returns those to attend to.
+  using CacheUpdate = std::function<at::Tensor(const at::Tensor& keysAndValues)>;
 
+  /// `updateCache`: empty without a cache.
   void selfAttention(at::Tensor& stream, const AtenLayer& layer, const at::Tensor& mask,
-                     const Remember& remember) const;
+                     const CacheUpdate& updateCache) const;
 
-  /// `keysAndValues`: [2, source rows, heads, source positions, dKv]. As many rows of the stream read each source row,
-  /// one after the other, as there are more of them.
+  /// `keysAndValues`: [2, groups, heads, source positions, dKv]. The stream has a multiple of that many rows; each
+  /// group of consecutive rows reads one row of keys and values.
   void crossAttention(at::Tensor& stream, const AtenLayer& layer, const at::Tensor& keysAndValues,
                       const at::Tensor& mask) const;
 
@@ -66,8 +67,8 @@ class AtenLayers {
   /// T5's layer norm, in float32.
   at::Tensor normalize(const at::Tensor& stream, const at::Tensor& weight) const;
 
-  /// Keys and values of every decoder layer: [layers, 2, rows, heads, positions, dKv], a view. `states`: the encoder's;
-  /// `weight`: that of all layers, key and value by turns.
+  /// The cross-attention keys and values of every decoder layer: [layers, 2, rows, heads, positions, dKv], a view.
+  /// `states`: the encoder's; `weight`: key and value of each layer, concatenated by rows.
   at::Tensor crossKeysAndValues(const at::Tensor& states, const at::Tensor& weight) const;
 
  private:

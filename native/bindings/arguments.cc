@@ -68,15 +68,6 @@ Architecture toArchitecture(const Napi::Object& object) {
   };
 }
 
-/// int8 has kernels for the CPU only.
-std::string toDevice(const Napi::Object& options, Precision precision) {
-  std::string device = string(options, "device");
-  if (precision != Precision::kInt8 || device == "cpu") return device;
-  if (device == "auto") return "cpu";
-  throw Error(ErrorCode::kInvalidArgument,
-              "Expected \"auto\" or \"cpu\" for device with precision \"int8\" but received \"" + device + "\"");
-}
-
 }  // namespace
 
 LoadOptions toLoadOptions(const Napi::Object& options) {
@@ -84,7 +75,7 @@ LoadOptions toLoadOptions(const Napi::Object& options) {
   const bool isExact = precision == Precision::kExact;
   return {
       .path = string(options, "path"),
-      .device = toDevice(options, precision),
+      .device = string(options, "device"),
       .libtorchDirectory = string(options, "libtorchDirectory"),
       .intraOpThreads = static_cast<int>(integer(options, "intraOpThreads")),
       .interOpThreads = static_cast<int>(integer(options, "interOpThreads")),

@@ -13,7 +13,6 @@
 #include "bindings/javascript_errors.h"
 #include "bindings/tensor_buffers.h"
 #include "runtime/model_runner.h"
-#include "runtime/outcome.h"
 
 namespace torch_t5 {
 

@@ -46,7 +46,6 @@ void Model::define(Napi::Env env) {
                   InstanceMethod<&Model::cancel>("cancel"),
                   InstanceMethod<&Model::dispose>("dispose"),
                   InstanceAccessor<&Model::device>("device"),
-                  InstanceAccessor<&Model::intraOpThreads>("intraOpThreads"),
               });
 }
 
@@ -212,9 +211,5 @@ Napi::Value Model::dispose(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value Model::device(const Napi::CallbackInfo& info) { return Napi::String::New(info.Env(), loaded_.device); }
-
-Napi::Value Model::intraOpThreads(const Napi::CallbackInfo& info) {
-  return Napi::Number::New(info.Env(), loaded_.intraOpThreads);
-}
 
 }  // namespace torch_t5

@@ -37,7 +37,6 @@ class Model : public NativeObject<Model> {
   void cancel(const Napi::CallbackInfo& info);
   Napi::Value dispose(const Napi::CallbackInfo& info);
   Napi::Value device(const Napi::CallbackInfo& info);
-  Napi::Value intraOpThreads(const Napi::CallbackInfo& info);
 
   std::weak_ptr<Environment> environment_;  // gone before the last finalizers run
   std::shared_ptr<ModelRunner> runner_;

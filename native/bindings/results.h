@@ -3,7 +3,7 @@
 
 #include <napi.h>
 
-#include "engine/reductions.h"
+#include "engine/forward.h"
 #include "engine/runtime_info.h"
 #include "engine/scoring.h"
 #include "generation/search.h"

@@ -1,4 +1,5 @@
-// Ends a computation early: one thread asks, the computing thread looks at the places that the engine chose.
+// Cooperative cancellation: any thread requests it, and the computing thread checks for it at points that the engine
+// chooses.
 #pragma once
 
 #include <atomic>
@@ -7,7 +8,7 @@
 
 namespace torch_t5 {
 
-/// What an aborted call ends with.
+/// The error of an aborted call.
 inline Error aborted() { return {ErrorCode::kAborted, "The call was aborted"}; }
 
 /// Set by any thread, read by the thread that computes.
@@ -20,7 +21,7 @@ class Cancellation {
   std::atomic<bool> requested_{false};
 };
 
-/// Makes `cancellation` the one that this thread's computations look at, while the scope lives. Scopes don't nest.
+/// While the scope lives, computations of this thread check `cancellation`. Scopes do not nest.
 class CancellationScope {
  public:
   explicit CancellationScope(const Cancellation& cancellation) noexcept { current_ = &cancellation; }
@@ -30,7 +31,7 @@ class CancellationScope {
 
   static bool requested() noexcept { return current_ != nullptr && current_->requested(); }
 
-  /// Throws ERR_ABORTED where this thread's computation was asked to end.
+  /// Throws ERR_ABORTED if cancellation of this thread's computation was requested.
   static void check() {
     if (requested()) throw aborted();
   }

@@ -1,6 +1,7 @@
-// Errors of every layer: a stable code and one clean sentence. Nothing here knows libtorch or Node.
+// The errors of every layer: a stable code and one sentence. Depends on neither libtorch nor Node.
 #pragma once
 
+#include <cstdint>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -21,7 +22,7 @@ enum class ErrorCode {
   kInternal,
 };
 
-/// The `code` that JavaScript sees.
+/// The `code` property of the JavaScript error.
 constexpr std::string_view codeName(ErrorCode code) {
   switch (code) {
     case ErrorCode::kInvalidArgument:
@@ -59,5 +60,25 @@ class Error : public std::runtime_error {
  private:
   ErrorCode code_;
 };
+
+/// ERR_INVALID_ARGUMENT with the message "Expected <what> for <name> but received <value>".
+inline Error invalidArgument(const std::string& what, const std::string& name, const std::string& value) {
+  return {ErrorCode::kInvalidArgument, "Expected " + what + " for " + name + " but received " + value};
+}
+
+inline Error invalidArgument(const std::string& what, const std::string& name, std::int64_t value) {
+  return invalidArgument(what, name, std::to_string(value));
+}
+
+/// Throws `code` for the first of `indices` that is not from 0 to `count - 1`. `what`: "ids", "rows".
+template <class Indices>
+void expectIndices(const Indices& indices, std::int64_t count, const std::string& what, const std::string& name,
+                   ErrorCode code = ErrorCode::kInvalidArgument) {
+  for (const std::int64_t index : indices) {
+    if (index >= 0 && index < count) continue;
+    throw Error(code, "Expected " + what + " from 0 to " + std::to_string(count - 1) + " for " + name +
+                          " but received " + std::to_string(index));
+  }
+}
 
 }  // namespace torch_t5

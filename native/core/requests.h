@@ -1,5 +1,5 @@
-// What crosses from JavaScript to the engine: plain structs that own their data, so that no thread but JavaScript's
-// ever touches a JavaScript value.
+// Requests from JavaScript: plain structs that own their data, so that only JavaScript's thread touches JavaScript
+// values.
 #pragma once
 
 #include <cstdint>
@@ -9,13 +9,14 @@
 
 namespace torch_t5 {
 
-/// How a model computes: as the exported archive does, or by the fused engine in one of its number formats.
+/// The numbers that a model computes with. kExact runs the exported archive, the others the fused engine on the CPU and
+/// the ATen engine on CUDA.
 enum class Precision { kExact, kFloat32, kBfloat16, kInt8 };
 
-/// What a feed-forward layer applies between its products; kGelu is the exact one, kGeluNew its tanh approximation.
+/// The activation of the feed-forward layers: kGelu is exact, kGeluNew its tanh approximation.
 enum class Activation { kRelu, kGeluNew, kGelu, kSilu };
 
-/// What a model's configuration says of its shape. The fused engine builds on it; the archive knows it by itself.
+/// A model's architecture, from its config.json. The TorchScript engine does not need it: the archive contains it.
 struct Architecture {
   std::int64_t dModel = 0;
   std::int64_t dKv = 0;
@@ -25,34 +26,34 @@ struct Architecture {
   std::int64_t numHeads = 0;
   std::int64_t vocabSize = 0;
   std::int64_t numBuckets = 0;   // of relative positions
-  std::int64_t maxDistance = 0;  // beyond which relative positions share a bucket
+  std::int64_t maxDistance = 0;  // larger distances share one bucket
   double layerNormEpsilon = 0;
   Activation activation = Activation::kRelu;
   bool isGated = false;               // wi_0 and wi_1 instead of wi
-  bool hasBiasPerLayer = false;       // UMT5: every layer has a relative attention bias of its own
+  bool hasBiasPerLayer = false;       // UMT5: each layer has its own relative attention bias
   bool scalesDecoderOutputs = false;  // by dModel ** -0.5, before lm_head
 };
 
 struct LoadOptions {
   std::string path;                // of the TorchScript archive
   std::string device;              // "auto", "cpu", "cuda" or "cuda:N"
-  std::string libtorchDirectory;   // where libtorch_cuda lies, opened only when a CUDA device is wanted
+  std::string libtorchDirectory;   // contains libtorch_cuda, which is opened only for a CUDA device
   int intraOpThreads = 0;          // 0: PyTorch's default
   int interOpThreads = 0;          // 0: PyTorch's default
   std::size_t maxQueueLength = 0;  // waiting calls, the running one not counted; 0: no limit
   Precision precision = Precision::kExact;
-  Architecture architecture;  // as it is above where precision is kExact
+  Architecture architecture;  // unused for kExact
 };
 
-/// Which part of the outputs is wanted. Applied in this order: positions, tokens, topK.
+/// The part of the outputs that a call returns. Applied in this order: positions, tokens, topK.
 struct Selection {
-  std::optional<std::vector<std::int32_t>> positions;  // decoder positions, 0-based, any order
-  std::optional<std::vector<std::int32_t>> tokens;     // vocabulary ids, any order
+  std::optional<std::vector<std::int32_t>> positions;  // decoder positions, 0-based, any order; none: all
+  std::optional<std::vector<std::int32_t>> tokens;     // vocabulary ids, any order; none: all
   std::int64_t topK = 0;                               // 0: off
   bool hiddenStates = false;
 };
 
-/// What the encoder reads.
+/// The encoder's input.
 struct SourceIds {
   std::int64_t batch = 0;
   std::int64_t length = 0;
@@ -64,38 +65,42 @@ struct ForwardRequest {
   SourceIds source;
   std::int64_t targetLength = 0;
   std::vector<std::int32_t> decoderInputIds;        // [batch, targetLength]
-  std::optional<std::vector<std::int32_t>> labels;  // [batch, targetLength]; -100 is ignored by the loss
-  bool loss = false;                                // needs labels
+  std::optional<std::vector<std::int32_t>> labels;  // [batch, targetLength]; the loss ignores -100
+  bool loss = false;                                // requires labels
   Selection selection;
 };
 
-/// More positions for a decoder that has a cache.
+/// The next positions of a decoder that has a cache.
 struct DecodeRequest {
-  std::optional<std::vector<std::int32_t>> rows;  // of the cache, to go on from; none: as they are
+  std::optional<std::vector<std::int32_t>> rows;  // cache rows to continue from, one per decoded row; none: all rows
   std::int64_t batch = 0;
   std::int64_t targetLength = 0;
   std::vector<std::int32_t> decoderInputIds;  // [batch, targetLength]
   Selection selection;
 };
 
-/// Targets whose log-probabilities are wanted.
+/// Targets to compute log-probabilities for.
 struct ScoreRequest {
-  std::vector<std::int32_t> targetIds;      // of all targets, one after the other
-  std::vector<std::int32_t> targetLengths;  // of each target
+  std::vector<std::int32_t> targetIds;      // the ids of all targets, concatenated
+  std::vector<std::int32_t> targetLengths;  // the length of each target
   std::int64_t decoderStartTokenId = 0;
   std::int64_t padTokenId = 0;
-  std::int64_t batchSize = 0;  // how many targets go through the decoder at once
+  std::int64_t batchSize = 0;  // targets per decoder pass
   bool mean = false;           // scores are means instead of sums
 };
 
-/// How hidden states become one vector a row.
+/// How the encoder's hidden states become one vector per row.
 struct Pooling {
-  bool first = false;      // the first position's, instead of the mean over what the mask keeps
+  bool first = false;      // the first position's state; otherwise the mean over the positions that the mask keeps
   bool normalize = false;  // to length 1
 };
 
-/// Throw ERR_INVALID_ARGUMENT where a wrong length or position would read outside an array.
+/// Each request is checked once, when it is made from JavaScript's objects. These throw ERR_INVALID_ARGUMENT for array
+/// lengths that do not match, for sizes that are not positive, and for positions outside the target. The checks that
+/// need the model or an encoder output are made where those are used: `toLogitsSelection` (tokens), `reduce` (topK),
+/// `decode` and `runScore` (rows).
 void check(const SourceIds& source);
+/// The request's source has passed its own check.
 void check(const ForwardRequest& request);
 void check(const DecodeRequest& request);
 void check(const ScoreRequest& request);

@@ -1,38 +1,39 @@
-// A decoder that remembers: what it has read so far, as keys and values of every layer.
+// Incremental decoding: a decoder's state, and a decode request on it.
 #pragma once
 
 #include <memory>
 
 #include "core/requests.h"
 #include "engine/engine.h"
-#include "engine/reductions.h"
+#include "engine/forward.h"
 
 namespace torch_t5 {
 
-/// What it holds is never written to: a copy of the state is a fork of the decoding, and costs nothing.
+/// The ids that a decoder has read, as its source and its cache. Both are immutable, so a copy of the state is a cheap
+/// fork.
 struct DecoderState {
   DecoderSource source;
   std::shared_ptr<const DecoderCache> cache;  // null at position 0
-  std::int64_t position = 0;                  // ids read
+  std::int64_t position = 0;                  // the number of ids read
 
   std::int64_t batch() const { return source.batch(); }
 };
 
-/// Reads ids [R, T], int64 on the device: any number of them at position 0, then one per row. Moves the state on; where
-/// it throws, the state is as it was. The output's cache goes into the state. Throws ERR_INVALID_ARGUMENT.
+/// Runs the decoder on ids [R, T], int64 on the device: T is any number at position 0, and 1 at later positions.
+/// Advances the state, which takes the output's cache; if this throws, the state is unchanged. Throws
+/// ERR_INVALID_ARGUMENT for another number of rows or ids.
 DecoderOutput decode(Engine& engine, DecoderState& state, const at::Tensor& decoderInputIds,
-                     const LogitsSelection& wanted);
+                     const LogitsSelection& selection);
 
-/// Row i of the result goes on from row `rows[i]`, int64 on the device.
+/// Row i of the result continues row `rows[i]`. `rows`: int64 on the device.
 DecoderState selectRows(const DecoderState& state, const at::Tensor& rows);
 
-/// A result, and the state behind it.
 struct DecodeResult {
   ForwardResult forward;
-  DecoderState state;
+  DecoderState state;  // after the request
 };
 
-/// One request on a state. The request must have passed `check`. Throws what `decode`, `toLogitsSelection` and
+/// Runs a request on a state. The request must have passed `check`. Throws what `decode`, `toLogitsSelection` and
 /// `reduce` throw.
 DecodeResult runDecode(Engine& engine, DecoderState state, const DecodeRequest& request);
 

@@ -1,4 +1,4 @@
-// Turns the name of a device into one that works, opening libtorch's CUDA part only when it is needed.
+// Resolves a device by name. libtorch's CUDA library is opened only if a CUDA device is requested and possible.
 #pragma once
 
 #include <c10/core/Device.h>
@@ -7,8 +7,8 @@
 
 namespace torch_t5 {
 
-/// `wanted`: "auto" (CUDA if there is a driver and libtorch has its CUDA part, else CPU), "cpu", "cuda" or "cuda:N".
-/// Throws ERR_DEVICE_UNAVAILABLE with what to do about it, ERR_INVALID_ARGUMENT for another name.
-c10::Device resolveDevice(const std::string& wanted, const std::string& libtorchDirectory);
+/// `name`: "auto" (CUDA if there is a driver with a GPU and libtorch can use it, otherwise the CPU), "cpu", "cuda" or
+/// "cuda:N". Throws ERR_DEVICE_UNAVAILABLE with advice on how to fix it, and ERR_INVALID_ARGUMENT for another name.
+c10::Device resolveDevice(const std::string& name, const std::string& libtorchDirectory);
 
 }  // namespace torch_t5

@@ -8,9 +8,9 @@
 namespace torch_t5 {
 namespace {
 
-// What sentence-transformers keeps its divisors away from zero with.
-constexpr double kLeastCount = 1e-9;
-constexpr double kLeastNorm = 1e-12;
+// The lower limits of divisors in sentence-transformers.
+constexpr double kMinCount = 1e-9;
+constexpr double kMinNorm = 1e-12;
 
 }  // namespace
 
@@ -38,11 +38,11 @@ at::Tensor pool(const EncoderOutput& encoderOutput, const Pooling& pooling) {
     pooled = states.select(1, 0);
   } else {
     const at::Tensor kept = encoderOutput.attentionMask.unsqueeze(-1).expand_as(states).to(states.scalar_type());
-    pooled = (states * kept).sum(1) / kept.sum(1).clamp_min(kLeastCount);
+    pooled = (states * kept).sum(1) / kept.sum(1).clamp_min(kMinCount);
   }
   if (pooling.normalize) {
     const at::Tensor norm = at::linalg_vector_norm(pooled, 2, at::IntArrayRef{1}, /*keepdim=*/true);
-    pooled = pooled / norm.clamp_min(kLeastNorm).expand_as(pooled);
+    pooled = pooled / norm.clamp_min(kMinNorm).expand_as(pooled);
   }
   return owned(pooled, at::kFloat);
 }

@@ -1,4 +1,4 @@
-// Runs the encoder, and makes of what it gives what was asked for.
+// Encoding: runs the encoder, and pools its hidden states into embeddings.
 #pragma once
 
 #include <memory>
@@ -15,19 +15,20 @@ struct SourceTensors {
   at::Tensor attentionMask;
 };
 
+/// The ids must have passed `check`. Without a mask, all ones.
 SourceTensors toTensors(const SourceIds& source, const at::Device& device);
 
-/// Ids that are yet to be encoded, or the output of an earlier `encode`.
+/// Ids to encode, or the output of an earlier `encode`.
 using EncoderSource = std::variant<SourceIds, std::shared_ptr<const EncoderOutput>>;
 
 /// Runs the encoder. The ids must have passed `check`.
 EncoderOutput encode(Engine& engine, const SourceIds& source);
 
-/// Encodes what isn't.
+/// Encodes ids; returns an encoder output unchanged.
 std::shared_ptr<const EncoderOutput> encodeIfNeeded(Engine& engine, const EncoderSource& source);
 
-/// float32 [B, D] on the CPU. Padding counts for nothing in the mean: the formula of sentence-transformers' Pooling,
-/// and of its Normalize.
+/// Embeddings, float32 [B, D] on the CPU, by the formulas of sentence-transformers' Pooling and Normalize. The mean
+/// excludes padding.
 at::Tensor pool(const EncoderOutput& encoderOutput, const Pooling& pooling);
 
 }  // namespace torch_t5

@@ -9,20 +9,27 @@
 namespace torch_t5 {
 namespace {
 
-at::Tensor everyRow(const EncoderOutput& encoderOutput) {
+at::Tensor allRows(const EncoderOutput& encoderOutput) {
   return at::arange(encoderOutput.batch(), encoderOutput.inputIds.options().dtype(at::kLong));
 }
 
 }  // namespace
 
 DecoderSource DecoderSource::select(const at::Tensor& rows) const {
-  return {encoderOutput, at::index_select(this->rows.defined() ? this->rows : everyRow(*encoderOutput), 0, rows)};
+  return {encoderOutput, at::index_select(this->rows.defined() ? this->rows : allRows(*encoderOutput), 0, rows)};
 }
 
 DecoderSource repeatRows(std::shared_ptr<const EncoderOutput> encoderOutput, std::int64_t count) {
   at::Tensor rows;
-  if (count != 1) rows = at::repeat_interleave(everyRow(*encoderOutput), count);
+  if (count != 1) rows = at::repeat_interleave(allRows(*encoderOutput), count);
   return {std::move(encoderOutput), std::move(rows)};
+}
+
+at::Tensor selectLogits(at::Tensor logits, const LogitsSelection& selection) {
+  if (selection.isEmpty) return {};
+  if (selection.positions.defined()) logits = at::index_select(logits, 1, selection.positions);
+  if (selection.tokens.defined()) logits = at::index_select(logits, -1, selection.tokens);
+  return logits;
 }
 
 }  // namespace torch_t5

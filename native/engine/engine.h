@@ -1,5 +1,8 @@
-// The abstract engine: T5's four methods on tensors. What stands behind it (a TorchScript archive, fused kernels) is
-// nobody else's business.
+// The engine interface: T5's four methods on tensors. Callers depend on this file, never on an implementation
+// (TorchScript, ATen operators, fused kernels).
+//
+// Floating-point tensors are float32, ids and masks int64, all on the engine's device. B batch, S source length, R
+// decoded rows, T target length, D d_model, V vocabulary size, P selected positions, K selected tokens.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -8,11 +11,7 @@
 
 namespace torch_t5 {
 
-// float32 tensors on the engine's device, ids and masks int64. B batch, S source length, T target length, D d_model, V
-// vocabulary.
-
-/// What the encoder gives, kept on the device: B rows of S positions. Its tensors are never written to, so that many
-/// may share them.
+/// The encoder's result, kept on the device. Nothing writes to its tensors, so any number of decoders may share them.
 struct EncoderOutput {
   at::Tensor inputIds;         // [B, S]
   at::Tensor attentionMask;    // [B, S]
@@ -21,39 +20,42 @@ struct EncoderOutput {
   std::int64_t batch() const { return lastHiddenState.size(0); }
 };
 
-/// Which rows of an encoder's output a decoder reads. Beams, and targets that are scored, share one.
+/// The rows of an encoder output that a decoder reads. The beams of a search and the targets of a score request share a
+/// row.
 struct DecoderSource {
   std::shared_ptr<const EncoderOutput> encoderOutput;
-  at::Tensor rows;  // int64 [R] on the device: decoded row i reads row rows[i]; undefined: row i reads row i
+  at::Tensor rows;  // int64 [R] on the device: decoded row i reads row rows[i]; undefined: decoded row i reads row i
 
-  /// R, the rows that are decoded.
+  /// R, the number of decoded rows.
   std::int64_t batch() const { return rows.defined() ? rows.size(0) : encoderOutput->batch(); }
 
-  /// Row i of the result reads what row `rows[i]` reads; `rows` is int64 on the same device. libtorch throws for a row
-  /// that isn't there.
+  /// Decoded row i of the result reads what decoded row `rows[i]` of this source reads. `rows`: int64 on the device.
+  /// libtorch throws for a row out of range.
   DecoderSource select(const at::Tensor& rows) const;
 };
 
-/// Every row `count` times, one after the other: Hugging Face's `_expand_inputs_for_generation`.
+/// Repeats each row `count` times in a row, as Hugging Face's `_expand_inputs_for_generation` does.
 DecoderSource repeatRows(std::shared_ptr<const EncoderOutput> encoderOutput, std::int64_t count);
 
-/// Which logits a pass computes, P of the T positions and K of the V tokens. Whoever asks has checked that they are
-/// there. Undefined tensors: all.
+/// The logits that a pass computes: P of the T positions and K of the V tokens. The caller checks the ranges.
 struct LogitsSelection {
-  bool any = true;       // false: none; the output's logits are undefined then
-  at::Tensor positions;  // int64 [P] on the device, any order
-  at::Tensor tokens;     // int64 [K] on the device, any order
+  bool isEmpty = false;  // true: no logits; the output's are undefined
+  at::Tensor positions;  // int64 [P] on the device, any order; undefined: all
+  at::Tensor tokens;     // int64 [K] on the device, any order; undefined: all
 };
+
+/// The selection of all logits [B, T, V]: [B, P, K], or undefined. For an engine that always computes all of them.
+at::Tensor selectLogits(at::Tensor logits, const LogitsSelection& selection);
 
 struct ForwardOutput {
   at::Tensor logits;                  // [B, P, K]
   at::Tensor encoderLastHiddenState;  // [B, S, D]
-  at::Tensor decoderLastHiddenState;  // [B, T, D], after the final norm, before the tied embedding's scaling
+  at::Tensor decoderLastHiddenState;  // [B, T, D], after the final norm, before the scaling for a tied embedding
 };
 
-/// What a decoder remembers: keys and values of every layer, as the engine keeps them. To its holders it is immutable:
-/// a step gives a new one. Only the engine that gave it uses it, on that engine's thread; it may be freed on another,
-/// after the engine.
+/// A decoder's cache: the keys and values of every layer, in the engine's own format. It is immutable to its holders: a
+/// step returns a new one. Only the engine that made it uses it, on that engine's thread. It may be freed on any
+/// thread, even after the engine.
 class DecoderCache {
  public:
   DecoderCache() = default;
@@ -61,7 +63,7 @@ class DecoderCache {
   DecoderCache& operator=(const DecoderCache&) = delete;
   virtual ~DecoderCache() = default;
 
-  /// Row i of the result goes on from row `rows[i]`, int64 on the device: Hugging Face's `reorder_cache`.
+  /// Row i of the result continues row `rows[i]`, as Hugging Face's `reorder_cache` does. `rows`: int64 on the device.
   virtual std::shared_ptr<const DecoderCache> select(const at::Tensor& rows) const = 0;
 };
 
@@ -71,7 +73,7 @@ struct DecoderOutput {
   std::shared_ptr<const DecoderCache> cache;
 };
 
-/// An engine is used by one thread at a time. Hidden states are always given, logits as wanted.
+/// Used by one thread at a time. Every output contains hidden states, and the selected logits.
 class Engine {
  public:
   Engine() = default;
@@ -81,24 +83,25 @@ class Engine {
 
   virtual at::Device device() const = 0;
 
-  /// V: wanted tokens are checked against it before a pass.
+  /// V. Callers check selected tokens against it.
   virtual std::int64_t vocabSize() const = 0;
 
-  /// inputIds and attentionMask [B, S], decoderInputIds [B, T].
+  /// The whole model. `inputIds`, `attentionMask`: [B, S]; `decoderInputIds`: [B, T].
   virtual ForwardOutput forward(const at::Tensor& inputIds, const at::Tensor& attentionMask,
-                                const at::Tensor& decoderInputIds, const LogitsSelection& wanted) = 0;
+                                const at::Tensor& decoderInputIds, const LogitsSelection& selection) = 0;
 
-  /// Returns the encoder's last hidden state [B, S, D].
+  /// The encoder. Returns its last hidden state [B, S, D].
   virtual at::Tensor encode(const at::Tensor& inputIds, const at::Tensor& attentionMask) = 0;
 
-  /// The decoder over a prefix [R, T], filling the cache.
+  /// The decoder on a prefix. Returns a new cache. `decoderInputIds`: [R, T].
   virtual DecoderOutput prefill(const at::Tensor& decoderInputIds, const DecoderSource& source,
-                                const LogitsSelection& wanted) = 0;
+                                const LogitsSelection& selection) = 0;
 
-  /// One more token per row [R, 1], over the cache that prefill or another step gave. Where nobody but the caller holds
-  /// it (its use count is 1) an engine may take over what it consists of; where the step throws, it is as it was.
+  /// The decoder on one more token per row, with the cache of `prefill` or of another step. If the caller holds the
+  /// only reference to the cache (its use count is 1), the engine may reuse its memory. If the step throws, the cache
+  /// is unchanged. `decoderInputIds`: [R, 1].
   virtual DecoderOutput step(const at::Tensor& decoderInputIds, const std::shared_ptr<const DecoderCache>& cache,
-                             const LogitsSelection& wanted) = 0;
+                             const LogitsSelection& selection) = 0;
 };
 
 }  // namespace torch_t5

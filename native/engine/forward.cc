@@ -1,12 +1,30 @@
 #include "engine/forward.h"
 
-#include <optional>
+#include <ATen/ops/cross_entropy_loss.h>
+#include <ATen/ops/take.h>
+#include <ATen/ops/topk.h>
+#include <c10/core/ScalarType.h>
+
+#include <string>
 #include <utility>
 
+#include "core/errors.h"
 #include "engine/encoding.h"
 #include "engine/tensors.h"
 
 namespace torch_t5 {
+namespace {
+
+constexpr std::int64_t kIgnoredLabel = -100;
+
+/// Hugging Face's loss: mean cross entropy over all positions, -100 ignored. `logits`: [B, T, V]; `labels`: [B, T].
+double crossEntropy(const at::Tensor& logits, const at::Tensor& labels) {
+  return at::cross_entropy_loss(logits.view({-1, logits.size(-1)}), labels.view(-1), /*weight=*/{}, at::Reduction::Mean,
+                                kIgnoredLabel)
+      .item<float>();
+}
+
+}  // namespace
 
 ForwardResult runForward(Engine& engine, const ForwardRequest& request, const Head* head) {
   const at::Device device = engine.device();
@@ -15,23 +33,55 @@ ForwardResult runForward(Engine& engine, const ForwardRequest& request, const He
   const at::Tensor decoderInputIds = toTensor(request.decoderInputIds, source.batch, request.targetLength, device);
   at::Tensor labels;
   if (request.labels) labels = toTensor(*request.labels, source.batch, request.targetLength, device);
-  const bool withLoss = request.loss && labels.defined();
-  const bool needsAll = withLoss || (head != nullptr && head->readsLogits());
-  LogitsSelection wanted = toLogitsSelection(request.selection, engine);
-  wanted.any = head == nullptr;  // the head's output takes their place
+  const bool computesLoss = request.loss && labels.defined();
+  const bool needsAllLogits = computesLoss || (head != nullptr && head->readsLogits());
+  LogitsSelection logitsSelection = toLogitsSelection(request.selection, engine);
+  logitsSelection.isEmpty = head != nullptr;
   ForwardOutput output =
-      engine.forward(inputIds, attentionMask, decoderInputIds, needsAll ? LogitsSelection{} : wanted);
+      engine.forward(inputIds, attentionMask, decoderInputIds, needsAllLogits ? LogitsSelection{} : logitsSelection);
   at::Tensor headOutput;
   if (head != nullptr) {
     headOutput =
         head->run({output.logits, output.encoderLastHiddenState, output.decoderLastHiddenState, attentionMask, labels});
   }
   std::optional<double> loss;
-  if (withLoss) loss = crossEntropy(output.logits, labels);
-  if (needsAll) output.logits = selectLogits(std::move(output.logits), wanted);
-  ForwardResult result = reduce(std::move(output), wanted, request.selection);
+  if (computesLoss) loss = crossEntropy(output.logits, labels);
+  if (needsAllLogits) output.logits = selectLogits(std::move(output.logits), logitsSelection);
+  ForwardResult result = reduce(std::move(output), logitsSelection, request.selection);
   result.loss = loss;
   if (headOutput.defined()) result.headOutput = owned(std::move(headOutput), at::kFloat);
+  return result;
+}
+
+LogitsSelection toLogitsSelection(const Selection& selection, const Engine& engine) {
+  LogitsSelection logitsSelection;
+  if (selection.positions) logitsSelection.positions = toTensor(*selection.positions, engine.device());
+  if (selection.tokens) {
+    expectIndices(*selection.tokens, engine.vocabSize(), "ids", "tokens", ErrorCode::kTokenOutOfRange);
+    logitsSelection.tokens = toTensor(*selection.tokens, engine.device());
+  }
+  return logitsSelection;
+}
+
+ForwardResult reduce(ForwardOutput output, const LogitsSelection& logitsSelection, const Selection& selection) {
+  ForwardResult result;
+  at::Tensor logits = std::move(output.logits);
+  if (selection.hiddenStates) {
+    if (output.encoderLastHiddenState.defined())
+      result.encoderLastHiddenState = owned(std::move(output.encoderLastHiddenState), at::kFloat);
+    result.decoderLastHiddenState = owned(std::move(output.decoderLastHiddenState), at::kFloat);
+  }
+  if (!logits.defined()) return result;
+  if (selection.topK == 0) {
+    result.logits = owned(std::move(logits), at::kFloat);
+    return result;
+  }
+  if (selection.topK > logits.size(-1))
+    throw invalidArgument("at most " + std::to_string(logits.size(-1)), "topK", selection.topK);
+  auto [values, indices] = at::topk(logits, selection.topK);
+  if (logitsSelection.tokens.defined()) indices = at::take(logitsSelection.tokens, indices);
+  result.values = owned(std::move(values), at::kFloat);
+  result.indices = owned(std::move(indices), at::kInt);
   return result;
 }
 

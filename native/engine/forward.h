@@ -1,15 +1,38 @@
-// One forward request on an engine, from ids to what was asked for.
+// A forward request: runs the engine and reduces its output to what the request selects, before anything is copied to
+// JavaScript.
 #pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <optional>
 
 #include "core/requests.h"
 #include "engine/engine.h"
 #include "engine/head.h"
-#include "engine/reductions.h"
 
 namespace torch_t5 {
 
-/// The request must have passed `check`. With a head its output takes the place of the logits.
-/// Throws what the engine, `toLogitsSelection`, `reduce` and the head throw.
+/// Contiguous CPU tensors (float32; indices int32), each the only owner of its memory. Undefined: not requested.
+struct ForwardResult {
+  at::Tensor logits;   // [B, P, K]; undefined with topK
+  at::Tensor values;   // [B, P, topK], in descending order
+  at::Tensor indices;  // [B, P, topK], vocabulary ids
+  at::Tensor encoderLastHiddenState;
+  at::Tensor decoderLastHiddenState;
+  std::optional<double> loss;
+  at::Tensor headOutput;
+};
+
+/// With a head, its output replaces the logits. The request must have passed `check`. Throws what the engine,
+/// `toLogitsSelection`, `reduce` and the head throw.
 ForwardResult runForward(Engine& engine, const ForwardRequest& request, const Head* head = nullptr);
+
+/// The logits that a selection needs. Throws ERR_TOKEN_OUT_OF_RANGE for a token outside the vocabulary.
+LogitsSelection toLogitsSelection(const Selection& selection, const Engine& engine);
+
+/// Reduces an output whose logits are those of `logitsSelection`. Takes over its tensors, so that those that are not
+/// selected are freed on return; undefined ones are skipped. Throws ERR_INVALID_ARGUMENT for a topK larger than the
+/// number of logits.
+ForwardResult reduce(ForwardOutput output, const LogitsSelection& logitsSelection, const Selection& selection);
 
 }  // namespace torch_t5

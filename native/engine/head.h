@@ -1,4 +1,4 @@
-// What a user computes on a model's outputs before they leave the device.
+// The interface of a head: a user's computation on a model's outputs, run before they leave the device.
 #pragma once
 
 #include <string>
@@ -8,13 +8,13 @@
 
 namespace torch_t5 {
 
-/// What a head may look at. B batch, S source length, T target length, D d_model, V vocabulary.
+/// The tensors that a head may take. B batch, S source length, T target length, D d_model, V vocabulary size.
 struct HeadInputs {
-  at::Tensor logits;                  // [B, T, V]; possibly undefined for a head that doesn't read them
+  at::Tensor logits;                  // [B, T, V]; may be undefined if the head does not read them
   at::Tensor encoderLastHiddenState;  // [B, S, D]
   at::Tensor decoderLastHiddenState;  // [B, T, D]
   at::Tensor attentionMask;           // [B, S] int64
-  at::Tensor labels;                  // [B, T] int64; undefined where the call has none
+  at::Tensor labels;                  // [B, T] int64; undefined if the call has none
 };
 
 class Head {
@@ -24,13 +24,13 @@ class Head {
   Head& operator=(const Head&) = delete;
   virtual ~Head() = default;
 
-  /// The names of its arguments, as they stand in its code.
+  /// The names of its arguments, as written in its code.
   virtual const std::vector<std::string>& inputs() const = 0;
 
-  /// Whether its arguments name the logits. Else nothing computes them for it.
+  /// Whether it takes the logits. If it does not, they are not computed for it.
   virtual bool readsLogits() const = 0;
 
-  /// Throws ERR_INVALID_ARGUMENT where it fails, or asks for labels that the call lacks.
+  /// Throws ERR_INVALID_ARGUMENT if it fails, or if it takes labels and the call has none.
   virtual at::Tensor run(const HeadInputs& inputs) const = 0;
 };
 

@@ -1,4 +1,4 @@
-// What this process's libtorch says of itself.
+// Describes this process's libtorch.
 #pragma once
 
 #include <string>
@@ -7,12 +7,12 @@
 namespace torch_t5 {
 
 struct RuntimeInfo {
-  std::string libtorchVersion;  // of the headers that this was compiled with
+  std::string libtorchVersion;  // of the headers that this code was compiled with
   std::string cpuCapability;    // the instruction set of ATen's kernels: "AVX512", "AVX2", "DEFAULT", ...
   std::string parallelBackend;  // "OpenMP" or "native"
-  int intraOpThreads = 0;       // the default of a thread that sets nothing
+  int intraOpThreads = 0;       // the default of a thread that sets no count
   int interOpThreads = 0;
-  std::vector<std::string> cudaDevices;  // names, as the NVIDIA driver gives them
+  std::vector<std::string> cudaDevices;  // the NVIDIA driver's names
 };
 
 RuntimeInfo runtimeInfo();

@@ -18,39 +18,39 @@
 namespace torch_t5 {
 namespace {
 
-/// Targets `first` up to `first + count` of a request.
+/// Targets `first` to `first + count - 1` of a request.
 class TargetBatch {
  public:
   TargetBatch(const ScoreRequest& request, std::size_t first, std::size_t count, std::size_t offset)
       : request_(request), first_(first), count_(count), offset_(offset) {}
 
-  std::int64_t longest() const {
+  std::int64_t maxLength() const {
     const auto begin = request_.targetLengths.begin() + static_cast<std::ptrdiff_t>(first_);
     return *std::max_element(begin, begin + static_cast<std::ptrdiff_t>(count_));
   }
 
-  /// What the decoder reads: each target moved right by one behind the start id, padded to the longest.
+  /// The decoder's input: each target shifted right after the start id, padded to the longest.
   at::Tensor decoderInputIds() const {
     const auto rows = static_cast<std::int64_t>(count_);
-    at::Tensor ids = at::full({rows, longest()}, request_.padTokenId, at::kLong);
+    at::Tensor ids = at::full({rows, maxLength()}, request_.padTokenId, at::kLong);
     auto values = ids.accessor<std::int64_t, 2>();
     std::size_t offset = offset_;
     for (std::int64_t row = 0; row < rows; ++row) {
       const std::int64_t length = lengthOf(row);
       values[row][0] = request_.decoderStartTokenId;
-      for (std::int64_t at = 1; at < length; ++at)
-        values[row][at] = request_.targetIds[offset + static_cast<std::size_t>(at) - 1];
+      for (std::int64_t position = 1; position < length; ++position)
+        values[row][position] = request_.targetIds[offset + static_cast<std::size_t>(position) - 1];
       offset += static_cast<std::size_t>(length);
     }
     return ids;
   }
 
-  /// Writes the log-probabilities of the batch's ids, given its logits [rows, longest, V].
+  /// Writes the log-probabilities of the batch's ids, from its logits [rows, maxLength, V].
   void gatherInto(const at::Tensor& logits, at::Tensor& logProbs) const {
     std::int64_t offset = static_cast<std::int64_t>(offset_);
     for (std::int64_t row = 0; row < static_cast<std::int64_t>(count_); ++row) {
       const std::int64_t length = lengthOf(row);
-      // A row at a time: the logarithms of a whole batch would need the logits' memory again.
+      // One row at a time: the log-softmax of the whole batch would need as much memory as its logits.
       const at::Tensor rowLogits = logits.select(0, row).narrow(0, 0, length);
       const std::vector<std::int32_t> ids(request_.targetIds.begin() + offset,
                                           request_.targetIds.begin() + offset + length);
@@ -68,30 +68,30 @@ class TargetBatch {
   const ScoreRequest& request_;
   std::size_t first_;
   std::size_t count_;
-  std::size_t offset_;  // of its first id among all
+  std::size_t offset_;  // of the batch's first id in targetIds
 };
 
-/// The encoder's rows for targets `first` up to `first + count`.
-DecoderSource rowsFor(const std::shared_ptr<const EncoderOutput>& encoderOutput, std::int64_t first,
-                      std::int64_t count) {
+/// The encoder's rows for targets `first` to `first + count - 1`.
+DecoderSource sourceOf(const std::shared_ptr<const EncoderOutput>& encoderOutput, std::int64_t first,
+                       std::int64_t count) {
   if (encoderOutput->batch() == 1) return repeatRows(encoderOutput, count);
   return {encoderOutput, at::arange(first, first + count, encoderOutput->inputIds.options())};
 }
 
 void checkRows(const EncoderOutput& encoderOutput, std::size_t targets) {
   if (encoderOutput.batch() == 1 || static_cast<std::size_t>(encoderOutput.batch()) == targets) return;
-  throw Error(ErrorCode::kInvalidArgument, "Expected one row, or one for each of the " + std::to_string(targets) +
-                                               " targets, for source but received " +
-                                               std::to_string(encoderOutput.batch()));
+  throw invalidArgument("one row, or one for each of the " + std::to_string(targets) + " targets,", "source",
+                        encoderOutput.batch());
 }
 
-at::Tensor reduceEach(const at::Tensor& logProbs, const ScoreRequest& request) {
+/// The sum or the mean of each target's log-probabilities.
+at::Tensor toScores(const at::Tensor& logProbs, const ScoreRequest& request) {
   at::Tensor scores = at::empty({static_cast<std::int64_t>(request.targetLengths.size())}, at::kFloat);
   std::int64_t offset = 0;
   for (std::size_t target = 0; target < request.targetLengths.size(); ++target) {
     const std::int64_t length = request.targetLengths[target];
-    const at::Tensor own = logProbs.narrow(0, offset, length);
-    scores.select(0, static_cast<std::int64_t>(target)).copy_(request.mean ? own.mean() : own.sum());
+    const at::Tensor values = logProbs.narrow(0, offset, length);
+    scores.select(0, static_cast<std::int64_t>(target)).copy_(request.mean ? values.mean() : values.sum());
     offset += length;
   }
   return scores;
@@ -109,15 +109,15 @@ ScoreResult runScore(Engine& engine, const EncoderSource& source, const ScoreReq
     CancellationScope::check();
     const std::size_t count = std::min(static_cast<std::size_t>(request.batchSize), targets - first);
     const TargetBatch batch(request, first, count, offset);
-    DecoderState state{rowsFor(encoderOutput, static_cast<std::int64_t>(first), static_cast<std::int64_t>(count)),
+    DecoderState state{sourceOf(encoderOutput, static_cast<std::int64_t>(first), static_cast<std::int64_t>(count)),
                        nullptr, 0};
-    // The longest target needs every position, and a logarithm of the softmax every token.
+    // The longest target needs all positions, and the log-softmax all tokens.
     const LogitsSelection all;
     batch.gatherInto(decode(engine, state, batch.decoderInputIds().to(engine.device()), all).logits, logProbs);
     for (std::size_t target = first; target < first + count; ++target)
       offset += static_cast<std::size_t>(request.targetLengths[target]);
   }
-  return {reduceEach(logProbs, request), logProbs};
+  return {toScores(logProbs, request), logProbs};
 }
 
 }  // namespace torch_t5

@@ -1,4 +1,4 @@
-// Log-probabilities of given targets: the encoder once, the targets in batches, and only what was asked for kept.
+// Scoring: log-probabilities of given targets. The encoder runs once, the decoder on batches of targets.
 #pragma once
 
 #include "core/requests.h"
@@ -8,12 +8,12 @@ namespace torch_t5 {
 
 /// float32 on the CPU.
 struct ScoreResult {
-  at::Tensor scores;    // [targets]: sums, or means
-  at::Tensor logProbs;  // [ids of all targets]
+  at::Tensor scores;    // [targets], sums or means
+  at::Tensor logProbs;  // [number of ids of all targets]
 };
 
-/// `source`: of one row, that all targets share, or of as many rows as there are targets. The request must have passed
-/// `check`. Throws ERR_INVALID_ARGUMENT, ERR_TOKEN_OUT_OF_RANGE.
+/// `source`: one row that all targets share, or one row per target. The request must have passed `check`. Throws
+/// ERR_INVALID_ARGUMENT for another number of rows, and what the engine throws.
 ScoreResult runScore(Engine& engine, const EncoderSource& source, const ScoreRequest& request);
 
 }  // namespace torch_t5

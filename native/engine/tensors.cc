@@ -5,7 +5,7 @@
 namespace torch_t5 {
 
 at::Tensor toTensor(const std::vector<std::int32_t>& values, const at::Device& device) {
-  // A view on the caller's memory would do for the CPU; int64 and the device need a copy anyway.
+  // The conversion to int64 copies, so the result never refers to `values`.
   return at::from_blob(const_cast<std::int32_t*>(values.data()), {static_cast<std::int64_t>(values.size())}, at::kInt)
       .to(device, at::kLong);
 }
@@ -15,11 +15,17 @@ at::Tensor toTensor(const std::vector<std::int32_t>& values, std::int64_t rows, 
   return toTensor(values, device).view({rows, columns});
 }
 
+std::vector<std::int64_t> toVector(const at::Tensor& tensor) {
+  const at::Tensor values = tensor.to(at::kCPU).contiguous();
+  const auto* begin = values.const_data_ptr<std::int64_t>();
+  return {begin, begin + values.numel()};
+}
+
 at::Tensor owned(at::Tensor tensor, at::ScalarType type) {
   at::Tensor result = tensor.to(at::kCPU, type).contiguous();
   tensor.reset();
-  const bool fillsItsMemory = result.storage_offset() == 0 && result.storage().nbytes() == result.nbytes();
-  if (fillsItsMemory && result.storage().use_count() == 1) return result;
+  const bool fillsAllocation = result.storage_offset() == 0 && result.storage().nbytes() == result.nbytes();
+  if (fillsAllocation && result.storage().use_count() == 1) return result;
   return result.clone();
 }
 

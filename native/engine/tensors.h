@@ -1,4 +1,4 @@
-// Arrays as tensors, and tensors as results.
+// Converts arrays to tensors and tensors to results.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -8,14 +8,17 @@
 
 namespace torch_t5 {
 
-/// int64 on the device; a copy.
+/// A copy, int64 [n] on the device.
 at::Tensor toTensor(const std::vector<std::int32_t>& values, const at::Device& device);
-/// The same as [rows, columns].
+/// A copy, int64 [rows, columns] on the device.
 at::Tensor toTensor(const std::vector<std::int32_t>& values, std::int64_t rows, std::int64_t columns,
                     const at::Device& device);
 
-/// The tensor as a result: on the CPU, contiguous, of the type, and alone in its memory, because JavaScript sees the
-/// whole allocation as one ArrayBuffer. Copies only where that isn't so already.
+/// The values of an int64 tensor [n] on any device.
+std::vector<std::int64_t> toVector(const at::Tensor& tensor);
+
+/// The tensor as a result: contiguous on the CPU, of the given type, and the only tensor in its allocation, because
+/// JavaScript receives the whole allocation as one ArrayBuffer. Copies only if necessary.
 at::Tensor owned(at::Tensor tensor, at::ScalarType type);
 
 }  // namespace torch_t5

@@ -11,15 +11,15 @@
 namespace torch_t5 {
 namespace {
 
-/// PyTorch's default count, read before anybody changes it: `at::set_num_threads` also becomes the default of threads
-/// that start later.
+/// PyTorch's default count, read before the first change: `at::set_num_threads` also changes the default of later
+/// threads.
 int defaultIntraOpThreads() {
   static const int count = at::get_num_threads();
   return count;
 }
 
 std::mutex mutex;
-int lastIntraOpThreads = 0;  // what this process set last; 0: nothing yet
+int lastIntraOpThreads = 0;  // the last count that this process set; 0: none yet
 
 }  // namespace
 
@@ -27,42 +27,40 @@ int resolveIntraOpThreads(int count) { return count == 0 ? defaultIntraOpThreads
 
 void disableIntraOpThreads() {
   defaultIntraOpThreads();
-  // OpenMP's own function sets the calling thread's count alone, which at::set_num_threads does for MKL, too, and for
-  // the whole process.
+  // OpenMP's own function changes the calling thread's count alone. at::set_num_threads changes MKL's as well, for the
+  // whole process.
   using SetThreads = void (*)(int);
   static const auto setThreads = reinterpret_cast<SetThreads>(findFunction("omp_set_num_threads"));
   if (setThreads != nullptr) setThreads(1);
 }
 
 void setIntraOpThreads(int count) {
-  const int wanted = resolveIntraOpThreads(count);
+  const int resolved = resolveIntraOpThreads(count);
   const std::lock_guard lock(mutex);
-  // Asking for the default leaves MKL's own settings alone, as a Python process that sets nothing does.
+  // The default leaves MKL's own settings alone, as in a Python process that sets no count.
   if (count == 0 && lastIntraOpThreads == 0) return;
-  if (lastIntraOpThreads == wanted && at::get_num_threads() == wanted) return;
-  at::set_num_threads(wanted);
-  lastIntraOpThreads = wanted;
+  if (lastIntraOpThreads == resolved && at::get_num_threads() == resolved) return;
+  at::set_num_threads(resolved);
+  lastIntraOpThreads = resolved;
 }
 
 void setInterOpThreads(int count) {
   if (count == 0) return;
   const std::lock_guard lock(mutex);
-  static bool set = false;
+  static bool isSet = false;
   const int current = at::get_num_interop_threads();
   if (count == current) return;
   try {
-    if (!set) {
+    if (!isSet) {
       at::set_num_interop_threads(count);
-      set = true;
+      isSet = true;
       return;
     }
   } catch (...) {
-    set = true;  // the pool already runs
+    isSet = true;  // the pool already runs
   }
-  throw Error(ErrorCode::kInvalidArgument, "Expected " + std::to_string(current) +
-                                               " for interOpThreads (a process can set it once, before the first use) "
-                                               "but received " +
-                                               std::to_string(count));
+  throw invalidArgument(std::to_string(current), "interOpThreads (a process can set it once, before the first use)",
+                        count);
 }
 
 int intraOpThreads() { return at::get_num_threads(); }

@@ -1,23 +1,23 @@
-// libtorch's thread counts, which are partly the process's and partly each thread's.
+// libtorch's thread counts. Some are per process, some per thread.
 #pragma once
 
 namespace torch_t5 {
 
-/// Sets how many threads the operators that this thread calls may use. OpenMP keeps that setting per thread and MKL per
-/// process, so call it on the thread that computes, before each computation; it costs nothing when nothing changed. 0:
-/// PyTorch's default, as `torch.get_num_threads()` in Python has it.
+/// Sets the number of threads of the operators that this thread calls. OpenMP stores the count per thread and MKL per
+/// process, so call this on the computing thread before each computation; it is free if nothing has changed. 0:
+/// PyTorch's default, `torch.get_num_threads()` in Python.
 void setIntraOpThreads(int count);
 
-/// Keeps the operators that this thread calls on this thread alone, for an engine that has threads of its own: OpenMP's
-/// would go on spinning behind each operator, and take the cores from them. Leaves other threads' settings, and MKL's,
-/// as they are.
+/// Runs the operators that this thread calls on this thread alone, for an engine with its own thread pool: OpenMP's
+/// threads keep spinning after each operator, and would occupy that pool's cores. Changes neither other threads' counts
+/// nor MKL's.
 void disableIntraOpThreads();
 
-/// The count that `setIntraOpThreads(count)` would set.
+/// The count that `setIntraOpThreads(count)` sets.
 int resolveIntraOpThreads(int count);
 
-/// Sets the size of the pool between operators, once per process. 0 leaves it as it is.
-/// Throws ERR_INVALID_ARGUMENT when it was already set to, or is in use with, another size.
+/// Sets the size of the pool that runs independent operators, once per process. 0 changes nothing.
+/// Throws ERR_INVALID_ARGUMENT if the pool was set to another size before, or already runs with one.
 void setInterOpThreads(int count);
 
 int intraOpThreads();

@@ -202,7 +202,7 @@ class FusedEngine final : public Engine {
 
   /// The wanted logits of states [R, T, D]; undefined if none are wanted.
   at::Tensor logits(const at::Tensor& states, const LogitsSelection& wanted) {
-    if (!wanted.any) return {};
+    if (wanted.isEmpty) return {};
     CancellationScope::check();
     const Scratch::Frame frame(scratch_);
     at::Tensor chosen = wanted.positions.defined() ? states.index_select(1, wanted.positions) : states;

@@ -5,6 +5,7 @@
 #include <utility>
 
 namespace torch_t5 {
+
 InferenceThread::InferenceThread(std::size_t maxQueueLength)
     : maxQueueLength_(maxQueueLength), thread_([this] { loop(); }) {}
 

@@ -1,10 +1,10 @@
-// A thread that runs jobs one after another, in the order in which they came.
+// A thread that runs jobs one after another, in the order in which they were posted.
 //
-//   JavaScript's thread          this thread
+//   JavaScript's thread          inference thread
 //   post(job) ---- queue ----->  job.run()
-//   cancel(id): a waiting job is taken out and failed here; a running one is asked to end
-//   close(last): no more jobs; those accepted still run, then `last`, then the thread ends
-//   stop(): nothing accepted runs any more, the running job is asked to end, and the thread is joined
+//   cancel(id): removes a waiting job and fails it here; requests cancellation of a running one
+//   close(last): accepts no more jobs; runs the accepted ones, then `last`, then the thread ends
+//   stop(): fails the waiting jobs, requests cancellation of the running one, and joins the thread
 #pragma once
 
 #include <condition_variable>
@@ -21,14 +21,14 @@
 namespace torch_t5 {
 
 struct Job {
-  std::uint64_t id = 0;                    // for cancel(); 0 can't be cancelled
-  std::function<void()> run;               // on the inference thread; throws nothing
-  std::function<void(const Error&)> fail;  // when the job never ran, on whichever thread found out
+  std::uint64_t id = 0;                    // for cancel(); a job with id 0 cannot be cancelled
+  std::function<void()> run;               // called on the inference thread; throws nothing
+  std::function<void(const Error&)> fail;  // called instead of `run`, on the thread that cancels or stops
 };
 
 class InferenceThread {
  public:
-  /// `maxQueueLength`: jobs that may wait, the running one not counted; 0: no limit.
+  /// `maxQueueLength`: the maximum number of waiting jobs, the running one not counted; 0: no limit.
   explicit InferenceThread(std::size_t maxQueueLength);
   ~InferenceThread();
   InferenceThread(const InferenceThread&) = delete;
@@ -39,10 +39,10 @@ class InferenceThread {
 
   void cancel(std::uint64_t id);
 
-  /// Returns at once; false when it was closed before, and `last` is not called then.
+  /// Returns at once. Returns false, and never calls `last`, if the thread was closed or stopped before.
   bool close(std::function<void()> last);
 
-  /// Blocks for at most the operator that is running. Never call it from a job.
+  /// Waits for the running operator. Must not be called from a job.
   void stop();
 
  private:
@@ -62,7 +62,7 @@ class InferenceThread {
   Running running_;
   bool closed_ = false;
   std::function<void()> last_;
-  std::thread thread_;  // last: it uses all of the above
+  std::thread thread_;  // last: it uses the members above
 };
 
 }  // namespace torch_t5

@@ -1,4 +1,4 @@
-// One loaded model: an engine, and the thread that alone touches it.
+// One loaded model: an engine, and the inference thread that uses it.
 #pragma once
 
 #include <c10/core/InferenceMode.h>
@@ -8,59 +8,74 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <variant>
 
+#include "core/errors.h"
 #include "core/requests.h"
-#include "engine/threads.h"
-#include "runtime/engine_loader.h"
+#include "engine/engine.h"
+#include "engine/libtorch_errors.h"
 #include "runtime/inference_thread.h"
-#include "runtime/outcome.h"
 
 namespace torch_t5 {
 
+/// The result of a call on another thread: a value or an error.
+template <class Value>
+using Outcome = std::variant<Value, Error>;
+
+/// Called exactly once, on any thread. Must not throw.
+template <class Value>
+using Callback = std::function<void(Outcome<Value>)>;
+
 struct ModelInfo {
   std::string device;  // "cpu", "cuda:0"
-  int intraOpThreads = 0;
 };
 
-/// Its methods may be called from any thread but its own and return at once, `stop` excepted.
+/// All methods may be called from any thread except the inference thread. All but `stop` return at once.
 class ModelRunner {
  public:
   explicit ModelRunner(LoadOptions options);
 
-  /// Call it once, before anything else. Throws nothing: a failure goes to `callback`.
+  /// Loads the model. Call it once, before any other method. Throws nothing: the callback receives ERR_MODEL_NOT_FOUND,
+  /// ERR_MODEL_CORRUPT, ERR_MODEL_UNTRUSTED, ERR_DEVICE_UNAVAILABLE, ERR_OUT_OF_MEMORY, or ERR_INVALID_ARGUMENT for a
+  /// precision that the device does not support.
   void load(Callback<ModelInfo> callback);
 
-  /// Runs `compute` on the inference thread, in the order of the calls. Throws ERR_QUEUE_FULL or ERR_DISPOSED; what
-  /// `compute` throws goes to `callback`. `id` is the one that `cancel` takes, unique among the calls in flight.
+  /// Runs `compute` on the inference thread, in the order of the calls. Throws ERR_QUEUE_FULL or ERR_DISPOSED; the
+  /// callback receives what `compute` throws. `id`: for `cancel`, unique among the pending calls.
   template <class Value>
   void submit(std::uint64_t id, std::function<Value(Engine&)> compute, Callback<Value> callback);
 
-  /// The call's settlement becomes ERR_ABORTED, unless it has ended.
+  /// The call's callback receives ERR_ABORTED, unless the call has already ended.
   void cancel(std::uint64_t id) { thread_.cancel(id); }
 
-  /// Takes no more calls; once those accepted have ended the engine is freed and `disposed` is called on the inference
-  /// thread. False, without a call, when it was disposed before.
+  /// Accepts no more calls. When the accepted ones have ended, frees the engine and calls `disposed` on the inference
+  /// thread. Returns false, and never calls `disposed`, if the model was disposed before.
   bool dispose(std::function<void()> disposed);
 
-  /// Aborts every call and waits for the running operator.
+  /// Aborts all calls and waits for the running operator.
   void stop() { thread_.stop(); }
 
  private:
   ModelInfo loadEngine();
 
-  /// The threads of the operators that this thread calls.
-  void useThreads() const {
-    if (loaded_.hasOwnThreads) {
-      disableIntraOpThreads();
-    } else {
-      setIntraOpThreads(options_.intraOpThreads);
-    }
-  }
+  /// Sets the thread count of the operators that the inference thread calls.
+  void setThreads() const;
 
   const LoadOptions options_;
-  LoadedEngine loaded_;
-  InferenceThread thread_;  // last: its jobs use the above
+  std::unique_ptr<Engine> engine_;
+  bool hasOwnThreadPool_ = false;  // the engine does not use libtorch's threads
+  InferenceThread thread_;         // last: its jobs use the members above
 };
+
+/// What `compute` returns or throws.
+template <class Value, class Compute>
+Outcome<Value> outcomeOf(Compute&& compute) noexcept {
+  try {
+    return compute();
+  } catch (...) {
+    return describeCurrentException();
+  }
+}
 
 template <class Value>
 void ModelRunner::submit(std::uint64_t id, std::function<Value(Engine&)> compute, Callback<Value> callback) {
@@ -69,9 +84,9 @@ void ModelRunner::submit(std::uint64_t id, std::function<Value(Engine&)> compute
       .run =
           [this, compute = std::move(compute), callback] {
             callback(outcomeOf<Value>([&] {
-              useThreads();
+              setThreads();
               const c10::InferenceMode inferenceMode;
-              return compute(*loaded_.engine);
+              return compute(*engine_);
             }));
           },
       .fail = [callback](const Error& error) { callback(error); },

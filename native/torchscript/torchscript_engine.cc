@@ -4,39 +4,37 @@
 
 #include <array>
 #include <optional>
-#include <utility>
 
 #include "core/errors.h"
-#include "engine/reductions.h"
-#include "torchscript/program.h"
-#include "torchscript/torchscript_cache.h"
+#include "torchscript/traced_method.h"
 #include "weights/archive.h"
 
 namespace torch_t5 {
 namespace {
 
-/// A tuple's elements, each held by nobody else any more.
-std::vector<c10::IValue> takeElements(c10::IValue tuple, std::size_t atLeast) {
+/// The elements of a tuple, which holds no references to them afterwards.
+std::vector<c10::IValue> takeElements(c10::IValue tuple, std::size_t minCount) {
   std::vector<c10::IValue> elements;
   if (tuple.isTuple()) elements = std::move(*std::move(tuple).toTuple()).elements().vec();
-  if (elements.size() >= atLeast) return elements;
-  throw Error(ErrorCode::kModelCorrupt, "Expected " + std::to_string(atLeast) +
+  if (elements.size() >= minCount) return elements;
+  throw Error(ErrorCode::kModelCorrupt, "Expected " + std::to_string(minCount) +
                                             " outputs of a method of model.pt but received " +
                                             std::to_string(elements.size()));
 }
 
-DecoderOutput toDecoderOutput(c10::IValue tuple, const at::Tensor& attentionMask, const LogitsSelection& wanted) {
+DecoderOutput toDecoderOutput(c10::IValue tuple, const at::Tensor& attentionMask, const LogitsSelection& selection) {
   std::vector<c10::IValue> elements = takeElements(std::move(tuple), 3);
-  return {selectLogits(std::move(elements[0]).toTensor(), wanted), std::move(elements[1]).toTensor(),
+  return {selectLogits(std::move(elements[0]).toTensor(), selection), std::move(elements[1]).toTensor(),
           std::make_shared<const TorchScriptCache>(elements[2].toTensorVector(), attentionMask)};
 }
 
-/// A row for each that is decoded.
-at::Tensor rowsOf(const at::Tensor& tensor, const at::Tensor& rows) {
+/// One row per decoded row.
+at::Tensor gatherRows(const at::Tensor& tensor, const at::Tensor& rows) {
   return rows.defined() ? at::index_select(tensor, 0, rows) : tensor;
 }
 
-/// The rows of `model.lm_head.weight`; none where an archive that the exporter didn't write lacks it.
+/// The number of rows of `model.lm_head.weight`; none if the archive has no such matrix, which the exporter always
+/// writes.
 std::optional<std::int64_t> findVocabSize(const torch::jit::Module& module) {
   c10::IValue value = module._ivalue();
   for (const char* name : {"model", "lm_head", "weight"}) {
@@ -55,11 +53,11 @@ class TorchScriptEngine final : public Engine {
   TorchScriptEngine(torch::jit::Module module, const at::Device& device)
       : device_(device), vocabSize_(findVocabSize(module)), module_(std::move(module)), tensors_(device) {
     if (device_.is_cpu()) {
-      program(Method::kForward);  // the others when they are first needed: together they would double the time to load
+      compiled(Method::kForward);  // the others at their first use: all of them would double the load time
       return;
     }
-    for (const Method method : {Method::kForward, Method::kEncode, Method::kPrefill, Method::kStep}) program(method);
-    // The weights are on the device: the copy in this machine's memory can go.
+    for (const Method method : {Method::kForward, Method::kEncode, Method::kPrefill, Method::kStep}) compiled(method);
+    // The weights are on the device, so the originals in the host's memory are freed.
     module_.reset();
     tensors_ = DeviceTensors(device_);
   }
@@ -72,37 +70,38 @@ class TorchScriptEngine final : public Engine {
   }
 
   ForwardOutput forward(const at::Tensor& inputIds, const at::Tensor& attentionMask, const at::Tensor& decoderInputIds,
-                        const LogitsSelection& wanted) override {
+                        const LogitsSelection& selection) override {
     std::vector<c10::IValue> elements =
-        takeElements(program(Method::kForward).run({inputIds, attentionMask, decoderInputIds}), 3);
-    return {selectLogits(std::move(elements[0]).toTensor(), wanted), std::move(elements[1]).toTensor(),
+        takeElements(compiled(Method::kForward).run({inputIds, attentionMask, decoderInputIds}), 3);
+    return {selectLogits(std::move(elements[0]).toTensor(), selection), std::move(elements[1]).toTensor(),
             std::move(elements[2]).toTensor()};
   }
 
   at::Tensor encode(const at::Tensor& inputIds, const at::Tensor& attentionMask) override {
-    return program(Method::kEncode).run({inputIds, attentionMask}).toTensor();
+    return compiled(Method::kEncode).run({inputIds, attentionMask}).toTensor();
   }
 
   DecoderOutput prefill(const at::Tensor& decoderInputIds, const DecoderSource& source,
-                        const LogitsSelection& wanted) override {
-    const at::Tensor attentionMask = rowsOf(source.encoderOutput->attentionMask, source.rows);
-    const at::Tensor hiddenState = rowsOf(source.encoderOutput->lastHiddenState, source.rows);
-    return toDecoderOutput(program(Method::kPrefill).run({decoderInputIds, hiddenState, attentionMask}), attentionMask,
-                           wanted);
+                        const LogitsSelection& selection) override {
+    const at::Tensor attentionMask = gatherRows(source.encoderOutput->attentionMask, source.rows);
+    const at::Tensor hiddenState = gatherRows(source.encoderOutput->lastHiddenState, source.rows);
+    return toDecoderOutput(compiled(Method::kPrefill).run({decoderInputIds, hiddenState, attentionMask}), attentionMask,
+                           selection);
   }
 
   DecoderOutput step(const at::Tensor& decoderInputIds, const std::shared_ptr<const DecoderCache>& cache,
-                     const LogitsSelection& wanted) override {
+                     const LogitsSelection& selection) override {
     const auto& torchscriptCache = dynamic_cast<const TorchScriptCache&>(*cache);
     const at::Tensor& attentionMask = torchscriptCache.attentionMask();
-    return toDecoderOutput(program(Method::kStep).run({decoderInputIds, attentionMask, torchscriptCache.past()}),
-                           attentionMask, wanted);
+    return toDecoderOutput(compiled(Method::kStep).run({decoderInputIds, attentionMask, torchscriptCache.past()}),
+                           attentionMask, selection);
   }
 
  private:
-  const Program& program(Method method) {
+  /// Compiles the method at its first use.
+  const TracedMethod& compiled(Method method) {
     const auto index = static_cast<std::size_t>(method);
-    std::optional<Program>& slot = programs_.at(index);
+    std::optional<TracedMethod>& slot = methods_.at(index);
     if (!slot) slot.emplace(*module_, kMethodNames.at(index), tensors_);
     return *slot;
   }
@@ -111,10 +110,17 @@ class TorchScriptEngine final : public Engine {
   std::optional<std::int64_t> vocabSize_;
   std::optional<torch::jit::Module> module_;
   DeviceTensors tensors_;
-  std::array<std::optional<Program>, kMethodNames.size()> programs_;
+  std::array<std::optional<TracedMethod>, kMethodNames.size()> methods_;
 };
 
 }  // namespace
+
+std::shared_ptr<const DecoderCache> TorchScriptCache::select(const at::Tensor& rows) const {
+  std::vector<at::Tensor> past;
+  past.reserve(past_.size());
+  for (const at::Tensor& tensor : past_) past.push_back(at::index_select(tensor, 0, rows));
+  return std::make_shared<const TorchScriptCache>(std::move(past), at::index_select(attentionMask_, 0, rows));
+}
 
 std::unique_ptr<Engine> loadTorchScriptEngine(const std::string& path, const at::Device& device) {
   return std::make_unique<TorchScriptEngine>(readArchive(path), device);

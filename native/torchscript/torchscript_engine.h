@@ -1,15 +1,36 @@
-// The exact engine: Hugging Face's own modules, traced, run by libtorch's interpreter.
+// The TorchScript engine: Hugging Face's own modules, traced, in libtorch's interpreter. Its precision is "exact".
 #pragma once
 
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "engine/engine.h"
 
 namespace torch_t5 {
 
-/// Loads the archive to `device`. Call it, and use the engine, under inference mode.
-/// Throws ERR_MODEL_NOT_FOUND, ERR_MODEL_CORRUPT and what the device throws.
+/// The tensors that the archive's methods `prefill` and `step` return and take.
+class TorchScriptCache final : public DecoderCache {
+ public:
+  TorchScriptCache(std::vector<at::Tensor> past, at::Tensor attentionMask)
+      : past_(std::move(past)), attentionMask_(std::move(attentionMask)) {}
+
+  std::shared_ptr<const DecoderCache> select(const at::Tensor& rows) const override;
+
+  /// For each layer: self key, self value, cross key, cross value; [R, heads, length, d_kv].
+  const std::vector<at::Tensor>& past() const { return past_; }
+
+  /// The source's mask of each decoded row: [R, S] int64.
+  const at::Tensor& attentionMask() const { return attentionMask_; }
+
+ private:
+  std::vector<at::Tensor> past_;
+  at::Tensor attentionMask_;
+};
+
+/// Loads the archive to `device`. Call it, and use the engine, in inference mode. Throws ERR_MODEL_NOT_FOUND,
+/// ERR_MODEL_CORRUPT, ERR_MODEL_UNTRUSTED, and what the device throws.
 std::unique_ptr<Engine> loadTorchScriptEngine(const std::string& path, const at::Device& device);
 
 }  // namespace torch_t5

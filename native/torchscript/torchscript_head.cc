@@ -11,9 +11,8 @@
 
 #include "core/cancellation.h"
 #include "core/errors.h"
-#include "engine/error_barrier.h"
-#include "torchscript/cancellation_points.h"
-#include "torchscript/device_constants.h"
+#include "engine/libtorch_errors.h"
+#include "torchscript/graph_passes.h"
 #include "weights/archive.h"
 
 namespace torch_t5 {
@@ -75,7 +74,7 @@ class TorchScriptHead final : public Head {
     std::shared_ptr<torch::jit::Graph> graph = module_.get_method("forward").graph()->copy();
     torch::jit::Inline(*graph);
     remapDeviceConstants(*graph, device);
-    insertCancellationPoints(*graph);
+    insertCancellationChecks(*graph);
     code_ = torch::jit::Code(graph, "head");
   }
 

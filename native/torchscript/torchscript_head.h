@@ -1,4 +1,4 @@
-// A user's head: a TorchScript module with one method, `forward`.
+// A head as a TorchScript module with one method, `forward`.
 #pragma once
 
 #include <memory>
@@ -8,10 +8,11 @@
 
 namespace torch_t5 {
 
-/// Loads the archive to `device`, in evaluation mode. Call it, and run the head, under inference mode.
+/// Loads the archive to `device`, in evaluation mode. Call it, and run the head, in inference mode.
 /// Its `forward` takes, by name, any of `logits`, `encoder_last_hidden_state`, `decoder_last_hidden_state`,
-/// `attention_mask` and `labels` (in camelCase as well), or one `Dict[str, Tensor]` of them by their camelCase names,
-/// and returns a tensor. Throws ERR_MODEL_NOT_FOUND, ERR_MODEL_UNTRUSTED, and ERR_MODEL_CORRUPT for anything else.
+/// `attention_mask` and `labels` (camelCase is accepted as well), or one `Dict[str, Tensor]` with the camelCase names
+/// as keys, and returns a tensor. Throws ERR_MODEL_NOT_FOUND, ERR_MODEL_UNTRUSTED, and ERR_MODEL_CORRUPT for another
+/// module.
 std::unique_ptr<Head> loadTorchScriptHead(const std::string& path, const at::Device& device);
 
 }  // namespace torch_t5

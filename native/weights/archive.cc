@@ -1,21 +1,30 @@
 #include "weights/archive.h"
 
 #include <caffe2/serialize/inline_container.h>
+#include <torch/csrc/jit/serialization/import_read.h>
+#include <torch/csrc/jit/serialization/import_source.h>
+#include <torch/csrc/jit/serialization/storage_context.h>
 
+#include <algorithm>
 #include <array>
 #include <filesystem>
 #include <future>
+#include <memory>
+#include <string_view>
+#include <utility>
+#include <vector>
 
+#include "core/cancellation.h"
 #include "core/errors.h"
-#include "engine/error_barrier.h"
-#include "weights/module_reader.h"
-#include "weights/weight_arena.h"
-#include "weights/weight_placement.h"
+#include "engine/libtorch_errors.h"
+#include "weights/weight_memory.h"
 
 namespace torch_t5 {
 namespace {
 
 using caffe2::serialize::PyTorchStreamReader;
+using torch::jit::CompilationUnit;
+using Storages = std::shared_ptr<torch::jit::DeserializationStorageContext>;
 
 struct MethodSignature {
   const char* name;
@@ -40,24 +49,76 @@ void checkMethods(const torch::jit::Module& module, const std::string& path) {
   }
 }
 
-std::string readPlacementNotes(PyTorchStreamReader& reader) {
-  if (!reader.hasRecord(WeightPlacement::kRecord)) return {};
-  const auto [data, size] = reader.getRecord(WeightPlacement::kRecord);
+/// The source code of a module: that of `a.b` is stored in `code/a/b.py`.
+std::shared_ptr<torch::jit::Source> findSource(PyTorchStreamReader& reader, std::string qualifier) {
+  CancellationScope::check();
+  std::replace(qualifier.begin(), qualifier.end(), '.', '/');
+  const std::string path = "code/" + qualifier + ".py";
+  if (!reader.hasRecord(path)) return nullptr;
+  const auto [data, size] = reader.getRecord(path);
+  return std::make_shared<torch::jit::Source>(std::string_view(static_cast<const char*>(data.get()), size), path);
+}
+
+/// An object of a traced class, from its attributes. A class with code that runs when it is loaded is refused.
+c10::intrusive_ptr<c10::ivalue::Object> makeObject(const c10::StrongTypePtr& type, const c10::IValue& state) {
+  const auto classType = type.type_->expect<c10::ClassType>();
+  if (classType->findMethod("__setstate__") != nullptr) {
+    throw Error(ErrorCode::kModelUntrusted,
+                "Expected a TorchScript archive of weights and methods but received one with code that "
+                "runs while it is loaded");
+  }
+  const std::size_t count = classType->numAttributes();
+  const auto attributes = state.toGenericDict();
+  auto object = c10::ivalue::Object::create(type, count);
+  for (std::size_t index = 0; index < count; ++index) {
+    object->setSlot(index, attributes.at(classType->getAttributeName(index)));
+  }
+  return object;
+}
+
+/// Compiles the archive's code and unpickles its data on the CPU, as torch::jit::load does, but into `storages`, which
+/// contains every tensor of the folder `data/`.
+torch::jit::Module readModule(PyTorchStreamReader& reader, Storages storages) {
+  const auto functions = std::make_shared<CompilationUnit>();
+  std::vector<c10::IValue> constants;
+  const torch::jit::SourceImporter importer(
+      functions, &constants, [&reader](const std::string& qualifier) { return findSource(reader, qualifier); },
+      reader.version());
+  const auto read = [&](const std::string& name, Storages context) {
+    return torch::jit::readArchiveAndTensors(
+        name, /*pickle_prefix=*/"", /*tensor_prefix=*/"",
+        [&](const c10::QualifiedName& type) { return c10::StrongTypePtr(functions, importer.loadType(type)); },
+        makeObject, at::kCPU, reader, torch::jit::Unpickler::defaultTypeParser, std::move(context));
+  };
+  constants = read("constants", nullptr).toTupleRef().elements().vec();
+  return torch::jit::Module(read("data", std::move(storages)).toObject());
+}
+
+std::string readAlignmentRecord(PyTorchStreamReader& reader) {
+  if (!reader.hasRecord(WeightAlignment::kRecord)) return {};
+  const auto [data, size] = reader.getRecord(WeightAlignment::kRecord);
   return {static_cast<const char*>(data.get()), size};
 }
 
+/// Reads the weights on a second thread while the code is compiled.
 torch::jit::Module read(const std::string& path) {
   PyTorchStreamReader reader(path);
-  const WeightPlacement placement(readPlacementNotes(reader));
-  const WeightArena arena(reader, path, placement.usual());
+  const WeightAlignment alignment(readAlignmentRecord(reader));
+  const WeightArena arena(reader, path, alignment.commonOffset());
   auto weightsRead = std::async(std::launch::async, [&arena] { arena.read(); });
   torch::jit::Module module = readModule(reader, arena.storages());
   weightsRead.get();
-  placement.apply(module);
+  alignment.apply(module);
   return module;
 }
 
 }  // namespace
+
+torch::jit::Module readArchive(const std::string& path) {
+  torch::jit::Module module = readTorchScript(path, "model.pt");
+  checkMethods(module, path);
+  return module;
+}
 
 torch::jit::Module readTorchScript(const std::string& path, const std::string& name) {
   std::error_code ignored;
@@ -74,12 +135,6 @@ torch::jit::Module readTorchScript(const std::string& path, const std::string& n
     throw Error(ErrorCode::kModelCorrupt, "Expected a TorchScript archive for " + name +
                                               " but received a damaged one: " + path + " (" + reason.what() + ")");
   }
-}
-
-torch::jit::Module readArchive(const std::string& path) {
-  torch::jit::Module module = readTorchScript(path, "model.pt");
-  checkMethods(module, path);
-  return module;
 }
 
 }  // namespace torch_t5

@@ -1,4 +1,4 @@
-// Reads a TorchScript archive and makes sure that it is a T5 export before anything of it runs.
+// Reads TorchScript archives. A T5 export is validated before any of its code runs.
 #pragma once
 
 #include <torch/csrc/jit/api/module.h>
@@ -7,12 +7,12 @@
 
 namespace torch_t5 {
 
-/// The module on the CPU, its weights where they lay in Python.
-/// Throws ERR_MODEL_NOT_FOUND; ERR_MODEL_CORRUPT for what is no archive or lacks one of the four methods;
-/// ERR_MODEL_UNTRUSTED for code that would run while it is loaded.
+/// The module of a T5 export, on the CPU. Each weight has the alignment that it had in Python.
+/// Throws ERR_MODEL_NOT_FOUND; ERR_MODEL_CORRUPT if the file is not an archive or lacks one of the four methods;
+/// ERR_MODEL_UNTRUSTED if it contains code that runs when it is loaded.
 torch::jit::Module readArchive(const std::string& path);
 
-/// Any TorchScript module, on the CPU; `name` stands for it in messages. Throws the same.
+/// Any TorchScript module, on the CPU. `name` is its name in error messages. Throws the same errors.
 torch::jit::Module readTorchScript(const std::string& path, const std::string& name);
 
 }  // namespace torch_t5

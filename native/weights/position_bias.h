@@ -1,4 +1,4 @@
-// T5's relative position bias: a number for each head and each distance between a key and a query.
+// T5's relative position bias: one number per head and distance between a key and a query.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -7,15 +7,16 @@
 
 namespace torch_t5 {
 
-/// How distances are sorted into buckets.
+/// How relative distances are grouped into buckets.
 struct Buckets {
   std::int64_t count = 0;
   std::int64_t maxDistance = 0;
-  bool isBidirectional = false;  // the encoder's: keys on both sides of the query
+  bool isBidirectional = false;  // keys on both sides of the query: the encoder
 };
 
-/// The bias of every distance from -reach to reach (key less query): [heads, 2 * reach + 1], contiguous, on the
-/// weight's device. `weight`: [buckets, heads]. Bucket by bucket as Hugging Face computes it, in float32.
-at::Tensor biasByDistance(const at::Tensor& weight, const Buckets& buckets, std::int64_t reach);
+/// The bias of every distance from -maxDistance to maxDistance (key position minus query position):
+/// [heads, 2 * maxDistance + 1], contiguous, on the weight's device. `weight`: [buckets, heads]. Buckets are those of
+/// Hugging Face's `_relative_position_bucket`, computed in float32.
+at::Tensor biasByDistance(const at::Tensor& weight, const Buckets& buckets, std::int64_t maxDistance);
 
 }  // namespace torch_t5

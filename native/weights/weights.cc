@@ -12,23 +12,24 @@ namespace {
 class WeightReader {
  public:
   WeightReader(const torch::jit::Module& module, const Architecture& architecture)
-      : architecture_(architecture), inner_(architecture.numHeads * architecture.dKv) {
+      : architecture_(architecture), innerDim_(architecture.numHeads * architecture.dKv) {
     for (const auto& parameter : module.named_parameters()) weights_.emplace(parameter.name, parameter.value);
   }
 
   Weights read() {
     Weights weights;
     const std::vector<std::int64_t> table{architecture_.vocabSize, architecture_.dModel};
-    weights.embedding = tensor("model.shared.weight", table);
-    weights.lmHead = has("model.lm_head.weight") ? tensor("model.lm_head.weight", table) : weights.embedding;
+    weights.embedding = take("model.shared.weight", table);
+    weights.lmHead = has("model.lm_head.weight") ? take("model.lm_head.weight", table) : weights.embedding;
     weights.encoder = readStack("model.encoder.", architecture_.numLayers, /*isDecoder=*/false);
     weights.decoder = readStack("model.decoder.", architecture_.numDecoderLayers, /*isDecoder=*/true);
-    // Both stacks hold the embedding as well.
+    // Both stacks contain the embedding as well.
     std::erase_if(weights_,
                   [&](const auto& left) { return left.second.const_data_ptr() == weights.embedding.const_data_ptr(); });
     if (!weights_.empty()) {
       throw Error(ErrorCode::kModelCorrupt,
-                  "Expected no weight in model.pt that config.json leaves out but received " + weights_.begin()->first);
+                  "Expected only weights of the architecture in config.json for model.pt but received " +
+                      weights_.begin()->first);
     }
     return weights;
   }
@@ -36,8 +37,8 @@ class WeightReader {
  private:
   bool has(const std::string& name) const { return weights_.contains(name); }
 
-  /// Takes the weight: what is left in the end is left over.
-  at::Tensor tensor(const std::string& name, at::IntArrayRef shape) {
+  /// Removes the weight from `weights_`, so that unused weights remain at the end.
+  at::Tensor take(const std::string& name, at::IntArrayRef shape) {
     const auto found = weights_.find(name);
     if (found == weights_.end())
       throw Error(ErrorCode::kModelCorrupt, "Expected the weight " + name + " in model.pt but received none");
@@ -60,21 +61,21 @@ class WeightReader {
       if (isDecoder) weights.cross = readAttention(block + "1.", "EncDecAttention.", /*hasBias=*/false);
       weights.feedForward = readFeedForward(block + (isDecoder ? "2." : "1."));
     }
-    stack.norm = tensor(prefix + "final_layer_norm.weight", {architecture_.dModel});
+    stack.norm = take(prefix + "final_layer_norm.weight", {architecture_.dModel});
     return stack;
   }
 
   AttentionWeights readAttention(const std::string& layer, const std::string& module, bool hasBias) {
     const std::string prefix = layer + module;
     AttentionWeights weights;
-    weights.norm = tensor(layer + "layer_norm.weight", {architecture_.dModel});
-    weights.query = tensor(prefix + "q.weight", {inner_, architecture_.dModel});
-    weights.key = tensor(prefix + "k.weight", {inner_, architecture_.dModel});
-    weights.value = tensor(prefix + "v.weight", {inner_, architecture_.dModel});
-    weights.output = tensor(prefix + "o.weight", {architecture_.dModel, inner_});
+    weights.norm = take(layer + "layer_norm.weight", {architecture_.dModel});
+    weights.query = take(prefix + "q.weight", {innerDim_, architecture_.dModel});
+    weights.key = take(prefix + "k.weight", {innerDim_, architecture_.dModel});
+    weights.value = take(prefix + "v.weight", {innerDim_, architecture_.dModel});
+    weights.output = take(prefix + "o.weight", {architecture_.dModel, innerDim_});
     if (hasBias) {
       weights.bias =
-          tensor(prefix + "relative_attention_bias.weight", {architecture_.numBuckets, architecture_.numHeads});
+          take(prefix + "relative_attention_bias.weight", {architecture_.numBuckets, architecture_.numHeads});
     }
     return weights;
   }
@@ -82,16 +83,16 @@ class WeightReader {
   FeedForwardWeights readFeedForward(const std::string& layer) {
     const std::string prefix = layer + "DenseReluDense.";
     FeedForwardWeights weights;
-    weights.norm = tensor(layer + "layer_norm.weight", {architecture_.dModel});
-    weights.gate = tensor(prefix + (architecture_.isGated ? "wi_0.weight" : "wi.weight"),
-                          {architecture_.dFf, architecture_.dModel});
-    if (architecture_.isGated) weights.up = tensor(prefix + "wi_1.weight", {architecture_.dFf, architecture_.dModel});
-    weights.output = tensor(prefix + "wo.weight", {architecture_.dModel, architecture_.dFf});
+    weights.norm = take(layer + "layer_norm.weight", {architecture_.dModel});
+    weights.gate =
+        take(prefix + (architecture_.isGated ? "wi_0.weight" : "wi.weight"), {architecture_.dFf, architecture_.dModel});
+    if (architecture_.isGated) weights.up = take(prefix + "wi_1.weight", {architecture_.dFf, architecture_.dModel});
+    weights.output = take(prefix + "wo.weight", {architecture_.dModel, architecture_.dFf});
     return weights;
   }
 
   const Architecture& architecture_;
-  std::int64_t inner_;
+  std::int64_t innerDim_;  // the outputs of q, k and v: numHeads * dKv
   std::unordered_map<std::string, at::Tensor> weights_;
 };
 

@@ -1,4 +1,4 @@
-// A T5's weights by what they are for, out of an exported archive.
+// The weights of a T5 by their roles, read from an exported archive.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -10,26 +10,27 @@
 
 namespace torch_t5 {
 
-/// All float32, on the CPU, contiguous, as PyTorch has them: [outputs, inputs].
+// All tensors are float32, contiguous and on the CPU. Matrices are [outputs, inputs], as in torch.nn.Linear.
+
 struct AttentionWeights {
   at::Tensor norm;  // [dModel]
   at::Tensor query;
   at::Tensor key;
   at::Tensor value;
   at::Tensor output;
-  at::Tensor bias;  // [numBuckets, numHeads]; undefined where the layer has none of its own
+  at::Tensor bias;  // [numBuckets, numHeads]; undefined if the layer uses another layer's
 };
 
 struct FeedForwardWeights {
   at::Tensor norm;    // [dModel]
-  at::Tensor gate;    // what the activation is applied to: `wi`, or `wi_0` of a gated one
-  at::Tensor up;      // `wi_1`; undefined without a gate
+  at::Tensor gate;    // `wi`, or `wi_0` of a gated layer: the activation applies to its product
+  at::Tensor up;      // `wi_1`; undefined if the layer is not gated
   at::Tensor output;  // `wo`
 };
 
 struct LayerWeights {
   AttentionWeights self;
-  AttentionWeights cross;  // of decoder layers
+  AttentionWeights cross;  // decoder layers only
   FeedForwardWeights feedForward;
 };
 
@@ -40,14 +41,14 @@ struct StackWeights {
 
 struct Weights {
   at::Tensor embedding;  // [vocabSize, dModel]
-  at::Tensor lmHead;     // [vocabSize, dModel]; the embedding where they are tied
+  at::Tensor lmHead;     // [vocabSize, dModel]; the same tensor as the embedding if they are tied
   StackWeights encoder;
   StackWeights decoder;
 };
 
 /// The weights of the archive at `path`. They share its memory, which lives as long as any of them. Throws
-/// ERR_MODEL_NOT_FOUND, ERR_MODEL_UNTRUSTED, and ERR_MODEL_CORRUPT where a weight is missing, left over, or hasn't the
-/// shape that the architecture says.
+/// ERR_MODEL_NOT_FOUND, ERR_MODEL_UNTRUSTED, and ERR_MODEL_CORRUPT if the weights and their shapes are not exactly
+/// those of the architecture.
 Weights readWeights(const std::string& path, const Architecture& architecture);
 
 }  // namespace torch_t5

@@ -1,5 +1,5 @@
-// The engine of plain ATen operators against the TorchScript engine on the embedded model, and against the kernels on
-// models that are made here: `program name model.pt`.
+// Compares the ATen engine with the TorchScript engine on the demo model, and with the fused engine on random models:
+// `program name model.pt`.
 #include "aten/aten_engine.h"
 
 #include <ATen/ATen.h>
@@ -24,10 +24,10 @@ namespace {
 
 using test::expect;
 
-// The sums are the same, their order isn't: the last bits of a few products follow each other.
+// Both engines compute the same sums in another order.
 constexpr double kTolerance = 1e-4;
 
-/// models/demo/config.json.
+/// The architecture in models/demo/config.json.
 Architecture demoArchitecture() {
   Architecture demo;
   demo.dModel = 128;
@@ -65,7 +65,8 @@ struct Inputs {
   at::Tensor decoderInputIds;
 };
 
-/// Row 1 ends early, row 2 begins late, row 3 has gaps, row 4 keeps nothing; then anew.
+/// Masks of five kinds in turn: row 0 is full, row 1 ends early, row 2 starts late, row 3 has gaps, row 4 masks
+/// everything.
 Inputs randomInputs(std::int64_t batch, std::int64_t sourceLength, std::int64_t targetLength) {
   at::Tensor mask = at::ones({batch, sourceLength}, at::kLong);
   for (std::int64_t row = 0; row < batch; ++row) {
@@ -78,8 +79,8 @@ Inputs randomInputs(std::int64_t batch, std::int64_t sourceLength, std::int64_t 
   return {randomIds(batch, sourceLength), mask, randomIds(batch, targetLength)};
 }
 
-ForwardOutput forward(Engine& engine, const Inputs& inputs, const LogitsSelection& wanted = {}) {
-  return engine.forward(inputs.inputIds, inputs.attentionMask, inputs.decoderInputIds, wanted);
+ForwardOutput forward(Engine& engine, const Inputs& inputs, const LogitsSelection& selection = {}) {
+  return engine.forward(inputs.inputIds, inputs.attentionMask, inputs.decoderInputIds, selection);
 }
 
 std::shared_ptr<const EncoderOutput> encode(Engine& engine, const Inputs& inputs) {
@@ -109,24 +110,24 @@ void computesWholePasses(std::span<char*> arguments) {
   }
 }
 
-void computesWantedLogits(std::span<char*> arguments) {
+void computesSelectedLogits(std::span<char*> arguments) {
   const c10::InferenceMode inferenceMode;
   const Engines engines(arguments[0]);
   const Inputs inputs = randomInputs(3, 11, 6);
   const LogitsSelection some{.positions = ids({5, 0, 5}), .tokens = ids({398, 7, 0, 7})};
-  expectClose(forward(*engines.aten, inputs, some), forward(*engines.expected, inputs, some), "that are wanted");
-  const ForwardOutput none = forward(*engines.aten, inputs, {.any = false});
+  expectClose(forward(*engines.aten, inputs, some), forward(*engines.expected, inputs, some), "that are selected");
+  const ForwardOutput none = forward(*engines.aten, inputs, {.isEmpty = true});
   expect(!none.logits.defined() && none.decoderLastHiddenState.defined(), "no logits, but states");
 }
 
-/// The same decoding by both engines.
+/// Incremental decoding with one engine.
 class Decoding {
  public:
   Decoding(Engine& engine, const Inputs& inputs, std::int64_t rowsPerSource)
       : engine_(engine), state_{repeatRows(encode(engine, inputs), rowsPerSource), nullptr, 0} {}
 
-  DecoderOutput read(const at::Tensor& decoderInputIds, const LogitsSelection& wanted = {}) {
-    return decode(engine_, state_, decoderInputIds, wanted);
+  DecoderOutput read(const at::Tensor& decoderInputIds, const LogitsSelection& selection = {}) {
+    return decode(engine_, state_, decoderInputIds, selection);
   }
 
   void select(const at::Tensor& rows) { state_ = selectRows(state_, rows); }
@@ -149,7 +150,7 @@ void expectSameSteps(Decoding& received, Decoding& expected, std::int64_t rows, 
   }
 }
 
-/// So many steps that the memory grows more than once.
+/// Enough steps for the cache to grow more than once.
 void computesSteps(std::span<char*> arguments) {
   const c10::InferenceMode inferenceMode;
   const Engines engines(arguments[0]);
@@ -157,7 +158,7 @@ void computesSteps(std::span<char*> arguments) {
     const Inputs inputs = randomInputs(5, 13, prefix);
     Decoding received(*engines.aten, inputs, 1);
     Decoding expected(*engines.expected, inputs, 1);
-    const std::string where = "behind a prefix of " + std::to_string(prefix);
+    const std::string where = "after a prefix of " + std::to_string(prefix);
     expectClose(received.read(inputs.decoderInputIds), expected.read(inputs.decoderInputIds), where);
     expectSameSteps(received, expected, 5, 100, where);
   }
@@ -170,10 +171,10 @@ void decodesSharedRows(std::span<char*> arguments) {
   for (const std::int64_t prefix : {1, 3, 9}) {
     Decoding received(*engines.aten, inputs, 4);
     Decoding expected(*engines.expected, inputs, 4);
-    const std::string where = "of rows that share sources, prefix " + std::to_string(prefix);
+    const std::string where = "of rows that share source rows, prefix " + std::to_string(prefix);
     const at::Tensor first = randomIds(12, prefix);
     expectClose(received.read(first), expected.read(first), where);
-    // Beams that stay with their source; rows that don't; fewer; one that is all of them.
+    // Rows that keep their source, rows that change it, fewer rows, and one row three times.
     for (const at::Tensor& rows : {ids({3, 3, 0, 1, 5, 4, 4, 4, 8, 9, 10, 11}), ids({11, 0, 0, 4, 4, 4, 1}),
                                    ids({6, 6, 0, 1}), ids({2, 2, 2})}) {
       received.select(rows);
@@ -199,8 +200,8 @@ void decodesSelectedSources(std::span<char*> arguments) {
   }
 }
 
-/// Each of many decodings goes on from the same cache as if it were alone.
-void forksFreely(std::span<char*> arguments) {
+/// Decodings that continue from the same cache do not affect one another.
+void forksAreIndependent(std::span<char*> arguments) {
   const c10::InferenceMode inferenceMode;
   const Engines engines(arguments[0]);
   const Inputs inputs = randomInputs(2, 8, 3);
@@ -209,7 +210,7 @@ void forksFreely(std::span<char*> arguments) {
   const at::Tensor next = randomIds(2, 1);
   for (Decoding* decoding : {&trunk, &expectedTrunk}) {
     decoding->read(inputs.decoderInputIds);
-    decoding->read(next);  // from here on there is room
+    decoding->read(next);  // now the cache has room for more
   }
   Decoding fork = trunk;
   Decoding other = trunk;
@@ -222,7 +223,7 @@ void forksFreely(std::span<char*> arguments) {
   }
 }
 
-/// Steps that follow each other share memory; who goes on from where another already has gets a copy.
+/// Consecutive steps share memory. A second step from the same cache gets a copy.
 void writesInPlace(std::span<char*> arguments) {
   const c10::InferenceMode inferenceMode;
   const Engines engines(arguments[0]);
@@ -236,7 +237,7 @@ void writesInPlace(std::span<char*> arguments) {
   const DecoderOutput first = step(engines.aten->prefill(inputs.decoderInputIds, source, {}));
   const DecoderOutput second = step(first);
   expect(memoryOf(second) == memoryOf(first) && memoryOf(step(second)) == memoryOf(first), "memory that steps share");
-  expect(memoryOf(step(first)) != memoryOf(first), "memory of its own for a second step from the same cache");
+  expect(memoryOf(step(first)) != memoryOf(first), "separate memory for a second step from the same cache");
 }
 
 bool isAborted(const std::function<void()>& call) {
@@ -267,7 +268,7 @@ void abortsAndRecovers(std::span<char*> arguments) {
   expect(at::equal(decoding.read(next).logits, undisturbed.read(next).logits), "the step, after it was aborted once");
 }
 
-/// bfloat16 has 8 bits: the best token is mostly the same, and the distributions are close.
+/// bfloat16 has 8 significant bits: the best token is nearly always the same, and the distributions are close.
 void computesInBfloat16(std::span<char*> arguments) {
   const c10::InferenceMode inferenceMode;
   const Engines engines(arguments[0], Precision::kBfloat16);
@@ -332,8 +333,8 @@ Weights randomWeights(const Architecture& shape, bool isTied) {
   return weights;
 }
 
-/// Two engines that share nothing but weights, and the one of them is compared with Hugging Face elsewhere.
-void computesWhatKernelsCompute(std::span<char*>) {
+/// The two engines share only the weights. Other tests compare the fused engine with Hugging Face.
+void agreesWithFusedEngine(std::span<char*>) {
   const c10::InferenceMode inferenceMode;
   at::manual_seed(7);
   Architecture shape = demoArchitecture();
@@ -354,30 +355,30 @@ void computesWhatKernelsCompute(std::span<char*>) {
       const Inputs inputs = randomInputs(6, 19, 18);
       const ForwardOutput whole = forward(*aten, inputs);
       const ForwardOutput ragged = forward(*fused, inputs);
-      // What stands at padding is nobody's business, and the kernels compute none of it.
+      // Hidden states of padding are unspecified, and the fused engine computes none.
       const at::Tensor kept = inputs.attentionMask.unsqueeze(-1);
       expectClose(whole.encoderLastHiddenState * kept, ragged.encoderLastHiddenState * kept, "the encoder's states");
       expectClose(whole.decoderLastHiddenState, ragged.decoderLastHiddenState, "the decoder's states");
       expectClose(whole.logits, ragged.logits, "the logits");
       Decoding received(*aten, inputs, 2);
       Decoding expected(*fused, inputs, 2);
-      expectSameSteps(received, expected, 12, 3, "of the kernels");
+      expectSameSteps(received, expected, 12, 3, "of the fused engine");
     }
   }
 }
 
 constexpr std::array<test::Test, 10> kTests{{
-    {"computes whole passes over padded batches as the TorchScript engine", computesWholePasses},
-    {"computes the wanted logits and no others", computesWantedLogits},
-    {"decodes step by step as the TorchScript engine", computesSteps},
-    {"decodes rows that share sources, and goes on from any of them", decodesSharedRows},
-    {"decodes selected rows of an encoder's output", decodesSelectedSources},
-    {"goes on from one cache many times, each time as if it were the first", forksFreely},
-    {"writes into the memory of the step before, where no other has", writesInPlace},
-    {"is aborted between layers, and computes the same bits afterwards", abortsAndRecovers},
-    {"computes in bfloat16 almost the same", computesInBfloat16},
-    {"computes what the kernels compute, with every activation, gated or not, and biases of every layer",
-     computesWhatKernelsCompute},
+    {"agrees with the TorchScript engine on whole passes over padded batches", computesWholePasses},
+    {"computes the selected logits and no others", computesSelectedLogits},
+    {"agrees with the TorchScript engine step by step", computesSteps},
+    {"decodes rows that share source rows, and continues from any of them", decodesSharedRows},
+    {"decodes selected rows of an encoder output", decodesSelectedSources},
+    {"continues from one cache several times, independently", forksAreIndependent},
+    {"appends to the previous step's memory unless another step already has", writesInPlace},
+    {"aborts between layers, and computes the same bits afterwards", abortsAndRecovers},
+    {"agrees approximately in bfloat16", computesInBfloat16},
+    {"agrees with the fused engine for every activation, gated or not, with one bias or one per layer",
+     agreesWithFusedEngine},
 }};
 
 }  // namespace

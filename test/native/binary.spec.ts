@@ -11,7 +11,7 @@ describe("the binaries", () => {
   const folder = dirname(addonPath);
 
   for (const name of ["torch_t5.node", "torch_t5_preload.node"]) {
-    it(`hold no path of the machine that built them: ${name}`, () => {
+    it(`contain no path of the machine that built them: ${name}`, () => {
       const binary = readFileSync(join(folder, name), "latin1");
       assert.ok(binary.includes("napi_"), "a Node-API module");
       for (const path of [root, libtorch.directory, dirname(libtorch.directory)]) {

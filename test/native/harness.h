@@ -1,5 +1,5 @@
-// Just enough to run named tests in a program of their own: `program --list` names them, `program name [arguments]`
-// runs one and exits with 0 when it held.
+// A minimal test runner: `program --list` prints the names of the tests, `program name [arguments]` runs one. The exit
+// status is 0 if it passes, 1 if it fails, and 2 for an unknown name.
 #pragma once
 
 #include <cstdio>
@@ -15,8 +15,8 @@ struct Test {
   void (*run)(std::span<char*> arguments);
 };
 
-inline void expect(bool holds, const std::string& what) {
-  if (!holds) throw std::runtime_error("expected " + what);
+inline void expect(bool condition, const std::string& what) {
+  if (!condition) throw std::runtime_error("expected " + what);
 }
 
 inline int runNamed(std::span<const Test> tests, int argc, char** argv) {

@@ -1,4 +1,4 @@
-// The inference thread alone: no libtorch, so that it is also built under the sanitizers in seconds.
+// Tests the inference thread without libtorch, so that it also builds with the sanitizers in seconds.
 #include "runtime/inference_thread.h"
 
 #include <array>
@@ -15,11 +15,11 @@ namespace {
 using test::expect;
 using namespace std::chrono_literals;
 
-constexpr auto kPatience = 20s;  // far beyond what any of this takes; only a hang reaches it
+constexpr auto kTimeout = 20s;  // far longer than any test takes
 
 void ignoreFailure(const Error&) {}
 
-/// A job that runs until it is told to end, or until its cancellation is asked for.
+/// A job that runs until it is released or cancelled.
 class Blocker {
  public:
   Job job(std::uint64_t id) {
@@ -34,7 +34,7 @@ class Blocker {
         .fail = ignoreFailure,
     };
   }
-  void awaitStart() { expect(started_.get_future().wait_for(kPatience) == std::future_status::ready, "a start"); }
+  void awaitStart() { expect(started_.get_future().wait_for(kTimeout) == std::future_status::ready, "a start"); }
   void release() { released_ = true; }
 
   std::atomic<bool> sawCancellation = false;
@@ -47,7 +47,7 @@ class Blocker {
 void closeAndWait(InferenceThread& thread) {
   std::promise<void> ended;
   expect(thread.close([&] { ended.set_value(); }), "the first close to be accepted");
-  expect(ended.get_future().wait_for(kPatience) == std::future_status::ready, "an end");
+  expect(ended.get_future().wait_for(kTimeout) == std::future_status::ready, "an end");
 }
 
 void runsInOrder(std::span<char*>) {
@@ -101,7 +101,7 @@ void cancelsWaiting(std::span<char*>) {
   expect(failures == 1, "one ERR_ABORTED, at once");
   blocker.release();
   closeAndWait(thread);
-  expect(!ran && !blocker.sawCancellation, "the cancelled job not to run and the other to be left alone");
+  expect(!ran && !blocker.sawCancellation, "the cancelled job not to run, and the running one not to be cancelled");
 }
 
 void cancelsRunning(std::span<char*>) {
@@ -111,7 +111,7 @@ void cancelsRunning(std::span<char*>) {
   blocker.awaitStart();
   thread.cancel(1);
   closeAndWait(thread);
-  expect(blocker.sawCancellation, "the running job to be asked to end");
+  expect(blocker.sawCancellation, "the running job to be cancelled");
 }
 
 void refusesWhenClosed(std::span<char*>) {
@@ -135,14 +135,14 @@ void stops(std::span<char*>) {
   blocker.awaitStart();
   for (int i = 0; i < 10; ++i) thread.post({.id = 0, .run = [] {}, .fail = [&](const Error&) { ++failed; }});
   thread.stop();
-  expect(failed == 10 && blocker.sawCancellation, "every waiting job to fail and the running one to be asked to end");
+  expect(failed == 10 && blocker.sawCancellation, "every waiting job to fail, and the running one to be cancelled");
 }
 
-/// Posts and cancels from several threads at once: each job is settled exactly once. For the thread sanitizer.
+/// Several threads post and cancel at once. For the thread sanitizer.
 void survivesContention(std::span<char*>) {
   constexpr int kThreads = 4;
   constexpr int kJobs = 2000;
-  std::atomic<int> settled = 0;
+  std::atomic<int> ended = 0;
   {
     InferenceThread thread(0);
     std::vector<std::thread> clients;
@@ -150,24 +150,24 @@ void survivesContention(std::span<char*>) {
       clients.emplace_back([&, client] {
         for (int i = 0; i < kJobs; ++i) {
           const auto id = static_cast<std::uint64_t>(client * kJobs + i + 1);
-          thread.post({.id = id, .run = [&] { ++settled; }, .fail = [&](const Error&) { ++settled; }});
+          thread.post({.id = id, .run = [&] { ++ended; }, .fail = [&](const Error&) { ++ended; }});
           if (i % 2 == 0) thread.cancel(id);
         }
       });
     }
     for (std::thread& client : clients) client.join();
   }
-  expect(settled == kThreads * kJobs, "each job to be settled exactly once");
+  expect(ended == kThreads * kJobs, "each job to run or fail exactly once");
 }
 
 constexpr std::array<test::Test, 7> kTests{{
-    {"runs jobs in order and all of them before it ends", runsInOrder},
-    {"refuses a job past the limit and runs those accepted", refusesPastTheLimit},
-    {"fails a waiting job that is cancelled, once", cancelsWaiting},
-    {"asks a running job to end when it is cancelled", cancelsRunning},
-    {"refuses jobs and a second close when it is closed", refusesWhenClosed},
-    {"stops: fails what waits, ends what runs, joins", stops},
-    {"settles each job exactly once under contention", survivesContention},
+    {"runs all jobs in order before it ends", runsInOrder},
+    {"refuses jobs past the limit, and runs the accepted ones", refusesPastTheLimit},
+    {"fails a cancelled waiting job once", cancelsWaiting},
+    {"requests cancellation of a running job", cancelsRunning},
+    {"refuses jobs, and a second close, after it was closed", refusesWhenClosed},
+    {"fails waiting jobs and cancels the running one when it is stopped", stops},
+    {"runs or fails each job exactly once under contention", survivesContention},
 }};
 
 }  // namespace

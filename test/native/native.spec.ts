@@ -9,7 +9,7 @@ const folder = fileURLToPath(new URL("../../build/test/native", import.meta.url)
 const suffix = process.platform === "win32" ? ".exe" : "";
 const HANG_MS = 100_000;
 
-// The programs find libtorch by the path that they were linked with; Windows has no such path.
+// The programs contain the path of libtorch, except on Windows, which searches PATH.
 const environment = {
   ...process.env,
   PATH: `${runtimeInfo().libtorch.directory}${delimiter}${process.env.PATH ?? ""}`,
@@ -33,9 +33,9 @@ function describeProgram(name: string, title: string, args: readonly string[] = 
   });
 }
 
-describeProgram("engine_test", "the scripted engine, without Node", [join(demoModel, "model.pt")]);
-describeProgram("shared_products_test", "products shared among threads");
-describeProgram("aten_engine_test", "the engine of plain operators", [join(demoModel, "model.pt")]);
+describeProgram("torchscript_engine_test", "the TorchScript engine, without Node", [join(demoModel, "model.pt")]);
+describeProgram("parallel_linear_test", "parallel linear layers");
+describeProgram("aten_engine_test", "the ATen engine", [join(demoModel, "model.pt")]);
 describeProgram("kernels_test", "the kernels' products");
 describeProgram("row_kernels_test", "the kernels on single rows");
 describeProgram("attention_kernels_test", "the kernels' attention");
@@ -46,7 +46,7 @@ for (const [name, title] of [
   describeProgram(name, title);
   for (const sanitizer of ["address", "thread"]) {
     const sanitized = `${name}_${sanitizer}`;
-    // Visual Studio has no such sanitizers.
+    // Not built with Visual Studio.
     if (process.platform !== "win32" || existsSync(join(folder, sanitized + suffix))) {
       describeProgram(sanitized, `${title} under the ${sanitizer} sanitizer`);
     }

@@ -13,13 +13,13 @@ constexpr const char* kDriver = "nvcuda.dll";
 constexpr const char* kDriver = "libcuda.so.1";
 #endif
 
-// The driver's C functions, as its documentation declares them; 0 is success.
+// The driver's C functions, as its documentation declares them. 0 means success.
 using Init = int (*)(unsigned flags);
 using DeviceGetCount = int (*)(int* count);
 using DeviceGet = int (*)(int* device, int ordinal);
 using DeviceGetName = int (*)(char* name, int length, int device);
 
-std::vector<std::string> askDriver() {
+std::vector<std::string> queryDriver() {
   void* driver = openLibrary(kDriver).handle;
   if (driver == nullptr) return {};
   const auto init = reinterpret_cast<Init>(findFunction(driver, "cuInit"));
@@ -44,7 +44,7 @@ std::vector<std::string> askDriver() {
 }  // namespace
 
 const std::vector<std::string>& cudaDeviceNames() {
-  static const std::vector<std::string> names = askDriver();
+  static const std::vector<std::string> names = queryDriver();
   return names;
 }
 

@@ -1,5 +1,5 @@
-// What the NVIDIA driver says of this machine, asked without libtorch: opening libtorch_cuda costs seconds and hundreds
-// of MB, so it must be worth it.
+// Queries the NVIDIA driver without libtorch: opening libtorch_cuda takes seconds and hundreds of MB, so it is opened
+// only on a machine with a GPU.
 #pragma once
 
 #include <string>
@@ -7,7 +7,7 @@
 
 namespace torch_t5 {
 
-/// The names of the CUDA devices that the driver shows; empty without a driver. Asked once per process.
+/// The names of the driver's CUDA devices; empty without a driver. The driver is queried once per process.
 const std::vector<std::string>& cudaDeviceNames();
 
 }  // namespace torch_t5

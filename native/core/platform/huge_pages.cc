@@ -17,12 +17,12 @@
 namespace torch_t5 {
 namespace {
 
-constexpr std::uintptr_t kHugePage = std::uintptr_t{2} << 20;  // bytes, on x86-64 and with 4 KiB pages on arm64
+constexpr std::uintptr_t kHugePage = std::uintptr_t{2} << 20;  // bytes; on x86-64, and on arm64 with pages of 4 KiB
 
 std::uintptr_t roundUp(std::uintptr_t value) { return (value + kHugePage - 1) / kHugePage * kHugePage; }
 
 #ifdef __linux__
-/// A mapping that begins at a huge page.
+/// A mapping that begins at a huge page's boundary.
 void* map(std::size_t bytes) {
   const std::size_t mapped = bytes + kHugePage;
   void* begin = mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -52,10 +52,10 @@ void preferHugePages(void* begin, std::size_t bytes) {
 
 at::Tensor emptyInHugePages(at::IntArrayRef shape, at::ScalarType type) {
 #ifdef __linux__
-  constexpr std::size_t kLeastBytes = std::size_t{1} << 20;
-  constexpr std::size_t kPage = std::size_t{1} << 16;  // a multiple of every system's
+  constexpr std::size_t kMinBytes = std::size_t{1} << 20;
+  constexpr std::size_t kPage = std::size_t{1} << 16;  // bytes; a multiple of every system's page size
   const auto bytes = static_cast<std::size_t>(c10::multiply_integers(shape)) * c10::elementSize(type);
-  if (bytes >= kLeastBytes) {
+  if (bytes >= kMinBytes) {
     const std::size_t size = (bytes + kPage - 1) / kPage * kPage;
     void* memory = map(size);
     preferHugePages(memory, size);

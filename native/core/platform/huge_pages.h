@@ -1,4 +1,4 @@
-// Large pieces of memory that are cheap to touch for the first time, and go back to the system when they are freed.
+// Large allocations in huge pages: fewer page faults on first use, and freed memory returns to the system.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -7,14 +7,15 @@
 
 namespace torch_t5 {
 
-/// Asks the system to back the whole huge pages of a range with such. A hint: where there are none nothing changes.
+/// Asks the system to use huge pages for a range. A hint: without huge pages nothing changes.
 void preferHugePages(void* begin, std::size_t bytes);
 
-/// An uninitialized tensor on the CPU. Where it is large it has a mapping of its own: a heap would keep the memory
-/// after it was freed. Throws what libtorch throws where there is no memory.
+/// An uninitialized tensor on the CPU. A large one (1 MiB or more, on Linux) gets its own mapping in huge pages,
+/// because the heap would keep its memory after it is freed. Throws std::bad_alloc or libtorch's error when memory runs
+/// out.
 at::Tensor emptyInHugePages(at::IntArrayRef shape, at::ScalarType type);
 
-/// Gives what is free on the heap back to the system: after much was freed that won't be needed again.
+/// Returns the heap's free memory to the system. For use after a large amount was freed for good.
 void returnFreedMemory();
 
 }  // namespace torch_t5

@@ -15,7 +15,8 @@ namespace torch_t5 {
 
 OpenedLibrary openLibrary(const std::string& path) {
   const std::filesystem::path wide(std::u8string(path.begin(), path.end()));
-  // Its dependencies are searched beside it; a bare name (nvcuda.dll) takes the system's own search.
+  // With a full path, dependencies are searched for in the library's own folder. A bare name (nvcuda.dll) uses the
+  // system's search order.
   const DWORD flags = wide.is_absolute() ? LOAD_WITH_ALTERED_SEARCH_PATH : 0;
   if (void* handle = LoadLibraryExW(wide.c_str(), nullptr, flags)) return {handle, {}};
   const DWORD code = GetLastError();

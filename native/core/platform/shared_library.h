@@ -1,4 +1,4 @@
-// Opens shared libraries at run time on every platform. Knows neither libtorch nor Node.
+// Opens shared libraries at run time, on every platform. Depends on neither libtorch nor Node.
 #pragma once
 
 #include <string>
@@ -6,17 +6,17 @@
 namespace torch_t5 {
 
 struct OpenedLibrary {
-  void* handle = nullptr;  // null when it can't be opened
-  std::string error;       // the loader's own words, then
+  void* handle = nullptr;  // null if the library could not be opened
+  std::string error;       // the loader's message in that case
 };
 
-/// Opens the library for the life of the process, its symbols visible to libraries opened later. `path`: UTF-8.
+/// Opens the library for the rest of the process. Libraries that are opened later see its symbols. `path`: UTF-8.
 OpenedLibrary openLibrary(const std::string& path);
 
-/// The address of a function of an opened library, or null.
+/// The address of a function of an opened library, or null if it has none of that name.
 void* findFunction(void* library, const char* name);
 
-/// The address of a function of any library that was opened with its symbols visible, or null; always null on Windows.
+/// The address of a function in any library whose symbols are visible, or null. Always null on Windows.
 void* findFunction(const char* name);
 
 }  // namespace torch_t5

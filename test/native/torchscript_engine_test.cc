@@ -1,4 +1,6 @@
-// The TorchScript engine without Node, on a model.pt: `program name model.pt`.
+// Tests the TorchScript engine without Node, on a model.pt: `program name model.pt`.
+#include "torchscript/torchscript_engine.h"
+
 #include <ATen/ATen.h>
 #include <ATen/ExpandUtils.h>
 #include <c10/core/InferenceMode.h>
@@ -10,12 +12,10 @@
 #include <thread>
 
 #include "core/cancellation.h"
-#include "engine/error_barrier.h"
-#include "engine/reductions.h"
+#include "engine/forward.h"
+#include "engine/libtorch_errors.h"
 #include "harness.h"
-#include "torchscript/device_constants.h"
-#include "torchscript/torchscript_cache.h"
-#include "torchscript/torchscript_engine.h"
+#include "torchscript/graph_passes.h"
 #include "weights/archive.h"
 
 namespace torch_t5 {
@@ -24,7 +24,7 @@ namespace {
 using test::expect;
 using namespace std::chrono_literals;
 
-// PyTorch has the shape functions of these operators in Python only.
+// Meta kernels of operators for which PyTorch has them in Python only.
 
 at::Tensor sameShapeOnMeta(const at::Tensor& self) { return at::empty_like(self); }
 
@@ -78,7 +78,8 @@ const std::vector<at::Tensor>& pastOf(const DecoderOutput& output) {
   return dynamic_cast<const TorchScriptCache&>(*output.cache).past();
 }
 
-/// Meta tensors hold no data: an operator that meets a CPU tensor among them, from a constant that was left, refuses.
+/// Meta tensors have no data. An operator that receives a CPU tensor as well, from a constant that was not remapped,
+/// throws.
 void runsOnMeta(std::span<char*> arguments) {
   const c10::InferenceMode inferenceMode;
   const auto engine = loadTorchScriptEngine(arguments[0], c10::kMeta);
@@ -106,9 +107,9 @@ void remapsConstants(std::span<char*> arguments) {
     const auto graph = module.get_method(method).graph()->copy();
     torch::jit::Inline(*graph);
     changed += remapDeviceConstants(*graph, c10::kMeta);
-    expect(remapDeviceConstants(*graph, c10::kMeta) == 0, "no constant left to change");
+    expect(remapDeviceConstants(*graph, c10::kMeta) == 0, "no constant left to remap");
   }
-  expect(changed > 0, "a traced archive to hold device constants: else this test shows nothing");
+  expect(changed > 0, "device constants in a traced archive, or this test proves nothing");
 }
 
 void abortsAndRecovers(std::span<char*> arguments) {
@@ -125,7 +126,7 @@ void abortsAndRecovers(std::span<char*> arguments) {
   bool aborted = false;
   try {
     const CancellationScope scope(cancellation);
-    // Many seconds of work, were it not aborted.
+    // Many seconds of work unless it is aborted.
     for (int i = 0; i < 2000; ++i) forwardLogits(*engine, makeInputs(c10::kCPU, 16, 256, 64));
   } catch (...) {
     aborted = describeCurrentException().code() == ErrorCode::kAborted;
@@ -135,7 +136,7 @@ void abortsAndRecovers(std::span<char*> arguments) {
   expect(at::equal(before, forwardLogits(*engine, small)), "the same bits after an abort");
 }
 
-void repeatsItself(std::span<char*> arguments) {
+void isDeterministic(std::span<char*> arguments) {
   const c10::InferenceMode inferenceMode;
   const auto engine = loadTorchScriptEngine(arguments[0], c10::kCPU);
   for (const auto& [batch, source, target] : {std::array{1, 3, 2}, {4, 30, 9}, {2, 7, 1}}) {
@@ -146,8 +147,8 @@ void repeatsItself(std::span<char*> arguments) {
   }
 }
 
-/// What goes wrong inside the interpreter is an error with a code, and the engine goes on.
-void survivesErrors(std::span<char*> arguments) {
+/// An error inside the interpreter has a code, and the engine is usable afterwards.
+void recoversFromErrors(std::span<char*> arguments) {
   const c10::InferenceMode inferenceMode;
   const auto engine = loadTorchScriptEngine(arguments[0], c10::kCPU);
   const Inputs good = makeInputs(c10::kCPU, 1, 8, 4);
@@ -160,35 +161,35 @@ void survivesErrors(std::span<char*> arguments) {
     }
     throw std::runtime_error("expected an error");
   };
-  // The bias of 2^20 x 2^20 positions: terabytes.
+  // The position bias of 2^20 x 2^20 positions takes terabytes.
   expect(codeOf(makeInputs(c10::kCPU, 1, 1 << 20, 1)) == ErrorCode::kOutOfMemory, "ERR_OUT_OF_MEMORY");
   Inputs outside = good;
   outside.inputIds = at::full_like(good.inputIds, 1 << 30);
-  expect(codeOf(outside) == ErrorCode::kInternal, "ERR_INTERNAL for an id that no embedding has");
+  expect(codeOf(outside) == ErrorCode::kInternal, "ERR_INTERNAL for an id outside the vocabulary");
   expect(at::equal(before, forwardLogits(*engine, good)), "the same bits after an error");
 }
 
-void givesWantedLogits(std::span<char*> arguments) {
+void returnsSelectedLogits(std::span<char*> arguments) {
   const c10::InferenceMode inferenceMode;
   const auto engine = loadTorchScriptEngine(arguments[0], c10::kCPU);
   const Inputs inputs = makeInputs(c10::kCPU, 2, 8, 4);
   const auto ids = [](std::initializer_list<std::int64_t> values) { return at::tensor(values, at::kLong); };
-  const auto forward = [&](const LogitsSelection& wanted) {
-    return engine->forward(inputs.inputIds, inputs.attentionMask, inputs.decoderInputIds, wanted);
+  const auto forward = [&](const LogitsSelection& selection) {
+    return engine->forward(inputs.inputIds, inputs.attentionMask, inputs.decoderInputIds, selection);
   };
 
   const ForwardOutput all = forward({});
   expect(all.logits.size(-1) == engine->vocabSize(), "a logit for every token");
   const ForwardOutput some = forward({.positions = ids({3, 0}), .tokens = ids({9, 5, 9})});
   const at::Tensor selected = all.logits.index_select(1, ids({3, 0})).index_select(2, ids({9, 5, 9}));
-  expect(at::equal(some.logits, selected), "the wanted logits [2, 2, 3], in the wanted order");
+  expect(at::equal(some.logits, selected), "the selected logits [2, 2, 3], in the selection's order");
   try {
     toLogitsSelection({.tokens = {{5, static_cast<std::int32_t>(engine->vocabSize())}}}, *engine);
-    expect(false, "an error for a token that the vocabulary lacks");
+    expect(false, "an error for a token outside the vocabulary");
   } catch (const Error& error) {
     expect(error.code() == ErrorCode::kTokenOutOfRange, "ERR_TOKEN_OUT_OF_RANGE");
   }
-  const ForwardOutput none = forward({.any = false});
+  const ForwardOutput none = forward({.isEmpty = true});
   expect(!none.logits.defined(), "no logits");
   expect(at::equal(none.decoderLastHiddenState, all.decoderLastHiddenState), "hidden states without logits");
 
@@ -196,10 +197,10 @@ void givesWantedLogits(std::span<char*> arguments) {
   const DecoderOutput prefilled = engine->prefill(inputs.decoderInputIds, source, {.positions = ids({3})});
   expect(at::equal(prefilled.logits, all.logits.slice(1, 3)), "the last position's logits of a prefix");
   const at::Tensor next = at::full({2, 1}, 7, at::kLong);
-  expect(!engine->step(next, prefilled.cache, {.any = false}).logits.defined(), "no logits of a step");
+  expect(!engine->step(next, prefilled.cache, {.isEmpty = true}).logits.defined(), "no logits of a step");
 }
 
-/// Many decoded rows read one row of the source, in any order, and go on from any row of the cache.
+/// Decoded rows share source rows, in any order, and steps continue from any rows of the cache.
 void sharesSourceRows(std::span<char*> arguments) {
   const c10::InferenceMode inferenceMode;
   const auto engine = loadTorchScriptEngine(arguments[0], c10::kCPU);
@@ -211,8 +212,9 @@ void sharesSourceRows(std::span<char*> arguments) {
   const DecoderSource shared = repeatRows(encodeSource(*engine, inputs).encoderOutput, 2);
   const at::Tensor order = at::tensor({3, 0, 2}, at::kLong);
   const DecoderSource reordered = shared.select(order);
-  expect(shared.batch() == 4 && at::equal(shared.rows, at::tensor({0, 0, 1, 1}, at::kLong)), "every row twice");
-  expect(reordered.batch() == 3 && at::equal(reordered.rows, at::tensor({1, 0, 1}, at::kLong)), "rows of rows");
+  expect(shared.batch() == 4 && at::equal(shared.rows, at::tensor({0, 0, 1, 1}, at::kLong)), "each row twice");
+  expect(reordered.batch() == 3 && at::equal(reordered.rows, at::tensor({1, 0, 1}, at::kLong)),
+         "selected rows of a source that already has rows");
 
   const EncoderOutput& encoderOutput = *shared.encoderOutput;
   const DecoderSource copied{
@@ -222,23 +224,23 @@ void sharesSourceRows(std::span<char*> arguments) {
       {}};
   const DecoderOutput one = engine->prefill(inputs.decoderInputIds, shared, {});
   const DecoderOutput other = engine->prefill(inputs.decoderInputIds, copied, {});
-  expect(at::equal(one.logits, other.logits), "the same bits of a shared row and of its copies");
+  expect(at::equal(one.logits, other.logits), "the same bits for a shared row and for its copies");
 
   const at::Tensor next = at::tensor({7, 8, 9}, at::kLong).view({3, 1});
   const DecoderOutput step = engine->step(next, one.cache->select(order), {});
   const DecoderOutput prefix = engine->prefill(at::cat({inputs.decoderInputIds.index_select(0, order), next}, 1),
                                                reordered, {.positions = at::tensor({3}, at::kLong)});
-  expect(at::allclose(step.logits, prefix.logits, 1e-4, 1e-4), "a step behind the rows that were selected");
+  expect(at::allclose(step.logits, prefix.logits, 1e-4, 1e-4), "a step from the selected rows of the cache");
 }
 
 constexpr std::array<test::Test, 7> kTests{{
-    {"runs every method on the meta device: no device constant is left", runsOnMeta},
-    {"remaps the device constants of every method, and finds none twice", remapsConstants},
-    {"ends a forward pass that is aborted, and computes the same bits afterwards", abortsAndRecovers},
-    {"survives errors inside the interpreter, memory that runs out among them", survivesErrors},
-    {"gives the logits that are wanted, and no others", givesWantedLogits},
-    {"decodes many rows of one source row", sharesSourceRows},
-    {"gives the same bits at every call of a shape, the first included", repeatsItself},
+    {"runs every method on the meta device, so no constant of another device is left", runsOnMeta},
+    {"remaps the device constants of every method in one pass", remapsConstants},
+    {"aborts a forward pass, and computes the same bits afterwards", abortsAndRecovers},
+    {"is usable after errors inside the interpreter, running out of memory included", recoversFromErrors},
+    {"returns the selected logits and no others", returnsSelectedLogits},
+    {"decodes several rows of one source row", sharesSourceRows},
+    {"computes the same bits at every call of a shape, the first included", isDeterministic},
 }};
 
 }  // namespace

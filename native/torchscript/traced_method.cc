@@ -1,4 +1,4 @@
-#include "torchscript/program.h"
+#include "torchscript/traced_method.h"
 
 #include <ATen/ATen.h>
 #include <torch/csrc/jit/ir/constants.h>
@@ -7,9 +7,8 @@
 #include <torch/csrc/jit/passes/lower_tuples.h>
 
 #include "core/cancellation.h"
-#include "torchscript/cancellation_points.h"
-#include "torchscript/device_constants.h"
-#include "torchscript/shared_products.h"
+#include "torchscript/graph_passes.h"
+#include "torchscript/parallel_linear.h"
 
 namespace torch_t5 {
 namespace {
@@ -20,7 +19,7 @@ using torch::jit::Value;
 namespace attr = torch::jit::attr;
 namespace prim = torch::jit::prim;
 
-/// Replaces `self.encoder.block...weight` by the weight itself, so that a call looks up no attribute.
+/// Replaces attribute lookups such as `self.encoder.block...weight` by the weights themselves.
 class WeightBinder {
  public:
   WeightBinder(Graph& graph, DeviceTensors& tensors) : graph_(graph), tensors_(tensors) {}
@@ -57,15 +56,16 @@ class WeightBinder {
   std::unordered_map<Value*, c10::IValue> objects_;
 };
 
-std::shared_ptr<Graph> prepare(const torch::jit::Module& module, const std::string& method, DeviceTensors& tensors) {
+std::shared_ptr<Graph> prepareGraph(const torch::jit::Module& module, const std::string& method,
+                                    DeviceTensors& tensors) {
   std::shared_ptr<Graph> graph = module.get_method(method).graph()->copy();
   torch::jit::Inline(*graph);
   torch::jit::LowerSimpleTuples(graph);
   remapDeviceConstants(*graph, tensors.device());
   WeightBinder(*graph, tensors).bind(module);
   torch::jit::EliminateDeadCode(graph);
-  insertCancellationPoints(*graph);
-  if (tensors.device().is_cpu()) shareProductsAmongThreads(*graph);
+  insertCancellationChecks(*graph);
+  if (tensors.device().is_cpu()) parallelizeLinears(*graph);
   return graph;
 }
 
@@ -80,20 +80,19 @@ at::Tensor DeviceTensors::place(const at::Tensor& tensor) {
   return sameAddress.emplace_back(tensor, tensor.detach().to(device_)).second;
 }
 
-Program::Program(const torch::jit::Module& module, const std::string& method, DeviceTensors& tensors)
-    : functions_(module._ivalue()->compilation_unit()), graph_(prepare(module, method, tensors)) {
-  // Nothing of the module itself is left in the graph, unless it holds what a trace can't: then the interpreter needs
-  // it.
+TracedMethod::TracedMethod(const torch::jit::Module& module, const std::string& name, DeviceTensors& tensors)
+    : functions_(module._ivalue()->compilation_unit()), graph_(prepareGraph(module, name, tensors)) {
+  // Every use of `self` that a trace contains was replaced, so the method no longer takes it.
   if (!graph_->inputs().at(0)->hasUses()) graph_->eraseInput(0);
-  code_ = torch::jit::Code(graph_, method);
+  code_ = torch::jit::Code(graph_, name);
 }
 
-c10::IValue Program::run(std::vector<c10::IValue> arguments) const {
+c10::IValue TracedMethod::run(std::vector<c10::IValue> arguments) const {
   torch::jit::Stack stack = std::move(arguments);
   try {
     torch::jit::InterpreterState(code_).run(stack);
   } catch (const std::exception&) {
-    // The interpreter turns what its operators throw into an error of its own.
+    // The interpreter converts its operators' exceptions into its own, so ERR_ABORTED must be thrown again.
     CancellationScope::check();
     throw;
   }

@@ -1,5 +1,5 @@
-// Products shared among threads, against libtorch's own `linear`: bits against bits.
-#include "torchscript/shared_products.h"
+// Compares parallel linear layers with libtorch's own `linear`, bit for bit.
+#include "torchscript/parallel_linear.h"
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
@@ -23,12 +23,12 @@ graph(%input : Tensor, %weight : Tensor):
   %result : Tensor = aten::linear(%input, %weight, %none)
   return (%result))";
 
-/// `aten::linear` as the engine runs it.
-class SharedLinear {
+/// `aten::linear` as the TorchScript engine runs it.
+class LinearGraph {
  public:
-  SharedLinear() {
+  LinearGraph() {
     torch::jit::parseIR(kLinear, graph_.get());
-    shareProductsAmongThreads(*graph_);
+    parallelizeLinears(*graph_);
     code_ = torch::jit::Code(graph_, "linear");
   }
 
@@ -50,7 +50,7 @@ class SharedLinear {
   torch::jit::Code code_;
 };
 
-/// A contiguous matrix that begins `bytes` behind a 64-byte boundary.
+/// A contiguous matrix that starts `bytes` after a 64-byte boundary.
 at::Tensor matrixAt(std::int64_t rows, std::int64_t columns, std::int64_t bytes) {
   const std::int64_t skipped = bytes / static_cast<std::int64_t>(sizeof(float));
   return at::randn({skipped + rows * columns}).narrow(0, skipped, rows * columns).view({rows, columns});
@@ -62,12 +62,12 @@ void expectSameBits(const at::Tensor& received, const at::Tensor& expected, cons
          "linear's bits " + where);
 }
 
-/// The first products of a kind prove the others: so more of that kind are looked at, with other numbers.
-void haveLinearsBits(std::span<char*>) {
+/// Only the first products of a kind are compared, so later ones with other numbers are tested here.
+void equalsLinear(std::span<char*>) {
   const c10::InferenceMode inferenceMode;
-  const SharedLinear shared;
-  expect(shared.isReplaced(), "no aten::linear left in the graph");
-  constexpr int kRepetitions = 20;  // more than are proved of any kind
+  const LinearGraph linear;
+  expect(linear.isReplaced(), "no aten::linear left in the graph");
+  constexpr int kRepetitions = 20;  // more than are compared of any kind
   constexpr std::array<std::array<std::int64_t, 2>, 5> kSizes{
       {{512, 512}, {2048, 512}, {512, 2048}, {1000, 300}, {16449, 64}}};
   for (const int threads : {2, 3}) {
@@ -78,7 +78,7 @@ void haveLinearsBits(std::span<char*>) {
         for (const std::int64_t inputRows : {1, 2, 3, 5, 8, 32, 100, 200}) {
           for (int repetition = 0; repetition < kRepetitions; ++repetition) {
             const at::Tensor input = at::randn({inputRows, 1, columns});
-            expectSameBits(shared(input, weight), at::linear(input, weight),
+            expectSameBits(linear(input, weight), at::linear(input, weight),
                            "of " + std::to_string(inputRows) + " rows with " + std::to_string(rows) + " x " +
                                std::to_string(columns) + ", " + std::to_string(misalignment) + " bytes off, on " +
                                std::to_string(threads) + " threads, repetition " + std::to_string(repetition));
@@ -89,26 +89,26 @@ void haveLinearsBits(std::span<char*>) {
   }
 }
 
-void leaveOtherInputsToLinear(std::span<char*>) {
+void leavesOtherInputsToLinear(std::span<char*>) {
   const c10::InferenceMode inferenceMode;
-  const SharedLinear shared;
+  const LinearGraph linear;
   at::set_num_threads(2);
   const at::Tensor weight = at::randn({512, 512});
   for (const at::Tensor& input : {at::randn({512}), at::randn({2, 3, 512}), at::randn({512, 4}).t(),
                                   at::empty({0, 512}), at::randn({1, 1, 1, 512})}) {
-    expectSameBits(shared(input, weight).contiguous(), at::linear(input, weight).contiguous(), "of another input");
+    expectSameBits(linear(input, weight).contiguous(), at::linear(input, weight).contiguous(), "of another input");
     const at::Tensor transposed = weight.t();
-    expectSameBits(shared(input, transposed).contiguous(), at::linear(input, transposed).contiguous(),
+    expectSameBits(linear(input, transposed).contiguous(), at::linear(input, transposed).contiguous(),
                    "with a transposed matrix");
   }
-  expect(at::equal(shared(at::ones({1, 512}, at::kDouble), weight.to(at::kDouble)),
+  expect(at::equal(linear(at::ones({1, 512}, at::kDouble), weight.to(at::kDouble)),
                    at::linear(at::ones({1, 512}, at::kDouble), weight.to(at::kDouble))),
          "a product of doubles");
 }
 
 constexpr std::array<test::Test, 2> kTests{{
-    {"have linear's bits, for every kind of product", haveLinearsBits},
-    {"leave what isn't a plain product to linear", leaveOtherInputsToLinear},
+    {"are bitwise equal to libtorch's for every kind of product", equalsLinear},
+    {"leave other inputs to libtorch", leavesOtherInputsToLinear},
 }};
 
 }  // namespace

@@ -1,4 +1,4 @@
-#include "torchscript/shared_products.h"
+#include "torchscript/parallel_linear.h"
 
 #include <ATen/Parallel.h>
 #include <ATen/TensorIterator.h>
@@ -23,19 +23,19 @@ namespace torch_t5 {
 namespace {
 
 constexpr const char* kOperator = "torch_t5::linear";
-/// Below this a thread takes longer to start than to multiply.
-constexpr std::int64_t kLeastElements = 1 << 16;
-/// For more rows of input than this MKL's own threads are as fast, unless the matrix is as high as a vocabulary.
-constexpr std::int64_t kMostRows = 128;
+/// With smaller weights a thread takes longer to start than to multiply.
+constexpr std::int64_t kMinElements = 1 << 16;
+/// With more input rows MKL's own threads are as fast, unless the weight has as many rows as a vocabulary has tokens.
+constexpr std::int64_t kMaxInputRows = 128;
 constexpr std::int64_t kVocabularyRows = 1 << 14;
-/// Threads take whole blocks of the matrix's rows: kernels work on a few rows at a time, and none of those groups may
-/// be split.
+/// Threads compute whole blocks of the weight's rows, because kernels compute groups of a few rows that must not be
+/// split.
 constexpr std::int64_t kRowsPerBlock = 64;
 constexpr std::uintptr_t kAlignmentBytes = 64;
 
-/// Calls `work(begin, end)` for ranges that make up 0 to `count`, on libtorch's own threads. `at::parallel_for` is a
-/// template: compiled here without the flags of libtorch's OpenMP it would be a plain loop. An iterator's `for_each` is
-/// compiled in libtorch.
+/// Calls `work(begin, end)` on libtorch's threads, with ranges that together cover 0 to `count`. Not
+/// `at::parallel_for`: it is a template, and compiled here, without libtorch's OpenMP flags, it would be a plain loop.
+/// An iterator's `for_each` is compiled in libtorch.
 template <class Work>
 void onAllThreads(std::int64_t count, Work&& work) {
   at::Tensor indices = at::arange(count, at::kLong);
@@ -56,7 +56,7 @@ at::Tensor multiplyOnAllThreads(const at::Tensor& input, const at::Tensor& weigh
   const at::Tensor from = input.view({-1, weight.size(1)});
   const at::Tensor to = result.view({-1, rows});
   onAllThreads((rows + kRowsPerBlock - 1) / kRowsPerBlock, [&](std::int64_t begin, std::int64_t end) {
-    const c10::InferenceMode inferenceMode;  // each thread has its own
+    const c10::InferenceMode inferenceMode;  // a setting per thread
     const std::int64_t first = begin * kRowsPerBlock;
     const std::int64_t count = std::min(end * kRowsPerBlock, rows) - first;
     at::Tensor part = to.narrow(1, first, count);
@@ -67,7 +67,7 @@ at::Tensor multiplyOnAllThreads(const at::Tensor& input, const at::Tensor& weigh
 
 using Clock = std::chrono::steady_clock;
 
-/// Runs `compute` and says how long it took.
+/// The result of `compute`, and how long it took.
 template <class Compute>
 std::pair<at::Tensor, Clock::duration> timed(Compute&& compute) {
   const Clock::time_point start = Clock::now();
@@ -75,80 +75,82 @@ std::pair<at::Tensor, Clock::duration> timed(Compute&& compute) {
   return {std::move(result), Clock::now() - start};
 }
 
-/// Whether threads help at the moment. Where other programs hold the cores, each product waits for a thread that isn't
-/// running, and takes a hundred times as long: then threads are left alone for a while, twice as long each time.
-class Contention {
+/// Exponential backoff. While other programs occupy the cores, each product waits for a thread that does not run, and
+/// takes a hundred times as long. After such a product the next ones run without threads, twice as many each time.
+class Backoff {
  public:
+  /// Whether the next product may use threads.
   bool isOver() {
     if (remaining_ == 0) return true;
     --remaining_;
     return false;
   }
 
-  void observe(Clock::duration onAllThreads, Clock::duration alone) {
-    if (onAllThreads <= kTooSlow * alone) {
-      pause_ = kShortestPause;
+  void observe(Clock::duration onAllThreads, Clock::duration byMkl) {
+    if (onAllThreads <= kTooSlow * byMkl) {
+      pause_ = kMinPause;
       return;
     }
     remaining_ = pause_;
-    pause_ = std::min(2 * pause_, kLongestPause);
+    pause_ = std::min(2 * pause_, kMaxPause);
   }
 
  private:
   static constexpr int kTooSlow = 3;
-  static constexpr std::int64_t kShortestPause = 16;  // in products; a step has a hundred
-  static constexpr std::int64_t kLongestPause = 8192;
+  static constexpr std::int64_t kMinPause = 16;  // in products; a decoding step has about a hundred
+  static constexpr std::int64_t kMaxPause = 8192;
 
   std::int64_t remaining_ = 0;
-  std::int64_t pause_ = kShortestPause;
+  std::int64_t pause_ = kMinPause;
 };
 
-/// The products of a graph.
-class Products {
+/// `aten::linear`, for all nodes of a graph.
+class ParallelLinear {
  public:
-  at::Tensor multiply(const at::Tensor& input, const at::Tensor& weight) {
+  at::Tensor operator()(const at::Tensor& input, const at::Tensor& weight) {
     if (!isWorthThreads(input, weight)) return at::linear(input, weight);
     const Kind kind = kindOf(input, weight);
-    Known& known = known_.try_emplace(kind, Known{proofsFor(kind)}).first->second;
-    if (!known.sameBits) return at::linear(input, weight);
-    if (known.proofsLeft > 0) return prove(input, weight, known);
-    if (!contention_.isOver()) return at::linear(input, weight);
+    Verification& verification = verifications_.try_emplace(kind, Verification{comparisonsFor(kind)}).first->second;
+    if (!verification.isSame) return at::linear(input, weight);
+    if (verification.comparisonsLeft > 0) return compare(input, weight, verification);
+    if (!backoff_.isOver()) return at::linear(input, weight);
     auto [result, duration] = timed([&] { return multiplyOnAllThreads(input, weight); });
-    contention_.observe(duration, known.alone);
+    backoff_.observe(duration, verification.byMkl);
     return std::move(result);
   }
 
  private:
-  /// What MKL chooses its kernel by.
+  /// The properties by which MKL chooses a kernel.
   struct Kind {
     std::int64_t inputRows;
-    std::int64_t rows;
-    std::int64_t columns;
+    std::int64_t weightRows;
+    std::int64_t weightColumns;
     std::uintptr_t misalignment;
     int threads;
 
     auto operator<=>(const Kind&) const = default;
   };
 
-  struct Known {
-    int proofsLeft;  // products that must still have the same bits before others are believed to have them
-    bool sameBits = true;
-    Clock::duration alone{};
+  struct Verification {
+    int comparisonsLeft;  // products still to compare before the kind is trusted
+    bool isSame = true;   // so far, bit for bit
+    Clock::duration byMkl{};
   };
 
-  /// Where MKL's threads share a matrix's rows unevenly, the last rows of each go through another kernel. Only those
-  /// few numbers can differ then, and in one product they may be the same by chance: so it is proved again and again.
-  static int proofsFor(const Kind& kind) {
-    constexpr std::int64_t kRowsOfKernel = 32;
-    constexpr int kProofsOfFewNumbers = 16;
-    return kind.rows % (kind.threads * kRowsOfKernel) == 0 ? 1 : kProofsOfFewNumbers;
+  /// If the weight's rows do not divide evenly among MKL's threads, another kernel computes each thread's last rows.
+  /// Then only those few numbers can differ, and in one product they may be equal by chance, so more products are
+  /// compared.
+  static int comparisonsFor(const Kind& kind) {
+    constexpr std::int64_t kRowsPerKernel = 32;
+    constexpr int kComparisonsOfFewNumbers = 16;
+    return kind.weightRows % (kind.threads * kRowsPerKernel) == 0 ? 1 : kComparisonsOfFewNumbers;
   }
 
   static bool isWorthThreads(const at::Tensor& input, const at::Tensor& weight) {
     const bool isPlain = input.device().is_cpu() && input.scalar_type() == at::kFloat && input.is_contiguous() &&
                          weight.scalar_type() == at::kFloat && weight.is_contiguous() && input.numel() > 0;
-    return isPlain && weight.numel() >= kLeastElements && at::get_num_threads() > 1 &&
-           (input.numel() / weight.size(1) <= kMostRows || weight.size(0) >= kVocabularyRows);
+    return isPlain && weight.numel() >= kMinElements && at::get_num_threads() > 1 &&
+           (input.numel() / weight.size(1) <= kMaxInputRows || weight.size(0) >= kVocabularyRows);
   }
 
   static Kind kindOf(const at::Tensor& input, const at::Tensor& weight) {
@@ -156,40 +158,41 @@ class Products {
             reinterpret_cast<std::uintptr_t>(weight.const_data_ptr()) % kAlignmentBytes, at::get_num_threads()};
   }
 
-  static at::Tensor prove(const at::Tensor& input, const at::Tensor& weight, Known& known) {
+  /// Computes the product both ways. Returns MKL's.
+  static at::Tensor compare(const at::Tensor& input, const at::Tensor& weight, Verification& verification) {
     const at::Tensor result = multiplyOnAllThreads(input, weight);
-    auto [expected, alone] = timed([&] { return at::linear(input, weight); });
-    known.sameBits = std::memcmp(result.const_data_ptr(), expected.const_data_ptr(), expected.nbytes()) == 0;
-    known.alone = alone;
-    --known.proofsLeft;
+    auto [expected, duration] = timed([&] { return at::linear(input, weight); });
+    verification.isSame = std::memcmp(result.const_data_ptr(), expected.const_data_ptr(), expected.nbytes()) == 0;
+    verification.byMkl = duration;
+    --verification.comparisonsLeft;
     return std::move(expected);
   }
 
-  std::map<Kind, Known> known_;
-  Contention contention_;
+  std::map<Kind, Verification> verifications_;
+  Backoff backoff_;
 };
 
 const torch::jit::RegisterOperators registration({torch::jit::Operator(
     "torch_t5::linear(Tensor input, Tensor weight) -> Tensor",
     [](const torch::jit::Node*) -> torch::jit::Operation {
-      // The interpreter makes one of these for all nodes of a graph.
-      return [products = std::make_shared<Products>()](torch::jit::Stack& stack) {
+      // The interpreter makes one operation for all nodes of a graph.
+      return [linear = std::make_shared<ParallelLinear>()](torch::jit::Stack& stack) {
         const at::Tensor weight = torch::jit::pop(stack).toTensor();
         const at::Tensor input = torch::jit::pop(stack).toTensor();
-        stack.emplace_back(products->multiply(input, weight));
+        stack.emplace_back((*linear)(input, weight));
       };
     },
     c10::AliasAnalysisKind::FROM_SCHEMA)});
 
 }  // namespace
 
-void shareProductsAmongThreads(torch::jit::Graph& graph) {
+void parallelizeLinears(torch::jit::Graph& graph) {
   const auto linear = c10::Symbol::fromQualString("aten::linear");
   const auto kind = c10::Symbol::fromQualString(kOperator);
   for (auto node = graph.nodes().begin(); node != graph.nodes().end(); ++node) {
-    const bool plain = node->kind() == linear && node->inputs().size() == 3 &&
-                       node->input(2)->type()->kind() == c10::TypeKind::NoneType;
-    if (!plain) continue;
+    const bool hasNoBias = node->kind() == linear && node->inputs().size() == 3 &&
+                           node->input(2)->type()->kind() == c10::TypeKind::NoneType;
+    if (!hasNoBias) continue;
     torch::jit::Node* replacement = graph.create(kind, {node->input(0), node->input(1)});
     replacement->output()->copyMetadata(node->output());
     replacement->copyMetadata(*node);

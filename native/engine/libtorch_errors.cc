@@ -1,4 +1,4 @@
-#include "engine/error_barrier.h"
+#include "engine/libtorch_errors.h"
 
 #include <c10/util/Exception.h>
 
@@ -12,15 +12,18 @@ namespace {
 
 bool contains(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
 
-/// The interpreter wraps the message in a traceback of the traced Python: what went wrong follows the last of these.
+/// The interpreter puts a traceback of the traced Python code before the message. The message follows the last of these
+/// markers.
 std::string_view withoutTraceback(std::string_view text) {
   for (const std::string_view marker : {"RuntimeError: ", "NotImplementedError: ", "IndexError: "}) {
-    if (const std::size_t at = text.rfind(marker); at != std::string_view::npos) return text.substr(at + marker.size());
+    if (const std::size_t begin = text.rfind(marker); begin != std::string_view::npos)
+      return text.substr(begin + marker.size());
   }
   return text;
 }
 
-/// `[enforce fail at alloc_cpu.cpp:124] err == 0. DefaultCPUAllocator: ...` without its address and its condition.
+/// Removes the source location and the condition from a message such as
+/// `[enforce fail at alloc_cpu.cpp:124] err == 0. DefaultCPUAllocator: ...`.
 std::string_view withoutSource(std::string_view text) {
   if (!text.starts_with("[enforce fail at ")) return text;
   const std::size_t end = text.find(". ");
@@ -56,7 +59,7 @@ Error describeCurrentException() noexcept {
   } catch (const std::exception& error) {
     return describe(error.what());
   } catch (...) {
-    return {ErrorCode::kInternal, "Something that is no std::exception was thrown"};
+    return {ErrorCode::kInternal, "An exception that is not a std::exception was thrown"};
   }
 }
 
