@@ -2,7 +2,7 @@
 
 import { type Call, type ModelHandle, throwIfAborted } from "../calls/call.js";
 import { type Added, type Given, wrapTensor } from "../calls/results.js";
-import type { NativeGenerateResult, NativeGeneration, NativeStep, NativeTensor } from "../native/types.js";
+import type { NativeGenerateResult, NativeSearch, NativeStep, NativeTensor } from "../native/types.js";
 import { abortable } from "../util/abort.js";
 import { T5Error } from "../util/errors.js";
 import type { Tensor } from "../util/tensor.js";
@@ -64,10 +64,10 @@ export function startGeneration(
   call: Call,
   { request }: Generation,
   signal: AbortSignal | undefined,
-): Promise<NativeGeneration> {
+): Promise<NativeSearch> {
   return call.run(
     signal,
-    (id) => call.model.native.startGeneration({ id, ...request }),
+    (id) => call.model.native.startSearch({ id, ...request }),
     (late) => late.dispose(),
   );
 }
@@ -82,7 +82,7 @@ export interface StepPlan {
 /** One token more. Rejects with whatever the processor throws. */
 export async function nextStep(
   call: Call,
-  native: NativeGeneration,
+  native: NativeSearch,
   { processor, step, takeLogits }: StepPlan,
   signal: AbortSignal | undefined,
 ): Promise<NativeStep> {

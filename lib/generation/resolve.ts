@@ -2,7 +2,7 @@
 // `_prepare_generation_config`, `_prepare_generated_length`, `_prepare_special_tokens`, `GenerationConfig.validate`.
 // What Hugging Face ignores with a warning is refused where the caller wrote it, and ignored where the file says it.
 import { randomBytes } from "node:crypto";
-import type { NativeGenerationOptions } from "../native/types.js";
+import type { NativeGenerateOptions } from "../native/types.js";
 import type { T5Error } from "../util/errors.js";
 import { expected, INT32_MAX, refused } from "../util/validation.js";
 import type { FileSettings } from "./config.js";
@@ -48,11 +48,7 @@ const SAMPLING = [
 const NO_PADDING = -1;
 
 /** Throws ERR_INVALID_ARGUMENT for options that contradict each other, the file or the input. */
-export function mergeSettings(
-  caller: CallerSettings,
-  file: FileSettings,
-  task: GenerationTask,
-): NativeGenerationOptions {
+export function mergeSettings(caller: CallerSettings, file: FileSettings, task: GenerationTask): NativeGenerateOptions {
   const both = merged(caller, file);
   const doSample = both.doSample ?? false;
   const numBeams = both.numBeams ?? 1;
@@ -167,7 +163,7 @@ function padding(caller: Settings, { eosTokenId, padTokenId }: Settings): number
   return caller.padTokenId ?? usual ?? NO_PADDING;
 }
 
-type Lengths = Pick<NativeGenerationOptions, "maxLength" | "minLength" | "minNewTokens">;
+type Lengths = Pick<NativeGenerateOptions, "maxLength" | "minLength" | "minNewTokens">;
 
 function mergeLengths(caller: Settings, both: Settings, promptLength: number): Lengths {
   for (const [newTokens, length] of [
@@ -213,7 +209,7 @@ function checkSizes(
   }
 }
 
-function earlyStopping(value: Settings["earlyStopping"] = false): NativeGenerationOptions["earlyStopping"] {
+function earlyStopping(value: Settings["earlyStopping"] = false): NativeGenerateOptions["earlyStopping"] {
   if (value === "never") return value;
   return value ? "true" : "false";
 }

@@ -2,7 +2,7 @@
 
 import { type Call, throwIfAborted } from "../calls/call.js";
 import { type Added, type Given, wrapTensor } from "../calls/results.js";
-import type { NativeGeneration, NativeStep } from "../native/types.js";
+import type { NativeSearch, NativeStep } from "../native/types.js";
 import type { DecodeStream } from "../tokenizer/decode-stream.js";
 import { onAbort } from "../util/abort.js";
 import type { Tensor } from "../util/tensor.js";
@@ -42,7 +42,7 @@ export class TokenStream<Token = StreamedToken> implements AsyncIterableIterator
   readonly #call: Call;
   readonly #ready: Ready | { readonly error: unknown };
   readonly #text: DecodeStream | undefined;
-  #native: NativeGeneration | undefined;
+  #native: NativeSearch | undefined;
   #steps = 0;
   #isDone = false;
   /** Ends whatever runs for this stream: aborted by the caller's signal, or by `return()`. */

@@ -63,7 +63,6 @@ export interface NativeInfo {
 
 export interface NativeModel {
   readonly device: string;
-  readonly intraOpThreads: number;
   forward(request: NativeForwardRequest): Promise<NativeForwardResult>;
   encode(request: NativeEncodeRequest): Promise<NativeEncoderOutput>;
   /** `[batch, dModel]` */
@@ -72,7 +71,7 @@ export interface NativeModel {
   /** From the source to the last token in one go. */
   generate(request: NativeGenerateRequest): Promise<NativeGenerateResult>;
   /** The same, one token at a time: encodes, and prepares the search. */
-  startGeneration(request: NativeGenerateRequest): Promise<NativeGeneration>;
+  startSearch(request: NativeGenerateRequest): Promise<NativeSearch>;
   loadHead(request: { readonly id: number; readonly path: string }): Promise<NativeHead>;
   /** The text of every id, for stop strings: UTF-8 bytes one after the other, and where each id's begin, one more than ids. */
   uploadTokenTexts(bytes: Uint8Array, offsets: Int32Array): void;
@@ -186,7 +185,7 @@ export interface NativeDecodeRequest {
 }
 
 /** How tokens are chosen; every default filled in, lengths counted from the first id of the decoder's input. */
-export interface NativeGenerationOptions {
+export interface NativeGenerateOptions {
   readonly maxLength: number;
   readonly minLength: number;
   readonly minNewTokens: number;
@@ -242,7 +241,7 @@ export interface NativeGenerateRequest {
   /** `[batch, targetLength]` */
   readonly targetLength: number;
   readonly decoderInputIds: Int32Array;
-  readonly options: NativeGenerationOptions;
+  readonly options: NativeGenerateOptions;
 }
 
 /** R: batch x numReturnSequences. Q: batch x numBeams, or R when sampling without beams. */
@@ -261,7 +260,7 @@ export interface NativeGenerateResult {
 }
 
 /** A generation that goes on when it is told to. One call at a time. */
-export interface NativeGeneration {
+export interface NativeSearch {
   /** Computes the next position's scores, up to where a user's processor comes; they may be edited until `advance`. */
   prepare(request: { readonly id: number }): Promise<NativePreparedStep>;
   /** Chooses the next tokens; computes the scores first where `prepare` didn't. */

@@ -3,14 +3,14 @@ import { readFileSettings } from "#lib/generation/config.js";
 import { readGenerationOptions } from "#lib/generation/request.js";
 import { type GenerationTask, mergeSettings } from "#lib/generation/resolve.js";
 import { parseGenerationConfig } from "#lib/loading/config.js";
-import type { NativeGenerationOptions } from "#lib/native/types.js";
+import type { NativeGenerateOptions } from "#lib/native/types.js";
 
 const VOCAB_SIZE = 100;
 const task: GenerationTask = { batch: 2, promptLength: 1, vocabSize: VOCAB_SIZE, hasTokenizer: true };
 const ends = { eos_token_id: 1, pad_token_id: 0 };
 
 /** What native code is told for options and a generation_config.json. */
-function merge(options: object, file: object = ends, part: Partial<GenerationTask> = {}): NativeGenerationOptions {
+function merge(options: object, file: object = ends, part: Partial<GenerationTask> = {}): NativeGenerateOptions {
   const { settings } = readGenerationOptions(options, VOCAB_SIZE);
   const config = parseGenerationConfig(file);
   return mergeSettings(settings, readFileSettings(config, VOCAB_SIZE), { ...task, ...part });
