@@ -69,7 +69,7 @@ std::vector<std::int32_t> idsOrNone(const Napi::Object& options, const char* nam
   return optionalIds(options, name).value_or(std::vector<std::int32_t>());
 }
 
-/// Ids that have a last one, which gets the bias.
+/// At least one id, because a bias belongs to the last id.
 std::vector<std::int32_t> toSomeIds(const Napi::Value& value, const std::string& name) {
   std::vector<std::int32_t> ids = toIds(value, name);
   if (ids.empty()) {
