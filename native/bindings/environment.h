@@ -24,8 +24,8 @@
 
 namespace torch_t5 {
 
-/// Makes of a call's outcome the value that its promise resolves to, on JavaScript's thread. The promise rejects with
-/// whatever it throws.
+/// Turns a call's outcome into the value that its promise resolves to, on JavaScript's thread. The promise rejects with
+/// what it throws.
 template <class Value>
 using ToJs = std::function<Napi::Value(Napi::Env, Outcome<Value>)>;
 

@@ -21,7 +21,7 @@ struct IntegerRange {
   double max = kInt32Max;
 };
 
-// A value. `name` stands for it in messages. Arrays are copied.
+// A value. Messages call it `name`. Arrays are copied.
 
 std::int64_t toInteger(const Napi::Value& value, const std::string& name, IntegerRange range = {});
 std::string toString(const Napi::Value& value, const std::string& name);
