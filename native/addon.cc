@@ -1,13 +1,11 @@
-// The addon's functions, registered once per environment. What JavaScript sees is typed in lib/native.ts.
+// Registers the addon's functions, once per environment. lib/native/types.ts has their TypeScript types.
 #include <napi.h>
 
-#include "bindings/decoding_session.h"
-#include "bindings/encoder_output.h"
+#include "bindings/decoding_objects.h"
 #include "bindings/environment.h"
-#include "bindings/generation.h"
-#include "bindings/head.h"
-#include "bindings/model.h"
+#include "bindings/model_object.h"
 #include "bindings/results.h"
+#include "bindings/search_object.h"
 #include "engine/runtime_info.h"
 
 namespace torch_t5 {
@@ -17,16 +15,16 @@ void release(const Napi::CallbackInfo& info) { Environment::of(info.Env()).buffe
 
 void shutDown(const Napi::CallbackInfo& info) { Environment::of(info.Env()).shutDown(); }
 
-Napi::Value info(const Napi::CallbackInfo& info) { return toJavaScript(info.Env(), runtimeInfo()); }
+Napi::Value info(const Napi::CallbackInfo& info) { return toJs(info.Env(), runtimeInfo()); }
 
 Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   Environment::create(env);
-  Model::define(env);
+  ModelObject::define(env);
   EncoderOutputObject::define(env);
-  DecodingSession::define(env);
-  Generation::define(env);
+  DecodingSessionObject::define(env);
+  SearchObject::define(env);
   HeadObject::define(env);
-  exports.Set("load", Napi::Function::New<Model::load>(env, "load"));
+  exports.Set("load", Napi::Function::New<ModelObject::load>(env, "load"));
   exports.Set("release", Napi::Function::New<release>(env, "release"));
   exports.Set("shutDown", Napi::Function::New<shutDown>(env, "shutDown"));
   exports.Set("info", Napi::Function::New<info>(env, "info"));
@@ -36,7 +34,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
 }  // namespace
 }  // namespace torch_t5
 
-// The macro declares what it registers at file scope.
+// NODE_API_MODULE has to be used at file scope, and so does what it registers.
 static Napi::Object initializeAddon(Napi::Env env, Napi::Object exports) { return torch_t5::initialize(env, exports); }
 
 NODE_API_MODULE(torch_t5, initializeAddon)

@@ -1,7 +1,7 @@
 // `generate`: from a source to sequences, in one native call, or step by step with a logits processor.
 import { type Call, type ModelHandle, throwIfAborted } from "../calls/call.js";
 import { type Added, type Given, wrapTensor } from "../calls/results.js";
-import type { NativeGenerateResult, NativeGeneration, NativeStep, NativeTensor } from "../native/types.js";
+import type { NativeGenerateResult, NativeSearch, NativeStep, NativeTensor } from "../native/types.js";
 import { abortable } from "../util/abort.js";
 import { T5Error } from "../util/errors.js";
 import type { Tensor } from "../util/tensor.js";
@@ -77,10 +77,10 @@ export function startGeneration(
   call: Call,
   request: GenerateRequest,
   signal: AbortSignal | undefined,
-): Promise<NativeGeneration> {
+): Promise<NativeSearch> {
   return call.run(
     signal,
-    (id) => call.model.native.startGeneration({ id, ...request }),
+    (id) => call.model.native.startSearch({ id, ...request }),
     (late) => late.dispose(),
   );
 }
@@ -97,7 +97,7 @@ export interface StepPlan {
 /** Generates the next token of every row. Rejects with what the processor throws. */
 export async function nextStep(
   call: Call,
-  native: NativeGeneration,
+  native: NativeSearch,
   { processor, step, takeLogits }: StepPlan,
   signal: AbortSignal | undefined,
 ): Promise<NativeStep> {

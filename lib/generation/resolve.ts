@@ -2,7 +2,7 @@
 // `_prepare_generation_config`, `_prepare_generated_length`, `_prepare_special_tokens`, `GenerationConfig.validate`.
 // An option that Hugging Face ignores with a warning is refused where the caller gives it, and ignored where the file does.
 import { randomBytes } from "node:crypto";
-import type { NativeGenerationOptions } from "../native/types.js";
+import type { NativeGenerateOptions } from "../native/types.js";
 import type { T5Error } from "../util/errors.js";
 import { expected, INT32_MAX, refused } from "../util/validation.js";
 import type { SequenceBias } from "./option-checks.js";
@@ -43,7 +43,7 @@ export function resolveGenerationOptions(
   caller: OptionValues,
   config: OptionValues,
   task: GenerationTask,
-): NativeGenerationOptions {
+): NativeGenerateOptions {
   const resolved: ResolvedValues = { ...DEFAULTS, ...config, ...caller };
   const { maxNewTokens, eosTokenId, forcedEosTokenId, logitsProcessor, ...others } = resolved;
   const { doSample, numBeams, numReturnSequences } = resolved;
@@ -124,7 +124,7 @@ function padTokenId(caller: OptionValues, { eosTokenId, padTokenId: resolved }: 
   return caller.padTokenId ?? usual ?? NO_PADDING;
 }
 
-type Lengths = Pick<NativeGenerationOptions, "maxLength" | "minLength" | "minNewTokens">;
+type Lengths = Pick<NativeGenerateOptions, "maxLength" | "minLength" | "minNewTokens">;
 
 /** Lengths counted from the first id of the decoder's input. A number of new tokens wins over a length, wherever both are from. */
 function resolveLengths(caller: OptionValues, resolved: ResolvedValues, promptLength: number): Lengths {
@@ -173,7 +173,7 @@ function checkSizes(
   }
 }
 
-function earlyStopping(value: ResolvedValues["earlyStopping"]): NativeGenerationOptions["earlyStopping"] {
+function earlyStopping(value: ResolvedValues["earlyStopping"]): NativeGenerateOptions["earlyStopping"] {
   if (value === "never") return value;
   return value ? "true" : "false";
 }

@@ -1,7 +1,7 @@
 // `stream`: one token at a time, computed on demand.
 import { type Call, throwIfAborted } from "../calls/call.js";
 import { type Added, type Given, wrapTensor } from "../calls/results.js";
-import type { NativeGeneration, NativeStep } from "../native/types.js";
+import type { NativeSearch, NativeStep } from "../native/types.js";
 import type { DecodeStream } from "../tokenizer/decode-stream.js";
 import { onAbort } from "../util/abort.js";
 import type { Tensor } from "../util/tensor.js";
@@ -45,7 +45,7 @@ export class TokenStream<Token = StreamedToken> implements AsyncIterableIterator
   readonly #call: Call;
   readonly #checked: ValidCall | { readonly error: unknown };
   readonly #text: DecodeStream | undefined;
-  #native: NativeGeneration | undefined;
+  #native: NativeSearch | undefined;
   #steps = 0;
   #isDone = false;
   /** Ends the step that runs: aborted by the caller's signal and by `return()`. */

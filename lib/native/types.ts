@@ -1,11 +1,15 @@
-// What crosses to the addon and back, written by hand on both sides (native/bindings). Everything given is copied before a
-// call returns; every tensor returned lies over native memory.
+// The reference of the boundary to the addon, whose C++ side is native/bindings. Both sides are written by hand.
+//
+// - Arrays that are passed in are copied before the call returns; returned tensors are views of native memory.
+// - Methods throw, and their promises reject with, an Error that has a `code`.
+// - `undefined` turns an optional setting off. Defaults are filled in on this side.
+// - `id` is unique among the calls of a model that have not ended; `cancel` takes it.
 import type { PaddedBatch } from "../tokenizer/padded-batch.js";
 
-/** The addon itself. Its errors carry a `code`. */
+/** What the addon exports. */
 export interface NativeAddon {
   load(options: NativeLoadOptions): Promise<NativeModel>;
-  /** Frees the tensor behind a buffer and detaches it; other buffers are ignored. */
+  /** Detaches the buffer of a returned tensor and frees its memory. Ignores any other buffer. */
   release(buffer: ArrayBufferLike): void;
   info(): NativeInfo;
   /** Aborts every call and ends every thread of this environment, for good. */
@@ -13,21 +17,24 @@ export interface NativeAddon {
 }
 
 export interface NativeLoadOptions {
+  /** The file of the model's TorchScript archive. */
   readonly path: string;
+  /** "auto", "cpu", "cuda" or "cuda:N". */
   readonly device: string;
-  /** Where libtorch_cuda lies. */
+  /** The folder of libtorch's libraries. Its CUDA library is opened when a CUDA device is asked for. */
   readonly libtorchDirectory: string;
-  /** 0: PyTorch's default. */
+  /** Threads per operator. 0: PyTorch's default. */
   readonly intraOpThreads: number;
+  /** Threads between operators, which can be set once per process. 0: unchanged. */
   readonly interOpThreads: number;
-  /** 0: no limit. */
+  /** Waiting calls, without the running one. 0: no limit. */
   readonly maxQueueLength: number;
   readonly precision: "exact" | "float32" | "bfloat16" | "int8";
-  /** For every precision but "exact", whose archive has it. */
+  /** Needed for every precision but "exact", which reads it from the archive. */
   readonly architecture: NativeArchitecture | undefined;
 }
 
-/** The shape of a model's network. Integers are positive. */
+/** The dimensions of a model's network. Integers are at least 1. */
 export interface NativeArchitecture {
   readonly dModel: number;
   readonly dKv: number;
@@ -40,92 +47,117 @@ export interface NativeArchitecture {
   readonly relativeAttentionMaxDistance: number;
   readonly layerNormEpsilon: number;
   readonly activation: NativeActivation;
-  /** Two products go into the activation's layer instead of one. */
+  /** Whether the feed-forward layer has `wi_0` and `wi_1` instead of `wi`. */
   readonly isGated: boolean;
-  /** UMT5: every layer has a relative attention bias of its own. */
+  /** UMT5: every layer has its own relative attention bias. */
   readonly hasBiasPerLayer: boolean;
-  /** By `dModel ** -0.5`, before lm_head. */
+  /** Whether the decoder's output is multiplied by `dModel ** -0.5` before lm_head. */
   readonly scalesDecoderOutputs: boolean;
 }
 
-/** "gelu" is the exact one, "gelu_new" its tanh approximation. */
+/** "gelu" is exact, "gelu_new" its tanh approximation. */
 export type NativeActivation = "relu" | "gelu_new" | "gelu" | "silu";
 
 export interface NativeInfo {
   readonly libtorchVersion: string;
   /** The SIMD instructions that PyTorch's kernels use, for instance "AVX512". */
   readonly cpuCapability: string;
+  /** PyTorch's default number of threads per operator. */
   readonly intraOpThreads: number;
+  /** The number of threads between operators. */
   readonly interOpThreads: number;
+  /** The names of the devices, from the NVIDIA driver. */
   readonly cudaDevices: readonly string[];
+  /** The library that runs an operator's threads, for instance "OpenMP". */
   readonly parallelBackend: string;
 }
 
 export interface NativeModel {
+  /** "cpu" or "cuda:N". */
   readonly device: string;
-  readonly intraOpThreads: number;
   forward(request: NativeForwardRequest): Promise<NativeForwardResult>;
   encode(request: NativeEncodeRequest): Promise<NativeEncoderOutput>;
   /** `[batch, dModel]` */
   embed(request: NativeEmbedRequest): Promise<NativeTensor<Float32Array>>;
   score(request: NativeScoreRequest): Promise<NativeScoreResult>;
-  /** From the source to the last token in one go. */
+  /** Runs a search from the source to the last token. */
   generate(request: NativeGenerateRequest): Promise<NativeGenerateResult>;
-  /** The same, one token at a time: encodes, and prepares the search. */
-  startGeneration(request: NativeGenerateRequest): Promise<NativeGeneration>;
+  /** Encodes the source if needed, and prepares a search that runs step by step. */
+  startSearch(request: NativeGenerateRequest): Promise<NativeSearch>;
+  /** `path`: the file of a TorchScript module. */
   loadHead(request: { readonly id: number; readonly path: string }): Promise<NativeHead>;
-  /** The text of every id, for stop strings: UTF-8 bytes one after the other, and where each id's begin, one more than ids. */
+  /**
+   * Sets the text of every id, which stop strings need. `bytes`: the texts in UTF-8, concatenated. `offsets`,
+   * `[vocabSize + 1]`: where each text begins, and where the last one ends.
+   */
   uploadTokenTexts(bytes: Uint8Array, offsets: Int32Array): void;
-  /** Ends a call, waiting or running: its promise rejects with code ERR_ABORTED. */
+  /** Ends a waiting or running call: its promise rejects with code ERR_ABORTED. */
   cancel(id: number): void;
+  /** Resolves once the accepted calls have ended and the memory is freed. */
   dispose(): Promise<void>;
 }
 
-export interface NativeForwardRequest {
+/** What a call returns of a pass. Positions are selected first, then tokens, then the largest logits. */
+export interface NativeSelection {
+  /** Decoder positions from 0 in any order; undefined: all. */
+  readonly positions: Int32Array | undefined;
+  /** Vocabulary ids in any order; undefined: all. */
+  readonly tokens: Int32Array | undefined;
+  /** Return `values` and `indices` of this many of the largest logits instead of `logits`. 0: off. */
+  readonly topK: number;
+  readonly hiddenStates: boolean;
+}
+
+export interface NativeForwardRequest extends NativeSelection {
   readonly id: number;
   readonly source: PaddedBatch;
   readonly targetLength: number;
+  /** `[batch, targetLength]` */
   readonly decoderInputIds: Int32Array;
-  /** For the loss, and for a head. */
+  /** `[batch, targetLength]`, for the loss and for heads; the loss ignores -100. */
   readonly labels: Int32Array | undefined;
   readonly loss: boolean;
-  readonly positions: Int32Array | undefined;
-  readonly tokens: Int32Array | undefined;
-  /** 0: all. */
-  readonly topK: number;
-  readonly hiddenStates: boolean;
-  /** Given: its output is returned instead of logits. */
+  /** Return this head's output instead of logits. */
   readonly head: NativeHead | undefined;
 }
 
 export interface NativeTensor<Data> {
+  /** The numbers in row-major order. */
   readonly data: Data;
   readonly shape: readonly number[];
 }
 
+/** By default, `positions` is `targetLength` and `tokens` is `vocabSize`. */
 export interface NativeForwardResult {
+  /** `[batch, positions, tokens]`, without `topK` and `head`. */
   readonly logits?: NativeTensor<Float32Array>;
+  /** `[batch, positions, topK]` in descending order. */
   readonly values?: NativeTensor<Float32Array>;
+  /** `[batch, positions, topK]`: the vocabulary ids of `values`. */
   readonly indices?: NativeTensor<Int32Array>;
+  /** `[batch, sourceLength, dModel]`, from `forward` with `hiddenStates`. */
   readonly encoderLastHiddenState?: NativeTensor<Float32Array>;
+  /** `[batch, targetLength, dModel]`, with `hiddenStates`. */
   readonly decoderLastHiddenState?: NativeTensor<Float32Array>;
   readonly loss?: number;
+  /** In the shape that the head returns. */
   readonly headOutput?: NativeTensor<Float32Array>;
 }
 
 /** A user's TorchScript module on the model's device. */
 export interface NativeHead {
-  /** The names of what its `forward` takes. */
+  /** The names of the arguments of its `forward`, in order. */
   readonly inputs: readonly string[];
+  /** Frees the head once the calls that use it have ended. */
   dispose(): void;
 }
 
-/** What an encoder gave, on the device. */
+/** The last hidden state of an encoder with its ids and mask, on the model's device. */
 export interface NativeEncoderOutput {
   /** `[batch, sourceLength, dModel]` */
   readonly shape: readonly number[];
   startDecoding(): NativeDecodingSession;
-  /** Frees it once the calls that use it have ended. */
+  /** Frees the output once the calls and sessions that use it have ended. */
   dispose(): void;
 }
 
@@ -137,98 +169,109 @@ export interface NativeEncodeRequest {
 export interface NativeEmbedRequest {
   readonly id: number;
   readonly source: PaddedBatch | NativeEncoderOutput;
+  /** The mean of the positions that the mask keeps, or the first position. */
   readonly pooling: "mean" | "first";
+  /** Scale each vector to length 1. */
   readonly normalize: boolean;
 }
 
 export interface NativeScoreRequest {
   readonly id: number;
-  /** Of one row, or of as many as there are targets. */
+  /** One row for all targets, or one row per target. */
   readonly source: PaddedBatch | NativeEncoderOutput;
-  /** The ids of all targets one after the other, and how many each has (at least 1). */
+  /** The ids of all targets, concatenated. */
   readonly targetIds: Int32Array;
+  /** `[targets]`: the number of ids of each target, at least 1. */
   readonly targetLengths: Int32Array;
   readonly decoderStartTokenId: number;
   readonly padTokenId: number;
-  /** How many targets go through the decoder at once. */
+  /** The number of targets that the decoder reads at once. */
   readonly batchSize: number;
+  /** Return means of log-probabilities as scores instead of sums. */
   readonly mean: boolean;
 }
 
 export interface NativeScoreResult {
-  /** `[targets]`: sums, or means. */
+  /** `[targets]` */
   readonly scores: NativeTensor<Float32Array>;
-  /** `[ids of all targets]` */
+  /** The log-probability of each of `targetIds`. */
   readonly logProbs: NativeTensor<Float32Array>;
 }
 
-/** A decoder's cache. One call at a time. */
+/** A decoder with its cache. Takes one call at a time. */
 export interface NativeDecodingSession {
-  /** Resolves to the logits of the new positions; the cache has grown by them then, and is as it was where it rejects. */
+  /** Decodes new positions. The cache grows by them when the promise resolves, and stays as it was when it rejects. */
   decode(request: NativeDecodeRequest): Promise<NativeForwardResult>;
+  /** A session that continues from the same cache. */
   fork(): NativeDecodingSession;
+  /** Frees the cache once a running call has ended. */
   dispose(): void;
 }
 
-export interface NativeDecodeRequest {
+export interface NativeDecodeRequest extends NativeSelection {
   readonly id: number;
-  /** Rows of the cache, and of the encoder's output, to go on from, one for each new row; undefined: as they are. */
+  /** `[batch]`: the row of the cache that each row continues; undefined: its own. */
   readonly rows: Int32Array | undefined;
   readonly batch: number;
-  /** At the first call any number of positions, then one. */
+  /** Any number of positions at the first call, then 1. */
   readonly targetLength: number;
+  /** `[batch, targetLength]` */
   readonly decoderInputIds: Int32Array;
-  readonly positions: Int32Array | undefined;
-  readonly tokens: Int32Array | undefined;
-  /** 0: all. */
-  readonly topK: number;
-  readonly hiddenStates: boolean;
 }
 
-/** How tokens are chosen; every default filled in, lengths counted from the first id of the decoder's input. */
-export interface NativeGenerationOptions {
+/** Hugging Face's `GenerationConfig`, each default filled in. `maxLength` and `minLength` include the decoder's input. */
+export interface NativeGenerateOptions {
   readonly maxLength: number;
+  /** 0: off. */
   readonly minLength: number;
+  /** 0: off. */
   readonly minNewTokens: number;
-  /** Possibly none. */
+  /** May be empty. */
   readonly eosTokenIds: Int32Array;
-  /** What fills a sequence that ended before others; -1: nothing, it goes on with them. */
+  /** -1: a sequence that ends early is not padded but decoded on with the others. */
   readonly padTokenId: number;
+  /** 1: no beam search. */
   readonly numBeams: number;
   readonly numReturnSequences: number;
   readonly lengthPenalty: number;
   readonly earlyStopping: "true" | "false" | "never";
   readonly doSample: boolean;
-  /** `torch.manual_seed`'s, as 64 bits without a sign. */
+  /** The 64 bits, unsigned, of the seed that `torch.manual_seed` takes. */
   readonly seed: bigint;
+  /** 1: off. */
   readonly temperature: number;
   /** 0: off. */
   readonly topK: number;
+  /** 1: off. */
   readonly topP: number;
   readonly minP: number | undefined;
+  /** 1: off. */
   readonly typicalP: number;
   /** 0: off. */
   readonly epsilonCutoff: number;
+  /** 0: off. */
   readonly etaCutoff: number;
   /** 1: off. */
   readonly repetitionPenalty: number;
+  /** 1: off. */
   readonly encoderRepetitionPenalty: number;
   /** 0: off. */
   readonly noRepeatNgramSize: number;
+  /** 0: off. */
   readonly encoderNoRepeatNgramSize: number;
-  /** Without those that are an end id alone; no two alike; undefined: off. */
+  /** Distinct and not empty, without those that are a single end id. */
   readonly badWordsIds: readonly Int32Array[] | undefined;
-  /** No two sequences alike; undefined: off. */
+  /** The `ids` are distinct and not empty. */
   readonly sequenceBias: readonly { readonly ids: Int32Array; readonly bias: number }[] | undefined;
   readonly forcedBosTokenId: number | undefined;
   readonly forcedEosTokenIds: Int32Array | undefined;
   readonly suppressTokens: Int32Array | undefined;
   readonly beginSuppressTokens: Int32Array | undefined;
-  /** Counted from the end of the decoder's input. */
+  /** `start` counts generated tokens. */
   readonly exponentialDecayLengthPenalty: { readonly start: number; readonly factor: number } | undefined;
   readonly renormalizeLogits: boolean;
   readonly removeInvalidValues: boolean;
-  /** Needs `uploadTokenTexts` before. */
+  /** May be empty. Needs `uploadTokenTexts` before. */
   readonly stopStrings: readonly string[];
   /** Seconds. */
   readonly maxTime: number | undefined;
@@ -239,34 +282,35 @@ export interface NativeGenerationOptions {
 export interface NativeGenerateRequest {
   readonly id: number;
   readonly source: PaddedBatch | NativeEncoderOutput;
-  /** `[batch, targetLength]` */
   readonly targetLength: number;
+  /** `[batch, targetLength]` */
   readonly decoderInputIds: Int32Array;
-  readonly options: NativeGenerationOptions;
+  readonly options: NativeGenerateOptions;
 }
 
-/** R: batch x numReturnSequences. Q: batch x numBeams, or R when sampling without beams. */
+/** R: batch x numReturnSequences. Q, the decoded rows: batch x numBeams with beams, else R. */
 export interface NativeGenerateResult {
   /** `[R, length]` */
   readonly sequences: NativeTensor<Int32Array>;
-  /** Per step `[Q, vocabSize]`. */
+  /** Per step `[Q, vocabSize]`, before processors; with `returnLogits`. */
   readonly logits?: readonly NativeTensor<Float32Array>[];
+  /** Per step `[Q, vocabSize]`, after processors; with `returnScores`. */
   readonly scores?: readonly NativeTensor<Float32Array>[];
-  /** `[R]`, with beams and `returnScores`. */
+  /** `[R]`; with beams and `returnScores`. */
   readonly sequenceScores?: NativeTensor<Float32Array>;
-  /** `[R, generatedLength]`, -1 behind the end; with beams and `returnScores` or `returnLogits`. */
+  /** `[R, generatedLength]`, -1 after the end; with beams and `returnScores` or `returnLogits`. */
   readonly beamIndices?: NativeTensor<Int32Array>;
-  /** `[R, generatedLength]`, with `returnScores`. */
+  /** `[R, generatedLength]`; with `returnScores`. */
   readonly transitionScores?: NativeTensor<Float32Array>;
 }
 
-/** A generation that goes on when it is told to. One call at a time. */
-export interface NativeGeneration {
-  /** Computes the next position's scores, up to where a user's processor comes; they may be edited until `advance`. */
+/** A search that moves one token per `advance`. Takes one call at a time. Q: as in `NativeGenerateResult`. */
+export interface NativeSearch {
+  /** Computes the scores that a user's processor may edit before `advance`. Optional. */
   prepare(request: { readonly id: number }): Promise<NativePreparedStep>;
-  /** Chooses the next tokens; computes the scores first where `prepare` didn't. */
+  /** Chooses the next tokens, by the prepared scores if there are any. */
   advance(request: NativeAdvanceRequest): Promise<NativeStep>;
-  /** Frees it once a call that runs has ended. */
+  /** Frees the search once a running call has ended. */
   dispose(): void;
 }
 
@@ -279,17 +323,17 @@ export interface NativePreparedStep {
 
 export interface NativeAdvanceRequest {
   readonly id: number;
-  /** What `prepare` gave, edited; its buffer is detached. */
+  /** The data of the prepared scores, edited. Its buffer is detached. */
   readonly edited: Float32Array | undefined;
-  /** With `returnLogits`: this step's logits come with the step, and are left out of the result. */
+  /** Return this step's logits with the step instead of with the result. Needs `returnLogits`. */
   readonly takeLogits: boolean;
 }
 
 export interface NativeStep {
-  /** `[Q]`: the ids that were chosen; with beams those of the running beams. */
+  /** `[Q]`: the chosen ids; with beams, the last ids of the running beams. */
   readonly tokenIds: NativeTensor<Int32Array>;
-  /** `[Q, vocabSize]`, raw. */
+  /** `[Q, vocabSize]`, before processors; with `takeLogits`. */
   readonly logits?: NativeTensor<Float32Array>;
-  /** Once it has ended. */
+  /** With the last step. */
   readonly result?: NativeGenerateResult;
 }

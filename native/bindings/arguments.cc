@@ -1,16 +1,27 @@
 #include "bindings/arguments.h"
 
 #include <array>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
-#include "bindings/encoder_output.h"
+#include "bindings/decoding_objects.h"
 #include "bindings/values.h"
 #include "core/errors.h"
 
 namespace torch_t5 {
 namespace {
+
+SourceIds readSourceIds(const Napi::Object& source) {
+  return {
+      .batch = integer(source, "batch"),
+      .length = integer(source, "length"),
+      .inputIds = ids(source, "inputIds"),
+      .attentionMask = optionalIds(source, "attentionMask"),
+  };
+}
 
 Selection toSelection(const Napi::Object& request) {
   return {
@@ -38,6 +49,12 @@ constexpr Names<Activation, 4> kActivations{{
     {"silu", Activation::kSilu},
 }};
 
+constexpr Names<EarlyStopping, 3> kEarlyStoppings{{
+    {"false", EarlyStopping::kFalse},
+    {"true", EarlyStopping::kTrue},
+    {"never", EarlyStopping::kNever},
+}};
+
 template <class Value, std::size_t count>
 Value named(const Napi::Object& object, const char* name, const Names<Value, count>& names) {
   const std::string text = string(object, name);
@@ -48,8 +65,91 @@ Value named(const Napi::Object& object, const char* name, const Names<Value, cou
               std::string("Expected a known name for ") + name + " but received \"" + text + "\"");
 }
 
+std::vector<std::int32_t> idsOrNone(const Napi::Object& options, const char* name) {
+  return optionalIds(options, name).value_or(std::vector<std::int32_t>());
+}
+
+/// At least one id, because a bias belongs to the last id.
+std::vector<std::int32_t> toSomeIds(const Napi::Value& value, const std::string& name) {
+  std::vector<std::int32_t> ids = toIds(value, name);
+  if (ids.empty()) {
+    throw Error(ErrorCode::kInvalidArgument, "Expected at least one id for " + name + " but received none");
+  }
+  return ids;
+}
+
+SequenceBias toSequenceBias(const Napi::Value& value, const std::string& name) {
+  const Napi::Object entry = toObject(value, name);
+  return {toSomeIds(entry.Get("ids"), name), number(entry, "bias")};
+}
+
+/// The elements of an array, each read by `convert(element, name)`; empty for `undefined`.
+template <class Convert>
+auto optionalList(const Napi::Object& options, const char* name, Convert convert) {
+  const Napi::Array array = optionalArray(options, name);
+  std::vector<decltype(convert(Napi::Value(), std::string()))> list;
+  for (std::uint32_t index = 0; index < array.Length(); ++index) list.push_back(convert(array.Get(index), name));
+  return list;
+}
+
+std::optional<ExponentialDecay> optionalDecay(const Napi::Object& options, const char* name) {
+  const Napi::Value value = options.Get(name);
+  if (value.IsUndefined()) return std::nullopt;
+  const Napi::Object decay = toObject(value, name);
+  return ExponentialDecay{integer(decay, "start"), number(decay, "factor")};
+}
+
+/// The low 64 bits of a bigint.
+std::uint64_t toSeed(const Napi::Value& value) {
+  if (!value.IsBigInt()) {
+    throw Error(ErrorCode::kInvalidArgument, "Expected a bigint for seed but received another value");
+  }
+  bool isLossless = false;
+  return value.As<Napi::BigInt>().Uint64Value(&isLossless);
+}
+
+GenerateOptions toGenerateOptions(const Napi::Object& options) {
+  return {
+      .maxLength = integer(options, "maxLength"),
+      .minLength = integer(options, "minLength"),
+      .minNewTokens = integer(options, "minNewTokens"),
+      .eosTokenIds = ids(options, "eosTokenIds"),
+      .padTokenId = integer(options, "padTokenId", {.min = -1}),
+      .numBeams = integer(options, "numBeams"),
+      .numReturnSequences = integer(options, "numReturnSequences"),
+      .lengthPenalty = number(options, "lengthPenalty"),
+      .earlyStopping = named(options, "earlyStopping", kEarlyStoppings),
+      .doSample = boolean(options, "doSample"),
+      .seed = toSeed(options.Get("seed")),
+      .temperature = number(options, "temperature"),
+      .topK = integer(options, "topK"),
+      .topP = number(options, "topP"),
+      .minP = optionalNumber(options, "minP"),
+      .typicalP = number(options, "typicalP"),
+      .epsilonCutoff = number(options, "epsilonCutoff"),
+      .etaCutoff = number(options, "etaCutoff"),
+      .repetitionPenalty = number(options, "repetitionPenalty"),
+      .encoderRepetitionPenalty = number(options, "encoderRepetitionPenalty"),
+      .noRepeatNgramSize = integer(options, "noRepeatNgramSize"),
+      .encoderNoRepeatNgramSize = integer(options, "encoderNoRepeatNgramSize"),
+      .badWordsIds = optionalList(options, "badWordsIds", toSomeIds),
+      .sequenceBias = optionalList(options, "sequenceBias", toSequenceBias),
+      .forcedBosTokenId = optionalInteger(options, "forcedBosTokenId"),
+      .forcedEosTokenIds = idsOrNone(options, "forcedEosTokenIds"),
+      .suppressTokens = idsOrNone(options, "suppressTokens"),
+      .beginSuppressTokens = idsOrNone(options, "beginSuppressTokens"),
+      .exponentialDecayLengthPenalty = optionalDecay(options, "exponentialDecayLengthPenalty"),
+      .renormalizeLogits = boolean(options, "renormalizeLogits"),
+      .removeInvalidValues = boolean(options, "removeInvalidValues"),
+      .stopStrings = optionalList(options, "stopStrings", toString),
+      .maxTime = optionalNumber(options, "maxTime"),
+      .returnLogits = boolean(options, "returnLogits"),
+      .returnScores = boolean(options, "returnScores"),
+  };
+}
+
 Architecture toArchitecture(const Napi::Object& object) {
-  const auto count = [&](const char* name) { return integer(object, name, kInt32Max, 1); };
+  const auto count = [&](const char* name) { return integer(object, name, {.min = 1}); };
   return {
       .dModel = count("dModel"),
       .dKv = count("dKv"),
@@ -79,32 +179,15 @@ LoadOptions toLoadOptions(const Napi::Object& options) {
       .libtorchDirectory = string(options, "libtorchDirectory"),
       .intraOpThreads = static_cast<int>(integer(options, "intraOpThreads")),
       .interOpThreads = static_cast<int>(integer(options, "interOpThreads")),
-      .maxQueueLength = static_cast<std::size_t>(integer(options, "maxQueueLength", kLargestSafeInteger)),
+      .maxQueueLength = static_cast<std::size_t>(integer(options, "maxQueueLength", {.max = kMaxSafeInteger})),
       .precision = precision,
       .architecture = isExact ? Architecture{} : toArchitecture(toObject(options.Get("architecture"), "architecture")),
   };
 }
 
-SourceIds toSourceIds(const Napi::Object& object) {
-  SourceIds source{
-      .batch = integer(object, "batch"),
-      .length = integer(object, "length"),
-      .inputIds = ids(object, "inputIds"),
-      .attentionMask = optionalIds(object, "attentionMask"),
-  };
-  check(source);
-  return source;
-}
-
-EncoderSource toEncoderSource(const Napi::Object& request) {
-  const Napi::Object source = toObject(request.Get("source"), "source");
-  if (const EncoderOutputObject* output = EncoderOutputObject::find(source)) return output->encoderOutput();
-  return toSourceIds(source);
-}
-
 ForwardRequest toForwardRequest(const Napi::Object& object) {
   ForwardRequest request{
-      .source = toSourceIds(toObject(object.Get("source"), "source")),
+      .source = readSourceIds(toObject(object.Get("source"), "source")),
       .targetLength = integer(object, "targetLength"),
       .decoderInputIds = ids(object, "decoderInputIds"),
       .labels = optionalIds(object, "labels"),
@@ -142,6 +225,30 @@ ScoreRequest toScoreRequest(const Napi::Object& object) {
 
 Pooling toPooling(const Napi::Object& request) {
   return {.first = string(request, "pooling") == "first", .normalize = boolean(request, "normalize")};
+}
+
+GenerateRequest toGenerateRequest(const Napi::Object& object, std::shared_ptr<const TokenTexts> texts) {
+  GenerateRequest request{
+      .source = toEncoderSource(object),
+      .targetLength = integer(object, "targetLength"),
+      .decoderInputIds = ids(object, "decoderInputIds"),
+      .options = toGenerateOptions(toObject(object.Get("options"), "options")),
+      .texts = std::move(texts),
+  };
+  check(request);
+  return request;
+}
+
+SourceIds toSourceIds(const Napi::Object& object) {
+  SourceIds source = readSourceIds(object);
+  check(source);
+  return source;
+}
+
+EncoderSource toEncoderSource(const Napi::Object& request) {
+  const Napi::Object source = toObject(request.Get("source"), "source");
+  if (const EncoderOutputObject* output = EncoderOutputObject::find(source)) return output->encoderOutput();
+  return toSourceIds(source);
 }
 
 }  // namespace torch_t5

@@ -1,26 +1,30 @@
-// JavaScript's requests as plain structs. Arrays are copied: the caller may change them as soon as a call returns.
-// Everything throws ERR_INVALID_ARGUMENT, and a request has passed `check`.
+// JavaScript's requests as structs that own their data: arrays are copied, so that the caller may change them as soon
+// as a call returns. Every function throws ERR_INVALID_ARGUMENT, and the requests that they return have passed `check`.
 #pragma once
 
 #include <napi.h>
 
+#include <memory>
+
 #include "core/requests.h"
 #include "engine/encoding.h"
-#include "generation/generate.h"
+#include "generation/search.h"
 
 namespace torch_t5 {
 
 LoadOptions toLoadOptions(const Napi::Object& options);
-SourceIds toSourceIds(const Napi::Object& request);
 ForwardRequest toForwardRequest(const Napi::Object& request);
 DecodeRequest toDecodeRequest(const Napi::Object& request);
 ScoreRequest toScoreRequest(const Napi::Object& request);
 Pooling toPooling(const Napi::Object& request);
 
-/// Ids, or an EncoderOutputObject's tensors. Throws ERR_DISPOSED as well.
-EncoderSource toEncoderSource(const Napi::Object& request);
+/// `texts`: the ones that the model has, or null.
+GenerateRequest toGenerateRequest(const Napi::Object& request, std::shared_ptr<const TokenTexts> texts);
 
-/// Without the texts of the tokens.
-GenerateRequest toGenerateRequest(const Napi::Object& request);
+/// The ids that `source`, a `PaddedBatch`, holds.
+SourceIds toSourceIds(const Napi::Object& source);
+
+/// The `source` of a request: ids, or the tensors of an `EncoderOutputObject`. Throws ERR_DISPOSED as well.
+EncoderSource toEncoderSource(const Napi::Object& request);
 
 }  // namespace torch_t5

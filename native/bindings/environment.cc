@@ -1,5 +1,7 @@
 #include "bindings/environment.h"
 
+#include <string>
+
 namespace torch_t5 {
 namespace {
 
@@ -23,17 +25,17 @@ Environment::Environment(Napi::Env env) : env_(env) {
                                       nullptr, nullptr, nullptr, runAction, &toJavaScriptThread_);
   if (status != napi_ok) throw Napi::Error::New(env);
   napi_unref_threadsafe_function(env, toJavaScriptThread_);
-  // Hooks run last in, first out: the threads end before the function that they call is closed.
+  // Node runs the hooks last in, first out: the threads end before the function that they call is closed.
   napi_add_env_cleanup_hook(env, onCleanup, this);
 }
 
 void Environment::add(std::shared_ptr<ModelRunner> runner) {
-  if (shutDown_) throw Error(ErrorCode::kDisposed, "Expected a running process but received a load while it exits");
+  if (isShutDown_) throw Error(ErrorCode::kDisposed, "Expected a running process but received a load while it exits");
   runners_.insert(std::move(runner));
 }
 
 void Environment::retire(const std::shared_ptr<ModelRunner>& runner) {
-  if (shutDown_) return;
+  if (isShutDown_) return;
   runner->dispose([this, weak = std::weak_ptr(runner)] {
     post([this, weak](Napi::Env) {
       if (const auto disposed = weak.lock()) remove(disposed);
@@ -44,7 +46,7 @@ void Environment::retire(const std::shared_ptr<ModelRunner>& runner) {
 void Environment::post(Action action) {
   auto owned = std::make_unique<Action>(std::move(action));
   const napi_status status = napi_call_threadsafe_function(toJavaScriptThread_, owned.get(), napi_tsfn_nonblocking);
-  if (status == napi_ok) owned.release();  // runAction takes it
+  if (status == napi_ok) owned.release();  // runAction owns it now
 }
 
 void Environment::endCall() {
@@ -53,20 +55,26 @@ void Environment::endCall() {
 
 void Environment::runAction(napi_env env, napi_value, void*, void* data) {
   const std::unique_ptr<Action> action(static_cast<Action*>(data));
-  if (env == nullptr) return;  // the environment is gone
+  if (env == nullptr) return;  // the environment is being torn down
   try {
     (*action)(env);
   } catch (const Napi::Error&) {
-    // A worker that is being terminated refuses everything, to callback a promise too: nobody is left to be told.
+    // A worker that is being terminated refuses to settle promises. Nothing is left that could wait for them.
   }
 }
 
 void Environment::onCleanup(void* self) { static_cast<Environment*>(self)->shutDown(); }
 
 void Environment::shutDown() {
-  shutDown_ = true;
+  isShutDown_ = true;
   for (const auto& runner : runners_) runner->stop();
   runners_.clear();
+}
+
+Napi::Error toJs(Napi::Env env, const Error& error) {
+  Napi::Error result = Napi::Error::New(env, error.what());
+  result.Set("code", Napi::String::New(env, std::string(codeName(error.code()))));
+  return result;
 }
 
 }  // namespace torch_t5

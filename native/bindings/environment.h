@@ -1,49 +1,60 @@
-// What one Node environment (the main thread or a worker) holds: its models, its buffers, and the way back to its
-// thread. Nothing is kept per process, so that the addon loads in workers and more than once.
+// One Node environment (the main thread or a worker): its models, its buffers, and the calls that are on other threads.
+// Nothing is kept per process, so that the addon can be loaded in workers and more than once.
+//
+//   JavaScript's thread                       a model's inference thread
+//   startCall: promise, beginCall, submit --> compute
+//   ToJs, promise settled                 <-- Callback
 #pragma once
 
 #include <napi.h>
 
+#include <cstdint>
 #include <functional>
 #include <memory>
+#include <new>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
+#include <variant>
 
-#include "bindings/javascript_errors.h"
-#include "bindings/tensor_buffers.h"
+#include "bindings/results.h"
+#include "core/errors.h"
 #include "runtime/model_runner.h"
 
 namespace torch_t5 {
 
-/// Used on JavaScript's thread; only the `Callback`s that it hands out may be called elsewhere.
+/// Turns a call's outcome into the value that its promise resolves to, on JavaScript's thread. The promise rejects with
+/// what it throws.
+template <class Value>
+using ToJs = std::function<Napi::Value(Napi::Env, Outcome<Value>)>;
+
+/// Used on JavaScript's thread; only the `Callback`s that it returns may be called on others.
 class Environment : public std::enable_shared_from_this<Environment> {
  public:
-  /// Makes the environment's data; it lives as long as the environment does.
+  /// Creates the environment's data, which lives as long as the environment.
   static Environment& create(Napi::Env env);
   static Environment& of(Napi::Env env);
 
-  /// Registers a call: it keeps the event loop alive until the returned function has been called. `finish` then turns
-  /// the outcome into what `deferred` resolves to, on JavaScript's thread; what it throws is the rejection.
+  /// Registers a call, which keeps the event loop alive until the returned function is called. That function settles
+  /// the promise of `deferred` with what `convert` returns or throws.
   template <class Value>
-  Callback<Value> beginCall(Napi::Promise::Deferred deferred,
-                            std::function<Napi::Value(Napi::Env, Outcome<Value>)> finish);
+  Callback<Value> beginCall(Napi::Promise::Deferred deferred, ToJs<Value> convert);
 
   /// Throws ERR_DISPOSED after `shutDown`.
   void add(std::shared_ptr<ModelRunner> runner);
 
-  /// Lets go of a model once its accepted calls have ended.
+  /// Disposes a model that JavaScript no longer holds, and removes it once its accepted calls have ended.
   void retire(const std::shared_ptr<ModelRunner>& runner);
 
-  /// Forgets a disposed model and joins its thread, which has ended or is about to.
+  /// Frees a disposed model and joins its thread, which has ended or is about to end.
   void remove(const std::shared_ptr<ModelRunner>& runner) { runners_.erase(runner); }
 
   TensorBuffers& buffers() { return *buffers_; }
 
-  /// Aborts every call and ends every thread, for good. Waits for what each is in the middle of.
+  /// Aborts every call and ends every thread, for good. Waits for the operator that each thread is running.
   void shutDown();
 
-  /// Of the native classes, by their tags.
+  /// The constructors of the native classes, by the address of the class's tag.
   std::unordered_map<const napi_type_tag*, Napi::FunctionReference> constructors;
 
  private:
@@ -51,7 +62,7 @@ class Environment : public std::enable_shared_from_this<Environment> {
 
   explicit Environment(Napi::Env env);
 
-  /// Runs `action` on JavaScript's thread, later. From any thread.
+  /// Runs `action` on JavaScript's thread, later. May be called on any thread.
   void post(Action action);
   void endCall();
 
@@ -61,33 +72,77 @@ class Environment : public std::enable_shared_from_this<Environment> {
   Napi::Env env_;
   napi_threadsafe_function toJavaScriptThread_ = nullptr;
   std::size_t pendingCalls_ = 0;
-  bool shutDown_ = false;
+  bool isShutDown_ = false;
   std::shared_ptr<TensorBuffers> buffers_ = std::make_shared<TensorBuffers>();
   std::unordered_set<std::shared_ptr<ModelRunner>> runners_;
 };
 
-/// The value, or the error thrown as a JavaScript one.
+/// A JavaScript Error with the message and the `code`. lib/ turns it into a T5Error with the caller's stack.
+Napi::Error toJs(Napi::Env env, const Error& error);
+
+/// Runs `body`, and throws the C++ exceptions that it throws as JavaScript errors: no other exception may reach Node.
+template <class Body>
+auto withErrors(Napi::Env env, Body&& body) {
+  try {
+    return body();
+  } catch (const Error& error) {
+    throw toJs(env, error);
+  } catch (const std::bad_alloc&) {
+    throw toJs(env, Error(ErrorCode::kOutOfMemory, "The process is out of memory"));
+  }
+}
+
+/// Throws an outcome's error as a JavaScript error.
 template <class Value>
 Value valueOrThrow(Napi::Env env, Outcome<Value> outcome) {
-  if (const Error* error = std::get_if<Error>(&outcome)) throw toJavaScript(env, *error);
+  if (const Error* error = std::get_if<Error>(&outcome)) throw toJs(env, *error);
   return std::get<Value>(std::move(outcome));
 }
 
+/// Throws an outcome's error, or returns what `convert(env, value)` returns.
+template <class Value, class Convert>
+ToJs<Value> valueToJs(Convert convert) {
+  return [convert = std::move(convert)](Napi::Env env, Outcome<Value> outcome) -> Napi::Value {
+    return convert(env, valueOrThrow(env, std::move(outcome)));
+  };
+}
+
+/// Throws an outcome's error, or returns what `toJs(env, value)` returns.
 template <class Value>
-Callback<Value> Environment::beginCall(Napi::Promise::Deferred deferred,
-                                       std::function<Napi::Value(Napi::Env, Outcome<Value>)> finish) {
+ToJs<Value> valueToJs() {
+  return valueToJs<Value>([](Napi::Env env, Value value) { return toJs(env, std::move(value)); });
+}
+
+template <class Value>
+Callback<Value> Environment::beginCall(Napi::Promise::Deferred deferred, ToJs<Value> convert) {
   if (pendingCalls_++ == 0) napi_ref_threadsafe_function(env_, toJavaScriptThread_);
-  return [this, deferred, finish = std::move(finish)](Outcome<Value> outcome) {
+  return [this, deferred, convert = std::move(convert)](Outcome<Value> outcome) {
     const auto shared = std::make_shared<Outcome<Value>>(std::move(outcome));
-    post([this, deferred, finish, shared](Napi::Env env) {
+    post([this, deferred, convert, shared](Napi::Env env) {
       endCall();
       try {
-        deferred.Resolve(withErrors(env, [&] { return finish(env, std::move(*shared)); }));
+        deferred.Resolve(withErrors(env, [&] { return convert(env, std::move(*shared)); }));
       } catch (const Napi::Error& error) {
         deferred.Reject(error.Value());
       }
     });
   };
+}
+
+/// Runs `compute` on a model's inference thread and returns the call's promise, which rejects even where the model does
+/// not accept the call. Throws ERR_DISPOSED for a null `runner`. `id`: as for `ModelRunner::submit`.
+template <class Value>
+Napi::Promise startCall(Napi::Env env, const std::shared_ptr<ModelRunner>& runner, std::uint64_t id,
+                        std::function<Value(Engine&)> compute, ToJs<Value> convert) {
+  if (!runner) throw Error(ErrorCode::kDisposed, "Expected a model in use but received one that was never loaded");
+  const auto deferred = Napi::Promise::Deferred::New(env);
+  const Callback<Value> settlePromise = Environment::of(env).beginCall<Value>(deferred, std::move(convert));
+  try {
+    runner->submit<Value>(id, std::move(compute), settlePromise);
+  } catch (const Error& error) {
+    settlePromise(error);
+  }
+  return deferred.Promise();
 }
 
 }  // namespace torch_t5

@@ -1,4 +1,4 @@
-// Objects that only native code makes, and recognizes again when JavaScript hands them back.
+// The base of the classes whose objects JavaScript holds.
 #pragma once
 
 #include <napi.h>
@@ -9,12 +9,13 @@
 
 namespace torch_t5 {
 
-/// A class of such objects. `Class::kTag` tells its objects from all others. One that JavaScript makes itself, by its
-/// constructor, is empty: every method must stand that.
+/// A class whose objects are made by native code alone and recognized by `Class::kTag` when JavaScript passes them
+/// back. JavaScript can reach the constructor, which makes an object with null members: every method must check for
+/// that.
 template <class Class>
 class NativeObject : public Napi::ObjectWrap<Class> {
  public:
-  /// The object that a value is, or null.
+  /// The object of this class that `value` is, or null.
   static Class* find(const Napi::Value& value) {
     if (!value.IsObject() || !value.As<Napi::Object>().CheckTypeTag(&Class::kTag)) return nullptr;
     return Class::Unwrap(value.As<Napi::Object>());

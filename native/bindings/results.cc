@@ -1,5 +1,6 @@
 #include "bindings/results.h"
 
+#include <cstring>
 #include <utility>
 #include <vector>
 
@@ -9,21 +10,55 @@ namespace torch_t5 {
 namespace {
 
 void setTensor(Napi::Env env, Napi::Object object, const char* name, at::Tensor tensor) {
-  if (tensor.defined()) object.Set(name, toJavaScript(env, std::move(tensor)));
+  if (tensor.defined()) object.Set(name, toJs(env, std::move(tensor)));
 }
 
 void setTensors(Napi::Env env, Napi::Object object, const char* name, std::vector<at::Tensor> tensors) {
   if (tensors.empty()) return;
   Napi::Array array = Napi::Array::New(env, tensors.size());
   for (std::uint32_t index = 0; index < tensors.size(); ++index) {
-    array.Set(index, toJavaScript(env, std::move(tensors[index])));
+    array.Set(index, toJs(env, std::move(tensors[index])));
   }
   object.Set(name, array);
 }
 
 }  // namespace
 
-Napi::Array toJavaScript(Napi::Env env, at::IntArrayRef sizes) {
+Napi::ArrayBuffer TensorBuffers::wrap(Napi::Env env, at::Tensor tensor) {
+  if (tensor.numel() == 0) return Napi::ArrayBuffer::New(env, 0);
+  void* data = tensor.data_ptr();
+  const std::size_t bytes = tensor.nbytes();
+  auto holder = std::make_unique<Holder>(Holder{std::move(tensor), shared_from_this()});
+  napi_value value = nullptr;
+  const napi_status status = napi_create_external_arraybuffer(env, data, bytes, finalize, holder.get(), &value);
+  if (status == napi_ok) {
+    holders_[data] = holder.release();
+    return {env, value};
+  }
+  Napi::ArrayBuffer copy = Napi::ArrayBuffer::New(env, bytes);
+  std::memcpy(copy.Data(), data, bytes);
+  return copy;
+}
+
+void TensorBuffers::release(Napi::Env env, const Napi::Value& buffer) {
+  if (!buffer.IsArrayBuffer()) return;
+  void* data = nullptr;
+  std::size_t bytes = 0;
+  if (napi_get_arraybuffer_info(env, buffer, &data, &bytes) != napi_ok) return;
+  const auto found = holders_.find(data);
+  if (data == nullptr || found == holders_.end() || napi_detach_arraybuffer(env, buffer) != napi_ok) return;
+  found->second->tensor.reset();
+  holders_.erase(found);
+}
+
+void TensorBuffers::finalize(napi_env, void* data, void* hint) {
+  const std::unique_ptr<Holder> holder(static_cast<Holder*>(hint));
+  const auto found = holder->owner->holders_.find(data);
+  // After `release` another tensor may have been given the same address.
+  if (found != holder->owner->holders_.end() && found->second == holder.get()) holder->owner->holders_.erase(found);
+}
+
+Napi::Array toJs(Napi::Env env, at::IntArrayRef sizes) {
   Napi::Array shape = Napi::Array::New(env, sizes.size());
   for (std::uint32_t axis = 0; axis < sizes.size(); ++axis) {
     shape.Set(axis, Napi::Number::New(env, static_cast<double>(sizes[axis])));
@@ -31,11 +66,11 @@ Napi::Array toJavaScript(Napi::Env env, at::IntArrayRef sizes) {
   return shape;
 }
 
-Napi::Object toJavaScript(Napi::Env env, at::Tensor tensor) {
+Napi::Object toJs(Napi::Env env, at::Tensor tensor) {
   const auto count = static_cast<std::size_t>(tensor.numel());
   const bool isFloat = tensor.scalar_type() == at::kFloat;
   Napi::Object object = Napi::Object::New(env);
-  const Napi::Array shape = toJavaScript(env, tensor.sizes());
+  const Napi::Array shape = toJs(env, tensor.sizes());
   const Napi::ArrayBuffer buffer = Environment::of(env).buffers().wrap(env, std::move(tensor));
   if (isFloat) {
     object.Set("data", Napi::Float32Array::New(env, count, buffer, 0));
@@ -46,7 +81,7 @@ Napi::Object toJavaScript(Napi::Env env, at::Tensor tensor) {
   return object;
 }
 
-Napi::Object toJavaScript(Napi::Env env, ForwardResult result) {
+Napi::Object toJs(Napi::Env env, ForwardResult result) {
   Napi::Object object = Napi::Object::New(env);
   setTensor(env, object, "logits", std::move(result.logits));
   setTensor(env, object, "values", std::move(result.values));
@@ -58,14 +93,14 @@ Napi::Object toJavaScript(Napi::Env env, ForwardResult result) {
   return object;
 }
 
-Napi::Object toJavaScript(Napi::Env env, ScoreResult result) {
+Napi::Object toJs(Napi::Env env, ScoreResult result) {
   Napi::Object object = Napi::Object::New(env);
   setTensor(env, object, "scores", std::move(result.scores));
   setTensor(env, object, "logProbs", std::move(result.logProbs));
   return object;
 }
 
-Napi::Object toJavaScript(Napi::Env env, GenerateResult result) {
+Napi::Object toJs(Napi::Env env, GenerateResult result) {
   Napi::Object object = Napi::Object::New(env);
   setTensor(env, object, "sequences", std::move(result.sequences));
   setTensors(env, object, "logits", std::move(result.logits));
@@ -76,7 +111,7 @@ Napi::Object toJavaScript(Napi::Env env, GenerateResult result) {
   return object;
 }
 
-Napi::Object toJavaScript(Napi::Env env, const RuntimeInfo& info) {
+Napi::Object toJs(Napi::Env env, const RuntimeInfo& info) {
   Napi::Array devices = Napi::Array::New(env, info.cudaDevices.size());
   for (std::uint32_t index = 0; index < info.cudaDevices.size(); ++index) {
     devices.Set(index, Napi::String::New(env, info.cudaDevices[index]));

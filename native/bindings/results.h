@@ -1,7 +1,11 @@
-// What the runtime gives, as JavaScript values.
+// Results as JavaScript values. A tensor becomes a typed array over libtorch's own memory.
 #pragma once
 
+#include <ATen/core/Tensor.h>
 #include <napi.h>
+
+#include <memory>
+#include <unordered_map>
 
 #include "engine/forward.h"
 #include "engine/runtime_info.h"
@@ -10,16 +14,39 @@
 
 namespace torch_t5 {
 
-/// `{ data, shape }` over the tensor's own memory: a Float32Array, or an Int32Array for int32.
-Napi::Object toJavaScript(Napi::Env env, at::Tensor tensor);
+/// The tensors whose memory JavaScript holds. Used on JavaScript's thread only.
+class TensorBuffers : public std::enable_shared_from_this<TensorBuffers> {
+ public:
+  /// An ArrayBuffer over the tensor's memory, which is freed with the buffer. A copy where the runtime refuses external
+  /// memory (Electron, V8's sandbox). `tensor`: contiguous, on the CPU, the only owner of its memory.
+  Napi::ArrayBuffer wrap(Napi::Env env, at::Tensor tensor);
 
-Napi::Array toJavaScript(Napi::Env env, at::IntArrayRef sizes);
+  /// Detaches a buffer that `wrap` returned and frees its tensor now. Ignores any other value.
+  void release(Napi::Env env, const Napi::Value& buffer);
 
-/// Objects with a property for each tensor that is there.
-Napi::Object toJavaScript(Napi::Env env, ForwardResult result);
-Napi::Object toJavaScript(Napi::Env env, ScoreResult result);
-Napi::Object toJavaScript(Napi::Env env, GenerateResult result);
+ private:
+  /// Freed by the ArrayBuffer's finalizer.
+  struct Holder {
+    at::Tensor tensor;
+    std::shared_ptr<TensorBuffers> owner;  // shared, because the finalizer may run after the Environment is freed
+  };
 
-Napi::Object toJavaScript(Napi::Env env, const RuntimeInfo& info);
+  static void finalize(napi_env env, void* data, void* hint);
+
+  std::unordered_map<const void*, Holder*> holders_;
+};
+
+/// `{ data, shape }`: a Float32Array, or an Int32Array for an int32 tensor, made by `TensorBuffers::wrap`.
+Napi::Object toJs(Napi::Env env, at::Tensor tensor);
+
+Napi::Array toJs(Napi::Env env, at::IntArrayRef sizes);
+
+// Objects with a property for each member that is defined.
+
+Napi::Object toJs(Napi::Env env, ForwardResult result);
+Napi::Object toJs(Napi::Env env, ScoreResult result);
+Napi::Object toJs(Napi::Env env, GenerateResult result);
+
+Napi::Object toJs(Napi::Env env, const RuntimeInfo& info);
 
 }  // namespace torch_t5

@@ -1,5 +1,5 @@
-// Single values of JavaScript objects, read without surprises. lib/ has validated them with better messages: what is
-// checked here is what memory safety needs. Everything throws ERR_INVALID_ARGUMENT.
+// Reads single JavaScript values. lib/ has validated them with better messages; the checks here protect memory. Every
+// function throws ERR_INVALID_ARGUMENT for a value of another type or range.
 #pragma once
 
 #include <napi.h>
@@ -13,27 +13,42 @@
 namespace torch_t5 {
 
 constexpr double kInt32Max = std::numeric_limits<std::int32_t>::max();
-constexpr double kLargestSafeInteger = 9007199254740991.0;
+constexpr double kMaxSafeInteger = 9007199254740991.0;  // Number.MAX_SAFE_INTEGER
 
-std::int64_t toInteger(const Napi::Value& value, const std::string& name, double highest, double lowest = 0);
+/// Both bounds are included.
+struct IntegerRange {
+  double min = 0;
+  double max = kInt32Max;
+};
+
+// A value. Messages call it `name`. Arrays are copied.
+
+std::int64_t toInteger(const Napi::Value& value, const std::string& name, IntegerRange range = {});
+std::string toString(const Napi::Value& value, const std::string& name);
 Napi::Object toObject(const Napi::Value& value, const std::string& name);
+bool isTypedArray(const Napi::Value& value, napi_typedarray_type type);
 
-/// An integer from `lowest` to `highest`.
-std::int64_t integer(const Napi::Object& object, const char* name, double highest = kInt32Max, double lowest = 0);
+/// An Int32Array.
+std::vector<std::int32_t> toIds(const Napi::Value& value, const std::string& name);
+
+/// A Uint8Array.
+std::string toBytes(const Napi::Value& value, const std::string& name);
+
+/// The id by which a call is cancelled.
+std::uint64_t toCallId(const Napi::Value& value);
+
+// A property of an object. An optional one may be `undefined`.
+
+std::int64_t integer(const Napi::Object& object, const char* name, IntegerRange range = {});
+std::optional<std::int64_t> optionalInteger(const Napi::Object& object, const char* name);
 double number(const Napi::Object& object, const char* name);
 std::optional<double> optionalNumber(const Napi::Object& object, const char* name);
 std::string string(const Napi::Object& object, const char* name);
 bool boolean(const Napi::Object& object, const char* name);
-
-/// Copies an Int32Array.
-std::vector<std::int32_t> toIds(const Napi::Value& value, const std::string& name);
 std::vector<std::int32_t> ids(const Napi::Object& object, const char* name);
 std::optional<std::vector<std::int32_t>> optionalIds(const Napi::Object& object, const char* name);
 
-/// `undefined`: none.
+/// Empty for `undefined`.
 Napi::Array optionalArray(const Napi::Object& object, const char* name);
-
-/// The `id` of the call, from the request object or the argument itself.
-std::uint64_t toCallId(const Napi::Value& value);
 
 }  // namespace torch_t5

@@ -24,59 +24,60 @@
 namespace torch_t5 {
 namespace {
 
-// Worse than any sum of log-probabilities, and yet finite: Hugging Face's value.
-constexpr double kOut = -1.0e9;
+// Lower than any sum of log-probabilities, but finite: Hugging Face's value.
+constexpr double kExcluded = -1.0e9;
 constexpr std::int64_t kNoBeam = -1;
 
-/// [rows, n, ...] by indices [rows, m] along the second axis.
+/// Beams `indices` [rows, m] of a tensor [rows, n, ...].
 at::Tensor gatherBeams(const at::Tensor& tensor, at::Tensor indices) {
   while (indices.dim() < tensor.dim()) indices = indices.unsqueeze(-1);
   return at::take_along_dim(tensor, indices, 1);
 }
 
-/// [rows, n, length] with one column more, [rows, n].
+/// A tensor [rows, n, length] with the column [rows, n] appended.
 at::Tensor extend(const at::Tensor& tensor, const at::Tensor& column) {
   return at::cat({tensor, column.unsqueeze(-1)}, -1);
 }
 
-/// 0 where `stays`, else a value that no score survives.
-at::Tensor outUnless(const at::Tensor& stays) { return stays.logical_not().to(at::kFloat) * kOut; }
+/// An addend for scores: 0 where `kept`, else a value that excludes them.
+at::Tensor excludeUnless(const at::Tensor& kept) { return kept.logical_not().to(at::kFloat) * kExcluded; }
 
 }  // namespace
 
-BeamSearch::BeamSearch(const SearchStart& start)
-    : Search(start),
+BeamSearch::BeamSearch(const SearchInputs& inputs)
+    : Search(inputs),
       rows_(sourceRows()),
       numBeams_(options().numBeams),
-      candidates_(std::max<std::int64_t>(2, 1 + static_cast<std::int64_t>(options().eosTokenIds.size())) * numBeams_) {
+      beamsToKeep_(std::max<std::int64_t>(2, 1 + static_cast<std::int64_t>(options().eosTokenIds.size())) * numBeams_) {
   const at::TensorOptions ids = sequences().options();
   const at::TensorOptions floats = ids.dtype(at::kFloat);
   running_.sequences = sequences().view({rows_, numBeams_, promptLength()});
   running_.indices = at::full({rows_, numBeams_, 0}, kNoBeam, ids.dtype(at::kInt));
-  // At first all beams are the same: only one of them may be continued.
+  // All beams start with the same sequence, so that only one of them may be continued.
   running_.scores = at::zeros({rows_, numBeams_}, floats);
-  running_.scores.slice(1, 1).fill_(kOut);
-  finished_ = {running_.sequences, running_.indices, at::full({rows_, numBeams_}, kOut, floats)};
+  running_.scores.slice(1, 1).fill_(kExcluded);
+  finished_ = {running_.sequences, running_.indices, at::full({rows_, numBeams_}, kExcluded, floats)};
   isFinished_ = at::zeros({rows_, numBeams_}, ids.dtype(at::kBool));
-  mayImprove_ = at::ones({rows_, 1}, ids.dtype(at::kBool));
+  isImprovable_ = at::ones({rows_, 1}, ids.dtype(at::kBool));
 }
 
 at::Tensor BeamSearch::toScores(const at::Tensor& logits) const { return at::log_softmax(logits, -1); }
 
-void BeamSearch::select(const at::Tensor& scores) {
-  const std::int64_t length = sequences().size(1);
-  Beams continuations = bestContinuations(scores);
-  const at::Tensor isComplete = Search::isComplete(continuations.sequences.flatten(0, 1)).view({rows_, candidates_});
-  updateRunning(continuations, isComplete);
-  updateFinished(std::move(continuations), isComplete, length);
-  if (!goesOn(isComplete, length + 1)) end();
+void BeamSearch::selectTokens(const at::Tensor& scores) {
+  const std::int64_t length = sequences().size(1) + 1;
+  Beams continuations = topContinuations(scores);
+  const at::Tensor hitsStop = hitsStoppingCriteria(continuations.sequences.flatten(0, 1)).view({rows_, beamsToKeep_});
+  updateRunning(continuations, hitsStop);
+  updateFinished(std::move(continuations), hitsStop, length);
+  checkEarlyStop(length);
+  if (!hasUnfinished(hitsStop)) setDone();
   const at::Tensor decodedRows = running_.indices.select(2, -1).flatten();
   continueWith(running_.sequences.flatten(0, 1), decodedRows.to(at::kLong));
 }
 
-BeamSearch::Beams BeamSearch::bestContinuations(const at::Tensor& scores) {
+BeamSearch::Beams BeamSearch::topContinuations(const at::Tensor& scores) {
   const std::int64_t vocabSize = scores.size(-1);
-  if (candidates_ > numBeams_ * vocabSize) {
+  if (beamsToKeep_ > numBeams_ * vocabSize) {
     throw Error(ErrorCode::kInvalidArgument, "Expected at most " + std::to_string(vocabSize - 1) +
                                                  " ids for eosTokenId with beams but received " +
                                                  std::to_string(options().eosTokenIds.size()));
@@ -86,10 +87,10 @@ BeamSearch::Beams BeamSearch::bestContinuations(const at::Tensor& scores) {
   at::Tensor best;
   at::Tensor indices;
   if (options().doSample) {
-    indices = sample(accumulated, candidates_);
+    indices = sample(accumulated, beamsToKeep_);
     best = at::gather(accumulated, 1, indices);
   } else {
-    std::tie(best, indices) = at::topk(accumulated, candidates_);
+    std::tie(best, indices) = at::topk(accumulated, beamsToKeep_);
   }
   const at::Tensor beams = indices.div(vocabSize, "floor");
   const at::Tensor firstRows = at::arange(rows_, beams.options()).view({-1, 1}) * numBeams_;
@@ -98,27 +99,27 @@ BeamSearch::Beams BeamSearch::bestContinuations(const at::Tensor& scores) {
           extend(gatherBeams(running_.indices, beams), decodedRows), best};
 }
 
-void BeamSearch::updateRunning(const Beams& continuations, const at::Tensor& isComplete) {
-  const at::Tensor scores = continuations.scores + isComplete.to(at::kFloat) * kOut;
+void BeamSearch::updateRunning(const Beams& continuations, const at::Tensor& hitsStop) {
+  const at::Tensor scores = continuations.scores + hitsStop.to(at::kFloat) * kExcluded;
   const at::Tensor next = std::get<1>(at::topk(scores, numBeams_));
   running_ = {gatherBeams(continuations.sequences, next), gatherBeams(continuations.indices, next),
               gatherBeams(scores, next)};
 }
 
-void BeamSearch::updateFinished(Beams continuations, const at::Tensor& isComplete, std::int64_t length) {
-  // Only the best `numBeams` may end: the others are there to go on with.
+void BeamSearch::updateFinished(Beams continuations, const at::Tensor& hitsStop, std::int64_t length) {
+  // Only the best `numBeams` continuations may finish. The others replace them among the running beams.
   const at::Tensor justFinished =
-      isComplete & (at::arange(candidates_, Search::sequences().options()) < numBeams_).unsqueeze(0);
-  const double generated = static_cast<double>(length + 1 - promptLength());
+      hitsStop & (at::arange(beamsToKeep_, Search::sequences().options()) < numBeams_).unsqueeze(0);
+  const double generated = static_cast<double>(length - promptLength());
   at::Tensor scores = continuations.scores / std::pow(generated, options().lengthPenalty);
   if (options().earlyStopping == EarlyStopping::kTrue) {
-    scores = scores + outUnless(at::all(isFinished_, 1, /*keepdim=*/true).logical_not());
+    scores = scores + excludeUnless(at::all(isFinished_, 1, /*keepdim=*/true).logical_not());
   }
-  scores = scores + outUnless(mayImprove_);
-  scores = scores + outUnless(justFinished);
+  scores = scores + excludeUnless(isImprovable_);
+  scores = scores + excludeUnless(justFinished);
   const at::Tensor allScores = at::cat({finished_.scores, scores}, 1);
   const at::Tensor best = std::get<1>(at::topk(allScores, numBeams_));
-  const at::Tensor sequences = extend(finished_.sequences, at::full({rows_, numBeams_}, fill(), best.options()));
+  const at::Tensor sequences = extend(finished_.sequences, at::full({rows_, numBeams_}, fillId(), best.options()));
   const at::Tensor indices =
       extend(finished_.indices, at::full({rows_, numBeams_}, kNoBeam, finished_.indices.options()));
   finished_ = {gatherBeams(at::cat({sequences, continuations.sequences}, 1), best),
@@ -126,27 +127,31 @@ void BeamSearch::updateFinished(Beams continuations, const at::Tensor& isComplet
   isFinished_ = gatherBeams(at::cat({isFinished_, justFinished}, 1), best);
 }
 
-/// What stands behind a sequence's end: the pad id, or, as in Hugging Face, the end id where that is 0.
-std::int64_t BeamSearch::fill() const {
-  const bool fillsWithEnd = options().padTokenId == 0 && !options().eosTokenIds.empty();
-  return fillsWithEnd ? options().eosTokenIds.front() : options().padTokenId;
+/// What follows the end of a sequence: the pad id, or, as in Hugging Face, the first end id where the pad id is 0.
+std::int64_t BeamSearch::fillId() const {
+  const bool usesEosTokenId = options().padTokenId == 0 && !options().eosTokenIds.empty();
+  return usesEosTokenId ? options().eosTokenIds.front() : options().padTokenId;
 }
 
-/// Whether to go on, with sequences that are `length` long now.
-bool BeamSearch::goesOn(const at::Tensor& isComplete, std::int64_t length) {
+/// Hugging Face's `_check_early_stop_heuristic`. `length`: of the sequences after this step.
+void BeamSearch::checkEarlyStop(std::int64_t length) {
   const double penalty = options().lengthPenalty;
-  const bool hopesForLongest = options().earlyStopping == EarlyStopping::kNever && penalty > 0;
-  const std::int64_t hoped = (hopesForLongest ? options().maxLength : length) - promptLength();
-  const at::Tensor bestPossible = running_.scores.slice(1, 0, 1) / std::pow(static_cast<double>(hoped), penalty);
+  const bool assumesMaxLength = options().earlyStopping == EarlyStopping::kNever && penalty > 0;
+  const std::int64_t bestLength = (assumesMaxLength ? options().maxLength : length) - promptLength();
+  const at::Tensor bestPossible = running_.scores.slice(1, 0, 1) / std::pow(static_cast<double>(bestLength), penalty);
   const at::Tensor worst = std::get<0>(finished_.scores.min(1, /*keepdim=*/true));
-  const at::Tensor worstFinished = at::where(isFinished_, worst, kOut);
-  mayImprove_ = mayImprove_ & at::any(bestPossible > worstFinished, -1, /*keepdim=*/true);
-  const bool improvable = mayImprove_.any().item<bool>();
-  const bool full = options().earlyStopping == EarlyStopping::kTrue && isFinished_.all().item<bool>();
-  return improvable && !full && !isComplete.all().item<bool>();
+  const at::Tensor worstFinished = at::where(isFinished_, worst, kExcluded);
+  isImprovable_ = isImprovable_ & at::any(bestPossible > worstFinished, -1, /*keepdim=*/true);
 }
 
-void BeamSearch::complete(GenerateResult& result) {
+/// Hugging Face's `_beam_search_has_unfinished_sequences`.
+bool BeamSearch::hasUnfinished(const at::Tensor& hitsStop) const {
+  const bool improvable = isImprovable_.any().item<bool>();
+  const bool full = options().earlyStopping == EarlyStopping::kTrue && isFinished_.all().item<bool>();
+  return improvable && !full && !hitsStop.all().item<bool>();
+}
+
+void BeamSearch::fill(GenerateResult& result) {
   const std::int64_t returned = options().numReturnSequences;
   const at::Tensor indices = finished_.indices.slice(1, 0, returned).flatten(0, 1);
   const std::int64_t generated = (indices >= 0).sum(1).max().item<std::int64_t>();
@@ -157,7 +162,7 @@ void BeamSearch::complete(GenerateResult& result) {
   result.transitionScores = owned(transitionScores(result), at::kFloat);
 }
 
-/// The processed score of every id that was chosen, 0 behind the end: `compute_transition_scores`.
+/// The processed score of every chosen id, 0 after the end: Hugging Face's `compute_transition_scores`.
 at::Tensor BeamSearch::transitionScores(const GenerateResult& result) const {
   const std::int64_t generated = result.beamIndices.size(1);
   at::Tensor chosen = at::zeros({result.beamIndices.size(0), generated}, at::kFloat);

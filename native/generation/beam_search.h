@@ -1,41 +1,43 @@
-// Several sequences a row, side by side: beam search, or beam sampling. transformers' `GenerationMixin._beam_search`,
-// step by step and tensor by tensor, because what breaks ties there is what libtorch's topk does.
+// Beam search and beam sampling: transformers' `GenerationMixin._beam_search`, with the same operators on the same
+// tensors, because libtorch's topk decides between equal scores. Unlike there, sequences grow with every step instead
+// of having `maxLength` ids from the start.
 #pragma once
 
 #include "generation/search.h"
 
 namespace torch_t5 {
 
+/// The first step throws ERR_INVALID_ARGUMENT where the vocabulary is too small for so many end ids.
 class BeamSearch final : public Search {
  public:
-  /// Throws ERR_INVALID_ARGUMENT for more beams than the vocabulary has continuations, at the first step.
-  explicit BeamSearch(const SearchStart& start);
+  explicit BeamSearch(const SearchInputs& inputs);
 
  private:
   struct Beams {
     at::Tensor sequences;  // [rows, beams, length] int64
     at::Tensor indices;    // [rows, beams, generated] int32: the decoded row that each id was chosen for
-    at::Tensor scores;     // [rows, beams]: summed log-probabilities; of finished ones with the length penalty
+    at::Tensor scores;     // [rows, beams]: sums of log-probabilities; for finished beams with the length penalty
   };
 
   at::Tensor toScores(const at::Tensor& logits) const override;
-  void select(const at::Tensor& scores) override;
-  void complete(GenerateResult& result) override;
+  void selectTokens(const at::Tensor& scores) override;
+  void fill(GenerateResult& result) override;
 
-  Beams bestContinuations(const at::Tensor& scores);
-  void updateRunning(const Beams& continuations, const at::Tensor& isComplete);
-  void updateFinished(Beams continuations, const at::Tensor& isComplete, std::int64_t length);
-  bool goesOn(const at::Tensor& isComplete, std::int64_t length);
-  std::int64_t fill() const;
+  Beams topContinuations(const at::Tensor& scores);
+  void updateRunning(const Beams& continuations, const at::Tensor& hitsStop);
+  void updateFinished(Beams continuations, const at::Tensor& hitsStop, std::int64_t length);
+  void checkEarlyStop(std::int64_t length);
+  bool hasUnfinished(const at::Tensor& hitsStop) const;
+  std::int64_t fillId() const;
   at::Tensor transitionScores(const GenerateResult& result) const;
 
   std::int64_t rows_;
   std::int64_t numBeams_;
-  std::int64_t candidates_;  // continuations that are looked at per row: enough to go on when the best ones all end
+  std::int64_t beamsToKeep_;  // continuations per row: `numBeams` of them go on even if the best ones all end
   Beams running_;
   Beams finished_;
-  at::Tensor isFinished_;  // bool [rows, beams]: whether a place of `finished_` is taken
-  at::Tensor mayImprove_;  // bool [rows, 1]: whether a running beam may still beat the finished ones
+  at::Tensor isFinished_;    // bool [rows, beams]: whether that beam of `finished_` holds a sequence
+  at::Tensor isImprovable_;  // bool [rows, 1]: whether a running beam may still beat the finished ones
 };
 
 }  // namespace torch_t5

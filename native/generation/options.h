@@ -1,5 +1,5 @@
-// How tokens are chosen: Hugging Face's `GenerationConfig`, every default filled in. Lengths count from the first id of
-// the decoder's input, as there.
+// The options of `generate`: Hugging Face's `GenerationConfig`, with every default filled in. As there, `maxLength` and
+// `minLength` include the decoder's input.
 #pragma once
 
 #include <cstdint>
@@ -12,21 +12,21 @@ namespace torch_t5 {
 enum class EarlyStopping { kFalse, kTrue, kNever };
 
 struct SequenceBias {
-  std::vector<std::int32_t> ids;
-  double bias = 0;
+  std::vector<std::int32_t> ids;  // at least one
+  double bias = 0;                // added to the score of the last id after the others
 };
 
 struct ExponentialDecay {
-  std::int64_t start = 0;  // from the end of the decoder's input
+  std::int64_t start = 0;  // in generated tokens
   double factor = 1;
 };
 
-struct GenerationOptions {
+struct GenerateOptions {
   std::int64_t maxLength = 0;
   std::int64_t minLength = 0;
   std::int64_t minNewTokens = 0;
-  std::vector<std::int32_t> eosTokenIds;  // possibly none
-  std::int64_t padTokenId = 0;  // what fills a sequence that ended before others; -1: nothing, it goes on with them
+  std::vector<std::int32_t> eosTokenIds;  // may be empty
+  std::int64_t padTokenId = 0;            // -1: a sequence that ends early is not padded but decoded on with the others
 
   std::int64_t numBeams = 1;
   std::int64_t numReturnSequences = 1;
@@ -34,7 +34,7 @@ struct GenerationOptions {
   EarlyStopping earlyStopping = EarlyStopping::kFalse;
 
   bool doSample = false;
-  std::uint64_t seed = 0;  // torch.manual_seed's
+  std::uint64_t seed = 0;  // as `torch.manual_seed` takes it
   double temperature = 1;
   std::int64_t topK = 0;  // 0: off
   double topP = 1;
@@ -53,7 +53,7 @@ struct GenerationOptions {
   std::vector<std::int32_t> forcedEosTokenIds;
   std::vector<std::int32_t> suppressTokens;
   std::vector<std::int32_t> beginSuppressTokens;
-  std::optional<ExponentialDecay> exponentialDecay;
+  std::optional<ExponentialDecay> exponentialDecayLengthPenalty;
   bool renormalizeLogits = false;
   bool removeInvalidValues = false;
 
@@ -63,11 +63,8 @@ struct GenerationOptions {
   bool returnLogits = false;
   bool returnScores = false;
 
-  /// The rows that one source row becomes: Hugging Face's `expand_size`.
+  /// The rows that are decoded for each source row: Hugging Face's `expand_size`.
   std::int64_t rowsPerSource() const { return numBeams > numReturnSequences ? numBeams : numReturnSequences; }
 };
-
-/// Throws ERR_INVALID_ARGUMENT where a number would make an array of a wrong size.
-void check(const GenerationOptions& options, std::int64_t promptLength);
 
 }  // namespace torch_t5

@@ -2,23 +2,63 @@
 
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/Context.h>
+#include <ATen/ops/argmax.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/full.h>
+#include <ATen/ops/gather.h>
 #include <ATen/ops/multinomial.h>
+#include <ATen/ops/ones.h>
 #include <ATen/ops/repeat_interleave.h>
 #include <ATen/ops/softmax.h>
+#include <ATen/ops/stack.h>
 
+#include <limits>
+#include <string>
 #include <utility>
+#include <variant>
 
 #include "core/cancellation.h"
 #include "core/errors.h"
 #include "engine/tensors.h"
 #include "generation/beam_search.h"
-#include "generation/token_search.h"
 
 namespace torch_t5 {
 namespace {
 
-at::Generator makeGenerator(const GenerationOptions& options, const at::Device& device) {
+/// Greedy search or sampling, one sequence per row: transformers' `GenerationMixin._sample`.
+class SampleSearch final : public Search {
+ public:
+  explicit SampleSearch(const SearchInputs& inputs)
+      : Search(inputs), unfinished_(at::ones({sequences().size(0)}, sequences().options())) {}
+
+ private:
+  at::Tensor toScores(const at::Tensor& logits) const override { return logits; }
+  void selectTokens(const at::Tensor& scores) override;
+  void fill(GenerateResult& result) override;
+
+  at::Tensor unfinished_;  // int64 [rows]: 1 until a sequence ends, then 0
+};
+
+void SampleSearch::selectTokens(const at::Tensor& scores) {
+  at::Tensor tokens = options().doSample ? sample(scores, 1).squeeze(1) : at::argmax(scores, -1);
+  if (options().padTokenId >= 0) tokens = tokens * unfinished_ + options().padTokenId * (1 - unfinished_);
+  continueWith(at::cat({sequences(), tokens.unsqueeze(1)}, -1));
+  unfinished_ = unfinished_ * hitsStoppingCriteria(sequences()).logical_not();
+  if (!unfinished_.any().item<bool>()) setDone();
+}
+
+void SampleSearch::fill(GenerateResult& result) {
+  result.sequences = sequences();
+  if (!options().returnScores) return;
+  std::vector<at::Tensor> chosen;
+  for (std::size_t step = 0; step < scores().size(); ++step) {
+    const at::Tensor tokens = sequences().slice(1, promptLength() + static_cast<std::int64_t>(step)).slice(1, 0, 1);
+    chosen.push_back(at::gather(scores()[step], 1, tokens).squeeze(1));
+  }
+  result.transitionScores = owned(at::stack(chosen, 1), at::kFloat);
+}
+
+at::Generator makeGenerator(const GenerateOptions& options, const at::Device& device) {
   if (!options.doSample) return {};
   at::Generator generator =
       device.is_cpu() ? at::detail::createCPUGenerator() : at::globalContext().defaultGenerator(device).clone();
@@ -26,18 +66,32 @@ at::Generator makeGenerator(const GenerationOptions& options, const at::Device& 
   return generator;
 }
 
+Error expected(const std::string& what, const std::string& name, const std::string& received) {
+  return {ErrorCode::kInvalidArgument, "Expected " + what + " for " + name + " but received " + received};
+}
+
+void expectAtLeast(std::int64_t min, const char* name, std::int64_t received) {
+  if (received >= min && received <= std::numeric_limits<std::int32_t>::max()) return;
+  throw expected("an integer of at least " + std::to_string(min), name, std::to_string(received));
+}
+
+std::int64_t batchOf(const EncoderSource& source) {
+  if (const auto* ids = std::get_if<SourceIds>(&source)) return ids->batch;
+  return std::get<std::shared_ptr<const EncoderOutput>>(source)->batch();
+}
+
 }  // namespace
 
-Search::Search(const SearchStart& start)
-    : options_(start.options),
-      sourceRows_(start.encoderOutput->batch()),
-      promptLength_(start.decoderInputIds.size(1)),
-      processors_(makeProcessors(options_, *start.encoderOutput, promptLength_)),
-      warpers_(makeWarpers(options_)),
-      stopping_(options_, start.texts, start.decoderInputIds.device()),
-      generator_(makeGenerator(options_, start.decoderInputIds.device())),
-      state_{repeatRows(start.encoderOutput, options_.rowsPerSource()), nullptr, 0},
-      sequences_(at::repeat_interleave(start.decoderInputIds, options_.rowsPerSource(), 0)) {}
+Search::Search(const SearchInputs& inputs)
+    : options_(inputs.options),
+      sourceRows_(inputs.encoderOutput->batch()),
+      promptLength_(inputs.decoderInputIds.size(1)),
+      processors_(makeLogitsProcessors(options_, *inputs.encoderOutput, promptLength_)),
+      warpers_(makeLogitsWarpers(options_)),
+      stoppingCriteria_(options_, inputs.texts, inputs.decoderInputIds.device()),
+      generator_(makeGenerator(options_, inputs.decoderInputIds.device())),
+      state_{repeatRows(inputs.encoderOutput, options_.rowsPerSource()), nullptr, 0},
+      sequences_(at::repeat_interleave(inputs.decoderInputIds, options_.rowsPerSource(), 0)) {}
 
 at::Tensor Search::nextLogits(Engine& engine) {
   CancellationScope::check();
@@ -67,10 +121,11 @@ void Search::advance(Engine& engine) {
   prepared_.reset();
   for (const LogitsProcessor& process : warpers_) scores = process(sequences_, scores);
   if (options_.returnScores) scores_.push_back(scores);
-  select(scores);
+  selectTokens(scores);
 }
 
 at::Tensor Search::takeLogits() {
+  if (logits_.empty()) return {};
   at::Tensor logits = owned(std::move(logits_.back()), at::kFloat);
   logits_.pop_back();
   return logits;
@@ -95,7 +150,7 @@ void Search::continueWith(at::Tensor sequences, const at::Tensor& rows) {
 
 GenerateResult Search::finish() {
   GenerateResult result;
-  complete(result);
+  fill(result);
   if (!options_.returnScores && !options_.returnLogits) result.beamIndices.reset();
   result.sequences = owned(std::move(result.sequences), at::kInt);
   for (at::Tensor& step : logits_) result.logits.push_back(owned(std::move(step), at::kFloat));
@@ -103,10 +158,39 @@ GenerateResult Search::finish() {
   return result;
 }
 
-std::unique_ptr<Search> makeSearch(const SearchStart& start) {
-  check(start.options, start.decoderInputIds.size(1));
-  if (start.options.numBeams > 1) return std::make_unique<BeamSearch>(start);
-  return std::make_unique<TokenSearch>(start);
+void check(const GenerateRequest& request) {
+  const GenerateOptions& options = request.options;
+  const std::int64_t batch = batchOf(request.source);
+  expectAtLeast(1, "targetLength", request.targetLength);
+  if (static_cast<std::int64_t>(request.decoderInputIds.size()) != batch * request.targetLength) {
+    throw expected(std::to_string(batch) + " x " + std::to_string(request.targetLength) + " values", "decoderInputIds",
+                   std::to_string(request.decoderInputIds.size()));
+  }
+  expectAtLeast(request.targetLength + 1, "maxLength", options.maxLength);
+  expectAtLeast(1, "numBeams", options.numBeams);
+  expectAtLeast(1, "numReturnSequences", options.numReturnSequences);
+  if (options.numBeams > 1 && options.numReturnSequences > options.numBeams) {
+    throw expected("at most " + std::to_string(options.numBeams) + " (numBeams)", "numReturnSequences",
+                   std::to_string(options.numReturnSequences));
+  }
+  if (!options.stopStrings.empty() && request.texts == nullptr) {
+    throw expected("the texts of all tokens", "stopStrings", "none");
+  }
+}
+
+std::unique_ptr<Search> startSearch(Engine& engine, const GenerateRequest& request) {
+  std::shared_ptr<const EncoderOutput> encoderOutput = encodeIfNeeded(engine, request.source);
+  const at::Tensor decoderInputIds =
+      toTensor(request.decoderInputIds, encoderOutput->batch(), request.targetLength, engine.device());
+  const SearchInputs inputs{std::move(encoderOutput), decoderInputIds, request.options, request.texts};
+  if (request.options.numBeams > 1) return std::make_unique<BeamSearch>(inputs);
+  return std::make_unique<SampleSearch>(inputs);
+}
+
+GenerateResult runGenerate(Engine& engine, const GenerateRequest& request) {
+  const std::unique_ptr<Search> search = startSearch(engine, request);
+  while (!search->done()) search->advance(engine);
+  return search->finish();
 }
 
 }  // namespace torch_t5

@@ -1,52 +1,65 @@
-// Generation as a machine that moves one token at a time, so that somebody may look, or take part, between two tokens.
+// `generate`: from a request to sequences. A search moves one token at a time, so that `stream` and a user's own
+// logits processor can act between two tokens:
 //
-//   prepare: the next position's logits, and the processors
+//   prepare: computes the logits of the next position and applies the processors
 //   (a user's own processor edits the scores)
-//   advance: the warpers, the choice of tokens, and whether that was the last one
+//   advance: applies the warpers, chooses the tokens and decides whether they are the last ones
 #pragma once
 
 #include <ATen/core/Generator.h>
 
+#include <cstdint>
 #include <memory>
 #include <vector>
 
 #include "engine/decoding.h"
-#include "generation/logits_processor.h"
-#include "generation/stopping.h"
+#include "engine/encoding.h"
+#include "generation/logits_processors.h"
+#include "generation/options.h"
+#include "generation/stopping_criteria.h"
 
 namespace torch_t5 {
 
-/// R: source rows x numReturnSequences. Q: the rows that are decoded. Contiguous CPU tensors, alone in their memory.
+struct GenerateRequest {
+  EncoderSource source;
+  std::int64_t targetLength = 0;
+  std::vector<std::int32_t> decoderInputIds;  // [source rows, targetLength]
+  GenerateOptions options;
+  std::shared_ptr<const TokenTexts> texts;  // may be null where there are no stop strings
+};
+
+/// R: source rows x numReturnSequences. Q: the rows that are decoded. V: vocabSize. Contiguous CPU tensors, each the
+/// only owner of its memory; float32 unless stated.
 struct GenerateResult {
   at::Tensor sequences;            // [R, length] int32
-  std::vector<at::Tensor> logits;  // per step [Q, V]
-  std::vector<at::Tensor> scores;
-  at::Tensor sequenceScores;    // [R]; undefined without beams
-  at::Tensor beamIndices;       // [R, generated] int32, -1 behind the end; undefined without beams
-  at::Tensor transitionScores;  // [R, generated]; undefined unless scores were asked for
+  std::vector<at::Tensor> logits;  // per step [Q, V]; empty without returnLogits
+  std::vector<at::Tensor> scores;  // per step [Q, V]; empty without returnScores
+  at::Tensor sequenceScores;       // [R]; undefined without beams and returnScores
+  at::Tensor beamIndices;          // [R, generated] int32, -1 after the end; undefined without beams and either option
+  at::Tensor transitionScores;     // [R, generated]; undefined without returnScores
 };
 
-/// What a search starts from.
-struct SearchStart {
+/// The inputs of a search, on the engine's device.
+struct SearchInputs {
   std::shared_ptr<const EncoderOutput> encoderOutput;
-  at::Tensor decoderInputIds;  // [source rows, length] int64 on the device
-  GenerationOptions options;
-  std::shared_ptr<const TokenTexts> texts;  // null: no stop strings
+  at::Tensor decoderInputIds;  // [source rows, promptLength] int64
+  const GenerateOptions& options;
+  std::shared_ptr<const TokenTexts> texts;
 };
 
-/// Called under inference mode, by one thread at a time.
+/// Used under inference mode, by one thread at a time.
 class Search {
  public:
   Search(const Search&) = delete;
   Search& operator=(const Search&) = delete;
   virtual ~Search() = default;
 
-  /// Scores [Q, V] of the next position, in memory of their own on the CPU: what is written there until `advance`
-  /// counts.
+  /// The scores [Q, V] of the next position, float32 on the CPU, the only owner of their memory. `advance` reads them
+  /// again, so that writes to them take effect.
   at::Tensor prepareEditable(Engine& engine);
 
-  /// Chooses the next tokens, from what was prepared if anything was. Throws ERR_INVALID_ARGUMENT where no token is
-  /// left to sample.
+  /// Chooses the next tokens, from the prepared scores if there are any. Throws ERR_INVALID_ARGUMENT where no token is
+  /// left to sample, and where the vocabulary is too small for the beams' end ids.
   void advance(Engine& engine);
 
   bool done() const { return done_; }
@@ -54,56 +67,69 @@ class Search {
   /// [Q, length] int64.
   const at::Tensor& sequences() const { return sequences_; }
 
-  /// The raw logits of the last step [Q, V]; they are no longer part of the result.
+  /// Moves the raw logits of the last step [Q, V] out of the result. Undefined without returnLogits.
   at::Tensor takeLogits();
 
-  /// Call it once, when it is done.
+  /// Call it once, when the search is done.
   GenerateResult finish();
 
  protected:
-  explicit Search(const SearchStart& start);
+  explicit Search(const SearchInputs& inputs);
 
-  const GenerationOptions& options() const { return options_; }
+  const GenerateOptions& options() const { return options_; }
   std::int64_t promptLength() const { return promptLength_; }
   std::int64_t sourceRows() const { return sourceRows_; }
   const std::vector<at::Tensor>& scores() const { return scores_; }
 
-  /// int64 [rows] drawn from probabilities [rows, any], `count` of each row without replacement.
+  /// Samples `count` ids of each row without replacement: int64 [rows, count] from scores [rows, any].
   at::Tensor sample(const at::Tensor& scores, std::int64_t count);
 
-  at::Tensor isComplete(const at::Tensor& sequences) const { return stopping_(sequences); }
+  /// bool [rows]: which of the sequences [rows, length] end with their last id.
+  at::Tensor hitsStoppingCriteria(const at::Tensor& sequences) const { return stoppingCriteria_(sequences); }
 
-  /// The rows that the next step goes on with, and from which row each came.
+  /// Sets the sequences of the next step. `rows` [Q] int64: the decoded row that each of them continues; without it,
+  /// each continues its own.
   void continueWith(at::Tensor sequences);
   void continueWith(at::Tensor sequences, const at::Tensor& rows);
 
-  void end() { done_ = true; }
+  void setDone() { done_ = true; }
 
  private:
-  /// What processors see of logits.
+  /// The scores that the processors start from.
   virtual at::Tensor toScores(const at::Tensor& logits) const = 0;
-  virtual void select(const at::Tensor& scores) = 0;
-  virtual void complete(GenerateResult& result) = 0;
+
+  /// Chooses the next tokens by processed scores, calls `continueWith`, and `setDone` after the last step.
+  virtual void selectTokens(const at::Tensor& scores) = 0;
+
+  /// Fills in everything but `logits` and `scores`.
+  virtual void fill(GenerateResult& result) = 0;
 
   at::Tensor nextLogits(Engine& engine);
   const at::Tensor& prepare(Engine& engine);
 
-  GenerationOptions options_;
+  GenerateOptions options_;
   std::int64_t sourceRows_;
   std::int64_t promptLength_;
   std::vector<LogitsProcessor> processors_;
   std::vector<LogitsProcessor> warpers_;
-  StoppingCriteria stopping_;
+  StoppingCriteria stoppingCriteria_;
   at::Generator generator_;  // undefined without sampling
   DecoderState state_;
   at::Tensor sequences_;
-  at::Tensor prepared_;
+  at::Tensor prepared_;  // undefined outside of a step
   std::vector<at::Tensor> logits_;
   std::vector<at::Tensor> scores_;
   bool done_ = false;
 };
 
-/// Greedy search and sampling, or with beams beam search and beam sampling. Throws ERR_INVALID_ARGUMENT.
-std::unique_ptr<Search> makeSearch(const SearchStart& start);
+/// Throws ERR_INVALID_ARGUMENT where an array has a wrong size, a number would make one, or stop strings lack texts.
+void check(const GenerateRequest& request);
+
+/// Encodes the source if needed, and prepares greedy search or sampling, or with beams beam search or beam sampling.
+/// The request must have passed `check`. Throws what the engine throws.
+std::unique_ptr<Search> startSearch(Engine& engine, const GenerateRequest& request);
+
+/// Runs a search to its end. Throws what `startSearch` and `Search::advance` throw.
+GenerateResult runGenerate(Engine& engine, const GenerateRequest& request);
 
 }  // namespace torch_t5

@@ -8,7 +8,7 @@ import { GENERATION_OPTIONS } from "#lib/generation/option-table.js";
 import { readGenerateOptions } from "#lib/generation/request.js";
 import { type GenerationTask, resolveGenerationOptions } from "#lib/generation/resolve.js";
 import { parseGenerationConfig } from "#lib/loading/config.js";
-import type { NativeGenerationOptions } from "#lib/native/types.js";
+import type { NativeGenerateOptions } from "#lib/native/types.js";
 import { vouchFor, withModelCopy } from "../support/directory.js";
 import { runProgram } from "../support/program.js";
 
@@ -17,7 +17,7 @@ const task: GenerationTask = { batch: 2, promptLength: 1, vocabSize: VOCAB_SIZE,
 const ends = { eos_token_id: 1, pad_token_id: 0 };
 
 /** The options of native code for a caller's options and a generation_config.json. */
-function resolve(options: object, file: object = ends, part: Partial<GenerationTask> = {}): NativeGenerationOptions {
+function resolve(options: object, file: object = ends, part: Partial<GenerationTask> = {}): NativeGenerateOptions {
   const { values } = readGenerateOptions(options, VOCAB_SIZE);
   const config = readGenerationConfig(parseGenerationConfig(file), VOCAB_SIZE);
   return resolveGenerationOptions(values, config.options, { ...task, ...part });

@@ -1,4 +1,4 @@
-// The JavaScript object of a generation that goes on when it is told to.
+// The JavaScript object of a search, which moves one step at every call.
 #pragma once
 
 #include <memory>
@@ -8,21 +8,21 @@
 
 namespace torch_t5 {
 
-class Generation : public NativeObject<Generation> {
+class SearchObject : public NativeObject<SearchObject> {
  public:
   static constexpr napi_type_tag kTag{0x7d1f5a3c9be24e13, 0x8f60c1d7a2b9e503};
 
   static void define(Napi::Env env);
   static Napi::Value wrap(Napi::Env env, std::shared_ptr<ModelRunner> runner, std::shared_ptr<Search> search);
 
-  explicit Generation(const Napi::CallbackInfo& info) : NativeObject(info) {}
+  explicit SearchObject(const Napi::CallbackInfo& info) : NativeObject(info) {}
 
  private:
-  /// Shared with the call that runs; only JavaScript's thread touches it.
-  struct Cell {
-    std::shared_ptr<Search> search;  // null: disposed
-    at::Tensor prepared;             // what JavaScript may edit
-    bool busy = false;
+  /// Shared with the running call. Used on JavaScript's thread only.
+  struct State {
+    std::shared_ptr<Search> search;  // null: disposed, or done
+    at::Tensor prepared;             // the scores that JavaScript may edit; undefined outside of a step
+    bool isBusy = false;
   };
 
   /// Throws ERR_DISPOSED, and ERR_INVALID_ARGUMENT while a call runs.
@@ -34,7 +34,7 @@ class Generation : public NativeObject<Generation> {
   void dispose(const Napi::CallbackInfo& info);
 
   std::shared_ptr<ModelRunner> runner_;
-  std::shared_ptr<Cell> cell_ = std::make_shared<Cell>();
+  std::shared_ptr<State> state_ = std::make_shared<State>();
 };
 
 }  // namespace torch_t5

@@ -1,4 +1,4 @@
-#include "generation/stopping.h"
+#include "generation/stopping_criteria.h"
 
 #include <ATen/ops/empty.h>
 #include <ATen/ops/full.h>
@@ -20,7 +20,22 @@ std::size_t countCharacters(const std::string& utf8) {
 
 }  // namespace
 
-StoppingCriteria::StoppingCriteria(const GenerationOptions& options, std::shared_ptr<const TokenTexts> texts,
+TokenTexts::TokenTexts(std::string bytes, std::vector<std::int32_t> offsets)
+    : bytes_(std::move(bytes)), offsets_(std::move(offsets)) {
+  const bool valid = !offsets_.empty() && offsets_.front() >= 0 && std::is_sorted(offsets_.begin(), offsets_.end()) &&
+                     static_cast<std::size_t>(offsets_.back()) <= bytes_.size();
+  if (valid) return;
+  throw Error(ErrorCode::kInvalidArgument, "Expected ascending offsets within bytes for offsets but received others");
+}
+
+std::string_view TokenTexts::operator[](std::int64_t id) const {
+  if (id < 0 || static_cast<std::size_t>(id) + 1 >= offsets_.size()) return {};
+  const auto begin = static_cast<std::size_t>(offsets_[static_cast<std::size_t>(id)]);
+  const auto end = static_cast<std::size_t>(offsets_[static_cast<std::size_t>(id) + 1]);
+  return std::string_view(bytes_).substr(begin, end - begin);
+}
+
+StoppingCriteria::StoppingCriteria(const GenerateOptions& options, std::shared_ptr<const TokenTexts> texts,
                                    const at::Device& device)
     : maxLength_(options.maxLength),
       eosTokenIds_(toTensor(options.eosTokenIds, device)),
@@ -29,9 +44,8 @@ StoppingCriteria::StoppingCriteria(const GenerationOptions& options, std::shared
   if (options.maxTime) {
     maxTime_ = std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(*options.maxTime));
   }
-  for (const std::string& stop : stopStrings_) longestStopString_ = std::max(longestStopString_, countCharacters(stop));
-  if (!stopStrings_.empty() && texts_ == nullptr) {
-    throw Error(ErrorCode::kInvalidArgument, "Expected the texts of all tokens before stopStrings are used");
+  for (const std::string& stop : stopStrings_) {
+    maxStopStringLength_ = std::max(maxStopStringLength_, countCharacters(stop));
   }
 }
 
@@ -50,15 +64,15 @@ at::Tensor StoppingCriteria::operator()(const at::Tensor& sequences) const {
   return done | stopped.to(done.device());
 }
 
-/// Whether a stop string ends in the last id's text; that text may go on behind it.
+/// Whether a stop string ends within the last id's text, which may continue after it.
 bool StoppingCriteria::endsWithStopString(const std::int64_t* ids, std::int64_t length) const {
   const std::string_view last = (*texts_)[ids[length - 1]];
   std::string text;
-  const auto considered = std::min<std::int64_t>(length, static_cast<std::int64_t>(longestStopString_));
-  for (std::int64_t at = length - considered; at < length; ++at) text += (*texts_)[ids[at]];
+  const auto searched = std::min<std::int64_t>(length, static_cast<std::int64_t>(maxStopStringLength_));
+  for (std::int64_t at = length - searched; at < length; ++at) text += (*texts_)[ids[at]];
   const std::size_t before = text.size() - last.size();
   return std::any_of(stopStrings_.begin(), stopStrings_.end(), [&](const std::string& stop) {
-    // An occurrence that ends at `before` or earlier was complete without the last id.
+    // A match that ends at `before` or earlier was found without the last id.
     const std::size_t from = before >= stop.size() ? before - stop.size() + 1 : 0;
     return text.find(stop, from) != std::string::npos;
   });

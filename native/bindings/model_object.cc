@@ -1,14 +1,14 @@
-#include "bindings/model.h"
+#include "bindings/model_object.h"
 
 #include <string>
 #include <utility>
+#include <variant>
 
 #include "bindings/arguments.h"
-#include "bindings/calls.h"
-#include "bindings/encoder_output.h"
-#include "bindings/generation.h"
-#include "bindings/head.h"
+#include "bindings/decoding_objects.h"
+#include "bindings/environment.h"
 #include "bindings/results.h"
+#include "bindings/search_object.h"
 #include "bindings/values.h"
 #include "engine/forward.h"
 #include "engine/scoring.h"
@@ -17,7 +17,7 @@
 namespace torch_t5 {
 namespace {
 
-/// A call's request, in memory that the computing thread can share.
+/// Moves a request to the heap, where the inference thread shares it.
 template <class Request>
 std::shared_ptr<const Request> shared(Request request) {
   return std::make_shared<const Request>(std::move(request));
@@ -27,29 +27,60 @@ std::shared_ptr<const Head> optionalHead(const Napi::Object& request) {
   const Napi::Value value = request.Get("head");
   if (value.IsUndefined()) return nullptr;
   if (const HeadObject* object = HeadObject::find(value)) return object->head();
-  throw Error(ErrorCode::kInvalidArgument, "Expected a head that loadHead gave for head but received another value");
+  throw Error(ErrorCode::kInvalidArgument,
+              "Expected a head that loadHead returned for head but received another value");
 }
 
 }  // namespace
 
-void Model::define(Napi::Env env) {
-  defineClass(env, "NativeModel",
+void HeadObject::define(Napi::Env env) {
+  defineClass(env, "NativeHead",
               {
-                  InstanceMethod<&Model::forward>("forward"),
-                  InstanceMethod<&Model::encode>("encode"),
-                  InstanceMethod<&Model::embed>("embed"),
-                  InstanceMethod<&Model::score>("score"),
-                  InstanceMethod<&Model::generate>("generate"),
-                  InstanceMethod<&Model::startGeneration>("startGeneration"),
-                  InstanceMethod<&Model::loadHead>("loadHead"),
-                  InstanceMethod<&Model::uploadTokenTexts>("uploadTokenTexts"),
-                  InstanceMethod<&Model::cancel>("cancel"),
-                  InstanceMethod<&Model::dispose>("dispose"),
-                  InstanceAccessor<&Model::device>("device"),
+                  InstanceAccessor<&HeadObject::inputs>("inputs"),
+                  InstanceMethod<&HeadObject::dispose>("dispose"),
               });
 }
 
-Napi::Value Model::load(const Napi::CallbackInfo& info) {
+Napi::Value HeadObject::wrap(Napi::Env env, std::shared_ptr<const Head> head) {
+  HeadObject& object = make(env);
+  object.head_ = std::move(head);
+  return object.Value();
+}
+
+std::shared_ptr<const Head> HeadObject::head() const {
+  if (head_) return head_;
+  throw Error(ErrorCode::kDisposed, "Expected a head in use but received one that was disposed");
+}
+
+Napi::Value HeadObject::inputs(const Napi::CallbackInfo& info) {
+  return withErrors(info.Env(), [&]() -> Napi::Value {
+    const auto& names = head()->inputs();
+    Napi::Array array = Napi::Array::New(info.Env(), names.size());
+    for (std::uint32_t index = 0; index < names.size(); ++index) array.Set(index, names[index]);
+    return array;
+  });
+}
+
+void HeadObject::dispose(const Napi::CallbackInfo&) { head_.reset(); }
+
+void ModelObject::define(Napi::Env env) {
+  defineClass(env, "NativeModel",
+              {
+                  InstanceMethod<&ModelObject::forward>("forward"),
+                  InstanceMethod<&ModelObject::encode>("encode"),
+                  InstanceMethod<&ModelObject::embed>("embed"),
+                  InstanceMethod<&ModelObject::score>("score"),
+                  InstanceMethod<&ModelObject::generate>("generate"),
+                  InstanceMethod<&ModelObject::startSearch>("startSearch"),
+                  InstanceMethod<&ModelObject::loadHead>("loadHead"),
+                  InstanceMethod<&ModelObject::uploadTokenTexts>("uploadTokenTexts"),
+                  InstanceMethod<&ModelObject::cancel>("cancel"),
+                  InstanceMethod<&ModelObject::dispose>("dispose"),
+                  InstanceAccessor<&ModelObject::device>("device"),
+              });
+}
+
+Napi::Value ModelObject::load(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   return withErrors(env, [&]() -> Napi::Value {
     Environment& environment = Environment::of(env);
@@ -65,34 +96,31 @@ Napi::Value Model::load(const Napi::CallbackInfo& info) {
   });
 }
 
-Napi::Object Model::wrap(Napi::Env env, std::shared_ptr<ModelRunner> runner, ModelInfo loaded) {
-  Model& model = make(env);
-  model.environment_ = Environment::of(env).weak_from_this();
-  model.runner_ = std::move(runner);
-  model.loaded_ = std::move(loaded);
-  return model.Value();
+Napi::Object ModelObject::wrap(Napi::Env env, std::shared_ptr<ModelRunner> runner, ModelInfo loaded) {
+  ModelObject& object = make(env);
+  object.environment_ = Environment::of(env).weak_from_this();
+  object.runner_ = std::move(runner);
+  object.loaded_ = std::move(loaded);
+  return object.Value();
 }
 
-Model::Model(const Napi::CallbackInfo& info) : NativeObject(info) {}
-
-Model::~Model() {
+ModelObject::~ModelObject() {
   const auto environment = environment_.lock();
   if (environment && runner_) environment->retire(runner_);
 }
 
-Napi::Value Model::forward(const Napi::CallbackInfo& info) {
+Napi::Value ModelObject::forward(const Napi::CallbackInfo& info) {
   return withErrors(info.Env(), [&] {
     const Napi::Object object = toObject(info[0], "request");
     const auto request = shared(toForwardRequest(object));
     return startCall<ForwardResult>(
         info.Env(), runner_, toCallId(object.Get("id")),
         [request, head = optionalHead(object)](Engine& engine) { return runForward(engine, *request, head.get()); },
-        converting<ForwardResult>(
-            [](Napi::Env env, ForwardResult result) { return toJavaScript(env, std::move(result)); }));
+        valueToJs<ForwardResult>());
   });
 }
 
-Napi::Value Model::encode(const Napi::CallbackInfo& info) {
+Napi::Value ModelObject::encode(const Napi::CallbackInfo& info) {
   using Output = std::shared_ptr<const EncoderOutput>;
   return withErrors(info.Env(), [&] {
     const Napi::Object object = toObject(info[0], "request");
@@ -100,13 +128,13 @@ Napi::Value Model::encode(const Napi::CallbackInfo& info) {
     return startCall<Output>(
         info.Env(), runner_, toCallId(object.Get("id")),
         [source](Engine& engine) { return encodeIfNeeded(engine, *source); },
-        converting<Output>([runner = runner_](Napi::Env env, Output output) {
+        valueToJs<Output>([runner = runner_](Napi::Env env, Output output) {
           return EncoderOutputObject::wrap(env, runner, std::move(output));
         }));
   });
 }
 
-Napi::Value Model::embed(const Napi::CallbackInfo& info) {
+Napi::Value ModelObject::embed(const Napi::CallbackInfo& info) {
   return withErrors(info.Env(), [&] {
     const Napi::Object object = toObject(info[0], "request");
     const auto source = shared(toEncoderSource(object));
@@ -115,52 +143,46 @@ Napi::Value Model::embed(const Napi::CallbackInfo& info) {
         [source, pooling = toPooling(object)](Engine& engine) {
           return pool(*encodeIfNeeded(engine, *source), pooling);
         },
-        converting<at::Tensor>([](Napi::Env env, at::Tensor pooled) { return toJavaScript(env, std::move(pooled)); }));
+        valueToJs<at::Tensor>());
   });
 }
 
-Napi::Value Model::score(const Napi::CallbackInfo& info) {
+Napi::Value ModelObject::score(const Napi::CallbackInfo& info) {
   return withErrors(info.Env(), [&] {
     const Napi::Object object = toObject(info[0], "request");
     const auto source = shared(toEncoderSource(object));
     const auto request = shared(toScoreRequest(object));
     return startCall<ScoreResult>(
         info.Env(), runner_, toCallId(object.Get("id")),
-        [source, request](Engine& engine) { return runScore(engine, *source, *request); },
-        converting<ScoreResult>(
-            [](Napi::Env env, ScoreResult result) { return toJavaScript(env, std::move(result)); }));
+        [source, request](Engine& engine) { return runScore(engine, *source, *request); }, valueToJs<ScoreResult>());
   });
 }
 
-Napi::Value Model::generate(const Napi::CallbackInfo& info) {
+Napi::Value ModelObject::generate(const Napi::CallbackInfo& info) {
   return withErrors(info.Env(), [&] {
     const Napi::Object object = toObject(info[0], "request");
-    GenerateRequest request = toGenerateRequest(object);
-    request.texts = texts_;
+    const auto request = shared(toGenerateRequest(object, texts_));
     return startCall<GenerateResult>(
         info.Env(), runner_, toCallId(object.Get("id")),
-        [request = shared(std::move(request))](Engine& engine) { return runGenerate(engine, *request); },
-        converting<GenerateResult>(
-            [](Napi::Env env, GenerateResult result) { return toJavaScript(env, std::move(result)); }));
+        [request](Engine& engine) { return runGenerate(engine, *request); }, valueToJs<GenerateResult>());
   });
 }
 
-Napi::Value Model::startGeneration(const Napi::CallbackInfo& info) {
+Napi::Value ModelObject::startSearch(const Napi::CallbackInfo& info) {
   using Started = std::shared_ptr<Search>;
   return withErrors(info.Env(), [&] {
     const Napi::Object object = toObject(info[0], "request");
-    GenerateRequest request = toGenerateRequest(object);
-    request.texts = texts_;
+    const auto request = shared(toGenerateRequest(object, texts_));
     return startCall<Started>(
         info.Env(), runner_, toCallId(object.Get("id")),
-        [request = shared(std::move(request))](Engine& engine) -> Started { return startSearch(engine, *request); },
-        converting<Started>([runner = runner_](Napi::Env env, Started search) {
-          return Generation::wrap(env, runner, std::move(search));
+        [request](Engine& engine) -> Started { return torch_t5::startSearch(engine, *request); },
+        valueToJs<Started>([runner = runner_](Napi::Env env, Started search) {
+          return SearchObject::wrap(env, runner, std::move(search));
         }));
   });
 }
 
-Napi::Value Model::loadHead(const Napi::CallbackInfo& info) {
+Napi::Value ModelObject::loadHead(const Napi::CallbackInfo& info) {
   using Loaded = std::shared_ptr<const Head>;
   return withErrors(info.Env(), [&] {
     const Napi::Object object = toObject(info[0], "request");
@@ -169,29 +191,24 @@ Napi::Value Model::loadHead(const Napi::CallbackInfo& info) {
         [path = string(object, "path")](Engine& engine) -> Loaded {
           return loadTorchScriptHead(path, engine.device());
         },
-        converting<Loaded>([](Napi::Env env, Loaded head) { return HeadObject::wrap(env, std::move(head)); }));
+        valueToJs<Loaded>([](Napi::Env env, Loaded head) { return HeadObject::wrap(env, std::move(head)); }));
   });
 }
 
-void Model::uploadTokenTexts(const Napi::CallbackInfo& info) {
+void ModelObject::uploadTokenTexts(const Napi::CallbackInfo& info) {
   withErrors(info.Env(), [&] {
-    if (!info[0].IsTypedArray() || info[0].As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array) {
-      throw Error(ErrorCode::kInvalidArgument, "Expected a Uint8Array for bytes but received another value");
-    }
-    const auto bytes = info[0].As<Napi::Uint8Array>();
-    texts_ = std::make_shared<const TokenTexts>(
-        std::string(reinterpret_cast<const char*>(bytes.Data()), bytes.ByteLength()), toIds(info[1], "offsets"));
+    texts_ = std::make_shared<const TokenTexts>(toBytes(info[0], "bytes"), toIds(info[1], "offsets"));
   });
 }
 
-void Model::cancel(const Napi::CallbackInfo& info) {
+void ModelObject::cancel(const Napi::CallbackInfo& info) {
   withErrors(info.Env(), [&] {
     const std::uint64_t id = toCallId(info[0]);
     if (runner_) runner_->cancel(id);
   });
 }
 
-Napi::Value Model::dispose(const Napi::CallbackInfo& info) {
+Napi::Value ModelObject::dispose(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   if (!disposal_.IsEmpty()) return disposal_.Value();
   const auto deferred = Napi::Promise::Deferred::New(env);
@@ -200,16 +217,17 @@ Napi::Value Model::dispose(const Napi::CallbackInfo& info) {
     deferred.Resolve(env.Undefined());
     return deferred.Promise();
   }
-  struct Nothing {};
-  const Callback<Nothing> callback = Environment::of(env).beginCall<Nothing>(
-      deferred, [runner = runner_](Napi::Env env, Outcome<Nothing>) -> Napi::Value {
+  const auto settlePromise = Environment::of(env).beginCall<std::monostate>(
+      deferred, [runner = runner_](Napi::Env env, Outcome<std::monostate>) -> Napi::Value {
         Environment::of(env).remove(runner);
         return env.Undefined();
       });
-  runner_->dispose([callback] { callback(Nothing{}); });
+  runner_->dispose([settlePromise] { settlePromise(std::monostate{}); });
   return deferred.Promise();
 }
 
-Napi::Value Model::device(const Napi::CallbackInfo& info) { return Napi::String::New(info.Env(), loaded_.device); }
+Napi::Value ModelObject::device(const Napi::CallbackInfo& info) {
+  return Napi::String::New(info.Env(), loaded_.device);
+}
 
 }  // namespace torch_t5
