@@ -4,7 +4,9 @@ import { describeForward } from "./forward.js";
 import { NAMES } from "./models.js";
 import { describeThreads, useSubject } from "./subject.js";
 
-/** Several threads share the work of large operators. A few shapes of each kind show that both sides divide it alike. */
+/**
+ * Several threads share the work of large operators. A few shapes of each kind show that both sides divide it alike.
+ */
 const SHAPES_BY_THREADS = new Map([
   [1, SHAPES],
   [2, SHAPES.filter((_, index) => index % 3 === 1)],

@@ -1,5 +1,5 @@
-// What a model's generations start from, and which ids the model emits by itself. Options that name those ids take effect even
-// with random weights: sequences end, and what is forbidden would occur.
+// What a model's generations start from, and which ids the model emits by itself. Options that name those ids take
+// effect even with random weights: sequences end, and what is forbidden would occur.
 import type { GenerateOptions } from "torch-t5";
 import type { Reference } from "../support/reference.js";
 import { type Case, makeCase, type Shape } from "./cases.js";

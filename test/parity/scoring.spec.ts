@@ -10,7 +10,9 @@ const TARGET_LENGTHS = [5, 1, 9, 3, 7, 2];
 const BATCH_SIZES = [32, 2];
 const ONE_ROW: Shape = { batch: 1, sourceLength: 11, targetLength: 9, masking: "none" };
 const PAIRED: Shape = { batch: TARGET_LENGTHS.length, sourceLength: 14, targetLength: 9, masking: "right" };
-/** Four times float32's precision: torch computes a softmax in float32, torch-t5 computes that of two logits in float64. */
+/**
+ * Four times float32's precision: torch computes a softmax in float32, torch-t5 computes that of two logits in float64.
+ */
 const ROUNDING = 2 ** -22;
 const QUERY = "which town has a harbour?";
 const DOCUMENTS = [
@@ -41,7 +43,7 @@ interface ReferenceRanking {
   readonly logProbs: ReferenceTensor;
 }
 
-describe("scores and embeddings are bitwise those of Hugging Face's forward passes, rankings differ by rounding only", () => {
+describe("scores and embeddings are bitwise Hugging Face's, and rankings differ by rounding only", () => {
   for (const name of NAMES) describe(name, () => describeScoring(useSubject(name, "exact", THREADS)));
   describe("of texts", () => describeTexts(useSubject(EMBEDDED, "exact", THREADS)));
 });

@@ -1,5 +1,6 @@
-// The model that a group of tests is about, on both sides: loaded here, and by Hugging Face in the reference. All spec files
-// of a run share one reference process and its models, because Python takes seconds to import torch and transformers.
+// The model that a group of tests is about, on both sides: loaded here, and by Hugging Face in the reference. All spec
+// files of a run share one reference process and its models, because Python takes seconds to import torch and
+// transformers.
 import { demoModel, type Precision, type T5ForConditionalGeneration } from "torch-t5";
 import { Reference } from "../support/reference.js";
 import { EMBEDDED, load, makeFamily, type Name, openExported, type Prepared } from "./models.js";
@@ -20,7 +21,9 @@ export interface Subject {
 let reference: Reference | undefined;
 const models = new Map<Name, Promise<Prepared>>();
 
-/** Loads a model before the tests of a suite, and frees it after them. The reference loads it once for the whole run. */
+/**
+ * Loads a model before the tests of a suite, and frees it after them. The reference loads it once for the whole run.
+ */
 export function useSubject(name: Name, precision: Precision, threads: number): Subject {
   let t5: T5ForConditionalGeneration | undefined;
   let prepared: Prepared | undefined;

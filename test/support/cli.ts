@@ -1,4 +1,4 @@
-// `torch-t5` in a process of its own, the way a shell runs it.
+// Runs `torch-t5` in its own process, as a shell does.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { text } from "node:stream/consumers";
@@ -18,7 +18,7 @@ export async function torchT5(
   { input = "", env = {} }: { readonly input?: string; readonly env?: NodeJS.ProcessEnv } = {},
 ): Promise<Finished> {
   const child = spawn(process.execPath, [program, ...args], { env: { ...process.env, ...env } });
-  // A program that ends without reading its input closes the pipe.
+  // Writing fails when the program has ended without reading its input.
   child.stdin.on("error", () => {});
   child.stdin.end(input);
   const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, "close")]);

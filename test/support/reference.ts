@@ -14,7 +14,10 @@ interface Waiting {
 
 const huggingFace = fileURLToPath(new URL("../parity/reference", import.meta.url));
 
-/** A running reference, by default `test/parity/reference`. `directory` has the files of its replies, and is removed by `close`. */
+/**
+ * A running reference, by default `test/parity/reference`. `directory` has the files of its replies, and is removed by
+ * `close`.
+ */
 export class Reference {
   readonly directory = mkdtempSync(join(tmpdir(), "torch-t5-parity-"));
   readonly #child: ChildProcessWithoutNullStreams;

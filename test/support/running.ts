@@ -1,4 +1,4 @@
-// `torch-t5` while it runs: what it printed so far, its input, and signals to it.
+// A `torch-t5` that runs: its output so far, its input, and signals to it.
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { once } from "node:events";
 import { program } from "./cli.js";
@@ -12,7 +12,7 @@ export class Running {
 
   constructor(args: readonly string[]) {
     this.child = spawn(process.execPath, [program, ...args]);
-    // A program that ended has closed its input.
+    // Writing fails when the program has ended.
     this.child.stdin.on("error", () => {});
     this.child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
       this.stdout += chunk;
@@ -23,7 +23,7 @@ export class Running {
     this.ended = once(this.child, "close").then(([code, signal]) => ({ code, signal }));
   }
 
-  /** Resolves once it has printed `count` lines. */
+  /** Resolves to the first `count` lines, once they are printed. */
   async lines(count: number): Promise<readonly string[]> {
     while (this.stdout.split("\n").length <= count) await once(this.child.stdout, "data");
     return this.stdout.split("\n").slice(0, count);

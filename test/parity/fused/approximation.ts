@@ -26,7 +26,7 @@ export function describeApproximation(subject: Subject, bounds: Bounds): void {
     assert.ok(all.largestDivergence <= bounds.largestDivergence, measured);
   });
 
-  it("greedy generation picks the best token of each step of a session, bitwise, and of forward within the bounds", async () => {
+  it("greedy search takes the best token of each step of a session, and of forward within the bounds", async () => {
     const shape = { batch: 3, sourceLength: 17, targetLength: 1, masking: "right" } as const;
     const { vocabSize } = subject.prepared();
     const { labels: _, decoderInputIds: __, ...source } = makeCase(shape, vocabSize);

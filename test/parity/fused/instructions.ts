@@ -1,4 +1,5 @@
-// Defines tests of the kernels for processors with fewer instructions: the same promises, in a process that may not use newer ones.
+// Defines tests of the kernels for processors with fewer instructions: the same promises, in a process that may not use
+// newer ones.
 import assert from "node:assert/strict";
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -16,8 +16,8 @@ export interface Bounds {
 }
 
 /**
- * About twice what was measured. Distributions of random weights are less even than those of a trained model, and change
- * more with each rounding.
+ * About twice what was measured. Distributions of random weights are less even than those of a trained model, and
+ * change more with each rounding.
  */
 export const BOUNDS: Readonly<Record<"bfloat16" | "int8", Readonly<Record<"random" | "trained", Bounds>>>> = {
   bfloat16: {

@@ -1,4 +1,4 @@
-// Loads a second copy of the addon beside the first, as two versions of a package in one process would.
+// Loads a second copy of the addon, as two versions of the package in one process do.
 import { Buffer } from "node:buffer";
 import { copyFileSync, mkdtempSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";

@@ -1,5 +1,5 @@
-// A mocha reporter for test/run.mjs. It prints one line for each spec file that ends, and appends every event to the file
-// that the option `output` names, one JSON object a line: what has run is known even when the process crashes.
+// A mocha reporter for test/run.mjs. It prints one line for each spec file that ends, and appends every event to the
+// file that the option `output` names, one JSON object a line: what has run is known even when the process crashes.
 import { appendFileSync } from "node:fs";
 import { relative } from "node:path";
 
