@@ -19,7 +19,10 @@ export function runExporter(args: readonly string[], watch?: RunOptions["watch"]
   return runPython([exporter, ...args], watch);
 }
 
-/** Runs several command lines of the exporter in one Python process, which takes seconds to import its libraries. */
+/**
+ * Runs several command lines of the exporter in one Python process, because importing its libraries takes seconds. The
+ * archives differ from those of separate processes in the names of TorchScript's classes.
+ */
 export async function runExporterTimes(commands: readonly (readonly string[])[]): Promise<readonly Reply[]> {
   return JSON.parse(await runHelper("command_lines", [JSON.stringify(commands)])) as Reply[];
 }

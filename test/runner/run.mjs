@@ -12,7 +12,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
 /** The folders that take longest start first, so that all lanes end at about the same time. */
-const LONGEST_FIRST = ["parity", "cli", "export", "process", "native", "parity/tokenizer", "gpu-check", "demo-model"];
+const LONGEST_FIRST = ["parity", "cli", "process", "export", "native", "gpu-check", "parity/tokenizer"];
 /** If all folders together have fewer tests, some spec files were lost. */
 const MIN_TESTS = 3500;
 /**
