@@ -19,7 +19,7 @@ const MIN_TESTS = 3500;
  * Idle OpenMP threads sleep instead of spinning, because the other lane needs their core. This changes when a thread
  * wakes up, and no bit of its results.
  */
-const ENVIRONMENT = { ...env, OMP_WAIT_POLICY: "PASSIVE" };
+const ENVIRONMENT = { OMP_WAIT_POLICY: "PASSIVE", ...env };
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const mocha = join(root, "node_modules", "mocha", "bin", "mocha.js");
