@@ -1,4 +1,4 @@
-"""Writes TorchScript archives that torch-t5's exporter would never write, each under its name in the given folder."""
+"""Writes TorchScript archives that torch-t5's exporter never writes, each under its class name in the given folder."""
 
 import sys
 import warnings
@@ -9,15 +9,15 @@ from torch import Tensor, nn
 
 
 class Other(nn.Module):
-    """No T5: one method of the four."""
+    """Not a T5: it has one method of the four."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return what came."""
+        """Return the argument."""
         return x
 
 
 class RunsOnLoad(nn.Module):
-    """Holds code of its own that TorchScript runs while it reads the archive."""
+    """Has code that TorchScript runs while it reads the archive."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -32,7 +32,7 @@ class RunsOnLoad(nn.Module):
         self.value, self.training = state
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return what came."""
+        """Return the argument."""
         return x
 
 
@@ -40,7 +40,7 @@ class OneOutput(nn.Module):
     """The four methods with the right arguments and the wrong results."""
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, decoder_input_ids: Tensor) -> Tensor:
-        """Return one tensor, where a T5 returns three."""
+        """Return one tensor. A T5 returns three."""
         return input_ids + decoder_input_ids + attention_mask
 
     @torch.jit.export
@@ -60,16 +60,16 @@ class OneOutput(nn.Module):
 
 
 class FewArguments(OneOutput):
-    """A method that takes fewer arguments."""
+    """One method takes fewer arguments."""
 
     @torch.jit.export
     def encode(self, input_ids: Tensor) -> Tensor:
-        """Return what came."""
+        """Return the argument."""
         return input_ids
 
 
 def main(folder: Path) -> None:
-    """Write one archive a class."""
+    """Write one archive for each class."""
     warnings.simplefilter("ignore")
     for module in (Other(), RunsOnLoad(), OneOutput(), FewArguments()):
         torch.jit.save(torch.jit.script(module), folder / f"{type(module).__name__}.pt")

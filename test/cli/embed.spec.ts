@@ -1,12 +1,11 @@
 import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { torchT5 } from "../support/cli.js";
+import { Running, torchT5 } from "../support/cli.js";
 import { vouchFor, withDirectory, withModelCopy } from "../support/directory.js";
 import { useModel } from "../support/model.js";
 import { runToEnd } from "../support/program.js";
 import { pythonPath } from "../support/python.js";
-import { Running } from "../support/running.js";
 
 interface Embedded {
   readonly line: number;

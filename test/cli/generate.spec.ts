@@ -1,9 +1,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { torchT5 } from "../support/cli.js";
+import { onTerminal, Running, torchT5 } from "../support/cli.js";
 import { useModel } from "../support/model.js";
-import { Running } from "../support/running.js";
-import { onTerminal } from "../support/terminal.js";
 
 interface Answer {
   readonly text: string;

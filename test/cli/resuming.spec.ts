@@ -1,9 +1,8 @@
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { torchT5 } from "../support/cli.js";
+import { Running, torchT5 } from "../support/cli.js";
 import { withDirectory } from "../support/directory.js";
-import { Running } from "../support/running.js";
 
 const cpu = ["--device", "cpu", "--threads", "1"];
 const items = [

@@ -2,12 +2,10 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { program, torchT5 } from "../support/cli.js";
+import { onTerminal, program, Running, torchT5 } from "../support/cli.js";
 import { withDirectory } from "../support/directory.js";
 import { useModel } from "../support/model.js";
 import { runToEnd } from "../support/program.js";
-import { Running } from "../support/running.js";
-import { onTerminal } from "../support/terminal.js";
 
 interface Scored {
   readonly line: number;

@@ -5,10 +5,10 @@ import { heldOut, heldOutOf, TASKS } from "./held-out.js";
 
 const REQUIRED_ACCURACY = 0.97;
 const INPUTS_OF_EACH = 200;
-/** Of accuracy in percent, that another precision than exact may lose. */
+/** The accuracy, in percentage points, that a precision other than exact may lose. */
 const ALLOWED_POINTS = 0.5;
 
-describe("the embedded model is right on inputs held out from training", () => {
+describe("the embedded model answers inputs that are held out from training", () => {
   const model = useModel();
 
   for (const task of TASKS) {
@@ -39,7 +39,7 @@ describe("the embedded model is right on inputs held out from training", () => {
     });
   }
 
-  it("monoT5's answers are single tokens: one forward pass ranks them", async () => {
+  it("monoT5's answers are single tokens, which one forward pass ranks", async () => {
     const { tokenizer } = model();
     assert.ok(tokenizer);
     const [yes, no] = ["true", "false"].map((word) => Array.from(tokenizer.encode(word).ids));

@@ -8,16 +8,16 @@ import { heldOutOf, TASKS } from "./held-out.js";
 interface Measured {
   readonly inputs: number;
   readonly wrong: number;
-  /** How many are wrong in each. */
+  /** The number of wrong answers in each. */
   readonly precisions: Readonly<Record<string, number>>;
 }
 
 const PRECISIONS = ["exact", "float32", "bfloat16", "int8"];
-/** Of accuracy in percent, that another precision than exact may lose. */
+/** The accuracy, in percentage points, that a precision other than exact may lose. */
 const ALLOWED_POINTS = 0.5;
 
-const LARGEST_DIRECTORY = 8_000_000; // bytes
-const FEWEST_INPUTS = 1000;
+const MAX_DIRECTORY = 8_000_000; // bytes
+const MIN_INPUTS = 1000;
 const REQUIRED_ACCURACY = 97; // percent
 
 const measured = JSON.parse(readFileSync(new URL("measured.json", import.meta.url), "utf8")) as Record<
@@ -26,7 +26,9 @@ const measured = JSON.parse(readFileSync(new URL("measured.json", import.meta.ur
 >;
 const card = readFileSync(join(demoModel, "README.md"), "utf8");
 
-/** The numbers in the row about a task of the card's first table (inputs, wrong, accuracy) or its second one (precisions). */
+/**
+ * The numbers in a task's row of the card's first table (inputs, wrong, accuracy) or of its second table (precisions).
+ */
 function stated(task: string, table: 0 | 1): readonly number[] {
   const row = card.split("\n").filter((line) => line.startsWith(`| ${task} |`))[table];
   return row?.split("|").slice(2, -1).map(Number.parseFloat) ?? [];
@@ -40,7 +42,7 @@ describe("the embedded model's card", () => {
       const { inputs, wrong } = measured[task] ?? { inputs: 0, wrong: 0 };
       const accuracy = accuracyOf(wrong, inputs);
       assert.deepEqual(stated(task, 0), [inputs, wrong, accuracy]);
-      assert.ok(inputs >= FEWEST_INPUTS, `${inputs} inputs`);
+      assert.ok(inputs >= MIN_INPUTS, `${inputs} inputs`);
       assert.ok(accuracy >= REQUIRED_ACCURACY, `${accuracy} %`);
     });
 
@@ -49,14 +51,14 @@ describe("the embedded model's card", () => {
       assert.deepEqual(Object.keys(precisions), PRECISIONS);
       const accuracies = Object.values(precisions).map((count) => accuracyOf(count, inputs));
       assert.deepEqual(stated(task, 1), accuracies);
-      // Hugging Face and the exact engine answer alike.
+      // Hugging Face and `exact` give the same answers.
       assert.equal(precisions.exact, wrong);
       const [exact = Number.NaN, ...others] = accuracies;
       for (const accuracy of others) assert.ok(exact - accuracy <= ALLOWED_POINTS, `${accuracy} %`);
     });
   }
 
-  it("names what a repetition needs: seed, threads, versions, and the digest of the weights", () => {
+  it("states what a repetition needs: seed, threads, versions, and the digest of the weights", () => {
     assert.match(card, /Seed \d+, \d+ threads, deterministic algorithms, torch [\d.]+, transformers [\d.]+\./);
     assert.match(card, /SHA-256 of the weights: `[0-9a-f]{64}`/);
   });
@@ -65,7 +67,7 @@ describe("the embedded model's card", () => {
 describe("the embedded model's directory", () => {
   it("is at most 8 MB", () => {
     const sizes = readdirSync(demoModel).map((name) => statSync(join(demoModel, name)).size);
-    assert.ok(sizes.reduce((sum, size) => sum + size, 0) <= LARGEST_DIRECTORY, `${sizes} bytes`);
+    assert.ok(sizes.reduce((sum, size) => sum + size, 0) <= MAX_DIRECTORY, `${sizes} bytes`);
   });
 });
 

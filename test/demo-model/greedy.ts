@@ -1,7 +1,7 @@
-// Greedy decoding over `forward`: the argmax of the last position, until every row has ended.
+// Greedy decoding with `forward`: the argmax of the last position, until every row has ended.
 import type { T5ForConditionalGeneration } from "torch-t5";
 
-const LONGEST_ANSWER = 16;
+const MAX_LENGTH = 16;
 
 /** Answers each text. */
 export async function answer(t5: T5ForConditionalGeneration, texts: readonly string[]): Promise<readonly string[]> {
@@ -9,7 +9,7 @@ export async function answer(t5: T5ForConditionalGeneration, texts: readonly str
   if (tokenizer === undefined) throw new Error("The embedded model has a tokenizer");
   const source = tokenizer.encodeBatch(texts);
   let rows: readonly (readonly number[])[] = texts.map(() => [config.decoderStartTokenId]);
-  for (let length = 0; length < LONGEST_ANSWER && !rows.every((row) => row.includes(tokenizer.eosTokenId)); length++) {
+  for (let length = 0; length < MAX_LENGTH && !rows.every((row) => row.includes(tokenizer.eosTokenId)); length++) {
     const { logits } = await t5.forward({ ...source, decoderInputIds: rows }, { positions: "last" });
     const next = logits.argmax().data;
     logits.dispose();

@@ -1,4 +1,4 @@
-// Inputs that training never saw, drawn by scripts/train-demo, with what Hugging Face's tokenizer makes of them.
+// Inputs that are held out from training, drawn by scripts/train-demo, with the ids of Hugging Face's tokenizer.
 import { readFileSync } from "node:fs";
 
 export interface HeldOut {

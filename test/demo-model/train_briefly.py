@@ -1,4 +1,4 @@
-"""Prints the SHA-256 of the weights after a few steps of the embedded model's training, with the seed that is given."""
+"""Prints the SHA-256 of the weights after a few steps of the embedded model's training, once for each given seed."""
 
 import sys
 from pathlib import Path
@@ -16,7 +16,7 @@ STEPS = 4
 
 
 def main(seed: int) -> None:
-    """Train as the script does, but for the number of steps."""
+    """Train as scripts/train-demo does, but with fewer steps."""
     torch.set_num_threads(run.THREADS)
     torch.use_deterministic_algorithms(True)
     tokenizer = train_tokenizer(seed)
@@ -26,4 +26,5 @@ def main(seed: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    for seed in sys.argv[1:]:
+        main(int(seed))

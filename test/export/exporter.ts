@@ -1,24 +1,38 @@
-// The exporter as the tests run it: its command line, and Python programs beside the specs.
+// Runs the exporter: its command line, and the Python programs of these tests.
 import { fileURLToPath } from "node:url";
 import { type Ended, type RunOptions, runToEnd } from "../support/program.js";
 import { pythonPath } from "../support/python.js";
 
-// One thread: the models of these tests are so small that more only lose. No request leaves the machine.
+// One thread is fastest for models as small as those of these tests. No request leaves the machine.
 const ENVIRONMENT = { OMP_NUM_THREADS: "1", HF_HUB_OFFLINE: "1", PYTHONWARNINGS: "ignore" };
+
+/** The outcome of one of several command lines. */
+export interface Reply {
+  readonly code: number;
+  readonly stderr: string;
+}
 
 const exporter = fileURLToPath(new URL("../../scripts/export", import.meta.url));
 
-/** Runs `python scripts/export <arguments>` to its end; `watch` sees the process and its stderr so far. */
+/** Runs `python scripts/export <arguments>` to its end. `watch` gets the process and its stderr so far. */
 export function runExporter(args: readonly string[], watch?: RunOptions["watch"]): Promise<Ended> {
   return runPython([exporter, ...args], watch);
 }
 
-/** The same with a Python that has no packages installed. */
+/**
+ * Runs several command lines of the exporter in one Python process, because importing its libraries takes seconds. The
+ * archives differ from those of separate processes in the names of TorchScript's classes.
+ */
+export async function runExporterTimes(commands: readonly (readonly string[])[]): Promise<readonly Reply[]> {
+  return JSON.parse(await runHelper("command_lines", [JSON.stringify(commands)])) as Reply[];
+}
+
+/** Runs the exporter with a Python that has no packages installed. */
 export function runExporterWithoutPackages(args: readonly string[]): Promise<Ended> {
   return runPython(["-S", exporter, ...args]);
 }
 
-/** Runs a program of test/export/programs to its end; rejects unless it succeeds. Resolves to its stdout. */
+/** Runs a program of test/export/programs to its end. Resolves to its stdout, and rejects unless it succeeds. */
 export async function runHelper(name: string, args: readonly string[]): Promise<string> {
   const program = fileURLToPath(new URL(`./programs/${name}.py`, import.meta.url));
   const { code, stdout, stderr } = await runPython([program, ...args]);

@@ -7,7 +7,7 @@ interface Observed {
   readonly left: readonly string[];
 }
 
-/** What each fault of programs/faults.py is refused with. */
+/** The message with which each fault of programs/faults.py is refused. */
 const REFUSED: Readonly<Record<string, RegExp>> = {
   "one bit of one weight": /Expected the weight encoder.final_layer_norm.weight in the archive but received 1 of 32 /,
   "one bit of the written file": /Expected the weight \S+ in the archive but received 1 of \d+ values that differ/,
@@ -40,7 +40,7 @@ const ACCEPTED = [
   "hub",
 ];
 
-describe("an archive that is not the model, bit for bit, is not exported", () => {
+describe("an archive that is not bitwise the model is not exported", () => {
   const folders = new Folders();
   let observed: Readonly<Record<string, Observed>>;
 
@@ -63,7 +63,7 @@ describe("an archive that is not the model, bit for bit, is not exported", () =>
     it(`exports: ${name}`, () => assert.deepEqual(observed[name], { error: null, left: ["exported"] }));
   }
 
-  it("and these are all the faults there are", () => {
+  it("these are all faults of programs/faults.py", () => {
     assert.deepEqual(Object.keys(observed).sort(), [...Object.keys(REFUSED), ...ACCEPTED].sort());
   });
 });

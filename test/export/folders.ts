@@ -1,4 +1,4 @@
-// A folder of the tests' own, with the checkpoints that they export.
+// The folders of these tests: one for the checkpoints that they export, and one for what each spec file writes.
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,7 +9,7 @@ const temporary = () => mkdtempSync(join(tmpdir(), "torch-t5-export-"));
 
 let checkpoints: Promise<string> | undefined;
 
-/** Writes the checkpoints of programs/checkpoints.py: once for all specs, which only read them. */
+/** Writes the checkpoints of programs/checkpoints.py, once for all spec files: they only read them. */
 async function writeCheckpoints(): Promise<string> {
   const directory = temporary();
   process.once("exit", () => rmSync(directory, { recursive: true, force: true }));
@@ -17,13 +17,13 @@ async function writeCheckpoints(): Promise<string> {
   return directory;
 }
 
-/** A temporary folder for what a spec writes, and the checkpoints that it reads. */
+/** A temporary folder for what a spec file writes, and the checkpoints that it reads. */
 export class Folders {
   readonly root = temporary();
   #checkpoints = "";
   #count = 0;
 
-  /** Waits for the checkpoints. */
+  /** Resolves once the checkpoints are written. */
   async makeCheckpoints(): Promise<void> {
     checkpoints ??= writeCheckpoints();
     this.#checkpoints = await checkpoints;
@@ -34,7 +34,7 @@ export class Folders {
     return join(this.#checkpoints, name);
   }
 
-  /** A copy of a checkpoint, changed. */
+  /** Makes a changed copy of a checkpoint. */
   changed(name: string, change: (directory: string) => void): string {
     const copy = join(this.root, `${name}-${this.#count++}`);
     cpSync(this.checkpoint(name), copy, { recursive: true });
@@ -42,27 +42,27 @@ export class Folders {
     return copy;
   }
 
-  /** An empty folder for a target to be made in. */
+  /** Makes an empty folder, in which a target can be made. */
   empty(): string {
     const folder = join(this.root, `target-${this.#count++}`);
     mkdirSync(folder);
     return folder;
   }
 
-  /** Removes what the spec wrote. */
+  /** Removes what the spec file wrote. */
   remove(): void {
     rmSync(this.root, { recursive: true, force: true });
   }
 }
 
-/** Replaces the first occurrence of a text in a file; JSON is not parsed, because JavaScript would write 1.0 as 1. */
+/** Replaces the first occurrence of a text in a file. JSON is not parsed, because JavaScript would write 1.0 as 1. */
 export function replaceText(path: string, from: string, to: string): void {
   const text = readFileSync(path, "utf8");
   if (!text.includes(from)) throw new Error(`${path} has no ${from}`);
   writeFileSync(path, text.replace(from, to));
 }
 
-/** A JSON object. */
+/** Reads a JSON object. */
 export function readJson(path: string): Record<string, unknown> {
   return JSON.parse(readFileSync(path, "utf8")) as Record<string, unknown>;
 }

@@ -17,14 +17,14 @@ describe("an interrupted export", () => {
 
   after(() => folders.remove());
 
-  /** Exports to a folder and sends the signal once stderr shows `moment`. */
+  /** Exports to a folder, and sends the signal once stderr contains `moment`. */
   async function interrupt(target: string, moment: string, signal: NodeJS.Signals, ...options: string[]) {
     let isSent = false;
     const ended = await runExporter([folders.checkpoint("whole"), target, ...options], (child, stderr) => {
       if (isSent || !stderr.includes(moment)) return;
       isSent = child.kill(signal);
     });
-    assert.ok(isSent, `never came to ${JSON.stringify(moment)}: ${ended.stderr}`);
+    assert.ok(isSent, `${JSON.stringify(moment)} never appeared: ${ended.stderr}`);
     assert.equal(ended.code, SIGNALLED + constants.signals[signal], ended.stderr);
     assert.match(ended.stderr, /^torch-t5 export: Interrupted: nothing was written$/m);
     assert.doesNotMatch(ended.stderr, /Traceback/);
@@ -38,14 +38,14 @@ describe("an interrupted export", () => {
   ];
 
   for (const [when, moment, signal] of MOMENTS) {
-    it(`leaves nothing, not even the folders it made (${signal} ${when})`, async () => {
+    it(`leaves nothing, not even the folders that it made (${signal} ${when})`, async () => {
       const folder = folders.empty();
       await interrupt(join(folder, "above", "exported"), moment, signal);
       assert.deepEqual(names(folder), []);
     });
   }
 
-  it("leaves the export that it was to replace as it was", async () => {
+  it("leaves the export that it would have replaced unchanged", async () => {
     const folder = folders.empty();
     const target = join(folder, "exported");
     mkdirSync(target);

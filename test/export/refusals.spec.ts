@@ -1,20 +1,15 @@
 import assert from "node:assert/strict";
 import { mkdirSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { runExporter, runExporterWithoutPackages, runHelper } from "./exporter.js";
+import { type Reply, runExporter, runExporterTimes, runExporterWithoutPackages } from "./exporter.js";
 import { Folders, names, replaceText } from "./folders.js";
-
-interface Reply {
-  readonly code: number;
-  readonly stderr: string;
-}
 
 interface Refusal {
   readonly title: string;
   readonly message: RegExp;
   readonly source: (folders: Folders) => string;
   readonly options?: readonly string[];
-  /** Makes what the target's folder has before; "exported" is the target. */
+  /** Prepares the folder in which the target, "exported", is. */
   readonly prepare?: (folder: string) => void;
 }
 
@@ -41,7 +36,7 @@ const REFUSALS: readonly Refusal[] = [
     source: (folders) => folders.checkpoint("encoder-only"),
   },
   {
-    title: "an encoder that calls itself the whole",
+    title: "an encoder whose config.json describes a whole model",
     message: /Expected every weight of T5ForConditionalGeneration but the checkpoint lacks decoder\..* and \d+ more/,
     source: withConfig(
       "encoder-only",
@@ -60,7 +55,7 @@ const REFUSALS: readonly Refusal[] = [
     source: withConfig("whole", ["{", '{ "quantization_config": { "quant_method": "bitsandbytes" },']),
   },
   {
-    title: "sizes in config.json that are not the weights'",
+    title: "sizes in config.json that differ from the weights'",
     message: /Expected a checkpoint of T5ForConditionalGeneration in .* \(.*mismatch/,
     source: withConfig("whole", ['"d_ff": 64', '"d_ff": 65']),
   },
@@ -76,7 +71,7 @@ const REFUSALS: readonly Refusal[] = [
   },
   { title: "no config.json", message: /Expected config.json in .* missing/, source: without("whole", "config.json") },
   {
-    title: "a config.json that isn't JSON",
+    title: "a config.json that is not JSON",
     message: /Expected JSON in .*config.json but received a damaged file/,
     source: changed("whole", (directory) => writeFileSync(join(directory, "config.json"), "{")),
   },
@@ -121,7 +116,7 @@ const REFUSALS: readonly Refusal[] = [
     source: (folders) => join(folders.checkpoint("whole"), "model.safetensors"),
   },
   {
-    title: "a hub name that can't be had",
+    title: "a hub name that can't be fetched",
     message: /Expected a directory or a hub name for source but received nobody\/nothing \(.+\)/,
     source: () => "nobody/nothing",
   },
@@ -132,7 +127,7 @@ const REFUSALS: readonly Refusal[] = [
     options: ["--revision", "main"],
   },
   {
-    title: "a target with files in it",
+    title: "a target that has files",
     message: /Expected an empty or new directory for the export but .*exported has files \(--overwrite replaces it\)/,
     source: (folders) => folders.checkpoint("whole"),
     prepare: (folder) => {
@@ -141,7 +136,7 @@ const REFUSALS: readonly Refusal[] = [
     },
   },
   {
-    title: "to overwrite what is no export",
+    title: "to overwrite a directory that is not an export",
     message: /Expected an earlier export for --overwrite but .*exported has no manifest.json/,
     source: (folders) => folders.checkpoint("whole"),
     options: ["--overwrite"],
@@ -173,7 +168,7 @@ describe("the exporter refuses", () => {
       targets.set(refusal, { folder, before: names(folder) });
       return [refusal.source(folders), join(folder, "exported"), ...(refusal.options ?? [])];
     });
-    const output = JSON.parse(await runHelper("command_lines", [JSON.stringify(lines)])) as Reply[];
+    const output = await runExporterTimes(lines);
     replies = new Map(REFUSALS.map((refusal, index) => [refusal, output[index] ?? { code: 0, stderr: "" }]));
   });
 
@@ -186,14 +181,14 @@ describe("the exporter refuses", () => {
       const lines = stderr.trimEnd().split("\n");
       assert.match(lines.at(-1) ?? "", refusal.message);
       assert.match(lines.at(-1) ?? "", /^torch-t5 export: /);
-      // Before it only stages.
+      // Only stages come before it.
       for (const line of lines.slice(0, -1)) assert.match(line, /^\[\d\/\d\] /);
       assert.equal(code, 1);
       assert.deepEqual(names(folder), before);
     });
   }
 
-  it("to run without its packages, and says how to get them", async () => {
+  it("to run without its packages, and prints how to install them", async () => {
     const folder = folders.empty();
     const target = join(folder, "exported");
     const { code, stderr } = await runExporterWithoutPackages([folders.checkpoint("whole"), target]);
@@ -202,7 +197,7 @@ describe("the exporter refuses", () => {
     assert.deepEqual(names(folder), []);
   });
 
-  it("a command line that it can't read, with its usage", async () => {
+  it("an incomplete command line, and prints its usage", async () => {
     const { code, stderr } = await runExporter([folders.checkpoint("whole")]);
     assert.match(stderr, /usage: torch-t5 export .*source directory\n.*required: directory\n$/s);
     assert.equal(code, 2);

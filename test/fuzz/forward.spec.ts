@@ -48,7 +48,7 @@ const options = fc.oneof(
   ),
 );
 
-describe("forward, given anything at all,", () => {
+describe("forward, with random arguments,", () => {
   const model = useModel();
 
   it("resolves to numbers or rejects with a T5Error, and the model keeps serving", async () => {
@@ -67,7 +67,7 @@ describe("forward, given anything at all,", () => {
       }),
       { numRuns: RUNS },
     );
-    assert.ok(resolved > 0, "some of what was generated is right");
+    assert.ok(resolved > 0, "none of the random arguments was accepted");
     assert.equal((await model().forward("a")).logits.shape[0], 1);
   });
 });

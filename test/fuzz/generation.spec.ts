@@ -6,11 +6,11 @@ import { junk, noNumber, oddNumber } from "./junk.js";
 
 const RUNS = 1500;
 const VOCAB_SIZE = 399;
-const MOST_NEW_TOKENS = 6;
-/** A call that takes longer is one that never ends: its reason is no T5Error, and the test fails. */
-const PATIENCE_MS = 20_000;
+const MAX_NEW_TOKENS = 6;
+/** A call that takes longer never ends. It is aborted with a reason that is not a T5Error, so that the test fails. */
+const TIMEOUT_MS = 20_000;
 
-/** Mostly what an option takes. */
+/** Mostly a value that an option accepts. */
 const mostly = <Value>(right: fc.Arbitrary<Value>) =>
   fc.oneof({ weight: 30, arbitrary: right }, { weight: 1, arbitrary: noNumber }, { weight: 1, arbitrary: oddNumber });
 const between = (min: number, max: number) => mostly(fc.double({ min, max, noNaN: true }));
@@ -20,14 +20,14 @@ const idList = fc.array(id, { maxLength: 4 });
 const sequence = fc.array(id, { minLength: 1, maxLength: 3 });
 const flag = mostly(fc.boolean());
 
-const length = fc.oneof(
-  fc.record({ maxNewTokens: mostly(fc.integer({ min: 0, max: MOST_NEW_TOKENS })) }),
-  fc.record({ maxLength: mostly(fc.integer({ min: 0, max: MOST_NEW_TOKENS + 1 })) }),
+const maxLength = fc.oneof(
+  fc.record({ maxNewTokens: mostly(fc.integer({ min: 0, max: MAX_NEW_TOKENS })) }),
+  fc.record({ maxLength: mostly(fc.integer({ min: 0, max: MAX_NEW_TOKENS + 1 })) }),
 );
 const anyOptions = fc.record(
   {
-    minNewTokens: count(MOST_NEW_TOKENS),
-    minLength: count(MOST_NEW_TOKENS),
+    minNewTokens: count(MAX_NEW_TOKENS),
+    minLength: count(MAX_NEW_TOKENS),
     eosTokenId: mostly(fc.oneof(id, idList)),
     padTokenId: mostly(id),
     numBeams: mostly(fc.integer({ min: 0, max: 4 })),
@@ -65,10 +65,10 @@ const anyOptions = fc.record(
   },
   { requiredKeys: [] },
 );
-/** A few at a time: most pairs of options are fine, most sets of twenty exclude each other. */
-const someOptions = fc.tuple(anyOptions, length, fc.infiniteStream(fc.nat(9))).map(([all, most, draws]) => ({
+/** A few at a time: most pairs of options are compatible, most sets of twenty are not. */
+const someOptions = fc.tuple(anyOptions, maxLength, fc.infiniteStream(fc.nat(9))).map(([all, length, draws]) => ({
   ...Object.fromEntries(Object.entries(all).filter(([name]) => name === "doSample" || (draws.next().value ?? 0) === 0)),
-  ...most,
+  ...length,
 }));
 const inputs = fc.oneof(
   {
@@ -93,13 +93,13 @@ function assertExpected(error: unknown): void {
 
 function assertGenerated({ sequences }: GenerateResult): void {
   const [rows = 0, columns = 0] = sequences.shape;
-  // The start id alone where no beam is left to choose from, as in Hugging Face.
+  // Only the start id, if no beam is left to choose from, as in Hugging Face.
   assert.ok(rows > 0 && columns > 0);
   assert.equal(sequences.data.length, rows * columns);
   for (const token of sequences.data) assert.ok(token >= -1 && token < VOCAB_SIZE, `id ${token}`);
 }
 
-describe("generation, given anything at all,", () => {
+describe("generation, with random arguments,", () => {
   const model = useModel();
 
   it("resolves to sequences or rejects with a T5Error, and the model keeps serving", async function () {
@@ -107,7 +107,7 @@ describe("generation, given anything at all,", () => {
     let resolved = 0;
     await fc.assert(
       fc.asyncProperty(inputs, someOptions, async (input, options) => {
-        const signal = AbortSignal.timeout(PATIENCE_MS);
+        const signal = AbortSignal.timeout(TIMEOUT_MS);
         const result = await model()
           .generate(input as never, { signal, ...options } as never)
           .catch(assertExpected);
@@ -117,7 +117,7 @@ describe("generation, given anything at all,", () => {
       }),
       { numRuns: RUNS },
     );
-    assert.ok(resolved > RUNS / 10, `only ${resolved} of what was generated is right`);
+    assert.ok(resolved > RUNS / 10, `only ${resolved} of the random arguments were accepted`);
     assert.equal((await model().generate("spell number: 7")).texts?.[0], "seven");
   });
 
@@ -126,7 +126,7 @@ describe("generation, given anything at all,", () => {
     await fc.assert(
       fc.asyncProperty(inputs, someOptions, async (input, options) => {
         try {
-          const signal = AbortSignal.timeout(PATIENCE_MS);
+          const signal = AbortSignal.timeout(TIMEOUT_MS);
           let pieces = 0;
           for await (const { tokenId } of model().stream(input as never, { signal, ...options } as never)) {
             assert.ok(tokenId >= 0 && tokenId < VOCAB_SIZE);
@@ -140,7 +140,7 @@ describe("generation, given anything at all,", () => {
       }),
       { numRuns: RUNS / 3 },
     );
-    assert.ok(resolved > RUNS / 50, `only ${resolved} of what was generated is right`);
+    assert.ok(resolved > RUNS / 50, `only ${resolved} of the random arguments were accepted`);
   });
 
   it("encodes, decodes, scores, ranks and embeds, or throws a T5Error", async () => {
@@ -177,7 +177,7 @@ describe("generation, given anything at all,", () => {
       }),
       { numRuns: RUNS / 3 },
     );
-    assert.ok(resolved > RUNS / 10, `only ${resolved} of what was generated is right`);
+    assert.ok(resolved > RUNS / 10, `only ${resolved} of the random arguments were accepted`);
     assert.equal((await model().embed("a")).shape[0], 1);
   });
 });

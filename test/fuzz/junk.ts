@@ -1,4 +1,4 @@
-// Anything at all, for arguments that should have been something else.
+// Random values of every kind, for arguments that must be refused.
 import fc from "fast-check";
 
 /** Any value. */
@@ -14,10 +14,10 @@ export const junk = fc.anything({
   withTypedArray: true,
 });
 
-/** Any value that isn't a number: a number for a length could be one that takes for ever. */
+/** Any value except a number: a random number as a length could take forever. */
 export const noNumber = junk.filter((value) => typeof value !== "number" && typeof value !== "bigint");
 
-/** Numbers at the edges of what may be asked for. */
+/** Numbers at the limits of what is accepted. */
 export const oddNumber = fc.constantFrom(
   Number.NaN,
   Number.POSITIVE_INFINITY,

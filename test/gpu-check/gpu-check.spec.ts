@@ -1,4 +1,4 @@
-// scripts/gpu-check as a shell runs it, on the CPU: what it measures there, and what it makes of failures.
+// Runs scripts/gpu-check as a shell does, on the CPU: what it measures, and how it reports failures.
 import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -10,7 +10,7 @@ import { pythonPath } from "../support/python.js";
 const command = fileURLToPath(new URL("../../scripts/gpu-check", import.meta.url));
 
 interface Outcome extends Ended {
-  /** Undefined where none was written. */
+  /** Undefined if none was written. */
   readonly report: string | undefined;
 }
 
@@ -55,7 +55,7 @@ describe("scripts/gpu-check", function () {
     assert.match(report, /^\| device cuda, no GPU \| passed \| ERR_DEVICE_UNAVAILABLE \|$/m);
   });
 
-  it("ends with 1 where a check failed, or ended before its time, and runs the others all the same", async () => {
+  it("exits with 1 when a check fails or crashes, and still runs the others", async () => {
     const precisions = ["--precisions", "float32,float16"];
     const { code, report } = await onCpu("forward,results-float32", "--tolerance", "0", ...precisions);
     assert.equal(code, 1);
@@ -67,14 +67,14 @@ describe("scripts/gpu-check", function () {
     assert.match(report ?? "", /^\| `results-float32` \| .+ \| passed \| \d+ \|$/m);
   });
 
-  it("reports that the device isn't there, and ends with 1", async () => {
+  it("reports that the device does not exist, and exits with 1", async () => {
     const { code, report } = await gpuCheck(["--device", "cuda"], { CUDA_VISIBLE_DEVICES: "" });
     assert.equal(code, 1);
     assert.match(report ?? "", /^\| `device` \| .+ \| \*\*torch sees no such device\*\* \| \d+ \|$/m);
     assert.match(report ?? "", /^\| `forward-exact` \| .+ \| not run \| {2}\|$/m);
   });
 
-  it("says everything that is missing before anything is built", async () => {
+  it("prints everything that is missing before anything is built", async () => {
     const nowhere = join(command, "nowhere");
     const { code, report, stderr } = await onCpu("refusals", "--node", nowhere, "--carried", nowhere);
     assert.equal(code, 1);
@@ -82,7 +82,7 @@ describe("scripts/gpu-check", function () {
     assert.match(stderr, /found no\n {2}- Node\.js 20\.19/);
   });
 
-  it("refuses a device that can't be", async () => {
+  it("refuses an unknown kind of device", async () => {
     const { code, stderr } = await gpuCheck(["--device", "gpu"]);
     assert.equal(code, 2);
     assert.match(stderr, /expected cpu, cuda or cuda:N but received "gpu"/);

@@ -1,6 +1,6 @@
-// The inputs of the parity tests: seeded ids, masks and labels for shapes from one token to several hundred.
+// The inputs of the parity tests: seeded ids, masks and labels, from one token to several hundred.
 
-/** How the encoder's input is masked; "none": no mask is given to either side. */
+/** How the encoder's input is masked. "none": neither side gets a mask. */
 export type Masking = "none" | "ones" | "right" | "left" | "holes";
 
 /** The sizes of one case. */
@@ -11,7 +11,7 @@ export interface Shape {
   readonly masking: Masking;
 }
 
-/** The ids of one case; `labels` has ignored positions, `attentionMask` is absent for "none". */
+/** The ids of one case. `labels` has ignored positions. `attentionMask` is absent for "none". */
 export interface Case {
   readonly inputIds: number[][];
   readonly attentionMask?: number[][];
@@ -20,7 +20,7 @@ export interface Case {
 }
 
 const IGNORED_LABEL = -100;
-/** Of labels, and of masked positions in the middle: one in this many. */
+/** One in this many labels is ignored, and one in this many positions is a hole of the mask. */
 const ONE_IN = 5;
 
 const shape = (batch: number, sourceLength: number, targetLength: number, masking: Masking): Shape => ({
@@ -30,7 +30,7 @@ const shape = (batch: number, sourceLength: number, targetLength: number, maskin
   masking,
 });
 
-/** One and many of each size; both sides of the relative positions' borders (16, 128) and of a vector's width. */
+/** Small and large sizes, on both sides of the limits of relative positions (16, 128) and of the width of a vector. */
 export const SHAPES: readonly Shape[] = [
   shape(1, 1, 1, "none"),
   shape(1, 16, 1, "ones"),
@@ -50,7 +50,7 @@ export const SHAPES: readonly Shape[] = [
   shape(3, 511, 12, "holes"),
 ];
 
-/** A case's name in a test's title. */
+/** The name of a case in the title of a test. */
 export function describeShape({ batch, sourceLength, targetLength, masking }: Shape): string {
   const padding = {
     none: "no mask",
@@ -62,7 +62,7 @@ export function describeShape({ batch, sourceLength, targetLength, masking }: Sh
   return `(${batch}, ${sourceLength}, ${targetLength}), ${padding[masking]}`;
 }
 
-/** The same case for the same shape and vocabulary, every time. */
+/** Makes a case, always the same one for a shape and a vocabulary. */
 export function makeCase(sizes: Shape, vocabSize: number): Case {
   const { batch, sourceLength, targetLength, masking } = sizes;
   const random = generator(batch * 1_000_003 + sourceLength * 1009 + targetLength);
@@ -71,13 +71,13 @@ export function makeCase(sizes: Shape, vocabSize: number): Case {
     Array.from({ length: batch }, (_, row) => Array.from({ length }, (_, column) => value(row, column)));
   const inputIds = matrix(sourceLength, () => below(vocabSize));
   const decoderInputIds = matrix(targetLength, () => below(vocabSize));
-  // The first label always counts: a loss over nothing is NaN.
+  // The first label is never ignored: a loss over no labels is NaN.
   const labels = matrix(targetLength, (row, column) =>
     row + column > 0 && below(ONE_IN) === 0 ? IGNORED_LABEL : below(vocabSize),
   );
   if (masking === "none") return { inputIds, decoderInputIds, labels };
   const attentionMask = matrix(sourceLength, (row, column) => {
-    // Rows of falling length, as a batch of texts has them; every row keeps a token.
+    // Rows of decreasing length, each with at least one token.
     const kept = Math.max(1, Math.floor((sourceLength * (batch - row)) / (batch + 1)));
     if (masking === "right") return column < kept ? 1 : 0;
     if (masking === "left") return column >= sourceLength - kept ? 1 : 0;
@@ -87,7 +87,7 @@ export function makeCase(sizes: Shape, vocabSize: number): Case {
   return { inputIds, attentionMask, decoderInputIds, labels };
 }
 
-/** Numbers in [0, 1) from a seed: mulberry32. */
+/** Random numbers in [0, 1) from a seed: mulberry32. */
 export function generator(seed: number): () => number {
   let state = seed | 0;
   return () => {

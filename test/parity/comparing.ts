@@ -1,15 +1,15 @@
-// Bits against bits, and a message that says how far apart they are.
+// Bitwise comparison with the reference's tensors, and a message that states how far apart two tensors are.
 import assert from "node:assert/strict";
 import type { Tensor } from "torch-t5";
 import type { Reference } from "../support/reference.js";
 
-/** A tensor that the reference wrote. */
+/** A tensor that the reference wrote to a file. */
 export interface ReferenceTensor {
   readonly file: string;
   readonly shape: readonly number[];
 }
 
-/** What the reference's `forward` replies. */
+/** The reply to `forward`. */
 export interface ReferenceForward {
   readonly logits: ReferenceTensor;
   readonly encoderLastHiddenState: ReferenceTensor;
@@ -17,13 +17,45 @@ export interface ReferenceForward {
   readonly loss?: ReferenceTensor;
 }
 
-/** Fails unless the tensor has the reference's shape and every bit of it. */
-export function assertSameBits(name: string, received: Tensor, reference: Reference, expected: ReferenceTensor): void {
-  assert.deepEqual([...received.shape], [...expected.shape], `shape of ${name}`);
-  assertSameFloats(name, received.data, floats(reference.bytes(expected.file)), received.shape);
+/** Fails unless the received numbers match the expected ones. */
+export type Compare = (name: string, received: Float32Array, expected: Float32Array, shape: readonly number[]) => void;
+
+/** How results are compared with the reference's: bit by bit here, with a tolerance in fused/tolerances.ts. */
+export interface Comparison {
+  /** Logits of whole vocabularies. */
+  readonly logits: Compare;
+  /** Any other numbers. */
+  readonly numbers: Compare;
+  /** An encoder state. The mask, if there is one, has a zero for each position of padding. */
+  encoderState(received: Tensor, expected: Float32Array, attentionMask: Mask | undefined): void;
 }
 
-/** Fails unless both hold the same bits, NaN and the sign of zero included. */
+type Mask = readonly (readonly number[])[];
+
+export const BITWISE: Comparison = {
+  logits: assertSameFloats,
+  numbers: assertSameFloats,
+  encoderState: (received, expected) =>
+    assertSameFloats("the encoder's state", received.data, expected, received.shape),
+};
+
+/** Reads a tensor of the reference and removes its file. */
+export function takeFloats(reference: Reference, { file }: ReferenceTensor): Float32Array {
+  return new Float32Array(new Uint8Array(reference.take(file)).buffer);
+}
+
+/** Fails unless the tensor has the reference's shape and bits. */
+export function assertSameBits(name: string, received: Tensor, reference: Reference, expected: ReferenceTensor): void {
+  assertSameShape(name, received, expected);
+  assertSameFloats(name, received.data, takeFloats(reference, expected), received.shape);
+}
+
+/** Fails unless the shapes are equal. */
+export function assertSameShape(name: string, received: Tensor, expected: ReferenceTensor): void {
+  assert.deepEqual([...received.shape], [...expected.shape], `shape of ${name}`);
+}
+
+/** Fails unless both have the same bits, including NaN and the sign of zero. */
 export function assertSameFloats(
   name: string,
   received: Float32Array,
@@ -34,19 +66,18 @@ export function assertSameFloats(
   if (!bytes(received).equals(bytes(expected))) assert.fail(describeDifference(name, received, expected, shape));
 }
 
-/** Fails unless the loss is the reference's float32. */
+/** Fails unless the loss has the bits of the reference's float32. */
 export function assertSameLoss(received: number, reference: Reference, expected: ReferenceTensor | undefined): void {
   assert.ok(expected !== undefined, "the reference has no loss");
-  const loss = floats(reference.bytes(expected.file));
+  const loss = takeFloats(reference, expected);
   assert.ok(Number.isFinite(loss[0]), `the reference's loss is ${loss[0]}`);
   assertSameFloats("loss", Float32Array.of(received), loss, []);
-  // Nothing was rounded on the way: the number itself is a float32.
-  assert.equal(Math.fround(received), received);
+  assertFloat32(received, "loss");
 }
 
-/** A file's bytes as numbers. */
-export function floats(content: Buffer): Float32Array {
-  return new Float32Array(new Uint8Array(content).buffer);
+/** Fails unless a number is a float32, so that its conversion to float32 hides no difference. */
+export function assertFloat32(value: number, name: string): void {
+  assert.equal(Math.fround(value), value, name);
 }
 
 /** "logits [2, 3, 512]: 17 of 3072 values differ, by up to 1e-6". */

@@ -1,55 +1,43 @@
 import type { Precision } from "torch-t5";
-import { Reference } from "../support/reference.js";
+import { describeShape, SHAPES, type Shape } from "./cases.js";
+import { describeDecoding, describeFork } from "./decoding.js";
+import { describeForward, describeReductions } from "./forward.js";
 import { describeApproximation } from "./fused/approximation.js";
-import { BOUNDS } from "./fused/bounds.js";
-import { describeDecoding } from "./fused/decoding.js";
-import { describeForward } from "./fused/forward.js";
 import { describeGeneration } from "./fused/generation.js";
 import { describeInstructions } from "./fused/instructions.js";
 import { describeInvariance } from "./fused/invariance.js";
-import { describeMemory } from "./fused/memory.js";
-import { describeCancellation, describeSideBySide } from "./fused/serving.js";
-import { EMBEDDED, Models, NAMES, useSubject } from "./fused/subject.js";
+import { describeCancellation, describeMemory, describeSideBySide } from "./fused/serving.js";
+import { BOUNDS, CLOSE } from "./fused/tolerances.js";
+import { EMBEDDED, NAMES } from "./models.js";
+import { describeThreads, type Subject, useSubject } from "./subject.js";
 
 const PRECISIONS: readonly Precision[] = ["float32", "bfloat16", "int8"];
 const INVARIANT = ["t5-v1.1", "wide", "umt5", EMBEDDED] as const;
 const SERVING = "wide";
-/** Of a model whose weights are 29 MB in float32. */
+const SESSIONS: readonly Shape[] = [
+  { batch: 1, sourceLength: 13, targetLength: 5, masking: "none" },
+  { batch: 4, sourceLength: 21, targetLength: 3, masking: "right" },
+  { batch: 3, sourceLength: 19, targetLength: 2, masking: "left" },
+];
+/** In MB, of a model whose weights take 29 MB in float32. */
 const MEMORY = [
-  { precision: "exact", most: 42 },
-  { precision: "float32", most: 42 },
-  { precision: "bfloat16", most: 26 },
-  { precision: "int8", most: 19 },
+  { precision: "exact", max: 42 },
+  { precision: "float32", max: 42 },
+  { precision: "bfloat16", max: 26 },
+  { precision: "int8", max: 19 },
 ] as const;
 
 describe("the fused engine", () => {
-  let reference: Reference;
-  let models: Models;
-
-  before(() => {
-    reference = new Reference();
-    models = new Models(reference);
-  });
-
-  after(() => reference.close());
-
-  const shared = () => ({ reference, models });
-
   describe("float32: logits within 1e-4 of Hugging Face's, and the same tokens", () => {
     for (const name of NAMES) {
       describe(name, () => {
-        const subject = useSubject(name, "float32", 1, shared);
-        describeForward(subject);
-        describeDecoding(subject);
+        const subject = useSubject(name, "float32", 1);
+        describeCalls(subject);
         describe("generate", () => describeGeneration(subject));
       });
     }
 
-    describe(`${SERVING}, with 2 threads`, () => {
-      const subject = useSubject(SERVING, "float32", 2, shared);
-      describeForward(subject);
-      describeDecoding(subject);
-    });
+    describe(`${SERVING}, with 2 threads`, () => describeCalls(useSubject(SERVING, "float32", 2)));
   });
 
   for (const precision of ["bfloat16", "int8"] as const) {
@@ -57,29 +45,28 @@ describe("the fused engine", () => {
       for (const name of NAMES) {
         describe(name, () => {
           const bounds = BOUNDS[precision][name === EMBEDDED ? "trained" : "random"];
-          describeApproximation(useSubject(name, precision, 1, shared), bounds);
+          describeApproximation(useSubject(name, precision, 1), bounds);
         });
       }
     });
   }
 
   for (const precision of PRECISIONS) {
-    describe(`${precision}: a row's bits are the same whatever is in its batch, and whatever its padding`, () => {
+    describe(`${precision}: a row's bits depend neither on its batch nor on its padding`, () => {
       for (const [index, name] of INVARIANT.entries()) {
         const threads = 1 + (index % 2);
-        describe(`${name}, ${threads} threads`, () => describeInvariance(useSubject(name, precision, threads, shared)));
+        describe(`${name}, ${describeThreads(threads)}`, () =>
+          describeInvariance(useSubject(name, precision, threads)));
       }
     });
 
-    describe(`${precision}: calls can be cancelled`, () => {
-      describeCancellation(useSubject(SERVING, precision, 2, shared));
-    });
+    describe(`${precision}: calls can be cancelled`, () => describeCancellation(useSubject(SERVING, precision, 2)));
   }
 
   describe("with fewer instructions", () => {
     for (const name of ["t5-v1.1", SERVING] as const) {
       describe(name, () => {
-        const subject = useSubject(name, "exact", 1, shared);
+        const subject = useSubject(name, "exact", 1);
         for (const limit of ["avx512", "avx2", "default"]) {
           describeInstructions(subject, "float32", limit);
           describeInstructions(subject, "bfloat16", limit, BOUNDS.bfloat16.random);
@@ -89,11 +76,21 @@ describe("the fused engine", () => {
     }
   });
 
-  describe("the resident memory of a model", () => {
-    describeMemory(useSubject(SERVING, "exact", 1, shared).prepared, MEMORY);
-  });
+  describe("the resident memory of a model", () => describeMemory(useSubject(SERVING, "exact", 1), MEMORY));
 
-  describe("side by side with the exact engine", () => {
-    describeSideBySide(useSubject("t5-v1.1", "float32", 1, shared), ["exact", ...PRECISIONS]);
+  describe("beside the exact engine", () => {
+    describeSideBySide(useSubject("t5-v1.1", "float32", 1), ["exact", ...PRECISIONS]);
   });
 });
+
+/** Forward passes and sessions in float32. */
+function describeCalls(subject: Subject): void {
+  describe("forward", () => describeForward(subject, SHAPES, CLOSE));
+  describe("what is reduced natively", () => describeReductions(subject, CLOSE));
+  for (const shape of SESSIONS) {
+    describe(`a session of ${describeShape(shape)}`, () => {
+      describeDecoding(subject, shape, CLOSE);
+      describeFork(subject, shape, CLOSE);
+    });
+  }
+}

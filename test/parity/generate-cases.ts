@@ -1,23 +1,23 @@
-// What the parity tests ask `generate` for: every option alone, with and without beams, and seeded mixes of them.
+// The calls of `generate` in the parity tests: every option alone, with and without beams, and seeded mixes of options.
 import type { GenerateOptions } from "torch-t5";
 import { generator } from "./cases.js";
 
-/** Ids that a model emits by itself: what it is told about others would change nothing. */
+/** Ids that a model emits by itself. Options about other ids would have no effect. */
 export interface Habits {
-  /** Ids that it comes to after some steps, in different rows at different ones: three or more. */
+  /** Ids that it emits after some steps, at different steps in different rows: three or more. */
   readonly ends: readonly [number, number, number, ...number[]];
-  /** Four ids that it emits again and again. */
+  /** Four ids that it emits often. */
   readonly usual: readonly [number, number, number, number];
-  /** Two runs of ids that it emits one after the other: of two and of three. */
+  /** Sequences of two and of three ids that it emits. */
   readonly runs: readonly [readonly number[], readonly number[]];
 }
 
-/** What a logits processor does: on both sides the same. */
+/** What a logits processor does, on both sides. */
 export interface Edits {
   /** Added to a token's score. */
   readonly bias: readonly (readonly [id: number, value: number])[];
   readonly forbidden: readonly number[];
-  /** Times the step, taken from the token that a row ends with. Half a power of two: nothing is rounded. */
+  /** Times the step, this is subtracted from the score of a row's last token. The product is exact in float32. */
   readonly repeated: number;
 }
 
@@ -27,7 +27,7 @@ export interface GenerateCase {
   /** Several rows, padded, or a single one without a mask. */
   readonly source: "batch" | "row";
   readonly options: (habits: Habits) => GenerateOptions;
-  /** The rows that the decoder begins with. */
+  /** The ids that the decoder of every row starts with. */
   readonly prefix?: ((habits: Habits) => readonly number[]) | undefined;
   readonly edits?: ((habits: Habits) => Edits) | undefined;
 }
@@ -36,13 +36,13 @@ type Options = GenerateOptions;
 
 interface Block {
   readonly name: string;
-  /** Blocks of one kind exclude each other. */
+  /** Blocks of one kind are not combined. */
   readonly kind: string;
   readonly options: (habits: Habits) => Options;
 }
 
 const START = 0;
-/** Of the models: one that is neither padding nor the start. */
+/** An id that is neither the padding nor the start id. */
 const OTHER_PADDING = 2;
 const MIXES = 40;
 
@@ -59,11 +59,11 @@ const STRATEGIES: readonly Block[] = [
   block("sampling beams", { numBeams: 3, doSample: true, seed: 8 }),
 ];
 
-/** Options that any strategy takes. */
+/** Options of every strategy. */
 const COMMON: readonly Block[] = [
-  block("maxLength", { maxLength: 7 }, "most"),
-  block("maxTime, spent at once", { maxTime: 1e-7 }, "time"),
-  block("maxTime, plenty", { maxTime: 600 }, "time"),
+  block("maxLength", { maxLength: 7 }, "length"),
+  block("maxTime, which ends after the first step", { maxTime: 1e-7 }, "time"),
+  block("maxTime, which is never reached", { maxTime: 600 }, "time"),
   block("minLength", ({ ends }) => ({ minLength: 8, eosTokenId: ends }), "ends"),
   block("minNewTokens", ({ ends }) => ({ minNewTokens: 6, eosTokenId: ends }), "ends"),
   block("eosTokenId of one", ({ ends }) => ({ eosTokenId: ends[0] }), "ends"),
@@ -108,7 +108,7 @@ const COMMON: readonly Block[] = [
   ),
 ];
 
-/** Options of sampling, with beams or without. */
+/** Options of sampling, with and without beams. */
 const SAMPLING: readonly Block[] = [
   block("temperature", { temperature: 0.6 }),
   block("temperature above one", { temperature: 1.9 }),
@@ -123,14 +123,14 @@ const SAMPLING: readonly Block[] = [
   block("seed 0", { seed: 0 }),
 ];
 
-/** How many sequences come back. */
+/** The number of returned sequences. */
 const RETURNING: Readonly<Record<string, Options>> = {
   "three beams": { numReturnSequences: 3 },
   sampling: { numReturnSequences: 2 },
   "sampling beams": { numReturnSequences: 2 },
 };
 
-/** Options of beams: where the search ends, and what a longer sequence is worth. */
+/** Options of beam search: when it ends, and how it scores longer sequences. */
 const ENDINGS: readonly Block[] = ([true, false, "never"] as const).flatMap((earlyStopping) =>
   [-0.7, 0, 1, 2.5].map((lengthPenalty) =>
     block(
@@ -148,11 +148,11 @@ const BEAMS: readonly Block[] = [
 ];
 
 const PREFIXES: ReadonlyMap<string, NonNullable<GenerateCase["prefix"]>> = new Map([
-  ["a prefix that begins with the start id", ({ usual, runs }) => [START, ...runs[0], usual[1]]],
+  ["a prefix that starts with the start id", ({ usual, runs }) => [START, ...runs[0], usual[1]]],
   ["a prefix without the start id", ({ runs }) => [...runs[1], ...runs[0]]],
 ]);
 
-/** A processor of the user's, beside those of the options. */
+/** The user's own processor, in addition to those of the options. */
 const EDITS: NonNullable<GenerateCase["edits"]> = ({ usual, ends }) => ({
   bias: [
     [usual[1], 1.5],
@@ -168,7 +168,7 @@ const strategy = (name: string): Block => {
   return found;
 };
 
-/** The call of several blocks together; a later one's options win. */
+/** Combines blocks into one call. Options of a later block replace those of an earlier one. */
 function join(blocks: readonly Block[], index: number, more: Partial<GenerateCase> = {}): GenerateCase {
   const name = blocks.map((part) => part.name).join(", ");
   const options = (habits: Habits): Options => {
@@ -180,7 +180,7 @@ function join(blocks: readonly Block[], index: number, more: Partial<GenerateCas
   return { name, source: index % 4 === 3 ? "row" : "batch", options, ...more };
 }
 
-/** Every common option without beams and with them; what only one strategy takes, on that one. */
+/** Every common option with and without beams, and every other option with its own strategy. */
 function alone(): readonly GenerateCase[] {
   const common = COMMON.flatMap((part, index) => {
     const pair = index % 2 === 0 ? ["greedy", "sampling beams"] : ["sampling", "three beams"];
@@ -198,7 +198,7 @@ function alone(): readonly GenerateCase[] {
   return [...STRATEGIES.map((part) => join([part], 0)), ...common, ...sampling, ...returning, ...beams];
 }
 
-/** Prefixes and processors, with each strategy. */
+/** Prefixes and processors, with every strategy. */
 function around(): readonly GenerateCase[] {
   return STRATEGIES.flatMap((part, index) => [
     ...[...PREFIXES].map(([name, prefix], at) => {
@@ -220,8 +220,8 @@ function mixed(seed: number): readonly GenerateCase[] {
   return Array.from({ length: MIXES }, (_, index) => {
     const chosen = pick(STRATEGIES);
     const pool = [
-      // Time runs differently on both sides, and a length of one's own excludes another.
-      ...COMMON.filter(({ kind }) => kind !== "time" && kind !== "most"),
+      // The sides take different times, and maxLength excludes the options of a minimum length.
+      ...COMMON.filter(({ kind }) => kind !== "time" && kind !== "length"),
       ...(chosen.name.includes("sampling") ? [...SAMPLING, ...SAMPLING] : []),
       ...(chosen.name.includes("beams") ? [...ENDINGS, ...ENDINGS] : []),
     ];
@@ -239,7 +239,7 @@ function mixed(seed: number): readonly GenerateCase[] {
   });
 }
 
-/** All of them: always the same for the same seed, which the mixes follow. */
+/** All calls. The seed determines the mixes. */
 export function generateCases(seed: number): readonly GenerateCase[] {
   return [...alone(), ...around(), ...mixed(seed)];
 }

@@ -1,14 +1,12 @@
 import assert from "node:assert/strict";
-import { demoModel, type GenerateOptions, type LogitsStep, type T5ForConditionalGeneration } from "torch-t5";
-import { Reference } from "../support/reference.js";
+import type { GenerateOptions, LogitsStep } from "torch-t5";
 import { askGenerate, assertSameGeneration } from "./generating.js";
-import { load, makeFamily, openExported, type Prepared } from "./models.js";
+import { EMBEDDED } from "./models.js";
+import { type Subject, useSubject } from "./subject.js";
 
-const EMBEDDED = "the embedded model";
-const BYTES = "byt5";
 const THREADS = 1;
 const SOURCES = ["spell number: 48213", "spell number: 907031", "spell number: 7"];
-/** Of ids in ByT5: three special ones, then the bytes. */
+/** ByT5's ids are three special ones, then the bytes. */
 const FIRST_BYTE = 3;
 const ASCII = 128;
 
@@ -17,52 +15,33 @@ interface Encoded {
   readonly attentionMask: number[][];
 }
 
-describe("generate, from text to text, is Hugging Face's", () => {
-  let reference: Reference;
-
-  before(() => {
-    reference = new Reference();
-  });
-
-  after(() => reference.close());
-
-  /** Compares everything that both sides return for texts; returns the reference's. */
-  async function compare(
-    name: string,
-    t5: T5ForConditionalGeneration,
-    texts: readonly string[],
-    options: GenerateOptions,
-  ) {
-    const encoded = await reference.request<Encoded>("tokenize", { model: name, texts });
-    const expected = await askGenerate(reference, { model: name, threads: THREADS, ...encoded, options });
-    const received = await t5.generate(texts, { ...options, returnLogits: true, returnScores: true });
+describe("generate from text to text is Hugging Face's", () => {
+  /** Compares everything that both sides return for texts. Resolves to the reference's reply. */
+  async function compare(subject: Subject, texts: readonly string[], options: GenerateOptions) {
+    const encoded = await subject.ask<Encoded>("tokenize", { texts });
+    const request = { model: subject.name, threads: THREADS, ...encoded, options };
+    const expected = await askGenerate(subject.reference(), request);
+    const received = await subject.t5().generate(texts, { ...options, returnLogits: true, returnScores: true });
     assert.ok(expected.texts !== undefined, "the reference has no texts");
-    assertSameGeneration(received, expected, reference);
+    assertSameGeneration(received, expected, subject.reference());
     return expected;
   }
 
   describe(EMBEDDED, () => {
-    let t5: T5ForConditionalGeneration;
+    const subject = useSubject(EMBEDDED, "exact", THREADS);
 
-    before(async () => {
-      const { directory } = await openExported(reference, EMBEDDED, demoModel);
-      t5 = await load(directory, THREADS);
-    });
-
-    after(() => t5?.dispose());
-
-    it("with the options of its generation_config.json alone", async () => {
-      const { texts } = await compare(EMBEDDED, t5, SOURCES, {});
+    it("with only the options of its generation_config.json", async () => {
+      const { texts } = await compare(subject, SOURCES, {});
       assert.equal(texts?.at(-1), "seven");
     });
 
     for (const stopStrings of [
       "thousand",
       ["hundred", "seven"],
-      // Begins and ends within words, and within the model's pieces of them.
+      // They start and end within words, and within the model's pieces of words.
       "ght thous",
       [" two hun", "ne hundr", "ev"],
-      // One character, and a string that never comes.
+      // One character, and a string that never occurs.
       "-",
       ["zebra", "d"],
       "zebra",
@@ -74,39 +53,33 @@ describe("generate, from text to text, is Hugging Face's", () => {
         "sampling beams": { numBeams: 2, doSample: true, seed: 4, padTokenId: 2 },
       })) {
         it(`stopStrings ${JSON.stringify(stopStrings)}, ${strategy}`, async () => {
-          await compare(EMBEDDED, t5, SOURCES, { ...options, stopStrings, maxNewTokens: 24 });
+          await compare(subject, SOURCES, { ...options, stopStrings, maxNewTokens: 24 });
         });
       }
     }
 
-    it("stopStrings end a row behind the token that completes one", async () => {
-      const { texts } = await compare(EMBEDDED, t5, SOURCES, { stopStrings: "thousand", maxNewTokens: 24 });
+    it("stopStrings end a row after the token that completes one", async () => {
+      const { texts } = await compare(subject, SOURCES, { stopStrings: "thousand", maxNewTokens: 24 });
       assert.match(texts?.[0] ?? "", /thousand$/);
     });
   });
 
   describe("ByT5", () => {
-    let t5: T5ForConditionalGeneration;
+    const subject = useSubject("byt5", "exact", THREADS);
     const texts = ["héllo wörld", "a", "日本"];
 
-    before(async () => {
-      const prepared: Prepared = await makeFamily(reference, BYTES);
-      t5 = await load(prepared.directory, THREADS);
-    });
-
-    after(() => t5?.dispose());
-
-    it("bytes that are no text are left out of the texts", async () => {
+    it("bytes that are not UTF-8 are left out of the texts", async () => {
       for (const options of [
         {},
         { numBeams: 4, numReturnSequences: 4 },
         { doSample: true, seed: 1, numReturnSequences: 4 },
       ]) {
-        await compare(BYTES, t5, texts, { maxNewTokens: 30, ...options });
+        await compare(subject, texts, { maxNewTokens: 30, ...options });
       }
     });
 
     it("a stream's pieces join to the text, and none ends within a character", async () => {
+      const t5 = subject.t5();
       const text = "ö日本 𝄞é";
       const ids = [...Buffer.from(text)].map((byte) => byte + FIRST_BYTE);
       const pieces: string[] = [];
@@ -120,7 +93,7 @@ describe("generate, from text to text, is Hugging Face's", () => {
       const { texts: whole } = await t5.generate("a", options);
       assert.deepEqual(whole, [text]);
       for (const piece of pieces) {
-        // Half a pair of surrogates would come back as a replacement character.
+        // Half a surrogate pair would come back as a replacement character.
         assert.equal(Buffer.from(piece).toString(), piece);
         assert.ok(!piece.includes("\ufffd"), JSON.stringify(piece));
       }
@@ -128,7 +101,7 @@ describe("generate, from text to text, is Hugging Face's", () => {
 
     it("stopStrings of one and two bytes", async () => {
       const options: GenerateOptions = { maxNewTokens: 30, doSample: true, seed: 2, eosTokenId: [] };
-      const { sequences } = await compare(BYTES, t5, texts, options);
+      const { sequences } = await compare(subject, texts, options);
       const isAscii = (id: number | undefined) => id !== undefined && id >= FIRST_BYTE && id < FIRST_BYTE + ASCII;
       const text = (...ids: number[]) => String.fromCharCode(...ids.map((id) => id - FIRST_BYTE));
       const rows = sequences.map((row) => row.slice(3));
@@ -136,9 +109,9 @@ describe("generate, from text to text, is Hugging Face's", () => {
       const pairs = rows.flatMap((row) => row.slice(1).map((id, at) => [row[at] ?? 0, id] as const));
       const pair = pairs.find((ids) => ids.every(isAscii));
       assert.ok(single > 0 && pair !== undefined, "the model emits no text to stop at");
-      const ended = await compare(BYTES, t5, texts, { ...options, stopStrings: [text(single), text(...pair)] });
+      const ended = await compare(subject, texts, { ...options, stopStrings: [text(single), text(...pair)] });
       assert.ok(
-        ended.sequences.some((row) => row.includes(t5.config.padTokenId, 1)),
+        ended.sequences.some((row) => row.includes(subject.t5().config.padTokenId, 1)),
         "no row ends early",
       );
     });

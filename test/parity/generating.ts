@@ -1,11 +1,13 @@
-// One call of `generate` on both sides, and everything that it returns compared.
+// One call of `generate` on both sides, and the comparison of everything that it returns.
 import assert from "node:assert/strict";
 import type { GenerateOptions, GenerateResult, LogitsStep, Tensor } from "torch-t5";
 import type { Reference } from "../support/reference.js";
-import { assertSameFloats, floats, type ReferenceTensor } from "./comparing.js";
-import type { Edits } from "./generate-cases.js";
+import { assertSameFloats, assertSameShape, type ReferenceTensor, takeFloats } from "./comparing.js";
+import type { Edits, GenerateCase } from "./generate-cases.js";
+import type { Generations } from "./habits.js";
+import type { Subject } from "./subject.js";
 
-/** What is asked of the reference. */
+/** A request to the reference. */
 export interface Request {
   readonly model: string;
   readonly threads: number;
@@ -16,21 +18,52 @@ export interface Request {
   readonly edits?: Edits;
 }
 
-/** What it replies. */
+/** The reply. */
 export interface ReferenceGeneration {
   readonly sequences: number[][];
   /** `[steps, rows, vocabSize]` */
   readonly logits: ReferenceTensor;
   readonly scores: ReferenceTensor;
   readonly transitionScores: ReferenceTensor;
-  /** At each step: what the rows end with, and with beams the rows that were gone on from afterwards. */
+  /** For each step: the last token of every row, and with beams the rows that the search continues with. */
   readonly running: { readonly tokens: number[][]; readonly rows: number[][] };
   readonly sequenceScores?: ReferenceTensor;
   readonly beamIndices?: number[][];
   readonly texts?: string[];
 }
 
-/** Asks Hugging Face; a seed goes as text, since JSON has no integers of 64 bits. */
+/** Generates a case on both sides at the same time. */
+export function generateOnBothSides(
+  subject: Subject,
+  { source, options, prefix, edits }: Omit<GenerateCase, "name">,
+  { sources, habits, base }: Generations,
+): Promise<[ReferenceGeneration, GenerateResult]> {
+  const start = prefix?.(habits);
+  const input = {
+    ...sources[source],
+    ...(start === undefined ? {} : { decoderInputIds: sources[source].inputIds.map(() => start) }),
+  };
+  const chosen = { ...base, ...options(habits) };
+  const edit = edits?.(habits);
+  const { name: model, threads } = subject;
+  return Promise.all([
+    askGenerate(subject.reference(), {
+      model,
+      threads,
+      ...input,
+      options: chosen,
+      ...(edit === undefined ? {} : { edits: edit }),
+    }),
+    subject.t5().generate(input, {
+      ...chosen,
+      ...(edit === undefined ? {} : { logitsProcessor: editScores(edit) }),
+      returnLogits: true,
+      returnScores: true,
+    }),
+  ]);
+}
+
+/** Asks Hugging Face. A seed is sent as text, because JSON has no 64-bit integers. */
 export function askGenerate(reference: Reference, { options, ...request }: Request): Promise<ReferenceGeneration> {
   const { seed, ...others } = options;
   return reference.request("generate", {
@@ -39,8 +72,44 @@ export function askGenerate(reference: Reference, { options, ...request }: Reque
   });
 }
 
-/** The reference's processor, written for torch-t5. */
-export function editScores({ bias, forbidden, repeated }: Edits): (step: LogitsStep) => void {
+/** Fails unless everything is the reference's: ids are equal, numbers are bitwise equal. */
+export function assertSameGeneration(
+  received: GenerateResult,
+  expected: ReferenceGeneration,
+  reference: Reference,
+): void {
+  assertSameTokens(received, expected);
+  assertSameSteps("logits", received.logits, reference, expected.logits);
+  assertSameSteps("scores", received.scores, reference, expected.scores);
+  assertSameTensor("transitionScores", received.transitionScores, reference, expected.transitionScores);
+  assertSameTensor("sequenceScores", received.sequenceScores, reference, expected.sequenceScores);
+}
+
+/** Fails unless sequences, beams and texts are equal. */
+export function assertSameTokens(received: GenerateResult, expected: ReferenceGeneration): void {
+  assertSameRows("sequences", received.sequences, expected.sequences);
+  if (expected.beamIndices === undefined) assert.equal(received.beamIndices, undefined);
+  else assertSameRows("beamIndices", received.beamIndices, expected.beamIndices);
+  assert.deepEqual(received.texts, expected.texts, "texts");
+}
+
+function assertSameRows(name: string, received: Tensor<Int32Array> | undefined, expected: number[][]): void {
+  assert.ok(received !== undefined, `no ${name}`);
+  assert.deepEqual([...received.shape], [expected.length, expected[0]?.length], `shape of ${name}`);
+  const rows = expected.map((_, row) => Array.from(received.row(row)));
+  assert.deepEqual(rows, expected, name);
+}
+
+/** Reads the numbers of every step, which are in one file, and removes the file. */
+export function takeSteps(reference: Reference, tensor: ReferenceTensor): readonly Float32Array[] {
+  const all = takeFloats(reference, tensor);
+  const [steps = 0] = tensor.shape;
+  const size = all.length / steps;
+  return Array.from({ length: steps }, (_, step) => all.subarray(step * size, (step + 1) * size));
+}
+
+/** The reference's processor, `EditScores`, written for torch-t5. */
+function editScores({ bias, forbidden, repeated }: Edits): (step: LogitsStep) => void {
   return ({ sequences, logits, step }) => {
     for (const row of Array.from({ length: logits.shape[0] ?? 0 }).keys()) {
       const scores = logits.row(row);
@@ -54,29 +123,6 @@ export function editScores({ bias, forbidden, repeated }: Edits): (step: LogitsS
   };
 }
 
-/** Fails unless everything is the reference's: ids equal, numbers bit by bit. */
-export function assertSameGeneration(
-  received: GenerateResult,
-  expected: ReferenceGeneration,
-  reference: Reference,
-): void {
-  assertSameRows("sequences", received.sequences, expected.sequences);
-  assertSameSteps("logits", received.logits, reference, expected.logits);
-  assertSameSteps("scores", received.scores, reference, expected.scores);
-  assertSameTensor("transitionScores", received.transitionScores, reference, expected.transitionScores);
-  assertSameTensor("sequenceScores", received.sequenceScores, reference, expected.sequenceScores);
-  if (expected.beamIndices === undefined) assert.equal(received.beamIndices, undefined);
-  else assertSameRows("beamIndices", received.beamIndices, expected.beamIndices);
-  assert.deepEqual(received.texts, expected.texts, "texts");
-}
-
-function assertSameRows(name: string, received: Tensor<Int32Array> | undefined, expected: number[][]): void {
-  assert.ok(received !== undefined, `no ${name}`);
-  assert.deepEqual([...received.shape], [expected.length, expected[0]?.length], `shape of ${name}`);
-  const rows = expected.map((_, row) => Array.from(received.row(row)));
-  assert.deepEqual(rows, expected, name);
-}
-
 function assertSameTensor(
   name: string,
   received: Tensor | undefined,
@@ -88,8 +134,8 @@ function assertSameTensor(
     return;
   }
   assert.ok(received !== undefined, `no ${name}`);
-  assert.deepEqual([...received.shape], [...expected.shape], `shape of ${name}`);
-  assertSameFloats(name, received.data, floats(reference.take(expected.file)), received.shape);
+  assertSameShape(name, received, expected);
+  assertSameFloats(name, received.data, takeFloats(reference, expected), received.shape);
 }
 
 function assertSameSteps(
@@ -105,12 +151,4 @@ function assertSameSteps(
     assert.deepEqual([...tensor.shape], expected.shape.slice(1), `shape of ${name}`);
     assertSameFloats(`${name} of step ${step}`, tensor.data, steps[step] ?? new Float32Array(), tensor.shape);
   }
-}
-
-/** The numbers of each step, of a file that holds those of all. */
-export function takeSteps(reference: Reference, { file, shape }: ReferenceTensor): readonly Float32Array[] {
-  const all = floats(reference.take(file));
-  const [steps = 0] = shape;
-  const size = all.length / steps;
-  return Array.from({ length: steps }, (_, step) => all.subarray(step * size, (step + 1) * size));
 }

@@ -1,18 +1,33 @@
-// Learns which ids a model emits by itself, so that random weights come to an end, repeat what is forbidden, and so on.
+// What a model's generations start from, and which ids the model emits by itself. Options that name those ids take
+// effect even with random weights: sequences end, and what is forbidden would occur.
 import type { GenerateOptions } from "torch-t5";
 import type { Reference } from "../support/reference.js";
-import type { Habits } from "./generate-cases.js";
+import { type Case, makeCase, type Shape } from "./cases.js";
+import type { GenerateCase, Habits } from "./generate-cases.js";
 import { askGenerate, type Request } from "./generating.js";
+import { EMBEDDED, type Name } from "./models.js";
+import type { Subject } from "./subject.js";
+
+const SHAPES: Readonly<Record<GenerateCase["source"], Shape>> = {
+  batch: { batch: 3, sourceLength: 9, targetLength: 1, masking: "right" },
+  row: { batch: 1, sourceLength: 7, targetLength: 1, masking: "none" },
+};
+const TEXTS: Readonly<Record<GenerateCase["source"], readonly string[]>> = {
+  batch: ["spell number: 48213", "date to iso: March 5, 2021", "spell number: 7"],
+  row: ["date to iso: 3/5/2021"],
+};
+/** Models with tied embeddings. With random weights, each predicts the token that it reads. */
+const TIED: readonly Name[] = ["t5", "gated-silu", "wide", "umt5-tied"];
 
 const STEPS = 12;
-/** Ids that mean something to every model as they are: padding, and the end. */
-const OWN = [0, 1];
-/** An end is an id that no row begins with: something comes before it. */
+/** Ids that have a meaning in every model: padding and end. */
+const SPECIAL = [0, 1];
+/** An id that ends sequences is not among the first ones of any row, so that tokens come before it. */
 const FIRST_STEPS = 2;
-const FEWEST_ENDS = 3;
-const MOST_ENDS = 5;
+const MIN_ENDS = 3;
+const MAX_ENDS = 5;
 
-/** The strategies of the cases, with all that they find. */
+/** The strategies of the cases, and every sequence that they find. */
 const PROBES: readonly GenerateOptions[] = [
   {},
   { numBeams: 3, numReturnSequences: 3 },
@@ -20,8 +35,39 @@ const PROBES: readonly GenerateOptions[] = [
   { numBeams: 3, doSample: true, seed: 8, numReturnSequences: 3 },
 ];
 
-/** Asks the reference for generations that never end, and counts. */
-export async function learnHabits(reference: Reference, request: Request): Promise<Habits> {
+type Source = Pick<Case, "inputIds" | "attentionMask">;
+type Sources = Readonly<Record<GenerateCase["source"], Source>>;
+
+/** What a model's generations start from, and the ids that it emits by itself. */
+export interface Generations {
+  readonly sources: Sources;
+  readonly habits: Habits;
+  /** Options of every call of the model. */
+  readonly base: GenerateOptions;
+}
+
+/** Makes a model's sources and learns its habits. */
+export async function prepareGenerations(subject: Subject): Promise<Generations> {
+  const base = baseOptions(subject.name);
+  const sources = { batch: await makeSource(subject, "batch"), row: await makeSource(subject, "row") };
+  const { name: model, threads } = subject;
+  const habits = await learnHabits(subject.reference(), { model, threads, ...sources.batch, options: base });
+  return { sources, habits, base };
+}
+
+/** Options of every call of a model: without them, a tied model with random weights repeats one token forever. */
+export function baseOptions(name: Name): GenerateOptions {
+  return TIED.includes(name) ? { noRepeatNgramSize: 2 } : {};
+}
+
+async function makeSource(subject: Subject, kind: GenerateCase["source"]): Promise<Source> {
+  if (subject.name === EMBEDDED) return subject.ask("tokenize", { texts: TEXTS[kind] });
+  const { inputIds, attentionMask } = makeCase(SHAPES[kind], subject.prepared().vocabSize);
+  return attentionMask === undefined ? { inputIds } : { inputIds, attentionMask };
+}
+
+/** Asks the reference for generations without an end id, and counts their ids. */
+async function learnHabits(reference: Reference, request: Request): Promise<Habits> {
   const rows: number[][] = [];
   for (const probe of PROBES) {
     const options = { ...request.options, maxNewTokens: STEPS, eosTokenId: [], ...probe };
@@ -30,9 +76,9 @@ export async function learnHabits(reference: Reference, request: Request): Promi
   }
   const allEnds = endingIds(rows);
   const [first, second, third, ...ends] = allEnds;
-  // Apart from each other: an id that is forced to end can't be suppressed as well.
+  // Distinct from the ends: an id that is forced as the end can't be suppressed as well.
   const usual = mostFrequent(rows).filter((id) => !allEnds.includes(id));
-  const run = rows.find((row) => !OWN.some((id) => row.slice(0, 3).includes(id))) ?? [];
+  const run = rows.find((row) => !SPECIAL.some((id) => row.slice(0, 3).includes(id))) ?? [];
   return {
     ends: [required(first), required(second), required(third), ...ends],
     usual: [required(usual[0]), required(usual[1]), required(usual[2]), required(usual[3])],
@@ -40,27 +86,27 @@ export async function learnHabits(reference: Reference, request: Request): Promi
   };
 }
 
-/** Ids, those first that are emitted most often. */
+/** All ids but the special ones, the most frequent ones first. */
 function mostFrequent(rows: readonly (readonly number[])[]): readonly number[] {
   const counts = new Map<number, number>();
   for (const id of rows.flat()) counts.set(id, (counts.get(id) ?? 0) + 1);
-  for (const id of OWN) counts.delete(id);
+  for (const id of SPECIAL) counts.delete(id);
   return [...counts].sort(([a, countA], [b, countB]) => countB - countA || a - b).map(([id]) => id);
 }
 
-/** The ids that end most of the rows, of those that no row begins with. */
+/** The ids that end the largest number of rows, among those that are not in the first steps of any row. */
 function endingIds(rows: readonly (readonly number[])[]): readonly number[] {
-  const tooEarly = new Set([...OWN, ...rows.flatMap((row) => row.slice(0, FIRST_STEPS))]);
+  const tooEarly = new Set([...SPECIAL, ...rows.flatMap((row) => row.slice(0, FIRST_STEPS))]);
   const ends: number[] = [];
   let open = rows;
-  while (ends.length < MOST_ENDS) {
+  while (ends.length < MAX_ENDS) {
     const candidates = mostFrequent(open.map((row) => [...new Set(row)])).filter((id) => !tooEarly.has(id));
     const [best] = candidates.filter((id) => !ends.includes(id));
     if (best === undefined) break;
     ends.push(best);
-    // Where nothing is left to end, more ids are wanted all the same: beams keep more for each of them.
+    // More ids are needed even if every row has ended: beam search keeps more candidates for each of them.
     const rest = open.filter((row) => !row.includes(best));
-    open = rest.length > 0 || ends.length >= FEWEST_ENDS ? rest : rows;
+    open = rest.length > 0 || ends.length >= MIN_ENDS ? rest : rows;
   }
   return ends;
 }

@@ -1,25 +1,31 @@
-// The models of the parity tests: a random-weight one per family, and the embedded one.
-import { type Precision, T5ForConditionalGeneration } from "torch-t5";
-import { testDevice } from "../support/device.js";
+// The models of the parity tests: one with random weights for each family, and the embedded model.
+import { env } from "node:process";
+import { type Device, type Precision, T5ForConditionalGeneration } from "torch-t5";
 import type { Reference } from "../support/reference.js";
 
 /** Names in test/parity/reference/families.py. */
 export const FAMILIES = ["t5", "t5-v1.1", "mt5", "umt5", "byt5", "gated-silu", "wide", "umt5-tied"] as const;
+export const EMBEDDED = "the embedded model";
+export const NAMES = [...FAMILIES, EMBEDDED] as const;
+export type Name = (typeof NAMES)[number];
 
-/** A model on both sides. */
+/** The CPU, unless `TORCH_T5_TEST_DEVICE` names another device. The reference reads the same variable. */
+export const testDevice = (env.TORCH_T5_TEST_DEVICE ?? "cpu") as Device;
+
+const SEED = 11;
+
+/** A model that both sides can use. */
 export interface Prepared {
   readonly directory: string;
   readonly vocabSize: number;
 }
 
-const SEED = 11;
-
-/** Writes a family's random checkpoint, exports it and loads the original in the reference. */
+/** Makes the reference write a family's random checkpoint, export it, and load the original. */
 export function makeFamily(reference: Reference, family: string): Promise<Prepared> {
   return reference.request<Prepared>("make", { family, seed: SEED });
 }
 
-/** Loads an exported directory in the reference, under a name. */
+/** Makes the reference load an exported directory under a name. */
 export function openExported(reference: Reference, name: string, directory: string): Promise<Prepared> {
   return reference.request<Prepared>("open", { name, directory });
 }

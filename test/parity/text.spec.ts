@@ -1,10 +1,8 @@
 import assert from "node:assert/strict";
-import { demoModel, type T5ForConditionalGeneration } from "torch-t5";
-import { Reference } from "../support/reference.js";
 import { assertSameBits, assertSameLoss, type ReferenceForward } from "./comparing.js";
-import { load, openExported } from "./models.js";
+import { EMBEDDED } from "./models.js";
+import { useSubject } from "./subject.js";
 
-const MODEL = "the embedded model";
 const THREADS = 2;
 const IGNORED_LABEL = -100;
 
@@ -20,27 +18,14 @@ const TEXTS: readonly (readonly string[])[] = [
   ["  two  spaces and a tab\t", "ends with a space ", "punctuation, in; all: forms!?", "A", "12", "word"],
 ];
 
-describe("text is Hugging Face's tokens, and its logits", () => {
-  let reference: Reference;
-  let t5: T5ForConditionalGeneration;
-
-  before(async () => {
-    reference = new Reference();
-    const { directory } = await openExported(reference, MODEL, demoModel);
-    t5 = await load(directory, THREADS);
-  });
-
-  after(async () => {
-    await t5?.dispose();
-    await reference.close();
-  });
-
-  const tokenize = (texts: readonly string[]) => reference.request<Encoded>("tokenize", { model: MODEL, texts });
-  const ask = (inputs: object) =>
-    reference.request<ReferenceForward>("forward", { model: MODEL, threads: THREADS, ...inputs });
+describe("texts become Hugging Face's tokens and logits", () => {
+  const subject = useSubject(EMBEDDED, "exact", THREADS);
+  const tokenize = (texts: readonly string[]) => subject.ask<Encoded>("tokenize", { texts });
+  const ask = (inputs: object) => subject.ask<ReferenceForward>("forward", inputs);
 
   for (const texts of TEXTS) {
     it(JSON.stringify(texts), async () => {
+      const t5 = subject.t5();
       const encoded = await tokenize(texts);
       const batch = t5.tokenizer?.encodeBatch([...texts]);
       assert.deepEqual(Array.from(batch?.inputIds ?? []), encoded.inputIds.flat());
@@ -48,7 +33,7 @@ describe("text is Hugging Face's tokens, and its logits", () => {
 
       const decoderInputIds = texts.map(() => [t5.config.decoderStartTokenId]);
       const { logits } = await t5.forward(texts);
-      assertSameBits("logits", logits, reference, (await ask({ ...encoded, decoderInputIds })).logits);
+      assertSameBits("logits", logits, subject.reference(), (await ask({ ...encoded, decoderInputIds })).logits);
     });
   }
 
@@ -57,19 +42,19 @@ describe("text is Hugging Face's tokens, and its logits", () => {
     const target = ["forty-eight thousand two hundred thirteen", "seven"];
     const encoded = await tokenize(text);
     const { inputIds, attentionMask } = await tokenize(target);
-    assert.ok(attentionMask.flat().includes(0), "the targets are of one length: nothing is padded");
+    assert.ok(attentionMask.flat().includes(0), "the targets have one length: nothing is padded");
     const labels = inputIds.map((row, at) =>
       row.map((id, column) => (attentionMask[at]?.[column] === 1 ? id : IGNORED_LABEL)),
     );
     const expected = await ask({ ...encoded, labels });
-    const { logits, loss } = await t5.forward({ text, target }, { loss: true });
-    assertSameBits("logits", logits, reference, expected.logits);
-    assertSameLoss(loss, reference, expected.loss);
+    const { logits, loss } = await subject.t5().forward({ text, target }, { loss: true });
+    assertSameBits("logits", logits, subject.reference(), expected.logits);
+    assertSameLoss(loss, subject.reference(), expected.loss);
   });
 
-  it("one text and an array of one give the same logits", async () => {
+  it("one text and an array of one text give the same logits", async () => {
     const text = "spell number: 31";
-    const [one, many] = [await t5.forward(text), await t5.forward([text])];
+    const [one, many] = [await subject.t5().forward(text), await subject.t5().forward([text])];
     assert.deepEqual([...one.logits.shape], [...many.logits.shape]);
     assert.ok(Buffer.from(one.logits.data.buffer).equals(Buffer.from(many.logits.data.buffer)));
   });

@@ -4,7 +4,7 @@ import { runProgram } from "../support/program.js";
 const program = (name: string) => new URL(`./programs/${name}.mjs`, import.meta.url);
 
 describe("a process that uses the addon", () => {
-  it("loads it in four worker threads at once, and each computes the same bits", async () => {
+  it("loads it in four worker threads at once, and all compute the same bits", async () => {
     const ended = await runProgram(program("workers"));
     assert.equal(ended.code, 0, ended.stderr);
     const { workers, equal, values } = JSON.parse(ended.stdout) as Record<string, number>;
@@ -24,7 +24,7 @@ describe("a process that uses the addon", () => {
     assert.deepEqual({ code: ended.code, signal: ended.signal }, { code: 7, signal: null }, ended.stderr);
   });
 
-  it("reports an uncaught exception while a forward runs, and nothing else", async () => {
+  it("exits with an uncaught exception while a forward runs", async () => {
     const ended = await runProgram(program("exit"), ["throw"]);
     assert.deepEqual({ code: ended.code, signal: ended.signal }, { code: 1, signal: null }, ended.stderr);
     assert.match(ended.stderr, /thrown on purpose/);
@@ -37,19 +37,19 @@ describe("a process that uses the addon", () => {
     }
   });
 
-  it("loads it in one worker after another, each the only one", async () => {
+  it("loads it in one worker after another, and nowhere else", async () => {
     const ended = await runProgram(program("workers-in-turn"));
     assert.equal(ended.code, 0, ended.stderr);
     assert.deepEqual(JSON.parse(ended.stdout), { codes: [0, 0, 0] });
   });
 
-  it("loads a second copy of it beside the first", async () => {
+  it("loads a second copy of it", async () => {
     const ended = await runProgram(program("twice"));
     assert.equal(ended.code, 0, ended.stderr);
     assert.deepEqual(JSON.parse(ended.stdout), { equal: [true, true] });
   });
 
-  it("goes on after a call that needs more memory than there is", async () => {
+  it("continues after a call that needs more memory than there is", async () => {
     const ended = await runProgram(program("out-of-memory"));
     assert.equal(ended.code, 0, ended.stderr);
     const { code, message, equal } = JSON.parse(ended.stdout) as Record<string, unknown>;
@@ -58,7 +58,7 @@ describe("a process that uses the addon", () => {
     assert.equal(equal, true);
   });
 
-  it("is kept alive by pending calls, and by nothing after them", async () => {
+  it("is kept alive by pending calls only", async () => {
     const ended = await runProgram(program("exit"), ["end"]);
     assert.deepEqual({ code: ended.code, signal: ended.signal }, { code: 0, signal: null }, ended.stderr);
     assert.equal(ended.stdout.trim(), "settled");
@@ -68,7 +68,7 @@ describe("a process that uses the addon", () => {
     const ended = await runProgram(program("event-loop"));
     assert.equal(ended.code, 0, ended.stderr);
     const { turns } = JSON.parse(ended.stdout) as { turns: number };
-    // A forward on the loop would allow the turn before it and at most one after it.
+    // A forward that blocks the loop allows one turn before it and at most one after it.
     assert.ok(turns > 2, `the loop turned ${turns} times`);
   });
 });

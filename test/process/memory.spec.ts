@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { runProgram } from "../support/program.js";
 
-// Two thousand results together are far larger; the allocator's and the collector's own noise stays well below this.
+// All results together take far more. Noise of the allocator and the garbage collector is well below this.
 const ALLOWED_GROWTH_MB = 40;
 
 describe("resident memory over two thousand forwards", () => {
   for (const way of ["dropped", "disposed", "aborted"]) {
-    it(`stays flat when results are ${way}`, async () => {
+    it(`stays constant when results are ${way}`, async () => {
       const ended = await runProgram(new URL("./programs/memory.mjs", import.meta.url), [way]);
       assert.equal(ended.code, 0, ended.stderr);
       const { before, after, moved } = JSON.parse(ended.stdout) as { before: number; after: number; moved: number };

@@ -1,8 +1,8 @@
-// What the properties are tried on: texts of the embedded model's tasks and of no task, and ways to generate.
+// Random texts, of the embedded model's tasks and others, and random options of `generate`.
 import fc from "fast-check";
 import type { GenerateOptions } from "torch-t5";
 
-/** One source. */
+/** A source text. */
 export const text = fc.oneof(
   fc.nat(999_999).map((number) => `spell number: ${number}`),
   fc
@@ -14,7 +14,7 @@ export const text = fc.oneof(
 const maxNewTokens = fc.integer({ min: 1, max: 10 });
 const seed = fc.oneof(fc.nat(), fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }));
 
-/** Options of one row without beams. */
+/** Options of greedy search and sampling. */
 export const strategy: fc.Arbitrary<GenerateOptions> = fc.oneof(
   fc.record({ maxNewTokens }),
   fc.record({ maxNewTokens, repetitionPenalty: fc.double({ min: 0.5, max: 2, noNaN: true }) }),
@@ -30,7 +30,7 @@ export const strategy: fc.Arbitrary<GenerateOptions> = fc.oneof(
   }),
 );
 
-/** The same, and searches. */
+/** The same, and options of beam search. */
 export const search: fc.Arbitrary<GenerateOptions> = fc.oneof(
   strategy,
   fc.record({

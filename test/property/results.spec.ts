@@ -5,13 +5,13 @@ import { search, text } from "./arbitraries.js";
 
 const RUNS = 120;
 /**
- * Relative to a target's score, plus as much for one near zero: `score` decodes all targets as one padded batch, `forward`
- * one at a time, and a matrix product's last bits depend on the size of the batch. Measured: below 1e-6.
+ * Both relative and absolute. `score` decodes all targets as one padded batch, `forward` decodes them one at a time,
+ * and the last bits of a matrix product depend on the size of the batch. Measured: below 1e-6.
  */
 const TOLERANCE = 1e-5;
 
 for (const precision of PRECISIONS) {
-  describe(`what a model says of the same input in two ways, in ${precision}`, () => {
+  describe(`two ways to compute the same result agree, in ${precision}`, () => {
     const model = useModel({ precision });
 
     it("score is the sum of the log-softmax of forward's logits at the target's ids", async () => {
@@ -31,7 +31,7 @@ for (const precision of PRECISIONS) {
       );
     });
 
-    it("generate on an encoder output is generate on its text, again and again", async () => {
+    it("generate on an encoder output gives what generate on its text gives, each time", async () => {
       const texts = fc.array(text, { minLength: 1, maxLength: 3 });
       await fc.assert(
         fc.asyncProperty(texts, search, async (source, options) => {
@@ -60,7 +60,7 @@ for (const precision of PRECISIONS) {
       );
     });
 
-    it("the seed alone decides what is sampled, whatever else runs beside it", async () => {
+    it("the seed determines what is sampled, also while other calls run", async () => {
       await fc.assert(
         fc.asyncProperty(text, fc.nat(), async (source, seed) => {
           const options = { doSample: true, temperature: 2, maxNewTokens: 8, seed };
@@ -76,7 +76,7 @@ for (const precision of PRECISIONS) {
       );
     });
 
-    it("embed of texts is the mean of their encoder states where they aren't padded", async () => {
+    it("embed of a text is the mean of its encoder states", async () => {
       await fc.assert(
         fc.asyncProperty(text, async (source) => {
           const { shape, data } = await model().embed(source);

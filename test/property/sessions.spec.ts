@@ -5,12 +5,12 @@ import { PRECISIONS, useModel } from "../support/model.js";
 
 const RUNS = 60;
 /**
- * Of logits of rows that were computed at another place in the batch, or in another batch: a matrix product adds up a
- * row's terms in an order that depends on where the row lies. Measured: less than 1e-5 on logits of around ten.
+ * For logits of a row at another position of the batch, or in another batch: a matrix product adds a row's terms in an
+ * order that depends on the row's position. Measured: below 1e-5 on logits of about ten.
  */
 const TOLERANCE = 3e-5;
 
-/** What is done to a session; numbers are taken modulo what there is. */
+/** One change to a session. Row numbers are taken modulo the number of rows. */
 type Action =
   | { readonly kind: "step"; readonly tokens: readonly number[] }
   | { readonly kind: "reorder"; readonly rows: readonly number[] };
@@ -32,7 +32,7 @@ const sources = fc.array(fc.array(fc.integer({ min: 3, max: 398 }), { minLength:
   maxLength: 3,
 });
 
-/** Does one thing; the logits of a step, `[rows, vocabSize]`. */
+/** Performs one action. Resolves to the logits of a step, `[rows, vocabSize]`. */
 async function act(session: DecodingSession, what: Action): Promise<Float32Array | undefined> {
   if (what.kind === "reorder") {
     session.reorder(what.rows.map((row) => row % session.batch));
@@ -63,7 +63,7 @@ for (const precision of PRECISIONS) {
   describe(`a decoding session, in ${precision}`, () => {
     const model = useModel({ precision });
 
-    it("that is forked goes on as one that did everything again, bit by bit, and so does its fork", async () => {
+    it("a session and its fork give the bits of sessions that repeat all of their steps", async () => {
       await fc.assert(
         fc.asyncProperty(sources, actions, actions, actions, async (inputIds, past, mine, forks) => {
           const encoded = await model().encode({ inputIds });
@@ -71,7 +71,7 @@ for (const precision of PRECISIONS) {
           await actAll(session, past);
           const fork = session.fork();
           assert.equal(fork.position, session.position);
-          // In turns: neither sees what the other does.
+          // Alternately: neither affects the other.
           const [own, its] = await Promise.all([actAll(session, mine), actAll(fork, forks)]);
 
           const replay = async (rest: readonly Action[]) => {
@@ -86,12 +86,12 @@ for (const precision of PRECISIONS) {
       );
     });
 
-    it("that is reordered continues each row as if it had been decoded alone", async () => {
+    it("a reordered session continues each row as if it were decoded alone", async () => {
       await fc.assert(
         fc.asyncProperty(sources, actions, tokens, async (inputIds, past, last) => {
           const encoded = await model().encode({ inputIds });
           const session = encoded.startDecoding();
-          // What each row of the session has read: its source, and its tokens.
+          // The source of each row of the session, and the tokens that it has read.
           let rows = inputIds.map((source) => ({ source, read: [] as readonly number[] }));
           for (const what of [...past, { kind: "step", tokens: last } as const]) {
             const logits = await act(session, what);

@@ -16,7 +16,7 @@ for (const precision of PRECISIONS) {
       return { ids: [...sequences.row(0)].slice(1), text: texts?.[0], logits: logits ?? [] };
     };
 
-    it("joins to the tokens, the text and the logits that generate gives at once", async () => {
+    it("has the tokens, the text and the logits of generate", async () => {
       await fc.assert(
         fc.asyncProperty(text, strategy, async (input, options) => {
           const expected = await generateOne(input, options);
@@ -38,17 +38,17 @@ for (const precision of PRECISIONS) {
       );
     });
 
-    it("that is broken out of has given the beginning, and others go on beside it", async () => {
+    it("has the first tokens of generate when it is broken out of, and another stream continues", async () => {
       await fc.assert(
-        fc.asyncProperty(text, strategy, fc.integer({ min: 1, max: 6 }), async (input, options, most) => {
+        fc.asyncProperty(text, strategy, fc.integer({ min: 1, max: 6 }), async (input, options, max) => {
           const expected = await generateOne(input, options);
           const beside = model().stream(input, options);
           const ids: number[] = [];
           for await (const { tokenId } of model().stream(input, options)) {
             ids.push(tokenId);
-            if (ids.length === most) break;
+            if (ids.length === max) break;
           }
-          assert.deepEqual(ids, expected.ids.slice(0, most));
+          assert.deepEqual(ids, expected.ids.slice(0, max));
           const others: number[] = [];
           for await (const { tokenId } of beside) others.push(tokenId);
           assert.deepEqual(others, expected.ids);

@@ -1,11 +1,11 @@
-// Directories that exist for one test.
+// Temporary directories and changed copies of the embedded model.
 import { createHash } from "node:crypto";
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { demoModel } from "torch-t5";
 
-/** Runs `use` on an empty directory that is removed afterwards. */
+/** Calls `use` with an empty directory that is removed afterwards. */
 export async function withDirectory<Result>(use: (directory: string) => Promise<Result> | Result): Promise<Result> {
   const directory = mkdtempSync(join(tmpdir(), "torch-t5-test-"));
   try {
@@ -15,7 +15,7 @@ export async function withDirectory<Result>(use: (directory: string) => Promise<
   }
 }
 
-/** Runs `use` on a copy of the embedded model. */
+/** Calls `use` with a copy of the embedded model. */
 export function withModelCopy<Result>(use: (directory: string) => Promise<Result> | Result): Promise<Result> {
   return withDirectory((directory) => {
     cpSync(demoModel, directory, { recursive: true });
@@ -23,7 +23,7 @@ export function withModelCopy<Result>(use: (directory: string) => Promise<Result
   });
 }
 
-/** Makes the manifest of a model say what a file of it holds now. */
+/** Updates a file's size and digest in the manifest of a model. */
 export function vouchFor(directory: string, name: string): void {
   const content = readFileSync(join(directory, name));
   const path = join(directory, "manifest.json");
@@ -32,7 +32,7 @@ export function vouchFor(directory: string, name: string): void {
   writeFileSync(path, JSON.stringify(manifest));
 }
 
-/** Changes what config.json of a model says, and makes the manifest vouch for it. */
+/** Changes settings in config.json of a model, and updates the manifest. */
 export function changeConfig(directory: string, changes: Readonly<Record<string, unknown>>): void {
   const path = join(directory, "config.json");
   writeFileSync(path, JSON.stringify({ ...JSON.parse(readFileSync(path, "utf8")), ...changes }));

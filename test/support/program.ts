@@ -1,4 +1,4 @@
-// Runs a program of the tests in a process of its own, the way a user's program runs.
+// Runs a program in its own process.
 import { type ChildProcess, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 
@@ -10,9 +10,9 @@ export interface Ended {
 }
 
 export interface RunOptions {
-  /** Added to this process's environment. */
+  /** Added to the environment of this process. */
   readonly env?: NodeJS.ProcessEnv;
-  /** Sees the process and its stderr so far, each time that grows. */
+  /** Called with the process and its stderr so far, whenever stderr grows. */
   readonly watch?: ((child: ChildProcess, stderr: string) => void) | undefined;
 }
 
@@ -21,7 +21,7 @@ export function runProgram(file: URL, args: readonly string[] = []): Promise<End
   return runToEnd(process.execPath, [fileURLToPath(file), ...args]);
 }
 
-/** Runs any program to its end. */
+/** Runs a program to its end. */
 export function runToEnd(
   program: string,
   args: readonly string[],

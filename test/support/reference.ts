@@ -1,4 +1,4 @@
-// Hugging Face itself, in Python, alive for as long as a test file needs it: JSON lines in and out, tensors as raw files.
+// Hugging Face in a Python process that answers requests: JSON lines in and out, tensors as raw files.
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -14,7 +14,10 @@ interface Waiting {
 
 const huggingFace = fileURLToPath(new URL("../parity/reference", import.meta.url));
 
-/** A running reference, `test/parity/reference` by default, with a working directory of its own that is removed when it ends. */
+/**
+ * A running reference, by default `test/parity/reference`. `directory` has the files of its replies, and is removed by
+ * `close`.
+ */
 export class Reference {
   readonly directory = mkdtempSync(join(tmpdir(), "torch-t5-parity-"));
   readonly #child: ChildProcessWithoutNullStreams;
@@ -42,15 +45,11 @@ export class Reference {
     });
   }
 
-  /** The bytes of a tensor that a reply names. */
-  bytes(file: string): Buffer {
-    return readFileSync(join(this.directory, file));
-  }
-
-  /** The same, for the last time: the file is removed. */
+  /** Reads a file that a reply names, and removes it. */
   take(file: string): Buffer {
-    const content = this.bytes(file);
-    rmSync(join(this.directory, file));
+    const path = join(this.directory, file);
+    const content = readFileSync(path);
+    rmSync(path);
     return content;
   }
 

@@ -1,4 +1,4 @@
-// Compiled, never run: what the types of the package promise, and what they refuse.
+// Compiled, never run: what the types of the package accept, and what they refuse.
 import {
   type DecodingSession,
   type EncoderOutput,
@@ -17,7 +17,7 @@ import {
   Tensor,
 } from "torch-t5";
 
-/** Whether two types are the same; `any` equals nothing but itself. */
+/** Whether two types are the same. `any` is the same as `any` only. */
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 
 function isTrue<Value extends true>(): Value | undefined {
@@ -34,11 +34,11 @@ declare const head: Head;
 export async function results(): Promise<void> {
   const all = await t5.forward("text");
   all.logits satisfies Tensor<Float32Array>;
-  // @ts-expect-error no topK, no values
+  // @ts-expect-error values need topK
   all.values;
-  // @ts-expect-error no loss was asked for
+  // @ts-expect-error the loss was not requested
   all.loss;
-  // @ts-expect-error no hidden states were asked for
+  // @ts-expect-error hidden states were not requested
   all.encoderLastHiddenState;
 
   const top = await t5.forward(["text"], { topK: 5 });
@@ -55,7 +55,7 @@ export async function results(): Promise<void> {
 
   const less = await t5.forward("a", { loss: false, hiddenStates: false, signal: AbortSignal.timeout(1) });
   less.logits satisfies Tensor;
-  // @ts-expect-error it was switched off
+  // @ts-expect-error the loss is off
   less.loss;
 
   const unknown = await t5.forward("a", anyOptions);
@@ -81,9 +81,9 @@ export async function inputs(): Promise<void> {
   await t5.forward({ text: "a", labels: [[1]] });
   if (t5.tokenizer) await t5.forward({ ...t5.tokenizer.encodeBatch(["a"]), decoderInputIds: [[0]] });
 
-  // @ts-expect-error a number is no input
+  // @ts-expect-error a number is not an input
   await t5.forward(1);
-  // @ts-expect-error nothing for the encoder
+  // @ts-expect-error the encoder has no input
   await t5.forward({ target: "b" });
   // @ts-expect-error two sources
   await t5.forward({ text: "a", inputIds: [[1]] });
@@ -93,7 +93,7 @@ export async function inputs(): Promise<void> {
   await t5.forward({ inputIds: [[1]], labels: [[1]], decoderInputIds: [[1]] });
   // @ts-expect-error a flat array has no shape
   await t5.forward({ inputIds: Int32Array.of(1) });
-  // @ts-expect-error floats are no ids
+  // @ts-expect-error floats are not ids
   await t5.forward({ inputIds: { data: Float32Array.of(1), shape: [1, 1] } });
   // @ts-expect-error an unknown option
   await t5.forward("a", { topk: 1 });
@@ -144,9 +144,9 @@ export async function generation(): Promise<void> {
   const plain = await t5.generate("a");
   plain.sequences satisfies Tensor<Int32Array>;
   plain.texts satisfies readonly string[] | undefined;
-  // @ts-expect-error no logits were asked for
+  // @ts-expect-error logits were not requested
   plain.logits;
-  // @ts-expect-error no scores were asked for
+  // @ts-expect-error scores were not requested
   plain.scores;
 
   const more = await t5.generate(encoded, { returnLogits: true, returnScores: true, numBeams: 2, seed: 1n });
@@ -183,7 +183,7 @@ export async function generation(): Promise<void> {
   for await (const token of t5.stream("a", { doSample: true, seed: 1 })) {
     token.tokenId satisfies number;
     token.text satisfies string;
-    // @ts-expect-error no logits were asked for
+    // @ts-expect-error logits were not requested
     token.logits;
   }
   for await (const { logits } of t5.stream(encoded, { returnLogits: true })) logits satisfies Tensor;

@@ -8,7 +8,7 @@ const folder = fileURLToPath(new URL(".", import.meta.url));
 const compiler = fileURLToPath(new URL("../../node_modules/typescript/bin/tsc", import.meta.url));
 
 describe("the types of the package", () => {
-  it("follow from the options of a call, and refuse what is wrong", () => {
+  it("results have the type that the options request, and wrong arguments do not compile", () => {
     const { status, stdout } = spawnSync(execPath, [compiler, "--project", join(folder, "tsconfig.json")], {
       encoding: "utf8",
     });

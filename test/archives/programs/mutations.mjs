@@ -1,5 +1,6 @@
-// Loads archives with random bytes changed, each with a manifest that vouches for it: any may be refused, and one that is
-// taken may compute anything, but the process goes on. Prints how many were refused, and the last seed when it dies.
+// Loads archives with random bytes changed, each with a manifest that has its digest. An archive may be refused, or
+// accepted with arbitrary results, but the process must continue. Prints how many were refused; stderr has the seed of
+// a crash.
 import { createHash } from "node:crypto";
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -8,9 +9,9 @@ import { demoModel, T5Error, T5ForConditionalGeneration } from "torch-t5";
 
 const [firstSeed, count] = process.argv.slice(2).map(Number);
 const [, , , , precision] = process.argv;
-const TAIL_BYTES = 120_000; // where the archive's code, pickles and directory lie; the rest are weights
+const TAIL_BYTES = 120_000; // the archive's code, pickles and directory; the rest are weights
 
-/** A small generator of its own (mulberry32), so that a seed repeats a case anywhere. */
+/** Random numbers from a seed (mulberry32), the same on every platform. */
 function random(seed) {
   let state = seed;
   return (below) => {
@@ -25,7 +26,7 @@ const directory = mkdtempSync(join(tmpdir(), "torch-t5-mutations-"));
 cpSync(demoModel, directory, { recursive: true });
 const original = readFileSync(join(directory, "model.pt"));
 const manifest = JSON.parse(readFileSync(join(directory, "manifest.json"), "utf8"));
-const outcomes = { refused: 0, taken: 0 };
+const outcomes = { refused: 0, accepted: 0 };
 
 async function attempt() {
   const options = { device: "cpu", intraOpThreads: 1, precision };
@@ -46,7 +47,7 @@ try {
     process.stderr.write(`seed ${seed}\n`);
     try {
       await attempt();
-      outcomes.taken++;
+      outcomes.accepted++;
     } catch (error) {
       if (!(error instanceof T5Error)) throw error;
       outcomes.refused++;

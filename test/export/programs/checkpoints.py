@@ -31,7 +31,7 @@ def make(vocab_size: int) -> T5ForConditionalGeneration:
 
 
 def write_sentencepiece(directory: Path) -> None:
-    """Write an mT5 as the hub has it, with spiece.model alone, and beside it what SentencePiece makes of some texts."""
+    """Write an mT5 as on the hub, with only spiece.model, and beside it SentencePiece's ids of some texts."""
     trained = io.BytesIO()
     SentencePieceTrainer.train(
         sentence_iterator=(f"the number {number} is spelled out, and so is {number * 7}" for number in range(2000)),
@@ -55,7 +55,7 @@ def write_sentencepiece(directory: Path) -> None:
 
 
 def main(directory: Path, tokenizer: Path) -> None:
-    """Write every checkpoint to a folder of its own."""
+    """Write each checkpoint to its own folder."""
     vocab_size = json.loads((tokenizer / "config.json").read_text(encoding="utf-8"))["vocab_size"]
 
     def save(model: PreTrainedModel, name: str, **options: object) -> Path:

@@ -1,4 +1,4 @@
-"""Runs command lines of the exporter one after the other: a JSON list of argument lists in, a list of replies out."""
+"""Runs several command lines of the exporter: takes a JSON list of argument lists, prints a JSON list of replies."""
 
 import contextlib
 import io
@@ -10,7 +10,7 @@ from command_line import main
 
 
 def run(arguments: list[str]) -> dict[str, object]:
-    """Return the exit code and what was written to stderr."""
+    """Return the exit code and stderr."""
     stderr = io.StringIO()
     with contextlib.redirect_stderr(stderr):
         try:

@@ -1,4 +1,4 @@
-"""Puts the exporter of this checkout on Python's path; imported by the programs beside it for that alone."""
+"""Puts the exporter of this checkout on Python's path. The programs beside it import it only for that."""
 
 import sys
 from pathlib import Path

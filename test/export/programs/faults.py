@@ -1,6 +1,6 @@
 """Breaks the exporter from within, one fault at a time: `faults.py <checkpoint> <directory>`.
 
-Prints `{fault: {"error": message or null, "left": names of what lies in the target's folder afterwards}}`.
+Prints `{fault: {"error": message or null, "left": names in the target's folder afterwards}}`.
 """
 
 import errno
@@ -27,21 +27,21 @@ REAL_TRACE, REAL_WRITE = tracing.trace, tracing.write_archive
 
 
 def next_up(tensor: Tensor) -> Tensor:
-    """Return each value's neighbour: the smallest change there is."""
+    """Return each value's neighbour, the smallest possible change."""
     return torch.nextafter(tensor, torch.full_like(tensor, torch.inf))
 
 
 class OtherLogits(ExportedT5):
-    """Its forward is off by the last bit."""
+    """Its forward differs in the last bit."""
 
     def forward(self, ids: Tensor, mask: Tensor, decoder_ids: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """As the exporter's, but for the fault; so below."""
+        """Perturb the logits."""
         logits, encoder_state, decoder_state = super().forward(ids, mask, decoder_ids)
         return next_up(logits), encoder_state, decoder_state
 
 
 class OtherState(ExportedT5):
-    """Its decoder state is off by the last bit."""
+    """Its decoder state differs in the last bit."""
 
     def forward(self, ids: Tensor, mask: Tensor, decoder_ids: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Perturb the state."""
@@ -58,16 +58,16 @@ class IgnoredMask(ExportedT5):
 
 
 class BakedLength(ExportedT5):
-    """Its forward keeps the number of positions that it was traced with."""
+    """Its forward always returns the number of positions that it was traced with."""
 
     def forward(self, ids: Tensor, mask: Tensor, decoder_ids: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Cut at a constant, as a shape that tracing can't see would."""
+        """Cut at a constant, as Python code whose shape tracing can't record."""
         logits, encoder_state, decoder_state = super().forward(ids, mask, decoder_ids)
         return logits[:, : int(decoder_ids.shape[1])], encoder_state, decoder_state
 
 
 class OtherEncoder(ExportedT5):
-    """Its encode is off by the last bit."""
+    """Its encode differs in the last bit."""
 
     def encode(self, ids: Tensor, mask: Tensor) -> Tensor:
         """Perturb the state."""
@@ -75,7 +75,7 @@ class OtherEncoder(ExportedT5):
 
 
 class OtherStep(ExportedT5):
-    """Its step is off by the last bit."""
+    """Its step differs in the last bit."""
 
     def step(self, decoder_ids: Tensor, mask: Tensor, past: Past) -> tuple[Tensor, Tensor, Past]:
         """Perturb the logits."""
@@ -84,7 +84,7 @@ class OtherStep(ExportedT5):
 
 
 class OtherCache(ExportedT5):
-    """Its prefill's last cross value is off by the last bit."""
+    """The last cross value of its prefill differs in the last bit."""
 
     def prefill(self, decoder_ids: Tensor, state: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Past]:
         """Perturb the cache."""
@@ -114,13 +114,13 @@ def full_disk(*_: object) -> None:
 
 
 def in_training(model: T5ForConditionalGeneration) -> T5ForConditionalGeneration:
-    """Return the model with the dropout of one block on."""
+    """Return the model with dropout enabled in one block."""
     model.decoder.block[0].train()
     return model
 
 
 def without_packages(source: Path) -> Callable[[Path], None]:
-    """Export a checkpoint with its tokenizer where no package is installed that could read it."""
+    """Export a checkpoint with its tokenizer where the package that reads the tokenizer is missing."""
 
     def run(target: Path) -> None:
         with patch.object(checkpoint_files, "_is_installed", lambda package: package != "google.protobuf"):
@@ -136,7 +136,7 @@ def tiny(**settings: object) -> T5ForConditionalGeneration:
 
 
 def with_settings(model: T5ForConditionalGeneration) -> T5ForConditionalGeneration:
-    """Return the model with settings that change what `generate` does, but not what a step computes."""
+    """Return the model with settings that change `generate`, but no step."""
     model.generation_config = GenerationConfig(
         num_beams=3, do_sample=True, max_length=7, repetition_penalty=1.5, num_return_sequences=2, eos_token_id=1
     )
@@ -144,7 +144,7 @@ def with_settings(model: T5ForConditionalGeneration) -> T5ForConditionalGenerati
 
 
 def main(checkpoint: Path, directory: Path) -> dict[str, object]:
-    """Run every fault in a folder of its own."""
+    """Run each fault in its own folder."""
     loading.quiet_libraries()
 
     def export(target: Path) -> None:
@@ -194,7 +194,7 @@ def main(checkpoint: Path, directory: Path) -> dict[str, object]:
 
 
 def with_hub(checkpoint: Path, target: Path, revision: str | None) -> None:
-    """Export a name from a hub that has one repository, or that can't be reached when no revision is asked for."""
+    """Export from a hub with one repository. Without a revision, the hub is unreachable."""
     fetched: list[str] = []
     cache = target.parent.parent / "cache"
 
@@ -211,12 +211,12 @@ def with_hub(checkpoint: Path, target: Path, revision: str | None) -> None:
 
     with patch.object(hub, "snapshot_download", snapshot_download):
         export_source("owner/model", target, with_tokenizer=False, revision=revision)
-    # The configuration comes before the weights: another architecture is refused without their download.
+    # The configuration is fetched first, so that another architecture is refused without a download of its weights.
     assert fetched.index("config.json") < fetched.index("model.safetensors")
 
 
 def observe(fault: Callable[[Path], None], folder: Path) -> dict[str, object]:
-    """Return the refusal, if there was one, and what is left."""
+    """Return the error, if there is one, and the files that are left."""
     folder.mkdir()
     error = None
     try:

@@ -1,13 +1,14 @@
-// Forward passes of every shape, padded and not, beside Hugging Face's.
+// Compares forward passes of every shape, padded and not, with Hugging Face's.
 import { type Agreement, agreementOf, merge } from "#lib/cli/commands/agreement.js";
 import { SHAPES } from "../../parity/cases.js";
-import { floats, type ReferenceForward } from "../../parity/comparing.js";
-import { testDevice } from "../../support/device.js";
+import { type ReferenceForward, takeFloats } from "../../parity/comparing.js";
+import { testDevice } from "../../parity/models.js";
+
 import { judge, largestOf } from "./judging.js";
 import type { Finding, Settings } from "./settings.js";
 import { eachSubject, inputsOf, type Subject, THREADS } from "./subject.js";
 
-/** A finding for each model. */
+/** One finding for each model. */
 export async function* forward(settings: Settings): AsyncIterable<Finding> {
   for await (const subject of eachSubject(settings)) {
     const agreements: Agreement[] = [];
@@ -32,5 +33,5 @@ export async function* forward(settings: Settings): AsyncIterable<Finding> {
 /** The reference's logits. */
 export async function askForward({ name, reference }: Subject, input: object): Promise<Float32Array> {
   const { logits } = await reference.request<ReferenceForward>("forward", { model: name, threads: THREADS, ...input });
-  return floats(reference.take(logits.file));
+  return takeFloats(reference, logits);
 }

@@ -1,4 +1,4 @@
-// Greedy and beam search beside Hugging Face's: whose tokens, row by row.
+// Compares the tokens of greedy and beam search with Hugging Face's, row by row.
 import type { GenerateOptions } from "torch-t5";
 import type { Shape } from "../../parity/cases.js";
 import { askGenerate } from "../../parity/generating.js";
@@ -10,16 +10,16 @@ const SHAPES: readonly Shape[] = [
   { batch: 1, sourceLength: 13, targetLength: 1, masking: "none" },
   { batch: 6, sourceLength: 40, targetLength: 1, masking: "right" },
 ];
-const WAYS: Readonly<Record<string, GenerateOptions>> = {
+const STRATEGIES: Readonly<Record<string, GenerateOptions>> = {
   greedy: { doSample: false },
   "4 beams": { doSample: false, numBeams: 4, numReturnSequences: 2 },
 };
 
-/** A finding for each model and strategy. Where rounding is promised to change no token, none may differ. */
+/** One finding for each model and strategy. In precisions that promise the same tokens, every row must be equal. */
 export async function* generation(settings: Settings): AsyncIterable<Finding> {
-  const isPromised = settings.precision === "exact" || settings.precision === "float32";
+  const promisesTokens = settings.precision === "exact" || settings.precision === "float32";
   for await (const subject of eachSubject(settings)) {
-    for (const [way, strategy] of Object.entries(WAYS)) {
+    for (const [name, strategy] of Object.entries(STRATEGIES)) {
       const options = { maxNewTokens: STEPS, eosTokenId: [], ...strategy };
       let [rows, equal, tokens, equalTokens] = [0, 0, 0, 0];
       for (const shape of SHAPES) {
@@ -37,8 +37,8 @@ export async function* generation(settings: Settings): AsyncIterable<Finding> {
         }
       }
       yield {
-        subject: `${subject.name}, ${way}`,
-        passed: !isPromised || equal === rows,
+        subject: `${subject.name}, ${name}`,
+        passed: !promisesTokens || equal === rows,
         measured: { "equal rows": `${equal} of ${rows}`, "equal tokens": `${equalTokens} of ${tokens}` },
       };
     }

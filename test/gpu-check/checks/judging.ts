@@ -1,17 +1,17 @@
-// What agreement with Hugging Face's float32 each precision owes on a GPU.
+// The agreement with Hugging Face's float32 that each precision must reach on a GPU.
 import type { Agreement } from "#lib/cli/commands/agreement.js";
-import { BOUNDS, type Bounds } from "../../parity/fused/bounds.js";
+import { BOUNDS, type Bounds } from "../../parity/fused/tolerances.js";
 import type { Finding, Settings } from "./settings.js";
 
-/** Rounding is relative: the tolerance is that of logits of this size, and grows with larger ones. */
+/** The tolerance is for logits of this size. It grows with larger logits, because rounding is relative. */
 const LOGITS_OF = 10;
 /**
- * A GPU's products of bfloat16 are bfloat16, where the kernels of the CPU hand float32 on. Twice the divergence is
- * allowed until it is known what GPUs give.
+ * On a GPU, products of bfloat16 are rounded to bfloat16, whereas the kernels for the CPU pass float32 on. Twice the
+ * divergence is allowed until enough GPUs have been measured.
  */
 const ON_GPU = 2;
 
-/** The part of an agreement that a report tells, and whether it is enough. */
+/** The part of an agreement that a report shows, and whether it is sufficient. */
 export function judge(
   subject: string,
   agreement: Agreement,
@@ -47,7 +47,7 @@ function isWithin(found: Agreement, bounds: Bounds, slack: number): boolean {
   );
 }
 
-/** The largest size of any number. */
+/** The largest absolute value. */
 export function largestOf(values: Float32Array): number {
-  return values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  return values.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0);
 }

@@ -1,5 +1,5 @@
-// One check in a process of its own: `node --import tsx main.ts <check> <settings as JSON>`. Prints each finding as a line
-// of JSON when it is there, so that what comes after can't take it away.
+// Runs one check in its own process: `node --import tsx main.ts <check> <settings as JSON>`. Prints each finding as a
+// line of JSON as soon as it is made, so that a later crash loses none.
 import { argv, stdout } from "node:process";
 import { forward } from "./forward.js";
 import { generation } from "./generation.js";

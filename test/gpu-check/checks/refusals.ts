@@ -1,13 +1,14 @@
-// What a device refuses, with the code that is promised for it, and that it goes on afterwards.
+// What a device refuses, and with which error code; and that the model still computes afterwards.
 import { demoModel, type LoadOptions, runtimeInfo, T5Error, T5ForConditionalGeneration } from "torch-t5";
-import { testDevice } from "../../support/device.js";
+
+import { testDevice } from "../../parity/models.js";
 import { runToEnd } from "../../support/program.js";
 import type { Finding, Settings } from "./settings.js";
 
 const INPUT = { inputIds: [[5, 6, 7]], decoderInputIds: [[0, 4]] };
 const isOnGpu = testDevice !== "cpu";
 
-/** A finding for each refusal. */
+/** One finding for each refusal. */
 export async function* refusals({ precision }: Settings): AsyncIterable<Finding> {
   const load = (options: LoadOptions) =>
     T5ForConditionalGeneration.fromPretrained(demoModel, { precision, ...options });
@@ -29,12 +30,12 @@ export async function* refusals({ precision }: Settings): AsyncIterable<Finding>
   const outOfRange = () => t5.forward({ ...INPUT, inputIds: [[vocabSize]] });
   yield await codeOf("an id past the vocabulary", "ERR_TOKEN_OUT_OF_RANGE", outOfRange);
   using session = (await t5.encode({ inputIds: INPUT.inputIds })).startDecoding();
-  yield await codeOf("a beam that isn't there", "ERR_INVALID_ARGUMENT", async () => session.reorder([1]));
+  yield await codeOf("a row that doesn't exist", "ERR_INVALID_ARGUMENT", async () => session.reorder([1]));
   const cancelled = t5.forward(INPUT, { signal: AbortSignal.abort() });
   yield { subject: "a cancelled call", ...(await rejected(cancelled, ({ name }) => name, "AbortError")) };
   const again = (await t5.forward(INPUT)).logits.data;
   const isSame = Buffer.from(again.buffer).equals(Buffer.from(expected.buffer));
-  yield { subject: "the next call's bits", passed: isSame, measured: { received: isSame ? "the same" : "others" } };
+  yield { subject: "the next call's bits", passed: isSame, measured: { received: isSame ? "equal" : "different" } };
 }
 
 function codeOf(subject: string, code: string, run: () => Promise<unknown>): Promise<Finding> {
@@ -54,7 +55,7 @@ async function rejected(
   return { passed: received === wanted, measured: { received } };
 }
 
-/** Where the driver shows no GPU: in a process of its own, because a driver is asked once. */
+/** Without a visible GPU: in its own process, because the driver is queried once in a process. */
 async function withoutGpus(): Promise<Finding> {
   const program = `import { demoModel, T5ForConditionalGeneration } from "torch-t5";
     await T5ForConditionalGeneration.fromPretrained(demoModel, { device: "cuda" }).catch(({ code }) => console.log(code));`;

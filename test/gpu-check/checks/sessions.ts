@@ -1,9 +1,10 @@
-// Sessions that decode what Hugging Face's `generate` decoded, beside its logits of each step.
+// Compares sessions with Hugging Face's `generate`: they decode its tokens and must give its logits at each step.
 import type { DecodingSession } from "torch-t5";
 import { type Agreement, agreementOf, merge } from "#lib/cli/commands/agreement.js";
 import type { Shape } from "../../parity/cases.js";
 import { askGenerate, type ReferenceGeneration, takeSteps } from "../../parity/generating.js";
-import { testDevice } from "../../support/device.js";
+
+import { testDevice } from "../../parity/models.js";
 import { askForward } from "./forward.js";
 import { judge, largestOf } from "./judging.js";
 import type { Finding, Settings } from "./settings.js";
@@ -13,7 +14,7 @@ const STEPS = 40;
 const BEAMS = 3;
 const SHAPE: Shape = { batch: 3, sourceLength: 21, targetLength: 18, masking: "right" };
 
-/** Findings for each model: step by step with a fork, after a prefill, and reordered as beams are. */
+/** Findings for each model: step by step with a fork, after a prefill, and reordered as beam search does it. */
 export async function* sessions(settings: Settings): AsyncIterable<Finding> {
   for await (const subject of eachSubject(settings)) {
     for (const [way, measure] of Object.entries(WAYS)) {
@@ -53,7 +54,7 @@ const WAYS: Readonly<Record<string, (subject: Subject) => Promise<Measured>>> = 
     const expected = await ask(subject, { numBeams: BEAMS });
     using session = await start(subject);
     session.reorder(Array.from({ length: SHAPE.batch * BEAMS }, (_, row) => Math.floor(row / BEAMS)));
-    // Awaited here: the session is freed when this function ends.
+    // `await` keeps the session until the steps are done.
     return await follow(subject, session, expected.running, expected.steps);
   },
 };

@@ -1,25 +1,25 @@
-// What a check is asked for, and what it tells.
+// The input and the output of a check.
 import type { Precision } from "torch-t5";
 
-/** The JSON that a check is started with. */
+/** The JSON argument of a check. */
 export interface Settings {
-  /** Names of models/demo and of test/parity/models.ts's families. */
+  /** `demo`, and families of test/parity/models.ts. */
   readonly models: readonly string[];
-  /** Where the families' exports are, each as `<family>-exported`. */
+  /** The directory of the families' exports, each named `<family>-exported`. */
   readonly directory: string;
   readonly precision: Precision;
-  /** The largest difference of float32 logits, where none is larger than `LOGITS_OF` in size. */
+  /** The largest difference of float32 logits up to `LOGITS_OF` in size; see judging.ts. */
   readonly tolerance: number;
-  /** A file of test/parity, and a regular expression of its tests' names. */
+  /** A spec file of test/parity, and a regular expression of its tests' names. */
   readonly spec?: string;
   readonly grep?: string;
 }
 
-/** One thing that was looked at. */
+/** One result. */
 export interface Finding {
   readonly subject: string;
   readonly passed: boolean;
-  /** Numbers, or words, under the heads of the report's columns. */
+  /** By the heading of the report's column. */
   readonly measured: Readonly<Record<string, string | number>>;
 }
 

@@ -1,15 +1,16 @@
-// Models of both devices in one process: libtorch's CUDA part is opened after its CPU part was used.
+// Models on both devices in one process: libtorch's CUDA part is loaded after its CPU part is in use.
 import { T5ForConditionalGeneration } from "torch-t5";
 import { agreementOf, merge } from "#lib/cli/commands/agreement.js";
 import { SHAPES } from "../../parity/cases.js";
-import { testDevice } from "../../support/device.js";
+
+import { testDevice } from "../../parity/models.js";
 import { judge, largestOf } from "./judging.js";
 import type { Finding, Settings } from "./settings.js";
 import { directoryOf, inputsOf } from "./subject.js";
 
 const ROUNDS = 10;
 
-/** A finding for each model. */
+/** One finding for each model. */
 export async function* sideBySide(settings: Settings): AsyncIterable<Finding> {
   for (const name of settings.models) {
     const load = (device: typeof testDevice) =>
@@ -20,7 +21,7 @@ export async function* sideBySide(settings: Settings): AsyncIterable<Finding> {
       const { source, decoderInputIds } = inputsOf({ vocabSize }, shape);
       return { ...source, decoderInputIds };
     });
-    // Before the other device is looked at.
+    // The CPU computes before the other device is initialised.
     for (const input of inputs) await onCpu.forward(input);
     await using onDevice = await load(testDevice);
     const [expected = [], found = []] = await Promise.all(

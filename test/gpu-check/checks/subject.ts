@@ -1,4 +1,4 @@
-// A model on both sides: Hugging Face's in the reference, and torch-t5's, on the device of the tests.
+// A model on both sides: Hugging Face's in the reference, and torch-t5's on the device of the tests.
 import { join } from "node:path";
 import { demoModel, type T5ForConditionalGeneration } from "torch-t5";
 import { makeCase, type Shape } from "../../parity/cases.js";
@@ -6,9 +6,9 @@ import { load, openExported } from "../../parity/models.js";
 import { Reference } from "../../support/reference.js";
 import type { Settings } from "./settings.js";
 
-/** The embedded model's name among the others. */
+/** The name of the embedded model. */
 export const EMBEDDED = "demo";
-/** The CPU's threads on either side. */
+/** CPU threads on each side. */
 export const THREADS = 2;
 
 export interface Subject {
@@ -23,7 +23,7 @@ export function directoryOf(name: string, { directory }: Pick<Settings, "directo
   return name === EMBEDDED ? demoModel : join(directory, `${name}-exported`);
 }
 
-/** Every model in turn, loaded before and freed after; the reference ends with the last. */
+/** Every model in turn: loaded before it is yielded, freed afterwards. The reference ends with the last model. */
 export async function* eachSubject(settings: Settings): AsyncIterable<Subject> {
   const reference = new Reference();
   try {
@@ -37,7 +37,7 @@ export async function* eachSubject(settings: Settings): AsyncIterable<Subject> {
   }
 }
 
-/** A case's source, and the ids that its decoder reads. */
+/** The source of a case, and the ids that its decoder reads. */
 export function inputsOf({ vocabSize }: Pick<Subject, "vocabSize">, shape: Shape) {
   const { labels: _, decoderInputIds, ...source } = makeCase(shape, vocabSize);
   return { source, decoderInputIds };

@@ -1,12 +1,10 @@
-// How near a precision with fewer bits is to Hugging Face's float32, over whole distributions.
+// Defines tests of how near a precision with fewer bits is to Hugging Face's float32, over whole distributions.
 import assert from "node:assert/strict";
 import { type Agreement, agreementOf, merge } from "#lib/cli/commands/agreement.js";
 import { makeCase, SHAPES } from "../cases.js";
-import { floats } from "../comparing.js";
-import type { Bounds } from "./bounds.js";
-import { best } from "./close.js";
-import { askForward } from "./forward.js";
-import type { Subject } from "./subject.js";
+import { assertSameShape, type ReferenceForward, takeFloats } from "../comparing.js";
+import type { Subject } from "../subject.js";
+import { argmax, type Bounds } from "./tolerances.js";
 
 const STEPS = 24;
 
@@ -16,10 +14,10 @@ export function describeApproximation(subject: Subject, bounds: Bounds): void {
     const { vocabSize } = subject.prepared();
     for (const shape of SHAPES) {
       const { labels: _, decoderInputIds, ...source } = makeCase(shape, vocabSize);
-      const expected = await askForward(subject, source, { decoderInputIds });
+      const expected = await subject.ask<ReferenceForward>("forward", { ...source, decoderInputIds });
       const { logits } = await subject.t5().forward({ ...source, decoderInputIds });
-      assert.deepEqual([...logits.shape], [...expected.logits.shape]);
-      agreements.push(agreementOf(floats(subject.reference().take(expected.logits.file)), logits.data, vocabSize));
+      assertSameShape("logits", logits, expected.logits);
+      agreements.push(agreementOf(takeFloats(subject.reference(), expected.logits), logits.data, vocabSize));
     }
     const all = merge(agreements);
     const measured = JSON.stringify(all);
@@ -28,7 +26,7 @@ export function describeApproximation(subject: Subject, bounds: Bounds): void {
     assert.ok(all.largestDivergence <= bounds.largestDivergence, measured);
   });
 
-  it("greedy generation is the best token of each step of a session, bit by bit, and of forward but for rounding", async () => {
+  it("greedy search takes the best token of each step of a session, and of forward within the bounds", async () => {
     const shape = { batch: 3, sourceLength: 17, targetLength: 1, masking: "right" } as const;
     const { vocabSize } = subject.prepared();
     const { labels: _, decoderInputIds: __, ...source } = makeCase(shape, vocabSize);
@@ -39,7 +37,7 @@ export function describeApproximation(subject: Subject, bounds: Bounds): void {
       const rows = Array.from({ length: shape.batch }, (_, row) => sequences.row(row));
       const stepped = await session.step(rows.map((row) => [row[step] ?? 0]));
       assert.deepEqual(stepped.logits.data, logits[step]?.data, `step ${step}`);
-      for (const [row, ids] of rows.entries()) assert.equal(best(stepped.logits.row(row, 0)), ids[step + 1]);
+      for (const [row, ids] of rows.entries()) assert.equal(argmax(stepped.logits.row(row, 0)), ids[step + 1]);
     }
     const decoderInputIds = Array.from({ length: shape.batch }, (_, row) => [...sequences.row(row).subarray(0, STEPS)]);
     const whole = await subject.t5().forward({ ...source, decoderInputIds });

@@ -1,4 +1,5 @@
-// The kernels for processors with fewer instructions: the same promises, in a process that is told to do without them.
+// Defines tests of the kernels for processors with fewer instructions: the same promises, in a process that may not use
+// newer ones.
 import assert from "node:assert/strict";
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -7,11 +8,9 @@ import type { Precision } from "torch-t5";
 import { agreementOf } from "#lib/cli/commands/agreement.js";
 import { runToEnd } from "../../support/program.js";
 import { makeCase, type Shape } from "../cases.js";
-import { floats } from "../comparing.js";
-import type { Bounds } from "./bounds.js";
-import { assertSameBest } from "./close.js";
-import { askForward } from "./forward.js";
-import type { Subject } from "./subject.js";
+import { type ReferenceForward, takeFloats } from "../comparing.js";
+import type { Subject } from "../subject.js";
+import { assertSameBest, type Bounds } from "./tolerances.js";
 
 const program = fileURLToPath(new URL("programs/forward.mjs", import.meta.url));
 const SHAPES: readonly Shape[] = [
@@ -20,7 +19,7 @@ const SHAPES: readonly Shape[] = [
   { batch: 9, sourceLength: 70, targetLength: 13, masking: "left" },
 ];
 
-/** `limit`: a value of PyTorch's ATEN_CPU_CAPABILITY. Without bounds, what float32 promises. */
+/** `limit`: a value of PyTorch's ATEN_CPU_CAPABILITY. `bounds`: for precisions other than float32. */
 export function describeInstructions(subject: Subject, precision: Precision, limit: string, bounds?: Bounds): void {
   it(`${subject.name}, ${precision}, ${limit}`, async () => {
     const reference = subject.reference();
@@ -28,25 +27,26 @@ export function describeInstructions(subject: Subject, precision: Precision, lim
     const cases = SHAPES.map((shape) => makeCase(shape, vocabSize));
     const expected: Float32Array[] = [];
     for (const { labels: _, decoderInputIds, ...source } of cases) {
-      const { logits } = await askForward(subject, source, { decoderInputIds });
-      expected.push(floats(reference.take(logits.file)));
+      const { logits } = await subject.ask<ReferenceForward>("forward", { ...source, decoderInputIds });
+      expected.push(takeFloats(reference, logits));
     }
-    // The rows of the last case alone, without their padding: their bits don't depend on the batch.
-    const { inputIds, attentionMask, decoderInputIds } = cases.at(-1) ?? assert.fail("There is a last case");
+    // Each row of the last case alone, without its padding. Its bits don't depend on the batch.
+    const { inputIds, attentionMask, decoderInputIds } = cases.at(-1) ?? assert.fail("there are no cases");
     const alone = inputIds.map((row, index) => ({
       inputIds: [row.filter((_, at) => attentionMask?.[index]?.[at] === 1)],
       decoderInputIds: [decoderInputIds[index] ?? []],
     }));
-    const [inputs, output] = ["inputs.json", "logits.bin"].map((name) => join(reference.directory, name));
-    assert.ok(inputs !== undefined && output !== undefined);
+    const inputs = join(reference.directory, "inputs.json");
+    const output = join(reference.directory, "logits.bin");
     writeFileSync(inputs, JSON.stringify([...cases.map(({ labels: _, ...input }) => input), ...alone]));
     const args = [program, directory, precision, inputs, output];
     const { code, stderr } = await runToEnd(process.execPath, args, { env: { ATEN_CPU_CAPABILITY: limit } });
     assert.equal(code, 0, stderr);
-    const received = floats(reference.take("logits.bin"));
+    const lengths = [...expected.map(({ length }) => length), expected.at(-1)?.length ?? 0];
+    const shape = [lengths.reduce((sum, length) => sum + length, 0)];
+    const received = takeFloats(reference, { file: "logits.bin", shape });
     rmSync(inputs);
 
-    const lengths = [...expected.map(({ length }) => length), expected.at(-1)?.length ?? 0];
     const parts = lengths.map((length, index) => {
       const start = lengths.slice(0, index).reduce((sum, before) => sum + before, 0);
       return received.subarray(start, start + length);
@@ -63,6 +63,6 @@ export function describeInstructions(subject: Subject, precision: Precision, lim
       assert.ok(agreement.meanDivergence <= bounds.meanDivergence, measured);
       assert.ok(agreement.largestDivergence <= bounds.largestDivergence, measured);
     }
-    assert.deepEqual(last, batches.at(-1), "rows alone and in their batch");
+    assert.deepEqual(last, batches.at(-1), "each row alone has the bits that it has in its batch");
   });
 }

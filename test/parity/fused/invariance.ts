@@ -1,42 +1,42 @@
-// A row's logits are bitwise the same whatever else is in its batch, and whatever its padding.
+// Defines tests that a row's results don't depend on the other rows of its batch, nor on its padding, bit by bit.
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import type { Subject } from "./subject.js";
+import type { Subject } from "../subject.js";
 
 const RUNS = 40;
-const LONGEST_SOURCE = 40;
-const LONGEST_TARGET = 9;
-const MOST_ROWS = 7;
+const MAX_SOURCE = 40;
+const MAX_TARGET = 9;
+const MAX_ROWS = 7;
 const STEPS = 8;
 
-/** Numbers that become ids of a vocabulary; how much padding is before and behind a row. */
+/** Numbers that become ids of the vocabulary, and the number of padding positions before and after a row. */
 interface Row {
   readonly source: readonly number[];
   readonly target: readonly number[];
   readonly before: number;
-  readonly behind: number;
+  readonly after: number;
 }
 
 const number = fc.nat(2 ** 20);
 const row: fc.Arbitrary<Row> = fc.record({
-  source: fc.array(number, { minLength: 1, maxLength: LONGEST_SOURCE }),
-  target: fc.array(number, { minLength: LONGEST_TARGET, maxLength: LONGEST_TARGET }),
+  source: fc.array(number, { minLength: 1, maxLength: MAX_SOURCE }),
+  target: fc.array(number, { minLength: MAX_TARGET, maxLength: MAX_TARGET }),
   before: fc.oneof(fc.constant(0), fc.nat(5)),
-  behind: fc.nat(5),
+  after: fc.nat(5),
 });
 const batch = fc.record({
-  rows: fc.array(row, { minLength: 1, maxLength: MOST_ROWS }),
-  targetLength: fc.integer({ min: 1, max: LONGEST_TARGET }),
-  /** What lies under the mask. */
+  rows: fc.array(row, { minLength: 1, maxLength: MAX_ROWS }),
+  targetLength: fc.integer({ min: 1, max: MAX_TARGET }),
+  /** The id of masked positions. */
   padding: number,
 });
 
 export function describeInvariance(subject: Subject): void {
   const ids = (numbers: readonly number[]) => numbers.map((value) => value % subject.prepared().vocabSize);
 
-  /** The rows as one batch, each between its own padding. */
+  /** The rows as one batch, each with its own padding. */
   function pad(rows: readonly Row[], padding: number) {
-    const length = Math.max(...rows.map(({ source, before, behind }) => before + source.length + behind));
+    const length = Math.max(...rows.map(({ source, before, after }) => before + source.length + after));
     const fill = (rest: number, value: number) => Array.from({ length: rest }, () => value);
     const around = ({ source, before }: Row, inside: readonly number[], outside: number) => [
       ...fill(before, outside),
@@ -51,7 +51,7 @@ export function describeInvariance(subject: Subject): void {
 
   const alone = ({ source }: Row) => ({ inputIds: [ids(source)] });
 
-  it("forward: logits, and the decoder's state", async () => {
+  it("forward: logits and the decoder's state", async () => {
     await fc.assert(
       fc.asyncProperty(batch, async ({ rows, targetLength, padding }) => {
         const targets = rows.map(({ target }) => ids(target.slice(0, targetLength)));
@@ -97,7 +97,7 @@ export function describeInvariance(subject: Subject): void {
     );
   });
 
-  it("generate: every step's logits, as long as a row goes on", async () => {
+  it("generate: tokens, and the logits of every step", async () => {
     await fc.assert(
       fc.asyncProperty(batch, async ({ rows, padding }) => {
         const options = { maxNewTokens: STEPS, eosTokenId: [], returnLogits: true } as const;
@@ -114,8 +114,8 @@ export function describeInvariance(subject: Subject): void {
     );
   });
 
-  it("a session that is reordered: each row as if it had been decoded alone", async () => {
-    const orders = fc.array(fc.array(fc.nat(20), { minLength: 1, maxLength: MOST_ROWS }), {
+  it("a reordered session: each row has the bits that it has when decoded alone", async () => {
+    const orders = fc.array(fc.array(fc.nat(20), { minLength: 1, maxLength: MAX_ROWS }), {
       minLength: STEPS,
       maxLength: STEPS,
     });
@@ -144,10 +144,10 @@ export function describeInvariance(subject: Subject): void {
     );
   });
 
-  it("score: each target alone, or all at once, of one source or of several", async () => {
-    const lengths = fc.array(fc.integer({ min: 1, max: LONGEST_TARGET }), {
-      minLength: MOST_ROWS,
-      maxLength: MOST_ROWS,
+  it("score: each target alone or all at once, for one source or several", async () => {
+    const lengths = fc.array(fc.integer({ min: 1, max: MAX_TARGET }), {
+      minLength: MAX_ROWS,
+      maxLength: MAX_ROWS,
     });
     await fc.assert(
       fc.asyncProperty(batch, lengths, async ({ rows, padding }, sizes) => {
@@ -155,7 +155,7 @@ export function describeInvariance(subject: Subject): void {
         const [first] = rows;
         assert.ok(first !== undefined);
         const together = await subject.t5().score(pad(rows, padding), targets);
-        const shared = await subject.t5().score(alone(first), targets, { batchSize: MOST_ROWS });
+        const shared = await subject.t5().score(alone(first), targets, { batchSize: MAX_ROWS });
         for (const [index, one] of rows.entries()) {
           const target = [targets[index] ?? []];
           const [own] = await subject.t5().score(alone(one), target);
@@ -168,14 +168,14 @@ export function describeInvariance(subject: Subject): void {
     );
   });
 
-  it("more rows than a matrix product takes at once", async () => {
+  it("a batch with more rows than one matrix product takes", async () => {
     const length = 128;
     const source = (seed: number) => Array.from({ length }, (_, index) => 7 * index + 13 * seed);
     const rows = Array.from({ length: 12 }, (_, seed) => ({
       source: source(seed).slice(0, length - 9 * seed),
       target: source(seed + 50).slice(0, 32),
       before: 0,
-      behind: 0,
+      after: 0,
     }));
     const decoderInputIds = rows.map(({ target }) => ids(target));
     const together = await subject.t5().forward({ ...pad(rows, 0), decoderInputIds });

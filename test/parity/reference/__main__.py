@@ -1,8 +1,8 @@
-"""Hugging Face itself, kept alive for the tests: `python test/parity/reference <workdir>`, JSON lines in and out.
+"""Hugging Face in a process that answers requests: `python test/parity/reference <workdir>`, JSON lines in and out.
 
 A request is `{"id": 1, "op": "forward", ...}`, its reply `{"id": 1, ...}` or `{"id": 1, "error": "..."}`. Tensors are
-raw little-endian files in the working directory, named in the reply with their shapes. It computes on the device that
-`TORCH_T5_TEST_DEVICE` names.
+raw little-endian files in the working directory; the reply has their names and shapes. `TORCH_T5_TEST_DEVICE` names the
+device.
 """
 
 import json
@@ -10,9 +10,9 @@ import os
 import sys
 from pathlib import Path
 
-# Its threads would otherwise spin while it is the other side's turn to compute. Read when torch is imported.
+# Idle threads must not spin while the other side computes. torch reads this when it is imported.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-# The exporter under test is the one of this checkout.
+# The exporter of this checkout.
 sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "scripts" / "export"))
 
 import torch
@@ -29,7 +29,7 @@ def main(directory: Path) -> None:
         reply: dict[str, object] = {"id": request.pop("id")}
         try:
             reply.update(operations.run(request.pop("op"), request))
-        except Exception as error:  # the test that asked is to fail, not the tests after it
+        except Exception as error:  # only the test that sent the request must fail
             reply["error"] = f"{type(error).__name__}: {error}"
         print(json.dumps(reply), flush=True)
 

@@ -75,7 +75,7 @@ FAMILIES: Mapping[str, Family] = {
         True,
         {"vocab_size": 300, "num_layers": 1, "num_decoder_layers": 2, "feed_forward_proj": "gated-silu"},
     ),
-    # As wide as t5-small: matrices that MKL cuts into blocks and shares between threads.
+    # As wide as t5-small: MKL divides its matrices into blocks, and among threads.
     "wide": Family(
         T5Config,
         T5ForConditionalGeneration,
@@ -92,18 +92,18 @@ FAMILIES: Mapping[str, Family] = {
 
 
 def write_checkpoint(family: Family, directory: Path, seed: int) -> None:
-    """Save random weights as a checkpoint of the hub has them."""
+    """Save random weights in the form of a checkpoint on the hub."""
     torch.manual_seed(seed)
     config = family.config_class(**{**COMMON, **family.settings, "tie_word_embeddings": family.tied})
     model = family.model_class(config).eval()
     if not family.tied:
-        # The constructor ties in any case; saving two different matrices is what unties them when they are loaded.
+        # The constructor always ties the two matrices. They are loaded as two if two different ones are saved.
         model.lm_head.weight = nn.Parameter(torch.randn_like(model.shared.weight))
         model.all_tied_weights_keys.pop("lm_head.weight")
     model.save_pretrained(directory)
     path = directory / "config.json"
     settings = json.loads(path.read_text(encoding="utf-8"))
-    # As on the hub: transformers derives the one from the other.
+    # As on the hub: transformers derives one setting from the other.
     settings.pop("scale_decoder_outputs", None)
     settings["tie_word_embeddings"] = family.tied
     path.write_text(json.dumps(settings), encoding="utf-8")
@@ -119,7 +119,7 @@ def load_checkpoint(family: Family, directory: Path) -> PreTrainedModel:
 
 
 def load_exported(directory: Path) -> PreTrainedModel:
-    """Build the model of an exported directory anew, from its config.json and the weights in its archive."""
+    """Build the model of an exported directory from its config.json and the weights in its archive."""
     settings = json.loads((directory / "config.json").read_text(encoding="utf-8"))
     classes = {
         family.config_class.model_type: (family.config_class, family.model_class) for family in FAMILIES.values()
@@ -130,7 +130,7 @@ def load_exported(directory: Path) -> PreTrainedModel:
     model = model_class.from_pretrained(None, config=config_class.from_pretrained(directory), state_dict=weights)
     if (directory / "generation_config.json").is_file():
         model.generation_config = GenerationConfig.from_pretrained(directory)
-    # The archive's own memory: MKL's last bits depend on where a matrix lies, and the archive says where it lay.
+    # Use the memory of the archive, which keeps the alignment of each matrix: MKL's last bits depend on it.
     for name, parameter in model.named_parameters():
         parameter.data = weights[name]
     return model.eval()

@@ -1,4 +1,4 @@
-"""Hugging Face's own `generate`, and what it did on the way."""
+"""Runs Hugging Face's `generate`, and records its steps."""
 
 import re
 from collections.abc import Mapping
@@ -18,15 +18,15 @@ CAPITAL = re.compile("([A-Z])")
 
 
 class RecordingCache(EncoderDecoderCache):
-    """The cache that `generate` makes by itself, which also keeps the rows that beam search goes on from."""
+    """The cache that `generate` makes by default. It also records the rows that beam search continues with."""
 
     def __init__(self) -> None:
-        # Without the configuration, from which it takes the encoder's number of layers; the decoder may have more.
+        # Without the configuration, which would set the encoder's number of layers. The decoder may have more.
         super().__init__(DynamicCache(), DynamicCache())
         self.rows: list[list[int]] = []
 
     def reorder_cache(self, beam_idx: Tensor) -> None:
-        """Keep the rows, then do as ever."""
+        """Record the rows, then reorder the cache."""
         self.rows.append(beam_idx.tolist())
         super().reorder_cache(beam_idx)
 
@@ -38,7 +38,7 @@ def generate(
     request: Mapping[str, Any],
     files: TensorFiles,
 ) -> dict[str, Any]:
-    """Generate with every output, after `torch.manual_seed` where a seed is given."""
+    """Generate with every output, after `torch.manual_seed` if there is a seed."""
     options: dict[str, Any] = dict(request["options"])
     seed = options.pop("seed", None)
     if seed is not None:
@@ -83,6 +83,6 @@ def keyword_arguments(options: Options) -> dict[str, Any]:
     if "exponential_decay_length_penalty" in arguments:
         arguments["exponential_decay_length_penalty"] = tuple(arguments["exponential_decay_length_penalty"])
     if "sequence_bias" in arguments:
-        # JSON writes 4.0 as 4, which isn't a float to Hugging Face.
+        # JSON writes 4.0 as 4, but Hugging Face requires a float.
         arguments["sequence_bias"] = [[ids, float(bias)] for ids, bias in arguments["sequence_bias"]]
     return arguments

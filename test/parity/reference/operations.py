@@ -1,4 +1,4 @@
-"""What the tests may ask for."""
+"""The operations that tests request."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -21,7 +21,7 @@ DECODER_NAMES = {"decoderInputIds": "decoder_input_ids"}
 
 
 class Operations:
-    """The models made so far, by name, and the operations on them."""
+    """The models that have been made, by name, and the operations on them."""
 
     def __init__(self, directory: Path, device: torch.device) -> None:
         self._directory = directory
@@ -51,8 +51,8 @@ class Operations:
         name = request["family"]
         checkpoint, exported = self._directory / f"{name}-hf", self._directory / f"{name}-exported"
         write_checkpoint(FAMILIES[name], checkpoint, request["seed"])
-        torch.set_num_threads(1)  # so small a model only loses by more
-        # Bytes need no file of their own; the other families' tokenizers would have to be trained.
+        torch.set_num_threads(1)  # more threads slow such a small model down
+        # A tokenizer of bytes needs no file. The other families' tokenizers would have to be trained.
         has_tokenizer = "tokenizer_class" in FAMILIES[name].settings
         export_source(str(checkpoint), exported, with_tokenizer=has_tokenizer)
         self._models[name] = load_checkpoint(FAMILIES[name], checkpoint).to(self._device)
@@ -69,7 +69,7 @@ class Operations:
         return {"directory": str(directory), "vocabSize": self._models[name].config.vocab_size}
 
     def forward(self, request: Request) -> Reply:
-        """Run `model(...)` as a user does; ids, mask and labels are nested lists, what is absent is not passed."""
+        """Run `model(...)`. Ids, mask and labels are nested lists; those that are absent are not passed."""
         torch.set_num_threads(request["threads"])
         arguments = self._tensors(request, {**SOURCE_NAMES, **DECODER_NAMES, "labels": "labels"})
         with torch.inference_mode():
@@ -104,15 +104,15 @@ class Operations:
         return self._infer(request, lambda model, inputs: {"state": self._files.write(scoring.encode(model, inputs))})
 
     def score(self, request: Request) -> Reply:
-        """Log-probabilities of ragged rows of target ids; see `scoring.score`."""
+        """Return log-probabilities of rows of target ids of different lengths; see `scoring.score`."""
         return self._infer(request, lambda model, inputs: scoring.score(model, inputs, request, self._files))
 
     def rerank(self, request: Request) -> Reply:
-        """Two tokens' probabilities against each other; see `scoring.rerank`."""
+        """Return the probabilities of one token against another; see `scoring.rerank`."""
         return self._infer(request, lambda model, inputs: scoring.rerank(model, inputs, request["tokens"], self._files))
 
     def embed(self, request: Request) -> Reply:
-        """Embeddings of sources; see `scoring.embed`."""
+        """Return embeddings of sources; see `scoring.embed`."""
         return self._infer(request, lambda model, inputs: scoring.embed(model, inputs, request, self._files))
 
     def _infer(self, request: Request, compute: Callable[[PreTrainedModel, Mapping[str, Tensor]], Reply]) -> Reply:

@@ -1,4 +1,4 @@
-"""Logits processors of the tests' own, passed to `generate` as a user passes theirs."""
+"""Logits processors of the tests, passed to `generate` as a user passes theirs."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,19 +9,19 @@ from transformers import LogitsProcessor
 
 
 class RecordSequences(LogitsProcessor):
-    """Changes nothing; keeps the last token of every row at every step."""
+    """Changes nothing. Records the last token of every row at every step."""
 
     def __init__(self) -> None:
         self.tokens: list[list[int]] = []
 
     def __call__(self, input_ids: LongTensor, scores: FloatTensor) -> FloatTensor:
-        """Keep the tokens."""
+        """Record the tokens."""
         self.tokens.append(input_ids[:, -1].tolist())
         return scores
 
 
 class EditScores(LogitsProcessor):
-    """Adds to tokens, forbids some, and takes from the token that a row ends with, more at every step."""
+    """Adds biases, forbids tokens, and lowers the score of each row's last token, more at every step."""
 
     def __init__(self, edits: Mapping[str, Any]) -> None:
         self._bias: list[tuple[int, float]] = [(token, value) for token, value in edits["bias"]]
@@ -30,7 +30,7 @@ class EditScores(LogitsProcessor):
         self._step = 0
 
     def __call__(self, input_ids: LongTensor, scores: FloatTensor) -> FloatTensor:
-        """Return edited scores; those given are `generate`'s raw logits, and stay as they are."""
+        """Return edited scores. The given ones are the raw logits that `generate` returns, so they are not changed."""
         scores = scores.clone()
         for token, value in self._bias:
             scores[:, token] += value

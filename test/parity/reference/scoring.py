@@ -1,4 +1,4 @@
-"""What is built from Hugging Face's forward passes: scores of targets, relevance, embeddings of texts."""
+"""Results of Hugging Face's forward passes: scores of targets, relevance, embeddings of texts."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,8 +11,8 @@ from transformers import PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutput
 
 IGNORED_LABEL = -100
-# Of sentence-transformers' mean pooling.
-LEAST_COUNT = 1e-9
+# The minimum of sentence-transformers' mean pooling.
+MIN_COUNT = 1e-9
 
 
 def encode(model: PreTrainedModel, inputs: Mapping[str, Tensor]) -> Tensor:
@@ -23,7 +23,7 @@ def encode(model: PreTrainedModel, inputs: Mapping[str, Tensor]) -> Tensor:
 def score(
     model: PreTrainedModel, inputs: Mapping[str, Tensor], request: Mapping[str, Any], files: TensorFiles
 ) -> dict[str, Any]:
-    """Score targets, so many at once: one row of a source is encoded once and repeated, as `generate` repeats it."""
+    """Score targets in batches. A single source is encoded once and repeated, as `generate` repeats it."""
     targets: list[list[int]] = request["targets"]
     state = encode(model, inputs)
     mask = inputs.get("attention_mask", torch.ones(state.shape[:2], dtype=torch.long, device=state.device))
@@ -60,7 +60,7 @@ def _score_batch(model: PreTrainedModel, targets: list[list[int]], state: Tensor
 def rerank(
     model: PreTrainedModel, inputs: Mapping[str, Tensor], tokens: list[int], files: TensorFiles
 ) -> dict[str, Any]:
-    """Return the log-probabilities of the two tokens against each other, at the first position."""
+    """Return the log-probabilities of two tokens, normalized over these two, at the first position."""
     ids = inputs["input_ids"]
     start = torch.full((ids.shape[0], 1), model.config.decoder_start_token_id, device=ids.device)
     logits = model(**inputs, decoder_input_ids=start).logits[:, 0, tokens]
@@ -77,5 +77,5 @@ def embed(
     else:
         given = inputs.get("attention_mask", torch.ones(state.shape[:2], dtype=torch.long, device=state.device))
         mask = given.unsqueeze(-1).expand(state.size()).float()
-        pooled = torch.sum(state * mask, 1) / torch.clamp(mask.sum(1), min=LEAST_COUNT)
+        pooled = torch.sum(state * mask, 1) / torch.clamp(mask.sum(1), min=MIN_COUNT)
     return {"embeddings": files.write(functional.normalize(pooled, p=2, dim=1) if request["normalize"] else pooled)}

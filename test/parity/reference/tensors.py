@@ -1,4 +1,4 @@
-"""Tensors as raw little-endian files, which replies name."""
+"""Tensors as raw little-endian files, which are named in replies."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,14 +9,14 @@ from torch import Tensor
 
 
 class TensorFiles:
-    """Writes into one directory, each tensor under a name of its own."""
+    """Writes each tensor to its own file in one directory."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._count = 0
 
     def write(self, tensor: Tensor) -> dict[str, Any]:
-        """Write a tensor's float32 numbers; returns the file's name and the shape."""
+        """Write a tensor's float32 numbers, and return the file's name and the shape."""
         self._count += 1
         name = f"{self._count}.bin"
         (self._directory / name).write_bytes(tensor.cpu().contiguous().numpy().astype("<f4", copy=False).tobytes())

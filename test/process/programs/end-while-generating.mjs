@@ -1,22 +1,22 @@
-// Ends the process, or a worker, in the way that the arguments name, while the call that they name is under way.
+// Ends the process, or a worker, in the way that the first argument names, during the call that the second one names.
 import { once } from "node:events";
 import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 import { load, short } from "./shared.mjs";
 
-/** Each lets the call run on for a millisecond longer: it is terminated in the middle of a step, and between two. */
+/** Each waits a millisecond longer, so that calls are terminated within a step and between two steps. */
 const ROUNDS = 16;
 const rows = { inputIds: Array.from({ length: 48 }, () => [5, 6, 7, 8, 9, 10, 1]) };
 const row = { inputIds: [[5, 6, 7, 8, 9, 10, 1]] };
-/** Far more steps than there is time for. */
+/** Far more steps than the process lives for. */
 const endless = { maxNewTokens: 100_000, eosTokenId: [] };
 
-/** What is going on without end; each calls `started` once it is. */
+/** Endless calls. Each calls `started` once it runs. */
 const calls = {
   generate: async (t5, started) => {
     const call = t5.generate(rows, { ...endless, numBeams: 3 });
-    // Nothing tells of its first step.
+    // There is no event for its first step.
     await setTimeout(100);
     started();
     await call;
@@ -49,7 +49,7 @@ const calls = {
   },
 };
 
-/** Resolves once the call is under way; what becomes of it is nobody's business. */
+/** Resolves once the call runs. Its outcome is ignored. */
 const begin = (t5, call) =>
   new Promise((resolve) => {
     calls[call](t5, resolve).catch(() => {});

@@ -1,4 +1,4 @@
-// Counts how often the event loop turned while one long forward ran.
+// Counts the turns of the event loop during one long forward.
 import { load, long } from "./shared.mjs";
 
 const t5 = await load();

@@ -1,4 +1,4 @@
-// Exits at the moment in the life of a load that the argument names in milliseconds.
+// Exits so many milliseconds after a load has started.
 import { load, short } from "./shared.mjs";
 
 load().then(

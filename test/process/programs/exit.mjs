@@ -1,4 +1,4 @@
-// Ends the process in the way that the argument names, while a forward runs and another waits.
+// Ends the process in the way that the argument names, while one forward runs and another waits.
 import { load, long, short } from "./shared.mjs";
 
 const way = process.argv[2];
@@ -12,7 +12,7 @@ const ways = {
   throw: () => {
     throw new Error("thrown on purpose");
   },
-  // The loop empties only once both calls are settled: pending calls keep the process alive, the loaded model does not.
+  // Pending calls keep the process alive, the loaded model does not: the process ends once both calls are settled.
   end: async () => {
     await Promise.all(calls);
     console.log("settled");

@@ -1,9 +1,9 @@
-// Prints the resident memory in MB after warm-up and after five hundred generations, two in five of them aborted midway,
-// with everything else that ends early or is left lying around between them.
+// Prints the resident memory in MB after a warm-up and after five hundred generations. Two in five are aborted; others
+// are broken out of, end with an exception, or leave sessions to the garbage collector.
 import { load } from "./shared.mjs";
 
 const GENERATIONS = 500;
-// The allocator's arenas have their size by then.
+// By then the arenas of the allocator have their final size.
 const WARMUPS = 250;
 const input = { inputIds: Array.from({ length: 12 }, () => [5, 6, 7, 8, 9, 10, 1]) };
 const row = { inputIds: [[5, 6, 7, 8, 9, 10, 1]] };
@@ -15,7 +15,7 @@ const t5 = await load();
 const counts = { finished: 0, aborted: 0, broken: 0, thrown: 0, dropped: 0, disposed: 0 };
 const start = Array.from({ length: 12 }, () => [0]);
 
-/** Ends a call while it runs natively, or between two steps, in turns. */
+/** Aborts a call alternately while it runs natively and between two steps. */
 async function aborted() {
   const controller = new AbortController();
   const { signal } = controller;
@@ -78,7 +78,7 @@ const ways = {
   },
 };
 
-// Of every ten: four aborted, and one or two of each of the others.
+// Ten calls in turn: four are aborted, and each other way occurs once or twice.
 const TURN = [
   "aborted",
   "finished",

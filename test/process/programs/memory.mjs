@@ -1,4 +1,5 @@
-// Prints the resident memory in MB after warm-up and after two thousand forwards, in three ways of letting results go.
+// Prints the resident memory in MB after a warm-up and after two thousand forwards, whose results are released in one
+// of three ways.
 import { load } from "./shared.mjs";
 
 const FORWARDS = 2000;

@@ -1,8 +1,8 @@
-// Asks for more memory than any machine has, and goes on.
+// Makes a call that needs more memory than any machine has, then another call.
 import { Buffer } from "node:buffer";
 import { load, short } from "./shared.mjs";
 
-const LENGTH = 2 ** 20; // its position bias alone takes terabytes
+const LENGTH = 2 ** 20; // the position bias alone takes terabytes
 
 const t5 = await load();
 const before = (await t5.forward(short)).logits.data;

@@ -1,4 +1,4 @@
-// What the programs of these tests have in common: the embedded model and a call that takes a while.
+// For the programs of these tests: the embedded model, a short call and a long one.
 import { demoModel, T5ForConditionalGeneration } from "torch-t5";
 
 const LONG_BATCH = 48;

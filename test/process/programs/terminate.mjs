@@ -1,4 +1,4 @@
-// Terminates a worker while its forward runs, again and again, while the main thread's model keeps serving.
+// Terminates workers while their forwards run. The main thread's model continues to serve.
 import { fileURLToPath } from "node:url";
 import { isMainThread, parentPort, Worker } from "node:worker_threads";
 import { load, long, short } from "./shared.mjs";

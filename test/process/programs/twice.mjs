@@ -1,4 +1,4 @@
-// Loads a second copy of the addon beside the first, as two versions of a package in one process would.
+// Loads a second copy of the addon, as two versions of the package in one process do.
 import { Buffer } from "node:buffer";
 import { copyFileSync, mkdtempSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -26,10 +26,8 @@ const model = await copy.load({
 });
 const { logits } = await model.forward({
   id: 1,
-  batch: 1,
-  sourceLength: 5,
+  source: { batch: 1, length: 5, inputIds: Int32Array.from(short.inputIds[0]) },
   targetLength: 3,
-  inputIds: Int32Array.from(short.inputIds[0]),
   decoderInputIds: Int32Array.from(short.decoderInputIds[0]),
   topK: 0,
   hiddenStates: false,

@@ -1,4 +1,4 @@
-// Loads the model in one worker after another, and never in the main thread: the addon's last user ends each time.
+// Loads the model in one worker after another, and never in the main thread: each worker is the addon's last user.
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { isMainThread, Worker } from "node:worker_threads";

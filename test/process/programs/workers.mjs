@@ -1,4 +1,4 @@
-// Loads the model in the main thread and in four workers at once, and compares what they compute.
+// Loads the model in the main thread and in four workers at once, and compares their results.
 import { Buffer } from "node:buffer";
 import { fileURLToPath } from "node:url";
 import { isMainThread, parentPort, Worker } from "node:worker_threads";

@@ -1,4 +1,5 @@
-// Runs each input of a JSON file through a directory in a precision, and writes all logits to another file.
+// Runs the forward passes of a JSON file and writes all logits to another file. Arguments: directory, precision,
+// inputs, output.
 import { readFileSync, writeFileSync } from "node:fs";
 import { argv } from "node:process";
 import { T5ForConditionalGeneration } from "torch-t5";

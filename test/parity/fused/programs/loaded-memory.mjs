@@ -1,4 +1,5 @@
-// Prints what loading a directory in a precision, and then some forward passes, add to the resident memory, in MB.
+// Prints the resident memory, in MB, that a model adds when it is loaded, used and disposed. Arguments: directory,
+// precision.
 import { argv, memoryUsage } from "node:process";
 import { demoModel, T5ForConditionalGeneration } from "torch-t5";
 
@@ -8,7 +9,7 @@ const megabytes = () => memoryUsage.rss() / 2 ** 20;
 const load = (path) => T5ForConditionalGeneration.fromPretrained(path, { device: "cpu", intraOpThreads: 1, precision });
 const pass = (t5) => t5.forward(input, { positions: "last", topK: 5 });
 
-// What libtorch and its kernels take by themselves is there before anything is counted.
+// Loads libtorch and its kernels, whose memory is not counted.
 const small = await load(demoModel);
 await pass(small);
 await small.dispose();
