@@ -1,5 +1,6 @@
 """What the machine must have, and which of it is missing."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -31,11 +32,16 @@ def missing_packages() -> list[str]:
     return missing
 
 
+def _minimum_node() -> str:
+    engines: dict[str, str] = json.loads((ROOT / "package.json").read_text("utf-8"))["engines"]
+    return engines["node"].removeprefix(">=")
+
+
 def check(machine: Machine, node: Path | None, path: str) -> None:
     """Raise `Missing` with everything that isn't there."""
     missing = [f"Python's {name}" for name in machine.missing]
     if node is None:
-        missing.append("Node.js 20.19 or newer (--node, or the archive that `pack` writes elsewhere)")
+        missing.append(f"Node.js {_minimum_node()} or newer (--node, or the archive that `pack` writes elsewhere)")
     missing += missing_packages()
     missing += [program for program in ("cmake", "ninja") if shutil.which(program, path=path) is None]
     if machine.torch and not TORCH[0] <= tuple(map(int, machine.torch.split(".")[:2])) <= TORCH[1]:
