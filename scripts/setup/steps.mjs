@@ -8,10 +8,10 @@ import { isCheckout, libtorchDirectory, root, sitePackages, venvProgram } from "
 import { runProgram } from "./process.mjs";
 import {
   createVenv,
-  removeHalfInstalled,
   isLibtorchRequirement,
   pinnedTorch,
   pipInstall,
+  removeHalfInstalled,
   requirements,
 } from "./python.mjs";
 import { fingerprint } from "./stamps.mjs";
