@@ -50,3 +50,12 @@ export {
 export type { SignalOption } from "./util/call-options.js";
 export { T5Error, type T5ErrorCode } from "./util/errors.js";
 export { Tensor, type TensorData, type TopK } from "./util/tensor.js";
+
+// For the command line and the documentation only: no part of the package's types.
+
+/** @internal */
+export { SCORE_REDUCTIONS } from "./calls/score.js";
+/** @internal */
+export { PRECISIONS } from "./loading/load-options.js";
+/** @internal */
+export { logSumExp } from "./util/reductions.js";

@@ -10,7 +10,9 @@ import { type CheckedSource, readSource } from "./encoder-output.js";
 import type { Given } from "./results.js";
 
 /** How a target's log-probabilities become its score. */
-export type ScoreReduction = "sum" | "mean" | "none";
+export const SCORE_REDUCTIONS = ["sum", "mean", "none"] as const;
+
+export type ScoreReduction = (typeof SCORE_REDUCTIONS)[number];
 
 export interface ScoreOptions extends SignalOption {
   /** The score: the sum of the log-probabilities of the target's tokens, their mean, or none. Default: "sum". */
@@ -45,8 +47,6 @@ type ScoreOf<Reduction> = [Reduction] extends ["none"] ? Unscored : "none" exten
 
 /** One target's score; without `score` for `reduction: "none"`. */
 export type TargetScore<Options = ScoreOptions> = TokenScores & ScoreOf<Given<Options, "reduction">>;
-
-const REDUCTIONS = ["sum", "mean", "none"];
 
 /** Scores targets with the model of `call`. */
 export async function score(
@@ -84,10 +84,9 @@ export async function score(
 
 function readScoreOptions(options: unknown) {
   const { reduction = "sum", batchSize, signal } = readOptions(options, ["reduction", "batchSize", "signal"]);
-  if (typeof reduction !== "string" || !REDUCTIONS.includes(reduction)) {
-    throw expected('"sum", "mean" or "none"', "options.reduction", reduction);
-  }
-  return { reduction, batchSize: checkBatchSize(batchSize), signal: checkSignal(signal) };
+  const known = SCORE_REDUCTIONS.find((candidate) => candidate === reduction);
+  if (known === undefined) throw expected('"sum", "mean" or "none"', "options.reduction", reduction);
+  return { reduction: known, batchSize: checkBatchSize(batchSize), signal: checkSignal(signal) };
 }
 
 function readTargets(value: unknown, model: ModelHandle): readonly Int32Array[] {

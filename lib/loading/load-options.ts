@@ -38,7 +38,7 @@ export interface CheckedLoadOptions {
   readonly maxQueueLength: number;
 }
 
-const PRECISIONS = ["exact", "float32", "bfloat16", "int8"] as const;
+export const PRECISIONS = ["exact", "float32", "bfloat16", "int8"] as const;
 const PRECISION_NAMES = '"exact", "float32", "bfloat16" or "int8"';
 const LOAD_OPTIONS = [
   "device",

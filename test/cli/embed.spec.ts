@@ -27,7 +27,7 @@ tensors = load_file(sys.argv[1]); print(json.dumps({name: tensor.tolist() for na
 describe("torch-t5 embed", () => {
   const model = useModel();
 
-  /** The library's vectors. */
+  /** The vectors that the library computes. */
   async function rows(
     options: Parameters<ReturnType<typeof model>["embed"]>[1] = {},
   ): Promise<readonly Float32Array[]> {
@@ -41,24 +41,24 @@ describe("torch-t5 embed", () => {
     [["--pooling", "first", "--batch-size", "2"], { pooling: "first", batchSize: 2 }],
   ];
   for (const [flags, options] of given) {
-    it(`gives every bit that the library gives with: ${flags.join(" ") || "no options"}`, async () => {
+    it(`prints the library's vectors, bit for bit, with: ${flags.join(" ") || "no options"}`, async () => {
       const { code, stdout, stderr } = await torchT5(["embed", ...flags, ...cpu, "--", ...texts]);
       assert.deepEqual([code, stderr], [0, ""]);
-      const wanted = await rows(options);
+      const expected = await rows(options);
       assert.deepEqual(
         parse(stdout).map(({ line, text, embedding }) => [line, text, Float32Array.from(embedding)]),
-        texts.map((text, index) => [index + 1, text, wanted[index]]),
+        texts.map((text, index) => [index + 1, text, expected[index]]),
       );
     });
   }
 
-  it("reads texts from standard input, one a line", async () => {
+  it("reads texts from standard input, one per line", async () => {
     const { code, stdout } = await torchT5(["embed", "-", ...cpu], { input: `${texts.join("\n")}\n` });
     assert.equal(code, 0);
     assert.equal(stdout, (await torchT5(["embed", ...cpu, "--", ...texts])).stdout);
   });
 
-  it("reads JSON Lines, strings or objects, and keeps what else they hold", async () => {
+  it("reads JSON Lines, strings or objects, and copies the objects' other fields", async () => {
     const input = `${JSON.stringify(texts[0])}\n${JSON.stringify({ label: 3, text: texts[1] })}\n`;
     const { code, stdout } = await torchT5(["embed", ...cpu], { input });
     assert.equal(code, 0);
@@ -71,7 +71,7 @@ describe("torch-t5 embed", () => {
     );
   });
 
-  it("writes safetensors that Python reads", async () => {
+  it("writes a safetensors file that Python reads", async () => {
     await withDirectory(async (directory) => {
       const output = join(directory, "vectors.safetensors");
       const args = ["embed", "--output", output, "--batch-size", "2", ...cpu];
@@ -90,7 +90,7 @@ describe("torch-t5 embed", () => {
     });
   });
 
-  it("leaves no safetensors file behind that isn't whole", async () => {
+  it("leaves no incomplete safetensors file", async () => {
     await withDirectory(async (directory) => {
       const output = join(directory, "vectors.safetensors");
       const args = ["embed", "--output", output, "--batch-size", "1", ...cpu];
@@ -110,7 +110,7 @@ describe("torch-t5 embed", () => {
     });
   });
 
-  it("goes on with JSON Lines that were cut off", async () => {
+  it("continues an output that was cut off", async () => {
     await withDirectory(async (directory) => {
       const [input, output] = [join(directory, "in.jsonl"), join(directory, "out.jsonl")];
       writeFileSync(input, texts.map((text) => `${JSON.stringify({ text })}\n`).join(""));
@@ -123,8 +123,8 @@ describe("torch-t5 embed", () => {
     });
   });
 
-  it("tells which line of a batch can't be worked on, and keeps those before it", async () => {
-    // A tokenizer without an unknown token can't take every character.
+  it("names the invalid line of a batch, and keeps the results before it", async () => {
+    // A tokenizer without an unknown token can't encode every character.
     await withModelCopy(async (directory) => {
       const path = join(directory, "tokenizer.json");
       const tokenizer = JSON.parse(readFileSync(path, "utf8"));

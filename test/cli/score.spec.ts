@@ -37,25 +37,25 @@ const parse = (stdout: string) =>
 describe("torch-t5 score", () => {
   const model = useModel();
 
-  it("gives the library's scores, line by line, with every other field as it was", async () => {
+  it("prints the library's scores for each line, and copies every other field", async () => {
     const { code, stdout, stderr } = await torchT5(["score", ...cpu], { input: linesOf(items) });
     assert.deepEqual([code, stderr], [0, ""]);
     const lines = parse(stdout);
     for (const [index, item] of items.entries()) {
       const { line, scores, ...rest } = lines[index] ?? { line: 0, scores: [] };
       assert.deepEqual([line, rest], [index + 1, item]);
-      const wanted = await model().score(item.source, item.targets);
+      const expected = await model().score(item.source, item.targets);
       for (const [target, { score = 0, logProbs, ids }] of scores.entries()) {
-        assert.deepEqual(Float32Array.from(logProbs), wanted[target]?.logProbs);
-        assert.deepEqual(Int32Array.from(ids), wanted[target]?.ids);
-        assert.ok(Math.abs(score - (wanted[target]?.score ?? 0)) <= 1e-6 * Math.abs(score));
+        assert.deepEqual(Float32Array.from(logProbs), expected[target]?.logProbs);
+        assert.deepEqual(Int32Array.from(ids), expected[target]?.ids);
+        assert.ok(Math.abs(score - (expected[target]?.score ?? 0)) <= 1e-6 * Math.abs(score));
       }
       assert.equal(scores.length, item.targets.length);
     }
     assert.equal(lines.length, items.length);
   });
 
-  it("reduces as it is told", async () => {
+  it("reduces the log-probabilities with --reduction", async () => {
     const run = async (reduction: string) =>
       parse((await torchT5(["score", "--reduction", reduction, ...cpu], { input: linesOf(items) })).stdout);
     for (const { scores } of await run("none")) assert.ok(scores.every(({ score }) => score === undefined));
@@ -67,7 +67,7 @@ describe("torch-t5 score", () => {
     }
   });
 
-  it("takes CRLF, empty lines, a byte order mark, U+2028 and no newline at the end", async () => {
+  it("reads CRLF, empty lines, a byte order mark, U+2028, and a last line without a newline", async () => {
     const odd = { source: "spell\u2028number: 7", targets: ["seven"] };
     const input = `\uFEFF${JSON.stringify(items[0])}\r\n\n \n${JSON.stringify(odd)}`;
     const { code, stdout } = await torchT5(["score", ...cpu], { input });
@@ -81,7 +81,7 @@ describe("torch-t5 score", () => {
     );
   });
 
-  it("has nothing to say about an empty input", async () => {
+  it("prints nothing for an empty input", async () => {
     assert.deepEqual(await torchT5(["score", ...cpu]), { code: 0, stdout: "", stderr: "" });
   });
 
@@ -101,7 +101,7 @@ describe("torch-t5 score", () => {
     ],
   ];
   for (const [line, message] of bad) {
-    it(`names the line, and keeps what was written before it, for: ${line}`, async () => {
+    it(`names the invalid line, and keeps the results before it, for: ${line}`, async () => {
       await withDirectory(async (directory) => {
         const [input, output] = [join(directory, "in.jsonl"), join(directory, "out.jsonl")];
         writeFileSync(input, `${linesOf(items.slice(0, 2))}${line}\n${linesOf(items.slice(2))}`);
@@ -112,7 +112,7 @@ describe("torch-t5 score", () => {
         assert.match(stderr, /^[^\n]*\n$/);
         assert.match(stderr, message);
         assert.equal(parse(readFileSync(output, "utf8")).length, 2);
-        // With --skip-invalid the same command goes on behind the two lines.
+        // With --skip-invalid the same command continues after the two lines.
         assert.equal((await torchT5([...args, "--skip-invalid"])).code, 0);
         const lines = parse(readFileSync(output, "utf8")) as readonly (Scored & { readonly error?: string })[];
         assert.deepEqual(
@@ -124,7 +124,7 @@ describe("torch-t5 score", () => {
     });
   }
 
-  it("refuses bytes that are no UTF-8", async () => {
+  it("rejects bytes that aren't UTF-8", async () => {
     await withDirectory(async (directory) => {
       const input = join(directory, "in.jsonl");
       writeFileSync(input, Buffer.from('{"source":"\xff","targets":["a"]}\n', "latin1"));
@@ -142,9 +142,9 @@ describe("torch-t5 score", () => {
     assert.equal(running.stderr, "");
   });
 
-  // Other systems have no file that is always full.
+  // Other systems have no device that is always full.
   const onLinux = process.platform === "linux" ? it : () => {};
-  onLinux("tells in one line that there is no room for its results", async () => {
+  onLinux("reports a full disk in one line", async () => {
     await withDirectory(async (directory) => {
       const input = join(directory, "in.jsonl");
       writeFileSync(input, linesOf(items));
@@ -158,7 +158,7 @@ describe("torch-t5 score", () => {
     });
   });
 
-  it("shows a progress bar on a terminal, and takes it away", async () => {
+  it("shows a progress bar on a terminal, and erases it at the end", async () => {
     await withDirectory(async (directory) => {
       const [input, output] = [join(directory, "in.jsonl"), join(directory, "out.jsonl")];
       writeFileSync(input, linesOf(items).repeat(50));

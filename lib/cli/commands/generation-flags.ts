@@ -1,6 +1,7 @@
 // The options of `generate` as flags: each is the library's option in kebab case, and the library checks what they say.
+
+import { camelCase, numberOption } from "../terminal/arguments.js";
 import { UsageError } from "../terminal/command.js";
-import { camelCase, numberOption } from "../terminal/library-options.js";
 
 /** How the text of a flag becomes the option's value. Throws UsageError. */
 type Reader = (value: string, flag: string) => unknown;
