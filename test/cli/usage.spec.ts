@@ -36,6 +36,10 @@ describe("torch-t5", () => {
         const { code, stdout, stderr } = await torchT5(args);
         assert.deepEqual([code, stderr], [0, ""]);
         assert.match(stdout, new RegExp(`^torch-t5 ${command}`));
+        assert.deepEqual(
+          stdout.split("\n").filter((line) => line.length > 120),
+          [],
+        );
       }
     });
   }

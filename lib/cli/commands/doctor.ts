@@ -21,8 +21,8 @@ export const doctorCommand: Command = {
   summary: "Check the installation, and print what to run where something is wrong",
   help: `torch-t5 doctor
 
-Checks Node.js, the addon, libtorch, devices, threads, SIMD instructions, the Python that exports models, and the embedded
-model. Where something is wrong, prints what to run and ends with exit code 1.`,
+Checks Node.js, the addon, libtorch, devices, threads, SIMD instructions, the Python that exports models, and the
+embedded model. Where something is wrong, prints what to run and ends with exit code 1.`,
 
   async run(args) {
     const { positionals } = parse(args, {});

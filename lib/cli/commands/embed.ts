@@ -32,9 +32,9 @@ export const embedCommand: Command = {
   summary: "One vector per text, as JSON Lines or as a safetensors file",
   help: `torch-t5 embed [options] <text>... | - | --input <file>
 
-Pools the encoder's last hidden states into one vector per text, as sentence-T5 does. Writes one JSON object per line: the
-"line" number, the "text" and its "embedding". The lines of JSON input are strings, or objects with a "text"; their other fields
-are copied to the output.
+Pools the encoder's last hidden states into one vector per text, as sentence-T5 does. Writes one JSON object per line:
+the "line" number, the "text" and its "embedding". The lines of JSON input are strings, or objects with a "text";
+their other fields are copied to the output.
 
   <text>...             one or more texts; "-" reads them from standard input, one per line
   --pooling <name>      mean (default): the mean over the text's tokens; first: the state of the first token

@@ -18,8 +18,8 @@ export const generateCommand: Command = {
   summary: "Answer texts, on a terminal token by token",
   help: `torch-t5 generate [options] <text>... | -
 
-Answers each text as Hugging Face's generate does, with the defaults of the model's generation_config.json. Prints one line per
-answer. On a terminal each answer appears token by token, except with beam search.
+Answers each text as Hugging Face's generate does, with the defaults of the model's generation_config.json. Prints one
+line per answer. On a terminal each answer appears token by token, except with beam search.
 
   <text>...             one or more texts; "-" reads them from standard input, one per line
   --stream              print token by token even if the output is no terminal; --no-stream: print whole lines

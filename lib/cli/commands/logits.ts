@@ -46,9 +46,9 @@ export const logitsCommand: Command = {
   summary: "Print the best tokens at each decoder position, with their logits and probabilities",
   help: `torch-t5 logits [options] <text>... | -
 
-Prints the best tokens at each decoder position, with their logits and probabilities (a softmax over the whole vocabulary).
-Without a target, that is the first position of the answer. With a target, the decoder reads the target as its input (teacher
-forcing), and each position also shows the target's token with its logit, probability and rank.
+Prints the best tokens at each decoder position, with their logits and probabilities (a softmax over the whole
+vocabulary). Without a target, that is the first position of the answer. With a target, the decoder reads the target
+as its input (teacher forcing), and each position also shows the target's token with its logit, probability and rank.
 
   <text>...             one or more texts; "-" reads them from standard input, one per line
   --target <text>       the answer to compare with; given once for each text, in order

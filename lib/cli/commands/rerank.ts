@@ -33,10 +33,10 @@ export const rerankCommand: Command = {
   summary: "Sort documents by their relevance to a query, JSON Lines in and out",
   help: `torch-t5 rerank [options] < input.jsonl
 
-Reads one { "query": "...", "documents": [...] } per line; a document is a string, or an object with a "text". Writes the same
-object for each line, in the same order. The "line" number comes first, and "ranked" takes the place of "documents": one
-{ index, probability, score, document } for each document, the most relevant first. As in monoT5, the probability is that of
-the token "true" against "false", and the score is its logarithm.
+Reads one { "query": "...", "documents": [...] } per line; a document is a string, or an object with a "text". Writes
+the same object for each line, in the same order. The "line" number comes first, and "ranked" takes the place of
+"documents": one { index, probability, score, document } for each document, the most relevant first. As in monoT5, the
+probability is that of the token "true" against "false", and the score is its logarithm.
 
   --top-n <count>       write only the most relevant documents of each line
   --template <text>     the model's input, with {query} and {document}

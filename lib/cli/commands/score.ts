@@ -33,9 +33,9 @@ export const scoreCommand: Command = {
   summary: "Compute log-probabilities of given answers, JSON Lines in and out",
   help: `torch-t5 score [options] < input.jsonl
 
-Reads one { "source": "...", "targets": ["...", ...] } per line. Writes the same object for each line, in the same order. The
-"line" number comes first, and "scores" last: one { score, logProbs, ids } for each target. "logProbs" has the log-probability of
-each token of the target, including the end of sequence, and "score" is their sum.
+Reads one { "source": "...", "targets": ["...", ...] } per line. Writes the same object for each line, in the same
+order. The "line" number comes first, and "scores" last: one { score, logProbs, ids } for each target. "logProbs" has
+the log-probability of each token of the target, including the end of sequence, and "score" is their sum.
 
   --reduction <name>    the score: sum (default) or mean of the log-probabilities, or none
   --batch-size <count>  targets that go through the decoder at once (default: 32)

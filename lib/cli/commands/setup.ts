@@ -9,8 +9,9 @@ export const setupCommand: Command = {
   summary: "Download libtorch and build the addon, if they are missing",
   help: `torch-t5 setup [--export]
 
-Downloads libtorch (0.6 GB, 1.3 GB on disk) and builds the addon unless the package has a prebuilt one. Each step runs once; an
-interrupted set-up continues with the step that it was in. Needs Python >= 3.10 and, to build, a C++20 compiler.
+Downloads libtorch (0.6 GB, 1.3 GB on disk) and builds the addon unless the package has a prebuilt one. Each step runs
+once; an interrupted set-up continues with the step that it was in. Needs Python >= 3.10 and, to build, a C++20
+compiler.
 
   --export              also install Python's torch and transformers, which \`torch-t5 export\` needs`,
 

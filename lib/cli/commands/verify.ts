@@ -38,10 +38,10 @@ export const verifyCommand: Command = {
   summary: "Compare a model's logits with those that Hugging Face computed when it was exported",
   help: `torch-t5 verify [options] <directory>
 
-Checks every file of an exported directory against its manifest, then computes the logits of the probes in it, with the number of
-threads that Hugging Face used. Prints for each probe "bitwise equal", or how far its logits are from Hugging Face's: the largest
-and the mean difference, the share of positions with the same best token (top-1 agreement), and the KL divergence of Hugging
-Face's distribution from the computed one, in nats per position.
+Checks every file of an exported directory against its manifest, then computes the logits of the probes in it, with
+the number of threads that Hugging Face used. Prints for each probe "bitwise equal", or how far its logits are from
+Hugging Face's: the largest and the mean difference, the share of positions with the same best token (top-1
+agreement), and the KL divergence of Hugging Face's distribution from the computed one, in nats per position.
 
   <directory>           an exported model
   --precision <name>    exact (default), float32, bfloat16 or int8
