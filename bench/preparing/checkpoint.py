@@ -64,7 +64,7 @@ def scale(model: T5ForConditionalGeneration) -> None:
 
 
 def save_tokenizer(directory: Path, size: int) -> None:
-    """Write a tokenizer whose token `t<id>` has that id, for exporters and for a peer that takes tokens instead of ids."""
+    """Write a tokenizer whose token `t<id>` has that id, for exporters and for a peer that takes no ids."""
     vocabulary = {piece: index for index, piece in enumerate(SPECIAL_TOKENS)}
     vocabulary |= {f"t{index}": index for index in range(len(SPECIAL_TOKENS), size)}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))

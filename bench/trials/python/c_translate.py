@@ -71,7 +71,7 @@ class CTranslate(Peer):
         return np.array([[int(piece[1:]) for piece in result.hypotheses[0]] for result in generated])
 
     def step_milliseconds(self, source: np.ndarray, ids: np.ndarray, cached: int) -> float:
-        """Return the mean time of the steps after `cached` positions, which is the time that they add to a generation."""
+        """Return the mean time of the steps after `cached` positions, which they add to a generation."""
         sources, prefix = pieces(source), pieces(ids[:, 1 : cached + 1])
         steps = ids.shape[1] - cached
         return (self._time(sources, prefix, 1 + steps) - self._time(sources, prefix, 1)) / steps
