@@ -26,12 +26,12 @@ export function findPython() {
   return undefined;
 }
 
-/** The requirements of scripts/requirements.txt that satisfy `wanted`, one line each. */
-export function requirements(wanted = () => true) {
+/** The requirements of scripts/requirements.txt that satisfy `isIncluded`, one line each. */
+export function requirements(isIncluded = () => true) {
   return readFileSync(requirementsFile, "utf8")
     .split(/\r?\n/)
     .map((line) => line.trim())
-    .filter((line) => line !== "" && !line.startsWith("#") && wanted(line));
+    .filter((line) => line !== "" && !line.startsWith("#") && isIncluded(line));
 }
 
 /** The pinned version of torch. */

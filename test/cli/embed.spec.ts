@@ -7,6 +7,7 @@ import { useModel } from "../support/model.js";
 import { runToEnd } from "../support/program.js";
 import { pythonPath } from "../support/python.js";
 import { Running } from "../support/running.js";
+import { cpu, parseLines } from "./lines.js";
 
 interface Embedded {
   readonly line: number;
@@ -14,13 +15,8 @@ interface Embedded {
   readonly embedding: readonly number[];
 }
 
-const cpu = ["--device", "cpu", "--threads", "1"];
 const texts = ["spell number: 7", "date to iso: the 5th of March 2021", ""];
-const parse = (stdout: string) =>
-  stdout
-    .trimEnd()
-    .split("\n")
-    .map((line) => JSON.parse(line) as Embedded);
+const parse = (stdout: string) => parseLines<Embedded>(stdout);
 const READ = `import json, sys; from safetensors.torch import load_file
 tensors = load_file(sys.argv[1]); print(json.dumps({name: tensor.tolist() for name, tensor in tensors.items()}))`;
 

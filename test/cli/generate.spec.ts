@@ -4,6 +4,7 @@ import { torchT5 } from "../support/cli.js";
 import { useModel } from "../support/model.js";
 import { Running } from "../support/running.js";
 import { onTerminal } from "../support/terminal.js";
+import { cpu, parseLines } from "./lines.js";
 
 interface Answer {
   readonly text: string;
@@ -16,13 +17,8 @@ interface Answer {
 const number = "spell number: 48213";
 const date = "date to iso: March 5, 2021";
 const answers = ["forty-eight thousand two hundred thirteen", "2021-03-05"];
-const cpu = ["--device", "cpu", "--threads", "1"];
 const endless = ["--eos-token-id", "none", "--max-new-tokens", "1000000"];
-const parse = (stdout: string) =>
-  stdout
-    .trimEnd()
-    .split("\n")
-    .map((line) => JSON.parse(line) as Answer);
+const parse = (stdout: string) => parseLines<Answer>(stdout);
 
 describe("torch-t5 generate", () => {
   const model = useModel();

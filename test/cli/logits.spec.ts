@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { torchT5 } from "../support/cli.js";
 import { useModel } from "../support/model.js";
+import { cpu, parseLines } from "./lines.js";
 
 interface Candidate {
   readonly id: number;
@@ -23,12 +24,7 @@ interface Line {
 
 const text = "spell number: 48213";
 const target = "forty-eight thousand two hundred thirteen";
-const cpu = ["--device", "cpu", "--threads", "1"];
-const parse = (stdout: string) =>
-  stdout
-    .trimEnd()
-    .split("\n")
-    .map((line) => JSON.parse(line) as Line);
+const parse = (stdout: string) => parseLines<Line>(stdout);
 
 describe("torch-t5 logits", () => {
   const model = useModel();

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { torchT5 } from "../support/cli.js";
 import { withDirectory } from "../support/directory.js";
 import { useModel } from "../support/model.js";
+import { cpu, parseLines } from "./lines.js";
 
 interface Ranked {
   readonly line: number;
@@ -16,7 +17,6 @@ interface Ranked {
   }[];
 }
 
-const cpu = ["--device", "cpu", "--threads", "1"];
 const query = "doctor of Thornby";
 const documents = [
   "In Thornby the flag is brown. Its market day is Friday.",
@@ -29,11 +29,7 @@ const items = [
   { id: 7, query: "Juniper doctor", documents: objects },
 ];
 const input = items.map((item) => `${JSON.stringify(item)}\n`).join("");
-const parse = (stdout: string) =>
-  stdout
-    .trimEnd()
-    .split("\n")
-    .map((line) => JSON.parse(line) as Ranked);
+const parse = (stdout: string) => parseLines<Ranked>(stdout);
 
 describe("torch-t5 rerank", () => {
   const model = useModel();

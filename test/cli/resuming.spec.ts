@@ -4,22 +4,14 @@ import { join } from "node:path";
 import { torchT5 } from "../support/cli.js";
 import { withDirectory } from "../support/directory.js";
 import { Running } from "../support/running.js";
-
-const cpu = ["--device", "cpu", "--threads", "1"];
-const items = [
-  { source: "spell number: 7", targets: ["seven", "six", "seventeen"] },
-  { id: "b", source: "date to iso: March 5, 2021", targets: ["2021-03-05"] },
-  { source: "spell number: 48213", targets: ["forty-eight thousand two hundred thirteen", ""], tags: [1, { a: null }] },
-  { source: "spell number: 12", targets: ["twelve"] },
-];
-const linesOf = (values: readonly unknown[]) => values.map((value) => `${JSON.stringify(value)}\n`).join("");
+import { cpu, scoreItems, toLines } from "./lines.js";
 
 describe("an output file that exists", () => {
   /** Runs `use` with the paths and arguments of a finished run, and with its results. */
   function withResults(use: (paths: { input: string; output: string; args: string[] }, whole: string) => unknown) {
     return withDirectory(async (directory) => {
       const [input, output] = [join(directory, "in.jsonl"), join(directory, "out.jsonl")];
-      writeFileSync(input, linesOf(items));
+      writeFileSync(input, toLines(scoreItems));
       const args = ["score", "--input", input, "--output", output, ...cpu];
       assert.deepEqual(await torchT5(args), { code: 0, stdout: "", stderr: "" });
       await use({ input, output, args }, readFileSync(output, "utf8"));
@@ -50,11 +42,11 @@ describe("an output file that exists", () => {
 
   it("gets the results of lines that were added to the input", async () => {
     await withResults(async ({ input, output, args }, whole) => {
-      writeFileSync(input, linesOf([...items, { source: "spell number: 3", targets: ["three"] }]));
+      writeFileSync(input, toLines([...scoreItems, { source: "spell number: 3", targets: ["three"] }]));
       assert.equal((await torchT5(args)).code, 0);
       const now = readFileSync(output, "utf8");
       assert.ok(now.startsWith(whole));
-      assert.equal(now.split("\n").length - 1, items.length + 1);
+      assert.equal(now.split("\n").length - 1, scoreItems.length + 1);
     });
   });
 
@@ -102,16 +94,16 @@ describe("an output file that exists", () => {
     for (const signal of ["SIGINT", "SIGTERM", "SIGKILL"] as const) {
       await withDirectory(async (directory) => {
         const [input, output] = [join(directory, "in.jsonl"), join(directory, "out.jsonl")];
-        writeFileSync(input, linesOf(items));
+        writeFileSync(input, toLines(scoreItems));
         const running = new Running(["score", "--output", output, ...cpu]);
-        running.child.stdin.write(linesOf(items.slice(0, 2)));
+        running.child.stdin.write(toLines(scoreItems.slice(0, 2)));
         while (countLines(output) < 2) await new Promise((resolve) => setTimeout(resolve, 20));
         running.child.kill(signal);
         assert.deepEqual(await running.ended, { code: null, signal });
         const message = `torch-t5: stopped after 2 lines in ${output}; run the same command again to continue\n`;
         assert.equal(running.stderr, signal === "SIGKILL" ? "" : message);
         assert.equal((await torchT5(["score", "--input", input, "--output", output, ...cpu])).code, 0);
-        assert.equal(countLines(output), items.length);
+        assert.equal(countLines(output), scoreItems.length);
       });
     }
   });

@@ -8,6 +8,7 @@ import { useModel } from "../support/model.js";
 import { runToEnd } from "../support/program.js";
 import { Running } from "../support/running.js";
 import { onTerminal } from "../support/terminal.js";
+import { cpu, parseLines, scoreItems, toLines } from "./lines.js";
 
 interface Scored {
   readonly line: number;
@@ -20,28 +21,16 @@ interface Scored {
   }[];
 }
 
-const cpu = ["--device", "cpu", "--threads", "1"];
-const items = [
-  { source: "spell number: 7", targets: ["seven", "six", "seventeen"] },
-  { id: "b", source: "date to iso: March 5, 2021", targets: ["2021-03-05"] },
-  { source: "spell number: 48213", targets: ["forty-eight thousand two hundred thirteen", ""], tags: [1, { a: null }] },
-  { source: "spell number: 12", targets: ["twelve"] },
-];
-const linesOf = (values: readonly unknown[]) => values.map((value) => `${JSON.stringify(value)}\n`).join("");
-const parse = (stdout: string) =>
-  stdout
-    .trimEnd()
-    .split("\n")
-    .map((line) => JSON.parse(line) as Scored);
+const parse = (stdout: string) => parseLines<Scored>(stdout);
 
 describe("torch-t5 score", () => {
   const model = useModel();
 
   it("prints the library's scores for each line, and copies every other field", async () => {
-    const { code, stdout, stderr } = await torchT5(["score", ...cpu], { input: linesOf(items) });
+    const { code, stdout, stderr } = await torchT5(["score", ...cpu], { input: toLines(scoreItems) });
     assert.deepEqual([code, stderr], [0, ""]);
     const lines = parse(stdout);
-    for (const [index, item] of items.entries()) {
+    for (const [index, item] of scoreItems.entries()) {
       const { line, scores, ...rest } = lines[index] ?? { line: 0, scores: [] };
       assert.deepEqual([line, rest], [index + 1, item]);
       const expected = await model().score(item.source, item.targets);
@@ -52,12 +41,12 @@ describe("torch-t5 score", () => {
       }
       assert.equal(scores.length, item.targets.length);
     }
-    assert.equal(lines.length, items.length);
+    assert.equal(lines.length, scoreItems.length);
   });
 
   it("reduces the log-probabilities with --reduction", async () => {
     const run = async (reduction: string) =>
-      parse((await torchT5(["score", "--reduction", reduction, ...cpu], { input: linesOf(items) })).stdout);
+      parse((await torchT5(["score", "--reduction", reduction, ...cpu], { input: toLines(scoreItems) })).stdout);
     for (const { scores } of await run("none")) assert.ok(scores.every(({ score }) => score === undefined));
     for (const { scores } of await run("mean")) {
       for (const { score = 0, logProbs } of scores) {
@@ -69,13 +58,13 @@ describe("torch-t5 score", () => {
 
   it("reads CRLF, empty lines, a byte order mark, U+2028, and a last line without a newline", async () => {
     const odd = { source: "spell\u2028number: 7", targets: ["seven"] };
-    const input = `\uFEFF${JSON.stringify(items[0])}\r\n\n \n${JSON.stringify(odd)}`;
+    const input = `\uFEFF${JSON.stringify(scoreItems[0])}\r\n\n \n${JSON.stringify(odd)}`;
     const { code, stdout } = await torchT5(["score", ...cpu], { input });
     assert.equal(code, 0);
     assert.deepEqual(
       parse(stdout).map(({ line, source }) => [line, source]),
       [
-        [1, items[0]?.source],
+        [1, scoreItems[0]?.source],
         [4, odd.source],
       ],
     );
@@ -104,7 +93,7 @@ describe("torch-t5 score", () => {
     it(`names the invalid line, and keeps the results before it, for: ${line}`, async () => {
       await withDirectory(async (directory) => {
         const [input, output] = [join(directory, "in.jsonl"), join(directory, "out.jsonl")];
-        writeFileSync(input, `${linesOf(items.slice(0, 2))}${line}\n${linesOf(items.slice(2))}`);
+        writeFileSync(input, `${toLines(scoreItems.slice(0, 2))}${line}\n${toLines(scoreItems.slice(2))}`);
         const args = ["score", "--input", input, "--output", output, ...cpu];
         const { code, stdout, stderr } = await torchT5(args);
         assert.deepEqual([code, stdout], [1, ""]);
@@ -135,7 +124,7 @@ describe("torch-t5 score", () => {
 
   it("ends quietly when its reader closes the pipe", async () => {
     const running = new Running(["score", ...cpu]);
-    running.child.stdin.write(linesOf(items).repeat(2000));
+    running.child.stdin.write(toLines(scoreItems).repeat(2000));
     await once(running.child.stdout, "data");
     running.child.stdout.destroy();
     assert.deepEqual(await running.ended, { code: 0, signal: null });
@@ -147,7 +136,7 @@ describe("torch-t5 score", () => {
   onLinux("reports a full disk in one line", async () => {
     await withDirectory(async (directory) => {
       const input = join(directory, "in.jsonl");
-      writeFileSync(input, linesOf(items));
+      writeFileSync(input, toLines(scoreItems));
       const score = [process.execPath, program, "score", "--input", input, ...cpu];
       const redirected = await runToEnd("sh", ["-c", '"$@" > /dev/full', "sh", ...score]);
       const written = await runToEnd(process.execPath, [...score.slice(1), "--output", "/dev/full"]);
@@ -161,7 +150,7 @@ describe("torch-t5 score", () => {
   it("shows a progress bar on a terminal, and erases it at the end", async () => {
     await withDirectory(async (directory) => {
       const [input, output] = [join(directory, "in.jsonl"), join(directory, "out.jsonl")];
-      writeFileSync(input, linesOf(items).repeat(50));
+      writeFileSync(input, toLines(scoreItems).repeat(50));
       const { code, stdout } = await onTerminal(["score", "--input", input, "--output", output, ...cpu]);
       assert.equal(code, 0);
       assert.match(stdout, /\[=* *\] \d+% {2}\d+ lines {2}[\d.]+\/s/);

@@ -115,8 +115,11 @@ describe("libtorch", () => {
         const libtorch = fakeLibtorch(directory, files);
         const { code, message } = find(directory, { LIBTORCH: libtorch });
         assert.equal(code, "ERR_LIBTORCH_VERSION");
-        const wanted = version.split(".").slice(0, 2).join("\\.");
-        assert.match(message ?? "", new RegExp(`Expected version ${wanted} .* found 1\\.9\\.1 from LIBTORCH .*setup`));
+        const expected = version.split(".").slice(0, 2).join("\\.");
+        assert.match(
+          message ?? "",
+          new RegExp(`Expected version ${expected} .* found 1\\.9\\.1 from LIBTORCH .*setup`),
+        );
       });
     });
   }

@@ -10,8 +10,8 @@ export function sampleLogits(data, vocabSize) {
 }
 
 /** The probability of the first of two logits in their softmax. */
-export function probability(wanted, other) {
-  return 1 / (1 + Math.exp(other - wanted));
+export function probability(logit, other) {
+  return 1 / (1 + Math.exp(other - logit));
 }
 
 /** The natural logarithm of the sum of the exponentials of `data[start..end)`. */

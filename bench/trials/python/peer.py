@@ -116,6 +116,6 @@ class MeasuresSteps(Protocol):
         ...
 
 
-def probability(wanted: float, other: float) -> float:
+def probability(logit: float, other: float) -> float:
     """Return the probability of the first of two logits in their softmax."""
-    return 1 / (1 + math.exp(other - wanted))
+    return 1 / (1 + math.exp(other - logit))

@@ -53,7 +53,7 @@ export function readTexts(positionals: readonly string[]): AsyncIterable<string>
   return standardInputTexts();
 }
 
-/** The result of `read`. An error of it gets the input's name and the line's number in front of its message. */
+/** The result of `read`. If it throws, the message of the error begins with the input's name and the line's number. */
 export function atLine<Result>(name: string, number: number, read: () => Result): Result {
   try {
     return read();
