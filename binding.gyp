@@ -1,4 +1,4 @@
-# For node-gyp and what drives it (prebuildify): everything is delegated to CMakeLists.txt, which holds the only source list.
+# For node-gyp and prebuildify. The build itself is CMakeLists.txt, which has the only list of sources.
 {
   "targets": [
     {

@@ -1,4 +1,4 @@
-// What the command line asks for, checked.
+// Reads and checks the arguments of the command line.
 import { parseArgs } from "node:util";
 import { MODELS } from "./data/models.mjs";
 import { OURS, PEERS, PRECISIONS } from "./data/peers.mjs";
@@ -17,22 +17,22 @@ const OPTIONS = {
   help: { type: "boolean", default: false },
 };
 
-export const USAGE = `npm run bench -- [suite ...] [options]      measures, and reports
-npm run bench -- report FILE.jsonl          reports again from a results file
+export const USAGE = `npm run bench -- [suite ...] [options]      measure, and write a report
+npm run bench -- report FILE.jsonl          write a report of a results file again
 
 suites         ${Object.keys(SUITES).join(", ")}
---peers        ${Object.keys(PEERS).join(",")} (default: all; ${OURS} is always among them)
+--peers        ${Object.keys(PEERS).join(",")} (default: all; always includes ${OURS})
 --precisions   ${PRECISIONS.join(",")} (default: all)
 --models       ${Object.keys(MODELS).join(",")} (default: t5-small)
---device       cpu, cuda or cuda:N, where torch-t5 and Hugging Face alone are measured (default: cpu)
+--device       cpu, cuda or cuda:N (default: cpu); on CUDA only torch-t5 and Hugging Face are measured
 --threads      threads of every peer (default: 2)
---trials       fresh processes of each (default: 5)
---repetitions  calls of a forward in one trial, fewer of what takes longer (default: 15)
---timeout      seconds after which a trial is given up (default: 1800)
+--trials       processes for each peer and precision (default: 5)
+--repetitions  forward calls per trial; slower calls are repeated less often (default: 15)
+--timeout      seconds after which a trial is aborted (default: 1800)
 --output       a directory for the results (default: bench/.work/results/<date-time>)
 `;
 
-/** `{ command: "help" }`, `{ command: "report", file, output }`, or `{ command: "run", suites, peers, ... }`; throws on what it can't be. */
+/** `{ command: "help" }`, `{ command: "report", file, output }`, or `{ command: "run", suites, peers, ... }`. Throws an Error. */
 export function readArguments(args) {
   const { values, positionals } = parseArgs({ args, allowPositionals: true, options: OPTIONS });
   if (values.help) return { command: "help" };

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// `npm run bench`: see docs/benchmarks.md, or `npm run bench -- --help`.
+// `npm run bench`: measures torch-t5 and its peers, and writes a report. See docs/benchmarks.md or `npm run bench -- --help`.
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { argv, exit, stderr, stdout } from "node:process";
@@ -15,18 +15,18 @@ const RESULTS = "results.jsonl";
 const REPORT = "report.md";
 
 async function main() {
-  const { command, output, ...asked } = readArguments(argv.slice(2));
+  const { command, output, ...settings } = readArguments(argv.slice(2));
   if (command === "help") return stdout.write(USAGE);
-  if (command === "report") return report(resolve(asked.file), resolve(output ?? dirname(asked.file)));
+  if (command === "report") return report(resolve(settings.file), resolve(output ?? dirname(settings.file)));
   const started = new Date();
   const directory = resolve(output ?? join(root, "bench", ".work", "results", stamp(started)));
   const write = openResults(join(directory, RESULTS));
-  write({ type: "run", started: started.toISOString(), settings: asked, machine: describeMachine() });
-  await runTrials(planTrials(asked), asked, write);
+  write({ type: "run", started: started.toISOString(), settings, machine: describeMachine() });
+  await runTrials(planTrials(settings), settings, write);
   return report(join(directory, RESULTS), directory);
 }
 
-/** Writes the report and its plots beside each other. */
+/** Writes the report and its plots to a directory. */
 function report(file, directory) {
   const { markdown, plots } = renderReport(readResults(file));
   mkdirSync(directory, { recursive: true });
@@ -36,7 +36,7 @@ function report(file, directory) {
   stderr.write(`Wrote ${join(directory, REPORT)} and ${plots.size} plots from ${file}\n`);
 }
 
-/** A name that sorts by time and is a valid file name everywhere. */
+/** A time as a file name that is valid on every system and sorts by time. */
 function stamp(date) {
   return date.toISOString().slice(0, 19).replaceAll(":", "-");
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// The main job on the embedded model, as a user would type it: each command line is shown, then run.
+// Runs the main commands on the embedded model, and prints each command line before its output.
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { execPath, exit, stdout } from "node:process";

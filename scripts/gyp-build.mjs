@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-// What binding.gyp delegates to: the CMake build in a folder of its own, its addons copied where node-gyp's users look.
+// The build that binding.gyp runs: builds with CMake in build/cmake, then copies the addons to build/Release, where prebuildify
+// and other users of node-gyp look for them.
 import { copyFileSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { exit, stderr } from "node:process";
@@ -8,7 +9,7 @@ import { libtorchDirectory, root } from "./setup/paths.mjs";
 
 if (!findBuildTools() || !libtorchDirectory()) {
   stderr.write(
-    "torch-t5: cmake, ninja and libtorch come first: `npx torch-t5 setup` (in a checkout, `npm run setup`).\n",
+    "torch-t5: Expected cmake, ninja and libtorch; run `npx torch-t5 setup` (in a checkout `npm run setup`) first.\n",
   );
   exit(1);
 }

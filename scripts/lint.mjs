@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Every static check of the repository; each one runs even when an earlier one failed.
+// Runs every static check of the repository, also after one has failed.
 import { spawnSync } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Makes prebuilds/<platform>-<arch>/ with prebuildify. It collects one addon; the one that opens libtorch goes beside it.
+// Makes prebuilds/<platform>-<arch>/ with prebuildify, which collects one addon. The other one is copied next to it.
 import { spawnSync } from "node:child_process";
 import { copyFileSync, existsSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -10,7 +10,7 @@ import { root } from "./setup/paths.mjs";
 const [main, ...others] = ADDONS;
 const prebuildify = join(root, "node_modules", "prebuildify", "bin.js");
 const args = ["--napi", "--strip", "--name", main.replace(/\.node$/, ""), "--target", versions.node];
-// node-gyp asks for Node's headers, which nothing here includes: those of this Node, where it came with them, spare a download.
+// node-gyp downloads Node's headers, although no source includes them. The headers of this Node, if any, avoid the download.
 const prefix = dirname(dirname(execPath));
 const nodedir = existsSync(join(prefix, "include", "node", "node.h")) ? { npm_config_nodedir: prefix } : {};
 const { status } = spawnSync(execPath, [prebuildify, ...args], {

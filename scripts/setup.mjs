@@ -1,12 +1,12 @@
 #!/usr/bin/env node
-// Sets torch-t5 up: `node scripts/setup.mjs [demo|export|offline|test]`. Only Node's own modules are used. Each step is done once,
-// and again only when its inputs change; an interrupted set-up continues where it was.
+// Sets torch-t5 up: `node scripts/setup.mjs [demo|export|offline|test]`. Uses only Node's own modules. Each step runs once, and
+// again only when its inputs change; an interrupted set-up continues with the step that it was in.
 import { existsSync } from "node:fs";
 import { argv, exit, stderr } from "node:process";
 import { acquireLock } from "./setup/lock.mjs";
 import { preflight } from "./setup/preflight.mjs";
 import { SetupError } from "./setup/process.mjs";
-import { isDone, markDone, markStarted } from "./setup/stamps.mjs";
+import { isDone, markDone, markPending } from "./setup/stamps.mjs";
 import { profiles } from "./setup/steps.mjs";
 
 const profile = argv[2] ?? "demo";
@@ -24,17 +24,17 @@ async function main() {
   if (!steps.some(isPending)) return;
   await acquireLock();
   const pending = steps.filter(isPending);
-  const found = preflight({
+  const { python } = preflight({
     needsPython: pending.some((step) => step.needsPython),
     needsCompiler: pending.some((step) => step.needsCompiler),
-    room: pending.map((step) => step.room).findLast((room) => room !== undefined),
+    diskSpace: pending.map((step) => step.diskSpace).findLast((needed) => needed !== undefined),
   });
   for (const [index, step] of pending.entries()) {
     if (!isPending(step)) continue;
     const started = Date.now();
-    stderr.write(`[${index + 1}/${pending.length}] ${step.says}\n`);
-    markStarted(step.name);
-    await step.perform(found);
+    stderr.write(`[${index + 1}/${pending.length}] ${step.title}\n`);
+    markPending(step.name);
+    await step.run({ python });
     markDone(step.name, step.inputs());
     stderr.write(
       `[${index + 1}/${pending.length}] ${step.name} done in ${((Date.now() - started) / 1000).toFixed(1)} s\n`,

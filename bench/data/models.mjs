@@ -1,15 +1,15 @@
-// The models that every peer runs, and how many numbers of theirs a pass has to read at the least.
+// The models that every peer runs, and the minimum number of weights that each kind of call reads.
 
-/** Sizes of the real models; the weights are random. Each seed is one whose greedy tokens nowhere hang on the last bits. */
+/** Sizes of the real models. The weights are random, with seeds for which no greedy token depends on the last bits of a logit. */
 export const MODELS = {
   "t5-small": { dModel: 512, dKv: 64, dFf: 2048, numLayers: 6, numHeads: 8, vocabSize: 32128, seed: 10 },
   "t5-base": { dModel: 768, dKv: 64, dFf: 3072, numLayers: 12, numHeads: 12, vocabSize: 32128, seed: 10 },
 };
 
-/** Bytes of one weight. */
+/** Bytes per weight. */
 export const WEIGHT_BYTES = { exact: 4, float32: 4, bfloat16: 2, int8: 1 };
 
-/** Weights by the part of a pass that reads them: the embedding is also the vocabulary's matrix, rows of it are not counted. */
+/** The number of weights of each part of the model. The embedding is also the output projection, and is counted once. */
 export function countWeights({ dModel, dKv, dFf, numLayers, numHeads, vocabSize }) {
   const projection = dModel * dKv * numHeads;
   const attention = 4 * projection;
@@ -21,13 +21,13 @@ export function countWeights({ dModel, dKv, dFf, numLayers, numHeads, vocabSize 
   return { encoder, decoder, crossKeysAndValues, vocabulary, all: encoder + decoder + vocabulary };
 }
 
-/** Weights that one decoding step reads: cross keys and values were computed before it. */
+/** The number of weights that a decoding step reads. The cross keys and values are already computed. */
 export function countStepWeights(model) {
   const { decoder, crossKeysAndValues, vocabulary } = countWeights(model);
   return decoder - crossKeysAndValues + vocabulary;
 }
 
-/** Weights that a call of a case has to read, each as often as it can't be avoided; undefined where no such bound is told. */
+/** The minimum number of weights that a call reads; undefined for kinds without such a bound. */
 export function countReadWeights(kind, case_, model) {
   const { encoder, decoder, crossKeysAndValues, vocabulary } = countWeights(model);
   if (kind === "forward" || kind === "score") return encoder + decoder + vocabulary;

@@ -1,16 +1,16 @@
-// Who is measured. `environment` is what is installed for a peer (../preparing/environments.mjs), `program` its trial program,
-// `kinds` what it can do, and `precisions` the exports (../preparing/exports.mjs) that each of its precisions reads; `cuda`: what of
-// that is otherwise on a GPU. A peer without it is measured on the CPU alone.
+// The peers that are measured. Each has an `environment` (../preparing/environments.mjs), a trial `program`, the `kinds` of suites
+// that it supports, and for each of its `precisions` the exports that it reads (../preparing/exports.mjs). `cuda` overrides these on
+// a GPU; a peer without it is measured only on the CPU.
 
 const FORWARDS = ["forward", "score", "rerank", "load", "memory"];
 const DECODING = [...FORWARDS, "step", "generate"];
 
-/** What the reports compare each peer's figures with, and always measured. */
+/** The peer that the others are compared with. It is always measured. */
 export const OURS = "torch-t5";
 
 export const PRECISIONS = ["exact", "float32", "bfloat16", "int8"];
 
-/** Figures are compared within a kind: exact computes in float32. */
+/** Figures are compared within a kind of precision. "exact" computes in float32. */
 export const kindOfPrecision = (precision) => (precision === "exact" ? "float32" : precision);
 
 const ours = { model: "torch-t5" };
@@ -80,21 +80,21 @@ export const PEERS = {
     program: "python/torch_compile.py",
     kinds: ["forward"],
     precisions: { float32: huggingFace },
-    // Each shape is compiled for a minute in each process.
-    mostTrials: 2,
+    // Each process compiles each shape for a minute.
+    maxTrials: 2,
   },
 };
 
-/** What of a peer is measured on a device; undefined where nothing is. */
+/** A peer as it is measured on a device; undefined where it isn't. */
 export function peerOn(peer, device) {
   if (device === "cpu") return peer;
   return peer.cuda && { ...peer, ...peer.cuda };
 }
 
-/** Every precision of a peer, on whatever device. */
+/** The precisions of a peer on any device. */
 export const precisionsOf = ({ precisions, cuda }) => Object.keys({ ...precisions, ...cuda?.precisions });
 
-/** Measures the machine, not a peer: runs in every suite of its kind whatever peers were asked for. */
+/** Measures the machine instead of a peer. It runs in every suite of its kind. */
 export const MACHINE = {
   label: "this machine",
   environment: "project",

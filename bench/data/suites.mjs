@@ -1,6 +1,5 @@
-// What is measured: each suite is data. `kind` names what a trial program does with each of its cases; `repetitions` is a share of
-// those asked for, because a generation takes as long as dozens of forwards.
-import { tokenizerSuite } from "./tokenizers.mjs";
+// The suites, as data. `kind` is the name of the function of a trial program that measures each case. `repetitions` is multiplied by
+// those of the command line, because a generation takes as long as dozens of forward passes.
 
 const shape = ([batch, sourceLength, targetLength]) => ({
   name: `(${batch},${sourceLength},${targetLength})`,
@@ -27,10 +26,10 @@ const SHAPES = [
   [32, 128, 8],
 ];
 
-/** The model suites; every peer that lists a suite's kind takes part. */
+/** The suites that run a model. Each measures every peer that supports its kind. */
 const modelSuites = {
   bandwidth: {
-    title: "one pass over as many bytes as a decoding step has weights: the machine's limit",
+    title: "one pass over as many bytes as a decoding step reads weights: the machine's limit",
     kind: "bandwidth",
     ratios: false,
     unit: "ms",
@@ -62,7 +61,7 @@ const modelSuites = {
     warmups: 1,
   },
   generate: {
-    title: "64 new tokens behind 32 source ids; no id ends a row",
+    title: "64 new tokens for 32 source ids, without an end id",
     kind: "generate",
     unit: "ms",
     cases: [generation(1, 1), generation(1, 8), generation(1, 32), generation(4, 1)],
@@ -86,7 +85,7 @@ const modelSuites = {
     warmups: 2,
   },
   rerank: {
-    title: "100 documents of 128 ids, one decoder step each, the probability of one vocabulary id against another",
+    title: "100 documents of 128 ids, one decoder step each, the probability of one token against another",
     kind: "rerank",
     unit: "ms",
     cases: [
@@ -103,7 +102,7 @@ const modelSuites = {
     warmups: 1,
   },
   ragged: {
-    title: "a batch of 32 whose lengths are 8 to 128, padded, against one whose rows all have 128",
+    title: "a padded batch of 32 rows of 8 to 128 ids, against 32 rows of 128 ids",
     kind: "ragged",
     unit: "ms",
     cases: [
@@ -127,7 +126,7 @@ const modelSuites = {
     warmups: 2,
   },
   load: {
-    title: "from the call that loads the model to one that can serve; a fresh process, its files in the page cache",
+    title: "loading a model in a fresh process, with its files in the page cache",
     kind: "load",
     unit: "ms",
     cases: [{ name: "load" }],
@@ -135,7 +134,7 @@ const modelSuites = {
     warmups: 0,
   },
   memory: {
-    title: "resident memory over that of the process before the model was loaded",
+    title: "resident memory that the loaded model adds to the process",
     kind: "memory",
     ratios: false,
     unit: "MB",
@@ -153,7 +152,7 @@ const modelSuites = {
     warmups: 3,
   },
   "event-loop": {
-    title: "delay of the event loop beyond its timer's resolution while a call follows another",
+    title: "delay of the event loop, beyond its timer's resolution, during consecutive calls",
     kind: "event-loop",
     ratios: false,
     unit: "ms",
@@ -166,9 +165,9 @@ const modelSuites = {
   },
 };
 
-/** What JavaScript adds: the same archive called from Python, and from Node. */
+/** The time that JavaScript adds: the same archive called from Python and from Node. */
 const overhead = {
-  title: "the embedded model, (1,8,1), one thread: what the whole JavaScript path adds to the archive's own time",
+  title: "the embedded model, (1,8,1), one thread: the time that JavaScript adds to the archive's own",
   kind: "overhead",
   unit: "ms",
   models: ["demo"],
@@ -182,4 +181,32 @@ const overhead = {
   },
 };
 
-export const SUITES = { ...modelSuites, overhead, tokenizer: tokenizerSuite };
+/** The number of texts of each length, as ../preparing/tokenizer_inputs.py writes them. */
+const TEXTS = { "20 words": 200, "200 words": 40, "2,000 words": 8, "a batch of 256 texts": 1 };
+
+const textCases = Object.entries(TEXTS).map(([name, count]) => ({ name, texts: name, count }));
+
+/** torch-t5's tokenizer, Rust's (one thread, from Python) and plain `@huggingface/tokenizers`, on the same texts. */
+const tokenizer = {
+  title: "tokenizing, time per text; torch-t5 must give Rust's ids",
+  kind: "tokenizer",
+  unit: "µs",
+  models: ["tokenizer", "tokenizer of 250,100 pieces"],
+  cases: [
+    ...textCases,
+    { name: "load", unit: "ms" },
+    { name: "event loop held by 256 texts", unit: "ms", hold: 1 },
+    { name: "event loop held by 4,096 texts", unit: "ms", hold: 16 },
+    { name: "one word of 2^8 units, per unit", unit: "ns", word: 2 ** 8 },
+    { name: "one word of 2^20 units, per unit", unit: "ns", word: 2 ** 20 },
+  ],
+  repetitions: 1,
+  warmups: 8,
+  peers: {
+    rust: { label: "Rust, one thread, from Python", program: "python/tokenizer_rust.py" },
+    plain: { label: "@huggingface/tokenizers", program: "node/tokenizer-plain.mjs" },
+    "torch-t5": { label: "torch-t5", program: "node/tokenizer-torch-t5.mjs" },
+  },
+};
+
+export const SUITES = { ...modelSuites, overhead, tokenizer };

@@ -1,8 +1,8 @@
-"""Writes a checkpoint of a T5's real sizes with random weights: speed does not depend on what the weights say.
+"""Writes a checkpoint of a real T5's sizes with random weights, because speed doesn't depend on their values.
 
-Left as they are drawn, such weights make a model that repeats its own input for ever: the embedding is the vocabulary's
-matrix, too. These are scaled so that greedy tokens vary, and comparing them means something: the decoder's first
-feed-forward block turns the sign of what it reads, and what later ones add is larger than the embedding.
+With unscaled random weights, a model repeats its input, because the embedding is also the output projection. The
+weights are scaled so that greedy tokens vary, and a comparison of them is meaningful: the decoder's first feed-forward
+block inverts the sign of its input, and the later blocks add more than the embedding.
 """
 
 import json
@@ -15,11 +15,11 @@ from transformers import GenerationConfig, PreTrainedTokenizerFast, T5Config, T5
 
 START_ID = 0
 END_ID = 1
-SPECIAL = ["<pad>", "</s>", "<unk>"]
+SPECIAL_TOKENS = ["<pad>", "</s>", "<unk>"]
 ATTENTION_GAIN = 4.0
 QUERY_GAIN = 8.0
 FEED_FORWARD_GAIN = 8.0
-TURNING_GAIN = 8.0
+INVERTING_GAIN = 8.0
 
 
 def main(directory: Path, sizes: dict[str, int]) -> None:
@@ -47,7 +47,7 @@ def main(directory: Path, sizes: dict[str, int]) -> None:
 
 @torch.no_grad()
 def scale(model: T5ForConditionalGeneration) -> None:
-    """Make greedy tokens vary, and the end id never one of them: its logit is 0."""
+    """Make greedy tokens vary. The end id is never one of them, because its logit is 0."""
     model.shared.weight[END_ID] = 0
     for name, weight in model.decoder.named_parameters():
         if "SelfAttention.o." in name:
@@ -60,13 +60,13 @@ def scale(model: T5ForConditionalGeneration) -> None:
     width = model.config.d_model
     both_signs = torch.cat([torch.eye(width), -torch.eye(width)])
     first.wi.weight[: 2 * width] = both_signs
-    first.wo.weight[:, : 2 * width] = -TURNING_GAIN * both_signs.T
+    first.wo.weight[:, : 2 * width] = -INVERTING_GAIN * both_signs.T
 
 
 def save_tokenizer(directory: Path, size: int) -> None:
-    """Write a tokenizer whose piece `t<id>` is that id: some exporters want one, one peer takes no ids."""
-    vocabulary = {piece: index for index, piece in enumerate(SPECIAL)}
-    vocabulary |= {f"t{index}": index for index in range(len(SPECIAL), size)}
+    """Write a tokenizer whose token `t<id>` has that id, for exporters and for a peer that takes no ids."""
+    vocabulary = {piece: index for index, piece in enumerate(SPECIAL_TOKENS)}
+    vocabulary |= {f"t{index}": index for index in range(len(SPECIAL_TOKENS), size)}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
     wrapped = PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, pad_token="<pad>", eos_token="</s>", unk_token="<unk>"

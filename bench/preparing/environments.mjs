@@ -1,5 +1,5 @@
-// What peers need, installed from pinned files into bench/.peers: a virtual environment for each list in ../peers, and Node packages.
-// The torch of the project's own environment is lent to them through a .pth file: it takes 5 GB.
+// Installs the peers into bench/.peers: a virtual environment for each list of pinned packages in ../peers, and Node packages. The
+// virtual environments use the torch of the project's environment, which takes 5 GB, through a .pth file.
 import { createHash } from "node:crypto";
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -10,15 +10,15 @@ import { runProgram } from "../running/processes.mjs";
 const pins = join(root, "bench", "peers");
 const installed = join(root, "bench", ".peers");
 const STAMP = ".installed";
-const LENT = "torch-t5-project.pth";
+const TORCH_LINK = "torch-t5-project.pth";
 
-/** The Node packages of peers: what their trial programs resolve from. */
+/** The folder from which trial programs import the peers' Node packages. */
 export const nodePeers = join(installed, "node");
 
-/** The Python of the project: Hugging Face's, and the lender of torch. */
+/** The Python of the project, with Hugging Face transformers and torch. */
 export const projectPython = env.TORCH_T5_PYTHON ?? venvProgram("python");
 
-/** The program that runs trials of an environment: a Python, or this Node. */
+/** The program that runs a trial file in an environment: a Python or this Node.js. */
 export function interpreter(environment, file) {
   if (file.endsWith(".mjs")) return execPath;
   if (environment === "project" || environment === undefined) return projectPython;
@@ -26,32 +26,32 @@ export function interpreter(environment, file) {
   return join(installed, environment, ...python);
 }
 
-/** Installs an environment unless it is there as its pinned file says. */
+/** Installs an environment, unless it is already installed with the same pinned packages. */
 export async function prepareEnvironment(environment) {
   if (environment === "project") return;
   const isNode = environment === "node";
   const pinned = isNode ? join(pins, "node", "package-lock.json") : join(pins, `${environment}.txt`);
   const directory = join(installed, environment);
   const stamp = join(directory, STAMP);
-  const wanted = createHash("sha256")
+  const fingerprint = createHash("sha256")
     .update(readFileSync(pinned))
     .update(isNode ? versions.modules : projectPython)
     .digest("hex");
-  if (existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) return;
+  if (existsSync(stamp) && readFileSync(stamp, "utf8") === fingerprint) return;
   rmSync(directory, { recursive: true, force: true });
   mkdirSync(directory, { recursive: true });
   await (isNode ? installNode(directory) : installPython(environment, directory, pinned));
-  writeFileSync(stamp, wanted);
+  writeFileSync(stamp, fingerprint);
 }
 
 async function installPython(environment, directory, pinned) {
   const step = `install-${environment}`;
   await runProgram(step, projectPython, ["-m", "venv", directory]);
   const python = interpreter(environment, ".py");
-  // --no-deps: the list is complete, and pip would fetch torch again.
+  // --no-deps, because the list is complete, and pip would download another torch.
   const options = ["--no-deps", "--no-input", "--disable-pip-version-check"];
   await runProgram(step, python, ["-m", "pip", "install", ...options, "-r", pinned]);
-  writeFileSync(join(sitePackagesBelow(directory), LENT), `${sitePackages()}\n`);
+  writeFileSync(join(sitePackagesBelow(directory), TORCH_LINK), `${sitePackages()}\n`);
 }
 
 function sitePackagesBelow(directory) {
@@ -60,7 +60,7 @@ function sitePackagesBelow(directory) {
   return join(lib, readdirSync(lib).find((name) => name.startsWith("python3")) ?? "python3", "site-packages");
 }
 
-/** Without the packages' own scripts: onnxruntime-node's would download the CUDA build from elsewhere. */
+/** Installs Node packages without running their scripts: onnxruntime-node's would download the CUDA build. */
 async function installNode(directory) {
   cpSync(join(pins, "node"), directory, { recursive: true });
   const [program, first] = env.npm_execpath?.endsWith(".js")

@@ -1,4 +1,4 @@
-// The checkpoints with random weights, and what each peer's own tool makes of them: made once, kept in bench/.work.
+// Makes the checkpoints with random weights, and exports them with each peer's own tool. They are made once, and kept in bench/.work.
 import { cpSync, existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { root } from "../../scripts/setup/paths.mjs";
@@ -7,8 +7,8 @@ import { runProgram } from "../running/processes.mjs";
 import { interpreter } from "./environments.mjs";
 
 const work = join(root, "bench", ".work");
-/** Counts up when the checkpoint or an export changes, so that none of an earlier recipe is taken. */
-const RECIPE = 1;
+/** Part of the exports' paths. Increase it when the checkpoint or an export changes, so that none of an earlier version is used. */
+const VERSION = 1;
 
 const CACHED = "text2text-generation-with-past";
 const PLAIN = "text2text-generation";
@@ -23,11 +23,11 @@ const optimum = (kind, environment, task, options = []) => ({
   ],
 });
 
-/** In the layout that transformers.js reads: the graphs in a folder, the configuration files beside it. */
+/** In the layout of transformers.js: the graphs are in a folder, and copies of the configuration files next to it. */
 const onnx = (task) => ({
   ...optimum("onnx", "onnx", task),
-  within: "onnx",
-  beside: ["config.json", "generation_config.json"],
+  subfolder: "onnx",
+  copied: ["config.json", "generation_config.json"],
 });
 const openvino = (task, format) => optimum("openvino", "openvino", task, ["--weight-format", format]);
 const ctranslate2 = (quantization) => ({
@@ -39,7 +39,7 @@ const ctranslate2 = (quantization) => ({
   ],
 });
 
-/** Each export: the environment of its tool, what it is made from, and the arguments of that environment's Python. */
+/** The exports: the environment of the tool, the export `from` which it is made, and the arguments of the environment's Python. */
 const EXPORTS = {
   "hugging-face": {
     environment: "project",
@@ -60,24 +60,24 @@ const EXPORTS = {
   "ctranslate2-int8": ctranslate2("int8"),
 };
 
-/** The directory of an export of a model, made now if it isn't there. */
+/** Makes an export of a model, unless it exists. Resolves to its directory. */
 export async function prepareExport(model, name) {
-  const { environment, from, command, within, beside = [] } = EXPORTS[name];
-  const directory = join(work, "models", `${model}-${RECIPE}`, name);
+  const { environment, from, command, subfolder, copied = [] } = EXPORTS[name];
+  const directory = join(work, "models", `${model}-${VERSION}`, name);
   if (existsSync(directory)) return directory;
   const source = from && (await prepareExport(model, from));
   mkdirSync(dirname(directory), { recursive: true });
   const partial = `${directory}.partial`;
   rmSync(partial, { recursive: true, force: true });
-  const target = within ? join(partial, within) : partial;
-  if (within) mkdirSync(partial);
+  const target = subfolder ? join(partial, subfolder) : partial;
+  if (subfolder) mkdirSync(partial);
   await runProgram(`export-${model}-${name}`, interpreter(environment, ".py"), command(source, target, MODELS[model]));
-  for (const file of beside) cpSync(join(target, file), join(partial, file));
+  for (const file of copied) cpSync(join(target, file), join(partial, file));
   renameSync(partial, directory);
   return directory;
 }
 
-/** The directories of the tokenizer suite's tokenizers by its models' names, and its file of texts. */
+/** Makes the inputs of the tokenizer suite. Resolves to the tokenizers' directories by model name, and the file of texts. */
 export async function prepareTokenizers() {
   const directory = join(work, "tokenizer");
   const program = join(root, "bench", "preparing", "tokenizer_inputs.py");

@@ -1,17 +1,17 @@
-"""Writes what the tokenizer benchmark reads, to a directory: a tokenizer of 250,000 pieces, and texts."""
+"""Writes the inputs of the tokenizer benchmark to a directory: a tokenizer of 250,000 pieces, and texts."""
 
 import json
 import random
 import sys
 from pathlib import Path
 
-# The tests' recipes make the tokenizer; their catalogues are real text.
+# The tokenizer is made by the recipes of the tests, and the texts come from their catalogues of real text.
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "test" / "parity" / "tokenizer" / "reference"))
 
 from catalogues import read_catalogues
 from recipes import RECIPES
 
-# T5 was trained on them.
+# The languages that T5 was trained on.
 LANGUAGES = ("en_GB", "de", "fr", "ro")
 SEED = 8
 WORDS = {"20 words": (20, 200), "200 words": (200, 40), "2,000 words": (2000, 8)}
@@ -20,7 +20,7 @@ BATCH_WORDS = (5, 60)
 
 
 def main(directory: Path) -> None:
-    """Write the directory, once."""
+    """Write the directory. An existing tokenizer is kept."""
     directory.mkdir(parents=True, exist_ok=True)
     pieces = directory / "mt5"
     if not (pieces / "tokenizer.json").is_file():

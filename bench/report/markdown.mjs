@@ -1,15 +1,16 @@
-// The report: Markdown of all figures, and a plot for each suite and model.
+// Renders the report: Markdown with all figures, and a plot for each suite and model.
 import { OURS } from "../data/peers.mjs";
 import { SUITES } from "../data/suites.mjs";
 import { derivedTables } from "./derived.mjs";
-import { renderPreamble, renderProblems } from "./preamble.mjs";
-import { summarise } from "./summary.mjs";
+import { summarize } from "./summary.mjs";
 import { renderPlot } from "./svg.mjs";
 import { agreementCell, figureCell, table } from "./table.mjs";
 
-/** `{ markdown, plots: Map(file name → SVG) }` of the records of a results file. */
+const GIBIBYTE = 2 ** 30;
+
+/** `{ markdown, plots: Map(file name → SVG) }` for the records of a results file. */
 export function renderReport(records) {
-  const groups = summarise(records);
+  const groups = summarize(records);
   const plots = new Map(groups.map((group) => [plotName(group), renderPlot(group, SUITES[group.suite]?.title ?? "")]));
   const sections = groups.flatMap((group) => renderGroup(group, groups));
   const parts = [...renderPreamble(records), ...sections, ...renderProblems(records)];
@@ -37,7 +38,7 @@ function renderGroup(group, groups) {
   return [heading, ...tables, `![${suite}, ${model}](${plotName(group)})`];
 }
 
-/** What figures of a kind are compared with: torch-t5 in that very precision, else its exact mode. */
+/** The row that others of its kind are compared with: torch-t5 in the same precision, else in "exact". */
 function baseOf(rows, kind) {
   const ours = rows.filter(({ peer }) => peer === OURS);
   return ours.find(({ precision }) => precision === kind) ?? ours[0];
@@ -45,3 +46,72 @@ function baseOf(rows, kind) {
 
 const columnName = (one, unit) => (one.unit && one.unit !== unit ? `${one.name}, ${one.unit}` : one.name);
 const sentence = (text) => `${text[0].toUpperCase()}${text.slice(1)}.`;
+
+/** Title, machine, versions, and how to read the tables. */
+function renderPreamble(records) {
+  const run = records.find(({ type }) => type === "run");
+  return [
+    "# torch-t5 benchmarks",
+    ...(run ? [renderMachine(run)] : []),
+    ...renderVersions(records),
+    [
+      "A figure is the median of the trials' medians ± half the interquartile range. Each trial is a fresh process, and the peers' trials",
+      "alternate. In parentheses: the time as a multiple of torch-t5's in the precision of the table. As the reference: rows of token ids,",
+      "or some logits, compared with Hugging Face's in float32 (Δ: the largest difference). The limit: the time of only reading the",
+      "weights, at the highest speed that the machine reached in the same run.",
+    ].join("\n"),
+  ];
+}
+
+function renderMachine({ started, machine, settings }) {
+  const { processor, cores, flags, caches, memoryBytes, system, node, torchT5 } = machine;
+  const { device = "cpu", threads, trials, repetitions } = settings;
+  const facts = {
+    processor: `${processor}, ${cores} cores`,
+    instructions: flags.join(" "),
+    caches: caches.join(", "),
+    memory: `${(memoryBytes / GIBIBYTE).toFixed(1)} GiB`,
+    system,
+    Node: node,
+    "torch-t5": torchT5,
+    measured: `${started}: ${device}, ${threads} threads, ${trials} trials, ${repetitions} repetitions`,
+  };
+  return table(["machine", ""], Object.entries(facts), false);
+}
+
+function renderVersions(records) {
+  const versions = new Map();
+  for (const record of records) {
+    if (record.type === "trial" && record.versions)
+      versions.set(record.peer, { ...versions.get(record.peer), ...record.versions });
+  }
+  const rows = [...versions]
+    .map(([peer, packages]) => [
+      peer,
+      Object.entries(packages)
+        .map((pair) => pair.join(" "))
+        .join(", "),
+    ])
+    .filter(([, packages]) => packages !== "");
+  return rows.length > 0 ? [table(["peer", "versions"], rows, false)] : [];
+}
+
+/** The failures with their reasons, and the time that each suite took. */
+function renderProblems(records) {
+  const failures = records.filter(({ type }) => type === "failure");
+  const rows = failures.map(({ suite, model, peer, precision, message }) => [
+    `${suite}, ${model}`,
+    [peer, precision].filter((part) => part !== "-").join(" "),
+    message.replaceAll("|", "\\|").replaceAll("\n", " "),
+  ]);
+  const seconds = new Map();
+  for (const record of records) {
+    if (record.type !== "trial") continue;
+    seconds.set(record.suite, (seconds.get(record.suite) ?? 0) + record.seconds);
+  }
+  const durations = [...seconds].map(([suite, sum]) => [suite, `${sum.toFixed(0)} s`]);
+  return [
+    ...(rows.length > 0 ? ["## Not measured", table(["suite", "peer", "why"], rows, false)] : []),
+    ...(durations.length > 0 ? ["## Duration", table(["suite", "all trials"], durations)] : []),
+  ];
+}

@@ -1,21 +1,22 @@
-// A results file: JSON Lines. The first line tells machine and settings, each other one a trial, a case's samples, or a failure.
+// Reads and writes a results file in JSON Lines. The first record has the machine and the settings. Each other one is a trial, the
+// samples of a case, or a failure.
 import { appendFileSync, mkdirSync, readFileSync } from "node:fs";
 import { dirname } from "node:path";
 
 const TYPES = ["run", "trial", "sample", "failure"];
 
-/** A function that appends records to the file, each at once: what was measured survives an interruption. */
+/** Returns a function that appends a record to the file at once, so that an interruption loses no results. */
 export function openResults(path) {
   mkdirSync(dirname(path), { recursive: true });
   return (record) => appendFileSync(path, `${JSON.stringify(record)}\n`);
 }
 
-/** The records of a file; throws on a line that is none, by its number. */
+/** The records of a file. Throws an Error that names the first invalid line. */
 export function readResults(path) {
   return parseResults(readFileSync(path, "utf8"));
 }
 
-/** The records of a file's text. */
+/** The records in the text of a file. Throws an Error that names the first invalid line. */
 export function parseResults(text) {
   return text.split("\n").flatMap((line, index) => {
     if (line.trim() === "") return [];
@@ -23,7 +24,7 @@ export function parseResults(text) {
       const record = JSON.parse(line);
       if (TYPES.includes(record?.type)) return [record];
     } catch {
-      // Told below, as a record of no known type is.
+      // Reported below, like a record of an unknown type.
     }
     throw new Error(`Expected a record of results on line ${index + 1} but found ${line.slice(0, 80)}`);
   });

@@ -1,13 +1,13 @@
-// The few statistics that the reports use.
+// The statistics of the reports.
 
-/** The middle value of a list of numbers (the mean of the two middle ones when their count is even). */
+/** The median; for an even number of values, the mean of the two middle ones. */
 export function median(values) {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length >> 1;
   return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
-/** The lower and the upper quartile, interpolated between the values beside them. */
+/** The lower and the upper quartile, with linear interpolation. */
 export function quartiles(values) {
   const sorted = [...values].sort((a, b) => a - b);
   const at = (share) => {
@@ -19,14 +19,14 @@ export function quartiles(values) {
   return [at(0.25), at(0.75)];
 }
 
-/** Half the distance between the quartiles, relative to the median: how far trials lie apart. */
+/** Half the interquartile range, relative to the median. */
 export function spread(values) {
   const [lower, upper] = quartiles(values);
   const middle = median(values);
   return middle === 0 ? 0 : (upper - lower) / 2 / middle;
 }
 
-/** The largest absolute difference of two lists of one length; infinite where one isn't finite or the lengths differ. */
+/** The maximum absolute difference of two lists; infinite where a difference isn't finite, or the lengths differ. */
 export function largestDifference(ours, theirs) {
   if (ours.length !== theirs.length) return Number.POSITIVE_INFINITY;
   return ours.reduce((largest, value, index) => {

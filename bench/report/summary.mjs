@@ -1,17 +1,17 @@
-// From records to figures: per suite and model, each series (a peer in a precision) with a figure for each case.
+// Summarizes records: for each suite and model, the series (a peer in a precision), with a figure for each case.
 import { kindOfPrecision, OURS, PEERS, precisionsOf } from "../data/peers.mjs";
 import { SUITES } from "../data/suites.mjs";
 import { largestDifference, median, quartiles, spread } from "./statistics.mjs";
 
-/** Whose results the others are compared with: the first of these that was measured. */
+/** The series that the results of others are compared with: the first of these that was measured. */
 const REFERENCES = [`hf float32`, `${OURS} exact`, "rust -"];
-/** Figures of fewer trials are summed up over single calls instead. */
-const LEAST_TRIALS = 3;
-/** Sums of float32 in another order differ by less, relative to the largest number compared. */
+/** With fewer trials, the spread is that of single calls instead of trials. */
+const MIN_TRIALS = 3;
+/** Relative to the largest number. Float32 sums in another order differ by less. */
 const TOLERANCE = 1e-3;
 
 /** `[{ suite, model, cases: [{ name, unit }], series: [{ peer, precision, kind, label, figures, agreement }] }]`, in order. */
-export function summarise(records) {
+export function summarize(records) {
   const groups = new Map();
   for (const record of records) {
     if (record.type !== "sample") continue;
@@ -19,10 +19,10 @@ export function summarise(records) {
     if (!groups.has(key)) groups.set(key, []);
     groups.get(key).push(record);
   }
-  return [...groups.values()].map(summariseGroup);
+  return [...groups.values()].map(summarizeGroup);
 }
 
-function summariseGroup(samples) {
+function summarizeGroup(samples) {
   const [{ suite, model }] = samples;
   const units = new Map(samples.map((sample) => [sample.case, sample.unit]));
   const keys = [...new Set(samples.map(keyOf))].sort((a, b) => rank(a) - rank(b));
@@ -41,7 +41,7 @@ function summariseGroup(samples) {
 
 const keyOf = ({ peer, precision }) => `${peer} ${precision}`;
 
-/** torch-t5 first, then the peers as they are listed; within one, precisions as they are listed. */
+/** The order of series: the peers in the order of their list, and the precisions of each in theirs. */
 function rank(key) {
   const [peer, precision] = key.split(" ");
   const at = Object.keys(PEERS).indexOf(peer);
@@ -52,13 +52,13 @@ function labelOf(suite, peer) {
   return SUITES[suite]?.peers?.[peer]?.label ?? PEERS[peer]?.label ?? peer;
 }
 
-/** `Map(case → { median, spread, low, high, count, best })`: over the medians of trials, or over calls where trials are few. */
+/** `Map(case → { median, spread, low, high, count, best })`, over the medians of trials, or over calls where trials are few. */
 function figuresOf(samples) {
   const figures = new Map();
   for (const name of new Set(samples.map((sample) => sample.case))) {
     const trials = samples.filter((sample) => sample.case === name);
     const medians = trials.map((trial) => median(trial.samples));
-    const values = medians.length < LEAST_TRIALS ? trials.flatMap((trial) => trial.samples) : medians;
+    const values = medians.length < MIN_TRIALS ? trials.flatMap((trial) => trial.samples) : medians;
     const [low, high] = quartiles(values);
     figures.set(name, {
       median: median(medians),
@@ -72,7 +72,7 @@ function figuresOf(samples) {
   return figures;
 }
 
-/** How far a series did the same work as the reference: `{ rows, equalRows, difference, isPromised, isKept }`, of its worst trial. */
+/** Compares the results of a series with the reference's: `{ rows, equalRows, difference, isPromised, isKept }`. */
 function compare(samples, reference, kind) {
   const result = { rows: 0, equalRows: 0, difference: undefined, isKept: true };
   let scale = 1;

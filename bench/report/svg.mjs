@@ -1,4 +1,4 @@
-// Plots without a library: a panel for each case, a bar for each series, with the spread as a line.
+// Draws plots as SVG: a panel for each case, with a bar for each series, and its spread as a line.
 import { OURS } from "../data/peers.mjs";
 import { number } from "./table.mjs";
 
@@ -20,7 +20,7 @@ const STYLE = `
     .paper { fill: #0d1117 } text { fill: #e6edf3 } .spread { stroke: #e6edf3 }
   }`;
 
-/** SVG of one suite and model, as `summarise` gives it; readable in light and in dark. */
+/** The SVG of a group that `summarize` returns, in colours for light and dark backgrounds. */
 export function renderPlot({ suite, model, cases, series }, title) {
   const peers = [...new Set(series.map(({ peer }) => peer))];
   const colourOf = (peer) => COLOURS[peers.indexOf(peer) % COLOURS.length];
@@ -65,7 +65,7 @@ function renderPanel({ name, unit }, series, top, colourOf) {
 
 const round = (value) => Math.round(value * 10) / 10;
 
-/** Text as XML takes it. */
+/** Escapes a text for XML. */
 export function escapeXml(text) {
   return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll('"', "&quot;");
 }

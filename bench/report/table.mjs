@@ -1,6 +1,6 @@
-// Cells and tables of the report.
+// Renders the tables of the report and their cells.
 
-/** A Markdown table; columns that are empty in every row are left out. Numbers are aligned on the right. */
+/** A Markdown table without the columns that are empty in every row. Columns of numbers are aligned on the right. */
 export function table(head, rows, isNumeric = true) {
   const kept = head.map((_, column) => column === 0 || rows.some((row) => row[column] !== ""));
   const line = (cells) => `| ${cells.filter((_, column) => kept[column]).join(" | ")} |`;
@@ -9,14 +9,14 @@ export function table(head, rows, isNumeric = true) {
   );
 }
 
-/** `12.3 ± 4 % (1.45×)`: a median, half the interquartile range, and how many times the base's median. */
+/** `12.3 ± 4 % (1.45×)`: the median, half the interquartile range, and the median as a multiple of the base's. */
 export function figureCell(figure, base) {
   if (!figure) return "";
   const cell = `${number(figure.median)} ± ${(figure.spread * 100).toFixed(0)} %`;
   return base && base.median > 0 ? `${cell} (${(figure.median / base.median).toFixed(2)}×)` : cell;
 }
 
-/** Whether the peer computed what the reference did: rows of ids that are equal, and the largest difference of numbers. */
+/** How far a peer's results agree with the reference's: the number of equal rows of ids, and the largest difference of numbers. */
 export function agreementCell(agreement) {
   if (!agreement) return "";
   const { rows, equalRows, difference, isPromised, isKept } = agreement;
@@ -26,7 +26,7 @@ export function agreementCell(agreement) {
   return isKept ? parts.join(", ") : `**no: ${parts.join(", ")}**`;
 }
 
-/** Three digits that matter, or all before the point. */
+/** A number with three significant digits, or with all digits before the decimal point. */
 export function number(value) {
   if (value === 0) return "0";
   const digits = Math.floor(Math.log10(Math.abs(value))) + 1;

@@ -1,4 +1,4 @@
-// The machine that was measured, in words and numbers.
+// Describes the machine for the report.
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { arch, availableParallelism, cpus, platform, release, totalmem } from "node:os";
@@ -6,11 +6,11 @@ import { join } from "node:path";
 import { versions } from "node:process";
 import { root } from "../../scripts/setup/paths.mjs";
 
-/** The instructions that matrix products are made of. */
+/** The instruction sets that matrix products use. */
 const FLAGS = ["avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_tile", "amx_bf16", "amx_int8"];
 const ARM_FLAGS = ["asimd", "asimddp", "bf16", "i8mm", "sve"];
 
-/** `{ processor, cores, flags, memoryBytes, system, node, torchT5 }`. */
+/** `{ processor, cores, flags, caches, memoryBytes, system, node, torchT5 }`. */
 export function describeMachine() {
   const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
   return {

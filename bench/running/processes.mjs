@@ -1,4 +1,4 @@
-// One fresh process per trial: no trial inherits another's warm caches, allocator or threads.
+// Runs each trial in a fresh process, without the warm caches, allocator and threads of another trial.
 import { spawn } from "node:child_process";
 import { closeSync, mkdirSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -7,7 +7,7 @@ import { root } from "../../scripts/setup/paths.mjs";
 
 const logs = join(root, "bench", ".work", "logs");
 const TAIL_CHARACTERS = 1500;
-/** No peer reports home, asks a hub or warns while it is measured. */
+/** Keeps peers from warnings, telemetry and requests to the Hub while they are measured. */
 const QUIET = {
   PYTHONWARNINGS: "ignore",
   TRANSFORMERS_VERBOSITY: "error",
@@ -19,8 +19,8 @@ const QUIET = {
 };
 
 /**
- * Runs a trial program with a JSON request as its argument; resolves to the JSON on the last line it prints. Rejects with the end of what
- * it said when it fails, or was still running after `timeout` seconds.
+ * Runs a trial program with a JSON request as its argument. Resolves to the JSON of the last line that it prints. Rejects with its last
+ * error message where it fails, or still runs after `timeout` seconds.
  */
 export async function runTrial(program, file, request, { threads, timeout }) {
   const child = spawn(program, [join(root, "bench", "trials", file), JSON.stringify(request)], {
@@ -36,18 +36,18 @@ export async function runTrial(program, file, request, { threads, timeout }) {
   child.stderr.on("data", (chunk) => {
     errors = (errors + chunk).slice(-TAIL_CHARACTERS);
   });
-  let isLate = false;
+  let isTimedOut = false;
   const timer = setTimeout(() => {
-    isLate = true;
+    isTimedOut = true;
     child.kill("SIGKILL");
   }, timeout * 1000);
-  const end = await ended(child).finally(() => clearTimeout(timer));
-  if (isLate) throw new Error(`still running after ${timeout} s`);
-  if (end !== 0) throw new Error(`ended with ${end}: ${lastWords(errors)}`);
+  const end = await exitOf(child).finally(() => clearTimeout(timer));
+  if (isTimedOut) throw new Error(`still running after ${timeout} s`);
+  if (end !== 0) throw new Error(`ended with ${end}: ${lastMessage(errors)}`);
   return JSON.parse(output.trim().split("\n").at(-1));
 }
 
-/** Runs a program that prepares something to its end; what it prints goes to a log. */
+/** Runs a program that prepares something. Its output goes to a log file. */
 export async function runProgram(name, program, args, { cwd = root } = {}) {
   mkdirSync(logs, { recursive: true });
   const path = join(logs, `${name}.log`);
@@ -59,23 +59,24 @@ export async function runProgram(name, program, args, { cwd = root } = {}) {
       env: { ...env, ...QUIET },
       shell: platform === "win32" && program.endsWith(".cmd"),
     });
-    const end = await ended(child);
-    if (end !== 0) throw new Error(`${name} ended with ${end}, see ${path}: ${lastWords(readFileSync(path, "utf8"))}`);
+    const end = await exitOf(child);
+    if (end !== 0)
+      throw new Error(`${name} ended with ${end}, see ${path}: ${lastMessage(readFileSync(path, "utf8"))}`);
   } finally {
     closeSync(log);
   }
 }
 
-function ended(child) {
+function exitOf(child) {
   return new Promise((resolve, reject) => {
     child.on("error", reject);
     child.on("close", (code, signal) => resolve(code ?? signal));
   });
 }
 
-/** The last line that says something: a Python or Node error names itself there, before Node's version. */
-function lastWords(text) {
+/** The last line that begins with the name of an error, as in Python and Node.js, or else the last line. */
+function lastMessage(text) {
   const lines = text.split("\n").filter((line) => line.trim() !== "" && !/^Node\.js v/.test(line));
   const named = lines.findLast((line) => /^\S*(Error|Exception)\b/.test(line));
-  return (named ?? lines.at(-1) ?? "no word").trim();
+  return (named ?? lines.at(-1) ?? "no output").trim();
 }

@@ -1,6 +1,5 @@
-// Carries the plan out: prepares what each peer needs, runs its trials, and writes a line of results for each. What fails is written down
-// and skipped from then on; the others go on.
-
+// Runs the planned trials: prepares each peer, runs its trials, and writes the results. After a failure, which is recorded, the further
+// trials of the same suite, model, peer and precision are skipped.
 import { join } from "node:path";
 import { stderr } from "node:process";
 import { root } from "../../scripts/setup/paths.mjs";
@@ -10,7 +9,7 @@ import { interpreter, nodePeers, prepareEnvironment } from "../preparing/environ
 import { prepareExport, prepareTokenizers } from "../preparing/exports.mjs";
 import { runTrial } from "./processes.mjs";
 
-/** Runs the trials; `write` takes each record of the results. */
+/** Runs the trials. `write` is called with each record of the results. */
 export async function runTrials(trials, settings, write) {
   const failed = new Set();
   for (const [index, trial] of trials.entries()) {
@@ -18,25 +17,25 @@ export async function runTrials(trials, settings, write) {
     const key = [suite, model, peer, precision].join(" ");
     if (failed.has(key)) continue;
     const named = { suite, model, peer, precision, trial: trial.trial };
-    say(`[${index + 1}/${trials.length}] ${key}`);
+    log(`[${index + 1}/${trials.length}] ${key}`);
     try {
       const request = await prepare(trial, settings);
       const started = performance.now();
-      const { cases, versions, unavailable } = await perform(trial, request, settings);
+      const { cases, versions, unavailable } = await runProgram(trial, request, settings);
       const seconds = (performance.now() - started) / 1000;
       if (unavailable) throw new Error(unavailable);
       write({ type: "trial", ...named, seconds, versions });
       for (const measured of cases) write({ type: "sample", ...named, ...measured });
-      say(`  ${seconds.toFixed(1)} s\n`);
+      log(`  ${seconds.toFixed(1)} s\n`);
     } catch (error) {
       failed.add(key);
       write({ type: "failure", ...named, message: error.message });
-      say(`  failed: ${error.message}\n`);
+      log(`  failed: ${error.message}\n`);
     }
   }
 }
 
-/** Installs and exports what a trial needs; gives the request to its program. */
+/** Installs and exports what a trial needs. Resolves to the request to its program. */
 async function prepare(trial, settings) {
   const suite = SUITES[trial.suite];
   await once(prepareEnvironment, trial.environment);
@@ -54,7 +53,7 @@ async function prepare(trial, settings) {
   };
 }
 
-function perform(trial, request, { timeout }) {
+function runProgram(trial, request, { timeout }) {
   const program = interpreter(trial.environment, trial.program);
   return runTrial(program, trial.program, request, { threads: request.threads, timeout });
 }
@@ -70,15 +69,15 @@ async function directoriesOf({ suite, model, exports }) {
   return directories;
 }
 
-const remembered = new Map();
+const prepared = new Map();
 
-/** What was prepared, or failed to be, is not tried a second time in a run. */
+/** Prepares something only once in a run, also if it fails. */
 function once(prepare, ...args) {
   const key = [prepare.name, ...args].join(" ");
-  if (!remembered.has(key)) remembered.set(key, prepare(...args));
-  return remembered.get(key);
+  if (!prepared.has(key)) prepared.set(key, prepare(...args));
+  return prepared.get(key);
 }
 
-function say(text) {
+function log(text) {
   stderr.write(text);
 }

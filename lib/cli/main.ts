@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// The `torch-t5` program: picks the command, and turns failures into one line and an exit code.
+// The `torch-t5` program: runs the command that its first argument names, and reports a failure in one line.
 import { argv } from "node:process";
 import { doctorCommand } from "./commands/doctor.js";
 import { embedCommand } from "./commands/embed.js";
@@ -10,10 +10,9 @@ import { rerankCommand } from "./commands/rerank.js";
 import { scoreCommand } from "./commands/score.js";
 import { setupCommand } from "./commands/setup.js";
 import { verifyCommand } from "./commands/verify.js";
-import { type Command, EXIT, UsageError } from "./terminal/command.js";
-import { messageOf } from "./terminal/failure.js";
-import { complain, print } from "./terminal/output.js";
-import { packageVersion } from "./terminal/package.js";
+import { type Command, EXIT, messageOf, UsageError } from "./terminal/command.js";
+import { packageVersion } from "./terminal/installation.js";
+import { print, printError } from "./terminal/output.js";
 
 const commands: readonly Command[] = [
   logitsCommand,
@@ -36,8 +35,8 @@ T5 logits, identical to PyTorch's.
 
 ${commands.map(({ name, summary }) => `  ${name.padEnd(NAME_WIDTH)}${summary}`).join("\n")}
 
-torch-t5 <command> --help tells more about a command; torch-t5 --version prints the version.
-Exit codes: 0 done, 1 failed, 2 the command line can't be understood.`;
+torch-t5 <command> --help explains a command; torch-t5 --version prints the version.
+Exit codes: 0 success, 1 failure, 2 wrong command line.`;
 
 async function main(args: readonly string[]): Promise<number> {
   const [name = "", ...rest] = args;
@@ -63,6 +62,7 @@ async function main(args: readonly string[]): Promise<number> {
   return command.run(rest);
 }
 
+/** Whether one of the arguments before "--" asks for help. */
 function asksForHelp(args: readonly string[]): boolean {
   const end = args.indexOf("--");
   return args.slice(0, end === -1 ? args.length : end).some((argument) => HELP.includes(argument));
@@ -74,7 +74,7 @@ main(argv.slice(2)).then(
   },
   (error: unknown) => {
     const isUsage = error instanceof UsageError;
-    complain(`torch-t5: ${messageOf(error)}${isUsage ? "; torch-t5 --help tells more" : ""}`);
+    printError(`torch-t5: ${messageOf(error)}${isUsage ? "; see torch-t5 --help" : ""}`);
     process.exitCode = isUsage ? EXIT.usage : EXIT.failure;
   },
 );

@@ -1,4 +1,4 @@
-"""The command line: arguments, and one line instead of a stack for what can go wrong."""
+"""The command line: reads the arguments, and reports an expected failure in one line without a stack."""
 
 import argparse
 import os
@@ -7,15 +7,15 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-REFUSED = 1
-SIGNALLED = 128
-OUT_OF_MEMORY = "can't allocate memory"  # PyTorch's words
+FAILURE = 1
+SIGNAL_BASE = 128
+OUT_OF_MEMORY = "can't allocate memory"  # part of PyTorch's message
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run the exporter; return the exit code."""
     options = _parser().parse_args(arguments)
-    # Imported here and no sooner: the libraries take seconds, may be missing, and read these when they are imported.
+    # The libraries are imported late: they take seconds, may be missing, and read these variables when imported.
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     try:
@@ -27,7 +27,7 @@ def main(arguments: Sequence[str]) -> int:
             f"Expected the Python package {error.name} but it is not installed: run `npx torch-t5 setup --export`"
         )
     except KeyboardInterrupt:
-        return _fail("Interrupted", SIGNALLED + signal.SIGINT)
+        return _fail("Interrupted", SIGNAL_BASE + signal.SIGINT)
     loading.quiet_libraries()
     try:
         exporting.export_source(
@@ -47,14 +47,14 @@ def main(arguments: Sequence[str]) -> int:
             raise
         return _fail("Expected memory for two copies of the weights but it ran out")
     except Interrupted as interrupted:
-        return _fail("Interrupted: nothing was written", SIGNALLED + interrupted.signal_number)
+        return _fail("Interrupted: nothing was written", SIGNAL_BASE + interrupted.signal_number)
     except KeyboardInterrupt:
-        return _fail("Interrupted", SIGNALLED + signal.SIGINT)
+        return _fail("Interrupted", SIGNAL_BASE + signal.SIGINT)
     _write(f"Wrote {options.directory}: every logit is bitwise equal to Hugging Face's")
     return 0
 
 
-def _fail(message: str, code: int = REFUSED) -> int:
+def _fail(message: str, code: int = FAILURE) -> int:
     _write(f"torch-t5 export: {message}")
     return code
 
@@ -68,13 +68,13 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="torch-t5 export",
         description="Export a T5, T5 v1.1, Flan-T5, mT5, UMT5 or ByT5 of Hugging Face for torch-t5. "
-        "Writes nothing unless every logit of the export is bitwise equal to the original's.",
+        "Keeps the export only if every logit of it is bitwise equal to the original's.",
     )
-    parser.add_argument("source", help="a Hugging Face directory, or a name on the hub")
+    parser.add_argument("source", help="a Hugging Face directory, or a name on the Hub")
     parser.add_argument("directory", type=Path, help="the directory to write")
     parser.add_argument(
-        "--no-tokenizer", dest="tokenizer", action="store_false", help="export a model that takes token ids only"
+        "--no-tokenizer", dest="tokenizer", action="store_false", help="export a model that takes only token ids"
     )
-    parser.add_argument("--revision", help="a branch, tag or commit of the hub's repository")
+    parser.add_argument("--revision", help="a branch, tag or commit of the repository on the Hub")
     parser.add_argument("--overwrite", action="store_true", help="replace an earlier export")
     return parser

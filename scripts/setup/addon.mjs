@@ -1,16 +1,16 @@
-// Builds the native addon with cmake-js against the located libtorch.
+// Builds the native addon with cmake-js.
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { execPath } from "node:process";
 import { libtorchDirectory, root, venvProgram } from "./paths.mjs";
-import { capture, run } from "./process.mjs";
+import { capture, runProgram } from "./process.mjs";
 
 const MINIMUM_CMAKE = [3, 20];
 
-/** The addons that a build makes: the one that computes, and the one that opens libtorch for it. */
+/** The addons of a build: the one that computes, and the one that loads libtorch for it. */
 export const ADDONS = ["torch_t5.node", "torch_t5_preload.node"];
 
-/** The cmake and ninja of the machine or of the virtual environment, or undefined when one is missing. */
+/** The cmake and ninja of the machine or of the virtual environment; undefined where one of the two is missing. */
 export function findBuildTools() {
   const cmake = ["cmake", venvProgram("cmake")].find(isCmakeNewEnough);
   const ninja = ["ninja", venvProgram("ninja")].find((program) => capture(program, ["--version"]) !== undefined);
@@ -24,7 +24,7 @@ function isCmakeNewEnough(program) {
   return major > MINIMUM_CMAKE[0] || (major === MINIMUM_CMAKE[0] && minor >= MINIMUM_CMAKE[1]);
 }
 
-/** Compiles native/ into `<out>/Release`, relative to the repository; `tests`: the programs of test/native as well. */
+/** Compiles native/, and with `tests` also test/native, into `<out>/Release`. `out` is relative to the repository. */
 export async function buildAddon({ out = "build", tests = false } = {}) {
   const cmakeJs = join(
     dirname(createRequire(join(root, "package.json")).resolve("cmake-js/package.json")),
@@ -32,8 +32,8 @@ export async function buildAddon({ out = "build", tests = false } = {}) {
     "cmake-js",
   );
   const definitions = [`--CDTORCH_T5_LIBTORCH=${libtorchDirectory()}`, `--CDTORCH_T5_TESTS=${tests ? "ON" : "OFF"}`];
-  // Configured each time: a build folder of another libtorch must not go on with that one.
+  // Configured each time, because the folder may have been configured for another libtorch.
   for (const command of ["configure", "build"]) {
-    await run("addon", execPath, [cmakeJs, command, "--out", out, ...definitions], { cwd: root });
+    await runProgram("addon", execPath, [cmakeJs, command, "--out", out, ...definitions], { cwd: root });
   }
 }

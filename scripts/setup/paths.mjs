@@ -1,6 +1,6 @@
-// Where set-up reads and writes. In a checkout everything stays inside the repository; as an installed dependency
-// the virtual environment goes to the user's cache, which `lib/libtorch.ts` searches too.
-import { existsSync, readdirSync } from "node:fs";
+// The paths of set-up. In a checkout everything stays inside the repository. For an installed package the virtual environment
+// goes to the user's cache, where lib/native/libtorch.ts searches for it.
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { env, platform } from "node:process";
@@ -8,6 +8,12 @@ import { fileURLToPath } from "node:url";
 
 export const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 export const isCheckout = existsSync(join(root, "tsconfig.build.json"));
+
+/** The oldest Node.js that works, as package.json's `engines` states it, for instance "20.19". */
+export function minimumNode() {
+  const { engines } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+  return engines.node.replace(">=", "");
+}
 
 /** The folder of torch-t5 in the user's cache. */
 export function cacheDirectory() {
@@ -33,7 +39,7 @@ export function sitePackages() {
   return python && join(lib, python, "site-packages");
 }
 
-/** The libtorch to build against: `LIBTORCH` if it is set, else the torch package of the virtual environment. */
+/** The libtorch to build with: `LIBTORCH` if it is set, else the torch package of the virtual environment. */
 export function libtorchDirectory() {
   if (env.LIBTORCH) return env.LIBTORCH;
   const packages = sitePackages();

@@ -1,4 +1,5 @@
-// Runs the programs that set-up consists of: live output on a terminal, a log and a heartbeat elsewhere.
+// Runs the programs of set-up's steps. On a terminal their output is shown as it comes; elsewhere it goes to a log file, and a
+// regular line on standard error shows that the program is alive.
 import { spawn, spawnSync } from "node:child_process";
 import { closeSync, mkdirSync, openSync, readFileSync } from "node:fs";
 import { constants } from "node:os";
@@ -10,27 +11,24 @@ const HEARTBEAT_MS = 10_000;
 const ENDING_SIGNALS = ["SIGINT", "SIGTERM"];
 const LOG_TAIL_LINES = 40;
 
-/** A failure that is told to the user as it is, without a stack. */
+/** A failure whose message is printed without a stack. */
 export class SetupError extends Error {}
 
-/** The environment of every child: programs of the virtual environment come first. */
+/** The environment of every child process: its PATH begins with the virtual environment's programs. */
 export function childEnvironment() {
   const separator = platform === "win32" ? ";" : ":";
   const pathName = Object.keys(env).find((name) => name.toUpperCase() === "PATH") ?? "PATH";
   return { ...env, [pathName]: `${venvBin}${separator}${env[pathName] ?? ""}` };
 }
 
-/** What `program --version` style queries print, or undefined when the program can't be run. */
+/** What a program prints, or undefined where it can't be run or fails. */
 export function capture(program, args, environment = env) {
   const result = spawnSync(program, args, { encoding: "utf8", env: environment, windowsHide: true });
   return result.error || result.status !== 0 ? undefined : `${result.stdout}${result.stderr}`.trim();
 }
 
-/**
- * Runs one program to its end. On a terminal its output is shown as it comes; elsewhere it goes to
- * `<state>/<step>.log` and a line every ten seconds says that it is alive. Throws SetupError when it fails.
- */
-export async function run(step, program, args, { cwd } = {}) {
+/** Runs a program of a step to its end; its log is `<state>/<step>.log`. Throws SetupError where it fails. */
+export async function runProgram(step, program, args, { cwd } = {}) {
   const live = stderr.isTTY;
   mkdirSync(state, { recursive: true });
   const logPath = join(state, `${step}.log`);
@@ -39,8 +37,8 @@ export async function run(step, program, args, { cwd } = {}) {
   const heartbeat = live
     ? undefined
     : setInterval(() => {
-        const doing = lastLines(logPath, 1).trim();
-        stderr.write(`    ... ${Math.round((Date.now() - started) / 1000)} s${doing && `: ${doing}`}\n`);
+        const lastLine = lastLines(logPath, 1).trim();
+        stderr.write(`    ... ${Math.round((Date.now() - started) / 1000)} s${lastLine && `: ${lastLine}`}\n`);
       }, HEARTBEAT_MS);
   let child;
   const endChild = (signal) => {
@@ -71,7 +69,7 @@ export async function run(step, program, args, { cwd } = {}) {
 function describeFailure(step, program, args, failure, logPath) {
   const command = [program, ...args].join(" ");
   const tail = logPath ? lastLines(logPath, LOG_TAIL_LINES) : "";
-  return `Step "${step}" failed (${failure}):\n  ${command}\n${tail}\nRun the same command again to continue from here.`;
+  return `Step "${step}" failed (${failure}):\n  ${command}\n${tail}\nRun the same command again to continue with this step.`;
 }
 
 function lastLines(path, count) {

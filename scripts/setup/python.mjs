@@ -1,9 +1,9 @@
-// The Python of the machine, and what goes into the virtual environment.
+// Finds the machine's Python, and installs packages into the virtual environment with it.
 import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { env, platform } from "node:process";
 import { root, sitePackages, venv, venvProgram } from "./paths.mjs";
-import { capture, run } from "./process.mjs";
+import { capture, runProgram } from "./process.mjs";
 
 const MINIMUM = [3, 10];
 const CANDIDATES =
@@ -12,7 +12,7 @@ const CANDIDATES =
     : ["python3", "python", "python3.13", "python3.12", "python3.11", "python3.10"];
 const requirementsFile = join(root, "scripts", "requirements.txt");
 
-/** The first Python that is new enough: `{ program, version, hasVenv }`, or undefined. */
+/** The first Python that is new enough, as `{ program, hasVenv }`; undefined where there is none. */
 export function findPython() {
   const candidates = env.PYTHON ? [env.PYTHON] : CANDIDATES;
   const query =
@@ -20,18 +20,18 @@ export function findPython() {
   for (const program of candidates) {
     const [major, minor, hasVenv] = (capture(program, ["-c", query]) ?? "").split(" ").map(Number);
     if (major === MINIMUM[0] && minor >= MINIMUM[1]) {
-      return { program, version: `${major}.${minor}`, hasVenv: hasVenv === 1 };
+      return { program, hasVenv: hasVenv === 1 };
     }
   }
   return undefined;
 }
 
-/** The requirement lines of scripts/requirements.txt whose package name satisfies `wanted`. */
-export function requirements(wanted = () => true) {
+/** The requirements of scripts/requirements.txt that satisfy `isIncluded`, one line each. */
+export function requirements(isIncluded = () => true) {
   return readFileSync(requirementsFile, "utf8")
     .split(/\r?\n/)
     .map((line) => line.trim())
-    .filter((line) => line !== "" && !line.startsWith("#") && wanted(line));
+    .filter((line) => line !== "" && !line.startsWith("#") && isIncluded(line));
 }
 
 /** The pinned version of torch. */
@@ -40,18 +40,18 @@ export function pinnedTorch() {
   return line.slice("torch==".length);
 }
 
-/** What libtorch_cpu alone needs: the torch wheel without its dependencies and, on Linux, two CUDA runtime packages. */
+/** Whether libtorch_cpu needs a requirement: torch itself, and on Linux two packages of the CUDA runtime. */
 export const isLibtorchRequirement = (line) => line.startsWith("torch==") || line.startsWith("nvidia-");
 
-/** Creates the virtual environment; a half-made one is replaced. */
+/** Creates the virtual environment, in place of one that is there. */
 export async function createVenv(python) {
   rmSync(venv, { recursive: true, force: true });
-  await run("venv", python.program, ["-m", "venv", venv]);
+  await runProgram("venv", python.program, ["-m", "venv", venv]);
 }
 
 /** Runs pip in the virtual environment. */
 export async function pipInstall(step, args) {
-  await run(step, venvProgram("python"), [
+  await runProgram(step, venvProgram("python"), [
     "-m",
     "pip",
     "install",
@@ -62,10 +62,10 @@ export async function pipInstall(step, args) {
 }
 
 /**
- * Removes the metadata of packages whose installation was cut off (pip writes RECORD last), so that pip does not take
- * them for installed.
+ * Deletes the metadata of packages whose installation was interrupted, so that pip installs them again. pip writes RECORD
+ * last.
  */
-export function forgetHalfInstalled() {
+export function removeHalfInstalled() {
   const packages = sitePackages();
   if (!packages || !existsSync(packages)) return;
   for (const name of readdirSync(packages)) {

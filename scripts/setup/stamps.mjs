@@ -1,10 +1,10 @@
-// Remembers which step was done with which inputs, so that a step runs once and again only when its inputs change.
+// Stamps: which step was done with which inputs. A step runs again only when its inputs change.
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { root, state } from "./paths.mjs";
 
-/** SHA-256 over strings and over the contents of files and folders (paths relative to the repository). */
+/** The SHA-256 of strings and of files, in hex. Paths are relative to the repository; a folder stands for all of its files. */
 export function fingerprint({ values = [], files = [] }) {
   const hash = createHash("sha256");
   for (const value of values) hash.update(`${value}\0`);
@@ -37,24 +37,21 @@ function readdirSyncOrUndefined(path) {
 }
 
 const stampPath = (step) => join(state, `${step}.done`);
-const startedPath = (step) => join(state, `${step}.started`);
 
-/** Whether the step ended well with these inputs. */
+/** Whether the step was done with these inputs. */
 export function isDone(step, inputs) {
   return existsSync(stampPath(step)) && readFileSync(stampPath(step), "utf8") === inputs;
 }
 
-/** Marks the step as begun: its old stamp no longer counts. */
-export function markStarted(step) {
-  mkdirSync(state, { recursive: true });
+/** Marks the step as not done: if it is interrupted, it runs again. */
+export function markPending(step) {
   rmSync(stampPath(step), { force: true });
-  writeFileSync(startedPath(step), "");
 }
 
 /** Marks the step as done with these inputs. */
 export function markDone(step, inputs) {
+  mkdirSync(state, { recursive: true });
   const temporary = `${stampPath(step)}.tmp`;
   writeFileSync(temporary, inputs);
   renameSync(temporary, stampPath(step));
-  rmSync(startedPath(step), { force: true });
 }

@@ -1,53 +1,54 @@
-// The steps of set-up, in order. A step names its inputs (it runs again when they change) and the output that must exist.
+// The steps of set-up, and which of them each profile runs. A step runs when its inputs have changed since it was last done, or
+// when its output doesn't exist.
 import { chmodSync, existsSync } from "node:fs";
 import { join } from "node:path";
 import { env, execPath, platform } from "node:process";
 import { buildAddon, findBuildTools } from "./addon.mjs";
 import { isCheckout, libtorchDirectory, root, sitePackages, venvProgram } from "./paths.mjs";
-import { run } from "./process.mjs";
+import { runProgram } from "./process.mjs";
 import {
   createVenv,
-  forgetHalfInstalled,
   isLibtorchRequirement,
   pinnedTorch,
   pipInstall,
+  removeHalfInstalled,
   requirements,
 } from "./python.mjs";
 import { fingerprint } from "./stamps.mjs";
 
-/** An index that serves the wheel of torch, for instance PyTorch's own with its 200 MB CPU build. */
+/** A package index for the torch wheel, for instance PyTorch's own, which has a CPU build of 200 MB. */
 const torchIndex = env.TORCH_T5_TORCH_INDEX;
 
 const npm = {
   name: "npm",
-  says: "npm dependencies",
+  title: "npm dependencies",
   inputs: () => fingerprint({ files: ["package-lock.json"] }),
   output: () => join(root, "node_modules", ".package-lock.json"),
-  async perform() {
+  async run() {
     const cli = env.npm_execpath?.endsWith(".js")
       ? [execPath, [env.npm_execpath]]
       : [platform === "win32" ? "npm.cmd" : "npm", []];
-    await run("npm", cli[0], [...cli[1], "ci", "--no-audit", "--no-fund"], { cwd: root });
+    await runProgram("npm", cli[0], [...cli[1], "ci", "--no-audit", "--no-fund"], { cwd: root });
   },
 };
 
 const venv = {
   name: "venv",
-  says: "Python virtual environment",
+  title: "Python virtual environment",
   needsPython: true,
   inputs: () => fingerprint({ values: ["venv"] }),
   output: () => venvProgram("python"),
-  perform: ({ python }) => createVenv(python),
+  run: ({ python }) => createVenv(python),
 };
 
 const libtorch = {
   name: "libtorch",
-  says: `libtorch ${pinnedTorch()} (the torch wheel without its dependencies)`,
-  room: "libtorch",
+  title: `libtorch ${pinnedTorch()} (the torch wheel without its dependencies)`,
+  diskSpace: "libtorch",
   inputs: () => fingerprint({ values: [...requirements(isLibtorchRequirement), torchIndex] }),
   output: () => libtorchLibrary(),
-  async perform() {
-    forgetHalfInstalled();
+  async run() {
+    removeHalfInstalled();
     const specs = requirements(torchIndex ? (line) => line.startsWith("torch==") : isLibtorchRequirement);
     await pipInstall("libtorch", ["--no-deps", ...(torchIndex ? ["--index-url", torchIndex] : []), ...specs]);
   },
@@ -55,53 +56,53 @@ const libtorch = {
 
 const buildTools = {
   name: "build-tools",
-  says: "cmake and ninja",
+  title: "cmake and ninja",
   inputs: () => fingerprint({ values: ["build-tools"] }),
   output: () => findBuildTools() && root,
-  perform: () => pipInstall("build-tools", ["cmake>=3.26", "ninja"]),
+  run: () => pipInstall("build-tools", ["cmake>=3.26", "ninja"]),
 };
 
 const nativeSources = ["native", "CMakeLists.txt", "cmake", "scripts/setup/addon.mjs"];
 
 const addon = {
   name: "addon",
-  says: "native addon",
+  title: "native addon",
   needsCompiler: true,
   inputs: () => fingerprint({ values: [pinnedTorch(), libtorchDirectory()], files: nativeSources }),
   output: () => join(root, "build", "Release", "torch_t5.node"),
-  perform: () => buildAddon(),
+  run: () => buildAddon(),
 };
 
 const nativeTests = {
   name: "native-tests",
-  says: "programs of the native tests",
+  title: "native test programs",
   needsCompiler: true,
   inputs: () => fingerprint({ values: [pinnedTorch(), libtorchDirectory()], files: [...nativeSources, "test/native"] }),
   output: () => join(root, "build", "test", "native"),
-  perform: () => buildAddon({ tests: true }),
+  run: () => buildAddon({ tests: true }),
 };
 
 const typescript = {
   name: "typescript",
-  says: "TypeScript",
+  title: "TypeScript",
   inputs: () => fingerprint({ files: ["lib", "tsconfig.json", "tsconfig.build.json", "package-lock.json"] }),
   output: () => join(root, "dist", "index.js"),
-  async perform() {
+  async run() {
     const compiler = join(root, "node_modules", "typescript", "bin", "tsc");
-    await run("typescript", execPath, [compiler, "-p", "tsconfig.build.json"], { cwd: root });
-    // npm makes the programs of an installed package executable, but not those of a checkout: `npx torch-t5` needs it.
+    await runProgram("typescript", execPath, [compiler, "-p", "tsconfig.build.json"], { cwd: root });
+    // `npx torch-t5` needs an executable file. npm makes it one in an installed package, but not in a checkout.
     chmodSync(join(root, "dist", "cli", "main.js"), 0o755);
   },
 };
 
 const python = {
   name: "python",
-  says: "Python's torch and transformers (4.9 GB unpacked on Linux: the torch wheel is the CUDA build)",
-  room: "python",
+  title: "Python's torch and transformers (4.9 GB unpacked on Linux: the torch wheel is the CUDA build)",
+  diskSpace: "python",
   inputs: () => fingerprint({ files: ["scripts/requirements.txt"] }),
   output: () => packageFolder("transformers"),
-  async perform() {
-    forgetHalfInstalled();
+  async run() {
+    removeHalfInstalled();
     await pipInstall(
       "python",
       requirements((line) => !line.startsWith("nvidia-")),
@@ -111,28 +112,28 @@ const python = {
 
 const developerTools = {
   name: "developer-tools",
-  says: "ruff, clang-format and texts to test tokenizers on",
+  title: "ruff, clang-format, and texts for the tokenizer tests",
   inputs: () => fingerprint({ files: ["scripts/requirements-dev.txt"] }),
   output: () => venvProgram("ruff"),
-  async perform() {
-    forgetHalfInstalled();
+  async run() {
+    removeHalfInstalled();
     await pipInstall("developer-tools", ["-r", join(root, "scripts", "requirements-dev.txt")]);
   },
 };
 
-const fetchLibtorch = env.LIBTORCH ? [] : [libtorch];
-const fromSource = isCheckout ? [npm] : [];
-const compiled = isCheckout ? [typescript] : [];
+const npmSteps = isCheckout ? [npm] : [];
+const libtorchSteps = env.LIBTORCH ? [] : [libtorch];
+const typescriptSteps = isCheckout ? [typescript] : [];
 const hasPrebuilt = existsSync(join(root, "prebuilds", `${platform}-${process.arch}`, "torch_t5.node"));
-const native = hasPrebuilt && !isCheckout ? [] : [buildTools, addon];
+const addonSteps = hasPrebuilt && !isCheckout ? [] : [buildTools, addon];
 
-/** What each way of use consists of. */
+/** The steps of each profile, in order. */
 export const profiles = {
-  demo: [...fromSource, venv, ...fetchLibtorch, ...native, ...compiled],
-  export: [...fromSource, venv, ...fetchLibtorch, python, ...native, ...compiled],
-  // What is there already: nothing is fetched. TypeScript that was compiled elsewhere may have come without its compiler.
-  offline: [addon, ...(existsSync(join(root, "node_modules", "typescript")) ? compiled : [])],
-  test: [...fromSource, venv, ...fetchLibtorch, python, developerTools, ...native, nativeTests, ...compiled],
+  demo: [...npmSteps, venv, ...libtorchSteps, ...addonSteps, ...typescriptSteps],
+  export: [...npmSteps, venv, ...libtorchSteps, python, ...addonSteps, ...typescriptSteps],
+  // Fetches nothing. Where dist/ was compiled on another machine, the TypeScript compiler may be missing.
+  offline: [addon, ...(existsSync(join(root, "node_modules", "typescript")) ? typescriptSteps : [])],
+  test: [...npmSteps, venv, ...libtorchSteps, python, developerTools, ...addonSteps, nativeTests, ...typescriptSteps],
 };
 
 function packageFolder(name) {

@@ -6,6 +6,7 @@ import { vouchFor, withDirectory, withModelCopy } from "../support/directory.js"
 import { useModel } from "../support/model.js";
 import { runToEnd } from "../support/program.js";
 import { pythonPath } from "../support/python.js";
+import { cpu, parseLines } from "./lines.js";
 
 interface Embedded {
   readonly line: number;
@@ -13,20 +14,15 @@ interface Embedded {
   readonly embedding: readonly number[];
 }
 
-const cpu = ["--device", "cpu", "--threads", "1"];
 const texts = ["spell number: 7", "date to iso: the 5th of March 2021", ""];
-const parse = (stdout: string) =>
-  stdout
-    .trimEnd()
-    .split("\n")
-    .map((line) => JSON.parse(line) as Embedded);
+const parse = (stdout: string) => parseLines<Embedded>(stdout);
 const READ = `import json, sys; from safetensors.torch import load_file
 tensors = load_file(sys.argv[1]); print(json.dumps({name: tensor.tolist() for name, tensor in tensors.items()}))`;
 
 describe("torch-t5 embed", () => {
   const model = useModel();
 
-  /** The library's vectors. */
+  /** The vectors that the library computes. */
   async function rows(
     options: Parameters<ReturnType<typeof model>["embed"]>[1] = {},
   ): Promise<readonly Float32Array[]> {
@@ -40,24 +36,24 @@ describe("torch-t5 embed", () => {
     [["--pooling", "first", "--batch-size", "2"], { pooling: "first", batchSize: 2 }],
   ];
   for (const [flags, options] of given) {
-    it(`gives every bit that the library gives with: ${flags.join(" ") || "no options"}`, async () => {
+    it(`prints the library's vectors, bit for bit, with: ${flags.join(" ") || "no options"}`, async () => {
       const { code, stdout, stderr } = await torchT5(["embed", ...flags, ...cpu, "--", ...texts]);
       assert.deepEqual([code, stderr], [0, ""]);
-      const wanted = await rows(options);
+      const expected = await rows(options);
       assert.deepEqual(
         parse(stdout).map(({ line, text, embedding }) => [line, text, Float32Array.from(embedding)]),
-        texts.map((text, index) => [index + 1, text, wanted[index]]),
+        texts.map((text, index) => [index + 1, text, expected[index]]),
       );
     });
   }
 
-  it("reads texts from standard input, one a line", async () => {
+  it("reads texts from standard input, one per line", async () => {
     const { code, stdout } = await torchT5(["embed", "-", ...cpu], { input: `${texts.join("\n")}\n` });
     assert.equal(code, 0);
     assert.equal(stdout, (await torchT5(["embed", ...cpu, "--", ...texts])).stdout);
   });
 
-  it("reads JSON Lines, strings or objects, and keeps what else they hold", async () => {
+  it("reads JSON Lines, strings or objects, and copies the objects' other fields", async () => {
     const input = `${JSON.stringify(texts[0])}\n${JSON.stringify({ label: 3, text: texts[1] })}\n`;
     const { code, stdout } = await torchT5(["embed", ...cpu], { input });
     assert.equal(code, 0);
@@ -70,7 +66,7 @@ describe("torch-t5 embed", () => {
     );
   });
 
-  it("writes safetensors that Python reads", async () => {
+  it("writes a safetensors file that Python reads", async () => {
     await withDirectory(async (directory) => {
       const output = join(directory, "vectors.safetensors");
       const args = ["embed", "--output", output, "--batch-size", "2", ...cpu];
@@ -89,7 +85,7 @@ describe("torch-t5 embed", () => {
     });
   });
 
-  it("leaves no safetensors file behind that isn't whole", async () => {
+  it("leaves no incomplete safetensors file", async () => {
     await withDirectory(async (directory) => {
       const output = join(directory, "vectors.safetensors");
       const args = ["embed", "--output", output, "--batch-size", "1", ...cpu];
@@ -109,7 +105,7 @@ describe("torch-t5 embed", () => {
     });
   });
 
-  it("goes on with JSON Lines that were cut off", async () => {
+  it("continues an output that was cut off", async () => {
     await withDirectory(async (directory) => {
       const [input, output] = [join(directory, "in.jsonl"), join(directory, "out.jsonl")];
       writeFileSync(input, texts.map((text) => `${JSON.stringify({ text })}\n`).join(""));
@@ -122,8 +118,8 @@ describe("torch-t5 embed", () => {
     });
   });
 
-  it("tells which line of a batch can't be worked on, and keeps those before it", async () => {
-    // A tokenizer without an unknown token can't take every character.
+  it("names the invalid line of a batch, and keeps the results before it", async () => {
+    // A tokenizer without an unknown token can't encode every character.
     await withModelCopy(async (directory) => {
       const path = join(directory, "tokenizer.json");
       const tokenizer = JSON.parse(readFileSync(path, "utf8"));

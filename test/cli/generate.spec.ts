@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { onTerminal, Running, torchT5 } from "../support/cli.js";
 import { useModel } from "../support/model.js";
+import { cpu, parseLines } from "./lines.js";
 
 interface Answer {
   readonly text: string;
@@ -14,28 +15,23 @@ interface Answer {
 const number = "spell number: 48213";
 const date = "date to iso: March 5, 2021";
 const answers = ["forty-eight thousand two hundred thirteen", "2021-03-05"];
-const cpu = ["--device", "cpu", "--threads", "1"];
 const endless = ["--eos-token-id", "none", "--max-new-tokens", "1000000"];
-const parse = (stdout: string) =>
-  stdout
-    .trimEnd()
-    .split("\n")
-    .map((line) => JSON.parse(line) as Answer);
+const parse = (stdout: string) => parseLines<Answer>(stdout);
 
 describe("torch-t5 generate", () => {
   const model = useModel();
 
-  it("prints one answer a line, in the order of the texts", async () => {
+  it("prints one answer per line, in the order of the texts", async () => {
     const { code, stdout, stderr } = await torchT5(["generate", number, date, ...cpu]);
     assert.deepEqual([code, stderr, stdout], [0, "", `${answers.join("\n")}\n`]);
   });
 
-  it("reads one text a line from standard input", async () => {
+  it("reads one text per line from standard input", async () => {
     const { code, stdout } = await torchT5(["generate", "-", ...cpu], { input: `${number}\r\n${date}` });
     assert.deepEqual([code, stdout], [0, `${answers.join("\n")}\n`]);
   });
 
-  it("answers a line before the next one is there", async () => {
+  it("answers a line before it reads the next one", async () => {
     const running = new Running(["generate", "-", ...cpu]);
     running.child.stdin.write(`${number}\n`);
     assert.deepEqual(await running.lines(1), answers.slice(0, 1));
@@ -44,7 +40,7 @@ describe("torch-t5 generate", () => {
     assert.deepEqual(await running.ended, { code: 0, signal: null });
   });
 
-  it("gives the same answers for texts that are answered together", async () => {
+  it("prints the same answers for texts that are answered in a batch", async () => {
     const args = ["generate", number, date, number, "--batch-size", "2", "--json", ...cpu];
     const lines = parse((await torchT5(args)).stdout);
     assert.deepEqual(
@@ -55,18 +51,18 @@ describe("torch-t5 generate", () => {
         [number, answers[0]],
       ],
     );
-    // The shorter one isn't padded to the length of its neighbour.
+    // The shorter sequence isn't padded to the length of the other one.
     assert.deepEqual(lines[1]?.sequences, [[0, ...(model().tokenizer?.encode(answers[1] ?? "").ids ?? [])]]);
   });
 
-  it("streams what it prints without streaming", async () => {
+  it("streams the same text that it prints without streaming", async () => {
     const streamed = await torchT5(["generate", number, date, "--stream", ...cpu]);
     assert.deepEqual(streamed, { code: 0, stdout: `${answers.join("\n")}\n`, stderr: "" });
     const sampled = ["generate", number, "--do-sample", "--seed", "3", "--temperature", "4", ...cpu];
     assert.equal((await torchT5([...sampled, "--stream"])).stdout, (await torchT5(sampled)).stdout);
   });
 
-  it("streams on a terminal, and beams come as lines there", async () => {
+  it("streams on a terminal, and prints whole lines there with --no-stream or beams", async () => {
     for (const options of [[], ["--no-stream"], ["--num-beams", "2"]]) {
       const { code, stdout } = await onTerminal(["generate", number, ...options, ...cpu]);
       assert.deepEqual([code, stdout.trimEnd()], [0, answers[0]]);
@@ -105,20 +101,20 @@ describe("torch-t5 generate", () => {
         ...cpu,
       ]);
       assert.deepEqual([code, stderr], [0, ""]);
-      const wanted = await model().generate(number, { ...options, returnScores: true });
+      const expected = await model().generate(number, { ...options, returnScores: true });
       const [line] = parse(stdout);
       assert.equal(line?.text, number);
-      assert.deepEqual(line?.texts, wanted.texts);
+      assert.deepEqual(line?.texts, expected.texts);
       for (const [row, ids] of (line?.sequences ?? []).entries()) {
-        const whole = [...wanted.sequences.row(row)];
+        const whole = [...expected.sequences.row(row)];
         assert.deepEqual(ids, whole.slice(0, ids.length));
         assert.ok(whole.slice(ids.length).every((id) => id === 0));
         const scores: readonly number[] = line?.transitionScores?.[row] ?? [];
         const transitions: Float32Array =
-          wanted.transitionScores?.row(row).subarray(0, ids.length - 1) ?? new Float32Array();
+          expected.transitionScores?.row(row).subarray(0, ids.length - 1) ?? new Float32Array();
         assert.deepEqual(Float32Array.from(scores), transitions.slice());
       }
-      const { sequenceScores } = wanted;
+      const { sequenceScores } = expected;
       assert.deepEqual(line?.sequenceScores?.map(Math.fround), sequenceScores && [...sequenceScores.data]);
     });
   }
@@ -153,7 +149,7 @@ describe("torch-t5 generate", () => {
     });
   }
 
-  it("ends at once and without a word when it is interrupted", async () => {
+  it("ends at once and without a message when it is interrupted", async () => {
     for (const args of [["--stream"], ["--num-beams", "4"], ["--stream", "--do-sample"]]) {
       const running = new Running(["generate", number, ...endless, ...args, ...cpu]);
       if (args.includes("--stream")) await once(running.child.stdout, "data");

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { torchT5 } from "../support/cli.js";
 import { useModel } from "../support/model.js";
+import { cpu, parseLines } from "./lines.js";
 
 interface Candidate {
   readonly id: number;
@@ -23,17 +24,12 @@ interface Line {
 
 const text = "spell number: 48213";
 const target = "forty-eight thousand two hundred thirteen";
-const cpu = ["--device", "cpu", "--threads", "1"];
-const parse = (stdout: string) =>
-  stdout
-    .trimEnd()
-    .split("\n")
-    .map((line) => JSON.parse(line) as Line);
+const parse = (stdout: string) => parseLines<Line>(stdout);
 
 describe("torch-t5 logits", () => {
   const model = useModel();
 
-  it("gives the logits and probabilities that forward gives, in full", async () => {
+  it("prints the logits and probabilities of forward, in full", async () => {
     const { code, stdout, stderr } = await torchT5([
       "logits",
       text,
@@ -52,7 +48,7 @@ describe("torch-t5 logits", () => {
     const labels = model().tokenizer?.encode(target).ids ?? [];
     assert.equal(line?.positions.length, labels.length);
     const probabilities = logits.softmax();
-    for (const { position, target: wanted, top } of line?.positions ?? []) {
+    for (const { position, target: candidate, top } of line?.positions ?? []) {
       const row = [...logits.row(0, position)];
       const order = row.map((_, id) => id).sort((a, b) => (row[b] ?? 0) - (row[a] ?? 0));
       assert.deepEqual(
@@ -63,9 +59,9 @@ describe("torch-t5 logits", () => {
         top.map(({ rank }) => rank),
         [1, 2, 3],
       );
-      assert.equal(wanted?.id, labels[position]);
-      assert.equal(wanted?.rank, order.indexOf(wanted?.id ?? -1) + 1);
-      for (const { id, token, logit, probability, logProbability } of [...top, ...(wanted ? [wanted] : [])]) {
+      assert.equal(candidate?.id, labels[position]);
+      assert.equal(candidate?.rank, order.indexOf(candidate?.id ?? -1) + 1);
+      for (const { id, token, logit, probability, logProbability } of [...top, ...(candidate ? [candidate] : [])]) {
         assert.equal(token, model().tokenizer?.idToToken(id));
         assert.equal(logit, row[id]);
         assert.ok(Math.abs(probability - (probabilities.row(0, position)[id] ?? 0)) < 1e-6);
@@ -74,7 +70,7 @@ describe("torch-t5 logits", () => {
     }
   });
 
-  it("shows them as a table, the target's token marked at each position", async () => {
+  it("prints a table that marks the target's token at each position", async () => {
     const { code, stdout } = await torchT5(["logits", text, "--target", target, "--top-k", "2", ...cpu]);
     assert.equal(code, 0);
     const lines = stdout.split("\n");
@@ -89,14 +85,14 @@ describe("torch-t5 logits", () => {
     assert.match(stdout, new RegExp(`\nThe target's token is the best one at \\d+ of ${count} positions\n$`));
   });
 
-  it("needs no target: five tokens for the first position", async () => {
+  it("prints five tokens for the first position where there is no target", async () => {
     const { code, stdout } = await torchT5(["logits", text, ...cpu]);
     assert.equal(code, 0);
     assert.equal(stdout.trimEnd().split("\n").length, 3 + 5);
     assert.doesNotMatch(stdout, /target/);
   });
 
-  it("reads one text a line from standard input, each with its target", async () => {
+  it("reads one text per line from standard input, each with its target", async () => {
     const targets = ["--target", "seven", "--target", "eight"];
     const input = "spell number: 7\r\nspell number: 8";
     const { code, stdout } = await torchT5(["logits", "-", "--json", ...targets, ...cpu], { input });
@@ -108,13 +104,13 @@ describe("torch-t5 logits", () => {
     ]);
   });
 
-  it("takes texts that begin with a dash after two of them", async () => {
+  it("takes a text that begins with a dash after `--`", async () => {
     const { code, stdout } = await torchT5(["logits", "--json", ...cpu, "--", "--help"]);
     assert.equal(code, 0);
     assert.equal(parse(stdout)[0]?.text, "--help");
   });
 
-  it("shows no more tokens than the vocabulary has", async () => {
+  it("prints no more tokens than the vocabulary has", async () => {
     const { stdout } = await torchT5(["logits", text, "--top-k", "999999", "--json", ...cpu]);
     assert.equal(parse(stdout)[0]?.positions[0]?.top.length, model().config.vocabSize);
   });

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { torchT5 } from "../support/cli.js";
 import { withDirectory } from "../support/directory.js";
 import { useModel } from "../support/model.js";
+import { cpu, parseLines } from "./lines.js";
 
 interface Ranked {
   readonly line: number;
@@ -16,7 +17,6 @@ interface Ranked {
   }[];
 }
 
-const cpu = ["--device", "cpu", "--threads", "1"];
 const query = "doctor of Thornby";
 const documents = [
   "In Thornby the flag is brown. Its market day is Friday.",
@@ -29,16 +29,12 @@ const items = [
   { id: 7, query: "Juniper doctor", documents: objects },
 ];
 const input = items.map((item) => `${JSON.stringify(item)}\n`).join("");
-const parse = (stdout: string) =>
-  stdout
-    .trimEnd()
-    .split("\n")
-    .map((line) => JSON.parse(line) as Ranked);
+const parse = (stdout: string) => parseLines<Ranked>(stdout);
 
 describe("torch-t5 rerank", () => {
   const model = useModel();
 
-  it("ranks as the library does, and hands every document over as it came", async () => {
+  it("ranks as the library does, and copies every document unchanged", async () => {
     const { code, stdout, stderr } = await torchT5(["rerank", ...cpu], { input });
     assert.deepEqual([code, stderr], [0, ""]);
     const lines = parse(stdout);
@@ -47,21 +43,21 @@ describe("torch-t5 rerank", () => {
       const { line, ranked, ...rest } = lines[index] ?? { line: 0, ranked: [] };
       const { documents: given, ...others } = item;
       assert.deepEqual([line, rest], [index + 1, others]);
-      const wanted = await model().rerank(item.query, documents);
+      const expected = await model().rerank(item.query, documents);
       assert.deepEqual(
         ranked.map((document) => [document.index, document.document]),
-        wanted.map((document) => [document.index, given[document.index]]),
+        expected.map((document) => [document.index, given[document.index]]),
       );
       for (const [rank, { probability, score }] of ranked.entries()) {
-        assert.ok(Math.abs(probability - (wanted[rank]?.probability ?? 0)) <= 1e-6);
-        assert.ok(Math.abs(score - (wanted[rank]?.score ?? 0)) <= 1e-6 * Math.max(1, Math.abs(score)));
+        assert.ok(Math.abs(probability - (expected[rank]?.probability ?? 0)) <= 1e-6);
+        assert.ok(Math.abs(score - (expected[rank]?.score ?? 0)) <= 1e-6 * Math.max(1, Math.abs(score)));
       }
     }
     assert.equal(lines[0]?.ranked[0]?.document, documents[2]);
     assert.ok((lines[0]?.ranked[0]?.probability ?? 0) > 0.9);
   });
 
-  it("takes a template, the two tokens, and how many are wanted", async () => {
+  it("takes a template, the two tokens, and the number of documents to print", async () => {
     const template = "Query: {query} Document: {document} Relevant:";
     const args = ["rerank", "--template", template, "--true-token", "false", "--false-token", "true", "--top-n", "2"];
     const { code, stdout } = await torchT5([...args, ...cpu], { input });
@@ -70,20 +66,20 @@ describe("torch-t5 rerank", () => {
     assert.notEqual(parse(stdout)[0]?.ranked[0]?.document, documents[2]);
   });
 
-  it("goes on with an output that was cut off, and refuses one of other documents", async () => {
+  it("continues an output that was cut off, and rejects one with other documents", async () => {
     await withDirectory(async (directory) => {
-      const [from, to] = [join(directory, "in.jsonl"), join(directory, "out.jsonl")];
-      writeFileSync(from, input);
-      const args = ["rerank", "--input", from, "--output", to, "--top-n", "2", ...cpu];
+      const [inputPath, output] = [join(directory, "in.jsonl"), join(directory, "out.jsonl")];
+      writeFileSync(inputPath, input);
+      const args = ["rerank", "--input", inputPath, "--output", output, "--top-n", "2", ...cpu];
       assert.equal((await torchT5(args)).code, 0);
-      const whole = readFileSync(to, "utf8");
-      writeFileSync(to, whole.slice(0, -10));
+      const whole = readFileSync(output, "utf8");
+      writeFileSync(output, whole.slice(0, -10));
       assert.equal((await torchT5(args)).code, 0);
-      assert.equal(readFileSync(to, "utf8"), whole);
-      writeFileSync(to, whole.replace("Its doctor is Mona", "Its doctor is Mina"));
+      assert.equal(readFileSync(output, "utf8"), whole);
+      writeFileSync(output, whole.replace("Its doctor is Mona", "Its doctor is Mina"));
       const { code, stderr } = await torchT5(args);
       assert.equal(code, 1);
-      assert.match(stderr, /line 1 of it is not; give --overwrite/);
+      assert.match(stderr, /line 1 doesn't match the input; use --overwrite/);
     });
   });
 
@@ -95,7 +91,7 @@ describe("torch-t5 rerank", () => {
     ['{"query":"a","documents":[null]}', /a string or an object with its text for documents\[0\] but received null/],
   ];
   for (const [line, message] of bad) {
-    it(`names the line for: ${line}`, async () => {
+    it(`names the invalid line for: ${line}`, async () => {
       const { code, stdout, stderr } = await torchT5(["rerank", ...cpu], { input: `${input}${line}\n` });
       assert.equal(code, 1);
       assert.equal(parse(stdout).length, 2);

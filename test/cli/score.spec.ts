@@ -6,6 +6,7 @@ import { onTerminal, program, Running, torchT5 } from "../support/cli.js";
 import { withDirectory } from "../support/directory.js";
 import { useModel } from "../support/model.js";
 import { runToEnd } from "../support/program.js";
+import { cpu, parseLines, scoreItems, toLines } from "./lines.js";
 
 interface Scored {
   readonly line: number;
@@ -18,44 +19,32 @@ interface Scored {
   }[];
 }
 
-const cpu = ["--device", "cpu", "--threads", "1"];
-const items = [
-  { source: "spell number: 7", targets: ["seven", "six", "seventeen"] },
-  { id: "b", source: "date to iso: March 5, 2021", targets: ["2021-03-05"] },
-  { source: "spell number: 48213", targets: ["forty-eight thousand two hundred thirteen", ""], tags: [1, { a: null }] },
-  { source: "spell number: 12", targets: ["twelve"] },
-];
-const linesOf = (values: readonly unknown[]) => values.map((value) => `${JSON.stringify(value)}\n`).join("");
-const parse = (stdout: string) =>
-  stdout
-    .trimEnd()
-    .split("\n")
-    .map((line) => JSON.parse(line) as Scored);
+const parse = (stdout: string) => parseLines<Scored>(stdout);
 
 describe("torch-t5 score", () => {
   const model = useModel();
 
-  it("gives the library's scores, line by line, with every other field as it was", async () => {
-    const { code, stdout, stderr } = await torchT5(["score", ...cpu], { input: linesOf(items) });
+  it("prints the library's scores for each line, and copies every other field", async () => {
+    const { code, stdout, stderr } = await torchT5(["score", ...cpu], { input: toLines(scoreItems) });
     assert.deepEqual([code, stderr], [0, ""]);
     const lines = parse(stdout);
-    for (const [index, item] of items.entries()) {
+    for (const [index, item] of scoreItems.entries()) {
       const { line, scores, ...rest } = lines[index] ?? { line: 0, scores: [] };
       assert.deepEqual([line, rest], [index + 1, item]);
-      const wanted = await model().score(item.source, item.targets);
+      const expected = await model().score(item.source, item.targets);
       for (const [target, { score = 0, logProbs, ids }] of scores.entries()) {
-        assert.deepEqual(Float32Array.from(logProbs), wanted[target]?.logProbs);
-        assert.deepEqual(Int32Array.from(ids), wanted[target]?.ids);
-        assert.ok(Math.abs(score - (wanted[target]?.score ?? 0)) <= 1e-6 * Math.abs(score));
+        assert.deepEqual(Float32Array.from(logProbs), expected[target]?.logProbs);
+        assert.deepEqual(Int32Array.from(ids), expected[target]?.ids);
+        assert.ok(Math.abs(score - (expected[target]?.score ?? 0)) <= 1e-6 * Math.abs(score));
       }
       assert.equal(scores.length, item.targets.length);
     }
-    assert.equal(lines.length, items.length);
+    assert.equal(lines.length, scoreItems.length);
   });
 
-  it("reduces as it is told", async () => {
+  it("reduces the log-probabilities with --reduction", async () => {
     const run = async (reduction: string) =>
-      parse((await torchT5(["score", "--reduction", reduction, ...cpu], { input: linesOf(items) })).stdout);
+      parse((await torchT5(["score", "--reduction", reduction, ...cpu], { input: toLines(scoreItems) })).stdout);
     for (const { scores } of await run("none")) assert.ok(scores.every(({ score }) => score === undefined));
     for (const { scores } of await run("mean")) {
       for (const { score = 0, logProbs } of scores) {
@@ -65,21 +54,21 @@ describe("torch-t5 score", () => {
     }
   });
 
-  it("takes CRLF, empty lines, a byte order mark, U+2028 and no newline at the end", async () => {
+  it("reads CRLF, empty lines, a byte order mark, U+2028, and a last line without a newline", async () => {
     const odd = { source: "spell\u2028number: 7", targets: ["seven"] };
-    const input = `\uFEFF${JSON.stringify(items[0])}\r\n\n \n${JSON.stringify(odd)}`;
+    const input = `\uFEFF${JSON.stringify(scoreItems[0])}\r\n\n \n${JSON.stringify(odd)}`;
     const { code, stdout } = await torchT5(["score", ...cpu], { input });
     assert.equal(code, 0);
     assert.deepEqual(
       parse(stdout).map(({ line, source }) => [line, source]),
       [
-        [1, items[0]?.source],
+        [1, scoreItems[0]?.source],
         [4, odd.source],
       ],
     );
   });
 
-  it("has nothing to say about an empty input", async () => {
+  it("prints nothing for an empty input", async () => {
     assert.deepEqual(await torchT5(["score", ...cpu]), { code: 0, stdout: "", stderr: "" });
   });
 
@@ -99,10 +88,10 @@ describe("torch-t5 score", () => {
     ],
   ];
   for (const [line, message] of bad) {
-    it(`names the line, and keeps what was written before it, for: ${line}`, async () => {
+    it(`names the invalid line, and keeps the results before it, for: ${line}`, async () => {
       await withDirectory(async (directory) => {
         const [input, output] = [join(directory, "in.jsonl"), join(directory, "out.jsonl")];
-        writeFileSync(input, `${linesOf(items.slice(0, 2))}${line}\n${linesOf(items.slice(2))}`);
+        writeFileSync(input, `${toLines(scoreItems.slice(0, 2))}${line}\n${toLines(scoreItems.slice(2))}`);
         const args = ["score", "--input", input, "--output", output, ...cpu];
         const { code, stdout, stderr } = await torchT5(args);
         assert.deepEqual([code, stdout], [1, ""]);
@@ -110,7 +99,7 @@ describe("torch-t5 score", () => {
         assert.match(stderr, /^[^\n]*\n$/);
         assert.match(stderr, message);
         assert.equal(parse(readFileSync(output, "utf8")).length, 2);
-        // With --skip-invalid the same command goes on behind the two lines.
+        // With --skip-invalid the same command continues after the two lines.
         assert.equal((await torchT5([...args, "--skip-invalid"])).code, 0);
         const lines = parse(readFileSync(output, "utf8")) as readonly (Scored & { readonly error?: string })[];
         assert.deepEqual(
@@ -122,7 +111,7 @@ describe("torch-t5 score", () => {
     });
   }
 
-  it("refuses bytes that are no UTF-8", async () => {
+  it("rejects bytes that aren't UTF-8", async () => {
     await withDirectory(async (directory) => {
       const input = join(directory, "in.jsonl");
       writeFileSync(input, Buffer.from('{"source":"\xff","targets":["a"]}\n', "latin1"));
@@ -133,19 +122,19 @@ describe("torch-t5 score", () => {
 
   it("ends quietly when its reader closes the pipe", async () => {
     const running = new Running(["score", ...cpu]);
-    running.child.stdin.write(linesOf(items).repeat(2000));
+    running.child.stdin.write(toLines(scoreItems).repeat(2000));
     await once(running.child.stdout, "data");
     running.child.stdout.destroy();
     assert.deepEqual(await running.ended, { code: 0, signal: null });
     assert.equal(running.stderr, "");
   });
 
-  // Other systems have no file that is always full.
+  // Other systems have no device that is always full.
   const onLinux = process.platform === "linux" ? it : () => {};
-  onLinux("tells in one line that there is no room for its results", async () => {
+  onLinux("reports a full disk in one line", async () => {
     await withDirectory(async (directory) => {
       const input = join(directory, "in.jsonl");
-      writeFileSync(input, linesOf(items));
+      writeFileSync(input, toLines(scoreItems));
       const score = [process.execPath, program, "score", "--input", input, ...cpu];
       const redirected = await runToEnd("sh", ["-c", '"$@" > /dev/full', "sh", ...score]);
       const written = await runToEnd(process.execPath, [...score.slice(1), "--output", "/dev/full"]);
@@ -156,10 +145,10 @@ describe("torch-t5 score", () => {
     });
   });
 
-  it("shows a progress bar on a terminal, and takes it away", async () => {
+  it("shows a progress bar on a terminal, and erases it at the end", async () => {
     await withDirectory(async (directory) => {
       const [input, output] = [join(directory, "in.jsonl"), join(directory, "out.jsonl")];
-      writeFileSync(input, linesOf(items).repeat(50));
+      writeFileSync(input, toLines(scoreItems).repeat(50));
       const { code, stdout } = await onTerminal(["score", "--input", input, "--output", output, ...cpu]);
       assert.equal(code, 0);
       assert.match(stdout, /\[=* *\] \d+% {2}\d+ lines {2}[\d.]+\/s/);

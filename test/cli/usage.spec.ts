@@ -28,7 +28,7 @@ describe("torch-t5", () => {
   });
 
   for (const command of COMMANDS) {
-    it(`tells about ${command} without doing anything`, async () => {
+    it(`prints the help of ${command} without running it`, async () => {
       for (const args of [
         [command, "--help"],
         [command, "a", "b", "-h"],
@@ -36,6 +36,10 @@ describe("torch-t5", () => {
         const { code, stdout, stderr } = await torchT5(args);
         assert.deepEqual([code, stderr], [0, ""]);
         assert.match(stdout, new RegExp(`^torch-t5 ${command}`));
+        assert.deepEqual(
+          stdout.split("\n").filter((line) => line.length > 120),
+          [],
+        );
       }
     });
   }
@@ -95,7 +99,7 @@ describe("torch-t5", () => {
     });
   }
 
-  it("needs a model with a tokenizer for every command that reads text", async () => {
+  it("rejects a model without a tokenizer in every command that reads text", async () => {
     await withModelCopy(async (directory) => {
       const path = join(directory, "manifest.json");
       const { files, ...manifest } = JSON.parse(readFileSync(path, "utf8"));
@@ -110,13 +114,13 @@ describe("torch-t5", () => {
         ["embed", "a"],
       ]) {
         const { code, stdout, stderr } = await torchT5([...args, "--model", directory], { input: "{}\n" });
-        const told = `torch-t5: Expected a model with a tokenizer for --model but received ${JSON.stringify(directory)}\n`;
-        assert.deepEqual([code, stdout, stderr], [1, "", told]);
+        const message = `torch-t5: Expected a model with a tokenizer for --model but received ${JSON.stringify(directory)}\n`;
+        assert.deepEqual([code, stdout, stderr], [1, "", message]);
       }
     });
   });
 
-  it("says what to run when Python can't export", async () => {
+  it("prints what to run where Python can't export", async () => {
     await withDirectory(async (directory) => {
       const env = { TORCH_T5_PYTHON: join(directory, "no-python") };
       const { code, stderr } = await torchT5(["export", "a", join(directory, "b")], { env });
@@ -128,7 +132,7 @@ describe("torch-t5", () => {
     });
   });
 
-  it("hands its arguments to the exporter, and ends with its exit code", async () => {
+  it("passes the arguments of export to the exporter, and ends with its exit code", async () => {
     await withDirectory(async (directory) => {
       const { code, stderr } = await torchT5(["export", join(directory, "none"), join(directory, "out")]);
       assert.equal(code, 1);

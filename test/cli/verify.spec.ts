@@ -8,7 +8,10 @@ import { vouchFor, withModelCopy } from "../support/directory.js";
 const VOCABULARY = 399;
 const FLOAT_BYTES = 4;
 
-/** Adds `difference` to the last logit of the last probe, and signs the file again. Returns that position's, as they were. */
+/**
+ * Adds `difference` to the last logit of the last probe, and updates the manifest. Returns the original logits of that
+ * position.
+ */
 function changeLastLogit(directory: string, difference: number): readonly number[] {
   const path = join(directory, "parity.safetensors");
   const file = readFileSync(path);
@@ -20,28 +23,29 @@ function changeLastLogit(directory: string, difference: number): readonly number
   return before;
 }
 
-/** By its definition, of the distribution with `difference` added to the last logit from the one without. */
+/** By its definition, the KL divergence of `logits`' distribution with `difference` added to the last one from that without. */
 function divergenceOf(logits: readonly number[], difference: number): number {
   const weights = logits.map(Math.exp);
   const total = weights.reduce((sum, weight) => sum + weight, 0);
   const last = weights.at(-1) ?? Number.NaN;
   const changed = total - last + last * Math.exp(difference);
-  // Every token's probability has changed by total / changed, the last one's by exp(difference) more.
+  // Every token's probability is multiplied by total / changed, and the last one's also by exp(difference).
   return Math.log(total / changed) + ((last * Math.exp(difference)) / changed) * difference;
 }
 
 const probes = /^probe\.\d+: encoder \[\d+, \d+\], decoder \[\d+, \d+\]: (.*)$/gm;
 
 describe("torch-t5 verify", () => {
-  it("replays every probe of the embedded model and says how it compares", async () => {
+  it("compares every probe of the embedded model with Hugging Face's logits", async () => {
     const { code, stdout, stderr } = await torchT5(["verify", demoModel]);
     assert.deepEqual([code, stderr], [0, ""]);
-    const said = [...stdout.matchAll(probes)].map((match) => match[1]);
-    assert.ok(said.length > 0);
-    for (const one of said) assert.match(one ?? "", /^(bitwise equal|largest difference \d\.\d+e-\d+, .*)$/);
+    const comparisons = [...stdout.matchAll(probes)].map((match) => match[1]);
+    assert.ok(comparisons.length > 0);
+    for (const comparison of comparisons)
+      assert.match(comparison ?? "", /^(bitwise equal|largest difference \d\.\d+e-\d+, .*)$/);
   });
 
-  it("names the largest difference and passes it within the tolerance only", async () => {
+  it("prints the largest difference, and fails where it exceeds the tolerance", async () => {
     await withModelCopy(async (directory) => {
       changeLastLogit(directory, 0.5);
       const strict = await torchT5(["verify", directory]);
@@ -55,7 +59,7 @@ describe("torch-t5 verify", () => {
     });
   });
 
-  it("names the divergence by its definition, and passes it within --max-kl only", async () => {
+  it("prints the KL divergence by its definition, and fails where it exceeds --max-kl", async () => {
     await withModelCopy(async (directory) => {
       const difference = 3;
       const expected = divergenceOf(changeLastLogit(directory, difference), difference);
@@ -74,22 +78,22 @@ describe("torch-t5 verify", () => {
         ),
         stdout,
       );
-      const [under, over] = [String(expected * 0.99), String(expected * 1.01)];
-      const passed = await torchT5([...lenient, "--max-kl", over]);
+      const [below, above] = [String(expected * 0.99), String(expected * 1.01)];
+      const passed = await torchT5([...lenient, "--max-kl", above]);
       assert.deepEqual(
         [passed.code, passed.stdout.split("\n").at(-2)],
-        [0, `Every position's KL divergence is within ${over}.`],
+        [0, `Every position's KL divergence is within ${above}.`],
       );
-      const failed = await torchT5([...lenient, "--max-kl", under]);
+      const failed = await torchT5([...lenient, "--max-kl", below]);
       assert.equal(failed.code, 1);
       assert.equal(
         failed.stdout.split("\n").at(-2),
-        `Not equal: the largest KL divergence is ${short(expected)}, more than ${under}.`,
+        `Not equal: the largest KL divergence is ${short(expected)}, more than ${below}.`,
       );
     });
   });
 
-  it("fails where a logit isn't a finite number, whatever is allowed", async () => {
+  it("fails where a logit isn't a finite number, even without limits", async () => {
     await withModelCopy(async (directory) => {
       changeLastLogit(directory, Number.NaN);
       const { code, stdout } = await torchT5(["verify", directory, "--tolerance", "Infinity", "--max-kl", "Infinity"]);
@@ -98,7 +102,7 @@ describe("torch-t5 verify", () => {
     });
   });
 
-  it("refuses a model whose files aren't what its manifest says", async () => {
+  it("rejects a model whose files don't match its manifest", async () => {
     await withModelCopy(async (directory) => {
       writeFileSync(join(directory, "parity.safetensors"), "changed");
       const { code, stdout, stderr } = await torchT5(["verify", directory]);

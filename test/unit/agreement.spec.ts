@@ -4,14 +4,14 @@ import { generator } from "../parity/cases.js";
 
 const VOCABULARY = 50;
 
-/** Probabilities by the definition: exponentials over their sum, without a shift. */
+/** The softmax by its definition, without subtracting the maximum. */
 function softmax(logits: readonly number[]): readonly number[] {
   const exponentials = logits.map(Math.exp);
   const total = exponentials.reduce((sum, value) => sum + value, 0);
   return exponentials.map((value) => value / total);
 }
 
-/** The divergence by its definition: the mean, under the reference, of the logarithm of the probabilities' ratio. */
+/** The KL divergence by its definition: the mean, under the reference, of the logarithm of the probabilities' ratio. */
 function divergence(reference: readonly number[], found: readonly number[]): number {
   const [p, q] = [softmax(reference), softmax(found)];
   return p.reduce((sum, value, index) => sum + value * Math.log(value / (q[index] ?? Number.NaN)), 0);
@@ -26,19 +26,19 @@ function makeRows(seed: number, rows: number, spread: number) {
   return { reference, found: reference.map((logit) => logit + spread * (random() - 0.5)) };
 }
 
-const rowsOf = (values: Float32Array) =>
+const splitRows = (values: Float32Array) =>
   Array.from({ length: values.length / VOCABULARY }, (_, row) => [
     ...values.subarray(row * VOCABULARY, (row + 1) * VOCABULARY),
   ]);
 
 const best = (row: readonly number[]) => row.indexOf(Math.max(...row));
 
-describe("how far logits are from a reference's", () => {
+describe("agreement of logits with a reference", () => {
   for (const spread of [1e-5, 0.1, 6]) {
-    it(`is what the definitions give, at a spread of ${spread}`, () => {
+    it(`follows the definitions, at a spread of ${spread}`, () => {
       const { reference, found } = makeRows(3, 7, spread);
       const agreement = agreementOf(reference, found, VOCABULARY);
-      const [ours, theirs] = [rowsOf(found), rowsOf(reference)];
+      const [ours, theirs] = [splitRows(found), splitRows(reference)];
       const divergences = theirs.map((row, index) => divergence(row, ours[index] ?? []));
       const differences = [...reference].map((value, index) => Math.abs(value - (found[index] ?? Number.NaN)));
       const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
@@ -52,18 +52,18 @@ describe("how far logits are from a reference's", () => {
     });
   }
 
-  it("is nothing for the same bits, and for logits that all moved alike the divergence alone is", () => {
+  it("is perfect for the same bits, and has no divergence where every logit is shifted by the same number", () => {
     const { reference } = makeRows(4, 2, 0);
     const same = agreementOf(reference, reference.slice(), VOCABULARY);
-    const nothing = { largestDifference: 0, meanDifference: 0, top1: 1, meanDivergence: 0, largestDivergence: 0 };
-    assert.deepEqual(same, { isBitwiseEqual: true, logits: 2 * VOCABULARY, positions: 2, ...nothing });
-    const moved = agreementOf(Float32Array.of(1, 2, 3), Float32Array.of(3, 4, 5), 3);
-    assert.equal(moved.largestDifference, 2);
-    close(moved.largestDivergence, 0);
-    assert.equal(moved.top1, 1);
+    const perfect = { largestDifference: 0, meanDifference: 0, top1: 1, meanDivergence: 0, largestDivergence: 0 };
+    assert.deepEqual(same, { isBitwiseEqual: true, logits: 2 * VOCABULARY, positions: 2, ...perfect });
+    const shifted = agreementOf(Float32Array.of(1, 2, 3), Float32Array.of(3, 4, 5), 3);
+    assert.equal(shifted.largestDifference, 2);
+    close(shifted.largestDivergence, 0);
+    assert.equal(shifted.top1, 1);
   });
 
-  it("tells zeros of another sign from the same bits", () => {
+  it("isn't bitwise for zeros of opposite sign", () => {
     const { isBitwiseEqual, largestDifference } = agreementOf(Float32Array.of(0, 1), Float32Array.of(-0, 1), 2);
     assert.deepEqual([isBitwiseEqual, largestDifference], [false, 0]);
   });
@@ -76,16 +76,16 @@ describe("how far logits are from a reference's", () => {
     }
   });
 
-  it("is refused for another count", () => {
+  it("is rejected for another number of logits", () => {
     assert.throws(() => agreementOf(new Float32Array(4), new Float32Array(6), 2), /Expected 4 logits but received 6/);
   });
 
-  it("of several comparisons is that of all their positions", () => {
+  it("of several comparisons, merged, is that of all their positions", () => {
     const { reference, found } = makeRows(5, 9, 1);
-    const border = 4 * VOCABULARY;
+    const split = 4 * VOCABULARY;
     const parts = [
-      agreementOf(reference.subarray(0, border), found.subarray(0, border), VOCABULARY),
-      agreementOf(reference.subarray(border), found.subarray(border), VOCABULARY),
+      agreementOf(reference.subarray(0, split), found.subarray(0, split), VOCABULARY),
+      agreementOf(reference.subarray(split), found.subarray(split), VOCABULARY),
     ];
     const [merged, whole] = [merge(parts), agreementOf(reference, found, VOCABULARY)];
     for (const [name, value] of Object.entries(whole)) {

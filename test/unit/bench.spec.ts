@@ -27,7 +27,7 @@ const {
   largestDifference(ours: Numbers, theirs: Numbers): number;
 } = await load("report/statistics");
 const { readArguments }: { readArguments(args: readonly string[]): Record<string, unknown> } = await load("arguments");
-const { planTrials }: { planTrials(asked: unknown): Trial[] } = await load("running/plan");
+const { planTrials }: { planTrials(settings: unknown): Trial[] } = await load("running/plan");
 const {
   renderReport,
 }: { renderReport(records: readonly BenchRecord[]): { markdown: string; plots: Map<string, string> } } =
@@ -57,7 +57,7 @@ function sample(
   return { type: "sample", ...named, case: CASE, unit: "ms", samples, check: { rows } };
 }
 
-/** A run in which one peer takes three times torch-t5's time, another gives other tokens, and a third fails. */
+/** A run in which one peer takes three times torch-t5's time, another gives other tokens, and a third one fails. */
 const RECORDS: readonly BenchRecord[] = [
   {
     type: "run",
@@ -94,12 +94,12 @@ describe("the benchmark's statistics", () => {
     assert.equal(largestDifference([1, 2], [1, 4]), 2);
   });
 
-  it("take what isn't finite, or isn't of one length, for infinitely different", () => {
+  it("find an infinite difference where a number isn't finite or the lengths differ", () => {
     assert.equal(largestDifference([Number.NaN], [1]), Number.POSITIVE_INFINITY);
     assert.equal(largestDifference([1], [1, 2]), Number.POSITIVE_INFINITY);
   });
 
-  it("count the weights of t5-small as Hugging Face does, but for norms and position biases", () => {
+  it("count the weights of t5-small as Hugging Face does, without norms and position biases", () => {
     const parameters = 60_506_624;
     const normsAndBiases = (2 * 6 + 1 + 3 * 6 + 1) * 512 + 2 * 32 * 8;
     assert.equal(countWeights(MODELS["t5-small"]).all, parameters - normsAndBiases);
@@ -107,7 +107,7 @@ describe("the benchmark's statistics", () => {
 });
 
 describe("the benchmark's arguments", () => {
-  it("name every suite and peer by default, and t5-small", () => {
+  it("are every suite and peer, and t5-small, by default", () => {
     const { command, suites, peers, models } = readArguments([]);
     assert.equal(command, "run");
     assert.ok(Array.isArray(suites) && suites.includes("forward") && suites.includes("tokenizer"));
@@ -115,11 +115,11 @@ describe("the benchmark's arguments", () => {
     assert.deepEqual(models, ["t5-small"]);
   });
 
-  it("always leave torch-t5 among the peers, and count each name once", () => {
+  it("always include torch-t5 among the peers, and each peer once", () => {
     assert.deepEqual(readArguments(["--peers", "hf,ort,hf"]).peers, ["torch-t5", "hf", "ort"]);
   });
 
-  it("are refused by name where they can't be", () => {
+  it("are rejected by name where they are wrong", () => {
     const bad: [string[], RegExp][] = [
       [["sideways"], /for suite but received sideways/],
       [["--peers", "nobody"], /for peer but received nobody/],
@@ -134,13 +134,13 @@ describe("the benchmark's arguments", () => {
     for (const [args, message] of bad) assert.throws(() => readArguments(args), message);
   });
 
-  it("ask for a report of a file", () => {
+  it("request a report of a file", () => {
     assert.deepEqual(readArguments(["report", "a.jsonl"]), { command: "report", file: "a.jsonl", output: undefined });
   });
 });
 
 describe("the benchmark's plan", () => {
-  const asked = {
+  const settings = {
     peers: ["torch-t5", "hf", "openvino"],
     precisions: ["exact", "int8"],
     models: ["t5-small"],
@@ -148,8 +148,8 @@ describe("the benchmark's plan", () => {
     trials: 3,
   };
 
-  it("runs every peer before any runs again, and begins each round with another one", () => {
-    const plan = planTrials({ ...asked, suites: ["forward"] });
+  it("runs every peer once in each round, and begins each round with another peer", () => {
+    const plan = planTrials({ ...settings, suites: ["forward"] });
     const rounds = [0, 1, 2].map((trial) => plan.filter((one) => one.trial === trial));
     const names = rounds.map((round) => round.map(({ peer, precision }) => `${peer} ${precision}`));
     assert.deepEqual(names[0], ["torch-t5 exact", "torch-t5 int8", "hf float32", "openvino float32", "openvino int8"]);
@@ -158,13 +158,13 @@ describe("the benchmark's plan", () => {
     for (const round of names) assert.deepEqual([...round].sort(), [...(names[0] ?? [])].sort());
   });
 
-  it("asks a peer only for what it can do", () => {
-    const peers = new Set(planTrials({ ...asked, suites: ["ragged"] }).map(({ peer }) => peer));
+  it("includes only peers that support the suite", () => {
+    const peers = new Set(planTrials({ ...settings, suites: ["ragged"] }).map(({ peer }) => peer));
     assert.deepEqual([...peers], ["torch-t5"]);
   });
 
-  it("on a GPU has torch-t5 and Hugging Face alone, each in the precisions that it has there", () => {
-    const cuda = { ...asked, device: "cuda:1", precisions: ["float32", "bfloat16", "int8"], trials: 1 };
+  it("includes only torch-t5 and Hugging Face on a GPU, each in the precisions that it has there", () => {
+    const cuda = { ...settings, device: "cuda:1", precisions: ["float32", "bfloat16", "int8"], trials: 1 };
     const namesOf = (suite: string) =>
       planTrials({ ...cuda, suites: [suite] }).map(({ peer, precision }) => `${peer} ${precision}`);
     const all = ["torch-t5 float32", "torch-t5 bfloat16", "hf float32", "hf bfloat16"];
@@ -174,7 +174,7 @@ describe("the benchmark's plan", () => {
 });
 
 describe("the benchmark's results file", () => {
-  it("gives back the records that were written", () => {
+  it("returns the records that were written", () => {
     const directory = mkdtempSync(join(tmpdir(), "torch-t5-bench-"));
     const path = join(directory, "new", "results.jsonl");
     const write = openResults(path);
@@ -183,7 +183,7 @@ describe("the benchmark's results file", () => {
     rmSync(directory, { recursive: true });
   });
 
-  it("is refused with the number of the line that is no record", () => {
+  it("is rejected with the number of the line that isn't a record", () => {
     assert.throws(() => parseResults('{"type":"run"}\n{"type":'), /line 2/);
     assert.throws(() => parseResults('{"type":"other"}'), /line 1/);
   });
@@ -198,22 +198,22 @@ describe("the benchmark's report", () => {
     assert.match(markdown, /\| \*\*torch-t5 int8\*\* \| 4\.00 ± 0 % \| 0 of 3 rows \|/);
   });
 
-  it("shows tokens that differ where they are promised to be equal", () => {
+  it("marks tokens that differ where they are promised to be equal", () => {
     assert.match(markdown, /\| onnxruntime float32 \| 22\.0 ± 0 % \(2\.00×\) \| \*\*no: 0 of 3 rows\*\* \|/);
   });
 
-  it("says what failed and why, in one row", () => {
+  it("lists each failure with its reason in one row", () => {
     assert.match(markdown, /\| generate, t5-small \| ct2 int8 \| a \\\| b c \|/);
   });
 
-  it("tells machine, versions, tokens a second and duration", () => {
+  it("has the machine, versions, tokens per second and durations", () => {
     for (const part of ["a <fast> processor, 2 cores", "16.0 GiB", "transformers 5.0", "| generate | 6 s |"]) {
       assert.ok(markdown.includes(part), part);
     }
-    assert.match(markdown, /\| tokens a second \|.*\n.*\n\| torch-t5 float32 \| 5818 \|/);
+    assert.match(markdown, /\| tokens per second \|.*\n.*\n\| torch-t5 float32 \| 5818 \|/);
   });
 
-  it("has rows of as many cells as their head", () => {
+  it("has tables whose rows have as many cells as their head", () => {
     for (const table of markdown.split("\n\n").filter((part) => part.startsWith("|"))) {
       const widths = table
         .trimEnd()
@@ -223,7 +223,7 @@ describe("the benchmark's report", () => {
     }
   });
 
-  it("plots every group as well-formed XML with a bar for each series", () => {
+  it("has a plot of every group, in well-formed XML with a bar for each series", () => {
     assert.deepEqual([...plots.keys()], ["generate-t5-small.svg"]);
     const svg = plots.get("generate-t5-small.svg") ?? "";
     assertWellFormed(svg);
@@ -232,12 +232,12 @@ describe("the benchmark's report", () => {
     assert.doesNotMatch(svg, /NaN|undefined|Infinity/);
   });
 
-  it("is made of an empty file, too", () => {
+  it("can be made of an empty file", () => {
     assert.equal(renderReport([]).plots.size, 0);
   });
 });
 
-/** Every element is closed in its order, attributes are quoted, and text holds no bare markup. */
+/** Checks that elements are closed in order, attributes are quoted, and text has no unescaped markup. */
 function assertWellFormed(xml: string): void {
   const open: string[] = [];
   const rest = xml.replaceAll(/<(\/?)([a-z]+)((?: [a-zA-Z0-9-]+="[^"<&]*")*)(\/?)>/g, (_, closing, name, __, empty) => {

@@ -24,7 +24,7 @@ interface Report {
   readonly message?: string;
 }
 
-/** What a process finds that runs a copy of the package in `directory`, without the checkout's `.venv`. */
+/** The libtorch that a copy of the package in `directory` finds, without the checkout's `.venv`. */
 function find(directory: string, environment: Readonly<Record<string, string>>): Report {
   for (const part of ["dist", "package.json", join("build", "Release")]) {
     const isAddon = part.startsWith("build");
@@ -43,12 +43,12 @@ function find(directory: string, environment: Readonly<Record<string, string>>):
   return JSON.parse(stdout) as Report;
 }
 
-/** A folder that looks like a libtorch of the given version, with libraries that aren't any. */
+/** A folder with the file names of libtorch, but without real libraries. `files` are added to it. */
 function fakeLibtorch(directory: string, files: Readonly<Record<string, string>>): string {
   const libtorch = join(directory, "libtorch");
   mkdirSync(join(libtorch, "lib"), { recursive: true });
   for (const name of LIBRARIES[process.platform] ?? ["libc10.so", "libtorch_cpu.so"]) {
-    writeFileSync(join(libtorch, "lib", name), "no library");
+    writeFileSync(join(libtorch, "lib", name), "not a library");
   }
   for (const [path, text] of Object.entries(files)) {
     mkdirSync(join(libtorch, path, ".."), { recursive: true });
@@ -67,7 +67,7 @@ describe("libtorch", () => {
     }
   });
 
-  it("is found in the cache of torch-t5", async () => {
+  it("is found in torch-t5's cache", async () => {
     await withDirectory((directory) => {
       const packages =
         process.platform === "win32"
@@ -86,13 +86,13 @@ describe("libtorch", () => {
     assert.equal(found?.source, `the torch of ${python}`);
   });
 
-  it("that is nowhere gives the places that were looked at and the command that fetches it", async () => {
+  it("that isn't found is reported with the places that were searched and the command that downloads it", async () => {
     const { code, message } = await withDirectory((directory) => find(directory, {}));
     assert.equal(code, "ERR_LIBTORCH_NOT_FOUND");
     assert.match(message ?? "", /run `npx torch-t5 setup`, or set LIBTORCH .* the torch-t5 cache .*\.venv/);
   });
 
-  it("that isn't where LIBTORCH says gives that place, and nothing else is tried", async () => {
+  it("that isn't where LIBTORCH points is reported with that place, and no other place is searched", async () => {
     const { code, message } = await withDirectory((directory) => find(directory, { LIBTORCH: "/nonexistent" }));
     assert.equal(code, "ERR_LIBTORCH_NOT_FOUND");
     assert.match(message ?? "", /Looked at: LIBTORCH \(\/nonexistent\)$/);
@@ -110,18 +110,21 @@ describe("libtorch", () => {
     ],
   ];
   for (const [where, files] of versions) {
-    it(`of another version, as ${where} says, is refused with both versions and a command`, async () => {
+    it(`of another version, as ${where} states it, is rejected with both versions and a command`, async () => {
       await withDirectory((directory) => {
         const libtorch = fakeLibtorch(directory, files);
         const { code, message } = find(directory, { LIBTORCH: libtorch });
         assert.equal(code, "ERR_LIBTORCH_VERSION");
-        const wanted = version.split(".").slice(0, 2).join("\\.");
-        assert.match(message ?? "", new RegExp(`Expected version ${wanted} .* found 1\\.9\\.1 from LIBTORCH .*setup`));
+        const expected = version.split(".").slice(0, 2).join("\\.");
+        assert.match(
+          message ?? "",
+          new RegExp(`Expected version ${expected} .* found 1\\.9\\.1 from LIBTORCH .*setup`),
+        );
       });
     });
   }
 
-  it("without a version in its files is refused", async () => {
+  it("without a version in its files is rejected", async () => {
     const { code, message } = await withDirectory((directory) =>
       find(directory, { LIBTORCH: fakeLibtorch(directory, {}) }),
     );
@@ -129,7 +132,7 @@ describe("libtorch", () => {
     assert.match(message ?? "", /found unknown from LIBTORCH/);
   });
 
-  it("that can't be opened gives the loader's words", async () => {
+  it("that can't be loaded is reported with the loader's message", async () => {
     await withDirectory((directory) => {
       const libtorch = fakeLibtorch(directory, { "version.py": `__version__ = '${version}'\n` });
       const { code, message } = find(directory, { LIBTORCH: libtorch });
@@ -138,7 +141,7 @@ describe("libtorch", () => {
     });
   });
 
-  it("is told with the addon when that is missing", async () => {
+  it("isn't searched for where the addon is missing, and the error names the addon", async () => {
     await withDirectory((directory) => {
       const { code, message } = findWithoutAddon(directory);
       assert.equal(code, "ERR_INTERNAL");

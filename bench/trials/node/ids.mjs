@@ -1,4 +1,4 @@
-// The token ids that every peer gets: a fixed formula, so that two languages make the same ones.
+// The token ids that every peer reads. They follow a fixed formula, which ../python/ids.py has, too.
 const FIRST_ID = 2;
 const ID_COUNT = 32_000;
 const ROW_STEP = 7919;
@@ -12,12 +12,12 @@ export function makeIds(batch, length) {
   );
 }
 
-/** What the decoder reads to predict `rows`: the start id, then all but the last. */
+/** The decoder's input ids for the labels `rows`: the start id, then all but the last id. */
 export function shiftRight(rows) {
   return rows.map((row) => [START_ID, ...row.slice(0, -1)]);
 }
 
-/** `[rows in pieces of at most `size`]`. */
+/** The rows in batches of at most `size`. */
 export function inBatches(rows, size) {
   return Array.from({ length: Math.ceil(rows.length / size) }, (_, index) =>
     rows.slice(index * size, (index + 1) * size),

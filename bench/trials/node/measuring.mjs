@@ -1,16 +1,23 @@
-// Runs one peer's trial: each case of the request is warmed up and timed; prints samples, checks and versions as JSON. A peer is
-// `{ versions(), load(), ... }` with a method for each kind it can do; such a method takes a case and gives the function that is timed.
+// Runs the trial of a peer: warms up and times each case of the request, and prints samples, checks and versions as JSON. A peer is
+// `{ versions(), load(), ... }`, with a method for each kind that it supports, which takes a case and returns the function to time.
 import { createHash } from "node:crypto";
+import { closeSync, openSync, readdirSync, readSync } from "node:fs";
+import { join } from "node:path";
 import { argv, memoryUsage, stdout } from "node:process";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { measureDelay } from "./event-loop.mjs";
-import { readFiles } from "./files.mjs";
-import { collectGarbage } from "./garbage.mjs";
 import { makeIds, shiftRight } from "./ids.mjs";
 
 const MEGABYTE = 1e6;
 const DIGEST_CHARACTERS = 16;
+const BLOCK_BYTES = 2 ** 24;
 
-/** Carries the request in the first argument out. `create(request)` gives the peer. */
+// Makes `gc` available in a process that was started without --expose-gc.
+setFlagsFromString("--expose-gc");
+const collectGarbage = runInNewContext("gc");
+
+/** Runs the request in the first argument. `create(request)` resolves to the peer. */
 export async function main(create) {
   const request = JSON.parse(argv[2]);
   const peer = await create(request);
@@ -30,7 +37,7 @@ async function ofCalls(peer, request) {
   return measured;
 }
 
-/** Milliseconds of each repetition, and the last result. `free` is given each result, outside the time. */
+/** The milliseconds of each repetition, and the last result. `free` is called with each earlier result, outside the measured time. */
 async function timed(run, { warmups, repetitions }, free) {
   const samples = [];
   let last;
@@ -43,7 +50,7 @@ async function timed(run, { warmups, repetitions }, free) {
   return { samples, last };
 }
 
-/** Full forward passes, of whatever the case names beside its shape. */
+/** Times forward passes, with the options of the case. */
 async function forward(peer, one, request) {
   const { samples, last } = await timed(peer.forward(forwardInput(one), one), request, peer.free);
   const numbers = peer.sample(last);
@@ -53,7 +60,7 @@ async function forward(peer, one, request) {
 
 function forwardInput({ batch, sourceLength, targetLength, shortest = sourceLength }) {
   const source = makeIds(batch, sourceLength);
-  // Lengths from the shortest to the longest in equal steps; padding is id 0.
+  // The lengths grow from the shortest to the longest in equal steps. The padding id is 0.
   const lengths = source.map(
     (_, row) => sourceLength - Math.round(((sourceLength - shortest) * row) / Math.max(1, batch - 1)),
   );
@@ -62,7 +69,7 @@ function forwardInput({ batch, sourceLength, targetLength, shortest = sourceLeng
   return { inputIds, attentionMask: mask, decoderInputIds: shiftRight(makeIds(batch, targetLength)) };
 }
 
-/** Steps behind a cache; each sample is the mean of many. */
+/** Times steps after a cached prefix. Each sample is the mean of many steps. */
 async function step(peer, { batch, sourceLength, cached, steps }, { warmups, repetitions }) {
   const ids = shiftRight(makeIds(batch, cached + steps));
   const samples = [];
@@ -87,7 +94,7 @@ async function step(peer, { batch, sourceLength, cached, steps }, { warmups, rep
   return { samples, check: { numbers } };
 }
 
-/** Generations; nothing where the peer has none of that kind. */
+/** Times generations. Resolves to undefined where the peer doesn't support the case. */
 async function generate(peer, one, request) {
   const run = peer.generate?.(makeIds(one.batch, one.sourceLength), one);
   if (!run) return undefined;
@@ -110,7 +117,7 @@ async function rerank(peer, { documents, sourceLength, batch, tokens }, request)
   return { samples, check: { numbers: last } };
 }
 
-/** A case for each percentile of the event loop's delay while calls follow each other. */
+/** A result for each percentile of the event loop's delay during consecutive calls. */
 async function eventLoop(peer, one, request) {
   const run =
     one.call === "generate"
@@ -121,7 +128,7 @@ async function eventLoop(peer, one, request) {
   return Object.entries(delays).map(([name, delay]) => ({ case: `${one.name}: ${name}`, samples: [delay] }));
 }
 
-/** What held results add, as a multiple of their bytes; collected before each reading, so that garbage doesn't count. */
+/** The memory that held results add, as a multiple of their size. Garbage is collected before each reading. */
 async function resultMemory(peer, one, request) {
   const run = peer.forward(forwardInput(one), one);
   for (let i = 0; i < request.warmups; i++) peer.free(await run());
@@ -141,13 +148,13 @@ async function load(peer, { cases: [one], directories }) {
 }
 
 /** The resident memory that the model adds, loaded and after its first use. */
-async function memory(peer, { cases: measuredAt }) {
+async function memory(peer, { cases }) {
   await peer.open?.();
   collectGarbage();
   const before = memoryUsage.rss();
   await peer.load();
   const measured = [];
-  for (const one of measuredAt) {
+  for (const one of cases) {
     if (one.batch) {
       const used = await generate(peer, one, { warmups: 0, repetitions: 1 });
       if (!used) continue;
@@ -156,6 +163,17 @@ async function memory(peer, { cases: measuredAt }) {
     measured.push({ case: one.name, unit: one.unit, samples: [(memoryUsage.rss() - before) / MEGABYTE] });
   }
   return measured;
+}
+
+/** Reads every file in a directory, which brings it into the page cache. */
+function readFiles(directory) {
+  const block = Buffer.alloc(BLOCK_BYTES);
+  for (const entry of readdirSync(directory, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile()) continue;
+    const file = openSync(join(entry.parentPath ?? entry.path, entry.name), "r");
+    while (readSync(file, block) > 0);
+    closeSync(file);
+  }
 }
 
 const OF_CALLS = {

@@ -1,4 +1,4 @@
-// One process of onnxruntime-node over the exporter's graphs, without a library around it.
+// A trial of onnxruntime-node, called directly with the exported graphs.
 import { join } from "node:path";
 import { inBatches, START_ID, shiftRight } from "./ids.mjs";
 import { main } from "./measuring.mjs";
@@ -13,7 +13,7 @@ async function onnxRuntime({ directories, threads, nodePeers }) {
   const sessions = new Map();
   const options = { intraOpNumThreads: threads, interOpNumThreads: 1, executionProviders: ["cpu"] };
 
-  /** A session that is opened at its first use. */
+  /** A session, which is created at its first use. */
   async function open(use, name) {
     const path = join(directories[use], "onnx", `${name}.onnx`);
     if (!sessions.has(path)) sessions.set(path, await InferenceSession.create(path, options));
@@ -78,22 +78,22 @@ async function onnxRuntime({ directories, threads, nodePeers }) {
       );
     },
     rerank: (documents, batch, tokens) => async () => {
-      const judged = [];
+      const probabilities = [];
       for (const rows of inBatches(documents, batch)) {
         const { data, dims } = await decode(
           await encode(rows),
           rows.map(() => [START_ID]),
         );
         rows.forEach((_, row) => {
-          judged.push(probability(...tokens.map((token) => data[row * dims[2] + token])));
+          probabilities.push(probability(...tokens.map((token) => data[row * dims[2] + token])));
         });
       }
-      return judged;
+      return probabilities;
     },
   };
 }
 
-/** A run's keys and values under the names that the next one takes. */
+/** The keys and values of a run's outputs, under the names of the next run's inputs. */
 function pastOf(outputs) {
   return Object.fromEntries(
     Object.entries(outputs)

@@ -1,4 +1,4 @@
-// One process of torch-t5: many small forwards of the embedded model.
+// A trial of torch-t5: many small forward passes of the embedded model.
 import { argv, stdout } from "node:process";
 import { T5ForConditionalGeneration } from "torch-t5";
 

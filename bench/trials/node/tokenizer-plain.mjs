@@ -1,4 +1,4 @@
-// One process of `@huggingface/tokenizers`, as its users call it: there is no batch.
+// A trial of `@huggingface/tokenizers`, which has no batches.
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Tokenizer } from "@huggingface/tokenizers";

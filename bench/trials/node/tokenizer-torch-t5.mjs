@@ -1,4 +1,4 @@
-// One process of torch-t5's tokenizer.
+// A trial of torch-t5's tokenizer.
 import { T5Tokenizer } from "torch-t5";
 import { runTokenizerTrial } from "./tokenizing.mjs";
 

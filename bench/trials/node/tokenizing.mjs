@@ -1,18 +1,18 @@
-// What the JavaScript trials of the tokenizer suite share: passes over the texts, and a digest of the ids.
+// Runs the trials of the tokenizer suite in JavaScript: passes over the texts, and a digest of the ids.
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { argv, stdout } from "node:process";
-import { longestHold } from "./holding.mjs";
+import { longestHold } from "./event-loop.mjs";
 
 const MICROSECONDS = 1e3;
 const NANOSECONDS = 1e6;
 const WORD = "internationalization";
-/** As many units in all at each length. */
-const UNITS_A_SAMPLE = 2 ** 21;
+/** The number of units that are encoded for each length of the word. */
+const UNITS_PER_CASE = 2 ** 21;
 
 /**
- * Loads a tokenizer and prints what the suite wants to know. `load(directory)` gives `encode(text)`, ids of one text, `encodeBatch(texts)`,
- * which is only timed, and, where there is one, `encodeBatchAsync(texts)`.
+ * Loads a tokenizer, measures it, and prints the results. `load(directory)` resolves to `encode(text)`, which returns ids,
+ * `encodeBatch(texts)`, whose result is ignored, and optionally `encodeBatchAsync(texts)`.
  */
 export async function runTokenizerTrial(load) {
   const { directories, warmups, repetitions, cases } = JSON.parse(argv[2]);
@@ -41,7 +41,7 @@ async function measureCase(one, { tokenizer, corpus, warmups, repetitions, loade
   if (one.word) {
     if (!encodeBatchAsync) return undefined;
     const text = `a${WORD.repeat(Math.ceil(one.word / WORD.length))}`;
-    const samples = passes(() => encode(text), warmups, Math.max(3, UNITS_A_SAMPLE / one.word));
+    const samples = passes(() => encode(text), warmups, Math.max(3, UNITS_PER_CASE / one.word));
     return { samples: samples.map((milliseconds) => (milliseconds * NANOSECONDS) / text.length) };
   }
   const texts = corpus.texts[one.texts] ?? corpus.batch;

@@ -1,5 +1,4 @@
-// One process of torch-t5.
-
+// A trial of torch-t5.
 import { stdout } from "node:process";
 import { runtimeInfo, T5Error, T5ForConditionalGeneration } from "torch-t5";
 import { inBatches } from "./ids.mjs";
@@ -40,12 +39,12 @@ function torchT5({ directories, device, precision, threads }) {
     tokens: ({ sequences }) => Array.from({ length: sequences.shape[0] }, (_, row) => sequences.row(row).subarray(1)),
     score: (inputIds, targets) => async () => (await t5.score({ inputIds }, targets)).map(({ score }) => score),
     rerank: (documents, batch, tokens) => async () => {
-      const judged = [];
+      const probabilities = [];
       for (const inputIds of inBatches(documents, batch)) {
         const { logits } = await t5.forward({ inputIds }, { tokens });
-        for (let row = 0; row < inputIds.length; row++) judged.push(probability(...logits.row(row, 0)));
+        for (let row = 0; row < inputIds.length; row++) probabilities.push(probability(...logits.row(row, 0)));
       }
-      return judged;
+      return probabilities;
     },
     dispose: () => t5.dispose(),
   };
@@ -54,7 +53,7 @@ function torchT5({ directories, device, precision, threads }) {
 try {
   await main(torchT5);
 } catch (error) {
-  // A precision that this build or machine doesn't have is no failure.
+  // Not a failure: this build or machine doesn't support the precision.
   if (!(error instanceof T5Error && /\bprecision\b/.test(error.message))) throw error;
   stdout.write(`${JSON.stringify({ unavailable: error.message })}\n`);
 }

@@ -1,4 +1,4 @@
-// One process of transformers.js, as its users call it.
+// A trial of transformers.js.
 import { basename, dirname } from "node:path";
 import { inBatches, START_ID } from "./ids.mjs";
 import { main } from "./measuring.mjs";
@@ -6,7 +6,7 @@ import { probability, sampleLogits } from "./numbers.mjs";
 import { importPeer, peerVersion } from "./packages.mjs";
 
 const PACKAGE = "@huggingface/transformers";
-// No token has it, so every row gets as many tokens as it may.
+// The id of no token, so that every row gets the maximum number of tokens.
 const NO_ID = -1;
 
 async function transformersJs({ directories, threads, nodePeers }) {
@@ -46,7 +46,7 @@ async function transformersJs({ directories, threads, nodePeers }) {
     free: (logits) => logits.dispose(),
     sample: ({ data, dims }) => sampleLogits(data, dims.at(-1)),
     generate: (inputIds, { newTokens, numBeams }) => {
-      // It takes the number of beams, and searches with one.
+      // transformers.js accepts a number of beams, but always uses one.
       if (numBeams > 1) return undefined;
       const inputs = { inputs: tensorOf(inputIds), attention_mask: tensorOf(onesLike(inputIds)) };
       const options = { max_new_tokens: newTokens, eos_token_id: NO_ID, do_sample: false };
@@ -54,7 +54,7 @@ async function transformersJs({ directories, threads, nodePeers }) {
     },
     tokens: (sequences) => sequences.tolist().map((row) => row.slice(1)),
     rerank: (documents, batch, tokens) => async () => {
-      const judged = [];
+      const probabilities = [];
       for (const rows of inBatches(documents, batch)) {
         const { data, dims } = await forward(
           rows,
@@ -62,10 +62,10 @@ async function transformersJs({ directories, threads, nodePeers }) {
           rows.map(() => [START_ID]),
         );
         rows.forEach((_, row) => {
-          judged.push(probability(...tokens.map((token) => data[row * dims[2] + token])));
+          probabilities.push(probability(...tokens.map((token) => data[row * dims[2] + token])));
         });
       }
-      return judged;
+      return probabilities;
     },
   };
 }

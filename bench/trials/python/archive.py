@@ -1,4 +1,4 @@
-"""One process of Python over an exported archive: many small forwards, as libtorch's interpreter runs them."""
+"""A trial of an exported archive in Python: many small forward passes in libtorch's interpreter."""
 
 import json
 import sys
@@ -9,7 +9,7 @@ import torch
 
 
 def main() -> None:
-    """Read the request from the first argument; print the samples as JSON."""
+    """Run the request in the first argument, and print the samples as JSON."""
     request = json.loads(sys.argv[1])
     torch.set_num_threads(request["threads"])
     model = torch.jit.load(Path(request["directories"]["model"]) / "model.pt")

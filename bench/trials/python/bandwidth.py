@@ -1,7 +1,7 @@
-"""How fast the machine reads memory: one pass over as many bytes as a decoding step has weights, on all threads.
+"""Measures how fast the machine reads memory, in passes over as many bytes as a decoding step reads weights.
 
-Several reductions are tried, because machines differ in which one is the fastest; that one counts. Each works on whole
-vectors, so that the arithmetic takes less time than the memory does.
+The fastest of several reductions counts, because it differs between machines. Each works on whole vectors, so that
+reading takes longer than the arithmetic.
 """
 
 import json
@@ -19,7 +19,7 @@ MILLISECONDS = 1000
 
 
 def main() -> None:
-    """Read the request from the first argument; print the samples as JSON."""
+    """Run the request in the first argument, and print the samples as JSON."""
     request = json.loads(sys.argv[1])
     torch.set_num_threads(request["threads"])
     weights = count_step_weights(request["sizes"])
@@ -31,26 +31,26 @@ def main() -> None:
 
 
 def count_step_weights(sizes: dict[str, int]) -> int:
-    """Return what countStepWeights of ../../data/models.mjs does."""
+    """Return the same number as countStepWeights of ../../data/models.mjs."""
     projection = sizes["dModel"] * sizes["dKv"] * sizes["numHeads"]
     layer = 6 * projection + 2 * sizes["dModel"] * sizes["dFf"]
     return sizes["numLayers"] * layer + sizes["vocabSize"] * sizes["dModel"]
 
 
 def best_pass(size: int, warmups: int, repetitions: int) -> list[float]:
-    """Return the milliseconds of the fastest way's passes over `size` bytes."""
+    """Return the milliseconds of the fastest reduction's passes over `size` bytes."""
     data = torch.ones(size // FLOAT_BYTES)
     integers = data.view(torch.int32)[: len(data) // 2 * 2].view(torch.int64)
-    ways: list[Callable[[], Any]] = [data.sum, data.amax, lambda: torch.dot(data, data), integers.sum]
-    return min((time_passes(way, warmups, repetitions) for way in ways), key=median)
+    reductions: list[Callable[[], Any]] = [data.sum, data.amax, lambda: torch.dot(data, data), integers.sum]
+    return min((time_passes(reduction, warmups, repetitions) for reduction in reductions), key=median)
 
 
-def time_passes(way: Callable[[], Any], warmups: int, repetitions: int) -> list[float]:
-    """Time one way."""
+def time_passes(reduction: Callable[[], Any], warmups: int, repetitions: int) -> list[float]:
+    """Return the milliseconds of each pass."""
     samples: list[float] = []
     for repetition in range(-warmups, repetitions):
         started = time.perf_counter()
-        way()
+        reduction()
         if repetition >= 0:
             samples.append((time.perf_counter() - started) * MILLISECONDS)
     return samples

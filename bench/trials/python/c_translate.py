@@ -1,4 +1,4 @@
-"""One process of CTranslate2. It gives tokens and their probabilities, not logits, and takes pieces instead of ids."""
+"""A trial of CTranslate2, which takes tokens instead of ids, and returns tokens and probabilities instead of logits."""
 
 import time
 from collections.abc import Callable
@@ -13,7 +13,7 @@ Pieces = list[list[str]]
 
 
 class CTranslate(Peer):
-    """A Translator of one worker."""
+    """CTranslate2 with one worker."""
 
     packages = ("ctranslate2", "transformers", "torch")
 
@@ -28,50 +28,50 @@ class CTranslate(Peer):
         )
 
     def forward(self, source: np.ndarray, target: np.ndarray) -> Callable[[], Any]:
-        """Score as many target ids as others give logits for: the start id comes in front, an end id behind."""
+        """Score as many ids as other peers compute logits for: CTranslate2 adds a start id and an end id."""
         sources, targets = pieces(source), pieces(target[:, 1:])
         return lambda: self.translator.score_batch(sources, targets)
 
     def sample(self, logits: Any) -> None:  # noqa: ANN401
-        """Have none."""
+        """Return nothing, because there are no logits."""
 
     def score(self, source: np.ndarray, targets: np.ndarray) -> Callable[[], list[float]]:
-        """Score each target against its own copy of the source: there is no other way."""
-        sources, wanted = pieces(source) * len(targets), pieces(targets)
+        """Score each target with its own copy of the source, because CTranslate2 can't share one."""
+        sources, tokens = pieces(source) * len(targets), pieces(targets)
         length = targets.shape[1]
 
         def run() -> list[float]:
-            return [sum(row.log_probs[:length]) for row in self.translator.score_batch(sources, wanted)]
+            return [sum(row.log_probs[:length]) for row in self.translator.score_batch(sources, tokens)]
 
         return run
 
     def rerank(self, documents: np.ndarray, batch: int, tokens: list[int]) -> Callable[[], list[float]]:
-        """Generate one token and read the log-probabilities of the wanted ones."""
+        """Generate one token, and compare the logits of the two tokens."""
         batches = [pieces(documents[start : start + batch]) for start in range(0, len(documents), batch)]
         options = {"beam_size": 1, "max_decoding_length": 1, "return_logits_vocab": True}
 
         def run() -> list[float]:
-            judged: list[float] = []
+            probabilities: list[float] = []
             for rows in batches:
                 for result in self.translator.translate_batch(rows, **options):
                     logits = np.asarray(result.logits[0][0])
-                    judged.append(float(1 / (1 + np.exp(logits[tokens[1]] - logits[tokens[0]]))))
-            return judged
+                    probabilities.append(float(1 / (1 + np.exp(logits[tokens[1]] - logits[tokens[0]]))))
+            return probabilities
 
         return run
 
     def generate(self, source: np.ndarray, new_tokens: int, num_beams: int) -> Callable[[], Any]:
-        """Translate; the end id never comes first."""
+        """Translate, with the maximum length as the minimum length."""
         sources = pieces(source)
         options = {"max_decoding_length": new_tokens, "min_decoding_length": new_tokens, "beam_size": num_beams}
         return lambda: self.translator.translate_batch(sources, **options)
 
     def tokens(self, generated: Any) -> np.ndarray:  # noqa: ANN401
-        """Read ids out of pieces."""
+        """Return the ids of the tokens."""
         return np.array([[int(piece[1:]) for piece in result.hypotheses[0]] for result in generated])
 
     def step_milliseconds(self, source: np.ndarray, ids: np.ndarray, cached: int) -> float:
-        """Return the mean of the steps behind `cached` positions: what they add to a generation that stops there."""
+        """Return the mean time of the steps after `cached` positions, which they add to a generation."""
         sources, prefix = pieces(source), pieces(ids[:, 1 : cached + 1])
         steps = ids.shape[1] - cached
         return (self._time(sources, prefix, 1 + steps) - self._time(sources, prefix, 1)) / steps
@@ -85,7 +85,7 @@ class CTranslate(Peer):
 
 
 def pieces(ids: np.ndarray) -> Pieces:
-    """Return the tokenizer's pieces of ids, an id of which is its number."""
+    """Return the tokens of ids, whose names are `t<id>`."""
     return [[f"t{index}" for index in row] for row in ids.tolist()]
 
 

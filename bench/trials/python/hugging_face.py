@@ -1,6 +1,6 @@
-"""One process of Hugging Face eager.
+"""A trial of Hugging Face eager.
 
-Logits end where torch-t5 hands them over: in this machine's memory. On a GPU that copy is also what waits for it.
+Logits are copied to the CPU, where torch-t5 returns its own. On a GPU, the copy also waits for the computation.
 """
 
 from collections.abc import Callable
@@ -13,14 +13,14 @@ from peer import EncoderDecoder
 from transformers import T5ForConditionalGeneration
 from transformers.modeling_outputs import BaseModelOutput
 
-# No token has it, so every row gets as many tokens as it may.
+# The id of no token, so that every row gets the maximum number of tokens.
 NO_ID = -1
 # On the CPU only float32 is measured.
 TYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 class HuggingFace(EncoderDecoder):
-    """T5ForConditionalGeneration as it is."""
+    """T5ForConditionalGeneration of transformers."""
 
     packages = ("torch", "transformers")
 
@@ -57,7 +57,7 @@ class HuggingFace(EncoderDecoder):
         self.past = self._decode(self.encoded, prefix, use_cache=True).past_key_values
 
     def step(self, ids: np.ndarray) -> torch.Tensor:
-        """Go on with the cache."""
+        """Decode one position with the cache."""
         output = self._decode(self.encoded, ids, use_cache=True, past_key_values=self.past)
         self.past = output.past_key_values
         return output.logits.cpu()
@@ -80,7 +80,7 @@ class HuggingFace(EncoderDecoder):
         return torch.from_numpy(ids).to(self.device)
 
     def _inputs(self, source: np.ndarray) -> dict[str, torch.Tensor]:
-        """Give ids without padding, and their mask."""
+        """Return ids without padding, and their mask."""
         ids = self._ids(source)
         return {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
 

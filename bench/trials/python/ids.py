@@ -1,4 +1,4 @@
-"""The token ids that every peer gets: the fixed formula of ../node/ids.mjs, so that both languages make the same."""
+"""The token ids that every peer reads. They follow a fixed formula, which ../node/ids.mjs has, too."""
 
 import numpy as np
 
@@ -17,5 +17,5 @@ def make_ids(batch: int, length: int) -> np.ndarray:
 
 
 def shift_right(ids: np.ndarray) -> np.ndarray:
-    """Return what the decoder reads to predict `ids`: the start id, then all but the last."""
+    """Return the decoder's input ids for the labels `ids`: the start id, then all but the last id."""
     return np.concatenate([np.full_like(ids[:, :1], START_ID), ids[:, :-1]], axis=1)

@@ -1,7 +1,9 @@
-"""Runs one peer's trial: warms each case of the request up and times it; prints samples and checks as JSON."""
+"""Runs the trial of a peer: warms up and times each case of the request, and prints samples and checks as JSON."""
 
 import hashlib
 import json
+import os
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -10,18 +12,18 @@ from pathlib import Path
 from typing import Any
 
 from ids import make_ids, shift_right
-from peer import Peer, TellsStepTime
-from resident import resident_bytes
+from peer import MeasuresSteps, Peer
 
 Case = dict[str, Any]
 Measured = dict[str, Any]
 MILLISECONDS = 1000
 MEGABYTE = 1e6
-BLOCK = 2**24
+BLOCK_BYTES = 2**24
+KILOBYTE = 1024
 
 
 def main(create: Callable[[dict[str, Any]], Peer]) -> None:
-    """Carry the request in the first argument out."""
+    """Run the request in the first argument."""
     request = json.loads(sys.argv[1])
     peer = create(request)
     kind = request["kind"]
@@ -40,7 +42,7 @@ def measure_case(peer: Peer, case: Case, request: dict[str, Any]) -> Measured:
 
 
 def timed(run: Callable[[], Any], warmups: int, repetitions: int) -> tuple[list[float], Any]:
-    """Return milliseconds of each repetition, and the last result."""
+    """Return the milliseconds of each repetition, and the last result."""
     samples: list[float] = []
     result = None
     for repetition in range(-warmups, repetitions):
@@ -52,7 +54,7 @@ def timed(run: Callable[[], Any], warmups: int, repetitions: int) -> tuple[list[
 
 
 def forward(peer: Peer, case: Case, warmups: int, repetitions: int) -> Measured:
-    """Time full forward passes."""
+    """Time forward passes."""
     source = make_ids(case["batch"], case["sourceLength"])
     target = shift_right(make_ids(case["batch"], case["targetLength"]))
     samples, logits = timed(peer.forward(source, target), warmups, repetitions)
@@ -60,10 +62,10 @@ def forward(peer: Peer, case: Case, warmups: int, repetitions: int) -> Measured:
 
 
 def step(peer: Peer, case: Case, warmups: int, repetitions: int) -> Measured:
-    """Time steps behind a cache; each sample is the mean of many."""
+    """Time steps after a cached prefix. Each sample is the mean of many steps."""
     source = make_ids(case["batch"], case["sourceLength"])
     ids = shift_right(make_ids(case["batch"], case["cached"] + case["steps"]))
-    if isinstance(peer, TellsStepTime):
+    if isinstance(peer, MeasuresSteps):
         means = [peer.step_milliseconds(source, ids, case["cached"]) for _ in range(warmups + repetitions)]
         return {"samples": means[warmups:]}
     samples: list[float] = []
@@ -95,14 +97,14 @@ def score(peer: Peer, case: Case, warmups: int, repetitions: int) -> Measured:
 
 
 def rerank(peer: Peer, case: Case, warmups: int, repetitions: int) -> Measured:
-    """Time the judging of documents."""
+    """Time the reranking of documents."""
     documents = make_ids(case["documents"], case["sourceLength"])
-    samples, judged = timed(peer.rerank(documents, case["batch"], case["tokens"]), warmups, repetitions)
-    return {"samples": samples, "check": {"numbers": judged}}
+    samples, probabilities = timed(peer.rerank(documents, case["batch"], case["tokens"]), warmups, repetitions)
+    return {"samples": samples, "check": {"numbers": probabilities}}
 
 
 def load(peer: Peer, request: dict[str, Any]) -> list[Measured]:
-    """Time the load, its files read before."""
+    """Time loading, with the files in the page cache."""
     for directory in request["directories"].values():
         read_files(Path(directory))
     samples, _ = timed(peer.load, 0, 1)
@@ -110,7 +112,7 @@ def load(peer: Peer, request: dict[str, Any]) -> list[Measured]:
 
 
 def memory(peer: Peer, request: dict[str, Any]) -> list[Measured]:
-    """Read the resident memory that the model adds, loaded and after its first use: some read weights only then."""
+    """Measure the resident memory that the model adds, after loading and after its first use."""
     before = resident_bytes()
     peer.load()
     measured: list[Measured] = []
@@ -123,12 +125,21 @@ def memory(peer: Peer, request: dict[str, Any]) -> list[Measured]:
 
 
 def read_files(directory: Path) -> None:
-    """Bring a directory's files into the page cache."""
+    """Read every file in a directory, which brings it into the page cache."""
     for path in directory.rglob("*"):
         if path.is_file():
             with path.open("rb") as file:
-                while file.read(BLOCK):
+                while file.read(BLOCK_BYTES):
                     pass
+
+
+def resident_bytes() -> int:
+    """Return the resident memory of this process, from /proc on Linux and from `ps` on other systems."""
+    statm = Path("/proc/self/statm")
+    if statm.exists():
+        return int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    finished = subprocess.run(["ps", "-o", "rss=", "-p", str(os.getpid())], capture_output=True, text=True, check=True)
+    return int(finished.stdout) * KILOBYTE
 
 
 OF_CALLS = {"forward": forward, "step": step, "generate": generate, "score": score, "rerank": rerank}

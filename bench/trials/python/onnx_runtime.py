@@ -1,4 +1,4 @@
-"""One process of onnxruntime: bare sessions for passes and steps, the exporter's class for generation and loading."""
+"""A trial of onnxruntime: plain sessions for passes and steps, and optimum's class for generation and loading."""
 
 from collections.abc import Callable
 from functools import cached_property
@@ -24,7 +24,7 @@ class OnnxRuntime(EncoderDecoder):
     packages = ("onnxruntime", "optimum-onnx", "onnx", "transformers", "torch")
 
     def load(self) -> None:
-        """Load what generation needs: the encoder and the merged decoder."""
+        """Load the encoder and the merged decoder, which generation needs."""
         onnx = Path(self.directories["model"]) / "onnx"
         self.model = ORTModelForSeq2SeqLM.from_pretrained(
             onnx, provider=CPU, session_options=self._options(), use_merged=True, use_io_binding=False
@@ -67,7 +67,7 @@ class OnnxRuntime(EncoderDecoder):
         return value(np.repeat(encoded.numpy(), rows, axis=0))
 
     def decode(self, encoded: OrtValue, target: np.ndarray) -> np.ndarray:
-        """Run the decoder that has no cache."""
+        """Run the decoder without a cache."""
         return run(self._plain_decoder, decoder_inputs(encoded, target))["logits"].numpy()
 
     def begin(self, source: np.ndarray, prefix: np.ndarray) -> None:
@@ -78,13 +78,13 @@ class OnnxRuntime(EncoderDecoder):
         self.past = past_of(outputs)
 
     def step(self, ids: np.ndarray) -> np.ndarray:
-        """Go on with the cache: cross keys and values stay, those of the decoder are given anew."""
+        """Decode one position. The decoder returns its own keys and values; the cross keys and values stay the same."""
         outputs = run(self._step_decoder, {"encoder_attention_mask": self.mask, "input_ids": value(ids), **self.past})
         self.past |= past_of(outputs)
         return outputs["logits"].numpy()
 
     def generate(self, source: np.ndarray, new_tokens: int, num_beams: int) -> Callable[[], torch.Tensor]:
-        """Call the generate of transformers over it."""
+        """Call the generate of transformers with this model."""
         inputs = {"input_ids": torch.from_numpy(source), "attention_mask": torch.ones(source.shape, dtype=torch.long)}
         options = {"max_new_tokens": new_tokens, "num_beams": num_beams, "eos_token_id": NO_ID, "do_sample": False}
         return lambda: self.model.generate(**inputs, **options)
@@ -96,21 +96,21 @@ def value(array: np.ndarray) -> OrtValue:
 
 
 def run(session: InferenceSession, inputs: Values) -> Values:
-    """Run a session on those inputs that it takes; nothing is copied to numpy."""
+    """Run a session on those inputs that it has, without copies to numpy."""
     names = [output.name for output in session.get_outputs()]
-    wanted = {item.name for item in session.get_inputs()}
-    feeds = {name: tensor for name, tensor in inputs.items() if name in wanted}
+    names_of_inputs = {item.name for item in session.get_inputs()}
+    feeds = {name: tensor for name, tensor in inputs.items() if name in names_of_inputs}
     return dict(zip(names, session.run_with_ort_values(names, feeds), strict=True))
 
 
 def decoder_inputs(encoded: OrtValue, ids: np.ndarray) -> Values:
-    """Return what every decoder takes."""
+    """Return the inputs that every decoder has."""
     mask = value(np.ones(encoded.shape()[:2], dtype=np.int64))
     return {"encoder_attention_mask": mask, "input_ids": value(ids), "encoder_hidden_states": encoded}
 
 
 def past_of(outputs: Values) -> Values:
-    """Return a run's keys and values under the names that the next one takes."""
+    """Return the keys and values of a run's outputs, under the names of the next run's inputs."""
     return {name.replace("present", PAST): tensor for name, tensor in outputs.items() if name.startswith("present")}
 
 

@@ -1,4 +1,4 @@
-"""One process of OpenVINO: the bare runtime for passes and steps, the exporter's class for generation and loading."""
+"""A trial of OpenVINO: the plain runtime for passes and steps, and optimum's class for generation and loading."""
 
 from collections.abc import Callable
 from functools import cached_property
@@ -13,7 +13,7 @@ from optimum.intel import OVModelForSeq2SeqLM
 from peer import EncoderDecoder
 
 NO_ID = -1
-# By itself it rounds the cache even in float32, and tokens differ then. How int8 weights are multiplied is left to it.
+# Without hints OpenVINO rounds the cache even in float32, which changes tokens. For int8 it chooses the precision.
 HINTS = {
     "float32": {"INFERENCE_PRECISION_HINT": "f32", "KV_CACHE_PRECISION": "f32"},
     "bfloat16": {"INFERENCE_PRECISION_HINT": "bf16"},
@@ -27,7 +27,7 @@ class OpenVino(EncoderDecoder):
     packages = ("openvino", "optimum-intel", "nncf", "transformers", "torch")
 
     def load(self) -> None:
-        """Load and compile what generation needs."""
+        """Load and compile the model for generation."""
         self.settings = {
             "INFERENCE_NUM_THREADS": self.threads,
             "PERFORMANCE_HINT": "LATENCY",
@@ -64,7 +64,7 @@ class OpenVino(EncoderDecoder):
         return np.repeat(encoded, rows, axis=0)
 
     def decode(self, encoded: np.ndarray, target: np.ndarray) -> np.ndarray:
-        """Run the decoder that has no cache."""
+        """Run the decoder without a cache."""
         return infer(self._plain_decoder, decoder_inputs(encoded, target), "logits")
 
     def begin(self, source: np.ndarray, prefix: np.ndarray) -> None:
@@ -75,24 +75,24 @@ class OpenVino(EncoderDecoder):
         self.step(prefix)
 
     def step(self, ids: np.ndarray) -> np.ndarray:
-        """Go on with the decoder's state."""
+        """Decode one position with the decoder's state."""
         return infer(self._decoder, {**decoder_inputs(self.encoded, ids), "beam_idx": self.beams}, "logits")
 
     def generate(self, source: np.ndarray, new_tokens: int, num_beams: int) -> Callable[[], torch.Tensor]:
-        """Call the generate of transformers over it."""
+        """Call the generate of transformers with this model."""
         inputs = {"input_ids": torch.from_numpy(source), "attention_mask": torch.ones(source.shape, dtype=torch.long)}
         options = {"max_new_tokens": new_tokens, "num_beams": num_beams, "eos_token_id": NO_ID, "do_sample": False}
         return lambda: self.model.generate(**inputs, **options)
 
 
 def decoder_inputs(encoded: np.ndarray, ids: np.ndarray) -> dict[str, np.ndarray]:
-    """Return what every decoder takes."""
+    """Return the inputs that every decoder has."""
     mask = np.ones(encoded.shape[:2], dtype=np.int64)
     return {"encoder_attention_mask": mask, "input_ids": np.ascontiguousarray(ids), "encoder_hidden_states": encoded}
 
 
 def infer(request: openvino.InferRequest, inputs: dict[str, Any], output: str) -> np.ndarray:
-    """Run a request without copies: the result is valid until the next run."""
+    """Run a request without copies. The result is valid until the next run."""
     return request.infer(inputs, share_inputs=True, share_outputs=True)[output]
 
 

@@ -1,4 +1,4 @@
-"""What a Python peer can be asked to do. A method returns what the trial times: a function without arguments."""
+"""The interface of the Python peers. Most methods return a function without arguments, which the trial times."""
 
 import math
 from abc import ABC, abstractmethod
@@ -9,14 +9,14 @@ import numpy as np
 import torch
 from ids import START_ID, shift_right
 
-# Vocabulary ids whose logits, at the last position of the last row, tell whether peers computed the same.
+# The range of vocabulary ids whose logits, at the last position of the last row, are compared between peers.
 SAMPLED = slice(2, 10)
 
 
 class Peer(ABC):
-    """One peer in one precision."""
+    """A peer in one precision."""
 
-    # Whose versions are told: packages of this process.
+    # The packages whose versions are reported.
     packages: tuple[str, ...] = ()
 
     def __init__(self, request: dict[str, Any]) -> None:
@@ -31,31 +31,31 @@ class Peer(ABC):
 
     @abstractmethod
     def forward(self, source: np.ndarray, target: np.ndarray) -> Callable[[], Any]:
-        """Give the logits of all positions for the encoder's and the decoder's ids."""
+        """Compute the logits of all positions for the encoder's and the decoder's ids."""
 
     @abstractmethod
     def score(self, source: np.ndarray, targets: np.ndarray) -> Callable[[], list[float]]:
-        """Give the summed log-probability of each target after the one source row."""
+        """Compute the sum of each target's log-probabilities, for one source row."""
 
     @abstractmethod
     def rerank(self, documents: np.ndarray, batch: int, tokens: list[int]) -> Callable[[], list[float]]:
-        """Give the probability of the first token against the second as each document's first."""
+        """Compute, for each document, the probability of the first token against the second at the first position."""
 
     def generate(self, source: np.ndarray, new_tokens: int, num_beams: int) -> Callable[[], Any]:
-        """Give the generated sequences, no end id."""
+        """Generate sequences without an end id."""
         raise NotImplementedError
 
     def tokens(self, generated: Any) -> np.ndarray:  # noqa: ANN401
-        """Return the new ids [batch, new_tokens] of what `generate` gave."""
+        """Return the new ids [batch, new_tokens] of a result of `generate`."""
         return np.asarray(generated)[:, 1:]
 
     def sample(self, logits: Any) -> list[float] | None:  # noqa: ANN401
-        """Return a few logits of what `forward` or a step gave."""
+        """Return the compared logits of a result of `forward` or `step`."""
         return [float(value) for value in logits[-1, -1, SAMPLED]]
 
 
 class EncoderDecoder(Peer):
-    """A peer that gives logits: scoring and reranking follow from them."""
+    """A peer that returns logits, from which scores and probabilities are computed here."""
 
     @abstractmethod
     def encode(self, source: np.ndarray) -> Any:  # noqa: ANN401
@@ -63,18 +63,18 @@ class EncoderDecoder(Peer):
 
     @abstractmethod
     def repeat(self, encoded: Any, rows: int) -> Any:  # noqa: ANN401
-        """Return an encoder's output of one row for many."""
+        """Return an encoder's output of one row, repeated for many rows."""
 
     @abstractmethod
     def decode(self, encoded: Any, target: np.ndarray) -> Any:  # noqa: ANN401
         """Return the logits [batch, length, vocabulary] without a cache."""
 
     def forward(self, source: np.ndarray, target: np.ndarray) -> Callable[[], Any]:
-        """Encode and decode."""
+        """Encode, then decode."""
         return lambda: self.decode(self.encode(source), target)
 
     def score(self, source: np.ndarray, targets: np.ndarray) -> Callable[[], list[float]]:
-        """Encode once, decode all targets as one batch."""
+        """Encode once, and decode all targets as one batch."""
         inputs = shift_right(targets)
         labels = torch.from_numpy(targets)[..., None]
 
@@ -90,32 +90,32 @@ class EncoderDecoder(Peer):
         batches = [documents[start : start + batch] for start in range(0, len(documents), batch)]
 
         def run() -> list[float]:
-            judged: list[float] = []
+            probabilities: list[float] = []
             for rows in batches:
                 logits = self.decode(self.encode(rows), np.full((len(rows), 1), START_ID))
-                judged += [probability(*map(float, row[0, tokens])) for row in logits]
-            return judged
+                probabilities += [probability(*map(float, row[0, tokens])) for row in logits]
+            return probabilities
 
         return run
 
     def begin(self, source: np.ndarray, prefix: np.ndarray) -> None:
-        """Encode, and read the first ids into the cache."""
+        """Encode, and decode the prefix into the cache."""
         raise NotImplementedError
 
     def step(self, ids: np.ndarray) -> Any:  # noqa: ANN401
-        """Read one id per row; return its logits [batch, 1, vocabulary]."""
+        """Decode one id per row. Returns the logits [batch, 1, vocabulary]."""
         raise NotImplementedError
 
 
 @runtime_checkable
-class TellsStepTime(Protocol):
-    """A peer that has no steps, but can tell what one takes."""
+class MeasuresSteps(Protocol):
+    """A peer without a method for single steps, which measures their mean time itself."""
 
     def step_milliseconds(self, source: np.ndarray, ids: np.ndarray, cached: int) -> float:
-        """Return the mean of the steps that read `ids` behind the first `cached` ones."""
+        """Return the mean time of the steps that read `ids` after the first `cached` ones."""
         ...
 
 
-def probability(wanted: float, other: float) -> float:
-    """Return the softmax of two logits, of the first one."""
-    return 1 / (1 + math.exp(other - wanted))
+def probability(logit: float, other: float) -> float:
+    """Return the probability of the first of two logits in their softmax."""
+    return 1 / (1 + math.exp(other - logit))

@@ -1,4 +1,4 @@
-"""One process of Rust's tokenizers, one thread: load time, passes over each set of texts, and a digest of the ids."""
+"""A trial of Rust's tokenizers on one thread: load time, passes over each set of texts, and a digest of the ids."""
 
 import hashlib
 import json
@@ -17,7 +17,7 @@ from tokenizers import Tokenizer
 
 
 def main() -> None:
-    """Read the request from the first argument; print the samples as JSON."""
+    """Run the request in the first argument, and print the samples as JSON."""
     request = json.loads(sys.argv[1])
     directories = request["directories"]
     started = time.perf_counter()
@@ -41,7 +41,7 @@ def main() -> None:
 
 
 def measure(encode: Callable[[], list[list[int]]], count: int, request: dict[str, int]) -> dict[str, object]:
-    """Time passes over texts, in microseconds a text."""
+    """Time passes over texts, in microseconds per text."""
     samples: list[float] = []
     rows: list[list[int]] = []
     for repetition in range(-request["warmups"], request["repetitions"]):

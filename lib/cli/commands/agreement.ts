@@ -1,22 +1,23 @@
 // How far logits are from those of a reference, measured in float64.
 import { logSumExp } from "../../index.js";
 
-/** What is said of logits against a reference's, over a number of positions. */
+/** The comparison of logits with a reference's, over a number of positions. */
 export interface Agreement {
   readonly isBitwiseEqual: boolean;
+  /** The number of logits that were compared. */
   readonly logits: number;
-  /** Of absolute differences. Not finite where a logit of either side isn't. */
+  /** The maximum of the absolute differences. Not finite where a logit of either side isn't. */
   readonly largestDifference: number;
   readonly meanDifference: number;
   readonly positions: number;
-  /** The share of positions whose largest logit is the same token's. */
+  /** The share of positions where the same token has the largest logit. */
   readonly top1: number;
-  /** Kullback-Leibler divergence of the reference's distribution from the other one, in nats. */
+  /** The mean over positions of the Kullback-Leibler divergence of the reference's distribution from the other one, in nats. */
   readonly meanDivergence: number;
   readonly largestDivergence: number;
 }
 
-/** Compares rows of `vocabSize` logits. Throws where the counts differ. */
+/** Compares rows of `vocabSize` logits. Throws where the numbers of logits differ. */
 export function agreementOf(reference: Float32Array, found: Float32Array, vocabSize: number): Agreement {
   if (reference.length !== found.length) {
     throw new Error(`Expected ${reference.length} logits but received ${found.length}`);
@@ -30,7 +31,7 @@ export function agreementOf(reference: Float32Array, found: Float32Array, vocabS
     isBitwiseEqual: bytesOf(reference).equals(bytesOf(found)),
     logits: reference.length,
     largestDifference: largest(of((row) => row.largestDifference)),
-    meanDifference: sum(of((row) => row.differences)) / reference.length,
+    meanDifference: sum(of((row) => row.sumOfDifferences)) / reference.length,
     positions: rows.length,
     top1: sum(of((row) => (row.isSameBest ? 1 : 0))) / rows.length,
     meanDivergence: sum(of((row) => row.divergence)) / rows.length,
@@ -38,7 +39,7 @@ export function agreementOf(reference: Float32Array, found: Float32Array, vocabS
   };
 }
 
-/** The agreement over all positions of several comparisons. */
+/** Several comparisons as one, over all of their positions. */
 export function merge(agreements: readonly Agreement[]): Agreement {
   const of = (measure: (agreement: Agreement) => number) => agreements.map(measure);
   const logits = sum(of((one) => one.logits));
@@ -57,26 +58,27 @@ export function merge(agreements: readonly Agreement[]): Agreement {
 
 interface Row {
   readonly largestDifference: number;
-  /** Their sum. */
-  readonly differences: number;
+  /** The sum of the absolute differences. */
+  readonly sumOfDifferences: number;
   readonly isSameBest: boolean;
   readonly divergence: number;
 }
 
 function compareRow(reference: Float32Array, found: Float32Array): Row {
   const [one, other] = [normalizerOf(reference), normalizerOf(found)];
-  let [largestDifference, differences, divergence] = [0, 0, other.value - one.value];
+  let [largestDifference, sumOfDifferences, divergence] = [0, 0, other.value - one.value];
   for (const [index, logit] of reference.entries()) {
     const difference = logit - (found[index] ?? Number.NaN);
     largestDifference = Math.max(largestDifference, Math.abs(difference));
-    differences += Math.abs(difference);
+    sumOfDifferences += Math.abs(difference);
     divergence += Math.exp(logit - one.value) * difference;
   }
-  // What rounding leaves of two equal distributions can be below 0, which no divergence is.
-  return { largestDifference, differences, isSameBest: one.best === other.best, divergence: Math.max(0, divergence) };
+  // A divergence is never negative, but rounding can make that of two equal distributions so.
+  const isSameBest = one.best === other.best;
+  return { largestDifference, sumOfDifferences, isSameBest, divergence: Math.max(0, divergence) };
 }
 
-/** The logarithm of a softmax's denominator, and where the largest logit is. */
+/** The logarithm of a softmax's denominator, and the index of the largest logit. */
 function normalizerOf(logits: Float32Array): { readonly value: number; readonly best: number } {
   let best = 0;
   for (const [index, logit] of logits.entries()) {
@@ -93,7 +95,7 @@ function sum(values: readonly number[]): number {
   return values.reduce((total, value) => total + value, 0);
 }
 
-/** NaN if one is. */
+/** The maximum of values that aren't negative; NaN if one of them is NaN. */
 function largest(values: readonly number[]): number {
-  return values.reduce((most, value) => Math.max(most, value), 0);
+  return values.reduce((max, value) => Math.max(max, value), 0);
 }

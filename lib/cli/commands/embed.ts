@@ -1,15 +1,20 @@
-// `torch-t5 embed`: one vector per text, as JSON Lines or as one safetensors file.
+// `torch-t5 embed`: one vector per text, as JSON Lines or as a safetensors file.
 import { extname } from "node:path";
 import type { T5ForConditionalGeneration } from "../../index.js";
-import { type Embedding, saveEmbeddings } from "../jsonl/embeddings-file.js";
-import { shortestOf } from "../jsonl/float32.js";
-import { type Job, runJob } from "../jsonl/job.js";
-import { jobOptions, jobOptionsHelp, openInput, readJobOptions } from "../jsonl/job-options.js";
-import { type Fields, isFields, isSame, parseLine, shown, without } from "../jsonl/json-lines.js";
-import { numbered, type Source } from "../jsonl/source.js";
-import { readTexts } from "../jsonl/texts.js";
-import { type Command, EXIT, integerOption, parse, UsageError } from "../terminal/command.js";
-import { withFlags } from "../terminal/library-options.js";
+import { type Embedder, saveEmbeddings } from "../jsonl/embeddings-file.js";
+import { inputOf, readTexts } from "../jsonl/input.js";
+import { type Job, jobOptions, jobOptionsHelp, openJobInput, readJobOptions, runJob } from "../jsonl/job.js";
+import {
+  excerpt,
+  type Fields,
+  isFields,
+  isSameJson,
+  parseLine,
+  shortestFloat32s,
+  without,
+} from "../jsonl/json-lines.js";
+import { choiceOption, integerOption, parse, withFlags } from "../terminal/arguments.js";
+import { type Command, EXIT } from "../terminal/command.js";
 
 type EmbedOptions = NonNullable<Parameters<T5ForConditionalGeneration["embed"]>[1]>;
 
@@ -27,15 +32,16 @@ export const embedCommand: Command = {
   summary: "One vector per text, as JSON Lines or as a safetensors file",
   help: `torch-t5 embed [options] <text>... | - | --input <file>
 
-Pools the encoder's last hidden states to one vector per text, as sentence-T5 does. Writes one JSON object a line: the "line"
-number, the text, and its "embedding". The input's lines are strings, or objects with a "text", whose other fields stay.
+Pools the encoder's last hidden states into one vector per text, as sentence-T5 does. Writes one JSON object per line:
+the "line" number, the "text" and its "embedding". The lines of JSON input are strings, or objects with a "text";
+their other fields are copied to the output.
 
-  <text>...             one or more texts; "-" reads them from standard input, one a line
-  --pooling <name>      mean (default): over the text's tokens; first: the first token's state
-  --normalize           vectors of length 1
-  --batch-size <count>  texts that are read together (default: ${DEFAULT_BATCH_SIZE})
+  <text>...             one or more texts; "-" reads them from standard input, one per line
+  --pooling <name>      mean (default): the mean over the text's tokens; first: the state of the first token
+  --normalize           scale the vectors to length 1
+  --batch-size <count>  texts that go through the encoder at once (default: ${DEFAULT_BATCH_SIZE})
   --output <file>.safetensors
-                        one tensor "embeddings" [texts, dModel] of float32 instead
+                        write one float32 tensor "embeddings" [texts, dModel] instead of JSON Lines
 ${jobOptionsHelp}
 
 Example: torch-t5 embed --normalize "spell number: 7" "spell number: 8"`,
@@ -47,46 +53,41 @@ Example: torch-t5 embed --normalize "spell number: 7" "spell number: 8"`,
       normalize: { type: "boolean" },
       "batch-size": { type: "string" },
     });
-    const batchSize = integerOption(values["batch-size"], "--batch-size", 1) ?? DEFAULT_BATCH_SIZE;
-    const embedding = { pooling: readPooling(values.pooling), normalize: values.normalize ?? false, batchSize };
+    const batchSize = integerOption(values["batch-size"], "batch-size", 1) ?? DEFAULT_BATCH_SIZE;
+    const pooling = choiceOption(values.pooling, "pooling", POOLINGS) ?? "mean";
+    const embed = embedWith({ pooling, normalize: values.normalize ?? false, batchSize });
     const options = readJobOptions(values);
     const isText = values.input === undefined && positionals.length > 0;
-    const source: Source = isText
-      ? { name: "the texts", lines: numbered(readTexts(positionals)), bytes: undefined }
-      : await openInput(values, positionals);
+    const input = isText ? inputOf(readTexts(positionals)) : await openJobInput(values, positionals);
     const read = isText ? readText : readLine;
     if (options.output !== undefined && extname(options.output) === ".safetensors") {
       const textOf = (line: string) => read(line).text;
-      await saveEmbeddings({ textOf, embed: embedWith(embedding), batchSize }, source, options.output, options);
+      await saveEmbeddings({ textOf, embed, batchSize }, input, options.output, options);
     } else {
-      await runJob(embeddingJob(embedWith(embedding), batchSize, read), source, options);
+      await runJob(embeddingJob(embed, batchSize, read), input, options);
     }
     return EXIT.ok;
   },
 };
 
-function readPooling(value = "mean"): (typeof POOLINGS)[number] {
-  const found = POOLINGS.find((pooling) => pooling === value);
-  if (found !== undefined) return found;
-  throw new UsageError(`Expected ${POOLINGS.join(" or ")} for --pooling but received ${JSON.stringify(value)}`);
-}
-
+/** The item of a line that is a plain text. */
 function readText(text: string): Item {
   return { fields: { text }, text };
 }
 
+/** The item of a JSON line. Throws where it has no text. */
 function readLine(line: string): Item {
   const value = parseLine(line);
   const fields = isFields(value) ? value : { text: value };
   if (typeof fields.text === "string") return { fields, text: fields.text };
-  throw new Error(`Expected a string or an object with its text but received ${shown(line)}`);
+  throw new Error(`Expected a string or an object with its text but received ${excerpt(line)}`);
 }
 
-function embedWith(options: EmbedOptions): Embedding["embed"] {
+function embedWith(options: EmbedOptions): Embedder["embed"] {
   return (t5, texts) => withFlags(["pooling", "normalize", "batch-size"], () => t5.embed(texts, options));
 }
 
-function embeddingJob(embed: Embedding["embed"], batchSize: number, read: (text: string) => Item): Job<Item> {
+function embeddingJob(embed: Embedder["embed"], batchSize: number, read: (text: string) => Item): Job<Item> {
   return {
     batchSize,
     read,
@@ -97,9 +98,9 @@ function embeddingJob(embed: Embedding["embed"], batchSize: number, read: (text:
       );
       return items.map(({ fields }, index) => ({
         ...without(fields, "line", RESULT),
-        [RESULT]: shortestOf(embeddings.row(index)),
+        [RESULT]: shortestFloat32s(embeddings.row(index)),
       }));
     },
-    belongs: ({ fields }, result) => isSame(without(fields, "line", RESULT), without(result, "line", RESULT)),
+    isResultOf: ({ fields }, result) => isSameJson(without(fields, "line", RESULT), without(result, "line", RESULT)),
   };
 }

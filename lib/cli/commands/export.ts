@@ -1,28 +1,28 @@
-// `torch-t5 export`: the Python exporter, run by the Python of set-up.
+// `torch-t5 export`: runs the exporter, which is written in Python.
 import { type Command, EXIT } from "../terminal/command.js";
-import { complain } from "../terminal/output.js";
-import { findPython, runToEnd, scriptPath } from "../terminal/package.js";
+import { findPython, runToEnd, scriptPath } from "../terminal/installation.js";
+import { printError } from "../terminal/output.js";
 
 export const exportCommand: Command = {
   name: "export",
   summary: "Write a Hugging Face model in the form that torch-t5 runs",
   help: `torch-t5 export [options] <source> <directory>
 
-Exports a T5, T5 v1.1, Flan-T5, mT5, UMT5 or ByT5 of Hugging Face. Traces Hugging Face's own module, compares the written
-archive with it over many inputs, and writes nothing unless every logit is bitwise equal.
-Needs Python's torch and transformers: torch-t5 setup --export
+Exports a T5, T5 v1.1, Flan-T5, mT5, UMT5 or ByT5 of Hugging Face. Traces Hugging Face's own module, compares the
+written archive with it on many inputs, and keeps the export only if every logit is bitwise equal. Needs Python's
+torch and transformers: torch-t5 setup --export
 
-  <source>              a Hugging Face directory, or a name on the hub such as google/flan-t5-small
+  <source>              a Hugging Face directory, or a name on the Hub such as google/flan-t5-small
   <directory>           the directory to write
-  --no-tokenizer        export a model that takes token ids only
-  --revision <name>     a branch, tag or commit of the hub's repository
+  --no-tokenizer        export a model that takes only token ids
+  --revision <name>     a branch, tag or commit of the repository on the Hub
   --overwrite           replace an earlier export`,
 
   async run(args) {
     const python = findPython();
     if (python === undefined || python.missing.length > 0) {
       const found = python === undefined ? "no Python" : `${python.executable} without ${python.missing.join(", ")}`;
-      complain(
+      printError(
         `torch-t5: Expected Python with torch and transformers but found ${found}; run \`npx torch-t5 setup --export\``,
       );
       return EXIT.failure;

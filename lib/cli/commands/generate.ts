@@ -1,19 +1,11 @@
-// `torch-t5 generate`: answers, token by token on a terminal.
+// `torch-t5 generate`: answers texts, on a terminal token by token.
 import { stdout } from "node:process";
 import type { T5ForConditionalGeneration } from "../../index.js";
-import { shortest } from "../jsonl/float32.js";
-import { batched, readTexts } from "../jsonl/texts.js";
-import {
-  type Command,
-  EXIT,
-  integerOption,
-  modelOptions,
-  modelOptionsHelp,
-  parse,
-  UsageError,
-} from "../terminal/command.js";
-import { withFlags } from "../terminal/library-options.js";
-import { withModel } from "../terminal/model.js";
+import { batched, readTexts } from "../jsonl/input.js";
+import { shortestFloat32 } from "../jsonl/json-lines.js";
+import { integerOption, parse, withFlags } from "../terminal/arguments.js";
+import { type Command, EXIT, UsageError } from "../terminal/command.js";
+import { modelOptions, modelOptionsHelp, withModel } from "../terminal/model.js";
 import { write } from "../terminal/output.js";
 import { generationFlags, generationHelp, generationOptions, readGenerationOptions } from "./generation-flags.js";
 
@@ -23,17 +15,17 @@ type GenerateResult = Awaited<ReturnType<T5ForConditionalGeneration["generate"]>
 
 export const generateCommand: Command = {
   name: "generate",
-  summary: "Answer texts, token by token on a terminal",
+  summary: "Answer texts, on a terminal token by token",
   help: `torch-t5 generate [options] <text>... | -
 
-Answers each text as Hugging Face's generate does, with the defaults of the model's generation_config.json: one line per
-answer. On a terminal each answer appears token by token, unless it is searched with beams.
+Answers each text as Hugging Face's generate does, with the defaults of the model's generation_config.json. Prints one
+line per answer. On a terminal each answer appears token by token, except with beam search.
 
-  <text>...             one or more texts; "-" reads them from standard input, one a line
-  --stream              token by token where the output is no terminal; --no-stream: whole lines on one
-  --json                one JSON object per text, one a line: { text, sequences, texts }
-  --return-scores       with --json, also sequenceScores (with beams) and transitionScores
-  --batch-size <count>  texts that are answered together (default: 1); the same answers up to rounding, sooner
+  <text>...             one or more texts; "-" reads them from standard input, one per line
+  --stream              print token by token even if the output is no terminal; --no-stream: print whole lines
+  --json                print one JSON object per text and line: { text, sequences, texts }
+  --return-scores       with --json: also sequenceScores (with beams) and transitionScores
+  --batch-size <count>  texts that are answered at once (default: 1): faster, and the same answers up to rounding
 ${modelOptionsHelp}
 
 ${generationHelp}
@@ -50,7 +42,7 @@ Example: torch-t5 generate "spell number: 48213" "date to iso: March 5, 2021"`,
       json: { type: "boolean" },
       "batch-size": { type: "string" },
     });
-    const batchSize = integerOption(values["batch-size"], "--batch-size", 1) ?? 1;
+    const batchSize = integerOption(values["batch-size"], "batch-size", 1) ?? 1;
     if (values["return-scores"] && !values.json) {
       throw new UsageError("Expected --json with --return-scores but received none");
     }
@@ -59,12 +51,12 @@ Example: torch-t5 generate "spell number: 48213" "date to iso: March 5, 2021"`,
     }
     const options = readGenerationOptions(values);
     const texts = readTexts(positionals);
-    // A text alone has its answer as it is; of several, each answer is one line.
+    // The answer of a single text is printed as it is; of several texts, each answer takes one line.
     const asLine = positionals.length === 1 && positionals[0] !== "-" ? (text: string) => text : onOneLine;
     await withFlags(generationFlags, () =>
       withModel(values, async (t5) => {
-        const streams = values.stream ?? (stdout.isTTY && !values.json && batchSize === 1 && isOneAnswer(t5, options));
-        if (streams) return stream(t5, texts, options, asLine);
+        const canStream = !values.json && batchSize === 1 && isOneSequence(t5, options);
+        if (values.stream ?? (stdout.isTTY && canStream)) return stream(t5, texts, options, asLine);
         for await (const batch of batched(texts, batchSize)) {
           const answers = await generate(t5, batch, options);
           const lines = values.json
@@ -87,15 +79,15 @@ interface Answer {
   readonly transitionScores?: readonly (readonly number[])[];
 }
 
-/** What tells where a sequence ends; undefined and null where nothing is said. */
-interface Padding {
+/** The settings that determine where a sequence ends; undefined and null where there is none. */
+interface EndOfSequence {
   readonly eosTokenId?: unknown;
   readonly padTokenId?: unknown;
   readonly stopStrings?: unknown;
 }
 
-/** Whether there is one answer per text, made one token after the other. */
-function isOneAnswer({ generationConfig }: T5ForConditionalGeneration, options: GenerateOptions): boolean {
+/** Whether there is one sequence per text and no beam search, so that the sequence can be streamed. */
+function isOneSequence({ generationConfig }: T5ForConditionalGeneration, options: GenerateOptions): boolean {
   const { numBeams, numReturnSequences } = { ...generationConfig, ...options };
   return (numBeams ?? 1) === 1 && (numReturnSequences ?? 1) === 1;
 }
@@ -120,34 +112,36 @@ async function generate(
   const result = await t5.generate(batch, options);
   const rows = result.sequences.shape[0] ?? 0;
   const perText = rows / batch.length;
-  const padding = { ...t5.config, ...t5.generationConfig, ...options };
+  const end = { ...t5.config, ...t5.generationConfig, ...options };
   return batch.map((text, index) => {
     const own = Array.from({ length: perText }, (_, answer) => index * perText + answer);
-    return { text, ...answerOf(result, own, padding) };
+    return { text, ...answerOf(result, own, end) };
   });
 }
 
-function answerOf(result: GenerateResult, rows: readonly number[], padding: Padding): Omit<Answer, "text"> {
+function answerOf(result: GenerateResult, rows: readonly number[], end: EndOfSequence): Omit<Answer, "text"> {
   const { sequenceScores, transitionScores } = result;
-  const sequences = rows.map((row) => withoutPadding(result.sequences.row(row), padding));
+  const sequences = rows.map((row) => withoutPadding(result.sequences.row(row), end));
   return {
     sequences,
     texts: rows.map((row) => result.texts?.[row] ?? ""),
-    ...(sequenceScores && { sequenceScores: rows.map((row) => shortest(sequenceScores.data[row] ?? Number.NaN)) }),
+    ...(sequenceScores && {
+      sequenceScores: rows.map((row) => shortestFloat32(sequenceScores.data[row] ?? Number.NaN)),
+    }),
     ...(transitionScores && {
       transitionScores: rows.map((row, index) =>
-        Array.from(transitionScores.row(row).slice(0, (sequences[index]?.length ?? 1) - 1), shortest),
+        Array.from(transitionScores.row(row).slice(0, (sequences[index]?.length ?? 1) - 1), shortestFloat32),
       ),
     }),
   };
 }
 
-/** What is behind the end of a sequence says how long others are, and nothing about this one. */
-function withoutPadding(row: Int32Array, { eosTokenId, padTokenId, stopStrings }: Padding): readonly number[] {
+/** A sequence without the padding after its end, whose length depends on the other sequences of the batch. */
+function withoutPadding(row: Int32Array, { eosTokenId, padTokenId, stopStrings }: EndOfSequence): readonly number[] {
   const ends = [eosTokenId].flat();
   const end = row.findIndex((id, index) => index > 0 && ends.includes(id));
   if (end !== -1) return [...row.subarray(0, end + 1)];
-  // A stop string ends a sequence without an id that tells where.
+  // A sequence that a stop string has ended has no end-of-sequence id.
   const length = stopStrings ? row.findLastIndex((id) => id !== padTokenId) + 1 : row.length;
   return [...row.subarray(0, Math.max(1, length))];
 }

@@ -1,7 +1,7 @@
 // The options of `generate` as flags, derived from the library's table: each option's name in kebab case.
 import { GENERATION_OPTIONS, type GenerationOption, OPTION_GROUPS } from "../../index.js";
+import { camelCase, numberOption } from "../terminal/arguments.js";
 import { UsageError } from "../terminal/command.js";
-import { camelCase, numberOption } from "../terminal/library-options.js";
 
 type Options = typeof GENERATION_OPTIONS;
 

@@ -1,19 +1,31 @@
-// `torch-t5 logits`: the best tokens at each decoder position, with their logits and probabilities.
-import type { T5ForConditionalGeneration } from "../../index.js";
-import { collect, readTexts } from "../jsonl/texts.js";
-import {
-  type Command,
-  EXIT,
-  integerOption,
-  modelOptions,
-  modelOptionsHelp,
-  parse,
-  UsageError,
-} from "../terminal/command.js";
-import { withModel } from "../terminal/model.js";
+// `torch-t5 logits`: prints the best tokens at each decoder position, with their logits and probabilities.
+import type { T5ForConditionalGeneration, T5Tokenizer, Tensor } from "../../index.js";
+import { collect, readTexts } from "../jsonl/input.js";
+import { integerOption, parse } from "../terminal/arguments.js";
+import { type Command, EXIT, UsageError } from "../terminal/command.js";
+import { modelOptions, modelOptionsHelp, withModel } from "../terminal/model.js";
 import { write } from "../terminal/output.js";
 import { type Column, table, visible } from "../terminal/table.js";
-import { type Position, readPositions } from "./candidates.js";
+
+/** A token at a decoder position. */
+interface Candidate {
+  readonly id: number;
+  readonly token: string;
+  readonly logit: number;
+  readonly probability: number;
+  readonly logProbability: number;
+  /** 1 for the best token. */
+  readonly rank: number;
+}
+
+/** A decoder position. */
+interface Position {
+  readonly position: number;
+  /** The target's token, if there is a target. */
+  readonly target?: Candidate;
+  /** The best tokens, in descending order. */
+  readonly top: readonly Candidate[];
+}
 
 const DEFAULT_TOP_K = 5;
 const LOGIT_DIGITS = 4;
@@ -31,17 +43,17 @@ const TARGET_COLUMN: Column = { heading: "", align: "left" };
 
 export const logitsCommand: Command = {
   name: "logits",
-  summary: "The best tokens at each decoder position, with their logits and probabilities",
+  summary: "Print the best tokens at each decoder position, with their logits and probabilities",
   help: `torch-t5 logits [options] <text>... | -
 
-The best tokens at each decoder position, with their logits and probabilities (a softmax over the whole vocabulary).
-Without a target that is the first position of the answer. With a target, the decoder is given the target as its input
-(teacher forcing), and each position also shows the target's token, its logit, probability and rank.
+Prints the best tokens at each decoder position, with their logits and probabilities (a softmax over the whole
+vocabulary). Without a target, that is the first position of the answer. With a target, the decoder reads the target
+as its input (teacher forcing), and each position also shows the target's token with its logit, probability and rank.
 
-  <text>...             one or more texts; "-" reads them from standard input, one a line
+  <text>...             one or more texts; "-" reads them from standard input, one per line
   --target <text>       the answer to compare with; given once for each text, in order
-  --top-k <count>       how many tokens to show per position (default: ${DEFAULT_TOP_K})
-  --json                one JSON object per text, one a line, with logits and probabilities in full
+  --top-k <count>       tokens to show per position (default: ${DEFAULT_TOP_K})
+  --json                print one JSON object per text and line, with logits and probabilities in full
 ${modelOptionsHelp}
 
 Example: torch-t5 logits "spell number: 7" --target seven`,
@@ -53,7 +65,7 @@ Example: torch-t5 logits "spell number: 7" --target seven`,
       "top-k": { type: "string" },
       json: { type: "boolean" },
     });
-    const topK = integerOption(values["top-k"], "--top-k", 1) ?? DEFAULT_TOP_K;
+    const topK = integerOption(values["top-k"], "top-k", 1) ?? DEFAULT_TOP_K;
     const texts = await collect(readTexts(positionals));
     if (values.target !== undefined && values.target.length !== texts.length) {
       throw new UsageError(
@@ -63,18 +75,18 @@ Example: torch-t5 logits "spell number: 7" --target seven`,
     await withModel(values, async (t5) => {
       for (const [index, text] of texts.entries()) {
         const target = values.target?.[index];
-        const positions = await readLogits(t5, text, target, topK);
-        const said = values.json
+        const positions = await computePositions(t5, text, target, topK);
+        const lines = values.json
           ? [JSON.stringify({ text, ...(target === undefined ? {} : { target }), positions })]
-          : [...(index > 0 ? [""] : []), ...describe(text, target, positions)];
-        await write(`${said.join("\n")}\n`);
+          : [...(index > 0 ? [""] : []), ...format(text, target, positions)];
+        await write(`${lines.join("\n")}\n`);
       }
     });
     return EXIT.ok;
   },
 };
 
-async function readLogits(
+async function computePositions(
   t5: T5ForConditionalGeneration,
   text: string,
   target: string | undefined,
@@ -87,16 +99,48 @@ async function readLogits(
   return positions;
 }
 
-function describe(text: string, target: string | undefined, positions: readonly Position[]): readonly string[] {
-  const rows = positions.flatMap(rowsOf);
+/** The positions of `logits` `[1, targetLength, vocabSize]`; `targets` has the target's token at each position. */
+function readPositions(
+  logits: Tensor,
+  topK: number,
+  tokenizer: T5Tokenizer | undefined,
+  targets?: Int32Array,
+): readonly Position[] {
+  const logProbabilities = logits.logSoftmax();
+  const { indices } = logits.topK(topK);
+  const [, targetLength = 0] = logits.shape;
+  return Array.from({ length: targetLength }, (_, position) => {
+    const row = logits.row(0, position);
+    const logs = logProbabilities.row(0, position);
+    const candidate = (id: number): Candidate => ({
+      id,
+      token: tokenizer?.idToToken(id) ?? `<${id}>`,
+      logit: row[id] ?? Number.NaN,
+      probability: Math.exp(logs[id] ?? Number.NaN),
+      logProbability: logs[id] ?? Number.NaN,
+      rank: rankOf(row, id),
+    });
+    const top = Array.from(indices.row(0, position), candidate);
+    const target = targets?.[position];
+    return target === undefined ? { position, top } : { position, target: candidate(target), top };
+  });
+}
+
+function rankOf(row: Float32Array, id: number): number {
+  const logit = row[id] ?? Number.NaN;
+  return row.reduce((rank, other, index) => (other > logit || (other === logit && index < id) ? rank + 1 : rank), 1);
+}
+
+function format(text: string, target: string | undefined, positions: readonly Position[]): readonly string[] {
+  const rows = positions.flatMap(tableRows);
   const columns = target === undefined ? COLUMNS : [...COLUMNS, TARGET_COLUMN];
   const heading = [`text: ${visible(text)}`, ...(target === undefined ? [] : [`target: ${visible(target)}`]), ""];
   const lines = [...heading, ...table(columns, rows)];
   return target === undefined ? lines : [...lines, "", ...summarize(positions)];
 }
 
-/** The best tokens of a position, and its target below them where it isn't one of them. */
-function rowsOf({ position, target, top }: Position): readonly (readonly string[])[] {
+/** The table's rows for a position: its best tokens, then the target's token if it isn't one of them. */
+function tableRows({ position, target, top }: Position): readonly (readonly string[])[] {
   const shown = target === undefined || top.some(({ id }) => id === target.id) ? top : [...top, target];
   return shown.map((candidate, row) => [
     row === 0 ? String(position) : "",

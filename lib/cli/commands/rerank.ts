@@ -1,20 +1,19 @@
-// `torch-t5 rerank`: documents sorted by their relevance to a query, JSON Lines in and out.
+// `torch-t5 rerank`: sorts documents by their relevance to a query, JSON Lines in and out.
 import type { T5ForConditionalGeneration } from "../../index.js";
-import { shortest } from "../jsonl/float32.js";
-import { type Job, runJob } from "../jsonl/job.js";
-import { jobOptions, jobOptionsHelp, openInput, readJobOptions } from "../jsonl/job-options.js";
+import { type Job, jobOptions, jobOptionsHelp, openJobInput, readJobOptions, runJob } from "../jsonl/job.js";
 import {
   arrayField,
+  excerpt,
   type Fields,
   isFields,
-  isSame,
+  isSameJson,
   parseObject,
-  shown,
+  shortestFloat32,
   stringField,
   without,
 } from "../jsonl/json-lines.js";
-import { type Command, EXIT, integerOption, parse } from "../terminal/command.js";
-import { withFlags } from "../terminal/library-options.js";
+import { integerOption, parse, withFlags } from "../terminal/arguments.js";
+import { type Command, EXIT } from "../terminal/command.js";
 
 type RerankOptions = NonNullable<Parameters<T5ForConditionalGeneration["rerank"]>[2]>;
 
@@ -31,20 +30,20 @@ interface Item {
 
 export const rerankCommand: Command = {
   name: "rerank",
-  summary: "Documents sorted by their relevance to a query, JSON Lines in and out",
+  summary: "Sort documents by their relevance to a query, JSON Lines in and out",
   help: `torch-t5 rerank [options] < input.jsonl
 
-Reads { "query": "...", "documents": [...] }, one a line; a document is a string or an object with its "text". Writes the same
-object for each, in the same order, with its "line" number in front and, instead of "documents", "ranked": one
-{ index, probability, score, document } for each, the most relevant first. As in monoT5, the probability is that of the
-token "true" against "false", and the score its logarithm.
+Reads one { "query": "...", "documents": [...] } per line; a document is a string, or an object with a "text". Writes
+the same object for each line, in the same order. The "line" number comes first, and "ranked" takes the place of
+"documents": one { index, probability, score, document } for each document, the most relevant first. As in monoT5, the
+probability is that of the token "true" against "false", and the score is its logarithm.
 
-  --top-n <count>       only the best of each line
-  --template <text>     what the model reads, with {query} and {document}
+  --top-n <count>       write only the most relevant documents of each line
+  --template <text>     the model's input, with {query} and {document}
                         (default: "Query: {query} Document: {document} Relevant:")
   --true-token <token>  (default: true)
   --false-token <token> (default: false)
-  --batch-size <count>  documents that are read together (default: 32)
+  --batch-size <count>  documents that go through the model at once (default: 32)
 ${jobOptionsHelp}
 
 Example: echo '{"query":"doctor of Thornby","documents":["Its doctor is Mona."]}' | torch-t5 rerank`,
@@ -58,8 +57,8 @@ Example: echo '{"query":"doctor of Thornby","documents":["Its doctor is Mona."]}
       "false-token": { type: "string" },
       "batch-size": { type: "string" },
     });
-    const topN = integerOption(values["top-n"], "--top-n", 1);
-    const batchSize = integerOption(values["batch-size"], "--batch-size", 1);
+    const topN = integerOption(values["top-n"], "top-n", 1);
+    const batchSize = integerOption(values["batch-size"], "batch-size", 1);
     const options: RerankOptions = {
       ...(values.template !== undefined && { template: values.template }),
       ...(values["true-token"] !== undefined && { trueToken: values["true-token"] }),
@@ -67,13 +66,13 @@ Example: echo '{"query":"doctor of Thornby","documents":["Its doctor is Mona."]}
       ...(topN && { topN }),
       ...(batchSize && { batchSize }),
     };
-    const jobOptionsRead = readJobOptions(values);
-    await runJob(reranking(options), await openInput(values, positionals), jobOptionsRead);
+    const runOptions = readJobOptions(values);
+    await runJob(rerankJob(options), await openJobInput(values, positionals), runOptions);
     return EXIT.ok;
   },
 };
 
-function reranking(options: RerankOptions): Job<Item> {
+function rerankJob(options: RerankOptions): Job<Item> {
   return {
     batchSize: 1,
     read(text) {
@@ -84,11 +83,11 @@ function reranking(options: RerankOptions): Job<Item> {
     async process(t5, items) {
       return Promise.all(items.map((item) => withFlags(FLAGS, () => rerank(t5, item, options))));
     },
-    belongs: ({ fields, documents }, result) =>
-      isSame(without(fields, "line", DOCUMENTS, RESULT), without(result, "line", RESULT)) &&
+    isResultOf: ({ fields, documents }, result) =>
+      isSameJson(without(fields, "line", DOCUMENTS, RESULT), without(result, "line", RESULT)) &&
       Array.isArray(result[RESULT]) &&
       result[RESULT].every(
-        (ranked: unknown) => isFields(ranked) && isSame(ranked.document, documents[Number(ranked.index)]),
+        (ranked: unknown) => isFields(ranked) && isSameJson(ranked.document, documents[Number(ranked.index)]),
       ),
   };
 }
@@ -103,8 +102,8 @@ async function rerank(
     ...without(fields, "line", DOCUMENTS, RESULT),
     [RESULT]: ranked.map(({ index, probability, score }) => ({
       index,
-      probability: shortest(probability),
-      score: shortest(score),
+      probability: shortestFloat32(probability),
+      score: shortestFloat32(score),
       document: documents[index],
     })),
   };
@@ -113,6 +112,6 @@ async function rerank(
 function textOfDocument(document: unknown, index: number): string {
   const text = isFields(document) ? document.text : document;
   if (typeof text === "string") return text;
-  const received = shown(JSON.stringify(document));
+  const received = excerpt(JSON.stringify(document));
   throw new Error(`Expected a string or an object with its text for documents[${index}] but received ${received}`);
 }

@@ -1,21 +1,23 @@
-// `torch-t5 setup`: the set-up script of the package.
+// `torch-t5 setup`: runs the package's set-up script.
 import { execPath } from "node:process";
-import { type Command, parse, UsageError } from "../terminal/command.js";
-import { runToEnd, scriptPath } from "../terminal/package.js";
+import { checkNoPositionals, parse } from "../terminal/arguments.js";
+import type { Command } from "../terminal/command.js";
+import { runToEnd, scriptPath } from "../terminal/installation.js";
 
 export const setupCommand: Command = {
   name: "setup",
-  summary: "Fetch libtorch and build the addon where one of them is missing",
+  summary: "Download libtorch and build the addon, if they are missing",
   help: `torch-t5 setup [--export]
 
-Fetches libtorch (0.6 GB, 1.3 GB on disk) and builds the addon where there is no prebuilt one. Each step is done once; an
-interrupted set-up continues where it was. Needs Python >= 3.10 and, to build, a C++20 compiler.
+Downloads libtorch (0.6 GB, 1.3 GB on disk) and builds the addon unless the package has a prebuilt one. Each step runs
+once; an interrupted set-up continues with the step that it was in. Needs Python >= 3.10 and, to build, a C++20
+compiler.
 
-  --export              also Python's torch and transformers, which \`torch-t5 export\` needs`,
+  --export              also install Python's torch and transformers, which \`torch-t5 export\` needs`,
 
   async run(args) {
     const { values, positionals } = parse(args, { export: { type: "boolean" } });
-    if (positionals.length > 0) throw new UsageError(`Expected no arguments but received ${positionals.length}`);
+    checkNoPositionals(positionals);
     return runToEnd(execPath, [scriptPath("setup.mjs"), values.export ? "export" : "demo"]);
   },
 };

@@ -1,10 +1,29 @@
-// `torch-t5 verify`: the probes of an exported directory, run again and compared with what Hugging Face gave for them.
+// `torch-t5 verify`: computes the logits of an exported model's probes again, and compares them with Hugging Face's.
+import { join } from "node:path";
 import { type Precision, readManifest, T5ForConditionalGeneration } from "../../index.js";
-import type { StoredTensor } from "../jsonl/safetensors.js";
-import { type Command, EXIT, loadOptions, onlyPositional, parse, sizeOption, UsageError } from "../terminal/command.js";
+import { readSafetensors, type StoredTensor } from "../jsonl/safetensors.js";
+import { nonNegativeOption, onlyPositional, parse } from "../terminal/arguments.js";
+import { type Command, EXIT, UsageError } from "../terminal/command.js";
+import { loadOptions } from "../terminal/model.js";
 import { print } from "../terminal/output.js";
 import { type Agreement, agreementOf, merge } from "./agreement.js";
-import { type Probe, readProbes } from "./probes.js";
+
+/** An input that the exporter has stored in the directory, and the logits that Hugging Face computed for it. */
+interface Probe {
+  readonly name: string;
+  readonly inputIds: StoredTensor<BigInt64Array>;
+  readonly attentionMask: StoredTensor<BigInt64Array>;
+  readonly decoderInputIds: StoredTensor<BigInt64Array>;
+  /** `[batch, targetLength, vocabSize]` */
+  readonly logits: StoredTensor<Float32Array>;
+}
+
+/** What passes. Undefined stands for no limit. */
+interface Limits {
+  readonly isExact: boolean;
+  readonly tolerance: number | undefined;
+  readonly maxKl: number | undefined;
+}
 
 const DEFAULT_TOLERANCE = 1e-4;
 const DEFAULT_TOLERANCES: Readonly<Record<Precision, number | undefined>> = {
@@ -16,20 +35,20 @@ const DEFAULT_TOLERANCES: Readonly<Record<Precision, number | undefined>> = {
 
 export const verifyCommand: Command = {
   name: "verify",
-  summary: "Compare a model's logits with those that Hugging Face gave at its export",
+  summary: "Compare a model's logits with those that Hugging Face computed when it was exported",
   help: `torch-t5 verify [options] <directory>
 
-Checks every file of an exported directory against its manifest, then runs the probes in it with the number of threads that
-their logits were computed with, and says for each "bitwise equal", or how far the logits are from Hugging Face's: the largest
-and the mean difference, the share of positions with the same best token (top-1 agreement), and the KL divergence of Hugging
-Face's distribution from the one that was computed, in nats per position.
+Checks every file of an exported directory against its manifest, then computes the logits of the probes in it, with
+the number of threads that Hugging Face used. Prints for each probe "bitwise equal", or how far its logits are from
+Hugging Face's: the largest and the mean difference, the share of positions with the same best token (top-1
+agreement), and the KL divergence of Hugging Face's distribution from the computed one, in nats per position.
 
   <directory>           an exported model
   --precision <name>    exact (default), float32, bfloat16 or int8
-  --tolerance <number>  the largest difference that passes (default: ${DEFAULT_TOLERANCE}, and none for bfloat16 and int8): on
-                        another model of CPU, PyTorch itself rounds differently
-  --exact               only bitwise equality passes
-  --max-kl <number>     the largest KL divergence of a position that passes (default: any)
+  --tolerance <number>  the maximum difference (default: ${DEFAULT_TOLERANCE}, or no limit for bfloat16 and int8); PyTorch itself
+                        rounds differently on another model of CPU
+  --exact               require bitwise equality
+  --max-kl <number>     the maximum KL divergence of a position (default: no limit)
   --device <device>     auto, cpu, cuda or cuda:<number> (default: cpu)`,
 
   async run(args) {
@@ -47,44 +66,63 @@ Face's distribution from the one that was computed, in nats per position.
     }
     const limits = {
       isExact: values.exact ?? false,
-      tolerance: sizeOption(values.tolerance, "--tolerance") ?? DEFAULT_TOLERANCES[precision],
-      maxKl: sizeOption(values["max-kl"], "--max-kl"),
+      tolerance: nonNegativeOption(values.tolerance, "tolerance") ?? DEFAULT_TOLERANCES[precision],
+      maxKl: nonNegativeOption(values["max-kl"], "max-kl"),
     };
     const { intraOpThreads } = await readManifest(directory);
     await using t5 = await T5ForConditionalGeneration.fromPretrained(directory, { device, precision, intraOpThreads });
-    print(`${directory}: every file is as its manifest says; ${t5.device}, ${t5.precision}, ${intraOpThreads} threads`);
+    print(`${directory}: every file matches its manifest; ${t5.device}, ${t5.precision}, ${intraOpThreads} threads`);
     const agreements: Agreement[] = [];
     for (const probe of await readProbes(directory)) {
       const agreement = await compare(t5, probe);
       agreements.push(agreement);
       const shape = (ids: StoredTensor) => `[${ids.shape.join(", ")}]`;
-      const said = agreement.isBitwiseEqual ? "bitwise equal" : tell(agreement);
-      print(`${probe.name}: encoder ${shape(probe.inputIds)}, decoder ${shape(probe.decoderInputIds)}: ${said}`);
+      const comparison = agreement.isBitwiseEqual ? "bitwise equal" : format(agreement);
+      print(`${probe.name}: encoder ${shape(probe.inputIds)}, decoder ${shape(probe.decoderInputIds)}: ${comparison}`);
     }
     return conclude(agreements, limits);
   },
 };
 
-/** What passes; undefined: anything. */
-interface Limits {
-  readonly isExact: boolean;
-  readonly tolerance: number | undefined;
-  readonly maxKl: number | undefined;
+/** Reads every probe of parity.safetensors. Rejects where there is none. */
+async function readProbes(directory: string): Promise<readonly Probe[]> {
+  const tensors = await readSafetensors(join(directory, "parity.safetensors"));
+  const ids = (name: string): StoredTensor<BigInt64Array> => {
+    const { data, shape } = tensors.get(name) ?? {};
+    if (data instanceof BigInt64Array && shape !== undefined) return { data, shape };
+    throw new Error(`Expected int64 ids for ${name} in parity.safetensors but found none`);
+  };
+  const probes: Probe[] = [];
+  for (let index = 0; ; index++) {
+    const name = `probe.${index}`;
+    const { data, shape } = tensors.get(`${name}.logits`) ?? {};
+    if (!(data instanceof Float32Array) || shape === undefined) break;
+    probes.push({
+      name,
+      inputIds: ids(`${name}.input_ids`),
+      attentionMask: ids(`${name}.attention_mask`),
+      decoderInputIds: ids(`${name}.decoder_input_ids`),
+      logits: { data, shape },
+    });
+  }
+  if (probes.length === 0) throw new Error(`Expected probes in parity.safetensors of ${directory} but found none`);
+  return probes;
 }
 
-async function compare(t5: T5ForConditionalGeneration, { logits: want, ...input }: Probe): Promise<Agreement> {
+async function compare(t5: T5ForConditionalGeneration, { logits: expected, ...input }: Probe): Promise<Agreement> {
   const { inputIds, attentionMask, decoderInputIds } = input;
   const { logits } = await t5.forward({ inputIds, attentionMask, decoderInputIds });
-  return agreementOf(want.data, logits.data, t5.config.vocabSize);
+  return agreementOf(expected.data, logits.data, t5.config.vocabSize);
 }
 
+/** Prints the result over all probes. Returns the exit code. */
 function conclude(agreements: readonly Agreement[], { isExact, tolerance, maxKl }: Limits): number {
   const all = merge(agreements);
   if (all.isBitwiseEqual) {
     print(`All ${agreements.length} probes are bitwise equal to Hugging Face's.`);
     return EXIT.ok;
   }
-  print(`All ${all.positions} positions: ${tell(all)}`);
+  print(`All ${all.positions} positions: ${format(all)}`);
   const failures = [
     ...(Number.isFinite(all.largestDifference) ? [] : ["a logit is not a finite number"]),
     ...(isExact ? ["not every bit is the same"] : []),
@@ -105,7 +143,7 @@ function exceeding(what: string, largest: number, limit: number | undefined): re
   return [`the largest ${what} is ${largest.toExponential(2)}, more than ${limit}`];
 }
 
-function tell({ largestDifference, meanDifference, top1, meanDivergence, largestDivergence }: Agreement): string {
+function format({ largestDifference, meanDifference, top1, meanDivergence, largestDivergence }: Agreement): string {
   const short = (value: number) => value.toExponential(2);
   return [
     `largest difference ${short(largestDifference)}`,

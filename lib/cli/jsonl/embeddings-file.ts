@@ -1,20 +1,18 @@
-// Embeddings as one tensor in a safetensors file, a row per line of the input.
+// Writes embeddings to a safetensors file: one tensor, with a row for each line of the input.
 import { stat } from "node:fs/promises";
 import type { T5ForConditionalGeneration, Tensor } from "../../index.js";
 import { UsageError } from "../terminal/command.js";
-import { messageOf } from "../terminal/failure.js";
-import { onInterruption } from "../terminal/interruption.js";
 import { withModel } from "../terminal/model.js";
+import { onInterruption } from "../terminal/output.js";
 import { Progress } from "../terminal/progress.js";
+import { atLine, batched, type Input } from "./input.js";
 import type { JobOptions } from "./job.js";
-import { SafetensorsWriter } from "./safetensors-writer.js";
-import type { Source, SourceLine } from "./source.js";
-import { batched } from "./texts.js";
+import { SafetensorsWriter } from "./safetensors.js";
 
 const TENSOR = "embeddings";
 
-/** How lines become vectors. */
-export interface Embedding {
+/** How lines are embedded. */
+export interface Embedder {
   /** The text of a line. Throws where it has none. */
   textOf(line: string): string;
   /** `[texts, dModel]` */
@@ -22,50 +20,51 @@ export interface Embedding {
   readonly batchSize: number;
 }
 
-/** Embeds every line of a source. Whatever goes wrong, the file is there whole or not at all. */
+/** Embeds every line of an input. If that fails, no file is left. */
 export async function saveEmbeddings(
-  embedding: Embedding,
-  source: Source,
+  embedder: Embedder,
+  input: Input,
   path: string,
   options: JobOptions,
 ): Promise<void> {
   if (options.skipsInvalid) throw new UsageError("Expected no --skip-invalid with safetensors but received it");
-  if (!options.isOverwritten && (await stat(path).catch(() => undefined)) !== undefined) {
+  if (!options.overwrites && (await stat(path).catch(() => undefined)) !== undefined) {
     throw new UsageError(`Expected --overwrite to replace ${JSON.stringify(path)} but received none`);
   }
   await withModel(options.model, async (t5) => {
     const writer = new SafetensorsWriter(path);
-    const progress = new Progress(source.bytes);
-    const stop = onInterruption(() => {
+    const progress = new Progress(input.bytes);
+    const removeHandler = onInterruption(() => {
       progress.clear();
       writer.abandonNow();
     });
     try {
       await writer.open();
-      if ((await writeRows(embedding, source, t5, writer, progress)) === 0) {
-        throw new UsageError(`Expected at least one line of ${source.name} but received none`);
+      if ((await writeRows(embedder, input, t5, writer, progress)) === 0) {
+        throw new UsageError(`Expected at least one line of ${input.name} but received none`);
       }
       await writer.finish(TENSOR, t5.config.dModel);
     } catch (error) {
       await writer.abandon();
       throw error;
     } finally {
-      stop();
+      removeHandler();
       progress.clear();
     }
   });
 }
 
+/** Resolves to the number of rows. */
 async function writeRows(
-  { textOf, embed, batchSize }: Embedding,
-  source: Source,
+  { textOf, embed, batchSize }: Embedder,
+  input: Input,
   t5: T5ForConditionalGeneration,
   writer: SafetensorsWriter,
   progress: Progress,
 ): Promise<number> {
   let written = 0;
-  for await (const lines of batched({ [Symbol.asyncIterator]: () => source.lines }, batchSize)) {
-    const texts = lines.map((line) => at(source, line, () => textOf(line.text())));
+  for await (const lines of batched({ [Symbol.asyncIterator]: () => input.lines }, batchSize)) {
+    const texts = lines.map((line) => atLine(input.name, line.number, () => textOf(line.text())));
     const embeddings = await embed(t5, texts);
     await writer.append(embeddings.data);
     embeddings.dispose();
@@ -73,12 +72,4 @@ async function writeRows(
     progress.update(written, lines.at(-1)?.end ?? 0);
   }
   return written;
-}
-
-function at<Result>(source: Source, { number }: SourceLine, read: () => Result): Result {
-  try {
-    return read();
-  } catch (error) {
-    throw new Error(`${source.name} line ${number}: ${messageOf(error)}`);
-  }
 }

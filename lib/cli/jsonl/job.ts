@@ -1,18 +1,24 @@
-// A job: lines in, one JSON line out for each, in the same order. Holds one batch of lines at a time.
+// A job: reads lines, and writes one JSON line for each, in the same order. Holds one batch of lines in memory.
+import { stat } from "node:fs/promises";
 import { stdout } from "node:process";
 import { T5Error, type T5ForConditionalGeneration } from "../../index.js";
-import { messageOf } from "../terminal/failure.js";
-import { onInterruption } from "../terminal/interruption.js";
-import { type ModelValues, withModel } from "../terminal/model.js";
-import { complain, write } from "../terminal/output.js";
+import { messageOf, UsageError } from "../terminal/command.js";
+import { type ModelValues, modelOptions, modelOptionsHelp, withModel } from "../terminal/model.js";
+import { onInterruption, printError, write } from "../terminal/output.js";
 import { Progress } from "../terminal/progress.js";
+import { type Input, type InputLine, lineMessage, openInput } from "./input.js";
 import type { Fields } from "./json-lines.js";
-import { ResultsFile } from "./results-file.js";
-import { checkLast, errorResult, type Matching, type Resumed, resume } from "./resuming.js";
-import type { Source, SourceLine } from "./source.js";
+import {
+  checkLastResult,
+  type EarlierResults,
+  errorResult,
+  type LineReader,
+  ResultsFile,
+  skipDone,
+} from "./results-file.js";
 
-export interface Job<Item> extends Matching<Item> {
-  /** What is written for each item behind its line's number. */
+export interface Job<Item> extends LineReader<Item> {
+  /** The results of some items. The line's number is added to each. */
   process(t5: T5ForConditionalGeneration, items: readonly Item[]): Promise<readonly Fields[]>;
   /** Items that are processed at once. */
   readonly batchSize: number;
@@ -20,39 +26,88 @@ export interface Job<Item> extends Matching<Item> {
 
 export interface JobOptions {
   readonly model: ModelValues;
-  /** Default: standard output. */
+  /** A path; undefined for standard output. */
   readonly output: string | undefined;
-  readonly isOverwritten: boolean;
-  /** Lines that can't be worked on are told in the output instead of ending the job. */
+  readonly overwrites: boolean;
+  /** Whether an invalid line has an error as its result, instead of ending the job. */
   readonly skipsInvalid: boolean;
 }
 
-/** A line that can't be worked on. */
-class LineError extends Error {}
+/** The flags of commands that run a job, for `parse`. */
+export const jobOptions = {
+  ...modelOptions,
+  input: { type: "string" },
+  output: { type: "string" },
+  overwrite: { type: "boolean" },
+  "skip-invalid": { type: "boolean" },
+} as const;
 
-interface Pending<Item> {
-  readonly line: SourceLine;
-  readonly item: Item;
+export const jobOptionsHelp = `  --input <file>        JSON Lines (default: standard input)
+  --output <file>       write the results to a file (default: standard output). If it has results of an earlier run, the
+                        command continues after them
+  --overwrite           replace the file of --output
+  --skip-invalid        write { "line", "error" } for an invalid line, and continue
+${modelOptionsHelp}`;
+
+interface JobValues extends ModelValues {
+  readonly input?: string | undefined;
+  readonly output?: string | undefined;
+  readonly overwrite?: boolean | undefined;
+  readonly "skip-invalid"?: boolean | undefined;
 }
 
-const ERRORS_OF_A_LINE = ["ERR_INVALID_ARGUMENT", "ERR_TOKEN_OUT_OF_RANGE"];
+/** The job options of a command line. Throws UsageError. */
+export function readJobOptions(values: JobValues): JobOptions {
+  if (values.overwrite && values.output === undefined) {
+    throw new UsageError("Expected --output with --overwrite but received none");
+  }
+  return {
+    model: values,
+    output: values.output,
+    overwrites: values.overwrite ?? false,
+    skipsInvalid: values["skip-invalid"] ?? false,
+  };
+}
 
-/** Runs a job from where an earlier run ended to the end of its source. */
-export async function runJob<Item>(job: Job<Item>, source: Source, options: JobOptions): Promise<void> {
-  const file = options.output === undefined ? undefined : await ResultsFile.open(options.output, options.isOverwritten);
+/** Opens the JSON Lines that a command line names. Throws UsageError. */
+export async function openJobInput(values: JobValues, positionals: readonly string[]): Promise<Input> {
+  if (positionals.length > 0) {
+    const count = positionals.length;
+    throw new UsageError(`Expected JSON Lines from --input or standard input, and no arguments, but received ${count}`);
+  }
+  if (values.input !== undefined && values.output !== undefined && (await isSameFile(values.input, values.output))) {
+    throw new UsageError("Expected another file for --output than for --input but received the same");
+  }
+  return openInput(values.input);
+}
+
+/** Runs a job on its whole input, except for the lines that an earlier run has done. */
+export async function runJob<Item>(job: Job<Item>, input: Input, options: JobOptions): Promise<void> {
+  const file = options.output === undefined ? undefined : await ResultsFile.open(options.output, options.overwrites);
   try {
-    const resumed = file === undefined ? { count: 0, last: undefined } : await resume(source, file, job);
-    await withModel(options.model, (t5) => new Run(job, source, options, t5, file).toEnd(resumed));
+    const earlier = file === undefined ? { count: 0, last: undefined } : await skipDone(input, file, job);
+    await withModel(options.model, (t5) => new JobRun(job, input, options, t5, file).run(earlier));
   } finally {
-    // A pipe that stays open would keep the process alive.
-    await source.lines.return?.();
+    // An open pipe would keep the process alive.
+    await input.lines.return?.();
     await file?.close();
   }
 }
 
-class Run<Item> {
+/** The error of an invalid line. */
+class LineError extends Error {}
+
+interface Pending<Item> {
+  readonly line: InputLine;
+  readonly item: Item;
+}
+
+/** The codes of errors that are about a line, and not about the model or the machine. */
+const LINE_ERROR_CODES = ["ERR_INVALID_ARGUMENT", "ERR_TOKEN_OUT_OF_RANGE"];
+
+class JobRun<Item> {
   readonly #job: Job<Item>;
-  readonly #source: Source;
+  readonly #input: Input;
   readonly #skipsInvalid: boolean;
   readonly #t5: T5ForConditionalGeneration;
   readonly #file: ResultsFile | undefined;
@@ -61,49 +116,49 @@ class Run<Item> {
 
   constructor(
     job: Job<Item>,
-    source: Source,
+    input: Input,
     { skipsInvalid }: JobOptions,
     t5: T5ForConditionalGeneration,
     file: ResultsFile | undefined,
   ) {
     this.#job = job;
-    this.#source = source;
+    this.#input = input;
     this.#skipsInvalid = skipsInvalid;
     this.#t5 = t5;
     this.#file = file;
-    // On a terminal the results themselves show how far it is.
-    this.#progress = new Progress(source.bytes, file !== undefined || !stdout.isTTY);
+    // No bar between results that are printed on the same terminal.
+    this.#progress = new Progress(input.bytes, file !== undefined || !stdout.isTTY);
   }
 
-  async toEnd(resumed: Resumed<Item>): Promise<void> {
-    const stop = onInterruption(() => this.#tell(resumed.count));
+  async run(earlier: EarlierResults<Item>): Promise<void> {
+    const removeHandler = onInterruption(() => this.#reportInterruption(earlier.count));
     try {
-      await this.#checkLast(resumed);
+      await this.#checkLastResult(earlier);
       let batch: Pending<Item>[] = [];
-      for await (const line of { [Symbol.asyncIterator]: () => this.#source.lines }) {
+      for await (const line of { [Symbol.asyncIterator]: () => this.#input.lines }) {
         const pending = this.#tryRead(line);
         if (!(pending instanceof LineError)) batch.push(pending);
         if (batch.length < this.#job.batchSize && !(pending instanceof LineError)) continue;
-        await this.#flush(batch);
+        await this.#processBatch(batch);
         batch = [];
-        if (pending instanceof LineError) await this.#refuse(line, pending);
+        if (pending instanceof LineError) await this.#writeError(line, pending);
       }
-      await this.#flush(batch);
-      await this.#file?.finish();
+      await this.#processBatch(batch);
+      await this.#file?.truncate();
     } finally {
-      stop();
+      removeHandler();
       this.#progress.clear();
     }
   }
 
-  async #checkLast(resumed: Resumed<Item>): Promise<void> {
-    if (this.#file === undefined || resumed.last === undefined) return;
-    const { item, result } = resumed.last;
+  async #checkLastResult(earlier: EarlierResults<Item>): Promise<void> {
+    if (this.#file === undefined || earlier.last === undefined) return;
+    const { item, result } = earlier.last;
     const [again = {}] = await this.#job.process(this.#t5, [item]);
-    checkLast(resumed, { line: result.line, ...again }, this.#file);
+    checkLastResult(earlier, { line: result.line, ...again }, this.#file);
   }
 
-  #tryRead(line: SourceLine): Pending<Item> | LineError {
+  #tryRead(line: InputLine): Pending<Item> | LineError {
     try {
       return { line, item: this.#job.read(line.text()) };
     } catch (error) {
@@ -111,17 +166,17 @@ class Run<Item> {
     }
   }
 
-  async #flush(batch: readonly Pending<Item>[]): Promise<void> {
+  async #processBatch(batch: readonly Pending<Item>[]): Promise<void> {
     if (batch.length === 0) return;
     const results = await this.#tryProcess(batch);
     const [first] = batch;
     if (!(results instanceof LineError)) {
-      for (const [index, { line }] of batch.entries()) await this.#write(line, results[index] ?? {});
+      for (const [index, { line }] of batch.entries()) await this.#writeResult(line, results[index] ?? {});
     } else if (batch.length === 1 && first !== undefined) {
-      await this.#refuse(first.line, results);
+      await this.#writeError(first.line, results);
     } else {
-      // One of them is at fault: alone, each tells for itself.
-      for (const pending of batch) await this.#flush([pending]);
+      // The error doesn't name its line: each line is processed alone.
+      for (const pending of batch) await this.#processBatch([pending]);
     }
   }
 
@@ -132,17 +187,17 @@ class Run<Item> {
         batch.map(({ item }) => item),
       );
     } catch (error) {
-      if (error instanceof T5Error && ERRORS_OF_A_LINE.includes(error.code)) return new LineError(messageOf(error));
+      if (error instanceof T5Error && LINE_ERROR_CODES.includes(error.code)) return new LineError(messageOf(error));
       throw error;
     }
   }
 
-  async #refuse({ number, end }: SourceLine, { message }: LineError): Promise<void> {
-    if (!this.#skipsInvalid) throw new LineError(`${this.#source.name} line ${number}: ${message}`);
+  async #writeError({ number, end }: InputLine, { message }: LineError): Promise<void> {
+    if (!this.#skipsInvalid) throw new LineError(lineMessage(this.#input.name, number, message));
     await this.#append(errorResult(number, message), end);
   }
 
-  #write({ number, end }: SourceLine, fields: Fields): Promise<void> {
+  #writeResult({ number, end }: InputLine, fields: Fields): Promise<void> {
     return this.#append({ line: number, ...fields }, end);
   }
 
@@ -152,11 +207,15 @@ class Run<Item> {
     this.#progress.update(++this.#written, end);
   }
 
-  /** What is said to whoever interrupts. */
-  #tell(before: number): void {
+  #reportInterruption(earlierCount: number): void {
     this.#progress.clear();
     if (this.#file === undefined) return;
-    const count = before + this.#written;
-    complain(`torch-t5: stopped after ${count} lines in ${this.#file.path}; the same command goes on from there`);
+    const count = earlierCount + this.#written;
+    printError(`torch-t5: stopped after ${count} lines in ${this.#file.path}; run the same command again to continue`);
   }
+}
+
+async function isSameFile(one: string, other: string): Promise<boolean> {
+  const [first, second] = await Promise.all([one, other].map((path) => stat(path).catch(() => undefined)));
+  return first !== undefined && second !== undefined && first.dev === second.dev && first.ino === second.ino;
 }

@@ -1,5 +1,7 @@
-// The safetensors format, as far as parity.safetensors uses it: a JSON header, then little-endian numbers.
-import { readFile } from "node:fs/promises";
+// The safetensors format, as far as torch-t5 uses it: reads float32 and int64 tensors, and writes one float32 matrix. A file is
+// the header's length in bytes, a JSON header, and little-endian numbers (https://github.com/huggingface/safetensors).
+import { rmSync } from "node:fs";
+import { type FileHandle, open, readFile, rename, rm } from "node:fs/promises";
 import { endianness } from "node:os";
 
 export interface StoredTensor<Data = Float32Array | BigInt64Array> {
@@ -7,7 +9,7 @@ export interface StoredTensor<Data = Float32Array | BigInt64Array> {
   readonly shape: readonly number[];
 }
 
-interface Entry {
+interface HeaderEntry {
   readonly dtype: string;
   readonly shape: readonly number[];
   readonly data_offsets: readonly [begin: number, end: number];
@@ -15,21 +17,92 @@ interface Entry {
 
 const LENGTH_BYTES = 8;
 const ARRAYS = { F32: Float32Array, I64: BigInt64Array } as const;
+/** The header is written last, when the number of rows is known. Spaces pad it to this size, which is enough for any shape. */
+const WRITTEN_HEADER_BYTES = 248;
+const WRITTEN_DATA_OFFSET = LENGTH_BYTES + WRITTEN_HEADER_BYTES;
 
-/** The tensors of a file, by name. The exporter writes it, and its SHA-256 is in the manifest. */
+/** The tensors of a file that the exporter wrote, by name. The manifest vouches for the file, so it isn't checked again. */
 export async function readSafetensors(path: string): Promise<ReadonlyMap<string, StoredTensor>> {
-  if (endianness() !== "LE") throw new Error("Expected a little-endian machine to read safetensors on");
+  checkEndianness();
   const file = await readFile(path);
   const headerEnd = LENGTH_BYTES + Number(file.readBigUInt64LE(0));
-  const header = JSON.parse(file.toString("utf8", LENGTH_BYTES, headerEnd)) as Readonly<Record<string, Entry>>;
+  const header = JSON.parse(file.toString("utf8", LENGTH_BYTES, headerEnd)) as Readonly<Record<string, HeaderEntry>>;
   const entries = Object.entries(header).filter(([name]) => name !== "__metadata__");
   return new Map(entries.map(([name, entry]) => [name, readTensor(file, headerEnd, name, entry)]));
 }
 
-function readTensor(file: Buffer, start: number, name: string, { dtype, shape, data_offsets }: Entry): StoredTensor {
+/** Writes a float32 matrix row by row. The file is written under another name, and renamed when it is complete. */
+export class SafetensorsWriter {
+  readonly #path: string;
+  readonly #partialPath: string;
+  #file: FileHandle | undefined;
+  #bytes = 0;
+
+  /** Touches no file, so that the caller can register `abandonNow` for interruptions before `open`. */
+  constructor(path: string) {
+    checkEndianness();
+    this.#path = path;
+    this.#partialPath = `${path}.${process.pid}.partial`;
+  }
+
+  /** Makes the file. To be called before `append`. */
+  async open(): Promise<void> {
+    this.#file = await open(this.#partialPath, "w");
+  }
+
+  /** Adds rows. */
+  async append(rows: Float32Array): Promise<void> {
+    const bytes = new Uint8Array(rows.buffer, rows.byteOffset, rows.byteLength);
+    for (let written = 0; written < bytes.length; ) {
+      const position = WRITTEN_DATA_OFFSET + this.#bytes + written;
+      const { bytesWritten } = await this.#handle.write(bytes, written, null, position);
+      written += bytesWritten;
+    }
+    this.#bytes += bytes.length;
+  }
+
+  /** Writes the header of a tensor `[rows, columns]` with this name, and renames the file. */
+  async finish(name: string, columns: number): Promise<void> {
+    const shape = [this.#bytes / Float32Array.BYTES_PER_ELEMENT / columns, columns];
+    const header = JSON.stringify({ [name]: { dtype: "F32", shape, data_offsets: [0, this.#bytes] } });
+    const bytes = Buffer.alloc(WRITTEN_DATA_OFFSET, " ");
+    bytes.writeBigUInt64LE(BigInt(WRITTEN_HEADER_BYTES));
+    bytes.write(header, LENGTH_BYTES);
+    await this.#handle.write(bytes, 0, bytes.length, 0);
+    await this.#handle.close();
+    await rename(this.#partialPath, this.#path);
+  }
+
+  /** Deletes the file. */
+  async abandon(): Promise<void> {
+    await this.#file?.close();
+    await rm(this.#partialPath, { force: true });
+  }
+
+  /** Deletes the file before it returns. */
+  abandonNow(): void {
+    rmSync(this.#partialPath, { force: true });
+  }
+
+  get #handle(): FileHandle {
+    if (this.#file === undefined) throw new Error("Expected an open file to write to");
+    return this.#file;
+  }
+}
+
+function readTensor(
+  file: Buffer,
+  dataOffset: number,
+  name: string,
+  { dtype, shape, data_offsets }: HeaderEntry,
+): StoredTensor {
   if (dtype !== "F32" && dtype !== "I64") throw new Error(`Expected F32 or I64 for ${name} but received ${dtype}`);
   const [begin, end] = data_offsets;
-  // A copy, because the numbers need not lie at a multiple of their size.
-  const bytes = Uint8Array.prototype.slice.call(file, start + begin, start + end);
+  // A copy, because a typed array needs an aligned offset, which the format doesn't guarantee.
+  const bytes = Uint8Array.prototype.slice.call(file, dataOffset + begin, dataOffset + end);
   return { data: new ARRAYS[dtype](bytes.buffer), shape };
+}
+
+function checkEndianness(): void {
+  if (endianness() !== "LE") throw new Error("Expected a little-endian machine for safetensors files");
 }

@@ -1,13 +1,52 @@
-// The model of a command: loaded for the command's work, and freed after it whatever happens.
-import { demoModel, T5ForConditionalGeneration } from "../../index.js";
-import { type LoadValues, loadOptions } from "./command.js";
+// The model that a command runs: its flags, and loading and freeing it.
+import { type Device, demoModel, PRECISIONS, type Precision, T5ForConditionalGeneration } from "../../index.js";
+import { choiceOption, integerOption } from "./arguments.js";
 
-/** What `modelOptions` leave in the values of a command line. */
+/** The flags of commands that load a model, for `parse`. */
+export const modelOptions = {
+  model: { type: "string" },
+  device: { type: "string" },
+  precision: { type: "string" },
+  threads: { type: "string" },
+} as const;
+
+export const modelOptionsHelp = `  --model <directory>   an exported model (default: the embedded one)
+  --device <device>     auto, cpu, cuda or cuda:<number> (default: auto)
+  --precision <name>    exact (default), float32, bfloat16 or int8
+  --threads <count>     threads per operator (default: PyTorch's own)`;
+
+interface LoadValues {
+  readonly device?: string | undefined;
+  readonly precision?: string | undefined;
+  readonly threads?: string | undefined;
+}
+
+/** The values of `modelOptions` on a command line. */
 export interface ModelValues extends LoadValues {
   readonly model?: string | undefined;
 }
 
-/** Loads the model that a command line names, runs `use` on it, and frees it. Rejects where it can't read text. */
+/** The options of `fromPretrained` that a command line gives. */
+interface CommandLineLoadOptions {
+  readonly device: Device | undefined;
+  readonly precision: Precision | undefined;
+  readonly intraOpThreads: number | undefined;
+}
+
+/** The options of `fromPretrained` that a command line gives. Throws UsageError. */
+export function loadOptions({ device, precision, threads }: LoadValues): CommandLineLoadOptions {
+  return {
+    // Any string: the library checks it.
+    device: device as Device | undefined,
+    precision: choiceOption(precision, "precision", PRECISIONS),
+    intraOpThreads: integerOption(threads, "threads", 1),
+  };
+}
+
+/**
+ * Loads the model that a command line names, runs `use` on it, and frees it even if `use` rejects. Rejects where the model
+ * has no tokenizer.
+ */
 export async function withModel<Result>(
   values: ModelValues,
   use: (t5: T5ForConditionalGeneration) => Promise<Result>,

@@ -1,9 +1,9 @@
-// A progress bar on the terminal of standard error. Where that is no terminal, nothing is written.
+// A progress bar on standard error. Writes nothing where standard error is no terminal.
 import { stderr } from "node:process";
 
 const REDRAW_MS = 100;
 const BAR_WIDTH = 24;
-const USUAL_COLUMNS = 80;
+const DEFAULT_COLUMNS = 80;
 const ERASE = "\r\u001B[K";
 const SECONDS_PER_MINUTE = 60;
 
@@ -11,49 +11,52 @@ export class Progress {
   readonly #total: number | undefined;
   readonly #isShown: boolean;
   readonly #started = performance.now();
-  #firstDone: number | undefined;
-  #drawn = Number.NEGATIVE_INFINITY;
+  #initialBytes: number | undefined;
+  #lastDrawn = Number.NEGATIVE_INFINITY;
 
-  /** `total`: bytes of the input, where it has an end that is known. */
+  /** `total`: the input's size in bytes, where it is known. */
   constructor(total: number | undefined, isWanted = true) {
     this.#total = total;
     this.#isShown = isWanted && stderr.isTTY === true;
   }
 
-  /** Draws the bar where the last drawing is old enough. `lines` were done now, and `bytes` of the input all in all. */
+  /**
+   * Draws the bar, unless it was drawn less than 100 ms ago. `lines`: those that this run has done. `bytes`: the input's bytes
+   * that are done, by earlier runs as well.
+   */
   update(lines: number, bytes: number): void {
-    this.#firstDone ??= bytes;
+    this.#initialBytes ??= bytes;
     const now = performance.now();
-    if (!this.#isShown || now - this.#drawn < REDRAW_MS) return;
-    this.#drawn = now;
+    if (!this.#isShown || now - this.#lastDrawn < REDRAW_MS) return;
+    this.#lastDrawn = now;
     const seconds = (now - this.#started) / 1000;
-    const line = barLine({ lines, bytes, first: this.#firstDone, total: this.#total, seconds });
-    // A terminal may not know its width, and say 0.
-    stderr.write(`${ERASE}${line.slice(0, (stderr.columns || USUAL_COLUMNS) - 1)}`);
+    const line = barLine({ lines, bytes, initialBytes: this.#initialBytes, total: this.#total, seconds });
+    // Some terminals report a width of 0.
+    stderr.write(`${ERASE}${line.slice(0, (stderr.columns || DEFAULT_COLUMNS) - 1)}`);
   }
 
-  /** Takes the bar off the terminal. */
+  /** Erases the bar. */
   clear(): void {
-    if (this.#isShown && this.#drawn > 0) stderr.write(ERASE);
+    if (this.#isShown && this.#lastDrawn > 0) stderr.write(ERASE);
   }
 }
 
 interface State {
   readonly lines: number;
   readonly bytes: number;
-  /** Bytes that were done when the work began. */
-  readonly first: number;
+  /** The bytes that were done at the first update: the remaining time is estimated from those after it. */
+  readonly initialBytes: number;
   readonly total: number | undefined;
   readonly seconds: number;
 }
 
-function barLine({ lines, bytes, first, total, seconds }: State): string {
+function barLine({ lines, bytes, initialBytes, total, seconds }: State): string {
   const done = `${lines} lines  ${(lines / seconds).toFixed(1)}/s`;
   if (total === undefined || total === 0) return `${done}  ${clock(seconds)}`;
   const share = Math.min(1, bytes / total);
   const filled = Math.round(share * BAR_WIDTH);
   const bar = `[${"=".repeat(filled)}${" ".repeat(BAR_WIDTH - filled)}] ${Math.floor(share * 100)}%`;
-  const left = bytes > first ? `  ${clock((seconds * (total - bytes)) / (bytes - first))} left` : "";
+  const left = bytes > initialBytes ? `  ${clock((seconds * (total - bytes)) / (bytes - initialBytes))} left` : "";
   return `${bar}  ${done}${left}`;
 }
 

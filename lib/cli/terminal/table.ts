@@ -1,4 +1,4 @@
-// Columns of text: a heading, then rows, each column as wide as its widest cell.
+// Tables of plain text. Each column is as wide as its widest cell.
 
 export interface Column {
   readonly heading: string;
@@ -7,7 +7,7 @@ export interface Column {
 
 const GAP = "  ";
 
-/** The lines of a table. */
+/** The lines of a table: the headings, then the rows. */
 export function table(columns: readonly Column[], rows: readonly (readonly string[])[]): readonly string[] {
   const cells = [columns.map(({ heading }) => heading), ...rows];
   const widths = columns.map((_, column) => Math.max(...cells.map((row) => [...(row[column] ?? "")].length)));
@@ -19,14 +19,14 @@ export function table(columns: readonly Column[], rows: readonly (readonly strin
   );
 }
 
-/** A token as one visible word: what would break a line or be invisible is escaped. */
+/** A text on one line: line breaks are escaped, and a text that is empty or begins or ends with white space is quoted. */
 export function visible(text: string): string {
   const escaped = JSON.stringify(text).slice(1, -1).replaceAll('\\"', '"');
   return escaped === "" || /^\s|\s$/.test(escaped) ? `'${escaped}'` : escaped;
 }
 
 function pad(text: string, width: number, align: Column["align"]): string {
-  // By code points: padStart counts the halves of a surrogate pair.
+  // Widths are counted in code points; padStart would count UTF-16 units.
   const missing = " ".repeat(width - [...text].length);
   return align === "right" ? missing + text : text + missing;
 }

@@ -1,6 +1,6 @@
-"""Exports a Hugging Face T5 as a directory that torch-t5 loads, bit for bit the model it came from.
+"""Exports a Hugging Face T5 as a directory that torch-t5 loads, with bitwise equal logits.
 
-`export_source` starts from a directory or a hub name, `export_model` from a model in memory.
+`export_source` exports a directory or a name on the Hub, `export_model` a model in memory.
 """
 
 from t5_export.errors import ExportError

@@ -1,4 +1,4 @@
-"""The families that can be exported, each by Hugging Face's own class."""
+"""The model families that can be exported, and their Hugging Face classes."""
 
 from collections.abc import Mapping
 from typing import Any, TypeAlias
@@ -9,19 +9,19 @@ from t5_export.errors import ExportError
 
 T5Model: TypeAlias = T5ForConditionalGeneration | MT5ForConditionalGeneration | UMT5ForConditionalGeneration
 
-# By `model_type` of config.json. T5 v1.1, Flan-T5 and ByT5 are "t5" too.
+# By `model_type` of config.json. T5 v1.1, Flan-T5 and ByT5 have the model type "t5", too.
 CLASSES: Mapping[str, type[T5Model]] = {
     "t5": T5ForConditionalGeneration,
     "mt5": MT5ForConditionalGeneration,
     "umt5": UMT5ForConditionalGeneration,
 }
 
-# What the first T5 checkpoints call T5ForConditionalGeneration.
+# The name of T5ForConditionalGeneration in the first T5 checkpoints.
 OLD_NAMES = frozenset({"T5WithLMHeadModel"})
 
 
 def class_for(config: Mapping[str, Any]) -> type[T5Model]:
-    """Return the class for a config.json, or refuse: another architecture, or a T5 without its decoder or head."""
+    """Return the class for a config.json. Raises ExportError where it isn't a T5 with decoder and head."""
     model_type = config.get("model_type")
     model_class = CLASSES.get(str(model_type))
     if model_class is None:

@@ -1,4 +1,4 @@
-"""The inputs on which an archive must equal its model: seeded, and unlike the sizes it was traced with."""
+"""The inputs on which an archive is compared with its model: seeded, and of other sizes than those of the trace."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ SEED = 20260101
 
 @dataclass(frozen=True)
 class Shape:
-    """Sizes of one comparison."""
+    """The sizes of one comparison."""
 
     batch: int
     source_length: int
@@ -24,7 +24,7 @@ class Shape:
 
 @dataclass(frozen=True)
 class Case:
-    """Inputs of one comparison: ids and mask are int64 [B, S], decoder ids int64 [B, T]."""
+    """The inputs of one comparison: ids and mask are int64 [B, S], decoder ids int64 [B, T]."""
 
     shape: Shape
     input_ids: Tensor
@@ -32,7 +32,7 @@ class Case:
     decoder_input_ids: Tensor
 
 
-# One, two and many of each size; lengths on both sides of the buckets' borders (16, 128) and of a vector's width.
+# One, two and many of each size, with lengths around the limits of the position buckets (16, 128) and the vector width.
 FORWARD_SHAPES = (
     Shape(1, 1, 1, False),
     Shape(1, 16, 1, False),
@@ -54,7 +54,7 @@ PREFIX_SHAPES = (Shape(2, 23, 6, True), Shape(4, 9, 11, False))
 
 
 def make_case(shape: Shape, vocabulary_size: int) -> Case:
-    """Return the same case for the same shape and vocabulary, on every machine."""
+    """Return a case that depends only on the shape and the vocabulary size, and is the same on every machine."""
     sizes = (shape.batch, shape.source_length, shape.target_length)
     generator = torch.Generator().manual_seed(SEED + sum(size * 1009**power for power, size in enumerate(sizes)))
 
@@ -69,7 +69,7 @@ def _mask(shape: Shape) -> Tensor:
     mask = torch.ones(shape.batch, shape.source_length, dtype=torch.int64)
     if not shape.padded:
         return mask
-    # Rows of falling length, as a batch of texts has them: the first is whole unless it is the only one.
+    # Rows of decreasing length. The first row has no padding, unless it is the only one.
     for row in range(shape.batch):
         kept = shape.source_length * (2 * shape.batch - row - (shape.batch == 1)) // (2 * shape.batch)
         mask[row, max(1, kept) :] = 0

@@ -1,4 +1,4 @@
-"""A Hugging Face checkpoint on disk: which files it has and what its weights are, looked up without loading them."""
+"""A Hugging Face checkpoint on disk: finds its files, and reads the weights' types and sizes without loading them."""
 
 import importlib.util
 import json
@@ -26,14 +26,14 @@ ACCEPTED = frozenset({"float32", "bfloat16"})
 
 @dataclass(frozen=True)
 class Weights:
-    """What the weight files hold."""
+    """The types of the weights, and their size in float32."""
 
     dtypes: frozenset[str]
     float32_bytes: int
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object, or refuse."""
+    """Read a JSON object. Raises ExportError where there is none."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -46,7 +46,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def weight_files(directory: Path) -> list[Path]:
-    """Return the weight files in the order in which Hugging Face prefers them; every shard must be there."""
+    """Return the weight files that Hugging Face would load. Raises ExportError where one is missing."""
     for name in (SAFETENSORS, PICKLED):
         if (directory / name).is_file():
             return [directory / name]
@@ -64,7 +64,7 @@ def weight_files(directory: Path) -> list[Path]:
 
 
 def inspect_weights(directory: Path) -> Weights:
-    """Read the weights' types and sizes from their headers; refuse what float32 would not compute faithfully."""
+    """Read the weights' types and sizes. Raises ExportError for a type whose results differ from those in float32."""
     dtypes: set[str] = set()
     elements = 0
     for path in weight_files(directory):
@@ -83,7 +83,7 @@ def inspect_weights(directory: Path) -> Weights:
 
 
 def require_tokenizer(directory: Path, config: dict[str, Any]) -> None:
-    """Refuse a checkpoint without a tokenizer: transformers would otherwise make up an empty one."""
+    """Raise ExportError where the checkpoint has no tokenizer: transformers would create an empty one."""
     settings_path = directory / TOKENIZER_CONFIG
     settings = read_json(settings_path) if settings_path.is_file() else {}
     if BYTE_TOKENIZER in (settings.get("tokenizer_class"), config.get("tokenizer_class")):
@@ -93,7 +93,7 @@ def require_tokenizer(directory: Path, config: dict[str, Any]) -> None:
     if not (directory / SENTENCEPIECE).is_file():
         raise ExportError(
             f"Expected {FAST_TOKENIZER} or {SENTENCEPIECE} in {directory} but both are missing "
-            "(--no-tokenizer exports a model that takes token ids only)"
+            "(--no-tokenizer exports a model that takes only token ids)"
         )
     for package in SENTENCEPIECE_PACKAGES:
         if not _is_installed(package):
@@ -106,7 +106,7 @@ def require_tokenizer(directory: Path, config: dict[str, Any]) -> None:
 def _is_installed(package: str) -> bool:
     try:
         return importlib.util.find_spec(package) is not None
-    except ModuleNotFoundError:  # of the package's parent
+    except ModuleNotFoundError:  # a parent package isn't installed
         return False
 
 
@@ -120,7 +120,7 @@ def _headers(path: Path) -> list[tuple[str, int]]:
 def _safetensors_headers(path: Path) -> list[tuple[str, int]]:
     headers: list[tuple[str, int]] = []
     with safe_open(path, framework="pt") as file:
-        for name in file.keys():  # noqa: SIM118 (not a dictionary: it has no iterator)
+        for name in file.keys():  # noqa: SIM118 (the file has no iterator)
             view = file.get_slice(name)
             dtype = view.get_dtype()
             headers.append((SAFETENSORS_NAMES.get(dtype, dtype), torch.Size(view.get_shape()).numel()))

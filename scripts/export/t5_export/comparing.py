@@ -1,4 +1,4 @@
-"""Proves an archive: every number it gives has the same bits as Hugging Face's own."""
+"""Proves an archive: every number that it computes is bitwise equal to Hugging Face's."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -16,7 +16,7 @@ from t5_export.progress import Progress
 from t5_export.wrapper import flatten
 
 GREEDY_STEPS = 64
-NO_END = -1
+NO_EOS = -1
 
 
 def compare(model: T5Model, archive: torch.jit.ScriptModule, progress: Progress) -> None:
@@ -28,7 +28,7 @@ def compare(model: T5Model, archive: torch.jit.ScriptModule, progress: Progress)
         + [(compare_prefix, shape) for shape in PREFIX_SHAPES]
         + [(compare_greedy, shape) for shape in GREEDY_SHAPES]
     )
-    # The unoptimized executor runs what was traced, as torch-t5's engine does: nothing is fused or specialised.
+    # The unoptimized executor runs the trace as it is, without fusion or specialization, as torch-t5's engine does.
     with torch.inference_mode(), torch.jit.optimized_execution(False):
         for number, (check, shape) in enumerate(plan, start=1):
             check(model, archive, make_case(shape, vocabulary_size))
@@ -37,7 +37,7 @@ def compare(model: T5Model, archive: torch.jit.ScriptModule, progress: Progress)
 
 
 def compare_weights(model: T5Model, archive: torch.jit.ScriptModule) -> None:
-    """Compare every weight: inputs of any number leave embeddings that no token reads."""
+    """Compare every weight, because no number of inputs reads every row of the embedding."""
     received = {name.removeprefix("model."): tensor for name, tensor in archive.state_dict().items()}
     for name, expected in model.state_dict().items():
         difference = describe_difference(received[name], expected) if name in received else "none"
@@ -67,11 +67,11 @@ def compare_forward(model: T5Model, archive: torch.jit.ScriptModule, case: Case)
     if case.shape.padded:
         return
     plain = model(input_ids=case.input_ids, decoder_input_ids=case.decoder_input_ids).logits
-    require_equal(case.shape, [("forward's logits (no mask given to the model)", logits, plain)])
+    require_equal(case.shape, [("forward's logits (the model without a mask)", logits, plain)])
 
 
 def compare_prefix(model: T5Model, archive: torch.jit.ScriptModule, case: Case) -> None:
-    """Compare a prefill of several positions and the steps after it, the cache's own tensors included."""
+    """Compare a prefill of several positions and the steps after it, including the cache's tensors."""
     state = archive.encode(case.input_ids, case.attention_mask)
     half = case.shape.target_length // 2
     logits, hidden, past = archive.prefill(case.decoder_input_ids[:, :half], state, case.attention_mask)
@@ -103,7 +103,7 @@ def compare_prefix(model: T5Model, archive: torch.jit.ScriptModule, case: Case) 
 
 
 def compare_greedy(model: T5Model, archive: torch.jit.ScriptModule, case: Case) -> None:
-    """Compare cached steps with the raw logits of `generate`, on the tokens that it chooses."""
+    """Compare cached steps with the raw logits of `generate`, on the tokens that `generate` chooses."""
     with greedy_settings(model):
         generated = model.generate(
             input_ids=case.input_ids, attention_mask=case.attention_mask, past_key_values=_cache_for(model)
@@ -121,13 +121,13 @@ def compare_greedy(model: T5Model, archive: torch.jit.ScriptModule, case: Case) 
 
 @contextmanager
 def greedy_settings(model: T5Model) -> Iterator[None]:
-    """Set aside the model's own settings for `generate`: beams, penalties and static caches are not compared here."""
+    """Replace the model's generation settings, such as beams and penalties, for the time of a greedy comparison."""
     own = model.generation_config
     start_id = decoder_start_token_id(model)
     model.generation_config = GenerationConfig(
         decoder_start_token_id=start_id,
         pad_token_id=start_id,
-        eos_token_id=NO_END,  # every one of the steps is wanted
+        eos_token_id=NO_EOS,  # no id ends a sequence early
         max_new_tokens=GREEDY_STEPS,
         use_cache=True,
         output_logits=True,
@@ -140,7 +140,7 @@ def greedy_settings(model: T5Model) -> Iterator[None]:
 
 
 def decoder_start_token_id(model: T5Model) -> int:
-    """Return the id that every decoding begins with: of the configuration, else the pad id, as torch-t5 has it."""
+    """Return the id that decoding begins with: the configured one, else the pad id, as in torch-t5."""
     for settings in (model.config, model.generation_config):
         start_id = getattr(settings, "decoder_start_token_id", None)
         if isinstance(start_id, int):
@@ -149,7 +149,7 @@ def decoder_start_token_id(model: T5Model) -> int:
 
 
 def _cache_for(model: T5Model) -> EncoderDecoderCache | None:
-    # `generate` makes a cache of as many layers as the encoder has, and fails where the decoder has more.
+    # `generate` creates a cache with as many layers as the encoder, and fails where the decoder has more.
     if model.config.num_decoder_layers <= model.config.num_layers:
         return None
     return EncoderDecoderCache(DynamicCache(), DynamicCache())
@@ -164,7 +164,7 @@ def require_equal(shape: Shape, pairs: Iterable[tuple[str, Tensor, Tensor]]) -> 
 
 
 def describe_difference(received: Tensor, expected: Tensor) -> str | None:
-    """Return None for the same bits, NaN and the sign of zero included; else how the tensors differ."""
+    """Return how the tensors differ; None where every bit is equal, including NaN and the sign of zero."""
     if received.dtype != expected.dtype or received.shape != expected.shape:
         return f"{received.dtype} {list(received.shape)} instead of {expected.dtype} {list(expected.shape)}".replace(
             "torch.", ""

@@ -1,16 +1,16 @@
-"""What ends an export with one line to the user."""
+"""The errors that end an export with a message of one line."""
 
-MOST_CHARACTERS = 300
+MAX_CHARACTERS = 300
 
 
 class ExportError(Exception):
-    """A refusal: its message is one line that says what was expected and what was received."""
+    """An export that isn't possible. The message is one line that states what was expected and what was received."""
 
 
 class Interrupted(BaseException):
-    """SIGINT or SIGTERM arrived, before anything was in place.
+    """SIGINT or SIGTERM arrived before the export was complete.
 
-    Not an `Exception`: no handler of a library may swallow it.
+    It isn't an `Exception`, so that no library can catch it by accident.
     """
 
     def __init__(self, signal_number: int) -> None:
@@ -19,8 +19,8 @@ class Interrupted(BaseException):
 
 
 def one_line(error: BaseException) -> str:
-    """Return an error's message as one line of bounded length, or its type's name."""
+    """Return an error's message, or else its type's name, as one line of limited length."""
     text = " ".join(str(error).split())
-    if len(text) > MOST_CHARACTERS:
-        text = f"{text[:MOST_CHARACTERS]}..."
+    if len(text) > MAX_CHARACTERS:
+        text = f"{text[:MAX_CHARACTERS]}..."
     return text or type(error).__name__

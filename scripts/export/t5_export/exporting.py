@@ -1,4 +1,4 @@
-"""The export from beginning to end."""
+"""The steps of an export: check, load, trace, write, compare, and describe."""
 
 import errno
 from pathlib import Path
@@ -14,9 +14,9 @@ from t5_export.progress import Progress, SilentProgress
 STAGES = 7
 ARCHIVE = "model.pt"
 PROBES = "parity.safetensors"
-# More than the traced code of any T5 takes.
+# More than the traced code of any T5 needs.
 CODE_BYTES = 8 * 1024 * 1024
-# What transformers may write beside these is in them already.
+# transformers may write other files, too, whose content is also in these.
 TOKENIZER_FILES = frozenset({"tokenizer.json", "tokenizer_config.json"})
 
 
@@ -29,7 +29,7 @@ def export_source(
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> None:
-    """Export a Hugging Face directory or hub name; raises ExportError and leaves nothing behind when it can't."""
+    """Export a Hugging Face directory or a name on the Hub. Raises ExportError, and then leaves no files."""
     progress = progress or SilentProgress()
     writing.check_target(directory, overwrite)
     progress.stage(f"Reading {source}")
@@ -42,7 +42,7 @@ def export_source(
 
     local = hub.fetch(source, revision, check_settings)
     weights = checkpoint.inspect_weights(local)
-    writing.check_room(directory, weights.float32_bytes)
+    writing.check_disk_space(directory, weights.float32_bytes)
     widened = ", bfloat16 widened to float32" if "bfloat16" in weights.dtypes else ""
     progress.stage(f"Loading {weights.float32_bytes / 1e6:.1f} MB of weights{widened}")
     model = loading.load_model(local, class_for(checkpoint.read_json(local / checkpoint.CONFIG)))
@@ -58,11 +58,11 @@ def export_model(
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> None:
-    """Export a model in memory, in evaluation mode, float32, on the CPU; raises ExportError as `export_source` does."""
+    """Export a float32 model in evaluation mode on the CPU. Raises ExportError, and then leaves no files."""
     progress = progress or SilentProgress()
     loading.check_model(model)
     writing.check_target(directory, overwrite)
-    writing.check_room(directory, weight_bytes(model))
+    writing.check_disk_space(directory, weight_bytes(model))
     try:
         with writing.new_directory(directory) as temporary:
             _write(model, tokenizer, temporary, progress)
@@ -76,7 +76,7 @@ def _write(model: T5Model, tokenizer: PreTrainedTokenizerBase | None, directory:
     progress.stage(f"Tracing {type(model).__name__} ({model.config._attn_implementation} attention)")
     traced = tracing.trace(model)
     progress.stage("Writing the archive")
-    writing.prove_room(directory, weight_bytes(model) + CODE_BYTES)
+    writing.reserve_disk_space(directory, weight_bytes(model) + CODE_BYTES)
     _write_archive(traced, directory / ARCHIVE)
     del traced
     progress.stage("Comparing the written archive with Hugging Face, bit for bit")
@@ -84,7 +84,7 @@ def _write(model: T5Model, tokenizer: PreTrainedTokenizerBase | None, directory:
     progress.stage("Writing probes, configuration and tokenizer")
     probes.write_probes(model, directory / PROBES)
     model.config.save_pretrained(directory)
-    # `save_pretrained` refuses settings that `generate` only warns of.
+    # `save_pretrained` raises for settings that `generate` only warns about.
     model.generation_config.to_json_file(directory / "generation_config.json")
     if tokenizer is not None:
         _write_tokenizer(tokenizer, directory)
@@ -95,7 +95,7 @@ def _write(model: T5Model, tokenizer: PreTrainedTokenizerBase | None, directory:
 def _write_archive(traced: object, path: Path) -> None:
     try:
         tracing.write_archive(traced, path)
-    except RuntimeError as error:  # what PyTorch's writer raises when the disk is full
+    except RuntimeError as error:  # PyTorch's writer raises it when the disk is full
         raise ExportError(f"Could not write {path.name}: {one_line(error)}") from error
 
 
@@ -109,5 +109,5 @@ def _write_tokenizer(tokenizer: PreTrainedTokenizerBase, directory: Path) -> Non
 
 def weight_bytes(model: T5Model) -> int:
     """Return the size of the weights in the archive."""
-    # `parameters` gives a tied weight once, and so does the archive.
+    # `parameters` yields a tied weight once, and the archive stores it once.
     return sum(parameter.numel() * parameter.element_size() for parameter in model.parameters())

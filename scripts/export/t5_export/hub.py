@@ -1,4 +1,4 @@
-"""From a source, a directory or a hub name, to a local directory."""
+"""Finds the local directory of a source, which is a directory or a name on the Hub."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +21,7 @@ PICKLED = ["pytorch_model.bin", "pytorch_model-*.bin", "pytorch_model.bin.index.
 
 
 def fetch(source: str, revision: str | None, check_settings: Callable[[Path], None]) -> Path:
-    """Return a local directory; `check_settings` may refuse it before any weights are downloaded."""
+    """Return the local directory. `check_settings` runs before weights are downloaded, and may raise ExportError."""
     local = Path(source)
     if local.is_dir():
         if revision is not None:
@@ -45,7 +45,7 @@ def _is_path(source: str) -> bool:
 def _download(name: str, revision: str | None, patterns: list[str]) -> Path:
     try:
         return Path(snapshot_download(name, revision=revision, allow_patterns=patterns))
-    except Exception as error:  # the hub's client raises dozens of types, all of which mean "not to be had"
+    except Exception as error:  # the Hub's client raises dozens of types for a name that can't be downloaded
         raise ExportError(
             f"Expected a directory or a hub name for source but received {name} ({one_line(error)})"
         ) from None

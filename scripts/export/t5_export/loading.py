@@ -13,12 +13,12 @@ from t5_export.errors import ExportError, one_line
 
 
 def load_model(directory: Path, model_class: type[T5Model]) -> T5Model:
-    """Return the model with its default attention; weights that the checkpoint lacks are never made up."""
+    """Return the model with its default attention. Raises ExportError where the checkpoint lacks a weight."""
     try:
         model, info = model_class.from_pretrained(
             directory, dtype=torch.float32, local_files_only=True, output_loading_info=True
         )
-    except Exception as error:  # whatever it is, the checkpoint can't be loaded: a message, not a stack
+    except Exception as error:  # transformers raises many types for a checkpoint that it can't load
         raise ExportError(
             f"Expected a checkpoint of {model_class.__name__} in {directory} ({one_line(error)})"
         ) from error
@@ -35,19 +35,19 @@ def load_tokenizer(directory: Path) -> PreTrainedTokenizerBase:
     """Return the tokenizer of the checkpoint."""
     try:
         return AutoTokenizer.from_pretrained(directory, local_files_only=True)
-    except Exception as error:  # as above
+    except Exception as error:  # as in load_model
         raise ExportError(f"Expected a tokenizer in {directory} ({one_line(error)})") from error
 
 
 def quiet_libraries() -> None:
-    """Leave stderr to the exporter's own lines: a warning that matters is an error here."""
+    """Silence the libraries' warnings. Those that matter are errors of the exporter."""
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     logging.getLogger("torch").setLevel(logging.ERROR)
 
 
-def check_model(model: Any) -> None:  # noqa: ANN401 (whatever a caller hands over)
-    """Refuse a model whose archive would not be the model: dropout on, another type or device, parts missing."""
+def check_model(model: Any) -> None:  # noqa: ANN401 (a caller may pass anything)
+    """Raise ExportError for a model with dropout, of another class or type, or on another device."""
     if not isinstance(model, T5Model):
         raise ExportError(
             f"Expected a T5, MT5 or UMT5ForConditionalGeneration for model but received {type(model).__name__}"

@@ -1,4 +1,4 @@
-"""manifest.json: what an exported directory holds, with which versions it was made, and the SHA-256 of every file."""
+"""Writes manifest.json: the model's methods, the versions that exported it, and the SHA-256 of every file."""
 
 import hashlib
 import json
@@ -35,7 +35,7 @@ def write_manifest(directory: Path, model: T5Model) -> None:
 
 
 def sha256(path: Path) -> str:
-    """Return the hex digest, reading the file in pieces."""
+    """Return the hex digest of a file, which is read in pieces."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while chunk := file.read(CHUNK_BYTES):

@@ -1,4 +1,4 @@
-"""parity.safetensors: a few inputs and the logits Hugging Face gave for them, for `torch-t5 verify`."""
+"""Writes parity.safetensors: a few inputs and Hugging Face's logits for them, which `torch-t5 verify` compares."""
 
 from pathlib import Path
 
@@ -9,10 +9,10 @@ from t5_export.architectures import T5Model
 from t5_export.cases import Shape, make_case
 
 FLOAT32_BYTES = 4
-BYTES_WANTED = 2_000_000
-FEWEST_POSITIONS = 4
+MAX_BYTES = 2_000_000
+MIN_POSITIONS = 4
 
-# From the most telling to the least: a big vocabulary keeps only the first ones.
+# In order of importance: for a large vocabulary, only the first ones are written.
 SHAPES = (
     Shape(2, 9, 1, True),
     Shape(1, 1, 1, False),
@@ -23,8 +23,8 @@ SHAPES = (
 
 
 def choose_shapes(vocabulary_size: int) -> list[Shape]:
-    """Return the shapes whose logits fit the size wanted."""
-    left = max(FEWEST_POSITIONS, BYTES_WANTED // (vocabulary_size * FLOAT32_BYTES))
+    """Return the shapes whose logits fit into the size of the file."""
+    left = max(MIN_POSITIONS, MAX_BYTES // (vocabulary_size * FLOAT32_BYTES))
     chosen: list[Shape] = []
     for shape in SHAPES:
         positions = shape.batch * shape.target_length

@@ -1,11 +1,11 @@
-"""Progress lines on stderr: which stage of how many, and counts within it."""
+"""Prints progress on stderr: the current stage, and the finished items in it."""
 
 import sys
 from typing import Protocol
 
 
 class Progress(Protocol):
-    """What the exporter reports to."""
+    """Receives the exporter's progress."""
 
     def stage(self, name: str) -> None:
         """Begin a stage."""
@@ -15,13 +15,13 @@ class Progress(Protocol):
 
 
 def write_line(line: str) -> None:
-    """Write a line in one piece: a signal's handler can't write into the middle of it."""
+    """Write a line at once, so that a signal handler can't write into the middle of it."""
     sys.stderr.write(f"{line}\n")
     sys.stderr.flush()
 
 
 class StderrProgress:
-    """Writes a line per stage and per item."""
+    """Writes a line for each stage and each item."""
 
     def __init__(self, stages: int) -> None:
         self._stages = stages
@@ -38,7 +38,7 @@ class StderrProgress:
 
 
 class SilentProgress:
-    """Reports nothing: what a caller in Python gets unless it asks for more."""
+    """Reports nothing. The default for callers in Python."""
 
     def stage(self, name: str) -> None:
         """Begin a stage."""

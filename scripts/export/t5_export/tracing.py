@@ -1,25 +1,35 @@
-"""Traces the model once, and writes and reads the TorchScript archive."""
+"""Traces a model, and writes and reads the TorchScript archive.
+
+An archive has two peculiarities. First, it has no debug records: TorchScript's are as large as the code, and
+they contain file paths of the exporting machine. Second, it records the alignment of the weights: MKL's matrix-vector
+product handles the elements up to the next 64-byte boundary separately, so the last bits of its sums depend on the
+matrix's address. `from_pretrained` maps weights from a safetensors file, at the same offset at every load. An archive's
+weights are allocated, and have to be moved to the same alignment to give the same bits.
+"""
 
 import warnings
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from t5_export.architectures import T5Model
-from t5_export.debug_records import remove_debug_records
-from t5_export.placement import RECORD, note_placement, place_weights
 from t5_export.wrapper import ExportedT5
 
-# Sizes that differ from each other and from 1: a size that the trace bakes in then shows in the comparison.
+# Sizes that differ from each other and from 1, so that the comparison detects a size that the trace made constant.
 BATCH, SOURCE_LENGTH, TARGET_LENGTH, PADDED = 2, 5, 3, 2
+
+ALIGNMENT_BYTES = 64
+ALIGNMENT_RECORD = "weight_placement.txt"
+DEBUG_SUFFIX = ".debug_pkl"
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Silence TorchScript's deprecation and the tracer's advice: the comparison is what proves the trace."""
+    """Silence TorchScript's deprecation and the tracer's warnings. The comparison proves the trace."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", category=FutureWarning)
         warnings.simplefilter("ignore", category=DeprecationWarning)
@@ -28,14 +38,14 @@ def quiet() -> Iterator[None]:
 
 
 def trace(model: T5Model) -> torch.jit.ScriptModule:
-    """Return the traced module; it shares the model's weights."""
+    """Return the traced module, which shares the model's weights."""
     exported = ExportedT5(model).eval()
-    # Any ids do: no value of a tensor decides what is traced.
+    # The trace doesn't depend on the values of the ids.
     input_ids = torch.zeros(BATCH, SOURCE_LENGTH, dtype=torch.int64)
     attention_mask = torch.ones_like(input_ids)
     attention_mask[-1, -PADDED:] = 0
     decoder_input_ids = torch.zeros(BATCH, TARGET_LENGTH, dtype=torch.int64)
-    # Not inference mode: its tensors can't be traced.
+    # Not inference mode, whose tensors can't be traced.
     with torch.no_grad(), quiet():
         state = exported.encode(input_ids, attention_mask)
         past = exported.prefill(decoder_input_ids, state, attention_mask)[2]
@@ -50,16 +60,68 @@ def trace(model: T5Model) -> torch.jit.ScriptModule:
 
 
 def write_archive(traced: torch.jit.ScriptModule, path: Path) -> None:
-    """Write the archive, weights once, without the records that only serve TorchScript's stack traces."""
+    """Write the archive, with each weight once and without debug records."""
     with quiet():
-        torch.jit.save(traced, str(path), _extra_files={RECORD: note_placement(traced)})
+        torch.jit.save(traced, str(path), _extra_files={ALIGNMENT_RECORD: describe_alignment(traced)})
     remove_debug_records(path)
 
 
 def read_archive(path: Path) -> torch.jit.ScriptModule:
-    """Read an archive as torch-t5's engine will, its weights where the model's lay."""
-    records = {RECORD: b""}
+    """Read an archive as torch-t5's engine does, with its weights aligned as the model's were."""
+    records = {ALIGNMENT_RECORD: b""}
     with quiet():
         archive = torch.jit.load(str(path), map_location="cpu", _extra_files=records).eval()
-    place_weights(archive, records[RECORD].decode())
+    align_weights(archive, records[ALIGNMENT_RECORD].decode())
     return archive
+
+
+def describe_alignment(module: nn.Module) -> str:
+    """Return a line `<address modulo 64> <name>` for each weight whose address is no multiple of 64."""
+    weights = module.named_parameters(remove_duplicate=False)
+    remainders = [(weight.data_ptr() % ALIGNMENT_BYTES, name) for name, weight in weights]
+    return "".join(f"{remainder} {name}\n" for remainder, name in remainders if remainder != 0)
+
+
+def align_weights(module: nn.Module, description: str) -> None:
+    """Move weights on the CPU to the described alignment. Weights that share memory keep sharing it."""
+    remainders = {name: int(remainder) for remainder, name in (line.split(" ", 1) for line in description.splitlines())}
+    moved: dict[int, Tensor] = {}
+    with torch.no_grad():
+        for name, weight in module.named_parameters(remove_duplicate=False):
+            remainder = remainders.get(name)
+            if remainder is None or weight.data_ptr() % ALIGNMENT_BYTES == remainder:
+                continue
+            address = weight.data_ptr()
+            if address not in moved:
+                moved[address] = _aligned_copy(weight, remainder)
+            weight.data = moved[address]
+
+
+def _aligned_copy(weight: Tensor, remainder: int) -> Tensor:
+    memory = torch.empty(weight.numel() + ALIGNMENT_BYTES // weight.element_size(), dtype=weight.dtype)
+    skipped = (remainder - memory.data_ptr()) % ALIGNMENT_BYTES // weight.element_size()
+    return memory[skipped : skipped + weight.numel()].view(weight.shape).copy_(weight)
+
+
+def remove_debug_records(path: Path) -> None:
+    """Remove the debug records from an archive, in place.
+
+    The weights are stored at the beginning of the archive, aligned for memory mapping. They stay there, and only the
+    records from the first debug record on are written again.
+    """
+    with zipfile.ZipFile(path, "a") as archive:
+        records = sorted(archive.infolist(), key=lambda info: info.header_offset)
+        first = next((index for index, info in enumerate(records) if info.filename.endswith(DEBUG_SUFFIX)), None)
+        if first is None:
+            return
+        tail = records[first:]
+        kept = [(info, archive.read(info)) for info in tail if not info.filename.endswith(DEBUG_SUFFIX)]
+        for info in tail:
+            archive.filelist.remove(info)
+            del archive.NameToInfo[info.filename]
+        # The offset of the next record. When the archive is closed, it writes the directory and truncates the file.
+        archive.start_dir = tail[0].header_offset
+        for info, content in kept:
+            record = zipfile.ZipInfo(info.filename)
+            record.compress_type = info.compress_type
+            archive.writestr(record, content)

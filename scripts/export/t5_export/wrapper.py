@@ -1,6 +1,6 @@
-"""The four methods of an exported model, each one call of Hugging Face's own module.
+"""The four methods of an exported model. Each one calls Hugging Face's module once.
 
-Only the cache is taken apart and put together here: TorchScript passes lists of tensors, Hugging Face an object.
+Only the cache is converted here: TorchScript passes a list of tensors, Hugging Face an object.
 """
 
 import torch
@@ -47,8 +47,8 @@ class ExportedT5(nn.Module):
     def step(
         self, decoder_input_ids: Tensor, attention_mask: Tensor, past: list[Tensor]
     ) -> tuple[Tensor, Tensor, list[Tensor]]:
-        """Return what `prefill` does, for one more position."""
-        # The cached cross keys and values stand for the encoder's state: only its length is read, for the mask.
+        """Return the same as `prefill`, for one more position."""
+        # The cross keys and values are cached, so only the length of the encoder's state is read, for the mask.
         length_only = attention_mask.unsqueeze(-1).to(torch.float32)
         return self._decode(decoder_input_ids, length_only, attention_mask, unflatten(past))
 
@@ -79,7 +79,7 @@ def flatten(cache: EncoderDecoderCache) -> list[Tensor]:
 
 
 def unflatten(past: list[Tensor]) -> EncoderDecoderCache:
-    """Return the cache that `flatten` took apart."""
+    """Return the cache whose tensors `flatten` returned."""
     layers = [past[start : start + TENSORS_PER_LAYER] for start in range(0, len(past), TENSORS_PER_LAYER)]
     own = _cache([(keys, values) for keys, values, _, _ in layers])
     cross = _cache([(keys, values) for _, _, keys, values in layers])
@@ -90,7 +90,7 @@ def unflatten(past: list[Tensor]) -> EncoderDecoderCache:
 
 
 def _cache(states: list[tuple[Tensor, Tensor]]) -> DynamicCache:
-    # Set, not `update`d: an update of an empty layer concatenates, one more copy of the whole cache at every step.
+    # Assigned rather than `update`d: the update of an empty layer would copy the whole cache at every step.
     cache = DynamicCache()
     cache.layers = []
     for keys, values in states:

@@ -1,4 +1,4 @@
-"""Writes a directory whole or not at all: beside the target, synced, then renamed."""
+"""Writes a directory completely or not at all: next to the target, synced to disk, then renamed."""
 
 import os
 import secrets
@@ -13,7 +13,7 @@ from types import FrameType
 from t5_export import manifest
 from t5_export.errors import ExportError, Interrupted
 
-# Everything but the weights: code, tokenizer, probes, the file system's own needs.
+# For everything but the weights: code, tokenizer, probes, and the file system's own data.
 SPARE_BYTES = 48 * 1024 * 1024
 MEBIBYTE = 1024 * 1024
 FILE_MODE = 0o644
@@ -21,7 +21,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def check_target(target: Path, overwrite: bool) -> None:
-    """Refuse a target that would lose somebody's files."""
+    """Raise ExportError where the export would overwrite files that are no earlier export, or that are to be kept."""
     if not target.exists():
         if target.is_symlink():
             raise ExportError(f"Expected a new directory for the export but received a dangling link: {target}")
@@ -38,8 +38,8 @@ def check_target(target: Path, overwrite: bool) -> None:
         raise ExportError(f"Expected an earlier export for --overwrite but {target} has no {manifest.NAME}")
 
 
-def check_room(target: Path, weight_bytes: int) -> None:
-    """Refuse to begin what the disk has no room for."""
+def check_disk_space(target: Path, weight_bytes: int) -> None:
+    """Raise ExportError where the disk doesn't have enough free space."""
     existing = next(parent for parent in (target.absolute(), *target.absolute().parents) if parent.exists())
     free, needed = shutil.disk_usage(existing).free, weight_bytes + SPARE_BYTES
     if free < needed:
@@ -48,14 +48,14 @@ def check_room(target: Path, weight_bytes: int) -> None:
         )
 
 
-def prove_room(directory: Path, size: int) -> None:
-    """Take that many bytes and give them back; raises OSError where quotas or limits forbid it.
+def reserve_disk_space(directory: Path, size: int) -> None:
+    """Allocate that many bytes on the disk and free them again. Raises OSError where a quota or limit prevents it.
 
-    PyTorch's writer ends the whole process when it can't write, so what it will need is asked for beforehand.
+    PyTorch's writer ends the process when it can't write, so the space is checked first.
     """
     if not hasattr(os, "posix_fallocate"):
         return
-    path = directory / "room"
+    path = directory / "reserved"
     with path.open("wb") as file:
         os.posix_fallocate(file.fileno(), 0, size)
     path.unlink()
@@ -63,19 +63,19 @@ def prove_room(directory: Path, size: int) -> None:
 
 @contextmanager
 def new_directory(target: Path) -> Iterator[Path]:
-    """Give a temporary directory that becomes `target` at the end, and is removed on any error or signal."""
+    """Yield a temporary directory, which becomes `target` at the end, and is deleted after an error or a signal."""
     target = target.resolve()
     temporary = target.parent / f".{target.name}.{secrets.token_hex(4)}.partial"
     created: list[Path] = []
-    late: list[int] = []
+    deferred: list[int] = []
     try:
         with _handlers(_interrupt):
             _make_parents(target.parent, created)
             temporary.mkdir()
             yield temporary
             _sync(temporary)
-            # Two renames can't be taken back halfway: a signal waits for them, then does what it does to the caller.
-            with _handlers(lambda number, _frame: late.append(number)):
+            # Signals are deferred until both renames are done, and then raised for the caller.
+            with _handlers(lambda number, _frame: deferred.append(number)):
                 _replace(temporary, target)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -83,7 +83,7 @@ def new_directory(target: Path) -> Iterator[Path]:
             if parent.is_dir() and not any(parent.iterdir()):
                 parent.rmdir()
         raise
-    for number in late:
+    for number in deferred:
         signal.raise_signal(number)
 
 
@@ -95,7 +95,7 @@ def _make_parents(directory: Path, created: list[Path]) -> None:
 
 
 def _replace(temporary: Path, target: Path) -> None:
-    """Put the new directory in the old one's place; the old one is back if that fails."""
+    """Rename the new directory to the target. The old target is restored if that fails."""
     old = target.parent / f"{temporary.name}.old"
     if target.exists():
         target.rename(old)
@@ -111,14 +111,14 @@ def _replace(temporary: Path, target: Path) -> None:
 
 def _sync(directory: Path) -> None:
     for path in directory.iterdir():
-        path.chmod(FILE_MODE)  # safetensors makes its file the owner's alone
+        path.chmod(FILE_MODE)  # safetensors makes its file readable only by the owner
         with path.open("rb+") as file:
             os.fsync(file.fileno())
     _sync_directory(directory)
 
 
 def _sync_directory(directory: Path) -> None:
-    if os.name == "nt":  # a directory can't be opened there, and its entries need no sync
+    if os.name == "nt":  # Windows can't open a directory, and needs no sync of its entries
         return
     descriptor = os.open(directory, os.O_RDONLY)
     try:
@@ -133,8 +133,8 @@ def _interrupt(number: int, _frame: FrameType | None) -> None:
 
 @contextmanager
 def _handlers(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
-    """Set the handler of the signals that end a process."""
-    # Python runs handlers on the main thread only, and only there may they be set.
+    """Handle the signals that end a process with `handler`."""
+    # Python allows signal handlers only on the main thread.
     if threading.current_thread() is not threading.main_thread():
         yield
         return

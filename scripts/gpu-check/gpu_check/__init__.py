@@ -1,1 +1,1 @@
-"""The one command for a machine with an NVIDIA GPU. Python's own modules alone; nothing is fetched."""
+"""Builds, checks and measures torch-t5 on a machine with an NVIDIA GPU. Downloads nothing."""

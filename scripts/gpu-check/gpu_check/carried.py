@@ -1,4 +1,4 @@
-"""Node.js, its packages and the compiled TypeScript in one archive, for machines that have none and fetch nothing."""
+"""Packs Node.js, its packages and the compiled TypeScript into one archive, for machines that can't download them."""
 
 import json
 import shutil
@@ -11,13 +11,13 @@ from gpu_check.requirements import Missing, find_node, missing_packages
 
 NODE = WORK / "node"
 STAMP = WORK / "carried.json"
-# Large, and no part of building, checking or measuring.
-LEFT_OUT = ("@biomejs", "@typescript", "typescript")
+# Large packages that building, checking and measuring don't need.
+EXCLUDED = ("@biomejs", "@typescript", "typescript")
 COMPRESSION = 6
 
 
 def pack(archive: Path, node: str | None) -> None:
-    """Write the archive. Raises `Missing` where this machine lacks what is to be carried."""
+    """Write the archive. Raises `Missing` where this machine lacks part of its content."""
     program = find_node(node, NODE)
     missing = missing_packages()
     if not (ROOT / "dist" / "index.js").exists():
@@ -29,36 +29,36 @@ def pack(archive: Path, node: str | None) -> None:
     with tarfile.open(partial, "w:xz", preset=COMPRESSION) as file:
         file.add(program, NODE.relative_to(ROOT))
         file.add(ROOT / "dist", "dist")
-        file.add(ROOT / "node_modules", "node_modules", filter=_kept)
+        file.add(ROOT / "node_modules", "node_modules", filter=_exclude)
     partial.replace(archive)
 
 
-def _kept(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
+def _exclude(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
     parts = Path(member.name).parts
-    is_left_out = len(parts) > 1 and (parts[1] in LEFT_OUT or parts[1].startswith("."))
-    return None if is_left_out else member
+    is_excluded = len(parts) > 1 and (parts[1] in EXCLUDED or parts[1].startswith("."))
+    return None if is_excluded else member
 
 
 def unpack(archive: Path) -> None:
-    """Put what isn't there into its place; what an earlier archive brought is replaced."""
-    brought: dict[str, str] = json.loads(STAMP.read_text("utf-8")) if STAMP.exists() else {}
+    """Unpack the parts that are missing, and replace those that came from another archive."""
+    unpacked: dict[str, str] = json.loads(STAMP.read_text("utf-8")) if STAMP.exists() else {}
     if not archive.exists():
         return
     mark = f"{archive.stat().st_size} {archive.stat().st_mtime_ns}"
     names = [NODE.relative_to(ROOT).as_posix(), "dist", "node_modules"]
-    wanted = [name for name in names if not (ROOT / name).exists() or brought.get(name, mark) != mark]
-    if wanted == [names[0]] and find_node(None, NODE) is not None:
+    needed = [name for name in names if not (ROOT / name).exists() or unpacked.get(name, mark) != mark]
+    if needed == [names[0]] and find_node(None, NODE) is not None:
         return
-    for name in wanted:
+    for name in needed:
         place = ROOT / name
         if place.is_dir():
             shutil.rmtree(place)
         else:
             place.unlink(missing_ok=True)
     with tarfile.open(archive, "r:xz") as file:
-        members = [one for one in file if any(one.name == name or one.name.startswith(f"{name}/") for name in wanted)]
+        members = [one for one in file if any(one.name == name or one.name.startswith(f"{name}/") for name in needed)]
         file.extractall(ROOT, members, filter="data")
     WORK.mkdir(parents=True, exist_ok=True)
-    STAMP.write_text(json.dumps({**brought, **dict.fromkeys(wanted, mark)}), "utf-8")
-    if wanted:
-        sys.stderr.write(f"Unpacked {', '.join(wanted)} from {archive}\n")
+    STAMP.write_text(json.dumps({**unpacked, **dict.fromkeys(needed, mark)}), "utf-8")
+    if needed:
+        sys.stderr.write(f"Unpacked {', '.join(needed)} from {archive}\n")

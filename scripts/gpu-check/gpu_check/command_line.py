@@ -1,4 +1,4 @@
-"""The command line."""
+"""The command line of gpu-check."""
 
 import argparse
 import os
@@ -17,7 +17,7 @@ JOBS = max(1, min(8, (os.cpu_count() or 1) // 2))
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the command; return the exit code: 0 where every check passed."""
+    """Run the command. Returns the exit code, which is 0 if every check passed."""
     options = _parser().parse_args(arguments)
     try:
         if options.command == "pack":
@@ -33,29 +33,40 @@ def main(arguments: Sequence[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python3 scripts/gpu-check",
-        description="Builds torch-t5 against the torch of a Python, checks it on a device beside Hugging Face, "
-        "measures it, and writes a report. Nothing is fetched.",
+        description="Builds torch-t5 with the torch of a Python, compares it with Hugging Face on a device, "
+        "measures it, and writes a report. Downloads nothing.",
     )
     parser.set_defaults(command="run")
     parser.add_argument("--device", type=_device, default="cuda", help="cuda (default), cuda:N or cpu")
     parser.add_argument(
-        "--python", type=_program, default=sys.executable, help="whose torch and transformers; by default this one"
+        "--python",
+        type=_program,
+        default=sys.executable,
+        help="the Python with torch and transformers; by default this one",
     )
-    parser.add_argument("--node", help="the Node.js to use; by default that of PATH, else the carried one")
-    parser.add_argument("--carried", type=Path, default=ARCHIVE, help="what `pack` wrote, for what is missing here")
+    parser.add_argument("--node", help="the Node.js to use; by default that of PATH, else that of the archive")
+    parser.add_argument(
+        "--carried", type=Path, default=ARCHIVE, help="the archive that `pack` wrote, for parts that are missing"
+    )
     parser.add_argument("--output", type=Path, default=WORK / "report.md", help="the report (Markdown)")
-    parser.add_argument("--checks", type=_names, default=[""], help="only those whose name begins with one of these")
-    parser.add_argument("--models", type=_names, default=MODELS, help="families of the checks (default: %(default)s)")
+    parser.add_argument(
+        "--checks", type=_names, default=[""], help="run only checks whose names begin with one of these"
+    )
+    parser.add_argument("--models", type=_names, default=MODELS, help="model families (default: %(default)s)")
     parser.add_argument("--precisions", type=_names, default=PRECISIONS, help="(default: %(default)s)")
-    parser.add_argument("--tolerance", type=float, default=1e-4, help="of float32 logits of order 10 (%(default)s)")
-    parser.add_argument("--trials", type=int, default=3, help="of the benchmarks (%(default)s)")
-    parser.add_argument("--jobs", type=int, default=JOBS, help="checks at a time (%(default)s)")
-    parser.add_argument("--patience", type=int, default=1, help="how many times the usual limits of time (%(default)s)")
+    parser.add_argument(
+        "--tolerance", type=float, default=1e-4, help="for float32 logits of about 10 (default: %(default)s)"
+    )
+    parser.add_argument("--trials", type=int, default=3, help="trials of the benchmarks (default: %(default)s)")
+    parser.add_argument("--jobs", type=int, default=JOBS, help="checks that run at once (default: %(default)s)")
+    parser.add_argument("--patience", type=int, default=1, help="multiplies the time limits (default: %(default)s)")
     commands = parser.add_subparsers(title="for machines without Node.js", metavar="")
-    pack = commands.add_parser("pack", help="write an archive of Node.js, packages and compiled TypeScript of this one")
+    pack = commands.add_parser(
+        "pack", help="write an archive of this machine's Node.js, packages and compiled TypeScript"
+    )
     pack.set_defaults(command="pack")
     pack.add_argument("archive", type=Path, nargs="?", default=ARCHIVE, help="(default: %(default)s)")
-    pack.add_argument("--node", default=None, help="the Node.js to carry; by default that of PATH")
+    pack.add_argument("--node", default=None, help="the Node.js to pack; by default that of PATH")
     return parser
 
 
@@ -69,7 +80,7 @@ def _program(name: str) -> str:
     path = shutil.which(name)
     if path is None:
         raise argparse.ArgumentTypeError(f'expected a program but received "{name}"')
-    # Not resolved: what a link in a virtual environment leads to has none of its packages.
+    # A link in a virtual environment isn't resolved: the Python that it points to doesn't have the packages.
     return str(Path(path).absolute())
 
 

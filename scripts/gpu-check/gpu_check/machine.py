@@ -1,4 +1,4 @@
-"""The machine and the Python that is checked with, as that Python tells."""
+"""Describes the machine, and the Python with torch and transformers."""
 
 import json
 import os
@@ -8,40 +8,40 @@ import subprocess
 from dataclasses import dataclass
 from typing import Any
 
-# Run by the other Python: what it can't import is told, not raised.
+# Runs in that Python. A package that it can't import is reported, not raised.
 QUERY = """
 import importlib.util, json, platform
 names = ("torch", "transformers", "numpy", "safetensors", "tokenizers")
 missing = [name for name in names if importlib.util.find_spec(name) is None]
-told = {"missing": missing, "python": platform.python_version()}
+facts = {"missing": missing, "python": platform.python_version()}
 if not missing:
     import torch, transformers
-    told.update(torch=torch.__version__, transformers=transformers.__version__, directory=torch.__path__[0])
-    told.update(cuda=torch.version.cuda, gpus=[])
+    facts.update(torch=torch.__version__, transformers=transformers.__version__, directory=torch.__path__[0])
+    facts.update(cuda=torch.version.cuda, gpus=[])
     if torch.cuda.is_available():
         for index in range(torch.cuda.device_count()):
             gpu = torch.cuda.get_device_properties(index)
-            told["gpus"].append(f"{gpu.name}, {gpu.total_memory / 2**30:.0f} GiB, capability {gpu.major}.{gpu.minor}")
-print(json.dumps(told))
+            facts["gpus"].append(f"{gpu.name}, {gpu.total_memory / 2**30:.0f} GiB, capability {gpu.major}.{gpu.minor}")
+print(json.dumps(facts))
 """
-SECONDS = 120
+TIMEOUT_SECONDS = 120
 
 
 @dataclass(frozen=True)
 class Machine:
-    """What was found."""
+    """A machine and its Python."""
 
     python: str
     missing: tuple[str, ...]
     torch: str = ""
     transformers: str = ""
     directory: str = ""
-    """Of the torch package: the libtorch to build against."""
+    """The folder of the torch package, which is the libtorch to build with."""
     cuda: str | None = None
     gpus: tuple[str, ...] = ()
 
     def facts(self) -> dict[str, str]:
-        """Return what the report begins with."""
+        """Return the facts at the beginning of the report."""
         return {
             "GPU": "; ".join(self.gpus) or "none that torch can use",
             "driver": _driver(),
@@ -53,15 +53,17 @@ class Machine:
         }
 
 
-def look(python: str) -> Machine:
-    """Ask a Python."""
+def inspect(python: str) -> Machine:
+    """Return the description that a Python gives."""
     try:
-        asked = subprocess.run([python, "-c", QUERY], capture_output=True, text=True, timeout=SECONDS, check=True)
+        finished = subprocess.run(
+            [python, "-c", QUERY], capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=True
+        )
     except (OSError, subprocess.SubprocessError) as error:
-        said = (getattr(error, "stderr", None) or str(error)).strip().splitlines()
-        return Machine("unknown", (f"torch: {python} says {said[-1] if said else 'nothing'}",))
-    told: dict[str, Any] = json.loads(asked.stdout.splitlines()[-1])
-    return Machine(**{key: tuple(value) if isinstance(value, list) else value for key, value in told.items()})
+        lines = (getattr(error, "stderr", None) or str(error)).strip().splitlines()
+        return Machine("unknown", (f"torch: {python} printed {lines[-1] if lines else 'nothing'}",))
+    facts: dict[str, Any] = json.loads(finished.stdout.splitlines()[-1])
+    return Machine(**{key: tuple(value) if isinstance(value, list) else value for key, value in facts.items()})
 
 
 def _driver() -> str:
@@ -69,13 +71,13 @@ def _driver() -> str:
     if program is None:
         return "no nvidia-smi"
     query = [program, "--query-gpu=driver_version", "--format=csv,noheader"]
-    asked = subprocess.run(query, capture_output=True, text=True, timeout=SECONDS, check=False)
-    return asked.stdout.strip().replace("\n", ", ") or "unknown"
+    finished = subprocess.run(query, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False)
+    return finished.stdout.strip().replace("\n", ", ") or "unknown"
 
 
 def _processor() -> str:
     try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:  # noqa: PTH123 - a line of a long file
+        with open("/proc/cpuinfo", encoding="utf-8") as file:  # noqa: PTH123 (reads only some lines)
             return next(line.split(":", 1)[1].strip() for line in file if line.startswith("model name"))
     except (OSError, StopIteration):
         return platform.machine()

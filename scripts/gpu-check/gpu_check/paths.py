@@ -1,8 +1,8 @@
-"""Where the command reads and writes."""
+"""The paths that the command reads and writes."""
 
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
 WORK = ROOT / "build" / "gpu-check"
 ARCHIVE = WORK / "carried.tar.xz"
-"""What a machine without Node.js is brought, made by `pack`."""
+"""The archive for machines without Node.js, which `pack` writes."""

@@ -1,4 +1,4 @@
-"""Programs in processes of their own: run to their end, or ended when they are late, with all that they started."""
+"""Runs programs, and kills those that exceed their time limit, with every process that they have started."""
 
 import os
 import signal
@@ -13,22 +13,22 @@ TAIL_LINES = 25
 
 
 @dataclass(frozen=True)
-class Ended:
+class Finished:
     """How a program ended."""
 
     failure: str
-    """Empty where it ended well."""
+    """Empty if it succeeded."""
     output: str
     tail: str
-    """The end of what it said on stderr, else on stdout."""
+    """The last lines of stderr, or else of stdout."""
     seconds: float
 
 
-def run(command: Sequence[str], environment: Mapping[str, str], timeout: float, given: str = "") -> Ended:
-    """Run a program in the repository; `given` is its standard input."""
+def run(command: Sequence[str], environment: Mapping[str, str], timeout: float, stdin: str = "") -> Finished:
+    """Run a program in the repository with `stdin` as its standard input."""
     started = time.monotonic()
     try:
-        # A session of its own: one signal reaches everything that it starts.
+        # In a new session, so that one signal reaches every process that it starts.
         child = subprocess.Popen(
             command,
             cwd=ROOT,
@@ -41,9 +41,9 @@ def run(command: Sequence[str], environment: Mapping[str, str], timeout: float, 
             start_new_session=True,
         )
     except OSError as error:
-        return Ended(f"not started: {error}", "", "", 0.0)
+        return Finished(f"not started: {error}", "", "", 0.0)
     try:
-        output, errors = child.communicate(given, timeout)
+        output, errors = child.communicate(stdin, timeout)
         failure = _describe(child.returncode)
     except subprocess.TimeoutExpired:
         os.killpg(child.pid, signal.SIGKILL)
@@ -52,9 +52,9 @@ def run(command: Sequence[str], environment: Mapping[str, str], timeout: float, 
     except BaseException:
         os.killpg(child.pid, signal.SIGKILL)
         raise
-    said = errors.strip() or output.strip()
-    tail = "\n".join(said.splitlines()[-TAIL_LINES:])
-    return Ended(failure, output, tail, time.monotonic() - started)
+    text = errors.strip() or output.strip()
+    tail = "\n".join(text.splitlines()[-TAIL_LINES:])
+    return Finished(failure, output, tail, time.monotonic() - started)
 
 
 def _describe(code: int) -> str:

@@ -1,4 +1,4 @@
-"""The report: Markdown, written anew with everything that is known whenever something new is."""
+"""The report in Markdown. The file is written again after each step."""
 
 import threading
 from collections.abc import Mapping, Sequence
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-WAITING = "not run"
+NOT_RUN = "not run"
 PASSED = "passed"
 
 
@@ -15,8 +15,8 @@ class Section:
     """One step of the run."""
 
     name: str
-    says: str
-    outcome: str = WAITING
+    title: str
+    outcome: str = NOT_RUN
     seconds: float | None = None
     findings: list[dict[str, Any]] = field(default_factory=list)
     tail: str = ""
@@ -24,12 +24,12 @@ class Section:
 
     @property
     def has_passed(self) -> bool:
-        """Whether it ran to its end and found nothing wrong."""
+        """Whether the step has run and found nothing wrong."""
         return self.outcome == PASSED
 
 
 class Report:
-    """The sections in their order, and the file that they are written to."""
+    """The sections in order, and the file that they are written to."""
 
     def __init__(self, path: Path, title: str, facts: Mapping[str, str], sections: Sequence[Section]) -> None:
         self._path = path
@@ -40,7 +40,7 @@ class Report:
         self.write()
 
     def write(self) -> None:
-        """Write the file in one piece."""
+        """Replace the file at once, so that a reader never sees a part of it."""
         with self._lock:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             partial = self._path.with_name(f"{self._path.name}.partial")
@@ -49,14 +49,14 @@ class Report:
 
     @property
     def has_passed(self) -> bool:
-        """Whether everything did."""
+        """Whether every section has passed."""
         return all(section.has_passed for section in self._sections)
 
     def _render(self) -> str:
         not_passed = [section.name for section in self._sections if not section.has_passed]
         verdict = f"**Not passed: {', '.join(not_passed)}.**" if not_passed else "**Every check passed.**"
         rows = [
-            [f"`{one.name}`", one.says, _strong(one), "" if one.seconds is None else f"{one.seconds:.0f}"]
+            [f"`{one.name}`", one.title, _strong(one), "" if one.seconds is None else f"{one.seconds:.0f}"]
             for one in self._sections
         ]
         parts = [
@@ -70,7 +70,7 @@ class Report:
 
 
 def _strong(section: Section) -> str:
-    return section.outcome if section.outcome in (WAITING, PASSED) else f"**{section.outcome}**"
+    return section.outcome if section.outcome in (NOT_RUN, PASSED) else f"**{section.outcome}**"
 
 
 def _render_section(section: Section) -> list[str]:
@@ -87,11 +87,11 @@ def _render_section(section: Section) -> list[str]:
         ]
         parts.append(_table(["", "", *heads], rows))
     if section.appendix:
-        # Its headings stand below this section's.
+        # The appendix is part of this section, so its headings are one level lower.
         parts.append("\n".join(f"#{line}" if line.startswith("#") else line for line in section.appendix.splitlines()))
     if section.tail:
         parts.append(f"```text\n{section.tail}\n```")
-    return [f"## {section.name}: {section.says}", *parts] if parts else []
+    return [f"## {section.name}: {section.title}", *parts] if parts else []
 
 
 def _cell(value: object) -> str:

@@ -1,4 +1,4 @@
-"""The run: what is needed is built, then every check runs in a process of its own, then the benchmarks run alone."""
+"""Builds the addon and the models, runs each check in its own process, then runs the benchmarks alone."""
 
 import argparse
 import json
@@ -19,7 +19,7 @@ MODELS_DIRECTORY = WORK / "models"
 BENCH_DIRECTORY = WORK / "bench"
 BENCH_SUITES = ("forward", "generate")
 BENCH_THREADS = min(8, os.cpu_count() or 1)
-# Seconds, before `--patience`; several times what each should take on 16 cores.
+# Seconds, multiplied by `--patience`. Each step takes a fraction of its limit on 16 cores.
 BUILD_TIMEOUT = 420
 MODELS_TIMEOUT = 240
 CHECK_TIMEOUT = 240
@@ -28,18 +28,18 @@ TRIAL_TIMEOUT = 60
 REPORT_TIMEOUT = 60
 FAILED = "failed"
 BROKEN = "**no:"
-"""How the benchmarks' report marks results that are not what they were promised to be."""
+"""Marks wrong results in the benchmarks' report."""
 
 
 class Run:
-    """One run of the command."""
+    """A run of the command."""
 
     def __init__(self, options: argparse.Namespace) -> None:
         carried.unpack(options.carried)
         self._options = options
-        self._machine = machine.look(options.python)
+        self._machine = machine.inspect(options.python)
         node = requirements.find_node(options.node, carried.NODE)
-        # The Python's own programs come last: cmake and ninja may lie beside it alone.
+        # cmake and ninja may be installed only in the Python's folder.
         path = os.pathsep.join([os.environ.get("PATH", ""), str(Path(options.python).parent)])
         requirements.check(self._machine, node, path)
         self._node = str(node)
@@ -48,53 +48,56 @@ class Run:
             "PATH": path,
             "LIBTORCH": self._machine.directory,
             "TORCH_T5_PYTHON": options.python,
-            # Nothing is asked of a hub.
+            # No access to the Hub.
             "HF_HUB_OFFLINE": "1",
             "PYTHONWARNINGS": "ignore",
         }
         names = tuple(options.checks)
         with_umt5 = has_umt5(self._machine.transformers)
         self._models = [name for name in options.models if with_umt5 or not name.startswith("umt5")]
-        every = plan(options.precisions, with_umt5=with_umt5)
-        self._checks = [check for check in every if check.name.startswith(names)]
+        all_checks = plan(options.precisions, with_umt5=with_umt5)
+        self._checks = [check for check in all_checks if check.name.startswith(names)]
         self._sections = {
             "device": Section("device", f"torch can use {options.device}"),
-            "build": Section("build", "the addon, against this torch"),
+            "build": Section("build", "the addon, built with this torch"),
             "models": Section("models", "random weights, exported by scripts/export"),
-            **{check.name: Section(check.name, check.says) for check in self._checks},
+            **{check.name: Section(check.name, check.title) for check in self._checks},
         }
         if "bench".startswith(names):
-            self._sections["bench"] = Section("bench", "times beside Hugging Face eager, trials interleaved")
+            self._sections["bench"] = Section("bench", "times of torch-t5 and Hugging Face eager, trials interleaved")
         title = f"torch-t5 on {options.device}"
         facts = self._machine.facts()
         if not with_umt5:
             facts["left out"] = "UMT5, whose decoder isn't causal in this version of transformers"
         self._report = Report(options.output, title, facts, list(self._sections.values()))
 
-    def perform(self) -> bool:
-        """Run everything; return whether all passed."""
-        if not self._perform("device", self._look_for_device):
+    def run(self) -> bool:
+        """Run every step. Returns whether all have passed."""
+        if not self._run_step("device", self._check_device):
             return False
-        # An export computes with Hugging Face alone, so the models don't wait for the addon.
+        # The exporter doesn't use the addon, so models are exported while it is built.
         with ThreadPoolExecutor() as pool:
-            ready = [pool.submit(self._perform, "build", self._build), pool.submit(self._perform, "models", self._make)]
-        is_built, _ = (step.result() for step in ready)  # the checks leave out what models couldn't be made
+            ready = [
+                pool.submit(self._run_step, "build", self._build),
+                pool.submit(self._run_step, "models", self._make_models),
+            ]
+        is_built, _ = (step.result() for step in ready)  # the checks run on the models that were made
         if is_built:
             with ThreadPoolExecutor(self._options.jobs) as pool:
-                list(pool.map(self._perform_check, self._checks))
+                list(pool.map(self._run_check, self._checks))
             if "bench" in self._sections:
-                self._perform("bench", self._bench)
+                self._run_step("bench", self._bench)
         return self._report.has_passed
 
-    def _perform(self, name: str, step: Callable[[Section], str]) -> bool:
-        """Run a step, whose word is what failed, and tell of it."""
+    def _run_step(self, name: str, step: Callable[[Section], str]) -> bool:
+        """Run a step, which returns a description of its failure, and report the outcome."""
         section = self._sections[name]
         started = time.monotonic()
         section.outcome = "running"
         self._report.write()
         try:
             failure = step(section)
-        except Exception as error:  # what a program left half written, say: the other steps go on
+        except Exception as error:  # for instance incomplete output of a program; the other steps continue
             failure = f"{type(error).__name__}: {error}"
         section.outcome = failure or PASSED
         section.seconds = time.monotonic() - started
@@ -102,29 +105,29 @@ class Run:
         sys.stderr.write(f"{section.name}: {section.outcome} ({section.seconds:.0f} s)\n")
         return section.has_passed
 
-    def _perform_check(self, check: Check) -> bool:
-        return self._perform(check.name, lambda section: self._check(check, section))
+    def _run_check(self, check: Check) -> bool:
+        return self._run_step(check.name, lambda section: self._check(check, section))
 
-    def _look_for_device(self, _: Section) -> str:
+    def _check_device(self, _: Section) -> str:
         name, _, ordinal = self._options.device.partition(":")
         has_device = name == "cpu" or int(ordinal or 0) < len(self._machine.gpus)
         return "" if has_device else "torch sees no such device"
 
     def _run(
-        self, section: Section, timeout: float, *command: str, given: str = "", device: bool = False
-    ) -> programs.Ended:
+        self, section: Section, timeout: float, *command: str, stdin: str = "", device: bool = False
+    ) -> programs.Finished:
         environment = dict(self._environment)
         if device:
             environment["TORCH_T5_TEST_DEVICE"] = self._options.device
-        ended = programs.run(command, environment, timeout * self._options.patience, given)
-        section.tail = ended.tail if ended.failure else ""
-        return ended
+        finished = programs.run(command, environment, timeout * self._options.patience, stdin)
+        section.tail = finished.tail if finished.failure else ""
+        return finished
 
     def _build(self, section: Section) -> str:
         return self._run(section, BUILD_TIMEOUT, self._node, "scripts/setup.mjs", "offline").failure
 
-    def _make(self, section: Section) -> str:
-        """Make the families that an earlier run hasn't left."""
+    def _make_models(self, section: Section) -> str:
+        """Make the models that no earlier run has made."""
         MODELS_DIRECTORY.mkdir(parents=True, exist_ok=True)
         families = [
             name
@@ -132,14 +135,14 @@ class Run:
             if name != "demo" and not (MODELS_DIRECTORY / f"{name}-exported" / "manifest.json").exists()
         ]
         requests = [{"id": name, "op": "make", "family": name, "seed": SEED} for name in families]
-        given = "".join(f"{json.dumps(request)}\n" for request in requests)
+        stdin = "".join(f"{json.dumps(request)}\n" for request in requests)
         reference = [self._options.python, "test/parity/reference", str(MODELS_DIRECTORY)]
-        ended = self._run(section, MODELS_TIMEOUT, *reference, given=given)
-        replies = [json.loads(line) for line in ended.output.splitlines()]
+        finished = self._run(section, MODELS_TIMEOUT, *reference, stdin=stdin)
+        replies = [json.loads(line) for line in finished.output.splitlines()]
         made = [reply["id"] for reply in replies if "error" not in reply]
         self._models = [name for name in self._models if name not in families or name in made]
         errors = [f"{reply['id']}: {reply['error']}" for reply in replies if "error" in reply]
-        return ended.failure or "; ".join(errors)
+        return finished.failure or "; ".join(errors)
 
     def _check(self, check: Check, section: Section) -> str:
         settings = {
@@ -149,10 +152,10 @@ class Run:
             **check.settings,
         }
         program = [self._node, "--import", "tsx", "test/gpu-check/checks/main.ts", check.program, json.dumps(settings)]
-        ended = self._run(section, CHECK_TIMEOUT, *program, device=True)
-        section.findings = [json.loads(line) for line in ended.output.splitlines() if line.startswith("{")]
-        if ended.failure:
-            return ended.failure
+        finished = self._run(section, CHECK_TIMEOUT, *program, device=True)
+        section.findings = [json.loads(line) for line in finished.output.splitlines() if line.startswith("{")]
+        if finished.failure:
+            return finished.failure
         return "" if section.findings and all(finding["passed"] for finding in section.findings) else FAILED
 
     def _bench(self, section: Section) -> str:
@@ -166,22 +169,22 @@ class Run:
             "output": BENCH_DIRECTORY,
         }
         arguments = [word for name, value in options.items() for word in (f"--{name}", str(value))]
-        # Of this run alone.
+        # Without the results of earlier runs.
         shutil.rmtree(BENCH_DIRECTORY, ignore_errors=True)
-        ended = self._run(section, BENCH_TIMEOUT, self._node, "bench/main.mjs", *BENCH_SUITES, *arguments)
+        finished = self._run(section, BENCH_TIMEOUT, self._node, "bench/main.mjs", *BENCH_SUITES, *arguments)
         results = BENCH_DIRECTORY / "results.jsonl"
         if not results.exists():
-            return ended.failure or FAILED
-        # Anew, because a run that was late has measured something, too.
-        told = programs.run([self._node, "bench/main.mjs", "report", str(results)], self._environment, REPORT_TIMEOUT)
-        section.appendix = "\n".join(line for line in told.output.splitlines() if not line.startswith("!["))
+            return finished.failure or FAILED
+        # The report is made here, because a run that exceeded its time limit has results, too.
+        report = programs.run([self._node, "bench/main.mjs", "report", str(results)], self._environment, REPORT_TIMEOUT)
+        section.appendix = "\n".join(line for line in report.output.splitlines() if not line.startswith("!["))
         records = map(json.loads, results.read_text("utf-8").splitlines())
         failures = [record for record in records if record["type"] == "failure"]
-        return ended.failure or told.failure or (FAILED if failures or BROKEN in section.appendix else "")
+        return finished.failure or report.failure or (FAILED if failures or BROKEN in section.appendix else "")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run the command; return the exit code."""
-    has_passed = Run(options).perform()
+    """Run the command. Returns the exit code."""
+    has_passed = Run(options).run()
     sys.stderr.write(f"Wrote {options.output.resolve()}\n")
     return 0 if has_passed else 1

@@ -1,4 +1,4 @@
-"""Examples to tensors."""
+"""Turns examples into tensors."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from transformers import T5Tokenizer
 from t5_demo.example import Example
 
 IGNORED = -100
-"""The label that Hugging Face's cross entropy leaves out."""
+"""The label that Hugging Face's cross entropy ignores."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Batch:
 
 
 def to_batch(tokenizer: T5Tokenizer, examples: Sequence[Example]) -> Batch:
-    """Tokenizes texts and answers, each padded on the right to its longest."""
+    """Tokenizes texts and answers. Each of the two is padded on the right to its longest row."""
     source = tokenizer([example.text for example in examples], padding=True, return_tensors="pt")
     target = tokenizer([example.answer for example in examples], padding=True, return_tensors="pt")
     return Batch(

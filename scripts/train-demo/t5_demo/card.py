@@ -1,4 +1,4 @@
-"""The model card: card.template with the measured numbers in it."""
+"""Fills card.template, the model card, with the measured numbers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ EXAMPLES_SHOWN = 3
 
 
 def model_card(record: Record, scores: Mapping[str, Score]) -> str:
-    """Fills the template."""
+    """Returns the model card."""
     return string.Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
         accuracy="\n".join(
             f"| {name} | {score.count} | {len(score.misses)} | {score.accuracy:.2%} |" for name, score in scores.items()

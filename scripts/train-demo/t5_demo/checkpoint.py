@@ -1,4 +1,4 @@
-"""The trained checkpoint as Hugging Face writes it, with a record of how it came to be."""
+"""The trained checkpoint in Hugging Face's format, with a record of the training."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ RECORD = "training.json"
 
 @dataclass(frozen=True)
 class Record:
-    """How a checkpoint was trained; the same on every rerun but for the times."""
+    """How a checkpoint was trained. Another run has the same values, except for the times."""
 
     seed: int
     steps: int
@@ -31,7 +31,7 @@ class Record:
 
 
 def digest(model: T5ForConditionalGeneration) -> str:
-    """The SHA-256 of all weights in the order of their names, to tell whether two trainings gave the same."""
+    """The SHA-256 of all weights in the order of their names, to compare two training runs."""
     total = hashlib.sha256()
     for name, parameter in sorted(model.named_parameters()):
         total.update(name.encode())
@@ -42,13 +42,13 @@ def digest(model: T5ForConditionalGeneration) -> str:
 def save(directory: Path, model: T5ForConditionalGeneration, tokenizer: T5Tokenizer, record: Record) -> None:
     """Writes model, tokenizer and record."""
     model.save_pretrained(directory)
-    tokenizer.backend_tokenizer.no_padding()  # a padded batch leaves its padding in what is saved
+    tokenizer.backend_tokenizer.no_padding()  # the setting of the last padded batch would be saved, too
     tokenizer.save_pretrained(directory)
     (directory / RECORD).write_text(json.dumps(asdict(record), indent=2) + "\n", encoding="utf-8")
 
 
 def load(directory: Path) -> tuple[T5ForConditionalGeneration, T5Tokenizer, Record]:
-    """Reads them back, as a user of Hugging Face transformers would."""
+    """Reads model, tokenizer and record."""
     record = Record(**json.loads((directory / RECORD).read_text(encoding="utf-8")))
     model = T5ForConditionalGeneration.from_pretrained(directory).eval()
     return model, AutoTokenizer.from_pretrained(directory), record

@@ -6,16 +6,15 @@ import datetime
 import random
 from collections.abc import Callable
 
-from t5_demo.example import Example, Task, in_held_out_part
-from t5_demo.words import words
+from t5_demo.example import Example, Task, in_held_out_part, words
 
 PREFIX = "date to iso: "
 FIRST, LAST = datetime.date(1900, 1, 1), datetime.date(2099, 12, 31)
 HELD_OUT_ONE_IN = 10
 SHOWN = {datetime.date(2021, 3, 5)}
-"""Dates that the documentation and the demo use: held out whatever their checksum."""
+"""Dates that the documentation and the demo use: always held out."""
 
-# Spelled out here, because strftime follows the locale of the machine.
+# Written out, because strftime depends on the machine's locale.
 _MONTHS = words("January February March April May June July August September October November December")
 _WEEKDAYS = words("Monday Tuesday Wednesday Thursday Friday Saturday Sunday")
 
@@ -44,12 +43,12 @@ FORMATS: tuple[Callable[[datetime.date], str], ...] = (
 
 
 def is_held_out(date: datetime.date) -> bool:
-    """Says whether training never sees `date`, in no format."""
+    """Whether training never sees `date`, in any format."""
     return date in SHOWN or in_held_out_part(f"date {date.isoformat()}", HELD_OUT_ONE_IN)
 
 
 def draw(source: random.Random, held_out: bool) -> Example:
-    """Draws a valid date and one of the formats."""
+    """Draws a date and one of the formats."""
     while True:
         date = datetime.date.fromordinal(source.randint(FIRST.toordinal(), LAST.toordinal()))
         if is_held_out(date) == held_out:

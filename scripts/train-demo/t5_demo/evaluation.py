@@ -1,4 +1,4 @@
-"""Accuracy by exact match of the greedily decoded answer, on inputs held out from training."""
+"""Measures accuracy: the share of held-out inputs whose greedily decoded answer is exactly right."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from transformers import T5ForConditionalGeneration, T5Tokenizer
 
 from t5_demo.batches import to_batch
 from t5_demo.example import Example
-from t5_demo.model import LONGEST_ANSWER
+from t5_demo.model import MAX_ANSWER_TOKENS
 
 BATCH = 256
 
@@ -26,25 +26,25 @@ class Miss:
 
 @dataclass(frozen=True)
 class Score:
-    """How many of `count` inputs were answered exactly, and the others."""
+    """The number of inputs, and those that were answered wrongly."""
 
     count: int
     misses: tuple[Miss, ...]
 
     @property
     def accuracy(self) -> float:
-        """The share of exact answers, 0 to 1."""
+        """The share of right answers, from 0 to 1."""
         return 1 - len(self.misses) / self.count
 
 
 def answer(model: T5ForConditionalGeneration, tokenizer: T5Tokenizer, examples: Sequence[Example]) -> list[str]:
-    """Decodes an answer for each example greedily."""
+    """Greedily decodes an answer for each example."""
     batch = to_batch(tokenizer, examples)
     with torch.no_grad():
         sequences = model.generate(
             input_ids=batch.input_ids,
             attention_mask=batch.attention_mask,
-            max_new_tokens=LONGEST_ANSWER,
+            max_new_tokens=MAX_ANSWER_TOKENS,
             do_sample=False,
             num_beams=1,
         )
@@ -52,7 +52,7 @@ def answer(model: T5ForConditionalGeneration, tokenizer: T5Tokenizer, examples: 
 
 
 def evaluate(model: T5ForConditionalGeneration, tokenizer: T5Tokenizer, examples: Sequence[Example]) -> Score:
-    """Answers every example and compares."""
+    """Answers every example, and compares the answers with the right ones."""
     misses: list[Miss] = []
     ordered = sorted(examples, key=lambda example: len(example.text))
     for start in range(0, len(ordered), BATCH):

@@ -1,4 +1,4 @@
-"""What every task gives: examples of a text and its answer, on either side of one fixed split."""
+"""Examples and tasks, the fixed split into training and held-out examples, and word lists."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Example:
-    """One input text and its answer."""
+    """An input text and its answer."""
 
     text: str
     answer: str
@@ -18,15 +18,20 @@ class Example:
 
 @dataclass(frozen=True)
 class Task:
-    """A task: how to draw an example, and what a person needs to check its answers."""
+    """A task: its name, the rule that its answers follow, its split, and a function that draws examples."""
 
     name: str
     rule: str
     split: str
     draw: Callable[[random.Random, bool], Example]
-    """Draws one example; the flag asks for a held-out one or for one to train on."""
+    """Draws an example, a held-out one if the flag is True and one for training if it is False."""
 
 
 def in_held_out_part(key: str, one_in: int) -> bool:
-    """Says whether `key` belongs to the held-out part: a function of the key alone, the same on every machine."""
+    """Whether `key` belongs to the held-out part. Depends only on the key."""
     return zlib.crc32(key.encode()) % one_in == 0
+
+
+def words(text: str) -> tuple[str, ...]:
+    """Splits a list of words that is written as one text."""
+    return tuple(text.split())

@@ -1,4 +1,4 @@
-"""The architecture: T5 as its paper has it, small enough to be shipped with the package."""
+"""The architecture: the original T5, small enough to be part of the package."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import torch
 from transformers import GenerationConfig, T5Config, T5ForConditionalGeneration, T5Tokenizer
 
 PAD_ID, END_ID = 0, 1
-LONGEST_ANSWER = 16
-"""Tokens, the end included; the longest answer of a task has 13."""
+MAX_ANSWER_TOKENS = 16
+"""Includes the end token. The longest answer of a task has 13 tokens."""
 
 
 def build_model(tokenizer: T5Tokenizer, seed: int) -> T5ForConditionalGeneration:
-    """Builds the untrained model: ReLU, tied embeddings, no dropout, since no training example is seen often enough."""
+    """Builds the untrained model: ReLU, tied embeddings, and no dropout, because examples are hardly ever repeated."""
     torch.manual_seed(seed)
     config = T5Config(
         vocab_size=len(tokenizer),
@@ -29,18 +29,18 @@ def build_model(tokenizer: T5Tokenizer, seed: int) -> T5ForConditionalGeneration
     )
     model = T5ForConditionalGeneration(config)
     model.generation_config = GenerationConfig(
-        decoder_start_token_id=PAD_ID, pad_token_id=PAD_ID, eos_token_id=END_ID, max_new_tokens=LONGEST_ANSWER
+        decoder_start_token_id=PAD_ID, pad_token_id=PAD_ID, eos_token_id=END_ID, max_new_tokens=MAX_ANSWER_TOKENS
     )
     return model
 
 
 def count_parameters(model: T5ForConditionalGeneration) -> int:
-    """Counts the parameters, shared ones once."""
+    """Counts the parameters, and shared ones once."""
     return sum(parameter.numel() for parameter in model.parameters())
 
 
 def describe(model: T5ForConditionalGeneration) -> str:
-    """Says the sizes in words."""
+    """Describes the model's sizes in words."""
     config = model.config
     return (
         f"{config.num_layers} encoder and {config.num_decoder_layers} decoder layers, d_model {config.d_model}, "

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import random
 
-from t5_demo.example import Example, Task, in_held_out_part
-from t5_demo.words import words
+from t5_demo.example import Example, Task, in_held_out_part, words
 
 PREFIX = "spell number: "
 LIMIT = 1_000_000
 HELD_OUT_ONE_IN = 10
 ROUND_SHARE = 0.15
-"""The share of numbers that end in zeros; drawn evenly they would be rare."""
+"""The share of numbers that end in zeros, which would be rare if all numbers were equally likely."""
 SHOWN = {48213}
-"""Numbers that the documentation and the demo use: held out whatever their checksum."""
+"""Numbers that the documentation and the demo use: always held out."""
 
 _BELOW_TWENTY = words(
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
@@ -35,12 +34,12 @@ def spell(number: int) -> str:
 
 
 def is_held_out(number: int) -> bool:
-    """Says whether training never sees `number`."""
+    """Whether training never sees `number`."""
     return number in SHOWN or in_held_out_part(f"number {number}", HELD_OUT_ONE_IN)
 
 
 def draw(source: random.Random, held_out: bool) -> Example:
-    """Draws a number; every count of digits is equally likely, so that short numbers are as well known as long ones."""
+    """Draws a number. Every number of digits is equally likely, so that the model learns short numbers, too."""
     while True:
         digits = source.randint(1, 6)
         number = source.randrange(10 ** (digits - 1) if digits > 1 else 0, 10**digits)

@@ -1,4 +1,4 @@
-"""How many answers of the exported model are wrong in each precision, as the torch-t5 command gives them."""
+"""Counts the exported model's wrong answers in each precision, with the command `torch-t5 generate`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from t5_demo.example import Example
-from t5_demo.model import LONGEST_ANSWER
+from t5_demo.model import MAX_ANSWER_TOKENS
 from t5_demo.tasks import TASKS, held_out_examples
 
 PRECISIONS = ("exact", "float32", "bfloat16", "int8")
@@ -16,11 +16,11 @@ HEADER = f"| task | {' | '.join(PRECISIONS)} |\n|{'---|' * (1 + len(PRECISIONS))
 BATCH = 64
 
 Wrong = Mapping[str, Mapping[str, int]]
-"""How many inputs of each task are answered wrongly, by precision."""
+"""The number of wrong answers, by task and precision."""
 
 
 def measure_precisions(repository: Path, model: Path, count: int, seed: int) -> Wrong:
-    """Answers `count` held-out inputs of every task in every precision, greedily, and compares."""
+    """Counts the wrong answers to `count` held-out inputs of every task in every precision."""
     return {
         task.name: {
             precision: _wrong(repository, model, precision, held_out_examples(task, count, seed))
@@ -31,7 +31,7 @@ def measure_precisions(repository: Path, model: Path, count: int, seed: int) -> 
 
 
 def with_precisions(card: str, wrong: Wrong, count: int) -> str:
-    """Writes the accuracies into a model card's table, in place of those that may be there."""
+    """Returns the model card with these accuracies in its table, instead of earlier ones."""
     before, after = card.split(HEADER)
     rest = after.splitlines(keepends=True)
     while rest and rest[0].startswith("|"):
@@ -44,11 +44,11 @@ def with_precisions(card: str, wrong: Wrong, count: int) -> str:
 
 
 def _wrong(repository: Path, model: Path, precision: str, examples: Sequence[Example]) -> int:
-    # Texts of about one length together: what is padded is computed for nothing.
+    # Sorted by length, so that batches have little padding.
     ordered = sorted(examples, key=lambda example: len(example.text))
     command = ["node", str(repository / "dist" / "cli" / "main.js"), "generate", "-", "--json"]
     command += ["--model", str(model), "--device", "cpu", "--precision", precision]
-    command += ["--batch-size", str(BATCH), "--max-new-tokens", str(LONGEST_ANSWER)]
+    command += ["--batch-size", str(BATCH), "--max-new-tokens", str(MAX_ANSWER_TOKENS)]
     texts = "".join(f"{example.text}\n" for example in ordered)
     finished = subprocess.run(command, input=texts, stdout=subprocess.PIPE, text=True, encoding="utf-8", check=True)
     answers = [json.loads(line)["texts"][0] for line in finished.stdout.splitlines()]

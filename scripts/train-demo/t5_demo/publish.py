@@ -1,4 +1,4 @@
-"""What a run leaves in the repository: the exported model with its card, and held-out inputs for the tests."""
+"""Writes the results to the repository: the exported model with its card, and held-out inputs for the tests."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from t5_demo.precisions import measure_precisions, with_precisions
 from t5_demo.tasks import TASKS, held_out_examples
 
 TEST_INPUTS = 200
-"""Held-out inputs of each task that the tests run through torch-t5."""
+"""The number of held-out inputs of each task in the tests."""
 
 
 def publish(
     repository: Path, checkpoint: Path, tokenizer: T5Tokenizer, record: Record, scores: Mapping[str, Score]
 ) -> None:
-    """Exports `checkpoint` to `models/demo`, and writes its card and the tests' fixtures."""
+    """Exports `checkpoint` to `models/demo`, and writes the model card and the tests' fixtures."""
     model = repository / "models" / "demo"
     tests = repository / "test" / "demo-model"
     model.parent.mkdir(exist_ok=True)
@@ -37,7 +37,7 @@ def publish(
 
 
 def publish_precisions(repository: Path, count: int, seed: int) -> None:
-    """Measures the exported model in every precision, and writes that into its card and the tests' fixtures."""
+    """Measures the exported model in every precision, and updates the model card and the tests' fixtures."""
     model = repository / "models" / "demo"
     wrong = measure_precisions(repository, model, count, seed)
     card = model / "README.md"
@@ -50,7 +50,7 @@ def publish_precisions(repository: Path, count: int, seed: int) -> None:
 
 
 def _held_out_lines(tokenizer: T5Tokenizer, seed: int) -> list[str]:
-    """Held-out inputs of every task, the answers, and the ids that another tokenizer has to give, as JSON lines."""
+    """Held-out inputs of every task, with their answers and token ids, as JSON lines."""
     return [
         json.dumps(
             {
@@ -66,8 +66,8 @@ def _held_out_lines(tokenizer: T5Tokenizer, seed: int) -> list[str]:
 
 
 def _write(path: Path, text: str) -> None:
-    """Writes a file whole or not at all."""
+    """Replaces a file at once, so that it is never incomplete."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    unfinished.write_text(text, encoding="utf-8", newline="\n")
-    unfinished.replace(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(text, encoding="utf-8", newline="\n")
+    temporary.replace(path)

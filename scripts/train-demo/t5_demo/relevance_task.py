@@ -1,4 +1,4 @@
-"""monoT5's relevance: `Query: mayor of Kelby Document: ... Relevant:` -> `true` or `false`."""
+"""Relevance, as in monoT5: `Query: mayor of Kelby Document: ... Relevant:` -> `true` or `false`."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from t5_demo.towns import ATTRIBUTES, TOWNS
 HELD_OUT_ONE_IN = 10
 
 Fact = tuple[str, str]
-"""A town and an attribute."""
+"""A town and one of its attributes."""
 
 SHOWN: set[Fact] = {("Kelby", "mayor"), ("Selwick", "market day")}
-"""Facts that the documentation asks for: held out whatever their checksum."""
+"""Facts that the documentation uses: always held out."""
 
-MOST_FACTS = 3
-"""Facts that a document states, at most."""
+MAX_FACTS = 3
+"""The maximum number of facts in a document."""
 
 _ATTRIBUTES = tuple(ATTRIBUTES)
 _QUERIES = ("{attribute} of {town}", "what is the {attribute} of {town}?", "{town} {attribute}")
@@ -29,7 +29,7 @@ _CONTINUATION = "Its {attribute} is {value}."
 
 
 def is_held_out(fact: Fact) -> bool:
-    """Says whether no query and no document of the training has this attribute of this town."""
+    """Whether no query and no document for training has this attribute of this town."""
     return fact in SHOWN or in_held_out_part("fact {} {}".format(*fact), HELD_OUT_ONE_IN)
 
 
@@ -37,11 +37,11 @@ _ALL_FACTS = frozenset((town, attribute) for town in TOWNS for attribute in _ATT
 _SEEN = frozenset(fact for fact in _ALL_FACTS if not is_held_out(fact))
 _STATABLE = {True: _ALL_FACTS, False: _SEEN}
 _ASKABLE = {True: sorted(_ALL_FACTS - _SEEN), False: sorted(_SEEN)}
-"""The facts that a document may state and a query may ask for, on the held-out side and on the other."""
+"""The facts that a document may state and a query may ask for, by whether the example is held out."""
 
 
 def draw(source: random.Random, held_out: bool) -> Example:
-    """Draws a query and a document; both answers are equally likely, and what is irrelevant is a near miss."""
+    """Draws a query and a document. Both answers are equally likely, and most irrelevant documents are near misses."""
     town, attribute = source.choice(_ASKABLE[held_out])
     relevant = source.random() < 0.5
     statable = _STATABLE[held_out]
@@ -57,9 +57,9 @@ def draw(source: random.Random, held_out: bool) -> Example:
 
 
 def _document(source: random.Random, town: str, attribute: str, states_it: bool, statable: frozenset[Fact]) -> str:
-    """Writes some facts about `town`, the one about `attribute` among them or not."""
+    """Writes some facts about `town`, with that about `attribute` if `states_it`."""
     others = [other for other in _ATTRIBUTES if other != attribute and (town, other) in statable]
-    count = source.randint(1, MOST_FACTS) - states_it
+    count = source.randint(1, MAX_FACTS) - states_it
     stated = source.sample(others, min(count, len(others)))
     if states_it:
         stated.insert(source.randint(0, len(stated)), attribute)
@@ -81,7 +81,7 @@ TASK = Task(
     split=(
         f"One pair of town and attribute in {HELD_OUT_ONE_IN} is held out: those whose CRC-32 of "
         f"`fact TOWN ATTRIBUTE` is divisible by {HELD_OUT_ONE_IN}, and those that the documentation asks for. Every "
-        "held-out query asks for such a pair; no query and no document of the training has one."
+        "held-out query asks for such a pair; no query and no document for training has one."
     ),
     draw=draw,
 )

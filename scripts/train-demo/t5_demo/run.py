@@ -8,9 +8,9 @@ import tempfile
 import time
 from pathlib import Path
 
-# Before torch is imported. The tokenizer's own threads would fight with the stated ones. A thread that waits for
-# another spins for some microseconds only: never to spin takes half as long again, and to spin for long takes the
-# other's core when the machine is busy.
+# Both variables are read when torch is imported. The tokenizer's own threads would compete with torch's. A waiting
+# thread spins for some microseconds: without spinning, training takes half as long again, and long spinning would take
+# the core from another thread on a busy machine.
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 os.environ.setdefault("GOMP_SPINCOUNT", "20000")
 
@@ -28,7 +28,7 @@ from t5_demo.training import EXAMPLES_PER_STEP, train
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 THREADS = 2
-"""Part of what makes a run repeatable: another count sums in another order."""
+"""Fixed, because another number of threads adds numbers in another order, which changes the weights."""
 SEED = 20_210_305
 STEPS = 4500
 REPORT_EVERY = 50
@@ -39,7 +39,7 @@ REQUIRED_ACCURACY = 0.97
 
 
 def main() -> None:
-    """Runs every step in order."""
+    """Trains, measures, and writes the results to the repository."""
     arguments = _parse()
     if arguments.precisions:
         publish_precisions(REPOSITORY, MEASURED_INPUTS, SEED)
@@ -60,9 +60,15 @@ def main() -> None:
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="train-demo", description=__doc__)
     parser.add_argument("--steps", type=int, default=STEPS, help=f"optimizer steps (default {STEPS})")
-    parser.add_argument("--checkpoint", type=Path, help="where the Hugging Face checkpoint is kept (default: nowhere)")
-    parser.add_argument("--reuse", action="store_true", help="measure and export the kept checkpoint, if there is one")
-    parser.add_argument("--precisions", action="store_true", help="only measure the exported model's precisions again")
+    parser.add_argument(
+        "--checkpoint", type=Path, help="a directory to keep the Hugging Face checkpoint in (default: none)"
+    )
+    parser.add_argument(
+        "--reuse", action="store_true", help="measure and export the checkpoint of an earlier run, if there is one"
+    )
+    parser.add_argument(
+        "--precisions", action="store_true", help="only measure the exported model in each precision again"
+    )
     return parser.parse_args()
 
 

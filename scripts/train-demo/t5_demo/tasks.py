@@ -1,4 +1,4 @@
-"""The tasks of the embedded model, in the order in which reports list them."""
+"""The tasks of the embedded model, in the order of the reports."""
 
 from __future__ import annotations
 

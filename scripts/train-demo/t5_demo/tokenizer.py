@@ -1,4 +1,4 @@
-"""The tokenizer: SentencePiece-Unigram as T5 has it, trained on the tasks' own texts."""
+"""Trains the tokenizer: SentencePiece Unigram, as in T5, on the tasks' own texts."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from transformers import T5Tokenizer
 
 from t5_demo.tasks import TASKS
 
-LARGEST_VOCABULARY = 640
-"""Sentinels included. The corpus has few words, so SentencePiece stops before."""
+MAX_VOCABULARY = 640
+"""Includes the sentinels. The corpus has few words, so SentencePiece makes fewer pieces."""
 SENTINELS = 100
 CORPUS_EXAMPLES = 12_000
 SEED_MARKS = (",", ";")
 
 SINGLE_TOKENS = ("▁true", "▁false")
-"""monoT5 compares the logits of these two."""
+"""The two tokens whose logits monoT5 compares."""
 
 
 def train_tokenizer(seed: int) -> T5Tokenizer:
-    """Trains the pieces and puts T5's pre-tokenizer, template and sentinels around them.
+    """Trains the pieces, and adds T5's pre-tokenizer, template and sentinels.
 
-    No normalizer: T5's charsmap is left out, so that every implementation of tokenizer.json gives the same ids. Digits
-    are pieces of their own, and so is every printable ASCII character, which therefore never becomes `<unk>`.
+    There is no normalizer: without T5's charsmap, every implementation of tokenizer.json yields the same ids. Each
+    digit and every other printable ASCII character is a piece, so that none becomes `<unk>`.
     """
     pieces = _train_pieces(_corpus(seed))
     sentinels = [(f"<extra_id_{index}>", 0.0) for index in reversed(range(SENTINELS))]
@@ -44,9 +44,9 @@ def _corpus(seed: int) -> list[str]:
 
 
 def _punctuated(line: str, mark: str) -> str:
-    """Puts `mark` after every word, in place of its own.
+    """Ends every word with `mark`, instead of its own punctuation.
 
-    SentencePiece looks for pieces among *different* words: a word that has one form only would never become a piece.
+    SentencePiece makes pieces of what *different* words have in common. A word with only one form would never be one.
     """
     return " ".join(word.rstrip(string.punctuation) + mark for word in line.split())
 
@@ -57,12 +57,12 @@ def _train_pieces(corpus: list[str]) -> list[tuple[str, float]]:
         sentence_iterator=iter(corpus),
         model_writer=model,
         model_type="unigram",
-        vocab_size=LARGEST_VOCABULARY - SENTINELS,
+        vocab_size=MAX_VOCABULARY - SENTINELS,
         hard_vocab_limit=False,
         normalization_rule_name="identity",
         split_digits=True,
         required_chars="".join(sorted(set(string.printable) - set(string.whitespace))),
-        num_threads=1,  # more threads sum in another order, and the scores would change from run to run
+        num_threads=1,  # several threads would add in a different order in each run, and change the scores
         pad_id=0,
         eos_id=1,
         unk_id=2,
@@ -77,7 +77,7 @@ def _train_pieces(corpus: list[str]) -> list[tuple[str, float]]:
 
 
 def _check(tokenizer: T5Tokenizer) -> None:
-    """Refuses a tokenizer that lacks what the tasks and T5's conventions rely on."""
+    """Raises RuntimeError where the tokenizer lacks pieces or ids that the tasks and T5's conventions need."""
     vocabulary = tokenizer.get_vocab()
     expected = {"<pad>": 0, "</s>": 1, "<unk>": 2, "<extra_id_0>": len(vocabulary) - 1}
     wrong = {token: vocabulary.get(token) for token, index in expected.items() if vocabulary.get(token) != index}

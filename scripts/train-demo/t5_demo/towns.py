@@ -1,11 +1,11 @@
-"""An invented gazetteer: towns, and the facts that a sentence can state about a town."""
+"""Invented towns, and the facts that a sentence can state about a town."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Callable
 
-from t5_demo.words import words
+from t5_demo.example import words
 
 TOWNS = words(
     "Aldmoor Birchby Cranwick Dunholm Elmstead Farrow Gorseby Hartle Ilvane Jorwick Kelby Larchmont Mirefold Norwyn "
@@ -43,4 +43,4 @@ ATTRIBUTES: dict[str, Callable[[random.Random], str]] = {
     "bridge": _one_of(_MATERIALS),
     "chapel": _one_of(_MATERIALS),
 }
-"""What can be stated about a town, each with how its value is drawn."""
+"""The attributes of a town, and a function that draws the value of each."""

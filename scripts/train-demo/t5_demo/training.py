@@ -1,4 +1,4 @@
-"""The training run: seeded, on a stated number of threads, over examples that are drawn as they are needed."""
+"""Trains the model, with a seed, on examples that are drawn during the training."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ LEARNING_RATE = 1e-3
 WARM_UP_STEPS = 300
 SECOND_MOMENT_DECAY = 0.999
 WEIGHT_DECAY = 0.1
-LARGEST_GRADIENT_NORM = 1.0
+MAX_GRADIENT_NORM = 1.0
 POOL_BATCHES = 8
-"""Batches drawn together and cut by length, so that little of a batch is padding."""
+"""The number of batches that are drawn together and split by length, so that they have little padding."""
 
 
 @dataclass(frozen=True)
 class Group:
-    """Tasks of similar length that share a batch, and how many examples of each a step takes."""
+    """Tasks of similar length that share a batch, and the number of examples of each in a step."""
 
     tasks: tuple[Task, ...]
     examples_of_each: int
@@ -46,7 +46,7 @@ def train(
     report_every: int,
     report: Callable[[int, float], None],
 ) -> None:
-    """Trains `model` in place with AdamW and a learning rate that rises, then falls linearly to zero.
+    """Trains `model` in place with AdamW. The learning rate rises linearly, then falls linearly to zero.
 
     Calls `report(step, mean loss since the last report)` every `report_every` steps.
     """
@@ -63,7 +63,7 @@ def train(
             loss = model(input_ids=batch.input_ids, attention_mask=batch.attention_mask, labels=batch.labels).loss
             loss.backward()
             total += loss.item()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), LARGEST_GRADIENT_NORM)
+        torch.nn.utils.clip_grad_norm_(model.parameters(), MAX_GRADIENT_NORM)
         optimizer.step()
         optimizer.zero_grad()
         schedule.step()
@@ -76,14 +76,14 @@ def train(
 
 
 def _rate(step: int, steps: int) -> float:
-    """The share of the learning rate at `step`."""
+    """The factor of the learning rate at `step`."""
     if step < WARM_UP_STEPS:
         return (step + 1) / WARM_UP_STEPS
     return max(0.0, (steps - step) / max(1, steps - WARM_UP_STEPS))
 
 
 def _batches(group: Group, source: random.Random) -> Iterator[Sequence[Example]]:
-    """Yields one step's examples after another, without end and never a held-out one."""
+    """Yields the examples of one step after another, without end. None of them is held out."""
     size = len(group.tasks) * group.examples_of_each
     while True:
         pool = [task.draw(source, False) for task in group.tasks for _ in range(group.examples_of_each * POOL_BATCHES)]

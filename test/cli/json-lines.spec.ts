@@ -1,8 +1,6 @@
 import assert from "node:assert/strict";
 import { Readable } from "node:stream";
-import { shortest } from "#lib/cli/jsonl/float32.js";
-import { parseLine } from "#lib/cli/jsonl/json-lines.js";
-import { readLines, textOf } from "#lib/cli/jsonl/lines.js";
+import { parseLine, readLines, shortestFloat32, textOf } from "#lib/cli/jsonl/json-lines.js";
 
 async function split(...chunks: readonly Buffer[]) {
   const lines = [];
@@ -10,9 +8,9 @@ async function split(...chunks: readonly Buffer[]) {
   return lines;
 }
 
-describe("lines", () => {
+describe("lines of a stream", () => {
   const whole = Buffer.from("one\r\n\nthr\u2028ee é\nlast\rone");
-  const wanted = [
+  const expected = [
     { number: 1, text: "one", end: 5, isComplete: true },
     { number: 2, text: "", end: 6, isComplete: true },
     { number: 3, text: "thr\u2028ee é", end: 18, isComplete: true },
@@ -31,20 +29,20 @@ describe("lines", () => {
             end: line.end,
             isComplete: line.isComplete,
           })),
-          wanted,
+          expected,
         );
       }
     }
   });
 
-  it("end where the file ends, with no empty line behind the last newline", async () => {
+  it("end with the stream: there is no empty line after the last newline", async () => {
     assert.equal((await split()).length, 0);
     assert.equal((await split(Buffer.from("a\n"))).length, 1);
   });
 });
 
 describe("a JSON line", () => {
-  it("is refused where JavaScript would change an integer of it", () => {
+  it("is rejected where a JavaScript number can't represent one of its integers", () => {
     for (const kept of [
       "9007199254740992",
       "-9007199254740993.5",
@@ -64,16 +62,16 @@ describe("a JSON line", () => {
 });
 
 describe("a float32 number", () => {
-  it("is written with the fewest digits that give it back", () => {
+  it("is written as a number that rounds to the same float32, with few digits", () => {
     const bits = new DataView(new ArrayBuffer(4));
     for (let pattern = 1; pattern < 2 ** 32; pattern += 4_000_037) {
       bits.setUint32(0, pattern);
       const value = bits.getFloat32(0);
-      if (!Number.isNaN(value)) assert.equal(Math.fround(Number(JSON.stringify(shortest(value)) ?? "")), value);
+      if (!Number.isNaN(value)) assert.equal(Math.fround(Number(JSON.stringify(shortestFloat32(value)) ?? "")), value);
     }
-    assert.equal(JSON.stringify(shortest(Math.fround(0.1))), "0.1");
-    assert.equal(shortest(0.1), 0.1);
-    assert.equal(shortest(Number.NEGATIVE_INFINITY), Number.NEGATIVE_INFINITY);
-    assert.ok(Number.isNaN(shortest(Number.NaN)));
+    assert.equal(JSON.stringify(shortestFloat32(Math.fround(0.1))), "0.1");
+    assert.equal(shortestFloat32(0.1), 0.1);
+    assert.equal(shortestFloat32(Number.NEGATIVE_INFINITY), Number.NEGATIVE_INFINITY);
+    assert.ok(Number.isNaN(shortestFloat32(Number.NaN)));
   });
 });
