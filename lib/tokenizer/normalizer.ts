@@ -1,25 +1,60 @@
-// What a normalizer is, and the ones that need no more than a table.
-import type { AlignedText } from "./aligned-text.js";
-import { Edit } from "./edit.js";
-import { lowerCase, markTable, whiteSpaceTable } from "./unicode/characters.js";
+// The normalizers of tokenizer.json, which rewrite a text before it is divided, with the offsets that Rust gives.
+import { Charsmap } from "./charsmap.js";
+import { codePointsOf, NormalizedString, Transformation } from "./normalized-string.js";
+import { type Pattern, readPattern } from "./pattern.js";
+import { type PartReaders, readFlag, readPart, readParts, readString } from "./tokenizer-json.js";
+import { clusterEnd } from "./unicode/clusters.js";
+import { lowerCase, markTable, whiteSpaceTable } from "./unicode/code-points.js";
+import { compose, decompose } from "./unicode/normalization.js";
+import { utf8Size } from "./utf8.js";
 
 /** Appends the normalized form of `source[from, to)` to `target`. */
-export type Normalizer = (source: AlignedText, from: number, to: number, target: AlignedText) => void;
+export type Normalizer = (source: NormalizedString, from: number, to: number, target: NormalizedString) => void;
 
+const ASCII_END = 0x80;
+const CR = 13;
 const SPACE = 32;
-const NMT_REMOVED = new Set([...span(0x1, 0x8), 0xb, ...span(0xe, 0x1f), 0x7f, 0x8f, 0x9f]);
+/** Grapheme clusters of this many bytes of UTF-8 or more are normalized character by character. */
+const LONG_CLUSTER_BYTES = 6;
+const NMT_REMOVED = new Set([...inclusive(0x1, 0x8), 0xb, ...inclusive(0xe, 0x1f), 0x7f, 0x8f, 0x9f]);
 const NMT_SPACES = new Set([
   ...[0x9, 0xa, 0xc, 0xd, 0x1680, 0x2028, 0x2029, 0x2581, 0xfeff, 0xfffd],
-  ...span(0x200b, 0x200f),
+  ...inclusive(0x200b, 0x200f),
 ]);
 
-/** One after the other. */
-export function sequence(normalizers: readonly Normalizer[], makeText: () => AlignedText): Normalizer {
-  const [first, ...others] = normalizers;
+const readers: PartReaders<readonly Normalizer[]> = {
+  Sequence: (settings, name) => readParts(settings.normalizers, `${name}.normalizers`, readers).flat(),
+  Precompiled: (settings, name) => [
+    precompiled(new Charsmap(settings.precompiled_charsmap, `${name}.precompiled_charsmap`)),
+  ],
+  Replace: (settings, name) => [
+    replace(readPattern(settings.pattern, `${name}.pattern`), readString(settings.content, `${name}.content`)),
+  ],
+  Strip: (settings, name) => [
+    strip(readFlag(settings.strip_left, `${name}.strip_left`), readFlag(settings.strip_right, `${name}.strip_right`)),
+  ],
+  Prepend: (settings, name) => [prepend(codePointsOf(readString(settings.prepend, `${name}.prepend`)))],
+  Lowercase: () => [lowercase],
+  NFC: () => [normalForm(true, false)],
+  NFD: () => [normalForm(false, false)],
+  NFKC: () => [normalForm(true, true)],
+  NFKD: () => [normalForm(false, true)],
+  Nmt: () => [nmt],
+  StripAccents: () => [stripAccents],
+};
+
+/** The normalizer of tokenizer.json, or undefined if it has none. Throws ERR_MODEL_CORRUPT. */
+export function readNormalizer(settings: unknown, name: string): Normalizer | undefined {
+  if (settings === null || settings === undefined) return undefined;
+  const normalizers = readPart(settings, name, readers);
+  return normalizers.length === 0 ? undefined : sequence(normalizers);
+}
+
+function sequence([first, ...others]: readonly Normalizer[]): Normalizer {
   if (first === undefined) return (source, from, to, target) => target.append(source, from, to);
   if (others.length === 0) return first;
-  const rest = sequence(others, makeText);
-  const between = makeText();
+  const rest = sequence(others);
+  const between = new NormalizedString();
   return (source, from, to, target) => {
     first(source, from, to, between);
     rest(between, 0, between.length, target);
@@ -27,8 +62,81 @@ export function sequence(normalizers: readonly Normalizer[], makeText: () => Ali
   };
 }
 
-/** White space at the beginning and the end. */
-export function strip(left: boolean, right: boolean): Normalizer {
+/** Precompiled, as Rust's spm_precompiled: a short grapheme cluster is looked up whole, a long one by character. */
+function precompiled(charsmap: Charsmap): Normalizer {
+  return (source, from, to, target) => {
+    const { codes } = source;
+    const transformation = new Transformation(source, from, to, target);
+    const character = (code: number) => {
+      const replacement = charsmap.character(code);
+      if (replacement === undefined) transformation.replace(code);
+      else writeReplacement(transformation, replacement, 1);
+    };
+    for (let index = from; index < to; ) {
+      const code = codes[index] ?? 0;
+      const next = index + 1 < to ? (codes[index + 1] ?? 0) : 0;
+      // Two ASCII characters are two clusters, except CR LF.
+      const end = code < ASCII_END && next < ASCII_END && code !== CR ? index + 1 : clusterEnd(codes, index, to);
+      if (end === index + 1) {
+        character(code);
+      } else {
+        const replacement = isShortCluster(codes, index, end) ? charsmap.cluster(codes, index, end) : undefined;
+        if (replacement !== undefined) writeReplacement(transformation, replacement, end - index);
+        else for (let part = index; part < end; part++) character(codes[part] ?? 0);
+      }
+      index = end;
+    }
+  };
+}
+
+/** Writes the replacement of the next `count` source characters. */
+function writeReplacement(transformation: Transformation, replacement: Int32Array, count: number): void {
+  const { length } = replacement;
+  if (length === 0) {
+    transformation.remove(count);
+    return;
+  }
+  const replaced = Math.min(length, count);
+  for (let index = 0; index < length; index++) {
+    const code = replacement[index] ?? 0;
+    if (index >= replaced) transformation.insert(code);
+    else transformation.replace(code, index === length - 1 ? count - length : 0);
+  }
+}
+
+function isShortCluster(codes: Int32Array, from: number, to: number): boolean {
+  let bytes = 0;
+  for (let index = from; index < to && bytes < LONG_CLUSTER_BYTES; index++) bytes += utf8Size(codes[index] ?? 0);
+  return bytes < LONG_CLUSTER_BYTES;
+}
+
+/** Replace: every match becomes `content`, all of it with the offsets of the match's last character, as in Rust. */
+function replace({ regex }: Pattern, content: string): Normalizer {
+  const replacement = codePointsOf(content);
+  return (source, from, to, target) => {
+    const text = source.toString(from, to);
+    let unit = 0;
+    let index = from;
+    for (const match of text.matchAll(regex)) {
+      const start = index + countCharacters(text, unit, match.index);
+      target.append(source, index, start);
+      unit = match.index + match[0].length;
+      index = start + countCharacters(match[0], 0, match[0].length);
+      for (const code of replacement) target.push(code, source.starts[index - 1] ?? 0, source.ends[index - 1] ?? 0);
+    }
+    target.append(source, index, to);
+  };
+}
+
+/** The number of code points in the UTF-16 units `[from, to)` of a well-formed string. */
+function countCharacters(text: string, from: number, to: number): number {
+  let count = to - from;
+  for (let index = from; index < to; index++) if ((text.charCodeAt(index) & 0xfc00) === 0xdc00) count--;
+  return count;
+}
+
+/** Strip: removes white space at the beginning and the end. */
+function strip(left: boolean, right: boolean): Normalizer {
   return (source, from, to, target) => {
     const isWhite = whiteSpaceTable();
     const { codes } = source;
@@ -40,8 +148,8 @@ export function strip(left: boolean, right: boolean): Normalizer {
   };
 }
 
-/** A text in front of whatever isn't empty. All of it stands for the first character. */
-export function prepend(prefix: Int32Array): Normalizer {
+/** Prepend: puts a prefix before a text that isn't empty, with the offsets of the text's first character. */
+function prepend(prefix: Int32Array): Normalizer {
   return (source, from, to, target) => {
     if (from === to) return;
     for (const code of prefix) target.push(code, source.starts[from] ?? 0, source.ends[from] ?? 0);
@@ -49,35 +157,57 @@ export function prepend(prefix: Int32Array): Normalizer {
   };
 }
 
-export const lowercase: Normalizer = (source, from, to, target) => {
-  const edit = new Edit(source, from, to, target);
+/** NFC, NFD, NFKC or NFKD. */
+function normalForm(isComposed: boolean, isCompatible: boolean): Normalizer {
+  const form = isComposed ? compose : decompose;
+  return (source, from, to, target) => {
+    if (isAscii(source.codes, from, to)) {
+      target.append(source, from, to);
+      return;
+    }
+    const transformation = new Transformation(source, from, to, target);
+    form(source.codes, from, to, isCompatible, (code, change) => {
+      if (change > 0) transformation.insert(code);
+      else transformation.replace(code, -change);
+    });
+  };
+}
+
+function isAscii(codes: Int32Array, from: number, to: number): boolean {
+  for (let index = from; index < to; index++) if ((codes[index] ?? 0) >= ASCII_END) return false;
+  return true;
+}
+
+function lowercase(source: NormalizedString, from: number, to: number, target: NormalizedString): void {
+  const transformation = new Transformation(source, from, to, target);
   for (let index = from; index < to; index++) {
     const code = source.codes[index] ?? 0;
     const [first = code, ...others] = lowerCase(code) ?? [];
-    edit.replace(first);
-    for (const other of others) edit.insert(other);
+    transformation.replace(first);
+    for (const other of others) transformation.insert(other);
   }
-};
+}
 
-/** Combining marks, wherever they are. */
-export const stripAccents: Normalizer = (source, from, to, target) => {
+/** StripAccents: removes combining marks. */
+function stripAccents(source: NormalizedString, from: number, to: number, target: NormalizedString): void {
   const isMark = markTable();
-  filter(source, from, to, target, (code) => (isMark[code] === 1 ? undefined : code));
-};
+  mapCharacters(source, from, to, target, (code) => (isMark[code] === 1 ? undefined : code));
+}
 
-/** Control characters are taken away, and what isn't quite a space becomes one. */
-export const nmt: Normalizer = (source, from, to, target) => {
-  filter(source, from, to, target, (code) => {
+/** Nmt: removes control characters, and turns line ends, joiners and the like into spaces. */
+function nmt(source: NormalizedString, from: number, to: number, target: NormalizedString): void {
+  mapCharacters(source, from, to, target, (code) => {
     if (NMT_REMOVED.has(code)) return undefined;
     return NMT_SPACES.has(code) ? SPACE : code;
   });
-};
+}
 
-function filter(
-  { codes, starts, ends }: AlignedText,
+/** Writes what `map` returns for each character, or nothing if that is undefined. */
+function mapCharacters(
+  { codes, starts, ends }: NormalizedString,
   from: number,
   to: number,
-  target: AlignedText,
+  target: NormalizedString,
   map: (code: number) => number | undefined,
 ): void {
   for (let index = from; index < to; index++) {
@@ -86,6 +216,6 @@ function filter(
   }
 }
 
-function span(first: number, last: number): readonly number[] {
+function inclusive(first: number, last: number): readonly number[] {
   return Array.from({ length: last - first + 1 }, (_, index) => first + index);
 }

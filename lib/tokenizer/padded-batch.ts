@@ -1,4 +1,4 @@
-// Rows of ids of different lengths become one padded matrix.
+// Rows of ids of different lengths as one padded matrix.
 
 /** The ids of one row. */
 export type IdRow = readonly number[] | readonly bigint[] | Int32Array | BigInt64Array;
@@ -21,25 +21,25 @@ export interface PaddedBatch {
 }
 
 /** Pads rows on the right to the length of the longest one, or to the next multiple of `multiple`. */
-export function padRows(rows: readonly ArrayLike<number>[], padding: number, multiple = 1): PaddedBatch {
-  const padded = makePadded(rows, padding, multiple);
-  for (const [row, ids] of rows.entries()) putRow(padded, row, ids);
+export function padRows(rows: readonly ArrayLike<number>[], padTokenId: number, multiple = 1): PaddedBatch {
+  const padded = allocateBatch(rows, padTokenId, multiple);
+  for (const [row, ids] of rows.entries()) setRow(padded, row, ids);
   return padded;
 }
 
-/** Padding alone, in which rows of this many and of these lengths have room. */
-export function makePadded(rows: readonly ArrayLike<number>[], padding: number, multiple = 1): PaddedBatch {
+/** A batch of padding only, with room for the rows. */
+export function allocateBatch(rows: readonly ArrayLike<number>[], padTokenId: number, multiple = 1): PaddedBatch {
   const batch = rows.length;
-  const longest = rows.reduce((most, row) => Math.max(most, row.length), 0);
-  const length = Math.ceil(longest / multiple) * multiple;
+  const maxLength = rows.reduce((max, row) => Math.max(max, row.length), 0);
+  const length = Math.ceil(maxLength / multiple) * multiple;
   const isPadded = rows.some((row) => row.length < length);
   const inputIds = new Int32Array(batch * length);
-  if (isPadded && padding !== 0) inputIds.fill(padding);
+  if (isPadded && padTokenId !== 0) inputIds.fill(padTokenId);
   return { batch, length, inputIds, attentionMask: isPadded ? new Int32Array(inputIds.length) : undefined };
 }
 
-/** Puts a row in its place. */
-export function putRow({ length, inputIds, attentionMask }: PaddedBatch, row: number, ids: ArrayLike<number>): void {
+/** Writes the ids of a row at the index `row`. */
+export function setRow({ length, inputIds, attentionMask }: PaddedBatch, row: number, ids: ArrayLike<number>): void {
   inputIds.set(ids, row * length);
   attentionMask?.fill(1, row * length, row * length + ids.length);
 }

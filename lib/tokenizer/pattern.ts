@@ -1,53 +1,57 @@
-// The patterns of Replace: a text, or a regular expression of the few kinds that JavaScript's engine runs as Oniguruma does.
-import { corrupt, readRecord, readString } from "./settings.js";
+// The patterns of Replace: a text, or a regular expression for which JavaScript finds the same matches as Oniguruma.
+import { corruptSetting, readObject, readString } from "./tokenizer-json.js";
 
-/** What matches one character: itself, an escaped sign, white space, or a set of those and of ranges. */
+/** Matches one member of a set: an escaped sign, white space, or a character that needs no escape. */
 const MEMBER = String.raw`\\[^A-Za-z0-9]|\\s|[^\\[\]^&-]`;
+/** Matches an atom, which stands for one character: a set, an escaped sign, white space, or a character itself. */
 const ATOM = new RegExp(
   String.raw`\[(?:[A-Za-z0-9]-[A-Za-z0-9]|${MEMBER})+\]|\\[^A-Za-z0-9]|\\s|[^\\[\](){}.*+?|^$]`,
   "uy",
 );
-const COUNT = /\{\d+\}|\{\d+,\}|\{\d+,\d+\}|[*+?]/uy;
+const QUANTIFIER = /\{\d+\}|\{\d+,\}|\{\d+,\d+\}|[*+?]/uy;
 const UNBOUNDED = /^[*+]$|,\}$/;
-const PIECE = /\\([^A-Za-z0-9])|\\s/gu;
-/** White space of Unicode, which JavaScript's \s isn't. */
+const ESCAPE = /\\([^A-Za-z0-9])|\\s/gu;
+/** Unicode's white space; JavaScript's `\s` is another set. */
 const WHITE_SPACE = String.raw`\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000`;
+/** A character outside the Basic Multilingual Plane has two UTF-16 units. */
+const MAX_UNITS = 2;
 
-/** A finder of all matches, leftmost first, and how many characters a match has at most. */
 export interface Pattern {
+  /** Finds all matches, from left to right. */
   readonly regex: RegExp;
-  readonly longest: number;
+  /** The maximum length of a match in UTF-16 units, or infinity. */
+  readonly maxLength: number;
 }
 
 /** Reads a pattern. Throws ERR_MODEL_CORRUPT. */
 export function readPattern(settings: unknown, name: string): Pattern {
-  const { String: text, Regex: source } = readRecord(settings, name);
+  const { String: text, Regex: source } = readObject(settings, name);
   if (source !== undefined) return readRegex(readString(source, `${name}.Regex`), `${name}.Regex`);
   const literal = readString(text, `${name}.String`);
-  if (literal === "") throw corrupt("a text that isn't empty", `${name}.String`, literal);
-  return { regex: new RegExp(escaped(literal), "gu"), longest: literal.length };
+  if (literal === "") throw corruptSetting("a text that isn't empty", `${name}.String`, literal);
+  return { regex: new RegExp(escaped(literal), "gu"), maxLength: literal.length };
 }
 
 /**
- * Characters and sets of them in a row, of which the last alone may be repeated without a limit: so the time is linear,
- * and what a greedy match is doesn't depend on the engine.
+ * Reads a sequence of atoms, of which only the last may be repeated without a limit: the search then takes linear time,
+ * and every engine finds the same greedy match.
  */
 function readRegex(source: string, name: string): Pattern {
-  const refusal = () => corrupt("a regular expression of characters, sets and counts", name, source);
+  const refusal = () => corruptSetting("a regular expression of characters, sets and counts", name, source);
   let translated = "";
-  let longest = 0;
+  let maxLength = 0;
   for (let at = 0; at < source.length; ) {
     const atom = matchAt(ATOM, source, at);
-    if (atom === undefined || longest === Number.POSITIVE_INFINITY) throw refusal();
+    if (atom === undefined || maxLength === Number.POSITIVE_INFINITY) throw refusal();
     at += atom.length;
-    const count = matchAt(COUNT, source, at) ?? "";
-    at += count.length;
-    longest += UNBOUNDED.test(count) ? Number.POSITIVE_INFINITY : 2 * mostOf(count);
-    translated += translate(atom) + count;
+    const quantifier = matchAt(QUANTIFIER, source, at) ?? "";
+    at += quantifier.length;
+    maxLength += UNBOUNDED.test(quantifier) ? Number.POSITIVE_INFINITY : MAX_UNITS * maxCount(quantifier);
+    translated += translate(atom) + quantifier;
   }
   const regex = compile(translated);
   if (regex === undefined || regex.test("")) throw refusal();
-  return { regex, longest };
+  return { regex, maxLength };
 }
 
 function matchAt(pattern: RegExp, source: string, at: number): string | undefined {
@@ -55,16 +59,16 @@ function matchAt(pattern: RegExp, source: string, at: number): string | undefine
   return pattern.exec(source)?.[0];
 }
 
-/** How often an atom is repeated at most. */
-function mostOf(count: string): number {
-  const [most = "1"] = count.match(/\d+(?=\}$)/) ?? [];
-  return Number(most);
+/** The maximum number of repetitions that a bounded quantifier allows. */
+function maxCount(quantifier: string): number {
+  const [count = "1"] = quantifier.match(/\d+(?=\}$)/) ?? [];
+  return Number(count);
 }
 
-/** With the u flag JavaScript takes a backslash before syntax alone. */
+/** An atom for JavaScript, whose `u` flag allows a backslash only before syntax characters. */
 function translate(atom: string): string {
   const isSet = atom.startsWith("[");
-  return atom.replace(PIECE, (_, sign: string | undefined) => {
+  return atom.replace(ESCAPE, (_, sign: string | undefined) => {
     if (sign !== undefined) return escaped(sign);
     return isSet ? WHITE_SPACE : `[${WHITE_SPACE}]`;
   });

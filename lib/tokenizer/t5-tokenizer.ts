@@ -1,4 +1,4 @@
-// The public tokenizer: texts to ids as Hugging Face gives them, padded batches, and back.
+// The public tokenizer: texts to ids, padded batches of them, and ids back to text, as Hugging Face's tokenizers.
 import { access, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
@@ -6,25 +6,24 @@ import { types } from "node:util";
 import { T5Error } from "../util/errors.js";
 import { checkObject, parseJson } from "../util/json.js";
 import { checkFlag, checkInteger, checkOptions, expected, INT32_MAX, readPath } from "../util/validation.js";
-import { byteCodec } from "./bytes.js";
-import { CleaningStream } from "./cleaning-up.js";
-import type { Codec, DecodingOptions } from "./codec.js";
-import { DecodeStream } from "./decode-stream.js";
-import { type IdRow, makePadded, type PaddedBatch, padRows, putRow } from "./padded-batch.js";
-import { subwordCodec } from "./subwords.js";
+import type { BackendDecodeOptions, TokenizerBackend } from "./backend.js";
+import { byteBackend } from "./byte-backend.js";
+import { CleanUpStream, DecodeStream } from "./decode-stream.js";
+import { allocateBatch, type IdRow, type PaddedBatch, padRows, setRow } from "./padded-batch.js";
+import { unigramBackend } from "./unigram-backend.js";
 
 /** One encoded text. */
 export interface Encoding {
-  /** Token ids, the end-of-sequence id last. */
+  /** Token ids. The last is the end-of-sequence id. */
   readonly ids: Int32Array;
   /**
-   * The part of the text that each id stands for, in UTF-16 units as `slice` counts them: `[ids.length, 2]`, start and
-   * end. 0 and 0 for what isn't of the text, as the end-of-sequence id.
+   * The range of the text that each id stands for, in UTF-16 units as `slice` counts them: `[ids.length, 2]`, start and
+   * end. Both are 0 for an id that the tokenizer adds, such as the end-of-sequence id.
    */
   readonly offsets: Int32Array;
 }
 
-/** Encoded texts, padded on the right; `forward` takes it as it is. */
+/** Encoded texts, padded on the right. `forward` accepts it as its source. */
 export interface BatchEncoding {
   /** `[batch, length]` in row-major order. */
   readonly inputIds: Int32Array;
@@ -34,7 +33,7 @@ export interface BatchEncoding {
 }
 
 export interface EncodeOptions {
-  /** Longer texts are cut to this many ids; the last one is the end-of-sequence id even so. */
+  /** Longer texts are truncated to this many ids, of which the last is still the end-of-sequence id. */
   readonly maxLength?: number | undefined;
 }
 
@@ -44,26 +43,26 @@ export interface EncodeBatchOptions extends EncodeOptions {
 }
 
 export interface DecodeOptions {
-  /** Leave out `<pad>`, `</s>` and the like. Default: false, as in Hugging Face. */
+  /** Leave out special tokens such as `<pad>` and `</s>`. Default: false, as in Hugging Face. */
   readonly skipSpecialTokens?: boolean | undefined;
-  /** Take away spaces before punctuation. Default: what tokenizer_config.json says, and else false. */
+  /** Remove spaces before punctuation. Default: the value in tokenizer_config.json, or false. */
   readonly cleanUpTokenizationSpaces?: boolean | undefined;
 }
 
-/** How long `encodeBatchAsync` keeps the event loop at a time. */
-const TURN_MS = 3;
+/** The time for which `encodeBatchAsync` occupies the event loop before it yields. */
+const TIME_SLICE_MS = 3;
 
-/** A model's tokenizer: subwords as Rust's tokenizers finds them, bytes for ByT5. */
+/** A model's tokenizer, with the results of Rust's tokenizers, or of transformers' ByT5Tokenizer for ByT5. */
 export class T5Tokenizer {
-  readonly #codec: Codec;
+  readonly #backend: TokenizerBackend;
 
-  private constructor(codec: Codec) {
-    this.#codec = codec;
+  private constructor(backend: TokenizerBackend) {
+    this.#backend = backend;
   }
 
   /**
-   * Reads tokenizer.json and tokenizer_config.json of a directory (ByT5 has only the second one).
-   * Rejects with ERR_MODEL_NOT_FOUND where it has no tokenizer, ERR_MODEL_CORRUPT where it can't be used.
+   * Reads tokenizer.json and tokenizer_config.json of a directory; ByT5 has only the second.
+   * Rejects with ERR_MODEL_NOT_FOUND if there is no tokenizer, ERR_MODEL_CORRUPT if it can't be carried out exactly.
    */
   static async fromPretrained(directory: string | URL): Promise<T5Tokenizer> {
     const path = readPath(directory, "directory");
@@ -78,69 +77,72 @@ export class T5Tokenizer {
     throw new T5Error("ERR_MODEL_NOT_FOUND", message);
   }
 
-  /** The tokenizer of a directory, or undefined where it has none. @internal */
+  /** The tokenizer of a directory, or undefined if there is none. @internal */
   static async find(path: string): Promise<T5Tokenizer | undefined> {
     const read = async (name: string) => {
-      // As one piece: a file of 17 MB is decoded in half the time that it takes chunk by chunk.
+      // Decoded in one piece: with 17 MB this takes half the time of readFile's own decoding, chunk by chunk.
       const bytes = await readFile(join(path, name)).catch(() => undefined);
       return bytes === undefined ? undefined : checkObject(parseJson(bytes.toString("utf8"), name), name);
     };
-    const [vocabulary, config = {}] = await Promise.all([read("tokenizer.json"), read("tokenizer_config.json")]);
-    if (vocabulary !== undefined) return new T5Tokenizer(subwordCodec(vocabulary, config));
-    return config.tokenizer_class === "ByT5Tokenizer" ? new T5Tokenizer(byteCodec(config)) : undefined;
+    const [tokenizer, config = {}] = await Promise.all([read("tokenizer.json"), read("tokenizer_config.json")]);
+    if (tokenizer !== undefined) return new T5Tokenizer(unigramBackend(tokenizer, config));
+    return config.tokenizer_class === "ByT5Tokenizer" ? new T5Tokenizer(byteBackend(config)) : undefined;
   }
 
   get padTokenId(): number {
-    return this.#codec.padTokenId;
+    return this.#backend.padTokenId;
   }
 
   get eosTokenId(): number {
-    return this.#codec.eosTokenId;
+    return this.#backend.eosTokenId;
   }
 
   /**
-   * The ids of a text, the end-of-sequence id last. An empty text is that id alone. Half of a surrogate pair is taken as
-   * U+FFFD. Throws ERR_INVALID_ARGUMENT.
+   * The ids of a text and the end-of-sequence id, which is the only one for an empty text. Half of a surrogate pair
+   * counts as U+FFFD. Throws ERR_INVALID_ARGUMENT.
    */
   encode(text: string, options?: EncodeOptions): Encoding {
     const { maxLength } = checkEncodeOptions(options, ["maxLength"]);
     return this.#encode(text, "text", maxLength);
   }
 
-  /** The ids of texts, padded on the right to the longest, with their mask. Throws ERR_INVALID_ARGUMENT. */
+  /** The ids of texts, padded on the right to the longest one, and their mask. Throws ERR_INVALID_ARGUMENT. */
   encodeBatch(texts: readonly string[], options?: EncodeBatchOptions): BatchEncoding {
     const { maxLength, padToMultipleOf } = checkEncodeOptions(options, ["maxLength", "padToMultipleOf"]);
     return batchOf(this.encodePadded(texts, "texts", maxLength, padToMultipleOf));
   }
 
-  /** The same, with pauses: the event loop is kept for a few milliseconds at a time. Rejects as `encodeBatch` throws. */
+  /**
+   * `encodeBatch` that yields to the event loop every few milliseconds, between two texts.
+   * Rejects with ERR_INVALID_ARGUMENT.
+   */
   async encodeBatchAsync(texts: readonly string[], options?: EncodeBatchOptions): Promise<BatchEncoding> {
     const { maxLength, padToMultipleOf } = checkEncodeOptions(options, ["maxLength", "padToMultipleOf"]);
     const copied = checkTexts(texts, "texts");
-    const turn = new Turn();
+    const slice = new TimeSlice();
     const rows: Int32Array[] = [];
     for (const [index, text] of copied.entries()) {
       rows.push(this.#encode(text, `texts[${index}]`, maxLength).ids);
-      if (turn.isOver) await turn.next();
+      if (slice.isOver) await slice.next();
     }
-    const padded = makePadded(rows, this.#codec.padTokenId, padToMultipleOf);
+    const padded = allocateBatch(rows, this.#backend.padTokenId, padToMultipleOf);
     for (const [row, ids] of rows.entries()) {
-      putRow(padded, row, ids);
-      if (turn.isOver) await turn.next();
+      setRow(padded, row, ids);
+      if (slice.isOver) await slice.next();
     }
     return batchOf(padded);
   }
 
-  /** How many ids a text has, the end-of-sequence id included. Throws ERR_INVALID_ARGUMENT. */
+  /** The number of ids that `encode` gives for a text. Throws ERR_INVALID_ARGUMENT. */
   countTokens(text: string): number {
     const { ids } = this.#tokensOf(text, "text");
-    const { before, behind } = this.#codec.template(ids);
-    return before.length + ids.length + behind.length;
+    const { prefix, suffix } = this.#backend.template(ids);
+    return prefix.length + ids.length + suffix.length;
   }
 
-  /** The text of ids. Ids that the vocabulary lacks are left out, as in Hugging Face. Throws ERR_INVALID_ARGUMENT. */
+  /** The text of ids. Ids without a token are left out, as in Hugging Face. Throws ERR_INVALID_ARGUMENT. */
   decode(ids: IdRow, options?: DecodeOptions): string {
-    return this.#codec.decode(checkIds(ids, "ids"), this.#checkDecodeOptions(options));
+    return this.#backend.decode(checkIds(ids, "ids"), this.#checkDecodeOptions(options));
   }
 
   /** The texts of several rows of ids. Throws ERR_INVALID_ARGUMENT. */
@@ -149,30 +151,33 @@ export class T5Tokenizer {
     return Array.from(rows, (row: IdRow) => this.decode(row, options));
   }
 
-  /** The token of an id, for instance "▁the", or undefined where the vocabulary has none. */
+  /** The token of an id, for instance "▁the", or undefined if there is none. Throws ERR_INVALID_ARGUMENT. */
   idToToken(id: number): string | undefined {
-    return this.#codec.token(checkInteger(id, "id", 0));
+    return this.#backend.idToToken(checkInteger(id, "id", 0));
   }
 
-  /** The id of a token, or undefined where the vocabulary has none. */
+  /** The id of a token, or undefined if there is none. Throws ERR_INVALID_ARGUMENT. */
   tokenToId(token: string): number | undefined {
     if (typeof token !== "string") throw expected("a string", "token", token);
-    return this.#codec.id(token);
+    return this.#backend.tokenToId(token);
   }
 
   /**
-   * A decoder of ids that come one by one, as a model generates them: its pieces join to what `decode` gives for all of them,
-   * and none ends within a character. Throws ERR_INVALID_ARGUMENT.
+   * A decoder of ids that come one by one, as from a model that generates. Its pieces join to the text that `decode`
+   * gives for all ids, and none ends within a character. Throws ERR_INVALID_ARGUMENT.
    */
   decodeStream(options?: DecodeOptions): DecodeStream {
-    const { skipSpecialTokens, cleanUp } = this.#checkDecodeOptions(options);
-    const stream = this.#codec.stream(skipSpecialTokens);
-    return new DecodeStream(cleanUp ? new CleaningStream(stream) : stream);
+    const { skipSpecialTokens, cleanUpTokenizationSpaces } = this.#checkDecodeOptions(options);
+    const stream = this.#backend.decodeStream(skipSpecialTokens);
+    return new DecodeStream(cleanUpTokenizationSpaces ? new CleanUpStream(stream) : stream);
   }
 
-  /** The bytes that each id below `count` adds within a text, and where each id's begin, one more than ids. @internal */
+  /**
+   * The bytes of UTF-8 that each id below `count` adds within a text. Those of an id begin at `offsets[id]` and end at
+   * `offsets[id + 1]`. @internal
+   */
   tokenTexts(count: number): { readonly bytes: Uint8Array; readonly offsets: Int32Array } {
-    const texts = Array.from({ length: count }, (_, id) => this.#codec.bytes(id));
+    const texts = Array.from({ length: count }, (_, id) => this.#backend.tokenBytes(id));
     const offsets = new Int32Array(count + 1);
     for (const [id, { length }] of texts.entries()) offsets[id + 1] = (offsets[id] ?? 0) + length;
     const bytes = new Uint8Array(offsets[count] ?? 0);
@@ -180,42 +185,45 @@ export class T5Tokenizer {
     return { bytes, offsets };
   }
 
-  /** Encodes and pads. @internal */
+  /** The padded batch of texts, which `name` names in errors. @internal */
   encodePadded(texts: unknown, name: string, maxLength?: number, padToMultipleOf?: number): PaddedBatch {
     const rows = checkTexts(texts, name).map((text, index) => this.#encode(text, `${name}[${index}]`, maxLength).ids);
-    return padRows(rows, this.#codec.padTokenId, padToMultipleOf);
+    return padRows(rows, this.#backend.padTokenId, padToMultipleOf);
   }
 
-  #checkDecodeOptions(options: unknown): DecodingOptions {
-    const { skipSpecialTokens, cleanUpTokenizationSpaces: cleanUp } = checkOptions(options, "options", [
-      "skipSpecialTokens",
-      "cleanUpTokenizationSpaces",
-    ]);
+  #checkDecodeOptions(options: unknown): BackendDecodeOptions {
+    const known = ["skipSpecialTokens", "cleanUpTokenizationSpaces"];
+    const { skipSpecialTokens, cleanUpTokenizationSpaces: cleanUp } = checkOptions(options, "options", known);
     return {
       skipSpecialTokens: checkFlag(skipSpecialTokens, "options.skipSpecialTokens"),
-      cleanUp: cleanUp === undefined ? this.#codec.cleansUp : checkFlag(cleanUp, "options.cleanUpTokenizationSpaces"),
+      cleanUpTokenizationSpaces:
+        cleanUp === undefined
+          ? this.#backend.cleanUpTokenizationSpaces
+          : checkFlag(cleanUp, "options.cleanUpTokenizationSpaces"),
     };
   }
 
   #encode(text: unknown, name: string, maxLength: number | undefined): Encoding {
     const tokens = this.#tokensOf(text, name);
-    const { length } = tokens.ids;
-    const { mostAdded } = this.#codec;
-    const count = maxLength === undefined ? length : Math.min(length, Math.max(0, maxLength - mostAdded));
-    const { before, behind } = this.#codec.template(count === length ? tokens.ids : tokens.ids.subarray(0, count));
-    const ids = new Int32Array(before.length + count + behind.length);
+    const maxCount =
+      maxLength === undefined ? tokens.ids.length : Math.max(0, maxLength - this.#backend.maxTemplateIds);
+    const isWhole = tokens.ids.length <= maxCount;
+    const textIds = isWhole ? tokens.ids : tokens.ids.subarray(0, maxCount);
+    const textOffsets = isWhole ? tokens.offsets : tokens.offsets.subarray(0, 2 * maxCount);
+    const { prefix, suffix } = this.#backend.template(textIds);
+    const ids = new Int32Array(prefix.length + textIds.length + suffix.length);
     const offsets = new Int32Array(2 * ids.length);
-    ids.set(before);
-    ids.set(count === length ? tokens.ids : tokens.ids.subarray(0, count), before.length);
-    ids.set(behind, before.length + count);
-    offsets.set(count === length ? tokens.offsets : tokens.offsets.subarray(0, 2 * count), 2 * before.length);
+    ids.set(prefix);
+    ids.set(textIds, prefix.length);
+    ids.set(suffix, prefix.length + textIds.length);
+    offsets.set(textOffsets, 2 * prefix.length);
     return { ids, offsets };
   }
 
   #tokensOf(text: unknown, name: string) {
     if (typeof text !== "string") throw expected("a string", name, text);
     try {
-      return this.#codec.encode(text);
+      return this.#backend.encode(text);
     } catch (cause) {
       const { code, message } = expected("a text that the tokenizer can take", name, text);
       throw new T5Error(code, message, { cause });
@@ -223,14 +231,15 @@ export class T5Tokenizer {
   }
 }
 
-/** A turn of the event loop. */
-class Turn {
+/** A time for which the event loop is occupied. */
+class TimeSlice {
   #begin = performance.now();
 
   get isOver(): boolean {
-    return performance.now() - this.#begin >= TURN_MS;
+    return performance.now() - this.#begin >= TIME_SLICE_MS;
   }
 
+  /** Yields to the event loop and begins the next one. */
   async next(): Promise<void> {
     await setImmediate();
     this.#begin = performance.now();
@@ -244,7 +253,7 @@ function batchOf({ batch, length, inputIds, attentionMask }: PaddedBatch): Batch
 function checkTexts(texts: unknown, name: string): readonly unknown[] {
   if (!Array.isArray(texts)) throw expected("an array of strings", name, texts);
   if (texts.length === 0) throw expected("at least one text", name, texts);
-  // Array.from visits holes, which map would leave in the rows.
+  // Unlike slice, Array.from replaces holes by undefined, which is refused as any other value.
   return Array.from(texts);
 }
 

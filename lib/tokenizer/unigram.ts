@@ -1,82 +1,99 @@
 // The Unigram model: the best path through the pieces of a text, as Rust's `encode_optimized` finds it.
-import { type AlignedText, MOST_ROOM_KEPT } from "./aligned-text.js";
-import { corrupt, type Json, readArray, readCount, readFlag } from "./settings.js";
-import type { TokenList } from "./token-list.js";
-import { byteOf, bytesOf } from "./utf8.js";
-import { NONE, ROOT, VocabularyTrie } from "./vocabulary-trie.js";
+import { MAX_ROOM_KEPT, type NormalizedString } from "./normalized-string.js";
+import type { Model, TokenBuffer } from "./pre-tokenized-string.js";
+import { corruptSetting, type JsonObject, readArray, readCount, readFlag } from "./tokenizer-json.js";
+import { NONE, ROOT, Trie } from "./trie.js";
+import { utf8Byte, utf8Size } from "./utf8.js";
 
-/** How much worse than the worst piece an unknown character is. */
+/** The score of an unknown character is this much below the minimum score of the vocabulary. */
 const UNKNOWN_PENALTY = 10;
-const LEAST_ROOM = 256;
+const MIN_ROOM = 256;
 const BYTES = 256;
 
-export class Unigram {
-  readonly tokens: readonly string[];
+/** serde_json reads a decimal of this many digits exactly: both the digits and the power of ten are exact doubles. */
+const EXACT_DIGITS = 15;
+/** The largest power of ten that is finite. */
+const MAX_POWER = 308;
+const DECIMAL = /^(\d+)(?:\.(\d+))?(?:e([+-]\d+))?$/;
+const POWERS = Array.from({ length: MAX_POWER + 1 }, (_, power) => Number(`1e${power}`));
+
+export class Unigram implements Model {
+  readonly #tokens: readonly string[];
   readonly #scores: Float64Array;
-  readonly #trie: VocabularyTrie;
+  readonly #trie: Trie;
+  /** The id of the unknown token, or NONE. */
   readonly #unknown: number;
   readonly #unknownScore: number;
-  /** The ids of the bytes, where a text that no piece has is spelt with them. */
-  readonly #bytes: Int32Array | undefined;
-  /** Of the best path to each position: its score, where its last piece begins, and which one that is. */
-  #best = new Float64Array(LEAST_ROOM);
-  #from = new Int32Array(LEAST_ROOM);
-  #piece = new Int32Array(LEAST_ROOM);
+  /** The ids of the byte tokens, if the model has byte fallback. */
+  readonly #byteIds: Int32Array | undefined;
+  /** Of the best path to each position: its score, and the start and the id of its last piece. */
+  #pathScores = new Float64Array(MIN_ROOM);
+  #pieceStarts = new Int32Array(MIN_ROOM);
+  #pieceIds = new Int32Array(MIN_ROOM);
 
-  /** Reads tokenizer.json's model, the scores with `readScore`. Throws ERR_MODEL_CORRUPT. */
-  constructor(settings: Json, readScore: (score: number) => number) {
+  /** Reads tokenizer.json's model, each score through `readScore`. Throws ERR_MODEL_CORRUPT. */
+  constructor(settings: JsonObject, readScore: (score: number) => number) {
     const { type = "Unigram" } = settings;
-    if (type !== "Unigram") throw corrupt("Unigram", "model.type", type);
+    if (type !== "Unigram") throw corruptSetting("Unigram", "model.type", type);
     const vocabulary = readArray(settings.vocab, "model.vocab");
     const tokens = new Array<string>(vocabulary.length);
     this.#scores = new Float64Array(vocabulary.length);
-    let least = Number.POSITIVE_INFINITY;
+    let minScore = Number.POSITIVE_INFINITY;
     for (let id = 0; id < vocabulary.length; id++) {
       const entry: unknown = vocabulary[id];
       const [token, score]: readonly unknown[] = Array.isArray(entry) ? entry : [];
       if (typeof token !== "string" || typeof score !== "number") {
-        throw corrupt("a piece and its score", `model.vocab[${id}]`, entry);
+        throw corruptSetting("a piece and its score", `model.vocab[${id}]`, entry);
       }
       tokens[id] = token;
       const read = readScore(score);
       this.#scores[id] = read;
-      if (read < least) least = read;
+      if (read < minScore) minScore = read;
     }
-    this.tokens = tokens;
+    this.#tokens = tokens;
     this.#unknown = readUnknown(settings.unk_id, tokens.length);
-    this.#unknownScore = least - UNKNOWN_PENALTY;
-    this.#trie = new VocabularyTrie(tokens);
-    if (readFlag(settings.byte_fallback, "model.byte_fallback", false)) this.#bytes = this.#findBytes();
+    this.#unknownScore = minScore - UNKNOWN_PENALTY;
+    this.#trie = new Trie(tokens);
+    if (readFlag(settings.byte_fallback, "model.byte_fallback", false)) this.#byteIds = this.#findByteIds();
   }
 
-  /** The id of a token, or undefined. */
-  id(token: string): number | undefined {
+  get vocabSize(): number {
+    return this.#tokens.length;
+  }
+
+  /** The token of an id, or undefined if the vocabulary has none. */
+  idToToken(id: number): string | undefined {
+    return this.#tokens[id];
+  }
+
+  /** The id of a token, or undefined if it isn't in the vocabulary. */
+  tokenToId(token: string): number | undefined {
     const codes = Array.from(token, (character) => character.codePointAt(0) ?? 0);
-    const id = this.#trie.lookUp(codes, 0, codes.length);
+    const id = this.#trie.find(codes, 0, codes.length);
     return id === NONE ? undefined : id;
   }
 
-  /** Adds the tokens of a piece of text. */
-  encode(text: AlignedText, from: number, to: number, tokens: TokenList): void {
-    this.#findBest(text.codes, from, to);
-    this.#collect(text, from, to, tokens);
-    if (this.#best.length > MOST_ROOM_KEPT) this.#makeRoom(LEAST_ROOM);
+  /** Throws an Error for a character that no piece contains, if the model has no unknown token. */
+  tokenize(text: NormalizedString, from: number, to: number, tokens: TokenBuffer): void {
+    this.#findBestPath(text.codes, from, to);
+    this.#addPath(text, from, to, tokens);
+    if (this.#pathScores.length > MAX_ROOM_KEPT) this.#allocate(MIN_ROOM);
   }
 
-  #findBest(codes: Int32Array, from: number, to: number): void {
+  #findBestPath(codes: Int32Array, from: number, to: number): void {
     const size = to - from;
-    if (size >= this.#best.length) this.#makeRoom(2 * (size + 1));
+    if (size >= this.#pathScores.length) this.#allocate(2 * (size + 1));
     const trie = this.#trie;
     const scores = this.#scores;
-    const best = this.#best;
-    const origin = this.#from;
-    const piece = this.#piece;
+    const pathScores = this.#pathScores;
+    const pieceStarts = this.#pieceStarts;
+    const pieceIds = this.#pieceIds;
     const unknownScore = this.#unknownScore;
-    best[0] = 0;
-    origin.fill(NONE, 0, size + 1);
+    pathScores[0] = 0;
+    pieceStarts.fill(NONE, 0, size + 1);
     for (let start = 0; start < size; start++) {
-      const soFar = best[start] ?? 0;
-      let isKnown = false;
+      const scoreBefore = pathScores[start] ?? 0;
+      let hasCharacter = false;
       let node = ROOT;
       for (let end = start; end < size; ) {
         const edge = trie.edge(node, codes[from + end] ?? 0);
@@ -84,61 +101,61 @@ export class Unigram {
         end++;
         const id = trie.piece(edge);
         if (id !== NONE) {
-          const score = (scores[id] ?? 0) + soFar;
-          if (origin[end] === NONE || score > (best[end] ?? 0)) {
-            best[end] = score;
-            origin[end] = start;
-            piece[end] = id;
+          const score = (scores[id] ?? 0) + scoreBefore;
+          if (pieceStarts[end] === NONE || score > (pathScores[end] ?? 0)) {
+            pathScores[end] = score;
+            pieceStarts[end] = start;
+            pieceIds[end] = id;
           }
-          if (end === start + 1) isKnown = true;
+          if (end === start + 1) hasCharacter = true;
         }
         node = trie.node(edge);
       }
-      if (isKnown) continue;
+      if (hasCharacter) continue;
       const end = start + 1;
-      const score = unknownScore + soFar;
-      if (origin[end] === NONE || score > (best[end] ?? 0)) {
+      const score = unknownScore + scoreBefore;
+      if (pieceStarts[end] === NONE || score > (pathScores[end] ?? 0)) {
         if (this.#unknown === NONE)
           throw new Error("The text has a character that no piece has, and there is no unk_id");
-        best[end] = score;
-        origin[end] = start;
-        piece[end] = this.#unknown;
+        pathScores[end] = score;
+        pieceStarts[end] = start;
+        pieceIds[end] = this.#unknown;
       }
     }
   }
 
-  /** Reads the best path from its end; unknown pieces beside each other are one. */
-  #collect(text: AlignedText, from: number, to: number, tokens: TokenList): void {
+  /** Adds the tokens of the best path, read from its end. Consecutive unknown pieces become one. */
+  #addPath(text: NormalizedString, from: number, to: number, tokens: TokenBuffer): void {
     const first = tokens.length;
     for (let end = to - from; end > 0; ) {
-      let start = this.#from[end] ?? 0;
-      const id = this.#piece[end] ?? 0;
+      let start = this.#pieceStarts[end] ?? 0;
+      const id = this.#pieceIds[end] ?? 0;
       if (id !== this.#unknown) {
         tokens.push(id, text.starts[from + start] ?? 0, text.ends[from + end - 1] ?? 0);
       } else {
-        while (start > 0 && this.#piece[start] === this.#unknown) start = this.#from[start] ?? 0;
-        this.#pushUnknown(text, from + start, from + end, tokens);
+        while (start > 0 && this.#pieceIds[start] === this.#unknown) start = this.#pieceStarts[start] ?? 0;
+        this.#addUnknown(text, from + start, from + end, tokens);
       }
       end = start;
     }
     tokens.reverse(first);
   }
 
-  /** Adds, last first, what stands for a text that isn't a piece. */
-  #pushUnknown({ codes, starts, ends }: AlignedText, from: number, to: number, tokens: TokenList): void {
+  /** Adds the tokens of an unknown text, last token first: a piece of that text, its bytes, or the unknown token. */
+  #addUnknown({ codes, starts, ends }: NormalizedString, from: number, to: number, tokens: TokenBuffer): void {
     const start = starts[from] ?? 0;
     const end = ends[to - 1] ?? 0;
-    const whole = this.#trie.lookUp(codes, from, to);
-    if (whole !== NONE || this.#bytes === undefined) {
+    const whole = this.#trie.find(codes, from, to);
+    if (whole !== NONE || this.#byteIds === undefined) {
       tokens.push(whole === NONE ? this.#unknown : whole, start, end);
       return;
     }
     const first = tokens.length;
     for (let index = to - 1; index >= from; index--) {
       const code = codes[index] ?? 0;
-      const size = bytesOf(code);
+      const size = utf8Size(code);
       for (let part = size - 1; part >= 0; part--) {
-        const id = this.#bytes[byteOf(code, size, part)] ?? NONE;
+        const id = this.#byteIds[utf8Byte(code, size, part)] ?? NONE;
         if (id !== NONE) {
           tokens.push(id, start, end);
           continue;
@@ -150,23 +167,53 @@ export class Unigram {
     }
   }
 
-  #findBytes(): Int32Array {
+  #findByteIds(): Int32Array {
     return Int32Array.from({ length: BYTES }, (_, byte) => {
       const digits = byte.toString(16).toUpperCase().padStart(2, "0");
-      return this.id(`<0x${digits}>`) ?? NONE;
+      return this.tokenToId(`<0x${digits}>`) ?? NONE;
     });
   }
 
-  #makeRoom(room: number): void {
-    this.#best = new Float64Array(room);
-    this.#from = new Int32Array(room);
-    this.#piece = new Int32Array(room);
+  #allocate(room: number): void {
+    this.#pathScores = new Float64Array(room);
+    this.#pieceStarts = new Int32Array(room);
+    this.#pieceIds = new Int32Array(room);
   }
 }
 
-function readUnknown(id: unknown, count: number): number {
+/**
+ * The number that Rust's serde_json reads where JavaScript and Python read `score`. It divides the digits, as a whole
+ * number, by a power of ten, and so may differ in the last bit. Paths that tie with exact scores then have a best one,
+ * for instance for "-------" with T5's vocabulary. The file is taken to have as many digits as the number needs, as
+ * Python and Rust write it.
+ */
+export function serdeJsonScore(score: number): number {
+  const text = String(Math.abs(score));
+  if (text.length <= EXACT_DIGITS + 1 && !text.includes("e")) return score;
+  const read = parseAsSerdeJson(text);
+  return score < 0 ? -read : read;
+}
+
+function parseAsSerdeJson(text: string): number {
+  const point = text.indexOf(".");
+  // A shortcut for the usual form: digits, a point, digits.
+  if (point > 0 && !text.includes("e")) {
+    return Number(text.slice(0, point) + text.slice(point + 1)) / powerOfTen(text.length - point - 1);
+  }
+  const [, digits = "", fraction = "", exponent = "0"] = DECIMAL.exec(text) ?? [];
+  let number = Number(digits + fraction);
+  let power = Number(exponent) - fraction.length;
+  for (; power < -MAX_POWER; power += MAX_POWER) number /= powerOfTen(MAX_POWER);
+  return power < 0 ? number / powerOfTen(-power) : number * powerOfTen(power);
+}
+
+function powerOfTen(exponent: number): number {
+  return POWERS[exponent] ?? Number.POSITIVE_INFINITY;
+}
+
+function readUnknown(id: unknown, vocabSize: number): number {
   if (id === null || id === undefined) return NONE;
-  const known = readCount(id, "model.unk_id");
-  if (known >= count) throw corrupt(`an id below ${count}`, "model.unk_id", id);
-  return known;
+  const unknown = readCount(id, "model.unk_id");
+  if (unknown >= vocabSize) throw corruptSetting(`an id below ${vocabSize}`, "model.unk_id", id);
+  return unknown;
 }

@@ -1,58 +1,70 @@
-// Characters as bytes of UTF-8.
+// UTF-8, byte by byte.
 
-/** How many bytes a character has in UTF-8. */
-export function bytesOf(code: number): number {
-  if (code < 0x80) return 1;
-  if (code < 0x800) return 2;
-  return code < 0x10000 ? 3 : 4;
-}
+/** What `sequenceSize` returns for bytes that begin no character. */
+export const INVALID = 0;
+/** What `sequenceSize` returns for a character whose last bytes are missing. */
+export const INCOMPLETE = -1;
 
-/** One of these bytes. */
-export function byteOf(code: number, size: number, part: number): number {
-  if (size === 1) return code;
-  const rest = code >>> (6 * (size - 1 - part));
-  return part === 0 ? ((0xf00 >>> size) & 0xff) | rest : 0x80 | (rest & 0x3f);
-}
-
-const LONGEST = 4;
-/** The second byte of a character, where not all of 0x80 to 0xbf may be one: by the first byte. */
-const SECOND = new Map<number, readonly [least: number, most: number]>([
+const MAX_SIZE = 4;
+/** The range of a character's second byte, by its first byte, where it is smaller than that of other bytes. */
+const SECOND_BYTE = new Map<number, readonly [min: number, max: number]>([
   [0xe0, [0xa0, 0xbf]],
   [0xed, [0x80, 0x9f]],
   [0xf0, [0x90, 0xbf]],
   [0xf4, [0x80, 0x8f]],
 ]);
-const ANY_FURTHER = [0x80, 0xbf] as const;
+const CONTINUATION_BYTE = [0x80, 0xbf] as const;
 
-const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+const lenient = new TextDecoder("utf-8", { ignoreBOM: true });
+const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** The text of bytes, those left out that are no UTF-8: Python's `errors="ignore"`. */
+/** The number of bytes that a code point has in UTF-8. */
+export function utf8Size(code: number): number {
+  if (code < 0x80) return 1;
+  if (code < 0x800) return 2;
+  return code < 0x10000 ? 3 : 4;
+}
+
+/** The byte at index `part` of a code point that has `size` bytes. */
+export function utf8Byte(code: number, size: number, part: number): number {
+  if (size === 1) return code;
+  const rest = code >>> (6 * (size - 1 - part));
+  return part === 0 ? ((0xf00 >>> size) & 0xff) | rest : 0x80 | (rest & 0x3f);
+}
+
+/** The text of bytes, or undefined if they are not valid UTF-8. */
+export function decodeStrictly(bytes: Uint8Array): string | undefined {
+  try {
+    return strict.decode(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The text of bytes without those that are not valid UTF-8: Python's `errors="ignore"`. */
 export function decodeValid(bytes: Uint8Array): string {
   const valid = new Uint8Array(bytes.length);
   let length = 0;
   for (let index = 0; index < bytes.length; ) {
-    const size = Math.max(0, sizeAt(bytes, index));
+    const size = Math.max(0, sequenceSize(bytes, index));
     for (let part = 0; part < size; part++) valid[length++] = bytes[index + part] ?? 0;
-    // Bytes that begin no character are none of another one either, so that one alone is passed over.
+    // An invalid byte is skipped alone: the continuation bytes after it are invalid in their turn.
     index += Math.max(1, size);
   }
-  return decoder.decode(valid.subarray(0, length));
+  return lenient.decode(valid.subarray(0, length));
 }
 
-export const INVALID = 0;
-export const INCOMPLETE = -1;
-
-/** How many bytes the character at a position has, INVALID where there is none, INCOMPLETE where bytes are missing. */
-export function sizeAt(bytes: ArrayLike<number>, index: number): number {
+/** The number of bytes of the character that begins at an index, or INVALID or INCOMPLETE. */
+export function sequenceSize(bytes: ArrayLike<number>, index: number): number {
   const first = bytes[index] ?? 0;
   if (first < 0x80) return 1;
   if (first < 0xc2 || first > 0xf4) return INVALID;
-  const size = first < 0xe0 ? 2 : first < 0xf0 ? LONGEST - 1 : LONGEST;
+  const size = first < 0xe0 ? 2 : first < 0xf0 ? MAX_SIZE - 1 : MAX_SIZE;
   for (let part = 1; part < size; part++) {
     const byte = bytes[index + part];
     if (byte === undefined) return INCOMPLETE;
-    const [least, most] = (part === 1 ? SECOND.get(first) : undefined) ?? ANY_FURTHER;
-    if (byte < least || byte > most) return INVALID;
+    const [min, max] = (part === 1 ? SECOND_BYTE.get(first) : undefined) ?? CONTINUATION_BYTE;
+    if (byte < min || byte > max) return INVALID;
   }
   return size;
 }

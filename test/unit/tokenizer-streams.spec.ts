@@ -3,8 +3,8 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { type DecodeOptions, demoModel, T5Tokenizer } from "torch-t5";
-import { byteCodec } from "#lib/tokenizer/bytes.js";
-import { subwordCodec } from "#lib/tokenizer/subwords.js";
+import { byteBackend } from "#lib/tokenizer/byte-backend.js";
+import { unigramBackend } from "#lib/tokenizer/unigram-backend.js";
 import { withDirectory } from "../support/directory.js";
 
 const HALF_A_CHARACTER = /[\ud800-\udbff]$/;
@@ -188,28 +188,28 @@ describe("streamed text", () => {
 
 describe("the texts of tokens, for stop strings,", () => {
   const utf8 = (text: string) => new TextEncoder().encode(text);
-  const codecOf = (kind: Kind) => {
+  const backendOf = (kind: Kind) => {
     const made = files(kind);
-    return subwordCodec(made["tokenizer.json"], made["tokenizer_config.json"]);
+    return unigramBackend(made["tokenizer.json"], made["tokenizer_config.json"]);
   };
 
   it("are what an id yields within a text, special tokens in full", () => {
-    const { bytes: textOf } = codecOf({ decoder: metaspace, cleanUp: true });
-    assert.deepEqual(textOf(1), utf8("</s>"));
-    assert.deepEqual(textOf(4 + 256 + pieces.indexOf("▁a")), utf8(" a"));
-    assert.deepEqual(textOf(4 + 256 + pieces.indexOf("b")), utf8("b"));
-    assert.deepEqual(textOf(4 + 256 + pieces.indexOf("▁.")), utf8(" ."), "not cleaned up");
-    assert.deepEqual(textOf(1000), new Uint8Array(), "no such token");
+    const { tokenBytes } = backendOf({ decoder: metaspace, cleanUp: true });
+    assert.deepEqual(tokenBytes(1), utf8("</s>"));
+    assert.deepEqual(tokenBytes(4 + 256 + pieces.indexOf("▁a")), utf8(" a"));
+    assert.deepEqual(tokenBytes(4 + 256 + pieces.indexOf("b")), utf8("b"));
+    assert.deepEqual(tokenBytes(4 + 256 + pieces.indexOf("▁.")), utf8(" ."), "not cleaned up");
+    assert.deepEqual(tokenBytes(1000), new Uint8Array(), "no such token");
   });
 
   it("are bytes for ByT5, and for byte fallback where the decoder has it", () => {
-    const { bytes: textOf } = byteCodec({});
-    assert.deepEqual(textOf(3 + 0xc3), Uint8Array.of(0xc3));
-    assert.deepEqual(textOf(0), utf8("<pad>"));
-    assert.deepEqual(textOf(1000), new Uint8Array());
+    const { tokenBytes } = byteBackend({});
+    assert.deepEqual(tokenBytes(3 + 0xc3), Uint8Array.of(0xc3));
+    assert.deepEqual(tokenBytes(0), utf8("<pad>"));
+    assert.deepEqual(tokenBytes(1000), new Uint8Array());
     const byte = 4 + 0xc3;
-    assert.deepEqual(codecOf({ decoder: byteFallback, cleanUp: false }).bytes(byte), Uint8Array.of(0xc3));
-    assert.deepEqual(codecOf({ decoder: byteFallback, cleanUp: false }).bytes(4 + 256 + 1), utf8(" a"));
-    assert.deepEqual(codecOf({ decoder: metaspace, cleanUp: false }).bytes(byte), utf8("<0xC3>"));
+    assert.deepEqual(backendOf({ decoder: byteFallback, cleanUp: false }).tokenBytes(byte), Uint8Array.of(0xc3));
+    assert.deepEqual(backendOf({ decoder: byteFallback, cleanUp: false }).tokenBytes(4 + 256 + 1), utf8(" a"));
+    assert.deepEqual(backendOf({ decoder: metaspace, cleanUp: false }).tokenBytes(byte), utf8("<0xC3>"));
   });
 });

@@ -1,4 +1,4 @@
-// Grapheme clusters as Rust's tokenizers 0.23.3 has them. Written by scripts/unicode-tables.
+// Grapheme clusters of Rust's tokenizers 0.23.3, written by scripts/unicode-tables.
 
 export const CONSONANT =
   "1sl 10 u 7 o 7 l j 1 6 1 0 3 3 y 1 1 0 g 1 4j j 1 6 1 1 1 4 1r 0 r j 1 6 1 1 1 4 y 1 1 0 h 0 4j j 1 f u 2 56 11 jp 16 k 0 g 5 4 3 3 0 3 1 7 2 4 c c 0 1dd 1f h8 1g 52 1 6 w h 7 1i t d 1 b 2 s0b 2 3 z 19 4 2 8 a 4 2p f 1 2 6 0 3 1 2o a 5x q ilh 0 f 3 1 2 1 s 1cd z t 0 2 0 fs 9 1 0 2 0 1 11 11m 6 2 0 2 7 1 1 1 n 5s 0 a 13 t 0 b 13 w0 c 1 x";

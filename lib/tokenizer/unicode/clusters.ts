@@ -1,6 +1,6 @@
-// Extended grapheme clusters (Unicode Annex 29), of the Unicode version that Rust's tokenizers has: Node's own differ.
+// Extended grapheme clusters (Unicode Annex 29), of the Unicode version that Rust's tokenizers has; Node has others.
 import * as data from "./cluster-data.js";
-import { fillRuns, lazyTable } from "./tables.js";
+import { fillRuns, lazyTable } from "./code-points.js";
 
 const OTHER = 0;
 const CONTROL = 1;
@@ -15,16 +15,16 @@ const V = 9;
 const T = 10;
 const LV = 11;
 const LVT = 12;
-/** The kind above, without what follows. */
+/** The mask of the kinds above; the flags below are separate bits. */
 const KIND = 15;
-/** Indic_Conjunct_Break: a virama, or what may stand beside one. */
+/** Indic_Conjunct_Break: Linker (a virama) and Extend (may stand between a virama and a consonant). */
 const LINKER = 16;
 const CONJOINING = 32;
 
 const CR = 13;
 const LF = 10;
 
-const table = lazyTable((kinds) => {
+const kindTable = lazyTable((kinds) => {
   fillRuns(kinds, data.CONTROL, CONTROL);
   fillRuns(kinds, data.EXTEND, EXTEND);
   fillRuns(kinds, data.EXTEND_LINKER, EXTEND | LINKER);
@@ -42,11 +42,11 @@ const table = lazyTable((kinds) => {
 });
 
 /**
- * Where the cluster ends that begins at `start`. What a boundary depends on is within the cluster, so none is needed of
- * what is before it. Regional indicators don't join here: see scripts/unicode-tables.
+ * The end of the cluster that begins at `start`. It depends on no character before `start`. Regional indicators don't
+ * join: scripts/unicode-tables explains why.
  */
 export function clusterEnd(codes: Int32Array, start: number, end: number): number {
-  const kinds = table();
+  const kinds = kindTable();
   let code = codes[start] ?? 0;
   let before = kinds[code] ?? OTHER;
   let conjunct = conjunctAfter(NO_CONJUNCT, before);
@@ -79,7 +79,7 @@ const NO_CONJUNCT = 0;
 const UNLINKED = 1;
 const LINKED = 2;
 
-/** How far "consonant, virama" has come. */
+/** The state of "consonant, virama" after one more character. */
 function conjunctAfter(state: number, kind: number): number {
   if (kind === CONSONANT) return UNLINKED;
   if ((kind & LINKER) !== 0) return state === NO_CONJUNCT ? NO_CONJUNCT : LINKED;
@@ -90,7 +90,7 @@ const NO_EMOJI = 0;
 const EXTENDED = 1;
 const JOINED = 2;
 
-/** How far "pictograph, joiner" has come. */
+/** The state of "pictograph, joiner" after one more character. */
 function emojiAfter(state: number, kind: number): number {
   if (kind === PICTOGRAPH) return EXTENDED;
   if (state !== EXTENDED) return NO_EMOJI;

@@ -1,25 +1,95 @@
-// Unicode's normalization forms, of the version that Rust's tokenizers has, with the changes that offsets follow from.
+// Unicode's normalization forms, of the version that Rust's tokenizers has, with the changes that determine offsets.
+import { CODE_POINTS, fillRuns, RADIX, readMapping } from "./code-points.js";
 import { CANONICAL, CLASSES, COMPATIBLE, COMPOSITES } from "./normalization-data.js";
-import { CODE_POINTS, fillRuns, readMapping } from "./tables.js";
 
+/** First code points and counts of syllables (s) and of leading (l), vowel (v) and trailing (t) jamo. */
 const HANGUL = { s: 0xac00, l: 0x1100, v: 0x1161, t: 0x11a7, lCount: 19, vCount: 21, tCount: 28, sCount: 11172 };
+/** Syllables for each leading jamo. */
 const HANGUL_N = HANGUL.vCount * HANGUL.tCount;
 const ASCII_END = 0x80;
-const RADIX = 36;
 
 type Decompositions = ReadonlyMap<number, readonly number[]>;
 
 interface Tables {
   readonly canonical: Decompositions;
   readonly compatible: Decompositions;
+  /** Canonical combining classes. */
   readonly classes: Uint8Array;
-  /** What two characters are together. */
+  /** Composites, by their first and second character. */
   readonly pairs: ReadonlyMap<number, ReadonlyMap<number, number>>;
 }
 
 let tables: Tables | undefined;
 
-function read(): Tables {
+/**
+ * Receives each character of a normal form. `change` is 1 for an inserted character, 0 for one that replaces a source
+ * character, and -n for one that replaces n further ones too.
+ */
+export type Emit = (code: number, change: number) => void;
+
+/** The canonical decomposition (NFD) of `codes[from, to)`, or the compatible one (NFKD). */
+export function decompose(codes: Int32Array, from: number, to: number, isCompatible: boolean, emit: Emit): void {
+  tables ??= readTables();
+  const { classes } = tables;
+  const decompositions = isCompatible ? tables.compatible : tables.canonical;
+  /** Characters that may still be reordered by their combining class. */
+  let pending: (readonly [combiningClass: number, code: number, change: number])[] = [];
+  const flush = () => {
+    // The sort is stable.
+    if (pending.length > 1) pending.sort(([a], [b]) => a - b);
+    for (const [, code, change] of pending) emit(code, change);
+    pending = [];
+  };
+  const push = (code: number, change: number) => {
+    const combiningClass = classes[code] ?? 0;
+    if (combiningClass === 0) flush();
+    pending.push([combiningClass, code, change]);
+  };
+  for (let index = from; index < to; index++) {
+    const code = codes[index] ?? 0;
+    const parts = code < ASCII_END ? undefined : (hangulParts(code) ?? decompositions.get(code));
+    if (parts === undefined) push(code, 0);
+    else for (const [part, each] of parts.entries()) push(each, part === 0 ? 0 : 1);
+  }
+  flush();
+}
+
+/** The composition (NFC or NFKC) of `codes[from, to)`. */
+export function compose(codes: Int32Array, from: number, to: number, isCompatible: boolean, emit: Emit): void {
+  let starter: { code: number; change: number } | undefined;
+  let lastClass: number | undefined;
+  /** Characters after the starter that don't compose with it. */
+  let buffer: (readonly [code: number, change: number])[] = [];
+  const flush = () => {
+    if (starter !== undefined) emit(starter.code, starter.change);
+    for (const [code, change] of buffer) emit(code, change);
+    buffer = [];
+    starter = undefined;
+    lastClass = undefined;
+  };
+  decompose(codes, from, to, isCompatible, (code, change) => {
+    const combiningClass = tables?.classes[code] ?? 0;
+    if (starter === undefined) {
+      if (combiningClass === 0) starter = { code, change };
+      else emit(code, change);
+      return;
+    }
+    const isBlocked = lastClass !== undefined && lastClass >= combiningClass;
+    const composite = isBlocked ? undefined : composePair(starter.code, code);
+    if (composite !== undefined) {
+      starter = { code: composite, change: starter.change + change - 1 };
+    } else if (combiningClass === 0) {
+      flush();
+      starter = { code, change };
+    } else {
+      buffer.push([code, change]);
+      lastClass = combiningClass;
+    }
+  });
+  flush();
+}
+
+function readTables(): Tables {
   const canonical = readMapping(CANONICAL);
   const classes = new Uint8Array(CODE_POINTS);
   for (const entry of CLASSES.split(",")) {
@@ -30,7 +100,7 @@ function read(): Tables {
   return { canonical, compatible, classes, pairs: readPairs(canonical) };
 }
 
-/** A composite is of the last character of its decomposition, and what the others compose to. */
+/** A composite's second character is the last of its full decomposition; the first is what the others compose to. */
 function readPairs(canonical: Decompositions): Tables["pairs"] {
   const isComposite = new Uint8Array(CODE_POINTS);
   fillRuns(isComposite, COMPOSITES, 1);
@@ -48,71 +118,6 @@ function readPairs(canonical: Decompositions): Tables["pairs"] {
   return pairs;
 }
 
-/** What is told of each character of a normal form: how many characters of the source it takes the place of, less one. */
-export type Emit = (code: number, change: number) => void;
-
-/** A decomposition: canonical, or compatible. */
-export function decompose(codes: Int32Array, from: number, to: number, isCompatible: boolean, emit: Emit): void {
-  tables ??= read();
-  const { classes } = tables;
-  const decompositions = isCompatible ? tables.compatible : tables.canonical;
-  /** Characters whose order isn't known yet, each as class, code and change. */
-  let pending: (readonly [order: number, code: number, change: number])[] = [];
-  const flush = () => {
-    // The sort is stable.
-    if (pending.length > 1) pending.sort(([a], [b]) => a - b);
-    for (const [, code, change] of pending) emit(code, change);
-    pending = [];
-  };
-  const push = (code: number, change: number) => {
-    const order = classes[code] ?? 0;
-    if (order === 0) flush();
-    pending.push([order, code, change]);
-  };
-  for (let index = from; index < to; index++) {
-    const code = codes[index] ?? 0;
-    const parts = code < ASCII_END ? undefined : (hangulParts(code) ?? decompositions.get(code));
-    if (parts === undefined) push(code, 0);
-    else for (const [part, each] of parts.entries()) push(each, part === 0 ? 0 : 1);
-  }
-  flush();
-}
-
-/** The same, composed again. */
-export function compose(codes: Int32Array, from: number, to: number, isCompatible: boolean, emit: Emit): void {
-  let composee: { code: number; change: number } | undefined;
-  let lastClass: number | undefined;
-  /** What stands behind the composee without being composed with it. */
-  let buffer: (readonly [code: number, change: number])[] = [];
-  const flush = () => {
-    if (composee !== undefined) emit(composee.code, composee.change);
-    for (const [code, change] of buffer) emit(code, change);
-    buffer = [];
-    composee = undefined;
-    lastClass = undefined;
-  };
-  decompose(codes, from, to, isCompatible, (code, change) => {
-    const order = tables?.classes[code] ?? 0;
-    if (composee === undefined) {
-      if (order === 0) composee = { code, change };
-      else emit(code, change);
-      return;
-    }
-    const isBlocked = lastClass !== undefined && lastClass >= order;
-    const both = isBlocked ? undefined : pair(composee.code, code);
-    if (both !== undefined) {
-      composee = { code: both, change: composee.change + change - 1 };
-    } else if (order === 0) {
-      flush();
-      composee = { code, change };
-    } else {
-      buffer.push([code, change]);
-      lastClass = order;
-    }
-  });
-  flush();
-}
-
 function hangulParts(code: number): readonly number[] | undefined {
   const index = code - HANGUL.s;
   if (index < 0 || index >= HANGUL.sCount) return undefined;
@@ -122,7 +127,7 @@ function hangulParts(code: number): readonly number[] | undefined {
   return t === 0 ? [l, v] : [l, v, HANGUL.t + t];
 }
 
-function pair(first: number, second: number): number | undefined {
+function composePair(first: number, second: number): number | undefined {
   const l = first - HANGUL.l;
   const v = second - HANGUL.v;
   if (l >= 0 && l < HANGUL.lCount && v >= 0 && v < HANGUL.vCount) return HANGUL.s + l * HANGUL_N + v * HANGUL.tCount;

@@ -1,4 +1,4 @@
-// White space, word characters, marks and case as Rust's tokenizers 0.23.3 has them. Written by scripts/unicode-tables.
+// White space, word characters, marks and case of Rust's tokenizers 0.23.3, written by scripts/unicode-tables.
 
 export const WHITE_SPACE = "9 4 i 0 2s 0 q 0 4bj 0 1vj a t 1 5 0 1b 0 334 0";
 

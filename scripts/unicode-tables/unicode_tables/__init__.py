@@ -1,1 +1,1 @@
-"""What the pinned `tokenizers` knows of code points."""
+"""The Unicode tables of the pinned `tokenizers`."""

@@ -1,9 +1,9 @@
-"""Grapheme clusters as the `Precompiled` normalizer sees them.
+"""Grapheme clusters as the `Precompiled` normalizer divides a text into them.
 
-It looks a cluster of less than 6 bytes up whole, and a longer one character by character. With a charsmap that knows
-every first byte, and makes an X of it, a short cluster becomes one X, and a long one an X for each of its characters.
+It looks up a cluster of fewer than 6 bytes whole, and a longer one character by character. The charsmap of this module
+maps every first byte to an X: a short cluster becomes one X, and a long one an X for each of its characters.
 
-Pairs of regional indicators are left out: none is shorter than 6 bytes, so whether they join changes nothing.
+Pairs of regional indicators are left out: they have at least 6 bytes, so they give the same whether they join or not.
 """
 
 import struct
@@ -12,8 +12,8 @@ from tokenizers import normalizers
 
 from unicode_tables.encoding import code_points, ranges
 
-PREPEND = "\u0600"  # two bytes, joins whatever follows
-ACUTE = "\u0301"  # two bytes, joins whatever precedes
+PREPEND = "\u0600"  # two bytes, joins any character after it
+ACUTE = "\u0301"  # two bytes, joins any character before it
 JOINER = "\u200d"
 PICTOGRAPH = "\u00a9"  # two bytes
 CONSONANT = "\u0915"
@@ -56,13 +56,13 @@ def _count(*parts: str) -> int:
 
 
 def _hangul(c: str) -> tuple[bool, ...]:
-    """Whether it joins a V and a T behind it, and an L, a V and a T before it."""
-    before = [_count(c, part, ACUTE) == 3 for part in (V, T)]
-    return *before, *(_count(PREPEND, part, c) == 3 for part in (L, V, T))
+    """Whether it joins a V and a T after it, and an L, a V and a T before it."""
+    following = [_count(c, part, ACUTE) == 3 for part in (V, T)]
+    return *following, *(_count(PREPEND, part, c) == 3 for part in (L, V, T))
 
 
 def _category(c: str) -> str:
-    """Return the kind of a character; the later ones are told apart by rules that the earlier ones aren't in."""
+    """Return the kind of a character. Each test distinguishes a kind from those that are not tested yet."""
     if _count(c, ACUTE, ACUTE) == 2:
         return "CONTROL"
     if _count("a", c) == 1:
@@ -90,11 +90,11 @@ def _category(c: str) -> str:
 
 
 def tables() -> dict[str, str]:
-    """Return the characters of each kind. CR and LF are of CONTROL, and join."""
+    """Return the characters of each kind. CR and LF are CONTROL, although they join."""
     assert _count("\r\n") == 1
     found: dict[str, list[int]] = {}
     for code in code_points():
-        if code:  # the trie ends at a NUL, which is no part of any other cluster
+        if code:  # the trie can't look up a NUL, which is a cluster of its own
             found.setdefault(_category(chr(code)), []).append(code)
     found["CONTROL"].append(0)
     found.pop("")

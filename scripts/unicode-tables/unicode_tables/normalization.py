@@ -8,16 +8,16 @@ from unicode_tables.encoding import base36, code_points, mapping, ranges
 
 _nfd, _nfkd, _nfc = normalizers.NFD(), normalizers.NFKD(), normalizers.NFC()
 HANGUL = range(0xAC00, 0xD7A4)
-LOW, HIGH = "\u0338", "\u0345"  # of the classes 1 and 240
+LOW, HIGH = "\u0338", "\u0345"  # combining classes 1 and 240
 
 
 def _moves(c: str) -> bool:
-    """Whether a character is ordered among those beside it, which a class of 0 isn't."""
+    """Whether a character is reordered among its neighbours, as all but those of class 0 are."""
     return any(_nfd.normalize_str(text) != text for text in (f"a{c}{LOW}", f"a{HIGH}{c}"))
 
 
 def _representatives() -> dict[int, str]:
-    """Return one character of each class."""
+    """Return one character of each combining class but 0."""
     found: dict[int, str] = {}
     for code in code_points():
         c = chr(code)
@@ -27,18 +27,18 @@ def _representatives() -> dict[int, str]:
 
 
 def _class_of(c: str, representatives: dict[int, str]) -> int:
-    """Return the class of a character: it keeps its place before and behind whatever is of the same."""
+    """Return the combining class of a character: that of the characters which it isn't reordered with."""
     equal = [
         key
         for key, other in representatives.items()
         if all(_nfd.normalize_str(text) == text for text in (f"a{c}{other}", f"a{other}{c}"))
     ]
-    assert len(equal) == 1, f"U+{ord(c):04X} has a class of its own"
+    assert len(equal) == 1, f"U+{ord(c):04X} has another class than all others"
     return equal[0]
 
 
 def tables() -> dict[str, str]:
-    """Return full decompositions, the classes that aren't 0, and what is composed again. Hangul follows a formula."""
+    """Return full decompositions, composites and the combining classes but 0. Hangul syllables follow a formula."""
     canonical: dict[int, list[int]] = {}
     compatible: dict[int, list[int]] = {}
     composites: list[int] = []

@@ -2,14 +2,14 @@ import assert from "node:assert/strict";
 import { T5Tokenizer } from "torch-t5";
 import { Random } from "./corpora/random.js";
 import { realText } from "./corpora/texts.js";
-import { sharedRust } from "./shared.js";
+import { sharedRust } from "./rust.js";
 
 const TEXTS = 40;
 const SEED = 9;
 const RECIPES = ["custom", "byt5"];
 const LENGTHS = [undefined, 1, 2, 3, 7, 16, 64, 960];
 const MULTIPLES = [undefined, 1, 3, 8, 64];
-// transformers refuses a length that is not a multiple.
+// transformers throws for a maxLength that isn't a multiple of padToMultipleOf.
 const OPTIONS = LENGTHS.flatMap((maxLength) =>
   MULTIPLES.filter((multiple) => (maxLength ?? 0) % (multiple ?? 1) === 0).map((padToMultipleOf) => ({
     maxLength,
@@ -17,7 +17,7 @@ const OPTIONS = LENGTHS.flatMap((maxLength) =>
   })),
 );
 
-describe("batches are cut and padded as transformers does", () => {
+describe("batches are truncated and padded as in transformers", () => {
   let texts: readonly string[];
 
   before(async () => {

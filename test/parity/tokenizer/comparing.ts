@@ -1,24 +1,24 @@
-// Compares a tokenizer with the reference, text by text: ids, offsets, and the text that the ids are decoded to.
+// Compares a tokenizer with the reference, text by text: ids, offsets, and the decoded text of the ids.
 import type { Answers, Decoded } from "./rust.js";
-import type { Subject } from "./subject.js";
+import type { Subject } from "./subjects.js";
 
-/** Every so-manieth text is decoded in pieces, too; random rows of ids all are. */
-const STREAMED = 8;
+/** One text in this many is also decoded as a stream; of random rows of ids, all are. */
+const STREAM_INTERVAL = 8;
 
-/** Half a surrogate pair. */
+/** Half of a surrogate pair. */
 const HALF_CHARACTER = /\p{Surrogate}/u;
 
-type Skipping = "text" | "text without special tokens";
+type DecodedText = "text" | "text without special tokens";
 
-/** One text, or row of ids, on which the two differ. */
+/** A text, or row of ids, for which the tokenizer and the reference differ. */
 export interface Difference<Input> {
   readonly input: Input;
-  readonly what: "ids" | "offsets" | Skipping | `pieces of the ${Skipping}` | "error";
+  readonly what: "ids" | "offsets" | DecodedText | `pieces of the ${DecodedText}` | "error";
   readonly expected: unknown;
   readonly received: unknown;
 }
 
-/** The texts of a batch on which a tokenizer does not give what the reference gave. */
+/** The texts for which a tokenizer's results differ from the reference's. */
 export function compareTexts(subject: Subject, texts: readonly string[], answers: Answers): Difference<string>[] {
   const { values, starts } = answers.ids;
   return texts.flatMap((text, row) => {
@@ -33,12 +33,18 @@ export function compareTexts(subject: Subject, texts: readonly string[], answers
       if (received !== undefined && answers.offsets.length > 0 && !areEqual(received, offsets)) {
         return found(text, "offsets", [...offsets], Array.from(received));
       }
-      return compareDecoded(row % STREAMED === 0 ? subject : withoutStream(subject), text, [...ids], answers, row);
+      return compareDecoded(
+        row % STREAM_INTERVAL === 0 ? subject : withoutStream(subject),
+        text,
+        [...ids],
+        answers,
+        row,
+      );
     });
   });
 }
 
-/** The rows of ids that a tokenizer does not decode as the reference does. */
+/** The rows of ids for which a tokenizer's decoded texts differ from the reference's. */
 export function compareRows(
   subject: Subject,
   rows: readonly (readonly number[])[],
@@ -68,7 +74,7 @@ function compareText<Input>(
   subject: Subject,
   input: Input,
   ids: readonly number[],
-  what: Skipping,
+  what: DecodedText,
   expected: string,
 ): Difference<Input> | undefined {
   const skip = what === "text without special tokens";
@@ -104,7 +110,7 @@ function areEqual(left: ArrayLike<number>, right: ArrayLike<number>): boolean {
   return true;
 }
 
-/** Offsets in UTF-16 units as offsets in code points; NaN for one within a surrogate pair. */
+/** Converts offsets in UTF-16 units to offsets in code points; NaN for one within a surrogate pair. */
 function toCodePoints(text: string, offsets: ArrayLike<number>): ArrayLike<number> {
   const units = [...text].map(({ length }) => length);
   if (units.length === text.length) return offsets;

@@ -1,13 +1,11 @@
-// Every string of the corpora, every tokenizer: minutes, so `npm run test:tokenizer` alone runs it.
+// Every string of the corpora with every tokenizer. It takes minutes, so only `npm run test:tokenizer` runs it.
 import assert from "node:assert/strict";
-import { ALL_CASES, CONVERTED, openPair } from "./cases.js";
 import { type Extent, WHOLE, WIDE } from "./corpora/index.js";
-import { testHostileTexts } from "./hostile.js";
-import { assertNone, compareCorpora, compareDecoding } from "./parity.js";
-import { comparePipelines } from "./pipelines.js";
-import { sharedRust } from "./shared.js";
+import { assertNone, compareCorpora, compareDecoding, comparePipelines, testHostileTexts } from "./parity.js";
+import { sharedRust } from "./rust.js";
+import { ALL_CASES, CONVERTED, openPair } from "./subjects.js";
 
-const LEAST_COMPARED = 100_000;
+const MIN_COMPARED = 100_000;
 const MESSAGES = 10_000;
 const BYTE_MARK_STEP = 37;
 
@@ -34,8 +32,8 @@ describe(`every string on Node ${process.versions.node}, Unicode ${process.versi
       process.stdout.write(`      ${texts.compared} texts (${parts}), ${rows.compared} rows of ids\n`);
       assertNone(pair, texts);
       assertNone(pair, rows);
-      assert.ok(texts.compared >= LEAST_COMPARED, "too few texts for the promise");
-      // The exporter writes what AutoTokenizer read: the two must be one tokenizer.
+      assert.ok(texts.compared >= MIN_COMPARED, "fewer texts than docs/tokenizer-parity.md promises");
+      // The exporter writes the tokenizer.json of an AutoTokenizer, so both have to give the same ids.
       if (!CONVERTED.includes(tokenizer.name)) return;
       assert.equal(
         await sharedRust().disagreements(tokenizer.name, messages.slice(0, MESSAGES)),
@@ -61,7 +59,7 @@ function chosenRun() {
   return process.env.TORCH_T5_TOKENIZER_EXTENT === "wide" ? runs.wide : runs.whole;
 }
 
-/** ByT5's reference is Python, character by character, and its bytes don't depend on their neighbours. */
+/** Fewer combining marks for ByT5: its reference is slow, and its ids don't depend on neighbouring characters. */
 function extentFor(name: string): Extent {
   return name === "byt5" ? { ...extent, markStep: extent.markStep * BYTE_MARK_STEP } : extent;
 }

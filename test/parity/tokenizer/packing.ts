@@ -1,14 +1,14 @@
-// Texts and rows of integers as files, the counterpart of reference/packing.py.
+// Texts and rows of integers as files, in the format of reference/packing.py.
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 
 const INT32_BYTES = 4;
 
-/** Rows of integers end to end, and whatever the file has after them. */
+/** Rows of integers, concatenated. */
 export interface Rows {
   readonly values: Int32Array;
-  /** Where each row begins in `values`, and where the last one ends. */
+  /** The start of each row in `values`, and the end of the last one. */
   readonly starts: Int32Array;
-  /** What follows the rows. */
+  /** The integers that the file has after the rows. */
   readonly rest: Int32Array;
 }
 
@@ -22,7 +22,7 @@ export function writeRows(path: string, rows: readonly (readonly number[])[]): v
   writeFileSync(path, Buffer.concat([header(rows), asBytes(Int32Array.from(rows.flat()))]));
 }
 
-/** Reads texts for the last time: the file is removed. */
+/** Reads texts and removes the file. */
 export function takeTexts(path: string): string[] {
   const content = take(path);
   const { lengths, position } = readHeader(content);
@@ -33,7 +33,7 @@ export function takeTexts(path: string): string[] {
   });
 }
 
-/** Reads rows for the last time: the file is removed. */
+/** Reads rows and removes the file. */
 export function takeRows(path: string): Rows {
   const content = take(path);
   const { lengths, position } = readHeader(content);
@@ -63,7 +63,7 @@ function asBytes(integers: Int32Array): Buffer {
   return Buffer.from(integers.buffer, integers.byteOffset, integers.byteLength);
 }
 
-/** A copy, since the bytes of a Buffer may begin anywhere. */
+/** A copy, since the bytes of a Buffer may be unaligned. */
 function asIntegers(content: Buffer, position: number, count: number): Int32Array {
   return new Int32Array(new Uint8Array(content.subarray(position, position + count * INT32_BYTES)).buffer);
 }

@@ -1,37 +1,35 @@
-// Runs the corpora through a tokenizer and the reference, and fails with the smallest texts on which they differ.
+// Compares a tokenizer with the reference on whole corpora, and fails with the smallest texts for which they differ.
 import assert from "node:assert/strict";
+import { T5Error } from "torch-t5";
 import { compareRows, compareTexts } from "./comparing.js";
-import { type Batch, batches, type Extent } from "./corpora/index.js";
+import { hostileTexts } from "./corpora/hostile.js";
+import { type Batch, batches, type Extent, SHORT } from "./corpora/index.js";
 import { Random } from "./corpora/random.js";
 import { describeDifference, shrinkRow, shrinkText } from "./reporting.js";
-import type { Answers, RustTokenizers } from "./rust.js";
-import type { Subject } from "./subject.js";
+import { type Answers, sharedRust } from "./rust.js";
+import { type Case, openPair, type Pair } from "./subjects.js";
 
-const LONGEST_ROW = 12;
+const MAX_ROW_LENGTH = 12;
 const ROWS_PER_BATCH = 1000;
-/** Special tokens and bytes are among them: half of a random row should be. */
+/** Ids below this include special tokens and bytes, so random rows have more of them. */
 const LOW_IDS = 300;
-/** Shrinking takes a hundred questions or so. */
-const SHRUNKEN_PER_BATCH = 3;
-const SHRUNKEN = 25;
+/** Shrinking one input takes about a hundred requests. */
+const MAX_SHRUNKEN_PER_BATCH = 3;
+const MAX_SHRUNKEN = 25;
+const PIPELINE_ROWS = 300;
+/** For instance those with two tokens that normalization makes equal. */
+const MAX_REFUSED_SHARE = 0.05;
+/** Few strings of each kind, for many tokenizers. */
+const FEW: Extent = { ...SHORT, codePointStep: 397, markStep: 4001, randomTexts: 80, messageStep: 997 };
 
-/** A tokenizer on both sides. */
-export interface Pair {
-  readonly name: string;
-  readonly rust: RustTokenizers;
-  readonly subject: Subject;
-  /** How many ids, from 0 up, the reference decodes. */
-  readonly idCount: number;
-}
-
-/** How much was compared, and the smallest inputs that differ. */
+/** The number of inputs that were compared and that differ, and the smallest of these. */
 export interface Result {
   readonly compared: number;
   readonly differing: number;
   readonly smallest: readonly string[];
 }
 
-/** Compares ids, offsets and decoded texts of the corpora. The reference works on the next batch meanwhile. */
+/** Compares ids, offsets and decoded texts of the corpora, while the reference computes the next batch. */
 export async function compareCorpora(
   pair: Pair,
   extent: Extent,
@@ -57,7 +55,7 @@ export async function compareCorpora(
     onBatch(batch.corpus, batch.texts, answers);
     compared += batch.texts.length;
     differing += differences.length;
-    for (const difference of differences.slice(0, smallest.size < SHRUNKEN ? SHRUNKEN_PER_BATCH : 0)) {
+    for (const difference of differences.slice(0, smallest.size < MAX_SHRUNKEN ? MAX_SHRUNKEN_PER_BATCH : 0)) {
       const shrunken = await shrinkText(rust, name, subject, difference);
       smallest.add(describeDifference(shrunken ?? difference));
     }
@@ -65,7 +63,7 @@ export async function compareCorpora(
   return { compared, differing, smallest: [...smallest] };
 }
 
-/** Compares what random rows of ids are decoded to; some ids are none of the vocabulary's. */
+/** Compares the decoded texts of random rows of ids, some of which the vocabulary doesn't have. */
 export async function compareDecoding(pair: Pair, count: number, seed: number): Promise<Result> {
   const { name, rust, subject, idCount } = pair;
   const random = new Random(seed);
@@ -74,19 +72,64 @@ export async function compareDecoding(pair: Pair, count: number, seed: number): 
   let differing = 0;
   for (let done = 0; done < count; done += ROWS_PER_BATCH) {
     const rows = Array.from({ length: Math.min(ROWS_PER_BATCH, count - done) }, () =>
-      Array.from({ length: random.integer(0, LONGEST_ROW) }, id),
+      Array.from({ length: random.integer(0, MAX_ROW_LENGTH) }, id),
     );
     const differences = compareRows(subject, rows, await rust.decode(name, rows));
     differing += differences.length;
-    for (const difference of differences.slice(0, smallest.size < SHRUNKEN ? SHRUNKEN_PER_BATCH : 0)) {
+    for (const difference of differences.slice(0, smallest.size < MAX_SHRUNKEN ? MAX_SHRUNKEN_PER_BATCH : 0)) {
       smallest.add(describeDifference((await shrinkRow(rust, name, subject, difference)) ?? difference));
     }
   }
   return { compared: count, differing, smallest: [...smallest] };
 }
 
-/** Fails with the smallest inputs that differ, if there are any. */
+/** Fails if any input differs, with the smallest ones. */
 export function assertNone({ name }: Pair, { compared, differing, smallest }: Result): void {
   const lines = [`${name}: ${differing} of ${compared} differ from Rust's tokenizers; shrunken:`, ...smallest];
   assert.equal(differing, 0, lines.join("\n  "));
+}
+
+/** Compares the random tokenizers of seeds, of which nearly all have to load. Resolves to the number of texts compared. */
+export async function comparePipelines(firstSeed: number, count: number, messages: readonly string[]): Promise<number> {
+  let compared = 0;
+  const refused: string[] = [];
+  const failures: string[] = [];
+  for (let seed = firstSeed; seed < firstSeed + count; seed++) {
+    try {
+      const name = `pipeline ${seed}`;
+      const pair = await openPair(sharedRust(), { name, directory: (rust) => rust.pipeline(seed) });
+      const texts = await compareCorpora(pair, FEW, seed, messages);
+      compared += texts.compared;
+      assertNone(pair, texts);
+      assertNone(pair, await compareDecoding(pair, PIPELINE_ROWS, seed));
+    } catch (error) {
+      const isRefusal = error instanceof T5Error && error.code === "ERR_MODEL_CORRUPT";
+      (isRefusal ? refused : failures).push(`pipeline ${seed}: ${error instanceof Error ? error.message : error}`);
+    }
+  }
+  assert.ok(refused.length <= count * MAX_REFUSED_SHARE, `Too many refusals:\n${refused.join("\n")}`);
+  assert.equal(failures.length, 0, `${failures.length} of ${count} random tokenizers differ:\n${failures.join("\n")}`);
+  return compared;
+}
+
+/**
+ * Declares a test for each hostile text, the longest of which have `size` UTF-16 units. At such lengths a step that takes more
+ * than linear time doesn't end.
+ */
+export function testHostileTexts(tokenizer: Case, size: number): void {
+  describe(`${tokenizer.name}, hostile texts of up to ${size} characters`, () => {
+    let pair: Pair;
+    before(async () => {
+      pair = await openPair(sharedRust(), tokenizer);
+    });
+
+    for (const [what, text] of hostileTexts(size)) {
+      it(what, async () => {
+        const answers = await pair.rust.encode(pair.name, [text]);
+        const differences = compareTexts(pair.subject, [text], answers);
+        // deepEqual with an empty array would print a million ids.
+        assert.equal(differences[0]?.what, undefined);
+      });
+    }
+  });
 }

@@ -1,14 +1,13 @@
-// Failures as a person reads them: the smallest text as code points, what was expected, what came.
+// Failures for a person to read: the smallest failing text as code points, with the expected and the received value.
 import { compareRows, compareTexts, type Difference } from "./comparing.js";
 import type { RustTokenizers } from "./rust.js";
-import { shrink } from "./shrinking.js";
-import type { Subject } from "./subject.js";
+import type { Subject } from "./subjects.js";
 
 const PLAIN_CHARACTERS = ["a", " ", "\u0301"];
 const PLAIN_IDS = [3, 4];
-const LONGEST_VALUE = 600;
+const MAX_SHOWN_LENGTH = 600;
 
-/** The smallest text within a failing one that still fails, with what is wrong about it. */
+/** Minimizes a failing text. Resolves to the difference of the smallest text that still fails in the same way. */
 export async function shrinkText(
   rust: RustTokenizers,
   name: string,
@@ -25,7 +24,7 @@ export async function shrinkText(
   return (await compare([smallest.join("")]))[0];
 }
 
-/** The smallest row of ids within a failing one that still fails. */
+/** Minimizes a failing row of ids, as `shrinkText`. */
 export async function shrinkRow(
   rust: RustTokenizers,
   name: string,
@@ -41,6 +40,33 @@ export async function shrinkRow(
   return (await compare([smallest]))[0];
 }
 
+/** Whether each candidate fails. It receives many, since the reference is as fast for many as for one. */
+export type Judge<Item> = (candidates: readonly (readonly Item[])[]) => Promise<readonly boolean[]>;
+
+/** Minimizes failing items: removes parts, from halves to single items, then replaces items by plainer ones. */
+export async function shrink<Item>(
+  items: readonly Item[],
+  plainer: readonly Item[],
+  fails: Judge<Item>,
+): Promise<readonly Item[]> {
+  let smallest = items;
+  for (let size = Math.ceil(items.length / 2); size >= 1; ) {
+    const smaller = await firstFailing(without(smallest, size), fails);
+    if (smaller !== undefined) {
+      smallest = smaller;
+      size = Math.min(size, Math.max(1, Math.ceil(smallest.length / 2)));
+    } else if (size === 1) break;
+    else size = Math.ceil(size / 2);
+  }
+  for (const [index, item] of smallest.entries()) {
+    const rank = plainer.indexOf(item);
+    const replacements = rank < 0 ? plainer : plainer.slice(0, rank);
+    const candidates = replacements.map((replacement) => smallest.with(index, replacement));
+    smallest = (await firstFailing(candidates, fails)) ?? smallest;
+  }
+  return smallest;
+}
+
 /** A difference in one line. */
 export function describeDifference({
   input,
@@ -52,7 +78,7 @@ export function describeDifference({
   return `${shown}: expected ${what} ${show(expected)} but received ${show(received)}`;
 }
 
-/** A text as its code points, for instance `U+0061 U+0301`. */
+/** The code points of a text, for instance `U+0061 U+0301`. */
 export function codePoints(text: string): string {
   const names = Array.from(text, (character) => {
     return `U+${(character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0")}`;
@@ -60,10 +86,22 @@ export function codePoints(text: string): string {
   return names.length === 0 ? "(empty)" : names.join(" ");
 }
 
-/** Whatever it is, as JSON, and a text that is not plain as its code points too. */
+/** A value as JSON; a text with characters beyond ASCII also as code points. */
 function show(value: unknown): string {
   const json = JSON.stringify(value) ?? String(value);
-  const shown = json.length > LONGEST_VALUE ? `${json.slice(0, LONGEST_VALUE)}...` : json;
-  const isPlain = typeof value !== "string" || /^[ -~]*$/.test(value) || value.length > LONGEST_VALUE;
+  const shown = json.length > MAX_SHOWN_LENGTH ? `${json.slice(0, MAX_SHOWN_LENGTH)}...` : json;
+  const isPlain = typeof value !== "string" || /^[ -~]*$/.test(value) || value.length > MAX_SHOWN_LENGTH;
   return isPlain ? shown : `${shown} (${codePoints(value)})`;
+}
+
+async function firstFailing<Item>(candidates: readonly (readonly Item[])[], fails: Judge<Item>) {
+  if (candidates.length === 0) return undefined;
+  const verdicts = await fails(candidates);
+  return candidates[verdicts.indexOf(true)];
+}
+
+function without<Item>(items: readonly Item[], size: number): (readonly Item[])[] {
+  const count = Math.ceil(items.length / size);
+  if (count < 2) return items.length > 0 ? [[]] : [];
+  return Array.from({ length: count }, (_, part) => items.toSpliced(part * size, size));
 }

@@ -1,32 +1,44 @@
-// The reference: Rust's `tokenizers`, in a process of its own. Texts and ids cross as files.
+// The reference: Rust's `tokenizers` in a Python process. Texts and ids are exchanged as files.
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { after } from "mocha";
 import { Reference } from "../../support/reference.js";
 import { type Rows, takeRows, takeTexts, writeRows, writeTexts } from "./packing.js";
 
 const program = fileURLToPath(new URL("reference", import.meta.url));
 
-/** Texts of ids, with special tokens and without. */
+/** The decoded texts of rows of ids: with special tokens and without. */
 export interface Decoded {
   readonly whole: readonly string[];
   readonly skipped: readonly string[];
 }
 
-/** What the reference makes of texts. */
+/** The reference's results for texts. */
 export interface Answers extends Decoded {
   readonly ids: Rows;
-  /** Start and end of each id in code points, row by row; none for a tokenizer that can't give them. */
+  /** Start and end of each id in code points, row by row; empty for a tokenizer that can't give them. */
   readonly offsets: Int32Array;
 }
 
-/** Rust's tokenizers, by name. */
+let shared: RustTokenizers | undefined;
+
+/** The reference of all test files of a run: its process takes seconds to start, and its tokenizers seconds to make. */
+export function sharedRust(): RustTokenizers {
+  shared ??= new RustTokenizers();
+  return shared;
+}
+
+// A hook of the whole run, since it is declared outside of every suite.
+after(() => shared?.close());
+
+/** The reference's tokenizers, by name. */
 export class RustTokenizers {
   readonly #reference = new Reference(program);
   readonly #directories = new Map<string, string>();
   readonly #made = new Map<string, Promise<{ directory: string }>>();
   #files = 0;
 
-  /** Makes the tokenizer of a recipe, once, and resolves to its directory. */
+  /** Makes the tokenizer of a recipe at the first call, and resolves to its directory. */
   async make(recipe: string): Promise<string> {
     const made = this.#made.get(recipe) ?? this.#reference.request<{ directory: string }>("make", { recipe });
     this.#made.set(recipe, made);
@@ -38,13 +50,13 @@ export class RustTokenizers {
     return (await this.#reference.request<{ directory: string }>("pipeline", { seed })).directory;
   }
 
-  /** Loads the tokenizer of a directory under a name; resolves to how many ids, from 0 up, it decodes. */
+  /** Loads the tokenizer of a directory under a name. Resolves to the number of ids, from 0 up, to decode. */
   async open(name: string, directory: string): Promise<number> {
     this.#directories.set(name, directory);
     return (await this.#reference.request<{ ids: number }>("open", { name, directory })).ids;
   }
 
-  /** Messages of gettext catalogues, and how many of them each language has, in their order. */
+  /** The messages of gettext catalogues, language by language, and the number of messages of each language. */
   async catalogues(): Promise<{ readonly messages: string[]; readonly languages: Readonly<Record<string, number>> }> {
     const file = this.#file();
     const { languages } = await this.#reference.request<{ languages: Record<string, number> }>("catalogues", { file });
@@ -77,7 +89,7 @@ export class RustTokenizers {
     return this.#reference.request("batch", { directory: this.#directories.get(name), texts, ...options });
   }
 
-  /** How many of the texts get other ids from transformers' AutoTokenizer of the same directory. */
+  /** The number of texts that have other ids in transformers' AutoTokenizer of the same directory. */
   async disagreements(name: string, texts: readonly string[]): Promise<number> {
     const file = this.#file();
     const directory = this.#directories.get(name);

@@ -1,4 +1,4 @@
-// The tables of lib/ are what the installed tokenizers knows: made again, they are the same.
+// The data files of lib/tokenizer/unicode/ equal those that scripts/unicode-tables writes for the installed tokenizers.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
@@ -8,9 +8,9 @@ import { withDirectory } from "../../support/directory.js";
 import { pythonPath } from "../../support/python.js";
 
 const root = fileURLToPath(new URL("../../..", import.meta.url));
-const library = join(root, "lib", "tokenization", "unicode");
+const library = join(root, "lib", "tokenizer", "unicode");
 
-describe("the tables of code points", function () {
+describe("the Unicode tables", function () {
   this.timeout(0);
 
   it("are those of the installed tokenizers", () =>

@@ -1,8 +1,8 @@
-// Grapheme clusters of every kind: what the segmentation of a text into them decides about its normalization.
+// Grapheme clusters of every kind. The Precompiled normalizer depends on how a text is divided into them.
 import type { Random } from "./random.js";
 import { COMBINING_MARKS, characterOf, type Range, SCRIPTS } from "./unicode.js";
 
-const LONGEST_CLUSTER_BYTES = 40;
+const MAX_CLUSTER_BYTES = 40;
 
 const ZWJ = "\u200d";
 const VARIATION_SELECTORS = ["\ufe0e", "\ufe0f", "\u{e0100}", "\u180b"];
@@ -57,7 +57,7 @@ const CONTROLS: Range = [0, 0x1f];
 
 type Make = (random: Random) => string;
 
-/** A base and marks, exactly so many bytes of UTF-8 if the marks allow. */
+/** A base and marks of at least so many bytes of UTF-8, and as few more as the last mark allows. */
 function stack(random: Random, bytes: number): string {
   let text = characterOf(random, random.pick(SCRIPTS));
   while (Buffer.byteLength(text) < bytes) text += mark(random);
@@ -93,7 +93,7 @@ function hangul(random: Random): string {
 }
 
 const KINDS: readonly Make[] = [
-  (random) => stack(random, random.integer(1, LONGEST_CLUSTER_BYTES)),
+  (random) => stack(random, random.integer(1, MAX_CLUSTER_BYTES)),
   (random) => stack(random, random.integer(4, 8)),
   pictograph,
   (random) => Array.from({ length: random.integer(2, 5) }, () => pictograph(random)).join(ZWJ),
@@ -110,12 +110,12 @@ const KINDS: readonly Make[] = [
     random.pick(["e", "o", "a", "A", " ", "\u2581", "<"]) + random.join(random.integer(1, 4), () => mark(random)),
 ];
 
-/** A cluster, or what looks like one: joined, marked, prefixed. */
+/** A cluster, or similar text that isn't one: joined, marked or prefixed characters. */
 export function cluster(random: Random): string {
   return random.pick(KINDS)(random);
 }
 
-/** Clusters that touch one another, letters and spaces. */
+/** Clusters next to one another, letters and spaces. */
 export function clusters(random: Random): string {
   return random.join(random.integer(1, 8), () =>
     random.chance(0.75) ? cluster(random) : random.pick(["a", "e", "x ", " ", "7", ".", "\u00e9", "\u2581"]),

@@ -1,18 +1,18 @@
-// The strings that tokenizers are compared on, in batches: the same ones in every run and on every version of Node.
+// The strings for which tokenizers are compared, in batches. They are the same in every run and on every version of Node.
 import { cluster, clusters } from "./clusters.js";
 import { Random } from "./random.js";
 import { anything, gluedSpecials, mixedScripts, realText, whiteSpace } from "./texts.js";
 import { COMBINING_MARKS, characters, PLANES, WHITE_SPACE } from "./unicode.js";
 
-/** How much of the corpora is wanted. */
+/** The part of the corpora to use. */
 export interface Extent {
-  /** Every so-manieth code point. */
+  /** One code point in this many. */
   readonly codePointStep: number;
-  /** Every so-manieth code point, for what takes a long text for each. */
+  /** One code point in this many, in the corpus that has a long text for each. */
   readonly markStep: number;
-  /** So many random strings of each kind. */
+  /** The number of random strings of each kind. */
   readonly randomTexts: number;
-  /** Messages of gettext catalogues, in many languages: every so-manieth of them. */
+  /** One message of the gettext catalogues in this many. */
   readonly messageStep: number;
 }
 
@@ -21,7 +21,7 @@ export const SHORT: Extent = { codePointStep: 97, markStep: 1511, randomTexts: 2
 /** Everything. */
 export const WHOLE: Extent = { codePointStep: 1, markStep: 1, randomTexts: 12_000, messageStep: 1 };
 
-/** To compare a second time, on another version of Node. */
+/** For other versions of Node. */
 export const WIDE: Extent = { codePointStep: 3, markStep: 61, randomTexts: 4000, messageStep: 3 };
 
 export interface Batch {
@@ -29,7 +29,7 @@ export interface Batch {
   readonly texts: readonly string[];
 }
 
-/** About as much as makes the exchange with the reference cheap, in UTF-16 units. */
+/** The approximate size of a batch, in UTF-16 units: large enough that exchanging files costs little. */
 const BATCH_UNITS = 200_000;
 const RANDOM_MESSAGES = 4000;
 
@@ -48,7 +48,7 @@ const CORPORA: Readonly<Record<string, Corpus>> = {
     }
   },
   clusters: random(cluster),
-  "clusters that touch": random(clusters),
+  "adjacent clusters": random(clusters),
   "scripts mixed": random(mixedScripts),
   "special tokens": random(gluedSpecials),
   "white space": random(whiteSpace),
@@ -62,7 +62,7 @@ const CORPORA: Readonly<Record<string, Corpus>> = {
   },
 };
 
-/** Every corpus, batch by batch. */
+/** All corpora, in batches. */
 export function* batches(extent: Extent, seed: number, messages: readonly string[]): Generator<Batch> {
   for (const [corpus, make] of Object.entries(CORPORA)) {
     let texts: string[] = [];

@@ -1,6 +1,6 @@
-// Random numbers that are the same in every run and on every version of Node.
+// Pseudo-random numbers, the same in every run and on every version of Node.
 
-/** A stream of numbers that a seed determines (mulberry32). */
+/** The sequence of numbers of a seed (mulberry32). */
 export class Random {
   #state: number;
 
@@ -8,7 +8,7 @@ export class Random {
     this.#state = seed >>> 0;
   }
 
-  /** From 0 up to, not including, 1. */
+  /** A number from 0, included, to 1, excluded. */
   next(): number {
     this.#state = (this.#state + 0x6d2b79f5) >>> 0;
     let mixed = Math.imul(this.#state ^ (this.#state >>> 15), this.#state | 1);
@@ -31,7 +31,7 @@ export class Random {
     return item;
   }
 
-  /** So many strings that `make` returns, end to end. */
+  /** The concatenation of `count` strings that `make` returns. */
   join(count: number, make: () => string): string {
     return Array.from({ length: count }, make).join("");
   }

@@ -1,9 +1,9 @@
-// Random texts of other kinds: scripts mixed, white space, special tokens glued to what stands beside them.
+// Random texts: mixed scripts, white space, special tokens without white space around them, real messages.
 import { cluster } from "./clusters.js";
 import type { Random } from "./random.js";
 import { characterOf, SCRIPTS, WHITE_SPACE } from "./unicode.js";
 
-/** Special and added tokens of any tokenizer under test, and what nearly is one. */
+/** Special and added tokens of the tokenizers under test, and similar texts that aren't tokens. */
 const SPECIALS = [
   ..."</s>|<pad>|<unk>|<extra_id_0>|<extra_id_1>|<extra_id_10>|<extra_id_99>|<extra_id_100>|<extra_id_124>".split("|"),
   ..."<extra_id_|<extra_id_5|extra_id_7>|< extra_id_0>|<EXTRA_ID_0>|<extra_id_00>|</s|<s>|</S>|<0x41>|<0xE9>".split(
@@ -46,35 +46,35 @@ const SENTENCE_MARKS = [
   ": ",
   " - ",
 ];
-const LONGEST_WORD = 12;
+const MAX_WORD_LENGTH = 12;
 
 type Letter = (random: Random) => string;
 
 /** A word in one script. */
 function word(random: Random): string {
   const script = random.pick(SCRIPTS);
-  return random.join(random.integer(1, LONGEST_WORD), () => characterOf(random, script));
+  return random.join(random.integer(1, MAX_WORD_LENGTH), () => characterOf(random, script));
 }
 
-/** Words in several scripts, between spaces or none. */
+/** Words in several scripts, with spaces between some of them. */
 export function mixedScripts(random: Random): string {
   return random.join(random.integer(1, 7), () => word(random) + (random.chance(0.6) ? " " : ""));
 }
 
-/** Special tokens, anything touching them on either side. */
+/** Special tokens with other text directly before and after them. */
 export function gluedSpecials(random: Random): string {
   const neighbour: Letter = () => (random.chance(0.9) ? random.pick(NEIGHBOURS) : cluster(random));
   return random.join(random.integer(1, 5), () => neighbour(random) + random.pick(SPECIALS) + neighbour(random));
 }
 
-/** White space of all kinds, letters between. */
+/** White space of all kinds between letters. */
 export function whiteSpace(random: Random): string {
   return random.join(random.integer(1, 10), () =>
     random.chance(0.6) ? random.pick(WHITE_SPACE) : random.pick(["a", "word", "\u0301", "\u00e9", ".", "<pad>", ""]),
   );
 }
 
-/** Any characters at all, and what decoding might clean up. */
+/** Characters of all kinds, and text that cleaning up changes. */
 export function anything(random: Random): string {
   return random.join(random.integer(0, 30), () => {
     const kind = random.next();
@@ -89,7 +89,7 @@ export function anything(random: Random): string {
   });
 }
 
-/** Real messages, whole, joined, or with some of their words swapped for others'. */
+/** A real message, two joined ones, or one with some words of another. */
 export function realText(random: Random, messages: readonly string[]): string {
   const message = random.pick(messages);
   if (random.chance(0.2)) return `${message} ${random.pick(messages)}`;

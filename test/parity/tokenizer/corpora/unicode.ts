@@ -1,4 +1,4 @@
-// Ranges of code points, written down: what a running Node's own Unicode data says changes from release to release.
+// Ranges of code points as constants, because the Unicode data of Node changes from release to release.
 import type { Random } from "./random.js";
 
 export type Range = readonly [first: number, last: number];
@@ -6,8 +6,8 @@ export type Range = readonly [first: number, last: number];
 const SURROGATES: Range = [0xd800, 0xdfff];
 
 /**
- * Every code point that Unicode has assigned or may assign: the planes in use whole, of the private and the special
- * ones the edges.
+ * The code points that Unicode has assigned or may assign: the planes in use as a whole, the edges of the private planes,
+ * and the block of tags and variation selectors.
  */
 export const PLANES: readonly Range[] = [
   [0x0, 0x1ffff],
@@ -18,7 +18,7 @@ export const PLANES: readonly Range[] = [
   [0x10fff0, 0x10ffff],
 ];
 
-/** One mark of each canonical combining class but 0. */
+/** One mark of each canonical combining class except 0. */
 export const COMBINING_MARKS: readonly number[] = [
   0x0334, 0x16ff0, 0x093c, 0x3099, 0x094d, 0x05b0, 0x05b1, 0x05b2, 0x05b3, 0x05b4, 0x05b5, 0x05b6, 0x05b7, 0x05b8,
   0x05b9, 0x05bb, 0x05bc, 0x05bd, 0x05bf, 0x05c1, 0x05c2, 0xfb1e, 0x064b, 0x064c, 0x064d, 0x064e, 0x064f, 0x0650,
@@ -26,7 +26,7 @@ export const COMBINING_MARKS: readonly number[] = [
   0x1dce, 0x031b, 0x1dfa, 0x0316, 0x059a, 0x302e, 0x1d16d, 0x0300, 0x05ae, 0x0315, 0x035c, 0x035d, 0x0345,
 ];
 
-/** Scripts, and other kinds of characters, that texts mix. */
+/** Scripts and other kinds of characters. */
 export const SCRIPTS: readonly Range[] = [
   [0x20, 0x7e],
   [0xa0, 0x24f],
@@ -92,7 +92,7 @@ export const WHITE_SPACE: readonly string[] = [
   "\r\n",
 ];
 
-/** Every character of a range; a surrogate alone is none. */
+/** One character in `step` of each range, from index `from` on; surrogates are left out. */
 export function* characters(ranges: readonly Range[], step = 1, from = 0): Generator<string> {
   for (const [first, last] of ranges) {
     for (let codePoint = first + from; codePoint <= last; codePoint += step) {

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
-// `npm run test:tokenizer`: every string on the Node that runs this, then a part of them on one release of each line that
-// torch-t5 supports: their Unicode data differ, the results must not. They are installed from npm into .nodes/, which git ignores.
+// `npm run test:tokenizer`: compares every string on the Node that runs this program, then a part of the strings on one
+// release of each supported line, whose Unicode data differ. The releases are installed from npm into .nodes/, which git
+// ignores.
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -12,7 +13,7 @@ const TESTS = ["test/parity/tokenizer/**/*.{spec,whole}.ts", "test/unit/token*.s
 
 const root = fileURLToPath(new URL("../../../..", import.meta.url));
 
-/** The path of a release of Node, which is installed if it is not there. */
+/** The path of a release of Node, which is installed at the first call. */
 function nodeOf(release) {
   const folder = join(root, ".nodes", release);
   const program = join(folder, "node_modules", "node", "bin", platform === "win32" ? "node.exe" : "node");
@@ -20,14 +21,14 @@ function nodeOf(release) {
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, "package.json"), '{ "private": true }\n');
   const [npm, first] = env.npm_execpath ? [execPath, [env.npm_execpath]] : ["npm", []];
-  // The package fetches the build for this machine's processor, another npm package, when it is installed.
+  // The install script of this package installs another one, with the build for this machine's processor.
   const args = [...first, "install", `node@${release}`, "--no-audit", "--no-fund", "--no-save"];
   const { status } = spawnSync(npm, args, { cwd: folder, stdio: "inherit" });
   if (status !== 0 || !existsSync(program)) throw new Error(`Expected npm to install node@${release}`);
   return program;
 }
 
-/** Whether the tests pass on a Node. */
+/** Whether the tests pass on a release of Node. */
 function passes(name, program, extent) {
   stdout.write(`--- Node ${name}, ${extent}\n`);
   const mocha = join(root, "node_modules", "mocha", "bin", "mocha.js");

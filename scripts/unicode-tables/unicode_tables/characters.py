@@ -11,7 +11,7 @@ _lower = normalizers.Lowercase()
 
 
 def tables() -> dict[str, str]:
-    """Return what `char::is_whitespace`, the class `\\w` and `to_lowercase` say, and what StripAccents takes away."""
+    """Return the tables of `char::is_whitespace`, of the class `\\w`, of StripAccents, and of `char::to_lowercase`."""
     white, word, mark = [], [], []
     lower: dict[int, list[int]] = {}
     for code in code_points():

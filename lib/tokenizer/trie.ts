@@ -1,44 +1,47 @@
-// A trie of the vocabulary's pieces, its edges in one hash table. Pieces are put into it when their first two characters
-// are first met, so that 250,000 of them cost no time at load.
-import { corrupt } from "./settings.js";
+// A trie of pieces of text, its edges in one hash table. A piece is inserted to its first two characters at load, and
+// completely when a text first has these two: 250,000 pieces then cost little time at load.
+import { corruptSetting } from "./tokenizer-json.js";
 
-/** No edge, and no piece. */
+/** No edge, no piece. */
 export const NONE = -1;
-/** The node that every piece begins at. */
+/** The node at which every piece begins. */
 export const ROOT = 0;
 
-/** Numbers to an edge: the node that it leaves and one more, so that 0 is none; the character; ... */
+/** Numbers in an edge. The first is its parent node plus 1; 0 marks a free slot. */
 const WIDTH = 4;
+/** The character. */
 const LABEL = 1;
-/** ... the node that it reaches, below 0 while pieces wait there; the piece that ends there, and one more. */
+/** The child node. While it isn't made: -2 minus the id of the first piece that waits here, or -1 if none does. */
 const CHILD = 2;
+/** The id of the piece that ends here plus 1, or 0. */
 const PIECE = 3;
-const FEWEST_BITS = 12;
-/** Characters of a piece that are put into the trie at once. */
-const AT_ONCE = 2;
+const MIN_BITS = 12;
+/** The number of characters of a piece that are inserted at load. */
+const EAGER_CHARACTERS = 2;
 
-export class VocabularyTrie {
+export class Trie {
   #edges: Int32Array;
-  /** What leaves the upper bits of a hash, which are the better ones. */
+  /** A hash shifted right by this is a slot: the upper bits are the better ones. */
   #shift: number;
-  #nodes = 1;
-  #count = 0;
+  #nodeCount = 1;
+  #edgeCount = 0;
 
   readonly #pieces: readonly string[];
-  /** The piece that waits behind each one at the same edge, or NONE. */
-  readonly #waiting: Int32Array;
+  /** For each waiting piece, the next one that waits at the same edge, or NONE. */
+  readonly #nextWaiting: Int32Array;
 
+  /** The id of a piece is its index. Throws ERR_MODEL_CORRUPT for a piece that isn't well-formed. */
   constructor(pieces: readonly string[]) {
-    let bits = FEWEST_BITS;
+    let bits = MIN_BITS;
     while (2 ** bits < pieces.length) bits++;
     this.#edges = new Int32Array(WIDTH * 2 ** bits);
     this.#shift = 32 - bits;
     this.#pieces = pieces;
-    this.#waiting = new Int32Array(pieces.length);
-    for (let id = 0; id < pieces.length; id++) this.#insert(ROOT, id, 0, AT_ONCE);
+    this.#nextWaiting = new Int32Array(pieces.length);
+    for (let id = 0; id < pieces.length; id++) this.#insert(ROOT, id, 0, EAGER_CHARACTERS);
   }
 
-  /** The edge of a node along a character, or NONE. */
+  /** The edge from a node along a character, or NONE. */
   edge(node: number, code: number): number {
     const edges = this.#edges;
     let at = WIDTH * (hash(node, code) >>> this.#shift);
@@ -51,19 +54,19 @@ export class VocabularyTrie {
     }
   }
 
-  /** The node that an edge reaches. The edge may not be used again. */
+  /** The child node of an edge. This may move edges: use no edge after it that was found before. */
   node(edge: number): number {
     const node = this.#edges[edge + CHILD] ?? ROOT;
     return node < 0 ? this.#expand(edge) : node;
   }
 
-  /** The piece that ends with an edge, or NONE. Of equal pieces it is the last, as in Rust. */
+  /** The id of the piece that ends with an edge, or NONE. Of equal pieces it is the last, as in Rust. */
   piece(edge: number): number {
     return (this.#edges[edge + PIECE] ?? 0) - 1;
   }
 
-  /** The id of the piece that these characters are, or NONE. */
-  lookUp(codes: ArrayLike<number>, from: number, to: number): number {
+  /** The id of the piece that equals `codes[from, to)`, or NONE. */
+  find(codes: ArrayLike<number>, from: number, to: number): number {
     let piece = NONE;
     let node = ROOT;
     for (let index = from; index < to; index++) {
@@ -75,7 +78,7 @@ export class VocabularyTrie {
     return piece;
   }
 
-  /** Puts a piece below a node, from its character at `start` on; `count` characters of it, where the rest waits. */
+  /** Inserts a piece below a node, from its unit at `start` on. After `count` characters the rest waits at the edge. */
   #insert(from: number, id: number, start: number, count = Number.POSITIVE_INFINITY): void {
     const piece = this.#pieces[id] ?? "";
     const { length } = piece;
@@ -83,14 +86,14 @@ export class VocabularyTrie {
     let index = start;
     for (let depth = 1; index < length; depth++) {
       const code = piece.codePointAt(index) ?? 0;
-      if ((code & ~0x7ff) === 0xd800) throw corrupt("well-formed text", "a piece of the vocabulary", piece);
+      if ((code & ~0x7ff) === 0xd800) throw corruptSetting("well-formed text", "a piece of the vocabulary", piece);
       index += code < 0x10000 ? 1 : 2;
       let edge = this.edge(node, code);
       if (edge === NONE) edge = this.#add(node, code, depth === count);
       if (index === length) {
         this.#edges[edge + PIECE] = Math.max(this.#edges[edge + PIECE] ?? 0, id + 1);
       } else if (depth === count) {
-        this.#waiting[id] = -(this.#edges[edge + CHILD] ?? 0) - 2;
+        this.#nextWaiting[id] = -(this.#edges[edge + CHILD] ?? 0) - 2;
         this.#edges[edge + CHILD] = -id - 2;
         return;
       } else {
@@ -99,28 +102,29 @@ export class VocabularyTrie {
     }
   }
 
-  /** Puts the pieces into the trie that wait at an edge. */
+  /** Makes the child node of an edge, and inserts the pieces that wait there. */
   #expand(edge: number): number {
-    const node = this.#nodes++;
+    const node = this.#nodeCount++;
     let id = -(this.#edges[edge + CHILD] ?? 0) - 2;
     this.#edges[edge + CHILD] = node;
     while (id !== NONE) {
       const piece = this.#pieces[id] ?? "";
       let start = 0;
-      for (let skipped = 0; skipped < AT_ONCE; skipped++) start += (piece.codePointAt(start) ?? 0) < 0x10000 ? 1 : 2;
+      for (let skipped = 0; skipped < EAGER_CHARACTERS; skipped++)
+        start += (piece.codePointAt(start) ?? 0) < 0x10000 ? 1 : 2;
       this.#insert(node, id, start);
-      id = this.#waiting[id] ?? NONE;
+      id = this.#nextWaiting[id] ?? NONE;
     }
     return node;
   }
 
   #add(node: number, code: number, isWaiting: boolean): number {
-    this.#count++;
-    if (2 * WIDTH * this.#count > this.#edges.length) this.#grow();
+    this.#edgeCount++;
+    if (2 * WIDTH * this.#edgeCount > this.#edges.length) this.#grow();
     const at = freeSlot(this.#edges, this.#shift, node, code);
     this.#edges[at] = node + 1;
     this.#edges[at + LABEL] = code;
-    this.#edges[at + CHILD] = isWaiting ? NONE : this.#nodes++;
+    this.#edges[at + CHILD] = isWaiting ? NONE : this.#nodeCount++;
     return at;
   }
 
