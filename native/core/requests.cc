@@ -7,12 +7,6 @@
 namespace torch_t5 {
 namespace {
 
-void expectCount(const char* name, std::size_t received, std::int64_t rows, std::int64_t columns) {
-  if (static_cast<std::int64_t>(received) == rows * columns) return;
-  throw invalidArgument(std::to_string(rows) + " x " + std::to_string(columns) + " values", name,
-                        static_cast<std::int64_t>(received));
-}
-
 /// The upper limit keeps products of two sizes within int64.
 void expectPositive(const char* name, std::int64_t received) {
   if (received > 0 && received <= std::numeric_limits<std::int32_t>::max()) return;
@@ -24,6 +18,12 @@ void check(const Selection& selection, std::int64_t targetLength) {
 }
 
 }  // namespace
+
+void expectCount(const char* name, std::size_t received, std::int64_t rows, std::int64_t columns) {
+  if (static_cast<std::int64_t>(received) == rows * columns) return;
+  throw invalidArgument(std::to_string(rows) + " x " + std::to_string(columns) + " values", name,
+                        static_cast<std::int64_t>(received));
+}
 
 void check(const SourceIds& source) {
   expectPositive("batch", source.batch);

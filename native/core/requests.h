@@ -2,6 +2,7 @@
 // values.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -104,5 +105,8 @@ void check(const SourceIds& source);
 void check(const ForwardRequest& request);
 void check(const DecodeRequest& request);
 void check(const ScoreRequest& request);
+
+/// Throws ERR_INVALID_ARGUMENT for an array `name` whose length is not rows x columns.
+void expectCount(const char* name, std::size_t received, std::int64_t rows, std::int64_t columns);
 
 }  // namespace torch_t5

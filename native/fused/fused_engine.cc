@@ -11,6 +11,7 @@
 
 #include "core/cancellation.h"
 #include "core/errors.h"
+#include "engine/tensors.h"
 #include "fused/buffer_pool.h"
 #include "fused/instruction_set.h"
 #include "fused/kv_cache.h"
@@ -31,12 +32,6 @@ kernels::DataType dataTypeOf(Precision precision) {
   }
 }
 
-std::vector<std::int64_t> toVector(const at::Tensor& tensor) {
-  const at::Tensor contiguous = tensor.contiguous();
-  const auto* first = contiguous.const_data_ptr<std::int64_t>();
-  return {first, first + contiguous.numel()};
-}
-
 FloatRows toFloatRows(const at::Tensor& tensor) {
   const std::int64_t columns = tensor.size(-1);
   return {static_cast<float*>(tensor.data_ptr()), tensor.numel() / columns, columns};
@@ -54,17 +49,17 @@ class FusedEngine final : public Engine {
   std::int64_t vocabSize() const override { return model_.architecture.vocabSize; }
 
   ForwardOutput forward(const at::Tensor& inputIds, const at::Tensor& attentionMask, const at::Tensor& decoderInputIds,
-                        const LogitsSelection& wanted) override {
+                        const LogitsSelection& selection) override {
     const CallScope scope(scratch_);
     const RaggedBatch batch(attentionMask);
     EncoderStates states = encodeRows(inputIds, batch);
-    const FloatRows hidden = embed(toVector(decoderInputIds));
+    const FloatRows hidden = embed(toVector(decoderInputIds), "decoderInputIds");
     transformer_.decode(hidden, decoderInputIds.size(1),
                         {convert(executor_, scratch_, model_.dataType, states.rows), batch});
     ForwardOutput output;
     output.encoderLastHiddenState = std::move(states.padded);
     output.decoderLastHiddenState = finalStates(hidden, decoderInputIds.sizes());
-    output.logits = logits(output.decoderLastHiddenState, wanted);
+    output.logits = logits(output.decoderLastHiddenState, selection);
     return output;
   }
 
@@ -74,7 +69,7 @@ class FusedEngine final : public Engine {
   }
 
   DecoderOutput prefill(const at::Tensor& decoderInputIds, const DecoderSource& source,
-                        const LogitsSelection& wanted) override {
+                        const LogitsSelection& selection) override {
     const CallScope scope(scratch_);
     LastCrossKvCache::Entry cross = lastCross_.find(source);
     if (cross.cache == nullptr) {
@@ -82,13 +77,14 @@ class FusedEngine final : public Engine {
       lastCross_.store(source, cross);
     }
     const auto layers = static_cast<std::int64_t>(model_.decoder.layers.size());
-    return decode(decoderInputIds, PagedKvCache(model_.heads, layers, cross.cache, std::move(cross.sources)), wanted);
+    return decode(decoderInputIds, PagedKvCache(model_.heads, layers, cross.cache, std::move(cross.sources)),
+                  selection);
   }
 
   DecoderOutput step(const at::Tensor& decoderInputIds, const std::shared_ptr<const DecoderCache>& cache,
-                     const LogitsSelection& wanted) override {
+                     const LogitsSelection& selection) override {
     const CallScope scope(scratch_);
-    return decode(decoderInputIds, dynamic_cast<const PagedKvCache&>(*cache), wanted);
+    return decode(decoderInputIds, dynamic_cast<const PagedKvCache&>(*cache), selection);
   }
 
  private:
@@ -109,13 +105,9 @@ class FusedEngine final : public Engine {
     return {scratch_.take<float>(rows * columns), rows, columns};
   }
 
-  /// The embeddings of ids. Throws ERR_TOKEN_OUT_OF_RANGE.
-  FloatRows embed(const std::vector<std::int64_t>& ids) {
-    for (const std::int64_t id : ids) {
-      if (id >= 0 && id < vocabSize()) continue;
-      throw Error(ErrorCode::kTokenOutOfRange,
-                  "Expected ids from 0 to " + std::to_string(vocabSize() - 1) + " but received " + std::to_string(id));
-    }
+  /// The embeddings of the ids that a message calls `name`. Throws ERR_TOKEN_OUT_OF_RANGE.
+  FloatRows embed(const std::vector<std::int64_t>& ids, const char* name) {
+    expectIndices(ids, vocabSize(), "ids", name, ErrorCode::kTokenOutOfRange);
     const FloatRows hidden = takeHidden(static_cast<std::int64_t>(ids.size()));
     model_.embedding.read(executor_, ids, hidden);
     return hidden;
@@ -137,7 +129,7 @@ class FusedEngine final : public Engine {
       const auto first = padded.begin() + static_cast<std::int64_t>(i) * size + sequence.first;
       ids.insert(ids.end(), first, first + sequence.length);
     }
-    const FloatRows hidden = embed(ids);
+    const FloatRows hidden = embed(ids, "inputIds");
     transformer_.encode(hidden, batch);
     const std::vector<std::int64_t> shape{inputIds.size(0), size, hidden.columns};
     const bool isWhole = hidden.rows == shape[0] * shape[1];
@@ -181,14 +173,14 @@ class FusedEngine final : public Engine {
     return cache;
   }
 
-  DecoderOutput decode(const at::Tensor& decoderInputIds, const PagedKvCache& cache, const LogitsSelection& wanted) {
+  DecoderOutput decode(const at::Tensor& decoderInputIds, const PagedKvCache& cache, const LogitsSelection& selection) {
     const std::int64_t length = decoderInputIds.size(1);
-    const FloatRows hidden = embed(toVector(decoderInputIds));
+    const FloatRows hidden = embed(toVector(decoderInputIds), "decoderInputIds");
     std::shared_ptr<PagedKvCache> extended = cache.extend(length, executor_);
     transformer_.decode(hidden, length, *extended);
     DecoderOutput output;
     output.decoderLastHiddenState = finalStates(hidden, decoderInputIds.sizes());
-    output.logits = logits(output.decoderLastHiddenState, wanted);
+    output.logits = logits(output.decoderLastHiddenState, selection);
     output.cache = std::move(extended);
     return output;
   }
@@ -200,23 +192,24 @@ class FusedEngine final : public Engine {
     return states;
   }
 
-  /// The wanted logits of states [R, T, D]; undefined if none are wanted.
-  at::Tensor logits(const at::Tensor& states, const LogitsSelection& wanted) {
-    if (wanted.isEmpty) return {};
+  /// The selected logits of states [R, T, D]; undefined for an empty selection.
+  at::Tensor logits(const at::Tensor& states, const LogitsSelection& selection) {
+    if (selection.isEmpty) return {};
     CancellationScope::check();
     const Scratch::Frame frame(scratch_);
-    at::Tensor chosen = wanted.positions.defined() ? states.index_select(1, wanted.positions) : states;
+    at::Tensor chosen = selection.positions.defined() ? states.index_select(1, selection.positions) : states;
     // Like Hugging Face, scales the input of `lm_head`, not its output.
     if (model_.architecture.scalesDecoderOutputs)
       chosen = chosen * std::pow(static_cast<double>(model_.architecture.dModel), -0.5);
     const Operand rows = convert(executor_, scratch_, model_.dataType, toFloatRows(chosen));
-    const std::int64_t columns = wanted.tokens.defined() ? wanted.tokens.numel() : vocabSize();
+    const std::int64_t columns = selection.tokens.defined() ? selection.tokens.numel() : vocabSize();
     at::Tensor result = buffers_.take({chosen.size(0), chosen.size(1), columns});
     constexpr std::int64_t kMaxStoredBytes = std::int64_t{4} << 20;  // larger logits are streamed past the caches
     const auto epilogue = static_cast<std::int64_t>(result.nbytes()) > kMaxStoredBytes ? kernels::Epilogue::kStream
                                                                                        : kernels::Epilogue::kStore;
-    if (wanted.tokens.defined()) {
-      multiply(executor_, rows, model_.lmHead->selectColumns(toVector(wanted.tokens)), toFloatRows(result), epilogue);
+    if (selection.tokens.defined()) {
+      multiply(executor_, rows, model_.lmHead->selectColumns(toVector(selection.tokens)), toFloatRows(result),
+               epilogue);
     } else {
       multiply(executor_, rows, *model_.lmHead, toFloatRows(result), epilogue);
     }

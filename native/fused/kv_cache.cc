@@ -12,6 +12,7 @@
 
 #include "core/errors.h"
 #include "core/platform/huge_pages.h"
+#include "engine/tensors.h"
 
 namespace torch_t5 {
 namespace {
@@ -65,13 +66,9 @@ std::shared_ptr<const DecoderCache> PagedKvCache::select(const at::Tensor& rows)
   auto selected = std::shared_ptr<PagedKvCache>(new PagedKvCache(*this));
   selected->sources_.clear();
   selected->pages_.clear();
-  const at::Tensor indices = rows.contiguous();
-  for (std::int64_t i = 0; i < indices.numel(); ++i) {
-    const std::int64_t row = indices.const_data_ptr<std::int64_t>()[i];
-    if (row < 0 || row >= this->rows()) {
-      throw Error(ErrorCode::kInvalidArgument, "Expected rows from 0 to " + std::to_string(this->rows() - 1) +
-                                                   " for rows but received " + std::to_string(row));
-    }
+  const std::vector<std::int64_t> indices = toVector(rows);
+  expectIndices(indices, this->rows(), "rows", "rows");
+  for (const std::int64_t row : indices) {
     selected->sources_.push_back(sources_[static_cast<std::size_t>(row)]);
     selected->pages_.push_back(pages_[static_cast<std::size_t>(row)]);
   }

@@ -19,6 +19,7 @@
 
 #include "core/cancellation.h"
 #include "core/errors.h"
+#include "core/requests.h"
 #include "engine/tensors.h"
 #include "generation/beam_search.h"
 
@@ -66,13 +67,9 @@ at::Generator makeGenerator(const GenerateOptions& options, const at::Device& de
   return generator;
 }
 
-Error expected(const std::string& what, const std::string& name, const std::string& received) {
-  return {ErrorCode::kInvalidArgument, "Expected " + what + " for " + name + " but received " + received};
-}
-
 void expectAtLeast(std::int64_t min, const char* name, std::int64_t received) {
   if (received >= min && received <= std::numeric_limits<std::int32_t>::max()) return;
-  throw expected("an integer of at least " + std::to_string(min), name, std::to_string(received));
+  throw invalidArgument("an integer of at least " + std::to_string(min), name, received);
 }
 
 std::int64_t batchOf(const EncoderSource& source) {
@@ -162,19 +159,16 @@ void check(const GenerateRequest& request) {
   const GenerateOptions& options = request.options;
   const std::int64_t batch = batchOf(request.source);
   expectAtLeast(1, "targetLength", request.targetLength);
-  if (static_cast<std::int64_t>(request.decoderInputIds.size()) != batch * request.targetLength) {
-    throw expected(std::to_string(batch) + " x " + std::to_string(request.targetLength) + " values", "decoderInputIds",
-                   std::to_string(request.decoderInputIds.size()));
-  }
+  expectCount("decoderInputIds", request.decoderInputIds.size(), batch, request.targetLength);
   expectAtLeast(request.targetLength + 1, "maxLength", options.maxLength);
   expectAtLeast(1, "numBeams", options.numBeams);
   expectAtLeast(1, "numReturnSequences", options.numReturnSequences);
   if (options.numBeams > 1 && options.numReturnSequences > options.numBeams) {
-    throw expected("at most " + std::to_string(options.numBeams) + " (numBeams)", "numReturnSequences",
-                   std::to_string(options.numReturnSequences));
+    throw invalidArgument("at most " + std::to_string(options.numBeams) + " (numBeams)", "numReturnSequences",
+                          options.numReturnSequences);
   }
   if (!options.stopStrings.empty() && request.texts == nullptr) {
-    throw expected("the texts of all tokens", "stopStrings", "none");
+    throw invalidArgument("the texts of all tokens", "stopStrings", "none");
   }
 }
 

@@ -1,6 +1,6 @@
 // The steps of set-up, and which of them each profile runs. A step runs when its inputs have changed since it was last done, or
 // when its output doesn't exist.
-import { chmodSync, existsSync } from "node:fs";
+import { chmodSync, existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { env, execPath, platform } from "node:process";
 import { buildAddon, findBuildTools } from "./addon.mjs";
@@ -89,6 +89,8 @@ const typescript = {
   output: () => join(root, "dist", "index.js"),
   async run() {
     const compiler = join(root, "node_modules", "typescript", "bin", "tsc");
+    // Modules that were renamed or deleted must not stay in dist/, which `npm pack` packs as a whole.
+    rmSync(join(root, "dist"), { recursive: true, force: true });
     await runProgram("typescript", execPath, [compiler, "-p", "tsconfig.build.json"], { cwd: root });
     // `npx torch-t5` needs an executable file. npm makes it one in an installed package, but not in a checkout.
     chmodSync(join(root, "dist", "cli", "main.js"), 0o755);
