@@ -14,7 +14,7 @@ const labels = fc
   );
 
 describe("padding", () => {
-  it("keeps every row, padded on the right, with ones exactly at its ids", () => {
+  it("keeps every row, padded on the right, with a mask of ones at its ids", () => {
     fc.assert(
       fc.property(rows, (given) => {
         const { batch, length, inputIds, attentionMask } = padRows(given, 0);
@@ -33,7 +33,7 @@ describe("padding", () => {
     );
   });
 
-  it("makes no mask where nothing is padded", () => {
+  it("makes no mask if nothing is padded", () => {
     assert.equal(
       padRows(
         [
@@ -46,7 +46,7 @@ describe("padding", () => {
     );
   });
 
-  it("pads with the given id", () => {
+  it("uses the given padding id", () => {
     assert.deepEqual([...padRows([[5], [6, 7]], 9).inputIds], [5, 9, 6, 7]);
   });
 });
@@ -57,7 +57,7 @@ describe("shift right", () => {
     assert.deepEqual([...shifted.data], [2, 4, 5, 2, 7, 8]);
   });
 
-  it("is Hugging Face's: position t holds label t - 1, ignored ones as padding", () => {
+  it("is Hugging Face's _shift_right: position t has label t - 1, or padding for an ignored label", () => {
     fc.assert(
       fc.property(labels, (given) => {
         const { batch, length, data } = shiftRight(given, 7, 3);
@@ -70,15 +70,15 @@ describe("shift right", () => {
     );
   });
 
-  it("leaves the labels as they were", () => {
+  it("doesn't change the labels", () => {
     const given = { batch: 1, length: 2, data: Int32Array.of(IGNORED_LABEL, 5) };
     shiftRight(given, 0, 0);
     assert.deepEqual([...given.data], [IGNORED_LABEL, 5]);
   });
 });
 
-describe("the decoder's input where none is given", () => {
-  it("is the start id, once per row", () => {
+describe("the default decoder input", () => {
+  it("is the start id for each row", () => {
     assert.deepEqual(startRows(3, 4), { batch: 3, length: 1, data: Int32Array.of(4, 4, 4) });
   });
 });

@@ -23,7 +23,7 @@ const model = (vocab: readonly (readonly [string, number])[], settings: Json = {
   ...settings,
 });
 
-/** A tokenizer.json of letters, each a piece of its own, and the word mark. */
+/** A tokenizer.json with a piece for each letter and for the word mark. */
 function settingsOf(changes: Json = {}): Json {
   return {
     version: "1.0",
@@ -49,7 +49,7 @@ function tokensOf(tokenizer: T5Tokenizer, text: string): readonly (string | unde
   return Array.from(tokenizer.encode(text).ids, (id) => tokenizer.idToToken(id));
 }
 
-/** The part of a text that each id stands for. */
+/** The parts of a text that its ids stand for. */
 function partsOf(tokenizer: T5Tokenizer, text: string): readonly string[] {
   const { ids, offsets } = tokenizer.encode(text);
   return Array.from(ids, (_, index) => text.slice(offsets[2 * index], offsets[2 * index + 1]));
@@ -57,8 +57,8 @@ function partsOf(tokenizer: T5Tokenizer, text: string): readonly string[] {
 
 const added = (content: string, flags: Json) => [{ id: 100, content, ...FLAGS, ...flags }];
 
-describe("what a tokenizer.json may hold", () => {
-  it("offsets count UTF-16 units, of what stood there before it was normalized", async () => {
+describe("the settings of tokenizer.json", () => {
+  it("offsets count UTF-16 units of the text before normalization", async () => {
     const tokenizer = await make({
       normalizer: { type: "Sequence", normalizers: [{ type: "NFC" }, { type: "Lowercase" }] },
     });
@@ -66,7 +66,7 @@ describe("what a tokenizer.json may hold", () => {
     assert.deepEqual(partsOf(tokenizer, "🙂 E\u0301A"), ["🙂", "🙂", " ", "E", "A", ""]);
   });
 
-  it("added tokens take white space along, or stand for themselves alone", async () => {
+  it("lstrip and rstrip include white space in an added token", async () => {
     const of = async (flags: Json) => {
       const tokenizer = await make({ added_tokens: added("<x>", flags) });
       return [tokensOf(tokenizer, "a <x> b<x>"), partsOf(tokenizer, "a <x> b<x>")];
@@ -78,12 +78,12 @@ describe("what a tokenizer.json may hold", () => {
     assert.deepEqual(await of({}), [whole, ["a", "a", " ", "<x>", " ", "b", "<x>", ""]]);
   });
 
-  it("a single word is one with no letter beside it", async () => {
+  it("single_word matches only without a letter next to it", async () => {
     const tokenizer = await make({ added_tokens: added("ab", { single_word: true }) });
     assert.deepEqual(tokensOf(tokenizer, "ab, abc"), ["ab", "▁", "<unk>", "▁", "a", "b", "c", "</s>"]);
   });
 
-  it("normalized tokens are found in normalized text, and decoded to it", async () => {
+  it("normalized tokens are found in normalized text, and decode to it", async () => {
     const tokenizer = await make({
       normalizer: { type: "Lowercase" },
       added_tokens: added("TOKEN", { normalized: true }),
@@ -96,13 +96,13 @@ describe("what a tokenizer.json may hold", () => {
     assert.equal(tokenizer.tokenToId("TOKEN"), ids[3]);
   });
 
-  it("special tokens are text where the configuration says so", async () => {
+  it("special tokens are ordinary text with split_special_tokens", async () => {
     const tokenizer = await make({}, { split_special_tokens: true });
-    assert.deepEqual(tokensOf(tokenizer, "</s>"), ["▁", "</s>", "</s>"], "the vocabulary has this one as a piece");
+    assert.deepEqual(tokensOf(tokenizer, "</s>"), ["▁", "</s>", "</s>"], "the vocabulary has it as a piece");
     assert.deepEqual(partsOf(tokenizer, "</s>"), ["<", "</s>", ""]);
   });
 
-  it("a text without a piece is bytes, if the vocabulary has all of them", async () => {
+  it("byte_fallback encodes unknown text as bytes, if the vocabulary has all of them", async () => {
     const bytes = ["<0xC3>", "<0xA4>", "<0xE2>"].map((token) => [token, -1] as const);
     const tokenizer = await make({ model: model([["▁", -1], ...bytes], { byte_fallback: true }) });
     assert.deepEqual(tokensOf(tokenizer, "ä"), ["▁", "<0xC3>", "<0xA4>", "</s>"]);
@@ -110,8 +110,8 @@ describe("what a tokenizer.json may hold", () => {
     assert.deepEqual(partsOf(tokenizer, "ä"), ["ä", "ä", "ä", ""]);
   });
 
-  it("scores are read as transformers reads them: in Python for T5's own class, else in Rust", async () => {
-    // In Rust they are off by the last bit, so that both orders of two pieces don't tie.
+  it("scores are parsed as transformers does: by Python for T5's own class, by Rust for others", async () => {
+    // Rust's numbers differ in the last bit, so the two orders of these pieces don't tie.
     const vocab = [
       ["▁", -5.708003044128418],
       ["aa", -7.8330912590026855],
@@ -123,7 +123,7 @@ describe("what a tokenizer.json may hold", () => {
     assert.deepEqual(await of("PreTrainedTokenizerFast"), ["▁", "aaa", "aa", "</s>"]);
   });
 
-  it("templates put ids before a text and behind it, and cutting leaves them", async () => {
+  it("a template adds ids before and after a text, and truncation keeps them", async () => {
     const [text, end] = ENDING.single;
     const tokenizer = await make({ post_processor: { ...ENDING, single: [end, text, end] } });
     assert.deepEqual(tokensOf(tokenizer, "a"), ["</s>", "▁", "a", "</s>"]);
@@ -139,7 +139,7 @@ describe("what a tokenizer.json may hold", () => {
     assert.deepEqual(tokensOf(await make({ post_processor: null }), "a"), ["▁", "a"]);
   });
 
-  it("batches are padded to a multiple, with pauses or without", async () => {
+  it("encodeBatch and encodeBatchAsync pad to a multiple", async () => {
     const tokenizer = await make();
     const options = { padToMultipleOf: 8, maxLength: 20 };
     const batch = tokenizer.encodeBatch(["abc", ""], options);
@@ -149,7 +149,7 @@ describe("what a tokenizer.json may hold", () => {
     await assert.rejects(tokenizer.encodeBatchAsync([5 as never]), /a string for texts\[0\] but received 5/);
   });
 
-  it("others run while a batch is encoded with pauses", async () => {
+  it("other tasks run during encodeBatchAsync", async () => {
     const tokenizer = await make();
     let turns = 0;
     const count = () => {
@@ -170,7 +170,7 @@ describe("what a tokenizer.json may hold", () => {
       /one of .*NFKC.* for normalizer.type .*"BertNormalizer"/,
     ],
     [
-      "one in a sequence",
+      "a normalizer in a sequence",
       { normalizer: { type: "Sequence", normalizers: [{ type: "NFC" }, { type: "ByteLevel" }] } },
       /for normalizer.normalizers\[1\].type in tokenizer.json but received "ByteLevel"/,
     ],
@@ -196,7 +196,7 @@ describe("what a tokenizer.json may hold", () => {
       /a trie and its texts for normalizer/,
     ],
     [
-      "contradictions",
+      "a contradictory Metaspace",
       { pre_tokenizer: { ...METASPACE, add_prefix_space: false } },
       /true, as the scheme isn't never, for pre_tokenizer.add_prefix_space .* received false/,
     ],
@@ -204,20 +204,20 @@ describe("what a tokenizer.json may hold", () => {
     ["a vocabulary", { model: model([["a", "b" as never]]) }, /a piece and its score for model.vocab\[3\]/],
   ];
   for (const [name, changes, message] of refused) {
-    it(`refuses ${name} that it can't carry out, by name`, () =>
+    it(`refuses ${name} that it doesn't support, by name`, () =>
       assert.rejects(make(changes), { code: "ERR_MODEL_CORRUPT", message }));
   }
 
-  it("refuses a text for which there is no unknown token", async () => {
+  it("refuses an unknown character if there is no unknown token", async () => {
     const tokenizer = await make({ model: model([["▁", -1]], { unk_id: null }) });
     assert.throws(() => tokenizer.encode("a"), {
       code: "ERR_INVALID_ARGUMENT",
       message: /a text that the tokenizer can take/,
     });
-    assert.deepEqual(tokensOf(tokenizer, "▁"), ["▁", "</s>"], "and goes on");
+    assert.deepEqual(tokensOf(tokenizer, "▁"), ["▁", "</s>"], "the next text is encoded");
   });
 
-  it("says what to do with a bare spiece.model", () =>
+  it("names the command that converts a bare spiece.model", () =>
     withDirectory(async (directory) => {
       writeFileSync(join(directory, "spiece.model"), "");
       const message = /found only a spiece.model, which `torch-t5 export` converts, in/;

@@ -7,7 +7,7 @@ import { byteBackend } from "#lib/tokenizer/byte-backend.js";
 import { unigramBackend } from "#lib/tokenizer/unigram-backend.js";
 import { withDirectory } from "../support/directory.js";
 
-const HALF_A_CHARACTER = /[\ud800-\udbff]$/;
+const HALF_CHARACTER = /[\ud800-\udbff]$/;
 
 function tokenizerOf(files: Readonly<Record<string, object>>): Promise<T5Tokenizer> {
   return withDirectory((directory) => {
@@ -45,7 +45,7 @@ interface Kind {
   readonly cleanUp: boolean;
 }
 
-/** A vocabulary of special tokens, bytes and pieces that cleaning up changes. */
+/** A vocabulary of special tokens, bytes, and pieces that cleaning up changes. */
 function files({ decoder, cleanUp }: Kind) {
   const special = ["<pad>", "</s>", "<unk>", "<extra_id_0>"];
   const vocab = [...special, ...bytes, ...pieces].map((token) => [token, -1]);
@@ -122,23 +122,23 @@ function stream(
 
 describe("streamed text", () => {
   for (const [name, make, count] of tokenizers) {
-    it(`joins to the text of all ids, and ends within no character: tokenizer ${name}`, async () => {
+    it(`joins to the text of all ids, and never ends within a character: tokenizer ${name}`, async () => {
       const tokenizer = await make();
-      // Half of the ids are of the last ones, where the synthetic vocabularies have their pieces.
+      // Half of the ids are among the last ones, where the synthetic vocabularies have their pieces.
       const id = fc.oneof(fc.nat(count), fc.integer({ min: count - 25, max: count }));
       const options = fc.record({ skipSpecialTokens: fc.boolean(), cleanUpTokenizationSpaces: fc.boolean() });
       fc.assert(
         fc.property(fc.array(id, { maxLength: 200, size: "max" }), options, (ids, chosen) => {
           const streamed = stream(tokenizer, ids, chosen);
           assert.equal(streamed.join(""), tokenizer.decode(ids, chosen));
-          for (const piece of streamed) assert.doesNotMatch(piece, HALF_A_CHARACTER);
+          for (const piece of streamed) assert.doesNotMatch(piece, HALF_CHARACTER);
         }),
         { numRuns: 300 },
       );
     });
   }
 
-  it("comes with its token, where nothing can change it", async () => {
+  it("comes with its token if no later id can change it", async () => {
     const tokenizer = await T5Tokenizer.fromPretrained(demoModel);
     const { ids } = tokenizer.encode("forty-eight thousand");
     assert.deepEqual(stream(tokenizer, [0, ...ids]), ["", "forty", "-", "eight", " thousand", "", ""]);
@@ -155,30 +155,30 @@ describe("streamed text", () => {
     assert.deepEqual(stream(fallback, [piece, byte(0xc3)]), ["a", "", "\ufffd"]);
   });
 
-  it("has the white space behind a special token that is left out", async () => {
+  it("keeps the white space after a special token that is left out", async () => {
     const tokenizer = await T5Tokenizer.fromPretrained(demoModel);
     const [seven = 0] = tokenizer.encode("seven").ids;
     assert.deepEqual(stream(tokenizer, [seven, 299, seven]), ["seven", "", " seven", ""]);
   });
 
-  // A growing prefix would take minutes.
+  // Decoding all ids again for each new one would take minutes.
   const long: readonly (readonly [what: string, make: () => Promise<T5Tokenizer>, id: (index: number) => number])[] = [
     ["pieces", () => T5Tokenizer.fromPretrained(demoModel), (index) => 3 + (index % 290)],
     ["bytes of long characters", byT5, (index) => 3 + ([0xe6, 0xbc, 0xa2][index % 3] ?? 0)],
-    ["bytes that are no text", byT5, () => 3 + 0xff],
+    ["invalid bytes", byT5, () => 3 + 0xff],
     [
       "unknown characters",
       () => synthetic({ decoder: metaspace, cleanUp: true }),
       () => 4 + 256 + pieces.indexOf("\ufffd"),
     ],
     [
-      "what cleaning up may change",
+      "text that cleaning up may change",
       () => synthetic({ decoder: metaspace, cleanUp: true }),
       () => 4 + 256 + pieces.indexOf("▁s"),
     ],
   ];
   for (const [what, make, id] of long) {
-    it(`takes many ids: ${what}`, async () => {
+    it(`takes linear time for many ids: ${what}`, async () => {
       const tokenizer = await make();
       const ids = Array.from({ length: 60_000 }, (_, index) => id(index));
       assert.equal(stream(tokenizer, ids).join(""), tokenizer.decode(ids, { skipSpecialTokens: true }));
@@ -186,14 +186,14 @@ describe("streamed text", () => {
   }
 });
 
-describe("the texts of tokens, for stop strings,", () => {
+describe("the bytes of tokens, for stop strings,", () => {
   const utf8 = (text: string) => new TextEncoder().encode(text);
   const backendOf = (kind: Kind) => {
     const made = files(kind);
     return unigramBackend(made["tokenizer.json"], made["tokenizer_config.json"]);
   };
 
-  it("are what an id yields within a text, special tokens in full", () => {
+  it("are those that an id adds within a text, special tokens included", () => {
     const { tokenBytes } = backendOf({ decoder: metaspace, cleanUp: true });
     assert.deepEqual(tokenBytes(1), utf8("</s>"));
     assert.deepEqual(tokenBytes(4 + 256 + pieces.indexOf("▁a")), utf8(" a"));
@@ -202,7 +202,7 @@ describe("the texts of tokens, for stop strings,", () => {
     assert.deepEqual(tokenBytes(1000), new Uint8Array(), "no such token");
   });
 
-  it("are bytes for ByT5, and for byte fallback where the decoder has it", () => {
+  it("are single bytes for ByT5, and for byte tokens if the decoder has ByteFallback", () => {
     const { tokenBytes } = byteBackend({});
     assert.deepEqual(tokenBytes(3 + 0xc3), Uint8Array.of(0xc3));
     assert.deepEqual(tokenBytes(0), utf8("<pad>"));

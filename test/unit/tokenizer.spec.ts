@@ -36,7 +36,7 @@ describe("the tokenizer of the embedded model", () => {
     assert.deepEqual([...attentionMask], [1, ...padding.map(() => 0), ...ids.map(() => 1)]);
   });
 
-  it("cuts long texts and keeps the end of sequence", () => {
+  it("truncates long texts and keeps the end-of-sequence id", () => {
     const { ids } = tokenizer.encode(text);
     assert.deepEqual([...tokenizer.encode(text, { maxLength: 4 }).ids], [...ids.slice(0, 3), tokenizer.eosTokenId]);
     assert.deepEqual([...tokenizer.encode(text, { maxLength: 1 }).ids], [tokenizer.eosTokenId]);
@@ -44,18 +44,18 @@ describe("the tokenizer of the embedded model", () => {
     assert.deepEqual(tokenizer.encodeBatch([text, ""], { maxLength: 3 }).shape, [2, 3]);
   });
 
-  it("decodes batches, empty rows, and ids that the vocabulary lacks", () => {
+  it("decodes batches, empty rows, and ids without a token", () => {
     const { ids } = tokenizer.encode("seven");
     assert.deepEqual(tokenizer.batchDecode([ids, [], [2 ** 30]], { skipSpecialTokens: true }), ["seven", "", ""]);
   });
 
-  it("names its tokens", () => {
+  it("maps ids to tokens", () => {
     assert.equal(tokenizer.idToToken(tokenizer.eosTokenId), "</s>");
     assert.equal(tokenizer.idToToken(tokenizer.padTokenId), "<pad>");
     assert.equal(tokenizer.idToToken(2 ** 30), undefined);
   });
 
-  it("takes any text at all", () => {
+  it("encodes any text", () => {
     fc.assert(
       fc.property(fc.string({ unit: "binary", maxLength: 60 }), (any) => {
         const { ids } = tokenizer.encode(any);
@@ -66,13 +66,13 @@ describe("the tokenizer of the embedded model", () => {
     assert.ok(tokenizer.encode("\ud800").ids.length > 0, "half of a surrogate pair");
   });
 
-  it("takes a megabyte in one word, of spaces, and of combining marks", () => {
+  it("encodes a megabyte of one word, of spaces, and of combining marks", () => {
     for (const long of ["ab".repeat(2 ** 19), " ".repeat(2 ** 20), `a${"\u0301".repeat(2 ** 20)}`]) {
       assert.equal(tokenizer.encode(long).ids.at(-1), tokenizer.eosTokenId);
     }
   });
 
-  it("gives the part of the text that each id stands for", () => {
+  it("gives the range of the text that each id stands for", () => {
     const { ids, offsets } = tokenizer.encode(text);
     const covered = new Set<number>();
     for (let index = 0; index < ids.length; index++) {
@@ -84,13 +84,13 @@ describe("the tokenizer of the embedded model", () => {
     assert.deepEqual([...offsets.subarray(-2)], [0, 0]);
   });
 
-  it("finds ids by their tokens, and counts them", () => {
+  it("maps tokens to ids, and counts the ids of a text", () => {
     assert.equal(tokenizer.tokenToId("</s>"), tokenizer.eosTokenId);
     assert.equal(tokenizer.tokenToId("no such token"), undefined);
     assert.equal(tokenizer.countTokens(text), tokenizer.encode(text).ids.length);
   });
 
-  it("cleans spaces up where it is told to", () => {
+  it("cleans up spaces with cleanUpTokenizationSpaces", () => {
     const { ids } = tokenizer.encode("one , two");
     const options = { skipSpecialTokens: true };
     assert.equal(tokenizer.decode(ids, options), "one , two");
@@ -98,7 +98,7 @@ describe("the tokenizer of the embedded model", () => {
   });
 
   const wrong: readonly (readonly [promise: string, use: () => unknown, message: RegExp])[] = [
-    ["a text that isn't one", () => tokenizer.encode(5 as never), /a string for text but received 5/],
+    ["a text that isn't a string", () => tokenizer.encode(5 as never), /a string for text but received 5/],
     ["texts that aren't an array", () => tokenizer.encodeBatch("a" as never), /an array of strings for texts/],
     ["no texts", () => tokenizer.encodeBatch([]), /at least one text for texts/],
     ["one wrong text", () => tokenizer.encodeBatch(["a", null as never]), /for texts\[1\] but received null/],
@@ -110,12 +110,16 @@ describe("the tokenizer of the embedded model", () => {
       () => tokenizer.encodeBatch(["a"], { padToMultipleOf: 0 }),
       /options.padToMultipleOf but received 0/,
     ],
-    ["a token that isn't one", () => tokenizer.tokenToId(5 as never), /a string for token but received 5/],
-    ["a stream's id that isn't one", () => tokenizer.decodeStream().push(-1), /for ids but received -1/],
+    ["a token that isn't a string", () => tokenizer.tokenToId(5 as never), /a string for token but received 5/],
+    ["a negative id in a stream", () => tokenizer.decodeStream().push(-1), /for ids but received -1/],
     ["a negative id", () => tokenizer.decode([-1]), /for ids\[0\] but received -1/],
-    ["an id that isn't one", () => tokenizer.decode(["a" as never]), /for ids\[0\] but received "a"/],
+    ["an id that isn't an integer", () => tokenizer.decode(["a" as never]), /for ids\[0\] but received "a"/],
     ["rows that aren't an array", () => tokenizer.batchDecode(5 as never), /for rows but received 5/],
-    ["a row that isn't one", () => tokenizer.batchDecode([[1], 5 as never]), /an array of ids for ids but received 5/],
+    [
+      "a row that isn't an array",
+      () => tokenizer.batchDecode([[1], 5 as never]),
+      /an array of ids for ids but received 5/,
+    ],
   ];
   for (const [promise, use, message] of wrong) {
     it(`refuses ${promise}`, () => assert.throws(use, { name: "T5Error", code: "ERR_INVALID_ARGUMENT", message }));
@@ -138,7 +142,7 @@ describe("the tokenizer of ByT5", () => {
     });
   });
 
-  // Ids as Hugging Face's ByT5Tokenizer gives them.
+  // The ids of Hugging Face's ByT5Tokenizer.
   const texts: readonly (readonly [text: string, ids: readonly number[]])[] = [
     ["", [1]],
     ["é", [198, 172, 1]],
@@ -156,7 +160,7 @@ describe("the tokenizer of ByT5", () => {
     });
   }
 
-  it("cuts a text that ends with the end-of-sequence id as Hugging Face does", async () => {
+  it("truncates a text that ends with the end-of-sequence id as Hugging Face does", async () => {
     const tokenizer = await byT5();
     assert.deepEqual([...tokenizer.encode("a</s>b", { maxLength: 3 }).ids], [100, 1]);
     assert.deepEqual([...tokenizer.encode("hi</s>", { maxLength: 3 }).ids], [107, 108, 1]);
@@ -167,14 +171,14 @@ describe("the tokenizer of ByT5", () => {
     assert.deepEqual([...(await byT5()).encode("a🙂").offsets], [0, 1, 1, 3, 1, 3, 1, 3, 1, 3, 0, 0]);
   });
 
-  it("decodes special ids only where they are wanted, and leaves unknown ones out", async () => {
+  it("leaves out special ids with skipSpecialTokens, and always ids without a token", async () => {
     const tokenizer = await byT5();
     const ids = [107, 108, 1, 0, 2, 259, 383, 400];
     assert.equal(tokenizer.decode(ids), "hi</s><pad><unk><extra_id_0><extra_id_124>");
     assert.equal(tokenizer.decode(ids, { skipSpecialTokens: true }), "hi");
   });
 
-  it("leaves out bytes that are no UTF-8, as Python's errors=ignore does", async () => {
+  it("leaves out invalid bytes, as Python's errors=ignore does", async () => {
     const decode = (...bytes: number[]) => tokenizer.decode(bytes.map((byte) => byte + 3));
     const tokenizer = await byT5();
     assert.equal(decode(0xc3, 0x68), "h");
@@ -185,7 +189,7 @@ describe("the tokenizer of ByT5", () => {
     assert.equal(decode(0xef, 0xbf, 0xbd), "\ufffd");
   });
 
-  it("names its tokens", async () => {
+  it("maps ids to tokens and tokens to ids", async () => {
     const tokenizer = await byT5();
     assert.deepEqual(
       [100, 259, 400].map((id) => tokenizer.idToToken(id)),
@@ -197,7 +201,7 @@ describe("the tokenizer of ByT5", () => {
     );
   });
 
-  it("decodes whatever text it encoded", async () => {
+  it("decodes any text that it encoded", async () => {
     const tokenizer = await byT5();
     fc.assert(
       fc.property(fc.string({ unit: "grapheme" }), (text) => {
@@ -206,4 +210,13 @@ describe("the tokenizer of ByT5", () => {
       }),
     );
   });
+
+  it("names tokenizer_config.json for a setting of that file", () =>
+    withDirectory(async (directory) => {
+      const config = { tokenizer_class: "ByT5Tokenizer", added_tokens_decoder: { 0: { content: "<pad>" } } };
+      writeFileSync(join(directory, "tokenizer_config.json"), JSON.stringify(config));
+      const message =
+        "Expected a boolean for added_tokens_decoder[0].single_word in tokenizer_config.json but received undefined";
+      await assert.rejects(T5Tokenizer.fromPretrained(directory), { code: "ERR_MODEL_CORRUPT", message });
+    }));
 });

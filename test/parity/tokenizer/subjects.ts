@@ -48,7 +48,7 @@ const existing: readonly Case[] = [
 /** Recipes whose tokenizer is transformers' conversion of a spiece.model, unchanged. */
 export const CONVERTED = ["nmt_nfkc", "nfkc_cf", "identity", "custom", "mt5"];
 
-/** Tokenizers that are made quickly and differ most. */
+/** Tokenizers that are quick to make and have very different pipelines. */
 export const FEW_CASES: readonly Case[] = [...existing, ...["custom", "older", "generic", "byt5"].map(recipeCase)];
 
 export const ALL_CASES: readonly Case[] = [

@@ -57,7 +57,7 @@ const CONTROLS: Range = [0, 0x1f];
 
 type Make = (random: Random) => string;
 
-/** A base and marks of at least so many bytes of UTF-8, and as few more as the last mark allows. */
+/** A base and marks, of this many bytes of UTF-8 or a few more. */
 function stack(random: Random, bytes: number): string {
   let text = characterOf(random, random.pick(SCRIPTS));
   while (Buffer.byteLength(text) < bytes) text += mark(random);

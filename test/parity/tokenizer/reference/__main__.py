@@ -1,7 +1,7 @@
-"""Rust's `tokenizers`, kept alive for the tests: `python reference <workdir>`, JSON lines in and out.
+"""Rust's `tokenizers` as a process for the tests: `python reference <workdir>` reads and writes JSON lines.
 
 A request is `{"id": 1, "op": "encode", ...}`, its reply `{"id": 1, ...}` or `{"id": 1, "error": "..."}`. Texts and ids
-are packed files in the working directory (see `packing.py`), named in requests and replies.
+are packed files in the working directory (see `packing.py`), which requests and replies name.
 """
 
 import json
@@ -9,7 +9,7 @@ import os
 import sys
 from pathlib import Path
 
-# One thread: the other side computes at the same time. Read when tokenizers is imported.
+# One thread, because the tokenizer under test runs at the same time. tokenizers reads this when it is imported.
 os.environ["RAYON_NUM_THREADS"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
@@ -26,7 +26,7 @@ def main(directory: Path) -> None:
         reply: dict[str, object] = {"id": request.pop("id")}
         try:
             reply.update(operations.run(request.pop("op"), request))
-        except BaseException as error:  # a panic of Rust is no Exception; the test that asked is to fail, none after it
+        except BaseException as error:  # a panic of Rust is no Exception; only the test that asked fails
             reply["error"] = f"{type(error).__name__}: {error}"
         print(json.dumps(reply), flush=True)
 

@@ -1,4 +1,4 @@
-"""Real text in many languages: the gettext catalogues that Django ships (BSD licence)."""
+"""Real text in many languages: the gettext catalogues of Django (BSD licence)."""
 
 import gettext
 from functools import cache
@@ -14,7 +14,7 @@ def read_catalogues() -> dict[str, list[str]]:
     for path in sorted(Path(django.__file__).parent.rglob("django.mo")):
         language = path.parts[-3]
         with path.open("rb") as file:
-            messages = gettext.GNUTranslations(file)._catalog  # there is no public way to list them
+            messages = gettext.GNUTranslations(file)._catalog  # no public function lists them
         translated = [text for key, text in sorted(messages.items(), key=_order) if key and isinstance(text, str)]
         texts.setdefault(language, []).extend(translated)
     return texts

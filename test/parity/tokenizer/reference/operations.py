@@ -1,4 +1,4 @@
-"""What the tests may ask for."""
+"""The operations that the tests may request."""
 
 from __future__ import annotations
 
@@ -44,21 +44,21 @@ class Operations:
         return self._operations[operation](request)
 
     def make(self, request: Request) -> Reply:
-        """Train the tokenizer of a recipe and write it to a directory of its own."""
+        """Train the tokenizer of a recipe and write it to a new directory."""
         directory = self._directory / request["recipe"]
         directory.mkdir()
         RECIPES[request["recipe"]](directory)
         return {"directory": str(directory)}
 
     def pipeline(self, request: Request) -> Reply:
-        """Write the random tokenizer of a seed to a directory of its own."""
+        """Write the random tokenizer of a seed to a new directory."""
         directory = self._directory / f"pipeline-{request['seed']}"
         directory.mkdir()
         write_pipeline(directory, request["seed"])
         return {"directory": str(directory)}
 
     def open(self, request: Request) -> Reply:
-        """Load the tokenizer.json of a directory in Rust, or ByT5's tokenizer where there is none."""
+        """Load the tokenizer.json of a directory in Rust, or ByT5's tokenizer if there is none."""
         directory = Path(request["directory"])
         file = directory / "tokenizer.json"
         tokenizer = Tokenizer.from_file(str(file)) if file.is_file() else AutoTokenizer.from_pretrained(directory)
@@ -68,7 +68,7 @@ class Operations:
             self._cleaned_up.add(request["name"])
         if isinstance(tokenizer, ByT5Tokenizer):
             return {"ids": len(tokenizer)}
-        # Ids beyond the vocabulary are decoded, too: to nothing.
+        # Ids beyond the vocabulary are decoded too. They add nothing.
         return {"ids": tokenizer.get_vocab_size() + UNKNOWN_IDS}
 
     def catalogues(self, request: Request) -> Reply:
@@ -99,7 +99,7 @@ class Operations:
         return {}
 
     def batch(self, request: Request) -> Reply:
-        """Cut and pad texts as transformers does."""
+        """Truncate and pad texts with transformers."""
         encoded = AutoTokenizer.from_pretrained(request["directory"])(
             request["texts"],
             truncation="maxLength" in request,
@@ -110,7 +110,7 @@ class Operations:
         return {"inputIds": encoded.input_ids, "attentionMask": encoded.attention_mask}
 
     def disagreements(self, request: Request) -> Reply:
-        """Count texts whose ids differ between transformers' AutoTokenizer of a directory and Rust alone."""
+        """Count the texts for which a directory's AutoTokenizer of transformers gives other ids than Rust."""
         tokenizer = AutoTokenizer.from_pretrained(request["directory"])
         texts = read_texts(self._directory / request["texts"])
         encodings = self._tokenizers[request["name"]].encode_batch(texts)

@@ -1,4 +1,4 @@
-"""Texts and rows of integers as files: int32 little-endian count, int32 lengths, then the content end to end."""
+"""Texts and rows of integers as files: count and lengths as little-endian int32, then the concatenated contents."""
 
 from collections.abc import Iterable, Sequence
 from itertools import chain, pairwise
@@ -18,7 +18,7 @@ def write_texts(path: Path, texts: Sequence[str]) -> None:
 
 
 def read_texts(path: Path) -> list[str]:
-    """Read what `write_texts`, or its counterpart on the other side, wrote."""
+    """Read texts that `write_texts`, or its counterpart in packing.ts, wrote."""
     data = path.read_bytes()
     lengths, start = _lengths(data)
     ends = start + np.cumsum(lengths)
@@ -26,7 +26,7 @@ def read_texts(path: Path) -> list[str]:
 
 
 def write_rows(path: Path, rows: Sequence[Sequence[int]], *more: Iterable[int]) -> None:
-    """Write rows of integers, and after them whatever else belongs to them."""
+    """Write rows of integers, and after them further integers."""
     with path.open("wb") as file:
         file.write(_header([len(row) for row in rows]))
         for values in (chain.from_iterable(rows), *more):

@@ -1,4 +1,4 @@
-"""Random tokenizer.json files: whatever steps T5's family may have, in orders that nobody thought of."""
+"""Random tokenizer.json files: the steps that tokenizers of T5's family may have, in random orders."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ Step = dict[str, Any]
 
 LETTERS = "abcdeghinorst\u00e9\u00df\u0301\u0308\u2581\u2581\u4e00\u0915\uac00\U0001f600.,'0123"
 PIECES = 400
-LONGEST_PIECE = 5
+MAX_PIECE_LENGTH = 5
 FIXED_PIECES = ("<pad>", "</s>", "<unk>")
-# Scores of few values: many ways through a word are equally good, and one of them has to be chosen.
+# Few different scores: many paths through a word tie, so the choice between them is tested.
 SCORES = (-1.0, -2.0, -2.5, -3.0, -4.0)
 TOKENS = (
     "<x>",
@@ -61,10 +61,10 @@ def write_pipeline(directory: Path, seed: int) -> None:
         "truncation": None,
         "padding": None,
         "added_tokens": _added_tokens(source, len(pieces)),
-        "normalizer": _sequence(source, "normalizers", lambda: _normalizer(source), most=4),
-        "pre_tokenizer": _sequence(source, "pretokenizers", lambda: _pre_tokenizer(source), most=2),
+        "normalizer": _sequence(source, "normalizers", lambda: _normalizer(source), max_steps=4),
+        "pre_tokenizer": _sequence(source, "pretokenizers", lambda: _pre_tokenizer(source), max_steps=2),
         "post_processor": _template(source),
-        "decoder": _sequence(source, "decoders", lambda: _decoder(source), most=4),
+        "decoder": _sequence(source, "decoders", lambda: _decoder(source), max_steps=4),
         "model": {"type": "Unigram", "unk_id": 2, "vocab": pieces, "byte_fallback": byte_fallback},
     }
     (directory / "tokenizer.json").write_text(json.dumps(tokenizer, ensure_ascii=False), encoding="utf-8")
@@ -75,14 +75,14 @@ def write_pipeline(directory: Path, seed: int) -> None:
 def _pieces(source: random.Random, byte_fallback: bool) -> list[tuple[str, float]]:
     pieces = dict.fromkeys(FIXED_PIECES, 0.0)
     if byte_fallback:
-        # One of them missing: such a byte, and the whole character with it, is unknown.
+        # One byte may be missing: every character with this byte is then unknown.
         missing = source.randrange(-256, 256)
         pieces.update((f"<0x{byte:02X}>", 0.0) for byte in range(256) if byte != missing)
     for letter in LETTERS:
         if source.random() < 0.8:
             pieces[letter] = source.choice(SCORES)
     while len(pieces) < PIECES:
-        piece = "".join(source.choices(LETTERS, k=source.randint(1, LONGEST_PIECE)))
+        piece = "".join(source.choices(LETTERS, k=source.randint(1, MAX_PIECE_LENGTH)))
         pieces[piece] = source.choice(SCORES)
     return list(pieces.items())
 
@@ -148,7 +148,7 @@ def _template(source: random.Random) -> Step:
 
 def _decoder(source: random.Random) -> Step:
     pattern = source.choice(({"String": "\u2581"}, {"String": "a"}, {"Regex": "[ab]+"}))
-    # At the end of a token it strips nothing: Rust panics where the token is empty.
+    # It strips nothing at the end of a token: Rust panics if the token is empty.
     strip = {"type": "Strip", "content": source.choice((" ", "a")), "start": source.randint(0, 2), "stop": 0}
     return source.choice(
         (
@@ -161,8 +161,8 @@ def _decoder(source: random.Random) -> Step:
     )
 
 
-def _sequence(source: random.Random, key: str, step: Callable[[], Step], most: int) -> Step | None:
-    steps = [step() for _ in range(source.randint(0, most))]
+def _sequence(source: random.Random, key: str, step: Callable[[], Step], max_steps: int) -> Step | None:
+    steps = [step() for _ in range(source.randint(0, max_steps))]
     if len(steps) == 1 and source.random() < 0.5:
         return steps[0]
     return {"type": "Sequence", key: steps} if steps else None

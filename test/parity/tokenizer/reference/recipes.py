@@ -1,4 +1,4 @@
-"""The tokenizers that the tests make: normalizers, pieces and pipelines that T5's family has or may have."""
+"""The tokenizers that the tests make: normalizers, pieces and pipelines of T5's family."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ MT5_PIECES = 250_000
 LETTERS_OF_FEW = 0.98
 SEED = 5
 
-# Deletions, empty and growing replacements, white space made and unmade, sources that begin alike, sources within a
-# grapheme cluster and across several, long clusters, and sources that a cluster of six bytes or more just holds.
+# Empty and growing replacements, white space added and removed, sources with a common prefix, sources within a grapheme
+# cluster and across several, long clusters, and sources as long as the shortest cluster that isn't looked up whole.
 RULES = (
     ("a", "b"),
     ("ab", "X"),
@@ -61,7 +61,7 @@ def _custom(directory: Path) -> None:
 
 
 def _generic(directory: Path) -> None:
-    """What transformers makes of a SentencePiece model without a class of its own: a text is one word."""
+    """As transformers converts a SentencePiece model that has no class of its own: a text is one word."""
     _t5(directory, pieces=SOME, byte_fallback=True, normalization_rule_name="nmt_nfkc")
     spaces = {"type": "Replace", "pattern": {"String": " "}, "content": "\u2581"}
     _revise(
@@ -74,7 +74,7 @@ def _generic(directory: Path) -> None:
 
 
 def _byte_pieces(directory: Path) -> None:
-    """T5's pipeline over pieces for every byte."""
+    """T5's pipeline with a piece for every byte."""
     write_spiece(
         directory,
         train(FEW + 256, byte_fallback=True, character_coverage=LETTERS_OF_FEW, normalization_rule_name="nfkc"),
@@ -83,7 +83,7 @@ def _byte_pieces(directory: Path) -> None:
 
 
 def _mt5(directory: Path) -> None:
-    """As many pieces as mT5 has: trained ones, and made-up ones that take their places in the lattice."""
+    """As many pieces as mT5 has: trained ones, and joined ones that compete with them in the lattice."""
     proto = sentencepiece_model_pb2.ModelProto()
     proto.ParseFromString(train(MANY, normalization_rule_name="nmt_nfkc"))
     source = random.Random(SEED)
@@ -100,7 +100,7 @@ def _mt5(directory: Path) -> None:
 
 
 def _older(directory: Path) -> None:
-    """As older versions of transformers converted mT5 and T5: stripping, runs of spaces, Metaspace's old fields."""
+    """As older versions of transformers convert mT5 and T5: Strip, runs of spaces, Metaspace's old fields."""
     _t5(directory, pieces=SOME, normalization_rule_name="nmt_nfkc")
     old = {"type": "Metaspace", "replacement": "\u2581", "str_rep": "\u2581", "add_prefix_space": True}
     strip = {"type": "Strip", "strip_left": False, "strip_right": True}
@@ -116,7 +116,7 @@ def _older(directory: Path) -> None:
 
 
 def _first(directory: Path) -> None:
-    """Metaspace that marks the first word alone, and a normalizer without a charsmap."""
+    """Metaspace that marks only the first word, and a normalizer without a charsmap."""
     _t5(directory, pieces=SOME, normalization_rule_name="identity")
     metaspace = {"type": "Metaspace", "replacement": "\u2581", "prepend_scheme": "first", "split": False}
     normalizers = [
@@ -135,7 +135,7 @@ def _first(directory: Path) -> None:
 
 
 def _never(directory: Path) -> None:
-    """Metaspace that marks spaces only, letters and their marks taken apart."""
+    """Metaspace that marks only spaces, and a normalizer that separates letters and marks."""
     _t5(directory, pieces=FEW, character_coverage=LETTERS_OF_FEW, normalization_rule_name="identity")
     metaspace = {"type": "Metaspace", "replacement": "\u2581", "prepend_scheme": "never", "split": True}
     normalizers = [{"type": "NFD"}, {"type": "Prepend", "prepend": "\u2581"}, {"type": "NFC"}]
@@ -152,7 +152,7 @@ def _byt5(directory: Path) -> None:
 
 
 def _awkward_tokens(tokens: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Tokens that take white space along, that are whole words only, that are looked for after normalization."""
+    """Tokens that strip white space, that have to be single words, or that are found in normalized text."""
     following = 1 + max(token["id"] for token in tokens)
     plain = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": False}
     more: list[dict[str, Any]] = [
@@ -171,7 +171,7 @@ def _awkward_tokens(tokens: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _revise(directory: Path, **changes: object) -> None:
-    """Change parts of a tokenizer.json: a function is given the old part, a mapping of the model is merged into it."""
+    """Change parts of a tokenizer.json: a function receives the old part; the mapping `model` is merged into it."""
     file = directory / "tokenizer.json"
     tokenizer = json.loads(file.read_text(encoding="utf-8"))
     for name, change in changes.items():
@@ -183,7 +183,7 @@ def _revise(directory: Path, **changes: object) -> None:
 
 
 def _clean_up(directory: Path) -> None:
-    """Take spaces in front of punctuation out of decoded text, the default of older versions of transformers."""
+    """Remove spaces before punctuation from decoded text, the default of older versions of transformers."""
     file = directory / "tokenizer_config.json"
     settings = json.loads(file.read_text(encoding="utf-8"))
     file.write_text(json.dumps({**settings, "clean_up_tokenization_spaces": True}), encoding="utf-8")

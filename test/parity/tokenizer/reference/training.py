@@ -1,4 +1,4 @@
-"""Trains SentencePiece models and writes them as the exporter writes what it finds in a checkpoint's directory."""
+"""Trains SentencePiece models and converts them as the exporter converts a checkpoint's tokenizer."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from transformers import AutoTokenizer
 
 T5_PIECES = {"pad_id": 0, "eos_id": 1, "unk_id": 2, "bos_id": -1}
 EVERY_NTH_TEXT = 11
-"""Training on all of them would take a minute."""
-ENOUGH = "to train on where pieces don't matter"
+"""Training on all texts would take a minute."""
+MINIMAL_TEXT = "to train on where pieces don't matter"
 
 Rules = tuple[tuple[str, str], ...]
 
 
 def train(pieces: int, corpus: Iterable[str] | None = None, **options: object) -> bytes:
-    """Return a Unigram model of so many pieces, or fewer, trained on texts in a hundred languages."""
+    """Return a Unigram model of at most so many pieces, trained on texts in a hundred languages."""
     model = io.BytesIO()
     SentencePieceTrainer.train(
         sentence_iterator=iter(_corpus() if corpus is None else corpus),
@@ -31,7 +31,7 @@ def train(pieces: int, corpus: Iterable[str] | None = None, **options: object) -
         model_type="unigram",
         vocab_size=pieces,
         hard_vocab_limit=False,
-        num_threads=1,  # more threads sum in another order: the scores would change from run to run
+        num_threads=1,  # more threads add in another order, so scores would change from run to run
         pad_piece="<pad>",
         eos_piece="</s>",
         unk_piece="<unk>",
@@ -53,14 +53,14 @@ def train_with_rules(pieces: int, rules: Rules, corpus: Iterable[str] | None = N
 
 @cache
 def charsmap_of(rules: Rules) -> str:
-    """Return the charsmap that SentencePiece makes of a table of replacements, as tokenizer.json has it."""
-    return _charsmap(train_with_rules(len(ENOUGH), rules, [ENOUGH]))
+    """Return the charsmap that SentencePiece makes from a table of replacements, as base64."""
+    return _charsmap(train_with_rules(len(MINIMAL_TEXT), rules, [MINIMAL_TEXT]))
 
 
 @cache
 def named_charsmap(name: str) -> str:
-    """Return a charsmap that SentencePiece ships."""
-    return _charsmap(train(len(ENOUGH), [ENOUGH], normalization_rule_name=name))
+    """Return one of SentencePiece's own charsmaps, as base64."""
+    return _charsmap(train(len(MINIMAL_TEXT), [MINIMAL_TEXT], normalization_rule_name=name))
 
 
 def _charsmap(model: bytes) -> str:
@@ -70,7 +70,7 @@ def _charsmap(model: bytes) -> str:
 
 
 def write_spiece(directory: Path, model: bytes) -> None:
-    """Write the tokenizer.json that transformers makes of a directory with a bare spiece.model."""
+    """Write the tokenizer.json to which transformers converts a directory with only a spiece.model."""
     with tempfile.TemporaryDirectory() as source:
         (Path(source) / "spiece.model").write_bytes(model)
         settings = {"tokenizer_class": "T5Tokenizer", "eos_token": "</s>", "unk_token": "<unk>", "pad_token": "<pad>"}
