@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join, posix } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -141,5 +141,24 @@ describe("boundaries of scripts/", () => {
     const using = files.filter((file) => /from\s+"(\.\.\/)+(lib|dist)\//.test(read("scripts", file)));
     assert.ok(files.length > 10);
     assert.deepEqual(using, []);
+  });
+});
+
+describe("CONTRIBUTING.md", () => {
+  const text = readFileSync(join(root, "CONTRIBUTING.md"), "utf8");
+
+  it("names files and folders that exist", () => {
+    const named = matches(text, /`((?:lib|native|scripts|test|bench|docs)\/[^`\s]*)`/g);
+    assert.ok(named.length > 20);
+    assert.deepEqual(
+      named.filter((path) => !existsSync(join(root, path))),
+      [],
+    );
+  });
+
+  it("lists the rooms of lib/ and native/ in their order", () => {
+    const trees = matches(text, /^(?:lib|native)\/\n((?: {2}\S.*\n)+)/gm);
+    const rooms = trees.map((tree) => matches(tree, /^ {2}(\S+)/gm).map((name) => name.replace(/\/$/, "")));
+    assert.deepEqual(rooms, [LIB, NATIVE]);
   });
 });
