@@ -16,6 +16,7 @@ const EOS = 1;
 const OFFSET = SPECIAL_TOKENS.length;
 const BYTES = 256;
 const EXTRA_IDS = 125;
+const ASCII_END = 0x80;
 const EOS_TEMPLATE = { prefix: [], suffix: [EOS] };
 
 const encoder = new TextEncoder();
@@ -72,6 +73,10 @@ const byteModel: Model = {
       const code = codes[index] ?? 0;
       const start = starts[index] ?? 0;
       const end = ends[index] ?? 0;
+      if (code < ASCII_END) {
+        tokens.push(code + OFFSET, start, end);
+        continue;
+      }
       const size = utf8Size(code);
       for (let part = 0; part < size; part++) tokens.push(utf8Byte(code, size, part) + OFFSET, start, end);
     }

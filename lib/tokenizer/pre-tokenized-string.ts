@@ -171,10 +171,7 @@ export class TokenBuffer {
 
   push(id: number, start: number, end: number): void {
     const index = this.length++;
-    if (index === this.#ids.length) {
-      this.#ids = grown(this.#ids, 2 * index);
-      this.#offsets = grown(this.#offsets, 4 * index);
-    }
+    if (index === this.#ids.length) this.#grow();
     this.#ids[index] = id;
     this.#offsets[2 * index] = start;
     this.#offsets[2 * index + 1] = end;
@@ -199,6 +196,11 @@ export class TokenBuffer {
   /** A view of the offsets, two for each id. */
   offsets(): Int32Array {
     return this.#offsets.subarray(0, 2 * this.length);
+  }
+
+  #grow(): void {
+    this.#ids = grown(this.#ids, 2 * this.#ids.length);
+    this.#offsets = grown(this.#offsets, 2 * this.#offsets.length);
   }
 }
 

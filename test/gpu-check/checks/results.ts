@@ -1,5 +1,7 @@
 // Exactly one copy of the requested numbers reaches JavaScript.
 import { memoryUsage } from "node:process";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import type { Tensor } from "torch-t5";
 import { makeCase } from "../../parity/cases.js";
 import { load } from "../../parity/models.js";
@@ -13,9 +15,10 @@ const MAX_GROWTH = 1.75;
 /** Enough numbers in a result to make other memory of the process negligible. */
 const MIN_NUMBERS = 8e6;
 const SIZES = { sourceLength: 16, targetLength: 64, masking: "none" } as const;
-const { collectGarbage } = (await import(new URL("../../../bench/trials/node/garbage.mjs", import.meta.url).href)) as {
-  readonly collectGarbage: () => void;
-};
+
+// Makes `gc` available in a process that was started without --expose-gc.
+setFlagsFromString("--expose-gc");
+const collectGarbage = runInNewContext("gc") as () => void;
 
 /** Findings for the last model. */
 export async function* results(settings: Settings): AsyncIterable<Finding> {
