@@ -1,5 +1,5 @@
-# The flags of `torch_t5_kernels`. Each of its files is compiled for another instruction set; the program chooses one at run
-# time.
+# The flags of `torch_t5_kernels`. Each of its files is compiled for a different instruction set; the program chooses
+# one at run time.
 include(CheckCXXCompilerFlag)
 target_include_directories(torch_t5_kernels PRIVATE native)
 

@@ -10,7 +10,8 @@ function(add_node_addon name)
     NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS)
   target_link_libraries(${name} PRIVATE ${CMAKE_JS_LIB})
   if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
-    # Never unloaded: Node unloads an addon with the last worker that uses it, but libtorch keeps pointers into this one.
+    # Never unloaded. Node unloads an addon with the last worker that uses it, but libtorch keeps pointers into this
+    # one.
     target_link_options(${name} PRIVATE -Wl,-z,nodelete)
   endif()
   if(APPLE)

@@ -15,7 +15,7 @@ namespace torch_t5 {
 namespace {
 
 Buckets bucketsOf(const Architecture& architecture, bool isBidirectional) {
-  return {architecture.numBuckets, architecture.maxDistance, isBidirectional};
+  return {architecture.relativeAttentionNumBuckets, architecture.relativeAttentionMaxDistance, isBidirectional};
 }
 
 /// The key and value matrices of cross-attention in all layers.
@@ -55,15 +55,15 @@ class AtenEngine final : public Engine {
   at::Tensor encode(const at::Tensor& inputIds, const at::Tensor& attentionMask) override {
     const at::Tensor padding = paddingMask(attentionMask);
     const std::int64_t length = inputIds.size(1);
-    at::Tensor stream = embed(inputIds);
+    at::Tensor hidden = embed(inputIds);
     at::Tensor mask;
     for (AtenLayer& layer : encoder_.layers) {
       CancellationScope::check();
       updateMask(mask, layer, padding, 0, length);
-      layers_.selfAttention(stream, layer, mask, {});
-      layers_.feedForward(stream, layer);
+      layers_.selfAttention(hidden, layer, mask, {});
+      layers_.feedForward(hidden, layer);
     }
-    return layers_.normalize(stream, encoder_.norm);
+    return layers_.normalize(hidden, encoder_.norm);
   }
 
   DecoderOutput prefill(const at::Tensor& decoderInputIds, const DecoderSource& source,
@@ -96,7 +96,7 @@ class AtenEngine final : public Engine {
 
   /// The decoder's states [R, T, D] for ids that start at `position`. `self`: null without a cache.
   at::Tensor decode(const at::Tensor& ids, std::int64_t position, const AtenCrossCache& cross, AtenSelfCache* self) {
-    at::Tensor stream = embed(ids);
+    at::Tensor hidden = embed(ids);
     at::Tensor mask;
     std::int64_t index = 0;
     for (AtenLayer& layer : decoder_.layers) {
@@ -106,12 +106,12 @@ class AtenEngine final : public Engine {
         updateCache = [&](const at::Tensor& keysAndValues) { return self->write(index, position, keysAndValues); };
       }
       updateMask(mask, layer, {}, position, ids.size(1));
-      layers_.selfAttention(stream, layer, mask, updateCache);
-      layers_.crossAttention(stream, layer, cross.keysAndValues[index], cross.mask);
-      layers_.feedForward(stream, layer);
+      layers_.selfAttention(hidden, layer, mask, updateCache);
+      layers_.crossAttention(hidden, layer, cross.keysAndValues[index], cross.mask);
+      layers_.feedForward(hidden, layer);
       ++index;
     }
-    return layers_.normalize(stream, decoder_.norm);
+    return layers_.normalize(hidden, decoder_.norm);
   }
 
   /// Makes the layer's mask. A layer without a bias uses the previous layer's mask.

@@ -11,9 +11,8 @@
 
 namespace torch_t5 {
 
-/// `precision`: kFloat32 or kBfloat16. With kBfloat16, matrices, their inputs, keys and values are bfloat16; the
-/// residual stream, norms, scores and logits are float32. Call it, and use the engine, in inference mode. Throws what
-/// the device throws.
+/// `precision`: kFloat32 or kBfloat16. With kBfloat16, matrices, their inputs, keys and values are bfloat16; hidden
+/// states, norms, scores and logits are float32. Call it in inference mode. Throws what the device throws.
 std::unique_ptr<Engine> makeAtenEngine(Weights weights, const Architecture& architecture, Precision precision,
                                        const at::Device& device);
 

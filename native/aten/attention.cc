@@ -24,7 +24,7 @@ constexpr std::int64_t kMinQueriesOfFusedKernel = 16;
 /// CUDA's kernels require each row of a mask to start at a multiple of this many elements, and otherwise copy the mask
 /// in every layer.
 constexpr std::int64_t kRowAlignment = 16;
-constexpr std::int64_t kMinDistance = 64;
+constexpr std::int64_t kMinReach = 64;
 
 at::Tensor attendStepByStep(const at::Tensor& queries, const at::Tensor& keys, const at::Tensor& values,
                             const at::Tensor& mask) {
@@ -56,16 +56,16 @@ RelativePositionBias::RelativePositionBias(at::Tensor weight, const Buckets& buc
 
 at::Tensor RelativePositionBias::of(std::int64_t first, std::int64_t queries, std::int64_t keys) {
   growTo(keys - 1);
-  // Window i starts at distance i - maxDistance. The keys of a query at position p start at distance -p.
-  const at::Tensor windows = byDistance_.unfold(1, keys, 1).narrow(1, maxDistance_ - first - (queries - 1), queries);
+  // Window i starts at distance i - reach. The keys of a query at position p start at distance -p.
+  const at::Tensor windows = byDistance_.unfold(1, keys, 1).narrow(1, reach_ - first - (queries - 1), queries);
   return (queries == 1 ? windows : at::flip(windows, 1)).unsqueeze(0);
 }
 
-void RelativePositionBias::growTo(std::int64_t maxDistance) {
-  if (maxDistance <= maxDistance_) return;
-  maxDistance_ = std::max({maxDistance, 2 * maxDistance_, kMinDistance});
-  byDistance_ = biasByDistance(weight_, buckets_, maxDistance_);
-  if (!buckets_.isBidirectional) byDistance_.narrow(1, maxDistance_ + 1, maxDistance_).fill_(kMaskedScore);
+void RelativePositionBias::growTo(std::int64_t reach) {
+  if (reach <= reach_) return;
+  reach_ = std::max({reach, 2 * reach_, kMinReach});
+  byDistance_ = biasByDistance(weight_, buckets_, reach_);
+  if (!buckets_.isBidirectional) byDistance_.narrow(1, reach_ + 1, reach_).fill_(kMaskedScore);
 }
 
 at::Tensor scoreMask(const at::Tensor& bias, const at::Tensor& padding, at::ScalarType type) {

@@ -34,12 +34,12 @@ class RelativePositionBias {
   at::Tensor of(std::int64_t first, std::int64_t queries, std::int64_t keys);
 
  private:
-  void growTo(std::int64_t maxDistance);
+  void growTo(std::int64_t reach);
 
   at::Tensor weight_;
   Buckets buckets_;
-  std::int64_t maxDistance_ = -1;
-  at::Tensor byDistance_;  // [heads, 2 * maxDistance + 1]
+  std::int64_t reach_ = -1;
+  at::Tensor byDistance_;  // [heads, 2 * reach + 1]: for distances from -reach to reach
 };
 
 /// The sum of a position bias and a padding mask, in the type of the keys, for `attend`. Either may be undefined;

@@ -49,44 +49,44 @@ AtenStack placeStack(const StackWeights& weights, const Buckets& buckets, const 
 AtenLayers::AtenLayers(const Architecture& architecture, at::ScalarType type)
     : architecture_(architecture), type_(type) {}
 
-at::Tensor AtenLayers::normalize(const at::Tensor& stream, const at::Tensor& weight) const {
-  return at::rms_norm(stream, weight.sizes(), weight, architecture_.layerNormEpsilon);
+at::Tensor AtenLayers::normalize(const at::Tensor& hidden, const at::Tensor& weight) const {
+  return at::rms_norm(hidden, weight.sizes(), weight, architecture_.layerNormEpsilon);
 }
 
-at::Tensor AtenLayers::multiplyNormalized(const at::Tensor& stream, const at::Tensor& norm,
+at::Tensor AtenLayers::multiplyNormalized(const at::Tensor& hidden, const at::Tensor& norm,
                                           const at::Tensor& weight) const {
-  return at::linear(normalize(stream, norm).to(type_), weight);
+  return at::linear(normalize(hidden, norm).to(type_), weight);
 }
 
-void AtenLayers::selfAttention(at::Tensor& stream, const AtenLayer& layer, const at::Tensor& mask,
+void AtenLayers::selfAttention(at::Tensor& hidden, const AtenLayer& layer, const at::Tensor& mask,
                                const CacheUpdate& updateCache) const {
-  const at::Tensor projected = multiplyNormalized(stream, layer.selfNorm, layer.selfInput)
-                                   .view({stream.size(0), stream.size(1), 3, architecture_.numHeads, architecture_.dKv})
+  const at::Tensor projected = multiplyNormalized(hidden, layer.selfNorm, layer.selfInput)
+                                   .view({hidden.size(0), hidden.size(1), 3, architecture_.numHeads, architecture_.dKv})
                                    .permute({2, 0, 3, 1, 4});
   at::Tensor keysAndValues = projected.slice(0, 1);
   if (updateCache) keysAndValues = updateCache(keysAndValues);
   const at::Tensor output = attend(projected[0], keysAndValues[0], keysAndValues[1], mask);
-  stream.add_(at::linear(joinHeads(output), layer.selfOutput));
+  hidden.add_(at::linear(joinHeads(output), layer.selfOutput));
 }
 
-void AtenLayers::crossAttention(at::Tensor& stream, const AtenLayer& layer, const at::Tensor& keysAndValues,
+void AtenLayers::crossAttention(at::Tensor& hidden, const AtenLayer& layer, const at::Tensor& keysAndValues,
                                 const at::Tensor& mask) const {
-  const at::Tensor queries = multiplyNormalized(stream, layer.crossNorm, layer.crossQuery)
+  const at::Tensor queries = multiplyNormalized(hidden, layer.crossNorm, layer.crossQuery)
                                  .view({keysAndValues.size(1), -1, architecture_.numHeads, architecture_.dKv})
                                  .transpose(1, 2);
   const at::Tensor output = attend(queries, keysAndValues[0], keysAndValues[1], mask);
-  stream.add_(at::linear(joinHeads(output), layer.crossOutput).view(stream.sizes()));
+  hidden.add_(at::linear(joinHeads(output), layer.crossOutput).view(hidden.sizes()));
 }
 
-void AtenLayers::feedForward(at::Tensor& stream, const AtenLayer& layer) const {
-  at::Tensor hidden = multiplyNormalized(stream, layer.feedForwardNorm, layer.feedForwardInput);
+void AtenLayers::feedForward(at::Tensor& hidden, const AtenLayer& layer) const {
+  at::Tensor intermediate = multiplyNormalized(hidden, layer.feedForwardNorm, layer.feedForwardInput);
   if (architecture_.isGated) {
-    const std::vector<at::Tensor> halves = hidden.chunk(2, -1);
-    hidden = activate(halves[0]).mul_(halves[1]);
+    const std::vector<at::Tensor> halves = intermediate.chunk(2, -1);
+    intermediate = activate(halves[0]).mul_(halves[1]);
   } else {
-    hidden = activate(hidden);
+    intermediate = activate(intermediate);
   }
-  stream.add_(at::linear(hidden, layer.feedForwardOutput));
+  hidden.add_(at::linear(intermediate, layer.feedForwardOutput));
 }
 
 at::Tensor AtenLayers::activate(const at::Tensor& input) const {

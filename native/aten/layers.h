@@ -1,4 +1,4 @@
-// T5's layers with ATen operators, on a residual stream in float32.
+// T5's layers with ATen operators, on hidden states in float32.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -45,7 +45,7 @@ struct Placement {
 
 AtenStack placeStack(const StackWeights& weights, const Buckets& buckets, const Placement& placement);
 
-/// The computations of a model's layers. `stream`: float32 [rows, positions, dModel]; each layer adds its output to it.
+/// The computations of a model's layers. `hidden`: float32 [rows, positions, dModel]; each layer adds its output to it.
 class AtenLayers {
  public:
   AtenLayers(const Architecture& architecture, at::ScalarType type);
@@ -54,25 +54,25 @@ class AtenLayers {
   using CacheUpdate = std::function<at::Tensor(const at::Tensor& keysAndValues)>;
 
   /// `updateCache`: empty without a cache.
-  void selfAttention(at::Tensor& stream, const AtenLayer& layer, const at::Tensor& mask,
+  void selfAttention(at::Tensor& hidden, const AtenLayer& layer, const at::Tensor& mask,
                      const CacheUpdate& updateCache) const;
 
-  /// `keysAndValues`: [2, groups, heads, source positions, dKv]. The stream has a multiple of that many rows; each
+  /// `keysAndValues`: [2, groups, heads, source positions, dKv]. `hidden` has a multiple of `groups` rows; each
   /// group of consecutive rows reads one row of keys and values.
-  void crossAttention(at::Tensor& stream, const AtenLayer& layer, const at::Tensor& keysAndValues,
+  void crossAttention(at::Tensor& hidden, const AtenLayer& layer, const at::Tensor& keysAndValues,
                       const at::Tensor& mask) const;
 
-  void feedForward(at::Tensor& stream, const AtenLayer& layer) const;
+  void feedForward(at::Tensor& hidden, const AtenLayer& layer) const;
 
   /// T5's layer norm, in float32.
-  at::Tensor normalize(const at::Tensor& stream, const at::Tensor& weight) const;
+  at::Tensor normalize(const at::Tensor& hidden, const at::Tensor& weight) const;
 
   /// The cross-attention keys and values of every decoder layer: [layers, 2, rows, heads, positions, dKv], a view.
   /// `states`: the encoder's; `weight`: key and value of each layer, concatenated by rows.
   at::Tensor crossKeysAndValues(const at::Tensor& states, const at::Tensor& weight) const;
 
  private:
-  at::Tensor multiplyNormalized(const at::Tensor& stream, const at::Tensor& norm, const at::Tensor& weight) const;
+  at::Tensor multiplyNormalized(const at::Tensor& hidden, const at::Tensor& norm, const at::Tensor& weight) const;
   at::Tensor activate(const at::Tensor& input) const;
 
   Architecture architecture_;

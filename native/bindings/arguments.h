@@ -18,10 +18,10 @@ DecodeRequest toDecodeRequest(const Napi::Object& request);
 ScoreRequest toScoreRequest(const Napi::Object& request);
 Pooling toPooling(const Napi::Object& request);
 
-/// `texts`: the ones that the model has, or null.
+/// `texts`: the model's, or null.
 GenerateRequest toGenerateRequest(const Napi::Object& request, std::shared_ptr<const TokenTexts> texts);
 
-/// The ids that `source`, a `PaddedBatch`, holds.
+/// The ids of `source`, a `PaddedBatch`.
 SourceIds toSourceIds(const Napi::Object& source);
 
 /// The `source` of a request: ids, or the tensors of an `EncoderOutputObject`. Throws ERR_DISPOSED as well.

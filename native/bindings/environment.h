@@ -129,7 +129,7 @@ Callback<Value> Environment::beginCall(Napi::Promise::Deferred deferred, ToJs<Va
   };
 }
 
-/// Runs `compute` on a model's inference thread and returns the call's promise, which rejects even where the model does
+/// Runs `compute` on a model's inference thread and returns the call's promise, which also rejects if the model does
 /// not accept the call. Throws ERR_DISPOSED for a null `runner`. `id`: as for `ModelRunner::submit`.
 template <class Value>
 Napi::Promise startCall(Napi::Env env, const std::shared_ptr<ModelRunner>& runner, std::uint64_t id,

@@ -17,7 +17,7 @@ namespace torch_t5 {
 /// The tensors whose memory JavaScript holds. Used on JavaScript's thread only.
 class TensorBuffers : public std::enable_shared_from_this<TensorBuffers> {
  public:
-  /// An ArrayBuffer over the tensor's memory, which is freed with the buffer. A copy where the runtime refuses external
+  /// An ArrayBuffer over the tensor's memory, which is freed with the buffer. A copy if the runtime refuses external
   /// memory (Electron, V8's sandbox). `tensor`: contiguous, on the CPU, the only owner of its memory.
   Napi::ArrayBuffer wrap(Napi::Env env, at::Tensor tensor);
 

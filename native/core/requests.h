@@ -26,8 +26,8 @@ struct Architecture {
   std::int64_t numDecoderLayers = 0;
   std::int64_t numHeads = 0;
   std::int64_t vocabSize = 0;
-  std::int64_t numBuckets = 0;   // of relative positions
-  std::int64_t maxDistance = 0;  // larger distances share one bucket
+  std::int64_t relativeAttentionNumBuckets = 0;
+  std::int64_t relativeAttentionMaxDistance = 0;  // larger distances share one bucket
   double layerNormEpsilon = 0;
   Activation activation = Activation::kRelu;
   bool isGated = false;               // wi_0 and wi_1 instead of wi
@@ -99,7 +99,7 @@ struct Pooling {
 /// Each request is checked once, when it is made from JavaScript's objects. These throw ERR_INVALID_ARGUMENT for array
 /// lengths that do not match, for sizes that are not positive, and for positions outside the target. The checks that
 /// need the model or an encoder output are made where those are used: `toLogitsSelection` (tokens), `reduce` (topK),
-/// `decode` and `runScore` (rows).
+/// `decode` and `runScore` (the number of rows).
 void check(const SourceIds& source);
 /// The request's source has passed its own check.
 void check(const ForwardRequest& request);

@@ -21,11 +21,11 @@ struct DecoderState {
 
 /// Runs the decoder on ids [R, T], int64 on the device: T is any number at position 0, and 1 at later positions.
 /// Advances the state, which takes the output's cache; if this throws, the state is unchanged. Throws
-/// ERR_INVALID_ARGUMENT for another number of rows or ids.
+/// ERR_INVALID_ARGUMENT for another number of rows or ids, and what the engine throws.
 DecoderOutput decode(Engine& engine, DecoderState& state, const at::Tensor& decoderInputIds,
                      const LogitsSelection& selection);
 
-/// Row i of the result continues row `rows[i]`. `rows`: int64 on the device.
+/// Row i of the result continues row `rows[i]`. `rows`: int64 on the device. Throws for a row out of range.
 DecoderState selectRows(const DecoderState& state, const at::Tensor& rows);
 
 struct DecodeResult {
@@ -33,8 +33,8 @@ struct DecodeResult {
   DecoderState state;  // after the request
 };
 
-/// Runs a request on a state. The request must have passed `check`. Throws what `decode`, `toLogitsSelection` and
-/// `reduce` throw.
+/// Runs a request on a state. The request must have passed `check`. Throws what `selectRows`, `decode`,
+/// `toLogitsSelection` and `reduce` throw.
 DecodeResult runDecode(Engine& engine, DecoderState state, const DecodeRequest& request);
 
 }  // namespace torch_t5

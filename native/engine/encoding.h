@@ -21,10 +21,10 @@ SourceTensors toTensors(const SourceIds& source, const at::Device& device);
 /// Ids to encode, or the output of an earlier `encode`.
 using EncoderSource = std::variant<SourceIds, std::shared_ptr<const EncoderOutput>>;
 
-/// Runs the encoder. The ids must have passed `check`.
+/// Runs the encoder. The ids must have passed `check`. Throws what the engine throws.
 EncoderOutput encode(Engine& engine, const SourceIds& source);
 
-/// Encodes ids; returns an encoder output unchanged.
+/// Encodes ids; returns an encoder output unchanged. Throws what the engine throws.
 std::shared_ptr<const EncoderOutput> encodeIfNeeded(Engine& engine, const EncoderSource& source);
 
 /// Embeddings, float32 [B, D] on the CPU, by the formulas of sentence-transformers' Pooling and Normalize. The mean

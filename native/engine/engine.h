@@ -34,7 +34,7 @@ struct DecoderSource {
   DecoderSource select(const at::Tensor& rows) const;
 };
 
-/// Repeats each row `count` times in a row, as Hugging Face's `_expand_inputs_for_generation` does.
+/// A source that reads each row `count` times in succession, as Hugging Face's `_expand_inputs_for_generation` does.
 DecoderSource repeatRows(std::shared_ptr<const EncoderOutput> encoderOutput, std::int64_t count);
 
 /// The logits that a pass computes: P of the T positions and K of the V tokens. The caller checks the ranges.
@@ -73,7 +73,9 @@ struct DecoderOutput {
   std::shared_ptr<const DecoderCache> cache;
 };
 
-/// Used by one thread at a time. Every output contains hidden states, and the selected logits.
+/// Used in inference mode, by one thread at a time. Every output contains hidden states, and the selected logits. A
+/// method throws ERR_ABORTED if cancellation was requested in this thread's `CancellationScope`. For other failures,
+/// such as an id outside the vocabulary or lack of memory, it throws an `Error` or libtorch's exception.
 class Engine {
  public:
   Engine() = default;

@@ -14,13 +14,13 @@ namespace torch_t5 {
 
 /// Contiguous CPU tensors (float32; indices int32), each the only owner of its memory. Undefined: not requested.
 struct ForwardResult {
-  at::Tensor logits;   // [B, P, K]; undefined with topK
-  at::Tensor values;   // [B, P, topK], in descending order
-  at::Tensor indices;  // [B, P, topK], vocabulary ids
-  at::Tensor encoderLastHiddenState;
-  at::Tensor decoderLastHiddenState;
+  at::Tensor logits;                  // [B, P, K]; undefined with topK
+  at::Tensor values;                  // [B, P, topK], in descending order
+  at::Tensor indices;                 // [B, P, topK], vocabulary ids
+  at::Tensor encoderLastHiddenState;  // [B, S, D]
+  at::Tensor decoderLastHiddenState;  // [B, T, D]
   std::optional<double> loss;
-  at::Tensor headOutput;
+  at::Tensor headOutput;  // in the shape that the head returns
 };
 
 /// With a head, its output replaces the logits. The request must have passed `check`. Throws what the engine,

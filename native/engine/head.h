@@ -17,6 +17,7 @@ struct HeadInputs {
   at::Tensor labels;                  // [B, T] int64; undefined if the call has none
 };
 
+/// Used in inference mode on the engine's thread. It may be freed on any thread.
 class Head {
  public:
   Head() = default;
@@ -24,13 +25,14 @@ class Head {
   Head& operator=(const Head&) = delete;
   virtual ~Head() = default;
 
-  /// The names of its arguments, as written in its code.
+  /// The names of its arguments, as written in its code. May be called on any thread.
   virtual const std::vector<std::string>& inputs() const = 0;
 
   /// Whether it takes the logits. If it does not, they are not computed for it.
   virtual bool readsLogits() const = 0;
 
-  /// Throws ERR_INVALID_ARGUMENT if it fails, or if it takes labels and the call has none.
+  /// Returns a dense float32 tensor of any shape. Throws ERR_ABORTED, ERR_OUT_OF_MEMORY, and ERR_INVALID_ARGUMENT
+  /// if the head fails or takes labels that the call does not have.
   virtual at::Tensor run(const HeadInputs& inputs) const = 0;
 };
 

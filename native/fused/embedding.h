@@ -22,7 +22,7 @@ class Embedding {
   Embedding(const at::Tensor& weight, kernels::DataType dataType);
   explicit Embedding(std::shared_ptr<const PackedMatrix> lmHead) : lmHead_(std::move(lmHead)) {}
 
-  /// Writes the embedding of id i to row i of the result. Every id must be from 0 to vocabSize - 1.
+  /// Writes the embedding of ids[i] to row i of the result. Every id must be from 0 to vocabSize - 1.
   void read(const Executor& executor, const std::vector<std::int64_t>& ids, const FloatRows& result) const;
 
  private:

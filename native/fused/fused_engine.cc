@@ -5,8 +5,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
-#include <string>
 #include <utility>
 
 #include "core/cancellation.h"
@@ -105,7 +103,7 @@ class FusedEngine final : public Engine {
     return {scratch_.take<float>(rows * columns), rows, columns};
   }
 
-  /// The embeddings of the ids that a message calls `name`. Throws ERR_TOKEN_OUT_OF_RANGE.
+  /// The embeddings of ids. `name`: of the ids in error messages. Throws ERR_TOKEN_OUT_OF_RANGE.
   FloatRows embed(const std::vector<std::int64_t>& ids, const char* name) {
     expectIndices(ids, vocabSize(), "ids", name, ErrorCode::kTokenOutOfRange);
     const FloatRows hidden = takeHidden(static_cast<std::int64_t>(ids.size()));
@@ -204,7 +202,7 @@ class FusedEngine final : public Engine {
     const Operand rows = convert(executor_, scratch_, model_.dataType, toFloatRows(chosen));
     const std::int64_t columns = selection.tokens.defined() ? selection.tokens.numel() : vocabSize();
     at::Tensor result = buffers_.take({chosen.size(0), chosen.size(1), columns});
-    constexpr std::int64_t kMaxStoredBytes = std::int64_t{4} << 20;  // larger logits are streamed past the caches
+    constexpr std::int64_t kMaxStoredBytes = std::int64_t{4} << 20;  // larger logits bypass the caches
     const auto epilogue = static_cast<std::int64_t>(result.nbytes()) > kMaxStoredBytes ? kernels::Epilogue::kStream
                                                                                        : kernels::Epilogue::kStore;
     if (selection.tokens.defined()) {

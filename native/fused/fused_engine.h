@@ -9,7 +9,8 @@
 
 namespace torch_t5 {
 
-/// An engine that computes on `threads` threads. Consumes the weights.
+/// `precision`: kFloat32, kBfloat16 or kInt8. `threads`: the number of threads that compute, the caller's included.
+/// Consumes the weights. Call it in inference mode. Throws std::bad_alloc or libtorch's error when memory runs out.
 std::unique_ptr<Engine> makeFusedEngine(Weights weights, const Architecture& architecture, Precision precision,
                                         int threads);
 

@@ -85,9 +85,11 @@ class LastCrossKvCache {
     std::shared_ptr<const CrossKvCache> cache;  // null: must be computed
   };
 
+  /// The rows that `source` reads. `cache` is set if the stored entry is for the same rows of the same encoder's
+  /// output.
   Entry find(const DecoderSource& source) const;
 
-  /// Holds no ownership: the entry is found while the encoder's output and a decoder with this cache exist.
+  /// Keeps weak references: the entry is found while the encoder's output and a decoder with this cache exist.
   void store(const DecoderSource& source, const Entry& entry);
 
  private:

@@ -9,9 +9,9 @@ using kernels::DataType;
 using kernels::Epilogue;
 using kernels::roundUp;
 
-constexpr std::int64_t kTasksPerThread = 4;  // they balance the load
+constexpr std::int64_t kTasksPerThread = 4;  // several, to balance the load
 
-/// Rows that are multiplied with all panels before the next rows are: they stay in a core's L2 cache.
+/// Rows of one chunk. All panels are multiplied with one chunk before the next, so it stays in a core's L2 cache.
 std::int64_t rowsPerChunk(const Operand& operand, const Executor& executor) {
   // Processors with tiles have an L2 cache of 2 MB.
   const std::int64_t cacheWords = std::int64_t{executor.kernels.hasTiles ? 192 : 96} << 10;
@@ -28,7 +28,7 @@ std::int64_t panelsPerTask(std::int64_t panels, const Executor& executor) {
 
 /// Rows of one task of an operation that reads each row once: a multiple of a tile's rows.
 std::int64_t rowsPerTask(std::int64_t rows, std::int64_t columns, const Executor& executor) {
-  constexpr std::int64_t kMinElements = std::int64_t{16} << 10;  // fewer do not pay for another thread
+  constexpr std::int64_t kMinElements = std::int64_t{16} << 10;  // with fewer, another thread costs more than it saves
   const std::int64_t tasks = kTasksPerThread * executor.threads;
   const std::int64_t share = (rows + tasks - 1) / tasks;
   return roundUp(std::max({std::int64_t{1}, share, kMinElements / columns}), kernels::kTileRows);

@@ -34,7 +34,7 @@ struct WordRows {
   const std::uint32_t* words = nullptr;
   std::int64_t stride = 0;
 
-  /// The same rows from a column of words on.
+  /// The same rows, from word `column` of each on.
   WordRows from(std::int64_t column) const { return {words + column, stride}; }
 };
 
@@ -54,7 +54,7 @@ struct Bf16Operand {
 
 Bf16Operand takeBf16Operand(Scratch& scratch, std::int64_t rows, std::int64_t columns, bool isTiled);
 
-/// The rows in a data type. float32: the rows themselves; otherwise in scratch memory.
+/// Converts the rows to a data type. float32: the rows themselves; otherwise in scratch memory.
 Operand convert(const Executor& executor, Scratch& scratch, kernels::DataType dataType, const FloatRows& rows);
 
 /// Hugging Face's T5LayerNorm of the rows, in a data type, in scratch memory.

@@ -68,7 +68,8 @@ PositionBias PositionBiasTable::upTo(std::int64_t reach) {
 }
 
 PackedModel packModel(Weights weights, const Architecture& architecture, DataType dataType, const Executor& executor) {
-  const Buckets buckets{architecture.numBuckets, architecture.maxDistance, /*isBidirectional=*/false};
+  const Buckets buckets{architecture.relativeAttentionNumBuckets, architecture.relativeAttentionMaxDistance,
+                        /*isBidirectional=*/false};
   Buckets encoderBuckets = buckets;
   encoderBuckets.isBidirectional = true;
   const bool isTied = weights.lmHead.is_same(weights.embedding);

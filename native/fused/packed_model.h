@@ -32,6 +32,8 @@ class PositionBiasTable {
   at::Tensor table_;
 };
 
+// Norms are float32 [dModel].
+
 struct PackedLayer {
   at::Tensor selfNorm;
   PackedMatrix queryKeyValue;

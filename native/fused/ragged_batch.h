@@ -21,7 +21,7 @@ struct Sequence {
 class RaggedBatch {
  public:
   /// `attentionMask`: int64 [B, S] on the CPU. A sequence whose positions are all masked is computed whole, and attends
-  /// to all of its positions alike, as in Hugging Face.
+  /// to all of its positions equally, as in Hugging Face.
   explicit RaggedBatch(const at::Tensor& attentionMask);
   RaggedBatch(RaggedBatch&&) = default;
   RaggedBatch(const RaggedBatch&) = delete;
@@ -34,7 +34,7 @@ class RaggedBatch {
 
  private:
   std::vector<Sequence> sequences_;
-  std::vector<std::vector<float>> masks_;  // that the sequences point to
+  std::vector<std::vector<float>> masks_;  // the sequences point into them
   std::int64_t rowCount_ = 0;
   std::int64_t maxLength_ = 0;
 };

@@ -9,7 +9,7 @@ namespace {
 
 using kernels::Epilogue;
 
-/// Rows that pass through a layer before the next rows do: its intermediate results stay in the caches.
+/// A layer computes about this many rows at a time, so that its intermediate results stay in the caches.
 constexpr std::int64_t kRowsAtOnce = 256;
 
 const float* floatsOf(const at::Tensor& tensor) { return tensor.const_data_ptr<float>(); }
@@ -20,7 +20,7 @@ std::vector<NewPositions> newPositionsOf(const RaggedBatch& batch) {
   return positions;
 }
 
-/// The queries of `length` positions from `position` on, of `count` sequences: causal self attention.
+/// The queries of causal self-attention: `length` positions from `position` on, in each of `count` sequences.
 std::vector<SequenceQueries> decoderQueries(std::int64_t count, std::int64_t length, std::int64_t position) {
   std::vector<SequenceQueries> queries;
   for (std::int64_t i = 0; i < count; ++i)
@@ -160,7 +160,7 @@ void Transformer::crossAttention(const PackedCrossAttention& cross, const FloatR
 }
 
 void Transformer::feedForward(const PackedLayer& layer, const FloatRows& hidden) {
-  // More than one part if a single sequence is longer.
+  // A single sequence of more than `kRowsAtOnce` rows is computed in several parts.
   const std::int64_t parts = (hidden.rows + kRowsAtOnce - 1) / kRowsAtOnce;
   const Architecture& architecture = model_.architecture;
   const Epilogue epilogue = architecture.isGated ? Epilogue::kGate : Epilogue::kActivate;

@@ -13,7 +13,7 @@
 
 namespace torch_t5 {
 
-/// The encoder's rows as an operand: what cross attention reads if there is no cache.
+/// The encoder's rows as an operand, for cross-attention without a cache.
 struct EncoderRows {
   Operand rows;
   const RaggedBatch& batch;

@@ -53,7 +53,7 @@ BeamSearch::BeamSearch(const SearchInputs& inputs)
   const at::TensorOptions floats = ids.dtype(at::kFloat);
   running_.sequences = sequences().view({rows_, numBeams_, promptLength()});
   running_.indices = at::full({rows_, numBeams_, 0}, kNoBeam, ids.dtype(at::kInt));
-  // All beams start with the same sequence, so that only one of them may be continued.
+  // All beams start with the same sequence, so only the first of them may be continued.
   running_.scores = at::zeros({rows_, numBeams_}, floats);
   running_.scores.slice(1, 1).fill_(kExcluded);
   finished_ = {running_.sequences, running_.indices, at::full({rows_, numBeams_}, kExcluded, floats)};
@@ -127,7 +127,7 @@ void BeamSearch::updateFinished(Beams continuations, const at::Tensor& hitsStop,
   isFinished_ = gatherBeams(at::cat({isFinished_, justFinished}, 1), best);
 }
 
-/// What follows the end of a sequence: the pad id, or, as in Hugging Face, the first end id where the pad id is 0.
+/// The id that follows the end of a sequence: the pad id, or, as in Hugging Face, the first end id if the pad id is 0.
 std::int64_t BeamSearch::fillId() const {
   const bool usesEosTokenId = options().padTokenId == 0 && !options().eosTokenIds.empty();
   return usesEosTokenId ? options().eosTokenIds.front() : options().padTokenId;

@@ -1,13 +1,13 @@
 // Beam search and beam sampling: transformers' `GenerationMixin._beam_search`, with the same operators on the same
-// tensors, because libtorch's topk decides between equal scores. Unlike there, sequences grow with every step instead
-// of having `maxLength` ids from the start.
+// tensors, because libtorch's topk decides between equal scores. Unlike in transformers, sequences grow by one id per
+// step instead of having `maxLength` ids from the start.
 #pragma once
 
 #include "generation/search.h"
 
 namespace torch_t5 {
 
-/// The first step throws ERR_INVALID_ARGUMENT where the vocabulary is too small for so many end ids.
+/// The first step throws ERR_INVALID_ARGUMENT if the vocabulary is too small for the number of end ids.
 class BeamSearch final : public Search {
  public:
   explicit BeamSearch(const SearchInputs& inputs);
@@ -33,7 +33,7 @@ class BeamSearch final : public Search {
 
   std::int64_t rows_;
   std::int64_t numBeams_;
-  std::int64_t beamsToKeep_;  // continuations per row: `numBeams` of them go on even if the best ones all end
+  std::int64_t beamsToKeep_;  // continuations per row: enough that `numBeams` remain if the others end
   Beams running_;
   Beams finished_;
   at::Tensor isFinished_;    // bool [rows, beams]: whether that beam of `finished_` holds a sequence

@@ -201,7 +201,7 @@ at::Tensor suppress(const at::Tensor& scores, const at::Tensor& ids) {
   return at::where(at::isin(vocabulary, ids), -kInfinity, scores);
 }
 
-/// `MinNewTokensLengthLogitsProcessor` as well, whose minimum is the length of the prompt and the new tokens together.
+/// Also `MinNewTokensLengthLogitsProcessor`: `minLength` is then the prompt's length plus the number of new tokens.
 LogitsProcessor minLengthLogitsProcessor(std::int64_t minLength, at::Tensor eosTokenIds) {
   return [minLength, eosTokenIds = std::move(eosTokenIds)](const at::Tensor& sequences, const at::Tensor& scores) {
     return sequences.size(1) < minLength ? suppress(scores, eosTokenIds) : scores;
@@ -218,7 +218,7 @@ LogitsProcessor suppressTokensAtBeginLogitsProcessor(at::Tensor ids, std::int64_
   };
 }
 
-/// `ForcedBOSTokenLogitsProcessor` and `ForcedEOSTokenLogitsProcessor`: where a sequence has exactly `length` ids, the
+/// `ForcedBOSTokenLogitsProcessor` and `ForcedEOSTokenLogitsProcessor`: if a sequence has exactly `length` ids, the
 /// next one is one of `ids`.
 LogitsProcessor forcedTokenLogitsProcessor(at::Tensor ids, std::int64_t length) {
   return [length, ids = std::move(ids)](const at::Tensor& sequences, const at::Tensor& scores) {

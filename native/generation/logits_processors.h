@@ -17,8 +17,8 @@ namespace torch_t5 {
 /// scores. Writes to neither.
 using LogitsProcessor = std::function<at::Tensor(const at::Tensor& sequences, const at::Tensor& scores)>;
 
-/// The processors that run before the user's own, in Hugging Face's order. `encoderOutput` has one row per source,
-/// however many rows are decoded for it.
+/// The processors that run before the user's own, in Hugging Face's order. `encoderOutput`: one row per source,
+/// regardless of the number of rows that are decoded for it. `promptLength`: ids of the decoder's input.
 std::vector<LogitsProcessor> makeLogitsProcessors(const GenerateOptions& options, const EncoderOutput& encoderOutput,
                                                   std::int64_t promptLength);
 

@@ -1,4 +1,4 @@
-// The warpers. `minTokensToKeep`: as many of the best tokens always keep their scores.
+// The warpers. A warper that removes tokens always keeps the best `minTokensToKeep`.
 #include <ATen/ops/abs.h>
 #include <ATen/ops/amax.h>
 #include <ATen/ops/clamp.h>
@@ -34,7 +34,7 @@ at::Tensor lowestOfTop(const at::Tensor& scores, std::int64_t count) {
   return std::get<0>(at::topk(scores, k)).slice(-1, k - 1);
 }
 
-/// A mask over sorted scores as a mask over the unsorted ones. `indices`: as `at::sort` returned them.
+/// Converts a mask over sorted scores to one over unsorted scores. `indices`: as `at::sort` returned them.
 at::Tensor unsort(const at::Tensor& mask, const at::Tensor& indices) { return at::scatter(mask, 1, indices, mask); }
 
 /// torch.distributions.Categorical(logits=scores).entropy().
@@ -105,7 +105,7 @@ LogitsProcessor logitNormalization() {
   return [](const at::Tensor&, const at::Tensor& scores) { return at::log_softmax(scores, -1); };
 }
 
-/// Each beam needs one token more than those that end it, so that it can be continued.
+/// Each beam needs one token more than there are end ids, so that it can be continued.
 std::int64_t minTokensToKeepFor(const GenerateOptions& options) {
   if (options.numBeams == 1) return 1;
   return options.eosTokenIds.empty() ? 2 : static_cast<std::int64_t>(options.eosTokenIds.size()) + 1;

@@ -1,4 +1,4 @@
-// `generate`: from a request to sequences. A search moves one token at a time, so that `stream` and a user's own
+// `generate`: from a request to sequences. A search generates one token at a time, so that `stream` and a user's own
 // logits processor can act between two tokens:
 //
 //   prepare: computes the logits of the next position and applies the processors
@@ -25,7 +25,7 @@ struct GenerateRequest {
   std::int64_t targetLength = 0;
   std::vector<std::int32_t> decoderInputIds;  // [source rows, targetLength]
   GenerateOptions options;
-  std::shared_ptr<const TokenTexts> texts;  // may be null where there are no stop strings
+  std::shared_ptr<const TokenTexts> texts;  // may be null if there are no stop strings
 };
 
 /// R: source rows x numReturnSequences. Q: the rows that are decoded. V: vocabSize. Contiguous CPU tensors, each the
@@ -47,7 +47,7 @@ struct SearchInputs {
   std::shared_ptr<const TokenTexts> texts;
 };
 
-/// Used under inference mode, by one thread at a time.
+/// Used in inference mode, by one thread at a time. It may be freed on any thread.
 class Search {
  public:
   Search(const Search&) = delete;
@@ -58,8 +58,8 @@ class Search {
   /// again, so that writes to them take effect.
   at::Tensor prepareEditable(Engine& engine);
 
-  /// Chooses the next tokens, from the prepared scores if there are any. Throws ERR_INVALID_ARGUMENT where no token is
-  /// left to sample, and where the vocabulary is too small for the beams' end ids.
+  /// Chooses the next tokens, from the prepared scores if there are any. Throws ERR_INVALID_ARGUMENT if no token is
+  /// left to sample, and if the vocabulary is too small for the beams' end ids; and what the engine throws.
   void advance(Engine& engine);
 
   bool done() const { return done_; }
@@ -122,7 +122,8 @@ class Search {
   bool done_ = false;
 };
 
-/// Throws ERR_INVALID_ARGUMENT where an array has a wrong size, a number would make one, or stop strings lack texts.
+/// Throws ERR_INVALID_ARGUMENT for an array of another size, for a number out of range, and for stop strings without
+/// texts.
 void check(const GenerateRequest& request);
 
 /// Encodes the source if needed, and prepares greedy search or sampling, or with beams beam search or beam sampling.

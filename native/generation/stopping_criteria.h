@@ -32,7 +32,7 @@ class TokenTexts {
 
 class StoppingCriteria {
  public:
-  /// `maxTime` starts to count now. `texts` may be null where there are no stop strings.
+  /// `maxTime` starts to count now. `texts` may be null if there are no stop strings.
   StoppingCriteria(const GenerateOptions& options, std::shared_ptr<const TokenTexts> texts, const at::Device& device);
 
   /// bool [rows]: which of the sequences [rows, length] end with their last id.
@@ -46,7 +46,7 @@ class StoppingCriteria {
   std::int64_t maxLength_;
   at::Tensor eosTokenIds_;
   std::vector<std::string> stopStrings_;
-  std::size_t maxStopStringLength_ = 0;  // in characters; as many of the last ids are searched, as in Hugging Face
+  std::size_t maxStopStringLength_ = 0;  // in characters; this many of the last ids are searched, as in Hugging Face
   std::shared_ptr<const TokenTexts> texts_;
   std::optional<Clock::duration> maxTime_;
   Clock::time_point start_ = Clock::now();

@@ -40,8 +40,8 @@ class ModelRunner {
   /// precision that the device does not support.
   void load(Callback<ModelInfo> callback);
 
-  /// Runs `compute` on the inference thread, in the order of the calls. Throws ERR_QUEUE_FULL or ERR_DISPOSED; the
-  /// callback receives what `compute` throws. `id`: for `cancel`, unique among the pending calls.
+  /// Runs `compute` on the inference thread, in inference mode, in the order of the calls. Throws ERR_QUEUE_FULL or
+  /// ERR_DISPOSED; the callback receives what `compute` throws. `id`: for `cancel`, unique among the pending calls.
   template <class Value>
   void submit(std::uint64_t id, std::function<Value(Engine&)> compute, Callback<Value> callback);
 

@@ -29,8 +29,7 @@ class TorchScriptCache final : public DecoderCache {
   at::Tensor attentionMask_;
 };
 
-/// Loads the archive to `device`. Call it, and use the engine, in inference mode. Throws ERR_MODEL_NOT_FOUND,
-/// ERR_MODEL_CORRUPT, ERR_MODEL_UNTRUSTED, and what the device throws.
+/// Loads the archive to `device`. Call it in inference mode. Throws what `readArchive` and the device throw.
 std::unique_ptr<Engine> loadTorchScriptEngine(const std::string& path, const at::Device& device);
 
 }  // namespace torch_t5

@@ -1,6 +1,6 @@
 // A method of the archive, compiled for libtorch's interpreter.
 //
-// TorchScript's usual path (Method::operator()) profiles the first calls and then specialises the graph for the shapes
+// TorchScript's usual path (Method::operator()) profiles the first calls and then specializes the graph for the shapes
 // that it saw: the first calls are slow, new shapes recompile, and fusions may change the last bit. A TracedMethod runs
 // the traced graph directly in the interpreter: the same operators at every call and for every shape.
 #pragma once

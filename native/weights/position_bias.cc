@@ -25,17 +25,18 @@ at::Tensor bucketsOf(const at::Tensor& distances, const Buckets& buckets) {
   } else {
     away = distances.neg().clamp_min(0);
   }
-  const std::int64_t exact = count / 2;
+  const std::int64_t maxExact = count / 2;
   // Buckets of larger distances grow logarithmically. The float32 operations and their order are Hugging Face's.
-  const double logOfMax = std::log(static_cast<double>(buckets.maxDistance) / static_cast<double>(exact));
-  const at::Tensor far = exact + (at::log(away.to(at::kFloat) / exact) / logOfMax * (count - exact)).to(at::kLong);
-  return bucket + at::where(away < exact, away, at::minimum(far, at::full_like(far, count - 1)));
+  const double logOfMax = std::log(static_cast<double>(buckets.maxDistance) / static_cast<double>(maxExact));
+  const at::Tensor far =
+      maxExact + (at::log(away.to(at::kFloat) / maxExact) / logOfMax * (count - maxExact)).to(at::kLong);
+  return bucket + at::where(away < maxExact, away, at::minimum(far, at::full_like(far, count - 1)));
 }
 
 }  // namespace
 
-at::Tensor biasByDistance(const at::Tensor& weight, const Buckets& buckets, std::int64_t maxDistance) {
-  const at::Tensor distances = at::arange(-maxDistance, maxDistance + 1, weight.options().dtype(at::kLong));
+at::Tensor biasByDistance(const at::Tensor& weight, const Buckets& buckets, std::int64_t reach) {
+  const at::Tensor distances = at::arange(-reach, reach + 1, weight.options().dtype(at::kLong));
   return at::index_select(weight, 0, bucketsOf(distances, buckets)).t().contiguous();
 }
 

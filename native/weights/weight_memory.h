@@ -17,8 +17,8 @@ namespace torch_t5 {
 
 /// One allocation into which all weights are read while the archive's code is compiled.
 ///
-/// libtorch's own reader allocates each weight, reads it and checks its CRC, one after another. The files were already
-/// verified by SHA-256, and that would take most of the load time. One allocation can also use huge pages, whose first
+/// libtorch's own reader allocates each weight, reads it and checks its CRC, one after another, which would take most
+/// of the load time. The files were already verified by SHA-256. One allocation can also use huge pages, whose first
 /// use is several times cheaper.
 class WeightArena {
  public:

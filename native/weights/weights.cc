@@ -74,8 +74,8 @@ class WeightReader {
     weights.value = take(prefix + "v.weight", {innerDim_, architecture_.dModel});
     weights.output = take(prefix + "o.weight", {architecture_.dModel, innerDim_});
     if (hasBias) {
-      weights.bias =
-          take(prefix + "relative_attention_bias.weight", {architecture_.numBuckets, architecture_.numHeads});
+      weights.bias = take(prefix + "relative_attention_bias.weight",
+                          {architecture_.relativeAttentionNumBuckets, architecture_.numHeads});
     }
     return weights;
   }

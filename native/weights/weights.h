@@ -18,7 +18,7 @@ struct AttentionWeights {
   at::Tensor key;
   at::Tensor value;
   at::Tensor output;
-  at::Tensor bias;  // [numBuckets, numHeads]; undefined if the layer uses another layer's
+  at::Tensor bias;  // [buckets, heads]; undefined if the layer uses another layer's
 };
 
 struct FeedForwardWeights {
@@ -47,8 +47,8 @@ struct Weights {
 };
 
 /// The weights of the archive at `path`. They share its memory, which lives as long as any of them. Throws
-/// ERR_MODEL_NOT_FOUND, ERR_MODEL_UNTRUSTED, and ERR_MODEL_CORRUPT if the weights and their shapes are not exactly
-/// those of the architecture.
+/// what `readArchive` throws, and ERR_MODEL_CORRUPT if the weights and their shapes are not exactly those of the
+/// architecture.
 Weights readWeights(const std::string& path, const Architecture& architecture);
 
 }  // namespace torch_t5

@@ -37,8 +37,8 @@ Architecture demoArchitecture() {
   demo.numDecoderLayers = 2;
   demo.numHeads = 4;
   demo.vocabSize = 399;
-  demo.numBuckets = 32;
-  demo.maxDistance = 128;
+  demo.relativeAttentionNumBuckets = 32;
+  demo.relativeAttentionMaxDistance = 128;
   demo.layerNormEpsilon = 1e-6;
   demo.scalesDecoderOutputs = true;
   return demo;
@@ -297,15 +297,15 @@ void computesInBfloat16(std::span<char*> arguments) {
 }
 
 AttentionWeights randomAttention(const Architecture& shape, bool hasBias) {
-  const std::int64_t inner = shape.numHeads * shape.dKv;
+  const std::int64_t innerDim = shape.numHeads * shape.dKv;
   const auto matrix = [](std::int64_t rows, std::int64_t columns) { return at::randn({rows, columns}) * 0.1; };
   AttentionWeights weights;
   weights.norm = at::rand({shape.dModel}) + 0.5;
-  weights.query = matrix(inner, shape.dModel);
-  weights.key = matrix(inner, shape.dModel);
-  weights.value = matrix(inner, shape.dModel);
-  weights.output = matrix(shape.dModel, inner);
-  if (hasBias) weights.bias = at::randn({shape.numBuckets, shape.numHeads});
+  weights.query = matrix(innerDim, shape.dModel);
+  weights.key = matrix(innerDim, shape.dModel);
+  weights.value = matrix(innerDim, shape.dModel);
+  weights.output = matrix(shape.dModel, innerDim);
+  if (hasBias) weights.bias = at::randn({shape.relativeAttentionNumBuckets, shape.numHeads});
   return weights;
 }
 

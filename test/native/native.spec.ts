@@ -36,9 +36,9 @@ function describeProgram(name: string, title: string, args: readonly string[] = 
 describeProgram("torchscript_engine_test", "the TorchScript engine, without Node", [join(demoModel, "model.pt")]);
 describeProgram("parallel_linear_test", "parallel linear layers");
 describeProgram("aten_engine_test", "the ATen engine", [join(demoModel, "model.pt")]);
-describeProgram("kernels_test", "the kernels' products");
-describeProgram("row_kernels_test", "the kernels on single rows");
-describeProgram("attention_kernels_test", "the kernels' attention");
+describeProgram("gemm_kernels_test", "the GEMM kernels");
+describeProgram("row_kernels_test", "the row kernels");
+describeProgram("attention_kernels_test", "the attention kernels");
 for (const [name, title] of [
   ["inference_thread_test", "the inference thread"],
   ["worker_pool_test", "the worker pool"],

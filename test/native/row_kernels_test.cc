@@ -104,9 +104,9 @@ void transposes(std::span<char*>) {
         for (std::int64_t word = 0; word < words; ++word) {
           for (std::int64_t row = 0; row < count + kGap; ++row) {
             const std::uint32_t received = columns[static_cast<std::size_t>(word * (count + kGap) + row)];
-            const std::uint32_t wanted =
+            const std::uint32_t expected =
                 row < count ? rows[static_cast<std::size_t>(row * (words + kGap) + word)] : kUntouched;
-            expect(received == wanted, std::string("rows as columns by ") + table->name);
+            expect(received == expected, std::string("rows as columns by ") + table->name);
           }
         }
       }

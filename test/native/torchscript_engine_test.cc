@@ -90,8 +90,8 @@ void runsOnMeta(std::span<char*> arguments) {
   expect(full.decoderLastHiddenState.is_meta(), "the decoder's hidden states on meta");
 
   const DecoderSource source = encodeSource(*engine, inputs);
-  const at::Tensor& encoderOutput = source.encoderOutput->lastHiddenState;
-  expect(encoderOutput.is_meta() && encoderOutput.size(1) == 11, "encoder states [3, 11, D] on meta");
+  const at::Tensor& states = source.encoderOutput->lastHiddenState;
+  expect(states.is_meta() && states.size(1) == 11, "encoder states [3, 11, D] on meta");
 
   DecoderOutput decoded = engine->prefill(inputs.decoderInputIds, source, {});
   expect(decoded.logits.is_meta() && !pastOf(decoded).empty(), "prefill on meta");

@@ -1,4 +1,4 @@
-// Tests of the worker pool without libtorch, so that they also build under the sanitizers within seconds.
+// Tests the worker pool without libtorch, so that it also builds with the sanitizers in seconds.
 #include "fused/threading/worker_pool.h"
 
 #include <array>
@@ -16,7 +16,7 @@ namespace {
 using test::expect;
 using namespace std::chrono_literals;
 
-constexpr auto kPatience = 20s;  // far longer than any test takes: only a hang reaches it
+constexpr auto kTimeout = 20s;  // far longer than any test takes: only a hang reaches it
 
 /// Counts how often each task runs. No lock guards the counts, so the thread sanitizer sees tasks that run twice at
 /// once.
@@ -86,7 +86,7 @@ void expectAllAtOnce(std::int64_t threads) {
     ++started;
     const auto start = std::chrono::steady_clock::now();
     while (started < threads && !isLate) {
-      if (std::chrono::steady_clock::now() - start > kPatience) isLate = true;
+      if (std::chrono::steady_clock::now() - start > kTimeout) isLate = true;
       std::this_thread::yield();
     }
   });

@@ -1,4 +1,4 @@
-// AVX2 with FMA: compiled with their flags where the compiler supports them.
+// AVX2 with FMA: compiled with their flags if the compiler supports them.
 #include "fused/kernels/kernels.h"
 
 #if defined(__AVX2__) && (defined(__FMA__) || defined(_MSC_VER))

@@ -1,4 +1,4 @@
-// AVX-512: compiled with its flags where the compiler supports them.
+// AVX-512: compiled with its flags if the compiler supports them.
 #include "fused/kernels/kernels.h"
 
 #ifdef __AVX512F__

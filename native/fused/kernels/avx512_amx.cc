@@ -1,4 +1,4 @@
-// AMX, and AVX-512 with BF16 and VNNI: compiled with their flags where the compiler supports them.
+// AMX, and AVX-512 with BF16 and VNNI: compiled with their flags if the compiler supports them.
 #include "fused/kernels/kernels.h"
 
 #if defined(__AMX_TILE__) && defined(__AMX_BF16__) && defined(__AMX_INT8__)

@@ -1,4 +1,4 @@
-// AVX-512 with BF16 and VNNI: compiled with their flags where the compiler supports them.
+// AVX-512 with BF16 and VNNI: compiled with their flags if the compiler supports them.
 #include "fused/kernels/kernels.h"
 
 #ifdef __AVX512F__

@@ -10,7 +10,7 @@
 namespace torch_t5::kernels {
 namespace {
 
-/// How many words ahead a panel is prefetched where its words are used as fast as memory delivers them.
+/// How many words ahead a panel is prefetched if its words are used as fast as memory delivers them.
 constexpr std::int64_t kPrefetchDistance = 64;
 
 /// Words of a panel that are prefetched while another part is multiplied.

@@ -54,7 +54,7 @@ static constexpr std::int64_t tiledColumnOffset(std::int64_t column) {
 /// What is done with the accumulators of a GEMM before they are written.
 enum class Epilogue {
   kStore,
-  kStream,    // stored past the caches: for results that are larger than the caches and not read soon
+  kStream,    // stored with non-temporal stores, which bypass the caches: for large results that are not read soon
   kAdd,       // added to the result: a residual connection
   kActivate,  // the activation is applied
   kGate,      // the activation of the left half of a panel's columns, times the right half

@@ -1,4 +1,5 @@
 // AVX-512 (F, BW, DQ, VL), and AVX-512 with BF16 and VNNI.
+// Internal linkage: see kernels_template.h.
 #pragma once
 
 #include <immintrin.h>

@@ -1,6 +1,4 @@
 // Tests GEMM and packed matrices, for every instruction set of this processor, against ATen in double precision.
-#include "fused/kernels/kernels.h"
-
 #include <ATen/ATen.h>
 #include <c10/core/InferenceMode.h>
 
@@ -10,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "fused/kernels/kernels.h"
 #include "fused/packed_matrix.h"
 #include "kernels_harness.h"
 
@@ -85,10 +84,10 @@ struct Multiplication {
 
   /// The result for an operand of rows from `first` on. Checks that memory next to it does not change.
   at::Tensor run(const Operand& operand, std::int64_t first = 0) const {
-    const std::int64_t kMargin = columns % 2 == 0 ? 3 : 48 - columns % 16;  // some rows are aligned
+    const std::int64_t margin = columns % 2 == 0 ? 3 : 48 - columns % 16;  // some rows are aligned
     constexpr float kUntouched = 12345;
     const auto count = static_cast<std::int64_t>(operand.scales.size());
-    const at::Tensor memory = at::full({count, columns + kMargin}, kUntouched);
+    const at::Tensor memory = at::full({count, columns + margin}, kUntouched);
     const at::Tensor result = memory.slice(1, 0, columns);
     if (initial.defined()) result.copy_(initial.slice(0, first, first + count));
     kernels::GemmArgs args = describe(operand, memory.size(1));
