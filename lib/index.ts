@@ -78,6 +78,8 @@ export { demoModel, type RuntimeInfo, runtimeInfo } from "./native/runtime-info.
 // For the command line and the documentation only: no part of the package's types.
 
 /** @internal */
+export { POOLINGS } from "./calls/embed.js";
+/** @internal */
 export { SCORE_REDUCTIONS } from "./calls/score.js";
 /** @internal */
 export { GENERATION_OPTIONS, type GenerationOption, OPTION_GROUPS } from "./generation/option-table.js";

@@ -16,9 +16,10 @@ import { type Call, type ModelHandle, throwIfAborted } from "./call.js";
 import { EncoderOutput } from "./encoder-output.js";
 import { Head } from "./head.js";
 import {
+  type Absent,
   type Added,
+  checkLogitsSize,
   checkSelection,
-  checkSize,
   type DecoderHiddenStatesResult,
   type Given,
   SELECTION_OPTIONS,
@@ -52,7 +53,7 @@ export interface HeadResult {
 }
 
 /** What a forward pass computes: selected logits, or a head's output. */
-type Computed<HeadOption, TopKOption> = [HeadOption] extends [undefined]
+type Computed<HeadOption, TopKOption> = [HeadOption] extends [Absent]
   ? Selected<TopKOption>
   : [HeadOption] extends [Head]
     ? HeadResult
@@ -96,7 +97,7 @@ function readRequest(model: ModelHandle, input: unknown, options: ForwardFields)
   const selection = checkSelection(options, ids.length, vocabSize);
   const loss = checkFlag(options.loss, "options.loss");
   if (loss && labels === undefined) throw expected("target or labels, as options.loss is true,", "input", undefined);
-  checkSize(source.batch, ids.length, vocabSize, selection);
+  checkLogitsSize(source.batch, ids.length, vocabSize, selection);
   return {
     source,
     targetLength: ids.length,

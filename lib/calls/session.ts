@@ -1,16 +1,15 @@
 // Decoding sessions: a decoder with its key-value cache, and the rules for the order of its calls.
 import { readIds, readList, type TokenIds } from "../inputs/ids.js";
 import { checkAttention } from "../inputs/memory-limit.js";
-import type { NativeDecodingSession } from "../native/types.js";
+import type { NativeDecodingSession, NativeSelection } from "../native/types.js";
 import type { IdMatrix } from "../tokenizer/padded-batch.js";
 import { checkSignal, type Exact, readOptions } from "../util/call-options.js";
 import { checkInteger, expected, refused } from "../util/validation.js";
 import { Call, disposed, type ModelHandle, throwIfAborted } from "./call.js";
 import {
+  checkLogitsSize,
   checkSelection,
-  checkSize,
   type DecodingResult,
-  type LogitsSelection,
   SELECTION_OPTIONS,
   type SelectionFields,
   type SelectionOptions,
@@ -43,7 +42,7 @@ interface State {
 /** The checked arguments of a `prefill` or a `step`. */
 interface Decoding {
   readonly ids: IdMatrix;
-  readonly selection: LogitsSelection;
+  readonly selection: NativeSelection;
 }
 
 /**
@@ -181,7 +180,7 @@ export class DecodingSession {
   #check(ids: IdMatrix, fields: SelectionFields): Decoding {
     const { vocabSize } = this.#model.config;
     const selection = checkSelection(fields, ids.length, vocabSize);
-    checkSize(ids.batch, ids.length, vocabSize, selection);
+    checkLogitsSize(ids.batch, ids.length, vocabSize, selection);
     return { ids, selection };
   }
 

@@ -7,7 +7,7 @@ import { expected } from "../util/validation.js";
 import { checkOptionValues, OPTION_NAMES, type OptionValues, optionOf } from "./option-table.js";
 
 /** A checked generation_config.json. */
-export interface GenerationDefaults {
+interface GenerationDefaults {
   readonly options: OptionValues;
   /** The id that the decoder starts with, where the file has one. */
   readonly decoderStartTokenId: number | undefined;

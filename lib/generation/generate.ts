@@ -86,7 +86,7 @@ export function startGeneration(
 }
 
 /** How a step is taken. */
-export interface StepPlan {
+interface StepPlan {
   readonly processor: LogitsProcessor | undefined;
   /** 0 for the first generated token. */
   readonly step: number;

@@ -7,7 +7,7 @@ import type { GenerateOptions } from "./options.js";
 export type Requirement = "doSample" | "numBeams" | "eosTokenId" | "tokenizer";
 
 /** How the command line reads an option, and how its help writes the value. A switch has no value. */
-export type OptionFlag =
+type OptionFlag =
   | { readonly reader: "switch" }
   | {
       readonly reader: "integer" | "wideInteger" | "number" | "ids" | "json" | "earlyStopping" | "strings";
@@ -336,7 +336,7 @@ export const GENERATION_OPTIONS = {
   },
 } as const satisfies Readonly<Record<Exclude<keyof GenerateOptions, "signal">, GenerationOption>>;
 
-export type OptionName = keyof typeof GENERATION_OPTIONS;
+type OptionName = keyof typeof GENERATION_OPTIONS;
 
 type Checked<Name extends OptionName> = ReturnType<(typeof GENERATION_OPTIONS)[Name]["check"]>;
 

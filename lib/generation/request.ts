@@ -38,7 +38,7 @@ export interface DecoderPrompt {
 export type GenerateInput = Source | ((TextSource | IdSource | TokenizedSource | EncoderOutputSource) & DecoderPrompt);
 
 /** The options of a call, checked. */
-export interface GenerateCallOptions {
+interface GenerateCallOptions {
   readonly values: OptionValues;
   readonly signal: AbortSignal | undefined;
 }

@@ -26,7 +26,7 @@ export type DecoderInput =
     };
 
 /** The decoder's ids, and the labels that a loss compares with. */
-export interface DecoderIds {
+interface DecoderIds {
   readonly ids: IdMatrix;
   /** Of the same shape; undefined where the input has neither target nor labels. */
   readonly labels: Int32Array | undefined;
@@ -38,7 +38,7 @@ export const IGNORED_LABEL = -100;
 export const DECODER_FIELDS = ["target", "labels", "decoderInputIds"] as const;
 
 /** The properties of a decoder's input as the caller gave them. */
-export type DecoderFields = Readonly<Partial<Record<(typeof DECODER_FIELDS)[number], unknown>>>;
+type DecoderFields = Readonly<Partial<Record<(typeof DECODER_FIELDS)[number], unknown>>>;
 
 /** Reads what the decoder reads for a source of `batch` rows. Throws ERR_INVALID_ARGUMENT, ERR_TOKEN_OUT_OF_RANGE. */
 export function readDecoderInput(fields: DecoderFields, batch: number, model: InputModel): DecoderIds {

@@ -44,7 +44,7 @@ export interface InputModel extends AttentionModel {
 export const SOURCE_FIELDS = ["text", "inputIds", "attentionMask", "shape"] as const;
 
 /** The properties of a source as the caller gave them. */
-export type SourceFields = Readonly<Partial<Record<(typeof SOURCE_FIELDS)[number], unknown>>>;
+type SourceFields = Readonly<Partial<Record<(typeof SOURCE_FIELDS)[number], unknown>>>;
 
 /**
  * The properties of an input, of the names `known` only. Each is read once, so that a getter can't change what was checked. A

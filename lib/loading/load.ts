@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { loadNative, type Native } from "../native/addon.js";
 import type { NativeModel } from "../native/types.js";
 import { T5Tokenizer } from "../tokenizer/t5-tokenizer.js";
-import { checkFlag, checkInteger, checkOptions, expected } from "../util/validation.js";
+import { checkChoice, checkFlag, checkInteger, checkOptions, expected } from "../util/validation.js";
 import { readArchitecture } from "./config.js";
 import { type ModelDirectory, readDirectory, verifyContents, verifySizes } from "./directory.js";
 
@@ -39,7 +39,7 @@ export interface LoadOptions {
 }
 
 /** Load options with their defaults; 0 is PyTorch's own number of threads, and no limit. */
-export interface CheckedLoadOptions {
+interface CheckedLoadOptions {
   readonly device: string;
   readonly precision: Precision;
   readonly intraOpThreads: number;
@@ -82,8 +82,7 @@ export function checkLoadOptions(value: unknown): CheckedLoadOptions {
   if (typeof device !== "string" || !DEVICE.test(device)) {
     throw expected('"auto", "cpu", "cuda" or "cuda:<number>"', "options.device", device);
   }
-  const known = PRECISIONS.find((candidate) => candidate === precision);
-  if (known === undefined) throw expected('"exact", "float32", "bfloat16" or "int8"', "options.precision", precision);
+  const known = checkChoice(precision, "options.precision", PRECISIONS);
   const isInvariant = checkFlag(batchInvariant, "options.batchInvariant");
   if (isInvariant && known === "exact") {
     const others = '"float32", "bfloat16" or "int8" with batchInvariant (the bits of "exact" depend on the batch)';

@@ -6,7 +6,7 @@ import { checkObject, corrupt, parseJson } from "../util/json.js";
 import { isRecord, readPath } from "../util/validation.js";
 
 /** The format of exported directories that this version reads. */
-export const FORMAT_VERSION = 1;
+const FORMAT_VERSION = 1;
 
 /** The size and hash of one file of an exported directory. */
 export interface ManifestFile {

@@ -19,12 +19,12 @@ export interface AddedToken {
 }
 
 /** What the added vocabulary needs of the model's. */
-export interface ModelVocabulary {
+interface ModelVocabulary {
   readonly vocabSize: number;
   tokenToId(token: string): number | undefined;
 }
 
-export interface AddedVocabularyOptions {
+interface AddedVocabularyOptions {
   readonly normalizer: Normalizer | undefined;
   /** Special tokens in a text are ordinary text: tokenizer_config.json's `split_special_tokens`. */
   readonly splitSpecialTokens: boolean;

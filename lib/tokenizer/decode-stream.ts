@@ -38,7 +38,7 @@ export class DecodeStream {
 }
 
 /** How `WindowStream` decodes ids. */
-export interface WindowDecoder {
+interface WindowDecoder {
   /** Whether further ids leave the text of the ids before them as it is, except at its end. */
   readonly isStable: boolean;
   /** Whether an id is a byte, which may be a part of a character. */
