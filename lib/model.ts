@@ -30,6 +30,7 @@ export class T5ForConditionalGeneration {
   readonly tokenizer: T5Tokenizer | undefined;
   /** The device that the model runs on: "cpu", "cuda:0". */
   readonly device: string;
+  /** The precision that the model computes with. */
   readonly precision: Precision;
   readonly #handle: ModelHandle;
   readonly #generationDefaults: DefaultsReader;

@@ -30,6 +30,7 @@ import {
 /** The input of `forward`. */
 export type ForwardInput = string | readonly string[] | ((TextSource | IdSource | TokenizedSource) & DecoderInput);
 
+/** The options of `forward`. */
 export interface ForwardOptions extends SelectionOptions {
   /** Also return Hugging Face's loss; needs `target` or `labels` in the input. Default: false. */
   readonly loss?: boolean | undefined;
@@ -37,18 +38,21 @@ export interface ForwardOptions extends SelectionOptions {
   readonly head?: Head | undefined;
 }
 
+/** What `loss` adds. */
 export interface LossResult {
   /** Hugging Face's loss: the mean cross entropy over the labels that aren't -100; NaN where all are. */
   readonly loss: number;
 }
 
+/** What `hiddenStates` adds to the result of `forward`. */
 export interface HiddenStatesResult extends DecoderHiddenStatesResult {
   /** `[batch, sourceLength, dModel]`, after the final layer norm. */
   readonly encoderLastHiddenState: Tensor;
 }
 
+/** What replaces the logits, with `head`. */
 export interface HeadResult {
-  /** What the head's `forward` returned. */
+  /** The tensor that the head's `forward` returned, in its shape, as float32. */
   readonly headOutput: Tensor;
 }
 
@@ -87,7 +91,7 @@ export async function forward(call: Call, input: unknown, options: unknown): Pro
 
 function readRequest(model: ModelHandle, input: unknown, options: ForwardFields): Omit<NativeForwardRequest, "id"> {
   if (EncoderOutput.is(input)) {
-    throw expected("texts or ids (an encoder output's startDecoding continues from it)", "input", input);
+    throw expected("texts or ids (use startDecoding of an encoder output)", "input", input);
   }
   const fields = readFields(input, "input", INPUT_FIELDS);
   const source = readSourceIds(fields, model, "input");

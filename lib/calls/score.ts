@@ -13,6 +13,7 @@ export const SCORE_REDUCTIONS = ["sum", "mean", "none"] as const;
 
 export type ScoreReduction = (typeof SCORE_REDUCTIONS)[number];
 
+/** The options of `score`. */
 export interface ScoreOptions extends SignalOption {
   /** The score: the sum of the log-probabilities of the target's tokens, their mean, or none. Default: "sum". */
   readonly reduction?: ScoreReduction | undefined;
@@ -23,8 +24,9 @@ export interface ScoreOptions extends SignalOption {
 /** Targets: texts, to which the end-of-sequence id is added, or rows of ids of any lengths, taken as they are. */
 export type ScoreTargets = readonly string[] | readonly IdRow[] | TokenIds;
 
+/** The log-probabilities of one target's tokens. */
 export interface TokenScores {
-  /** The natural logarithm of each token's probability, given the source and the tokens before it. */
+  /** The natural logarithm of each token's probability, given the source and the tokens before it: one for each of `ids`. */
   readonly logProbs: Float32Array;
   /** The target's ids; for a text the end-of-sequence id is the last. */
   readonly ids: Int32Array;

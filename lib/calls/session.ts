@@ -17,6 +17,7 @@ import {
   wrapResult,
 } from "./results.js";
 
+/** The options of `startDecoding`. */
 export interface DecodingOptions {
   /** Maximum number of decoder positions, of `prefill` and all steps together. Default: no limit, as T5 has none. */
   readonly maxLength?: number | undefined;
@@ -99,9 +100,9 @@ export class DecodingSession {
   }
 
   /**
-   * Decodes one id per row, `[batch, 1]`, at position 0 as well. Resolves to `{ logits: [batch, 1, vocabSize] }`; the options
-   * select, add and replace as those of `forward` do. Rejects as `forward` does, with ERR_INVALID_ARGUMENT also while another
-   * call runs.
+   * Decodes one id per row, `[batch, 1]`; `prefill` is not needed before. Resolves to `{ logits: [batch, 1, vocabSize] }`; the
+   * options select, add and replace as those of `forward` do. Rejects as `forward` does, with ERR_INVALID_ARGUMENT also while
+   * another call runs.
    */
   async step<const Options extends StepOptions = Record<never, never>>(
     decoderInputIds: TokenIds,
@@ -118,7 +119,10 @@ export class DecodingSession {
     return this.#decode(call, decoding, signal);
   }
 
-  /** A session that continues independently from the same state. The two share the memory of the cache so far. */
+  /**
+   * A session that continues independently from the same state. The two share the memory of the cache so far. Throws
+   * ERR_INVALID_ARGUMENT while a call runs, ERR_DISPOSED.
+   */
   fork(): DecodingSession {
     const call = new Call(this.#model, "fork", DecodingSession.prototype.fork);
     return call.read(() => {
@@ -129,7 +133,7 @@ export class DecodingSession {
 
   /**
    * Makes row i of the next call continue from the current row `beamIndices[i]`, and attend to that row's encoder output. The
-   * number of rows may change. Hugging Face's `reorder_cache`. Throws ERR_INVALID_ARGUMENT, ERR_DISPOSED.
+   * number of rows may change. Hugging Face's `reorder_cache`. Throws ERR_INVALID_ARGUMENT, also while a call runs, ERR_DISPOSED.
    */
   reorder(beamIndices: readonly number[] | Int32Array): void {
     const call = new Call(this.#model, "reorder", DecodingSession.prototype.reorder);

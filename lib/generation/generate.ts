@@ -85,7 +85,7 @@ export function startGeneration(
   );
 }
 
-/** How a step is taken. */
+/** What one step does. */
 interface StepPlan {
   readonly processor: LogitsProcessor | undefined;
   /** 0 for the first generated token. */

@@ -54,15 +54,15 @@ export interface GenerationSettings {
   readonly temperature?: number | undefined;
   /** Sampling: keep the `topK` most probable tokens; 0: all. Default: 50. */
   readonly topK?: number | undefined;
-  /** Sampling: keep the most probable tokens of this total probability. Default: 1. */
+  /** Sampling: keep the most probable tokens of this total probability (Holtzman et al., 2020). Default: 1. */
   readonly topP?: number | undefined;
   /** Sampling: keep the tokens of at least this portion of the maximum probability. Default: off. */
   readonly minP?: number | undefined;
-  /** Sampling: keep the most typical tokens of this total probability (locally typical sampling). Default: 1. */
+  /** Sampling: keep the most typical tokens of this total probability (Meister et al., 2022). Default: 1. */
   readonly typicalP?: number | undefined;
-  /** Sampling: keep the tokens of at least this probability. Default: 0. */
+  /** Sampling: keep the tokens of at least this probability (epsilon sampling, Hewitt et al., 2022). Default: 0. */
   readonly epsilonCutoff?: number | undefined;
-  /** Sampling: the cutoff of eta sampling. Default: 0. */
+  /** Sampling: the cutoff of eta sampling (Hewitt et al., 2022). Default: 0. */
   readonly etaCutoff?: number | undefined;
   /** A value over 1 makes tokens that were already generated less probable. Default: 1. */
   readonly repetitionPenalty?: number | undefined;

@@ -18,7 +18,7 @@ import {
 /** What the options apply to. */
 export interface GenerationTask {
   readonly batch: number;
-  /** Ids of the decoder's input in each row. */
+  /** The number of ids in each row of the decoder's input. */
   readonly promptLength: number;
   readonly vocabSize: number;
   readonly hasTokenizer: boolean;
@@ -118,7 +118,7 @@ function checkForced({ suppressTokens, forcedBosTokenId, forcedEosTokenId }: Res
   }
 }
 
-/** Hugging Face pads rows after their end where there are end ids, or an empty list of them, and else only with a caller's id. */
+/** The id that fills rows after their end. As in Hugging Face, only the caller's counts where no `eosTokenId` is given at all. */
 function padTokenId(caller: OptionValues, { eosTokenId, padTokenId: resolved }: ResolvedValues): number {
   const usual = eosTokenId && (resolved ?? eosTokenId[0]);
   return caller.padTokenId ?? usual ?? NO_PADDING;
@@ -126,7 +126,7 @@ function padTokenId(caller: OptionValues, { eosTokenId, padTokenId: resolved }: 
 
 type Lengths = Pick<NativeGenerateOptions, "maxLength" | "minLength" | "minNewTokens">;
 
-/** Lengths counted from the first id of the decoder's input. A number of new tokens wins over a length, wherever both are from. */
+/** Lengths from the first id of the decoder's input on. A number of new tokens takes precedence, whichever side gives it. */
 function resolveLengths(caller: OptionValues, resolved: ResolvedValues, promptLength: number): Lengths {
   for (const [newTokens, length] of [
     ["maxNewTokens", "maxLength"],

@@ -22,8 +22,8 @@ export interface StreamedLogits {
 export type StreamedToken<Options = StreamOptions> = {
   readonly tokenId: number;
   /**
-   * The text that this token completes, empty for a special token and for a model without a tokenizer. The texts of all tokens
-   * join to `texts[0]` of `generate`, and none ends within a character.
+   * The text that this token completes, empty for a special token and for a model without a tokenizer. Joined, the texts of all
+   * tokens are `texts[0]` of `generate`. None ends within a character.
    */
   readonly text: string;
 } & Added<Given<Options, "returnLogits">, StreamedLogits>;

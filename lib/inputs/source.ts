@@ -47,8 +47,8 @@ export const SOURCE_FIELDS = ["text", "inputIds", "attentionMask", "shape"] as c
 type SourceFields = Readonly<Partial<Record<(typeof SOURCE_FIELDS)[number], unknown>>>;
 
 /**
- * The properties of an input, of the names `known` only. Each is read once, so that a getter can't change what was checked. A
- * text or an array of texts stands for `{ text }`. Throws ERR_INVALID_ARGUMENT.
+ * Reads the properties `known` of an input, each once, so that a getter can't change what was checked. A text or an array of
+ * texts is short for `{ text }`. Throws ERR_INVALID_ARGUMENT.
  */
 export function readFields<Name extends string>(
   input: unknown,

@@ -102,7 +102,7 @@ export function parseGenerationConfig(value: unknown): GenerationConfig {
 }
 
 /**
- * What the fused engine reads of a configuration, as transformers reads it. `precision` is the one asked for. Throws
+ * What the fused engine reads of a configuration, as transformers reads it. Messages name `precision`, the requested one. Throws
  * ERR_INVALID_ARGUMENT where the fused engine lacks what the model needs, ERR_MODEL_CORRUPT for impossible values.
  */
 export function readArchitecture(config: T5Config, file: ConfigFile, precision: string): NativeArchitecture {
@@ -168,8 +168,8 @@ function readFeedForward(
 }
 
 /**
- * Whether the decoder's output is scaled before lm_head. mT5's never is. UMT5's is if embeddings are tied, which transformers
- * assumes. T5's is if its file says so, or, in files without that entry, if embeddings are tied.
+ * Whether the decoder's output is scaled before lm_head. mT5: never. UMT5: always, as transformers assumes tied embeddings. T5:
+ * the file's `scale_decoder_outputs`, and without that entry, whether embeddings are tied.
  */
 function scalesDecoderOutputs(modelType: string, file: ConfigFile): boolean {
   if (modelType !== "t5") return modelType === "umt5";

@@ -38,7 +38,7 @@ export interface LoadOptions {
   readonly maxQueueLength?: number | undefined;
 }
 
-/** Load options with their defaults; 0 is PyTorch's own number of threads, and no limit. */
+/** Load options with their defaults filled in. 0 threads: PyTorch's own number. A maximum queue length of 0: no limit. */
 interface CheckedLoadOptions {
   readonly device: string;
   readonly precision: Precision;
@@ -53,7 +53,7 @@ export interface LoadedModel {
   readonly tokenizer: T5Tokenizer | undefined;
   readonly precision: Precision;
   readonly native: NativeModel;
-  /** Frees the native tensor whose memory a buffer is. */
+  /** Frees the native memory of a returned tensor's buffer. */
   readonly release: (buffer: ArrayBufferLike) => void;
 }
 

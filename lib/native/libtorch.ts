@@ -13,7 +13,7 @@ export interface Libtorch {
   readonly directory: string;
   /** Its version without a local suffix, for instance "2.15.0". */
   readonly version: string;
-  /** The place where it was found, for people: "LIBTORCH", "the torch-t5 cache". */
+  /** The place where it was found, in words: "LIBTORCH", "the torch-t5 cache". */
   readonly source: string;
 }
 

@@ -97,7 +97,7 @@ export interface NativeModel {
   dispose(): Promise<void>;
 }
 
-/** What a call returns of a pass. Positions are selected first, then tokens, then the largest logits. */
+/** The part of a pass's outputs that a call returns. Positions are selected first, then tokens, then the largest logits. */
 export interface NativeSelection {
   /** Decoder positions from 0 in any order; undefined: all. */
   readonly positions: Int32Array | undefined;

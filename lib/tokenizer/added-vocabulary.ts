@@ -18,7 +18,7 @@ export interface AddedToken {
   readonly special: boolean;
 }
 
-/** What the added vocabulary needs of the model's. */
+/** The part of the model's vocabulary that added tokens need. */
 interface ModelVocabulary {
   readonly vocabSize: number;
   tokenToId(token: string): number | undefined;

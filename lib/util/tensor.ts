@@ -65,7 +65,10 @@ export class Tensor<Data extends TensorData = Float32Array> {
     return data.subarray(start, start + length) as Data;
   }
 
-  /** The index of the maximum along the last axis, the first of equal ones. Shape: without the last axis. */
+  /**
+   * The index of the maximum along the last axis, the first of equal ones. Shape: without the last axis. This and the methods
+   * below throw ERR_INVALID_ARGUMENT for an empty last axis, ERR_DISPOSED.
+   */
   argmax(): Tensor<Int32Array> {
     const rows = this.#rows();
     return new Tensor(
@@ -84,7 +87,10 @@ export class Tensor<Data extends TensorData = Float32Array> {
     return this.#map(logSoftmaxInto);
   }
 
-  /** The `k` largest numbers along the last axis and their indices, both `[..., k]`, in descending order. */
+  /**
+   * The `k` largest numbers along the last axis and their indices, both `[..., k]`, in descending order. Throws
+   * ERR_INVALID_ARGUMENT also for a `k` that isn't from 1 to the length of that axis.
+   */
   topK(k: number): TopK<Data> {
     const rows = this.#rows();
     checkInteger(k, "k", 1, this.shape.at(-1) ?? 0);
