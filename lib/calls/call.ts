@@ -1,4 +1,5 @@
-// What the calls of a model share: the model's state, the ids that cancel native work, abort signals, and stacks of errors.
+// What the calls of a model share: the model's state, the ids that cancel native work, abort signals, and stacks of
+// errors.
 import type { T5Config } from "../loading/config.js";
 import type { NativeModel } from "../native/types.js";
 import type { T5Tokenizer } from "../tokenizer/t5-tokenizer.js";
@@ -35,7 +36,9 @@ export class ModelHandle {
   }
 }
 
-/** One call of a public method: reads its arguments, runs native work for it, and gives its errors the caller's stack. */
+/**
+ * One call of a public method: reads its arguments, runs native work for it, and gives its errors the caller's stack.
+ */
 export class Call {
   readonly model: ModelHandle;
   /** The method's name, for messages. */
@@ -50,8 +53,8 @@ export class Call {
   }
 
   /**
-   * Runs `read`, which reads arguments. Throws ERR_DISPOSED if the model was disposed, and what `read` throws as a T5Error with
-   * the caller's stack.
+   * Runs `read`, which reads arguments. Throws ERR_DISPOSED if the model was disposed, and what `read` throws as a
+   * T5Error with the caller's stack.
    */
   read<Result>(read: () => Result): Result {
     return guarded(this.#site, () => {
@@ -61,8 +64,8 @@ export class Call {
   }
 
   /**
-   * Starts native work and waits for it. Rejects with the signal's reason as soon as the signal aborts, else with T5Errors.
-   * `discard` receives a result that arrives after an abort.
+   * Starts native work and waits for it. Rejects with the signal's reason as soon as the signal aborts, else with
+   * T5Errors. `discard` receives a result that arrives after an abort.
    */
   async run<Result>(
     signal: AbortSignal | undefined,
@@ -79,8 +82,8 @@ export class Call {
   }
 
   /**
-   * As `run`, but waits for native code after an abort. Resolves if the work finished before the abort reached it, so that the
-   * caller learns of a changed state.
+   * As `run`, but waits for native code after an abort. Resolves if the work finished before the abort reached it, so
+   * that the caller learns of a changed state.
    */
   async runToEnd<Result>(signal: AbortSignal | undefined, start: (id: number) => Promise<Result>): Promise<Result> {
     throwIfAborted(signal);
@@ -126,8 +129,8 @@ export class NativeResource<Native extends { dispose(): void }> {
   }
 
   /**
-   * The object, for the call or argument `name` of `model`. Throws ERR_INVALID_ARGUMENT if the object belongs to another model,
-   * ERR_DISPOSED.
+   * The object, for the call or argument `name` of `model`. Throws ERR_INVALID_ARGUMENT if the object belongs to
+   * another model, ERR_DISPOSED.
    */
   for(model: ModelHandle, name: string): Native {
     if (model !== this.#model) throw refused(`${this.#kind} of this model`, name, "one of another model");

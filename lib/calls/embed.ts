@@ -64,7 +64,9 @@ function readBatches(value: unknown, batchSize: number, model: ModelHandle): rea
   return batches ?? rowBatches(readSourceIds(fields, model, "source"), batchSize, model);
 }
 
-/** Tokenizes and pads texts batch by batch. Undefined if one batch holds them all, or if `others` has a field to refuse. */
+/**
+ * Tokenizes and pads texts batch by batch. Undefined if one batch holds them all, or if `others` has a field to refuse.
+ */
 function textBatches(
   texts: readonly unknown[],
   others: Readonly<Record<string, unknown>>,

@@ -24,8 +24,8 @@ export type Source = EncoderInput | EncoderOutput;
 export type EncoderSource = PaddedBatch | NativeEncoderOutput;
 
 /**
- * The last hidden state of an encoder and its mask, on the model's device. Any number of calls may use it at the same time. Its
- * memory is freed by `dispose()`, or when the garbage collector finds it unused.
+ * The last hidden state of an encoder and its mask, on the model's device. Any number of calls may use it at the same
+ * time. Its memory is freed by `dispose()`, or when the garbage collector finds it unused.
  */
 export class EncoderOutput {
   /** `[batch, sourceLength, dModel]` */

@@ -64,8 +64,8 @@ type Computed<HeadOption, TopKOption> = [HeadOption] extends [Absent]
     : Selected<TopKOption> | HeadResult;
 
 /**
- * `logits`, or `values` and `indices` with `topK`, or `headOutput` with `head`; also `loss` and the hidden states if the options
- * ask for them.
+ * `logits`, or `values` and `indices` with `topK`, or `headOutput` with `head`; also `loss` and the hidden states if
+ * the options ask for them.
  */
 export type ForwardResult<Options = Record<never, never>> = Computed<Given<Options, "head">, Given<Options, "topK">> &
   Added<Given<Options, "loss">, LossResult> &

@@ -95,7 +95,9 @@ export async function rerank(
   }
 }
 
-/** The prompt of a template. One pass replaces both placeholders, so that placeholders in the texts stay as they are. */
+/**
+ * The prompt of a template. One pass replaces both placeholders, so that placeholders in the texts stay as they are.
+ */
 export function fillTemplate(template: string, query: string, document: string): string {
   return template.replace(/\{(query|document)\}/g, (_, name: string) => (name === "query" ? query : document));
 }

@@ -1,4 +1,5 @@
-// What calls return: the options that select it, the types that follow from the options, and tensors over native memory.
+// What calls return: the options that select it, the types that follow from the options, and tensors over native
+// memory.
 import { readIdList, readList } from "../inputs/ids.js";
 import type { NativeForwardResult, NativeSelection, NativeTensor } from "../native/types.js";
 import type { SignalOption } from "../util/call-options.js";
@@ -33,8 +34,9 @@ export interface DecoderHiddenStatesResult {
 }
 
 /**
- * The type of an option that isn't given. Not `undefined`, which every type includes in a project without `strictNullChecks`:
- * there `undefined extends number` holds. For the same reason the types below ask first whether an option is absent.
+ * The type of an option that isn't given. Not `undefined`, which every type includes in a project without
+ * `strictNullChecks`: there `undefined extends number` holds. For the same reason the types below ask first whether an
+ * option is absent.
  */
 export interface NotGiven {
   readonly isGiven: false;
@@ -48,7 +50,9 @@ export type Given<Options, Name extends string> = Name extends keyof Options
   ? Options[Name] | (Record<never, never> extends Pick<Options, Name> ? NotGiven : never)
   : NotGiven;
 
-/** `logits`, or `values` and `indices` with `topK`. In brackets, so that a union of option types isn't distributed over. */
+/**
+ * `logits`, or `values` and `indices` with `topK`. In brackets, so that a union of option types isn't distributed over.
+ */
 export type Selected<TopKOption> = [TopKOption] extends [Absent]
   ? LogitsResult
   : [TopKOption] extends [number]
@@ -62,7 +66,9 @@ export type Added<Option, Result> = [Option] extends [false | Absent]
     ? Result
     : Partial<Result>;
 
-/** The result of a session's `prefill` or `step`: that of `forward` without the loss, the encoder's states and heads. */
+/**
+ * The result of a session's `prefill` or `step`: that of `forward` without the loss, the encoder's states and heads.
+ */
 export type DecodingResult<Options = Record<never, never>> = Selected<Given<Options, "topK">> &
   Added<Given<Options, "hiddenStates">, DecoderHiddenStatesResult>;
 

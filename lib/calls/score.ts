@@ -26,7 +26,10 @@ export type ScoreTargets = readonly string[] | readonly IdRow[] | TokenIds;
 
 /** The log-probabilities of one target's tokens. */
 export interface TokenScores {
-  /** The natural logarithm of each token's probability, given the source and the tokens before it: one for each of `ids`. */
+  /**
+   * The natural logarithm of each token's probability, given the source and the tokens before it: one for each of
+   * `ids`.
+   */
   readonly logProbs: Float32Array;
   /** The target's ids; for a text the end-of-sequence id is the last. */
   readonly ids: Int32Array;

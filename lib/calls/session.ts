@@ -47,8 +47,9 @@ interface Decoding {
 }
 
 /**
- * A decoder that attends to one encoder output, with its key-value cache. It takes one call at a time; a call that fails or is
- * aborted leaves it unchanged. Its memory is freed by `dispose()`, or when the garbage collector finds it unused.
+ * A decoder that attends to one encoder output, with its key-value cache. It takes one call at a time; a call that
+ * fails or is aborted leaves it unchanged. Its memory is freed by `dispose()`, or when the garbage collector finds it
+ * unused.
  *
  * T5's positions are relative, so that no length is too long for it; `maxLength` of `startDecoding` sets a limit.
  */
@@ -80,9 +81,9 @@ export class DecodingSession {
   }
 
   /**
-   * Decodes the first ids, `[batch, n]`, at once. Resolves to `{ logits: [batch, n, vocabSize] }`; the options select, add and
-   * replace as those of `forward` do. Rejects as `forward` does, with ERR_INVALID_ARGUMENT also after the first call and while
-   * another call runs.
+   * Decodes the first ids, `[batch, n]`, at once. Resolves to `{ logits: [batch, n, vocabSize] }`; the options select,
+   * add and replace as those of `forward` do. Rejects as `forward` does, with ERR_INVALID_ARGUMENT also after the first
+   * call and while another call runs.
    */
   async prefill<const Options extends PrefillOptions = Record<never, never>>(
     decoderInputIds: TokenIds,
@@ -100,9 +101,9 @@ export class DecodingSession {
   }
 
   /**
-   * Decodes one id per row, `[batch, 1]`; `prefill` is not needed before. Resolves to `{ logits: [batch, 1, vocabSize] }`; the
-   * options select, add and replace as those of `forward` do. Rejects as `forward` does, with ERR_INVALID_ARGUMENT also while
-   * another call runs.
+   * Decodes one id per row, `[batch, 1]`; `prefill` is not needed before. Resolves to
+   * `{ logits: [batch, 1, vocabSize] }`; the options select, add and replace as those of `forward` do. Rejects as
+   * `forward` does, with ERR_INVALID_ARGUMENT also while another call runs.
    */
   async step<const Options extends StepOptions = Record<never, never>>(
     decoderInputIds: TokenIds,
@@ -132,8 +133,9 @@ export class DecodingSession {
   }
 
   /**
-   * Makes row i of the next call continue from the current row `beamIndices[i]`, and attend to that row's encoder output. The
-   * number of rows may change. Hugging Face's `reorder_cache`. Throws ERR_INVALID_ARGUMENT, also while a call runs, ERR_DISPOSED.
+   * Makes row i of the next call continue from the current row `beamIndices[i]`, and attend to that row's encoder
+   * output. The number of rows may change. Hugging Face's `reorder_cache`. Throws ERR_INVALID_ARGUMENT, also while a
+   * call runs, ERR_DISPOSED.
    */
   reorder(beamIndices: readonly number[] | Int32Array): void {
     const call = new Call(this.#model, "reorder", DecodingSession.prototype.reorder);

@@ -60,8 +60,8 @@ export function readGenerateOptions(options: unknown, vocabSize: number): Genera
 }
 
 /**
- * Reads the input, and resolves the options for it. Throws ERR_INVALID_ARGUMENT, ERR_TOKEN_OUT_OF_RANGE, ERR_DISPOSED, and
- * what `readDefaults` throws.
+ * Reads the input, and resolves the options for it. Throws ERR_INVALID_ARGUMENT, ERR_TOKEN_OUT_OF_RANGE, ERR_DISPOSED,
+ * and what `readDefaults` throws.
  */
 export function readGenerateRequest(
   input: unknown,

@@ -56,8 +56,8 @@ export function readDecoderInput(fields: DecoderFields, batch: number, model: In
 }
 
 /**
- * The decoder's input for which position t predicts label t: each row moved right by one after the start id, with the pad id
- * for ignored labels. Hugging Face's `T5ForConditionalGeneration._shift_right`.
+ * The decoder's input for which position t predicts label t: each row moved right by one after the start id, with the
+ * pad id for ignored labels. Hugging Face's `T5ForConditionalGeneration._shift_right`.
  */
 export function shiftRight(labels: IdMatrix, startId: number, padId: number): IdMatrix {
   const { batch, length } = labels;

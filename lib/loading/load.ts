@@ -13,8 +13,8 @@ export const PRECISIONS = ["exact", "float32", "bfloat16", "int8"] as const;
 export type Device = "auto" | "cpu" | "cuda" | `cuda:${number}`;
 
 /**
- * How a model computes. "exact": bitwise as Hugging Face in float32. The others use the fused engine. "float32": the same
- * greedy tokens, logits within 1e-4. "bfloat16" and "int8": with an error that `torch-t5 verify` measures.
+ * How a model computes. "exact": bitwise as Hugging Face in float32. The others use the fused engine. "float32": the
+ * same greedy tokens, logits within 1e-4. "bfloat16" and "int8": with an error that `torch-t5 verify` measures.
  */
 export type Precision = (typeof PRECISIONS)[number];
 
@@ -25,9 +25,9 @@ export interface LoadOptions {
   /** Default: "exact". "int8" runs on the CPU only; "auto" is the CPU for it. */
   readonly precision?: Precision | undefined;
   /**
-   * Requires that the bits of a row's logits depend neither on the other rows of its batch nor on padding. On the CPU that
-   * holds for every precision but "exact" anyway; `true` makes "auto" the CPU. Refused for "exact", which has the bits of
-   * Hugging Face, and for CUDA: those depend on the batch. Default: false.
+   * Requires that the bits of a row's logits depend neither on the other rows of its batch nor on padding. On the CPU
+   * that holds for every precision but "exact" anyway; `true` makes "auto" the CPU. Refused for "exact", which has the
+   * bits of Hugging Face, and for CUDA: those depend on the batch. Default: false.
    */
   readonly batchInvariant?: boolean | undefined;
   /** Threads within one operator, up to 1024. Default: PyTorch's own. */
@@ -38,7 +38,9 @@ export interface LoadOptions {
   readonly maxQueueLength?: number | undefined;
 }
 
-/** Load options with their defaults filled in. 0 threads: PyTorch's own number. A maximum queue length of 0: no limit. */
+/**
+ * Load options with their defaults filled in. 0 threads: PyTorch's own number. A maximum queue length of 0: no limit.
+ */
 interface CheckedLoadOptions {
   readonly device: string;
   readonly precision: Precision;
@@ -109,7 +111,8 @@ export async function loadModel(path: string, options: CheckedLoadOptions): Prom
   const { config, configFile } = directory;
   const architecture = precision === "exact" ? undefined : readArchitecture(config, configFile, precision);
   await verifySizes(directory);
-  // Worker threads hash large files while libtorch is opened here. libtorch gets the archive only after it was verified.
+  // Worker threads hash large files while libtorch is opened here. libtorch gets the archive only after it was
+  // verified.
   const [verified, opened] = await Promise.allSettled([verifyContents(directory), openNative()]);
   valueOrThrow(verified);
   const { addon, libtorch } = valueOrThrow(opened);

@@ -38,7 +38,10 @@ const REQUIRED = ["model.pt", "config.json"];
 const DTYPES = ["float32"];
 const SHA256 = /^[0-9a-f]{64}$/;
 
-/** The manifest of an exported directory, whose files aren't checked. Rejects with ERR_MODEL_NOT_FOUND, ERR_MODEL_CORRUPT. */
+/**
+ * The manifest of an exported directory, whose files aren't checked. Rejects with ERR_MODEL_NOT_FOUND,
+ * ERR_MODEL_CORRUPT.
+ */
 export async function readManifest(directory: string | URL): Promise<Manifest> {
   const folder = readPath(directory, "directory");
   let text: string;

@@ -1,4 +1,5 @@
-// Finds libtorch: in a fixed order of places, its version read from its own files. Python is executed only as the last resort.
+// Finds libtorch: in a fixed order of places, its version read from its own files. Python is executed only as the last
+// resort.
 import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";

@@ -1,5 +1,5 @@
-// Tokens added to the model's vocabulary (Rust's `AddedVocabulary`), which are found before the model divides the rest of a
-// text. The leftmost match wins, and of those at one position the longest.
+// Tokens added to the model's vocabulary (Rust's `AddedVocabulary`), which are found before the model divides the rest
+// of a text. The leftmost match wins, and of those at one position the longest.
 
 import { NormalizedString } from "./normalized-string.js";
 import type { Normalizer } from "./normalizer.js";
@@ -209,8 +209,8 @@ function longestMatch(
 }
 
 /**
- * Adds the text before a match, and the match with the white space that it strips, unless it has to be a single word and
- * isn't. Returns the end of the last token added.
+ * Adds the text before a match, and the match with the white space that it strips, unless it has to be a single word
+ * and isn't. Returns the end of the last token added.
  */
 function addMatch({ id, token }: Pattern, section: Section, match: Match, splits: Splits): number {
   const { codes, isWhite } = section;

@@ -64,9 +64,9 @@ export class T5Tokenizer {
   }
 
   /**
-   * Reads tokenizer.json and tokenizer_config.json of a directory; ByT5 has only the second.
-   * Rejects with ERR_INVALID_ARGUMENT, ERR_MODEL_NOT_FOUND if there is no tokenizer, and ERR_MODEL_CORRUPT if its files are
-   * invalid or need a part that isn't implemented exactly.
+   * Reads tokenizer.json and tokenizer_config.json of a directory; ByT5 has only the second. Rejects with
+   * ERR_INVALID_ARGUMENT, ERR_MODEL_NOT_FOUND if there is no tokenizer, and ERR_MODEL_CORRUPT if its files are invalid
+   * or need a part that isn't implemented exactly.
    */
   static async fromPretrained(directory: string | URL): Promise<T5Tokenizer> {
     const path = readPath(directory, "directory");
@@ -169,8 +169,8 @@ export class T5Tokenizer {
   }
 
   /**
-   * A decoder of ids that come one by one, as from a model that generates. Joined, its pieces are the text that `decode`
-   * returns for all ids. None ends within a character. Throws ERR_INVALID_ARGUMENT.
+   * A decoder of ids that come one by one, as from a model that generates. Joined, its pieces are the text that
+   * `decode` returns for all ids. None ends within a character. Throws ERR_INVALID_ARGUMENT.
    */
   decodeStream(options?: DecodeOptions): DecodeStream {
     const { skipSpecialTokens, cleanUpTokenizationSpaces } = this.#checkDecodeOptions(options);

@@ -12,7 +12,10 @@ export interface SignalOption {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Reads the properties `known` of an object, each once. Throws ERR_INVALID_ARGUMENT for an object with any other property. */
+/**
+ * Reads the properties `known` of an object, each once. Throws ERR_INVALID_ARGUMENT for an object with any other
+ * property.
+ */
 export function readProperties<Name extends string>(
   value: unknown,
   name: string,

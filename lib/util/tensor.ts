@@ -13,8 +13,8 @@ export interface TopK<Data extends TensorData = Float32Array> {
 }
 
 /**
- * Numbers with a shape. `data` of a result is a view on an ArrayBuffer of its own, whose memory is freed by `dispose()`, or when
- * the garbage collector finds it unused.
+ * Numbers with a shape. `data` of a result is a view on an ArrayBuffer of its own, whose memory is freed by
+ * `dispose()`, or when the garbage collector finds it unused.
  */
 export class Tensor<Data extends TensorData = Float32Array> {
   /** The length of each axis, for instance `[batch, targetLength, vocabSize]`. */
@@ -24,8 +24,8 @@ export class Tensor<Data extends TensorData = Float32Array> {
   #data: Data;
 
   /**
-   * A tensor over `data`, which is not copied. Throws ERR_INVALID_ARGUMENT unless the shape has as many numbers as `data`.
-   * `release` is called with the buffer when the tensor is disposed.
+   * A tensor over `data`, which is not copied. Throws ERR_INVALID_ARGUMENT unless the shape has as many numbers as
+   * `data`. `release` is called with the buffer when the tensor is disposed.
    */
   constructor(data: Data, shape: readonly number[], release?: (buffer: ArrayBufferLike) => void) {
     if (!(data instanceof Float32Array || data instanceof Int32Array)) {
@@ -48,7 +48,8 @@ export class Tensor<Data extends TensorData = Float32Array> {
 
   /**
    * The numbers at an index into the leading axes, as a view on `data`. For logits `[batch, targetLength, vocabSize]`,
-   * `row(b, t)` has the logits of one position and `row(b)` those of all positions. Throws ERR_INVALID_ARGUMENT, ERR_DISPOSED.
+   * `row(b, t)` has the logits of one position and `row(b)` those of all positions. Throws ERR_INVALID_ARGUMENT,
+   * ERR_DISPOSED.
    */
   row(...index: readonly number[]): Data {
     const data = this.#live();
@@ -66,8 +67,8 @@ export class Tensor<Data extends TensorData = Float32Array> {
   }
 
   /**
-   * The index of the maximum along the last axis, the first of equal ones. Shape: without the last axis. This and the methods
-   * below throw ERR_INVALID_ARGUMENT for an empty last axis, ERR_DISPOSED.
+   * The index of the maximum along the last axis, the first of equal ones. Shape: without the last axis. This and the
+   * methods below throw ERR_INVALID_ARGUMENT for an empty last axis, ERR_DISPOSED.
    */
   argmax(): Tensor<Int32Array> {
     const rows = this.#rows();

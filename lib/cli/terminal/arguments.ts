@@ -23,7 +23,9 @@ interface Parsed<Flags extends FlagTypes> {
   readonly positionals: readonly string[];
 }
 
-/** Node's strict `parseArgs`, which here also takes `--no-<switch>` and negative numbers as values. Throws UsageError. */
+/**
+ * Node's strict `parseArgs`, which here also takes `--no-<switch>` and negative numbers as values. Throws UsageError.
+ */
 export function parse<const Flags extends FlagTypes>(args: readonly string[], flags: Flags): Parsed<Flags> {
   try {
     const { values, positionals } = parseArgs({
@@ -90,7 +92,9 @@ export function optionNameOf(flag: string): string {
   return flag.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
 }
 
-/** Runs a call of the library. Where it rejects one of the options that `flags` stand for, rejects with a UsageError. */
+/**
+ * Runs a call of the library. Where it rejects one of the options that `flags` stand for, rejects with a UsageError.
+ */
 export async function withFlags<Result>(flags: readonly string[], call: () => Promise<Result>): Promise<Result> {
   try {
     return await call();
