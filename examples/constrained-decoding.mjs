@@ -1,4 +1,4 @@
-// Allow only given answers: a logits processor excludes every token that is not in a trie of theirs. Works with beams.
+// Allow only given answers: a logits processor excludes every token that is not in a trie of the answers. Works with beams.
 //   node examples/constrained-decoding.mjs ["spell number: 17"] [seven seventeen seventy]
 import { argv } from "node:process";
 import { demoModel, T5ForConditionalGeneration } from "torch-t5";

@@ -11,6 +11,7 @@ export { T5ForConditionalGeneration } from "./model.js";
 
 export type { DecoderInput } from "./inputs/decoder-input.js";
 export type { FlatIds, TokenIds } from "./inputs/ids.js";
+// EncodedSource is the old name of TokenizedSource.
 export type { IdSource, TextSource, TokenizedSource, TokenizedSource as EncodedSource } from "./inputs/source.js";
 export type { IdRow } from "./tokenizer/padded-batch.js";
 
@@ -77,6 +78,8 @@ export { demoModel, type RuntimeInfo, runtimeInfo } from "./native/runtime-info.
 
 // For the command line and the documentation only: no part of the package's types.
 
+/** @internal */
+export { POOLINGS } from "./calls/embed.js";
 /** @internal */
 export { SCORE_REDUCTIONS } from "./calls/score.js";
 /** @internal */

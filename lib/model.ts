@@ -30,6 +30,7 @@ export class T5ForConditionalGeneration {
   readonly tokenizer: T5Tokenizer | undefined;
   /** The device that the model runs on: "cpu", "cuda:0". */
   readonly device: string;
+  /** The precision that the model computes with. */
   readonly precision: Precision;
   readonly #handle: ModelHandle;
   readonly #generationDefaults: DefaultsReader;
@@ -63,15 +64,15 @@ export class T5ForConditionalGeneration {
   }
 
   /**
-   * One forward pass. Without `target`, `labels` or `decoderInputIds` the decoder reads its start id, so that the logits are
-   * those of the first token.
+   * One forward pass. Without `target`, `labels` or `decoderInputIds` the decoder reads its start id, so that the
+   * logits are those of the first token.
    *
-   * Resolves to `{ logits: [batch, targetLength, vocabSize] }`, where `logits[b][t]` predicts `labels[b][t]`. Options select
-   * logits, add results and replace them, and the type of the result follows from the options.
+   * Resolves to `{ logits: [batch, targetLength, vocabSize] }`, where `logits[b][t]` predicts `labels[b][t]`. Options
+   * select logits, add results and replace them, and the type of the result follows from the options.
    *
-   * This method and every one below copy their arguments before they return. They reject with the signal's reason when it
-   * aborts, else with ERR_INVALID_ARGUMENT, ERR_TOKEN_OUT_OF_RANGE, ERR_DISPOSED, ERR_QUEUE_FULL, ERR_OUT_OF_MEMORY or
-   * ERR_INTERNAL.
+   * This method and every one below copy their arguments before they return. They reject with the signal's reason when
+   * it aborts, else with ERR_INVALID_ARGUMENT, ERR_TOKEN_OUT_OF_RANGE, ERR_DISPOSED, ERR_QUEUE_FULL, ERR_OUT_OF_MEMORY
+   * or ERR_INTERNAL.
    */
   async forward<const Options extends ForwardOptions = Record<never, never>>(
     input: ForwardInput,
@@ -87,12 +88,12 @@ export class T5ForConditionalGeneration {
   }
 
   /**
-   * Generates the tokens of Hugging Face's `generate`: greedily, by sampling, or by beam search. The options are Hugging Face's.
-   * Their defaults are those of generation_config.json, else Hugging Face's own. An option that Hugging Face ignores with a
-   * warning is refused.
+   * Generates the tokens of Hugging Face's `generate`: greedily, by sampling, or by beam search. The options are
+   * Hugging Face's. Their defaults are those of generation_config.json, else Hugging Face's own. An option that Hugging
+   * Face ignores with a warning is refused.
    *
-   * Resolves to `{ sequences: [rows, length], texts }`, with `rows` of `batch x numReturnSequences`, and to more if the options
-   * ask for it. Rejects also with ERR_MODEL_CORRUPT for an invalid value in generation_config.json.
+   * Resolves to `{ sequences: [rows, length], texts }`, with `rows` of `batch x numReturnSequences`, and to more if the
+   * options ask for it. Rejects also with ERR_MODEL_CORRUPT for an invalid value in generation_config.json.
    */
   async generate<const Options extends GenerateOptions = Record<never, never>>(
     input: GenerateInput,
@@ -104,8 +105,8 @@ export class T5ForConditionalGeneration {
   }
 
   /**
-   * The tokens of one sequence, each computed when `next()` asks for it. Wrong arguments reject the first `next()`. Leaving the
-   * loop frees the generation at once.
+   * The tokens of one sequence, each computed when `next()` asks for it. Wrong arguments reject the first `next()`.
+   * Leaving the loop frees the generation at once.
    */
   stream<const Options extends StreamOptions = Record<never, never>>(
     input: GenerateInput,
@@ -116,8 +117,8 @@ export class T5ForConditionalGeneration {
   }
 
   /**
-   * The log-probabilities of each target's tokens under teacher forcing, and their sum or mean. `source` has one row, which is
-   * encoded once for all targets, or one row per target.
+   * The log-probabilities of each target's tokens under teacher forcing, and their sum or mean. `source` has one row,
+   * which is encoded once for all targets, or one row per target.
    */
   async score<const Options extends ScoreOptions = Record<never, never>>(
     source: Source,
@@ -129,9 +130,9 @@ export class T5ForConditionalGeneration {
   }
 
   /**
-   * Documents sorted by their relevance to a query, the most relevant first, as monoT5 (Nogueira et al., 2020) computes it.
-   * Documents are read batch by batch. Rejects also with what an iterator or a template function throws; an iterator that isn't
-   * read to its end is closed.
+   * Documents sorted by their relevance to a query, the most relevant first, as monoT5 (Nogueira et al., 2020) computes
+   * it. Documents are read batch by batch. Rejects also with what an iterator or a template function throws; an
+   * iterator that isn't read to its end is closed.
    */
   async rerank(query: string, documents: Documents, options?: RerankOptions): Promise<readonly RankedDocument[]> {
     const call = new Call(this.#handle, "rerank", T5ForConditionalGeneration.prototype.rerank);
@@ -144,9 +145,9 @@ export class T5ForConditionalGeneration {
   }
 
   /**
-   * Loads a TorchScript module for the `head` option of `forward`. The names of its `forward`'s parameters select what it
-   * reads. Rejects also with ERR_MODEL_NOT_FOUND if there is no such file, and with ERR_MODEL_CORRUPT or ERR_MODEL_UNTRUSTED for
-   * a module that can't be used.
+   * Loads a TorchScript module for the `head` option of `forward`. The names of its `forward`'s parameters select what
+   * it reads. Rejects also with ERR_MODEL_NOT_FOUND if there is no such file, and with ERR_MODEL_CORRUPT or
+   * ERR_MODEL_UNTRUSTED for a module that can't be used.
    */
   async loadHead(path: string | URL, options?: SignalOption): Promise<Head> {
     return loadHead(new Call(this.#handle, "loadHead", T5ForConditionalGeneration.prototype.loadHead), path, options);

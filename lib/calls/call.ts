@@ -1,4 +1,5 @@
-// What the calls of a model share: the model's state, ids by which native code cancels, abort signals, and stacks of errors.
+// What the calls of a model share: the model's state, the ids that cancel native work, abort signals, and stacks of
+// errors.
 import type { T5Config } from "../loading/config.js";
 import type { NativeModel } from "../native/types.js";
 import type { T5Tokenizer } from "../tokenizer/t5-tokenizer.js";
@@ -6,14 +7,14 @@ import { abortable, onAbort } from "../util/abort.js";
 import { type CallSite, captureCallSite, errorFor, T5Error } from "../util/errors.js";
 import { refused } from "../util/validation.js";
 
-/** A model as its methods, sessions, encoder outputs and heads share it. */
+/** The state of a loaded model that its methods, sessions, encoder outputs and heads share. */
 export class ModelHandle {
   readonly config: T5Config;
   readonly tokenizer: T5Tokenizer | undefined;
   readonly native: NativeModel;
   /** See `AttentionModel`. */
   readonly materializesAttention: boolean;
-  /** Frees the native tensor whose memory a buffer is. */
+  /** Frees the native memory of a returned tensor's buffer. */
   readonly release: (buffer: ArrayBufferLike) => void;
   /** Whether `dispose` was called. */
   isDisposed = false;
@@ -35,7 +36,9 @@ export class ModelHandle {
   }
 }
 
-/** One call of a public method: reads its arguments, runs native work for it, and gives its errors the caller's stack. */
+/**
+ * One call of a public method: reads its arguments, runs native work for it, and gives its errors the caller's stack.
+ */
 export class Call {
   readonly model: ModelHandle;
   /** The method's name, for messages. */
@@ -50,8 +53,8 @@ export class Call {
   }
 
   /**
-   * Runs `read`, which reads arguments. Throws ERR_DISPOSED if the model was disposed, and what `read` throws as a T5Error with
-   * the caller's stack.
+   * Runs `read`, which reads arguments. Throws ERR_DISPOSED if the model was disposed, and what `read` throws as a
+   * T5Error with the caller's stack.
    */
   read<Result>(read: () => Result): Result {
     return guarded(this.#site, () => {
@@ -61,8 +64,8 @@ export class Call {
   }
 
   /**
-   * Starts native work and waits for it. Rejects with the signal's reason as soon as the signal aborts, else with T5Errors.
-   * `discard` receives a result that arrives after an abort.
+   * Starts native work and waits for it. Rejects with the signal's reason as soon as the signal aborts, else with
+   * T5Errors. `discard` receives a result that arrives after an abort.
    */
   async run<Result>(
     signal: AbortSignal | undefined,
@@ -78,7 +81,10 @@ export class Call {
     });
   }
 
-  /** As `run`, but resolves if native work was done before an abort reached it: the caller learns that its state changed. */
+  /**
+   * As `run`, but waits for native code after an abort. Resolves if the work finished before the abort reached it, so
+   * that the caller learns of a changed state.
+   */
   async runToEnd<Result>(signal: AbortSignal | undefined, start: (id: number) => Promise<Result>): Promise<Result> {
     throwIfAborted(signal);
     const id = this.model.newId();
@@ -108,7 +114,7 @@ export class Call {
   }
 }
 
-/** A native object of one model, for calls of that model until it is disposed. */
+/** A native object that belongs to one model. Calls of that model may use it until it is disposed. */
 export class NativeResource<Native extends { dispose(): void }> {
   readonly #model: ModelHandle;
   readonly #native: Native;
@@ -123,8 +129,8 @@ export class NativeResource<Native extends { dispose(): void }> {
   }
 
   /**
-   * The object, for the call or argument `name` of `model`. Throws ERR_INVALID_ARGUMENT if it belongs to another model,
-   * ERR_DISPOSED.
+   * The object, for the call or argument `name` of `model`. Throws ERR_INVALID_ARGUMENT if the object belongs to
+   * another model, ERR_DISPOSED.
    */
   for(model: ModelHandle, name: string): Native {
     if (model !== this.#model) throw refused(`${this.#kind} of this model`, name, "one of another model");
@@ -140,7 +146,7 @@ export class NativeResource<Native extends { dispose(): void }> {
   }
 }
 
-/** Runs `read`. What it throws, getters of the caller's included, becomes a T5Error with the caller's stack. */
+/** Runs `read`, which may run getters of the caller's objects. An error becomes a T5Error with the caller's stack. */
 export function guarded<Result>(site: CallSite, read: () => Result): Result {
   try {
     return read();

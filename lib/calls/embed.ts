@@ -3,14 +3,18 @@ import { encodeTexts, readFields, readSourceIds, SOURCE_FIELDS } from "../inputs
 import type { PaddedBatch } from "../tokenizer/padded-batch.js";
 import { checkBatchSize, checkSignal, readOptions, type SignalOption } from "../util/call-options.js";
 import { Tensor } from "../util/tensor.js";
-import { checkFlag, expected, INT32_MAX } from "../util/validation.js";
+import { checkChoice, checkFlag, expected, INT32_MAX } from "../util/validation.js";
 import { type Call, type ModelHandle, throwIfAborted } from "./call.js";
 import { batchOf, EncoderOutput, type EncoderSource } from "./encoder-output.js";
 import { wrapTensor } from "./results.js";
 
+/** How the encoder's output becomes one vector. */
+export const POOLINGS = ["mean", "first"] as const;
+
+/** The options of `embed`. */
 export interface EmbedOptions extends SignalOption {
   /** "mean": the mean over the positions whose mask is 1. "first": the first position. Default: "mean". */
-  readonly pooling?: "mean" | "first" | undefined;
+  readonly pooling?: (typeof POOLINGS)[number] | undefined;
   /** Scale each vector to Euclidean length 1. Default: false. */
   readonly normalize?: boolean | undefined;
   /** Rows that go through the encoder at once; texts are padded to the longest of them. Default: 32. */
@@ -44,13 +48,12 @@ export async function embed(call: Call, source: unknown, options: unknown): Prom
 function readEmbedOptions(options: unknown) {
   const given = readOptions(options, ["pooling", "normalize", "batchSize", "signal"]);
   const { pooling = "mean" } = given;
-  if (pooling !== "mean" && pooling !== "first") throw expected('"mean" or "first"', "options.pooling", pooling);
   return {
-    pooling,
+    pooling: checkChoice(pooling, "options.pooling", POOLINGS),
     normalize: checkFlag(given.normalize, "options.normalize"),
     batchSize: checkBatchSize(given.batchSize),
     signal: checkSignal(given.signal),
-  } as const;
+  };
 }
 
 function readBatches(value: unknown, batchSize: number, model: ModelHandle): readonly EncoderSource[] {
@@ -61,7 +64,9 @@ function readBatches(value: unknown, batchSize: number, model: ModelHandle): rea
   return batches ?? rowBatches(readSourceIds(fields, model, "source"), batchSize, model);
 }
 
-/** Tokenizes and pads texts batch by batch. Undefined if one batch holds them all. */
+/**
+ * Tokenizes and pads texts batch by batch. Undefined if one batch holds them all, or if `others` has a field to refuse.
+ */
 function textBatches(
   texts: readonly unknown[],
   others: Readonly<Record<string, unknown>>,

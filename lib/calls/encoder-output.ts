@@ -17,15 +17,15 @@ import { checkDecodingOptions, type DecodingOptions, DecodingSession } from "./s
 /** The input of an encoder. */
 export type EncoderInput = string | readonly string[] | TextSource | IdSource | TokenizedSource;
 
-/** The source of a call that decodes: the input of an encoder, or its output. */
+/** The source of `generate`, `stream`, `score` and `embed`: the input of an encoder, or its output. */
 export type Source = EncoderInput | EncoderOutput;
 
 /** A source as native code takes it, checked and copied. */
 export type EncoderSource = PaddedBatch | NativeEncoderOutput;
 
 /**
- * The last hidden state of an encoder and its mask, on the model's device. Any number of calls may use it at the same time. Its
- * memory is freed by `dispose()`, or when the garbage collector finds it unused.
+ * The last hidden state of an encoder and its mask, on the model's device. Any number of calls may use it at the same
+ * time. Its memory is freed by `dispose()`, or when the garbage collector finds it unused.
  */
 export class EncoderOutput {
   /** `[batch, sourceLength, dModel]` */
@@ -55,7 +55,7 @@ export class EncoderOutput {
     return this.shape[0];
   }
 
-  /** A decoder that attends to this output, with an empty cache. Throws ERR_INVALID_ARGUMENT, ERR_DISPOSED. */
+  /** Starts a decoder that attends to this output, with an empty cache. Throws ERR_INVALID_ARGUMENT, ERR_DISPOSED. */
   startDecoding(options?: DecodingOptions): DecodingSession {
     const call = new Call(this.#model, "startDecoding", EncoderOutput.prototype.startDecoding);
     return call.read(() => {

@@ -16,9 +16,10 @@ import { type Call, type ModelHandle, throwIfAborted } from "./call.js";
 import { EncoderOutput } from "./encoder-output.js";
 import { Head } from "./head.js";
 import {
+  type Absent,
   type Added,
+  checkLogitsSize,
   checkSelection,
-  checkSize,
   type DecoderHiddenStatesResult,
   type Given,
   SELECTION_OPTIONS,
@@ -29,6 +30,7 @@ import {
 /** The input of `forward`. */
 export type ForwardInput = string | readonly string[] | ((TextSource | IdSource | TokenizedSource) & DecoderInput);
 
+/** The options of `forward`. */
 export interface ForwardOptions extends SelectionOptions {
   /** Also return Hugging Face's loss; needs `target` or `labels` in the input. Default: false. */
   readonly loss?: boolean | undefined;
@@ -36,31 +38,34 @@ export interface ForwardOptions extends SelectionOptions {
   readonly head?: Head | undefined;
 }
 
+/** What `loss` adds. */
 export interface LossResult {
   /** Hugging Face's loss: the mean cross entropy over the labels that aren't -100; NaN where all are. */
   readonly loss: number;
 }
 
+/** What `hiddenStates` adds to the result of `forward`. */
 export interface HiddenStatesResult extends DecoderHiddenStatesResult {
   /** `[batch, sourceLength, dModel]`, after the final layer norm. */
   readonly encoderLastHiddenState: Tensor;
 }
 
+/** What replaces the logits, with `head`. */
 export interface HeadResult {
-  /** What the head's `forward` returned. */
+  /** The tensor that the head's `forward` returned, in its shape, as float32. */
   readonly headOutput: Tensor;
 }
 
 /** What a forward pass computes: selected logits, or a head's output. */
-type Computed<HeadOption, TopKOption> = [HeadOption] extends [undefined]
+type Computed<HeadOption, TopKOption> = [HeadOption] extends [Absent]
   ? Selected<TopKOption>
   : [HeadOption] extends [Head]
     ? HeadResult
     : Selected<TopKOption> | HeadResult;
 
 /**
- * `logits`, or `values` and `indices` with `topK`, or `headOutput` with `head`; also `loss` and the hidden states if the options
- * ask for them.
+ * `logits`, or `values` and `indices` with `topK`, or `headOutput` with `head`; also `loss` and the hidden states if
+ * the options ask for them.
  */
 export type ForwardResult<Options = Record<never, never>> = Computed<Given<Options, "head">, Given<Options, "topK">> &
   Added<Given<Options, "loss">, LossResult> &
@@ -86,7 +91,7 @@ export async function forward(call: Call, input: unknown, options: unknown): Pro
 
 function readRequest(model: ModelHandle, input: unknown, options: ForwardFields): Omit<NativeForwardRequest, "id"> {
   if (EncoderOutput.is(input)) {
-    throw expected("texts or ids (an encoder output's startDecoding continues from it)", "input", input);
+    throw expected("texts or ids (use startDecoding of an encoder output)", "input", input);
   }
   const fields = readFields(input, "input", INPUT_FIELDS);
   const source = readSourceIds(fields, model, "input");
@@ -96,7 +101,7 @@ function readRequest(model: ModelHandle, input: unknown, options: ForwardFields)
   const selection = checkSelection(options, ids.length, vocabSize);
   const loss = checkFlag(options.loss, "options.loss");
   if (loss && labels === undefined) throw expected("target or labels, as options.loss is true,", "input", undefined);
-  checkSize(source.batch, ids.length, vocabSize, selection);
+  checkLogitsSize(source.batch, ids.length, vocabSize, selection);
   return {
     source,
     targetLength: ids.length,

@@ -9,8 +9,8 @@ import { readPath } from "../util/validation.js";
 import { type Call, type ModelHandle, NativeResource, throwIfAborted } from "./call.js";
 
 /**
- * A TorchScript module on its model's device, for the `head` option of `forward`. Its memory is freed by `dispose()`, or when
- * the garbage collector finds it unused.
+ * A TorchScript module on its model's device, for the `head` option of `forward`. Its memory is freed by `dispose()`,
+ * or when the garbage collector finds it unused.
  */
 export class Head {
   /** The names of the parameters of its `forward`, in order. */
@@ -32,7 +32,10 @@ export class Head {
     return typeof value === "object" && value !== null && #native in value;
   }
 
-  /** The native object, for a call of `model`. Throws ERR_INVALID_ARGUMENT for a head of another model, ERR_DISPOSED. @internal */
+  /**
+   * The native object, for a call of `model`. Throws ERR_INVALID_ARGUMENT for a head of another model, ERR_DISPOSED.
+   * @internal
+   */
   nativeFor(model: ModelHandle): NativeHead {
     return this.#native.for(model, "options.head");
   }

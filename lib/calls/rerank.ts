@@ -12,6 +12,7 @@ import { type Call, type ModelHandle, throwIfAborted } from "./call.js";
 /** Makes the text that the encoder reads from a query and a document. */
 export type PromptTemplate = string | ((query: string, document: string) => string);
 
+/** The options of `rerank`. */
 export interface RerankOptions extends SignalOption {
   /**
    * A text with the placeholders `{query}` and `{document}`, or a function that returns the prompt.
@@ -31,12 +32,13 @@ export interface RerankOptions extends SignalOption {
 /** Documents in memory, or read on demand, at most one batch at a time. */
 export type Documents = Iterable<string> | AsyncIterable<string>;
 
+/** A document with its relevance to the query. */
 export interface RankedDocument {
   /** The position of the document in the input, from 0. */
   readonly index: number;
   /** The probability of `trueToken` against `falseToken`, from 0 to 1. */
   readonly probability: number;
-  /** The natural logarithm of the probability, which distinguishes more documents. */
+  /** The natural logarithm of the probability: monoT5's score. */
   readonly score: number;
   readonly document: string;
 }
@@ -93,7 +95,9 @@ export async function rerank(
   }
 }
 
-/** The prompt of a template. One pass replaces both placeholders, so that placeholders in the texts stay as they are. */
+/**
+ * The prompt of a template. One pass replaces both placeholders, so that placeholders in the texts stay as they are.
+ */
 export function fillTemplate(template: string, query: string, document: string): string {
   return template.replace(/\{(query|document)\}/g, (_, name: string) => (name === "query" ? query : document));
 }

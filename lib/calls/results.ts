@@ -1,6 +1,7 @@
-// What calls return: the options that select it, the types that follow from the options, and tensors over native memory.
+// What calls return: the options that select it, the types that follow from the options, and tensors over native
+// memory.
 import { readIdList, readList } from "../inputs/ids.js";
-import type { NativeForwardResult, NativeTensor } from "../native/types.js";
+import type { NativeForwardResult, NativeSelection, NativeTensor } from "../native/types.js";
 import type { SignalOption } from "../util/call-options.js";
 import { Tensor, type TensorData, type TopK } from "../util/tensor.js";
 import { checkFlag, checkInteger, expected, INT32_MAX } from "../util/validation.js";
@@ -17,6 +18,7 @@ export interface SelectionOptions extends SignalOption {
   readonly hiddenStates?: boolean | undefined;
 }
 
+/** Logits, without `topK` and `head`. */
 export interface LogitsResult {
   /** `[batch, positions, tokens]`: by default `[batch, targetLength, vocabSize]`. */
   readonly logits: Tensor;
@@ -25,40 +27,50 @@ export interface LogitsResult {
 /** The largest logits, `[batch, positions, topK]`, in descending order; `indices` are vocabulary ids. */
 export type TopKResult = TopK;
 
+/** What `hiddenStates` adds to the result of a session. */
 export interface DecoderHiddenStatesResult {
   /** `[batch, targetLength, dModel]`, after the final layer norm: Hugging Face's `decoder_hidden_states[-1]`. */
   readonly decoderLastHiddenState: Tensor;
 }
 
-/** The option of that name, undefined where the options lack it. */
-export type Given<Options, Name extends string> = Name extends keyof Options ? Options[Name] : undefined;
+/**
+ * The type of an option that isn't given. Not `undefined`, which every type includes in a project without
+ * `strictNullChecks`: there `undefined extends number` holds. For the same reason the types below ask first whether an
+ * option is absent.
+ */
+export interface NotGiven {
+  readonly isGiven: false;
+}
 
-/** `logits`, or `values` and `indices` with `topK`. In brackets, so that a union of option types isn't distributed over. */
-export type Selected<TopKOption> = [TopKOption] extends [number]
-  ? TopKResult
-  : [TopKOption] extends [undefined]
-    ? LogitsResult
+/** The type of an option that has no value. */
+export type Absent = NotGiven | undefined;
+
+/** The type of the option `Name`, with `NotGiven` where the options may lack it. */
+export type Given<Options, Name extends string> = Name extends keyof Options
+  ? Options[Name] | (Record<never, never> extends Pick<Options, Name> ? NotGiven : never)
+  : NotGiven;
+
+/**
+ * `logits`, or `values` and `indices` with `topK`. In brackets, so that a union of option types isn't distributed over.
+ */
+export type Selected<TopKOption> = [TopKOption] extends [Absent]
+  ? LogitsResult
+  : [TopKOption] extends [number]
+    ? TopKResult
     : LogitsResult | TopKResult;
 
-/** What an option adds that is true; an optional part of the result where the compiler can't tell whether it is. */
-export type Added<Option, Result> = [Option] extends [true]
-  ? Result
-  : [Option] extends [false | undefined]
-    ? unknown
+/** The properties that an option adds where it is true; optional ones where the compiler can't tell whether it is. */
+export type Added<Option, Result> = [Option] extends [false | Absent]
+  ? unknown
+  : [Option] extends [true]
+    ? Result
     : Partial<Result>;
 
-/** The result of a session's `prefill` or `step`: as `forward`'s, without loss and encoder. */
+/**
+ * The result of a session's `prefill` or `step`: that of `forward` without the loss, the encoder's states and heads.
+ */
 export type DecodingResult<Options = Record<never, never>> = Selected<Given<Options, "topK">> &
   Added<Given<Options, "hiddenStates">, DecoderHiddenStatesResult>;
-
-/** The parts of the logits that native code keeps. */
-export interface LogitsSelection {
-  readonly positions: Int32Array | undefined;
-  readonly tokens: Int32Array | undefined;
-  /** 0: all. */
-  readonly topK: number;
-  readonly hiddenStates: boolean;
-}
 
 export const STEP_SELECTION_OPTIONS = ["tokens", "topK", "hiddenStates", "signal"] as const;
 export const SELECTION_OPTIONS = ["positions", ...STEP_SELECTION_OPTIONS] as const;
@@ -67,7 +79,7 @@ export const SELECTION_OPTIONS = ["positions", ...STEP_SELECTION_OPTIONS] as con
 export type SelectionFields = Readonly<Partial<Record<(typeof SELECTION_OPTIONS)[number], unknown>>>;
 
 /** Throws ERR_INVALID_ARGUMENT, and ERR_TOKEN_OUT_OF_RANGE for an id in `tokens` that is out of range. */
-export function checkSelection(fields: SelectionFields, targetLength: number, vocabSize: number): LogitsSelection {
+export function checkSelection(fields: SelectionFields, targetLength: number, vocabSize: number): NativeSelection {
   const { positions, topK } = fields;
   const tokens = fields.tokens === undefined ? undefined : readIdList(fields.tokens, "options.tokens", vocabSize);
   return {
@@ -79,13 +91,18 @@ export function checkSelection(fields: SelectionFields, targetLength: number, vo
 }
 
 /** Refuses a selection of more logits than int32 can count. Throws ERR_INVALID_ARGUMENT. */
-export function checkSize(batch: number, targetLength: number, vocabSize: number, selection: LogitsSelection): void {
+export function checkLogitsSize(
+  batch: number,
+  targetLength: number,
+  vocabSize: number,
+  selection: NativeSelection,
+): void {
   const size = batch * (selection.positions?.length ?? targetLength) * (selection.tokens?.length ?? vocabSize);
   if (size <= INT32_MAX) return;
   throw expected(`at most ${INT32_MAX} logits (select positions or tokens, or use smaller batches)`, "input", size);
 }
 
-/** Wraps the tensors of a native result, whose properties are those of `Result`. `release` frees a tensor's memory. */
+/** Wraps the tensors of a native result, which has the properties of `Result`. `release` frees a tensor's memory. */
 export function wrapResult<Result>(result: NativeForwardResult, release: (buffer: ArrayBufferLike) => void): Result {
   const wrapped: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(result)) {

@@ -3,16 +3,17 @@ import { isRow, readIdList, readIds, type TokenIds } from "../inputs/ids.js";
 import { encodeTexts } from "../inputs/source.js";
 import type { IdRow } from "../tokenizer/padded-batch.js";
 import { checkBatchSize, checkSignal, readOptions, type SignalOption } from "../util/call-options.js";
-import { expected, INT32_MAX, isRecord } from "../util/validation.js";
+import { checkChoice, expected, INT32_MAX, isRecord } from "../util/validation.js";
 import { type Call, type ModelHandle, throwIfAborted } from "./call.js";
 import { batchOf, readSource } from "./encoder-output.js";
-import type { Given } from "./results.js";
+import type { Absent, Given } from "./results.js";
 
 /** How the log-probabilities of a target's tokens become its score. */
 export const SCORE_REDUCTIONS = ["sum", "mean", "none"] as const;
 
 export type ScoreReduction = (typeof SCORE_REDUCTIONS)[number];
 
+/** The options of `score`. */
 export interface ScoreOptions extends SignalOption {
   /** The score: the sum of the log-probabilities of the target's tokens, their mean, or none. Default: "sum". */
   readonly reduction?: ScoreReduction | undefined;
@@ -23,8 +24,12 @@ export interface ScoreOptions extends SignalOption {
 /** Targets: texts, to which the end-of-sequence id is added, or rows of ids of any lengths, taken as they are. */
 export type ScoreTargets = readonly string[] | readonly IdRow[] | TokenIds;
 
+/** The log-probabilities of one target's tokens. */
 export interface TokenScores {
-  /** The natural logarithm of each token's probability, given the source and the tokens before it. */
+  /**
+   * The natural logarithm of each token's probability, given the source and the tokens before it: one for each of
+   * `ids`.
+   */
   readonly logProbs: Float32Array;
   /** The target's ids; for a text the end-of-sequence id is the last. */
   readonly ids: Int32Array;
@@ -42,7 +47,13 @@ interface MaybeScored {
   readonly score?: number | undefined;
 }
 
-type ScoreOf<Reduction> = [Reduction] extends ["none"] ? Unscored : "none" extends Reduction ? MaybeScored : Scored;
+type ScoreOf<Reduction> = [Reduction] extends [Absent]
+  ? Scored
+  : [Reduction] extends ["none"]
+    ? Unscored
+    : "none" extends Reduction
+      ? MaybeScored
+      : Scored;
 
 /** The scores of one target; without `score` for `reduction: "none"`. */
 export type TargetScore<Options = ScoreOptions> = TokenScores & ScoreOf<Given<Options, "reduction">>;
@@ -87,9 +98,11 @@ export async function score(
 
 function readScoreOptions(options: unknown) {
   const { reduction = "sum", batchSize, signal } = readOptions(options, ["reduction", "batchSize", "signal"]);
-  const known = SCORE_REDUCTIONS.find((candidate) => candidate === reduction);
-  if (known === undefined) throw expected('"sum", "mean" or "none"', "options.reduction", reduction);
-  return { reduction: known, batchSize: checkBatchSize(batchSize), signal: checkSignal(signal) };
+  return {
+    reduction: checkChoice(reduction, "options.reduction", SCORE_REDUCTIONS),
+    batchSize: checkBatchSize(batchSize),
+    signal: checkSignal(signal),
+  };
 }
 
 function readTargets(value: unknown, model: ModelHandle): readonly Int32Array[] {

@@ -1,16 +1,15 @@
 // Decoding sessions: a decoder with its key-value cache, and the rules for the order of its calls.
 import { readIds, readList, type TokenIds } from "../inputs/ids.js";
 import { checkAttention } from "../inputs/memory-limit.js";
-import type { NativeDecodingSession } from "../native/types.js";
+import type { NativeDecodingSession, NativeSelection } from "../native/types.js";
 import type { IdMatrix } from "../tokenizer/padded-batch.js";
 import { checkSignal, type Exact, readOptions } from "../util/call-options.js";
 import { checkInteger, expected, refused } from "../util/validation.js";
 import { Call, disposed, type ModelHandle, throwIfAborted } from "./call.js";
 import {
+  checkLogitsSize,
   checkSelection,
-  checkSize,
   type DecodingResult,
-  type LogitsSelection,
   SELECTION_OPTIONS,
   type SelectionFields,
   type SelectionOptions,
@@ -18,6 +17,7 @@ import {
   wrapResult,
 } from "./results.js";
 
+/** The options of `startDecoding`. */
 export interface DecodingOptions {
   /** Maximum number of decoder positions, of `prefill` and all steps together. Default: no limit, as T5 has none. */
   readonly maxLength?: number | undefined;
@@ -43,12 +43,13 @@ interface State {
 /** The checked arguments of a `prefill` or a `step`. */
 interface Decoding {
   readonly ids: IdMatrix;
-  readonly selection: LogitsSelection;
+  readonly selection: NativeSelection;
 }
 
 /**
- * A decoder that attends to one encoder output, with its key-value cache. It takes one call at a time; a call that fails or is
- * aborted leaves it unchanged. Its memory is freed by `dispose()`, or when the garbage collector finds it unused.
+ * A decoder that attends to one encoder output, with its key-value cache. It takes one call at a time; a call that
+ * fails or is aborted leaves it unchanged. Its memory is freed by `dispose()`, or when the garbage collector finds it
+ * unused.
  *
  * T5's positions are relative, so that no length is too long for it; `maxLength` of `startDecoding` sets a limit.
  */
@@ -80,9 +81,9 @@ export class DecodingSession {
   }
 
   /**
-   * Decodes the first ids, `[batch, n]`, at once. Resolves to `{ logits: [batch, n, vocabSize] }`; the options select, add and
-   * replace as those of `forward` do. Rejects as `forward` does, with ERR_INVALID_ARGUMENT also after the first call and while
-   * another call runs.
+   * Decodes the first ids, `[batch, n]`, at once. Resolves to `{ logits: [batch, n, vocabSize] }`; the options select,
+   * add and replace as those of `forward` do. Rejects as `forward` does, with ERR_INVALID_ARGUMENT also after the first
+   * call and while another call runs.
    */
   async prefill<const Options extends PrefillOptions = Record<never, never>>(
     decoderInputIds: TokenIds,
@@ -100,9 +101,9 @@ export class DecodingSession {
   }
 
   /**
-   * Decodes one id per row, `[batch, 1]`, at position 0 as well. Resolves to `{ logits: [batch, 1, vocabSize] }`; the options
-   * select, add and replace as those of `forward` do. Rejects as `forward` does, with ERR_INVALID_ARGUMENT also while another
-   * call runs.
+   * Decodes one id per row, `[batch, 1]`; `prefill` is not needed before. Resolves to
+   * `{ logits: [batch, 1, vocabSize] }`; the options select, add and replace as those of `forward` do. Rejects as
+   * `forward` does, with ERR_INVALID_ARGUMENT also while another call runs.
    */
   async step<const Options extends StepOptions = Record<never, never>>(
     decoderInputIds: TokenIds,
@@ -119,7 +120,10 @@ export class DecodingSession {
     return this.#decode(call, decoding, signal);
   }
 
-  /** A session that continues independently from the same state. The two share the memory of the cache so far. */
+  /**
+   * A session that continues independently from the same state. The two share the memory of the cache so far. Throws
+   * ERR_INVALID_ARGUMENT while a call runs, ERR_DISPOSED.
+   */
   fork(): DecodingSession {
     const call = new Call(this.#model, "fork", DecodingSession.prototype.fork);
     return call.read(() => {
@@ -129,8 +133,9 @@ export class DecodingSession {
   }
 
   /**
-   * Makes row i of the next call continue from the current row `beamIndices[i]`, and attend to that row's encoder output. The
-   * number of rows may change. Hugging Face's `reorder_cache`. Throws ERR_INVALID_ARGUMENT, ERR_DISPOSED.
+   * Makes row i of the next call continue from the current row `beamIndices[i]`, and attend to that row's encoder
+   * output. The number of rows may change. Hugging Face's `reorder_cache`. Throws ERR_INVALID_ARGUMENT, also while a
+   * call runs, ERR_DISPOSED.
    */
   reorder(beamIndices: readonly number[] | Int32Array): void {
     const call = new Call(this.#model, "reorder", DecodingSession.prototype.reorder);
@@ -181,7 +186,7 @@ export class DecodingSession {
   #check(ids: IdMatrix, fields: SelectionFields): Decoding {
     const { vocabSize } = this.#model.config;
     const selection = checkSelection(fields, ids.length, vocabSize);
-    checkSize(ids.batch, ids.length, vocabSize, selection);
+    checkLogitsSize(ids.batch, ids.length, vocabSize, selection);
     return { ids, selection };
   }
 

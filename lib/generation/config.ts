@@ -1,4 +1,5 @@
-// The defaults that a model's generation_config.json gives `generate`, and Hugging Face's options that this package lacks.
+// The defaults that a model's generation_config.json gives `generate`, and Hugging Face's options that this package
+// lacks.
 import { checkId } from "../inputs/ids.js";
 import type { GenerationConfig } from "../loading/config.js";
 import { T5Error } from "../util/errors.js";
@@ -7,7 +8,7 @@ import { expected } from "../util/validation.js";
 import { checkOptionValues, OPTION_NAMES, type OptionValues, optionOf } from "./option-table.js";
 
 /** A checked generation_config.json. */
-export interface GenerationDefaults {
+interface GenerationDefaults {
   readonly options: OptionValues;
   /** The id that the decoder starts with, where the file has one. */
   readonly decoderStartTokenId: number | undefined;
@@ -76,8 +77,8 @@ const REPLACEMENTS: Readonly<Record<string, string>> = {
 const CONFIG_OPTIONS = OPTION_NAMES.filter((name) => !optionOf(name).isCallOnly);
 
 /**
- * Checks a generation_config.json once. A model whose file is refused still serves `forward`, so the error is kept for the
- * calls that need the file.
+ * Checks a generation_config.json once. A model whose file is refused still serves `forward`, so the error is kept for
+ * the calls that need the file.
  */
 export function checkGenerationConfig(config: GenerationConfig, vocabSize: number): DefaultsReader {
   try {
@@ -91,9 +92,9 @@ export function checkGenerationConfig(config: GenerationConfig, vocabSize: numbe
 }
 
 /**
- * The options in a generation_config.json. Null counts as absent. Entries that select Hugging Face's outputs are ignored, and
- * so are entries that Hugging Face doesn't know. Throws ERR_MODEL_CORRUPT for a value that an option can't have, and
- * ERR_INVALID_ARGUMENT for an unsupported option whose value changes something.
+ * The options in a generation_config.json. Null counts as absent. Entries that select Hugging Face's outputs are
+ * ignored, and so are entries that Hugging Face doesn't know. Throws ERR_MODEL_CORRUPT for a value that an option can't
+ * have, and ERR_INVALID_ARGUMENT for an unsupported option whose value changes something.
  */
 export function readGenerationConfig(config: GenerationConfig, vocabSize: number): GenerationDefaults {
   for (const [name, { because, neutral = [] }] of Object.entries(UNSUPPORTED)) {

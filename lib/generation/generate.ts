@@ -19,8 +19,8 @@ export interface GenerateSequences {
   /** The text of each sequence without special tokens; undefined where the model has no tokenizer. */
   readonly texts: readonly string[] | undefined;
   /**
-   * `[rows, generatedLength]`: the searched row that each token comes from, -1 after the end. With beams, if `returnScores` or
-   * `returnLogits` is given.
+   * `[rows, generatedLength]`: the searched row that each token comes from, -1 after the end. With beams, if
+   * `returnScores` or `returnLogits` is given.
    */
   readonly beamIndices?: Tensor<Int32Array>;
 }
@@ -85,8 +85,8 @@ export function startGeneration(
   );
 }
 
-/** How a step is taken. */
-export interface StepPlan {
+/** What one step does. */
+interface StepPlan {
   readonly processor: LogitsProcessor | undefined;
   /** 0 for the first generated token. */
   readonly step: number;

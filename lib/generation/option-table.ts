@@ -1,5 +1,5 @@
-// The one table of generation options. Checks, defaults, the refusal of options without effect, the flags of the command line
-// with their help, and docs/generation-options.md are derived from it.
+// The one table of generation options. Checks, defaults, the refusal of options without effect, the flags of the
+// command line with their help, and docs/generation-options.md are derived from it.
 import * as checks from "./option-checks.js";
 import type { GenerateOptions } from "./options.js";
 
@@ -7,7 +7,7 @@ import type { GenerateOptions } from "./options.js";
 export type Requirement = "doSample" | "numBeams" | "eosTokenId" | "tokenizer";
 
 /** How the command line reads an option, and how its help writes the value. A switch has no value. */
-export type OptionFlag =
+type OptionFlag =
   | { readonly reader: "switch" }
   | {
       readonly reader: "integer" | "wideInteger" | "number" | "ids" | "json" | "earlyStopping" | "strings";
@@ -24,7 +24,9 @@ export interface GenerationOption {
   readonly computedDefault?: string;
   /** The option has no effect without it. Hugging Face warns; here the caller's option is refused. */
   readonly needs?: Requirement;
-  /** The value that changes nothing, and so is accepted without what the option needs. By default that is the default. */
+  /**
+   * The value that changes nothing, and so is accepted without what the option needs. By default that is the default.
+   */
   readonly neutral?: unknown;
   /** Hugging Face fails without it, wherever the option comes from; so does this package. */
   readonly requires?: Requirement;
@@ -336,7 +338,7 @@ export const GENERATION_OPTIONS = {
   },
 } as const satisfies Readonly<Record<Exclude<keyof GenerateOptions, "signal">, GenerationOption>>;
 
-export type OptionName = keyof typeof GENERATION_OPTIONS;
+type OptionName = keyof typeof GENERATION_OPTIONS;
 
 type Checked<Name extends OptionName> = ReturnType<(typeof GENERATION_OPTIONS)[Name]["check"]>;
 

@@ -15,12 +15,15 @@ export interface LogitsStep {
   readonly step: number;
 }
 
-/** Edits the logits of a step where Hugging Face calls a user's processors: after its own, before temperature, top-k and so on. */
+/**
+ * Edits the logits of a step where Hugging Face calls a user's processors: after its own, before temperature, top-k and
+ * so on.
+ */
 export type LogitsProcessor = (step: LogitsStep) => void | Promise<void>;
 
 /**
- * How tokens are chosen: Hugging Face's `GenerationConfig` in camelCase. An option that isn't given has its value in the
- * model's generation_config.json, else Hugging Face's default, which is stated here.
+ * How tokens are chosen: Hugging Face's `GenerationConfig` in camelCase. An option that isn't given has its value in
+ * the model's generation_config.json, else Hugging Face's default, which is stated here.
  */
 export interface GenerationSettings {
   /** Maximum number of generated tokens. Default: 20, unless `maxLength` is given. */
@@ -42,27 +45,30 @@ export interface GenerationSettings {
   /** With beams: a value over 0 favours long sequences, under 0 short ones. Default: 1. */
   readonly lengthPenalty?: number | undefined;
   /**
-   * With beams, when to stop. true: once there are `numBeams` finished sequences; "never": once no better one is possible;
-   * false, the default: once a better one is unlikely, by Hugging Face's heuristic.
+   * With beams, when to stop. true: once there are `numBeams` finished sequences; "never": once no better one is
+   * possible; false, the default: once a better one is unlikely, by Hugging Face's heuristic.
    */
   readonly earlyStopping?: boolean | "never" | undefined;
   /** Sample instead of taking the most probable token. Default: false. */
   readonly doSample?: boolean | undefined;
-  /** Sampling: the seed, as `torch.manual_seed` takes it. On the CPU a seed gives Hugging Face's tokens. Default: random. */
+  /**
+   * Sampling: the seed, as `torch.manual_seed` takes it. On the CPU a seed gives Hugging Face's tokens. Default:
+   * random.
+   */
   readonly seed?: number | bigint | undefined;
   /** Sampling: the divisor of the logits. Default: 1. */
   readonly temperature?: number | undefined;
   /** Sampling: keep the `topK` most probable tokens; 0: all. Default: 50. */
   readonly topK?: number | undefined;
-  /** Sampling: keep the most probable tokens of this total probability. Default: 1. */
+  /** Sampling: keep the most probable tokens of this total probability (Holtzman et al., 2020). Default: 1. */
   readonly topP?: number | undefined;
   /** Sampling: keep the tokens of at least this portion of the maximum probability. Default: off. */
   readonly minP?: number | undefined;
-  /** Sampling: keep the most typical tokens of this total probability (locally typical sampling). Default: 1. */
+  /** Sampling: keep the most typical tokens of this total probability (Meister et al., 2022). Default: 1. */
   readonly typicalP?: number | undefined;
-  /** Sampling: keep the tokens of at least this probability. Default: 0. */
+  /** Sampling: keep the tokens of at least this probability (epsilon sampling, Hewitt et al., 2022). Default: 0. */
   readonly epsilonCutoff?: number | undefined;
-  /** Sampling: the cutoff of eta sampling. Default: 0. */
+  /** Sampling: the cutoff of eta sampling (Hewitt et al., 2022). Default: 0. */
   readonly etaCutoff?: number | undefined;
   /** A value over 1 makes tokens that were already generated less probable. Default: 1. */
   readonly repetitionPenalty?: number | undefined;

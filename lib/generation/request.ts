@@ -38,7 +38,7 @@ export interface DecoderPrompt {
 export type GenerateInput = Source | ((TextSource | IdSource | TokenizedSource | EncoderOutputSource) & DecoderPrompt);
 
 /** The options of a call, checked. */
-export interface GenerateCallOptions {
+interface GenerateCallOptions {
   readonly values: OptionValues;
   readonly signal: AbortSignal | undefined;
 }
@@ -60,8 +60,8 @@ export function readGenerateOptions(options: unknown, vocabSize: number): Genera
 }
 
 /**
- * Reads the input, and resolves the options for it. Throws ERR_INVALID_ARGUMENT, ERR_TOKEN_OUT_OF_RANGE, ERR_DISPOSED, and
- * what `readDefaults` throws.
+ * Reads the input, and resolves the options for it. Throws ERR_INVALID_ARGUMENT, ERR_TOKEN_OUT_OF_RANGE, ERR_DISPOSED,
+ * and what `readDefaults` throws.
  */
 export function readGenerateRequest(
   input: unknown,

@@ -1,6 +1,6 @@
 // From the caller's options and generation_config.json to the options of native code, by Hugging Face's rules:
 // `_prepare_generation_config`, `_prepare_generated_length`, `_prepare_special_tokens`, `GenerationConfig.validate`.
-// An option that Hugging Face ignores with a warning is refused where the caller gives it, and ignored where the file does.
+// An option that Hugging Face ignores with a warning is refused if the caller gives it, and ignored if the file does.
 import { randomBytes } from "node:crypto";
 import type { NativeGenerateOptions } from "../native/types.js";
 import type { T5Error } from "../util/errors.js";
@@ -18,7 +18,7 @@ import {
 /** What the options apply to. */
 export interface GenerationTask {
   readonly batch: number;
-  /** Ids of the decoder's input in each row. */
+  /** The number of ids in each row of the decoder's input. */
   readonly promptLength: number;
   readonly vocabSize: number;
   readonly hasTokenizer: boolean;
@@ -118,7 +118,10 @@ function checkForced({ suppressTokens, forcedBosTokenId, forcedEosTokenId }: Res
   }
 }
 
-/** Hugging Face pads rows after their end where there are end ids, or an empty list of them, and else only with a caller's id. */
+/**
+ * The id that fills rows after their end. As in Hugging Face, only the caller's counts where no `eosTokenId` is given
+ * at all.
+ */
 function padTokenId(caller: OptionValues, { eosTokenId, padTokenId: resolved }: ResolvedValues): number {
   const usual = eosTokenId && (resolved ?? eosTokenId[0]);
   return caller.padTokenId ?? usual ?? NO_PADDING;
@@ -126,7 +129,10 @@ function padTokenId(caller: OptionValues, { eosTokenId, padTokenId: resolved }: 
 
 type Lengths = Pick<NativeGenerateOptions, "maxLength" | "minLength" | "minNewTokens">;
 
-/** Lengths counted from the first id of the decoder's input. A number of new tokens wins over a length, wherever both are from. */
+/**
+ * Lengths from the first id of the decoder's input on. A number of new tokens takes precedence, whichever side gives
+ * it.
+ */
 function resolveLengths(caller: OptionValues, resolved: ResolvedValues, promptLength: number): Lengths {
   for (const [newTokens, length] of [
     ["maxNewTokens", "maxLength"],

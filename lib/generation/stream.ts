@@ -22,8 +22,8 @@ export interface StreamedLogits {
 export type StreamedToken<Options = StreamOptions> = {
   readonly tokenId: number;
   /**
-   * The text that this token completes, empty for a special token and for a model without a tokenizer. The texts of all tokens
-   * join to `texts[0]` of `generate`, and none ends within a character.
+   * The text that this token completes, empty for a special token and for a model without a tokenizer. Joined, the
+   * texts of all tokens are `texts[0]` of `generate`. None ends within a character.
    */
   readonly text: string;
 } & Added<Given<Options, "returnLogits">, StreamedLogits>;
@@ -38,8 +38,8 @@ interface ValidCall {
 }
 
 /**
- * The tokens of one generation, each computed when `next()` asks for it. `return()`, which `break` calls, frees the generation
- * at once, even while a step runs.
+ * The tokens of one generation, each computed when `next()` asks for it. `return()`, which `break` calls, frees the
+ * generation at once, even while a step runs.
  */
 export class TokenStream<Token = StreamedToken> implements AsyncIterableIterator<Token, undefined> {
   readonly #call: Call;

@@ -26,9 +26,9 @@ export type DecoderInput =
     };
 
 /** The decoder's ids, and the labels that a loss compares with. */
-export interface DecoderIds {
+interface DecoderIds {
   readonly ids: IdMatrix;
-  /** Of the same shape; undefined where the input has neither target nor labels. */
+  /** Of the shape of `ids`; undefined where the input has neither target nor labels. */
   readonly labels: Int32Array | undefined;
 }
 
@@ -38,12 +38,12 @@ export const IGNORED_LABEL = -100;
 export const DECODER_FIELDS = ["target", "labels", "decoderInputIds"] as const;
 
 /** The properties of a decoder's input as the caller gave them. */
-export type DecoderFields = Readonly<Partial<Record<(typeof DECODER_FIELDS)[number], unknown>>>;
+type DecoderFields = Readonly<Partial<Record<(typeof DECODER_FIELDS)[number], unknown>>>;
 
-/** Reads what the decoder reads for a source of `batch` rows. Throws ERR_INVALID_ARGUMENT, ERR_TOKEN_OUT_OF_RANGE. */
+/** Reads the decoder's input for a source of `batch` rows. Throws ERR_INVALID_ARGUMENT, ERR_TOKEN_OUT_OF_RANGE. */
 export function readDecoderInput(fields: DecoderFields, batch: number, model: InputModel): DecoderIds {
   const { vocabSize, decoderStartTokenId, padTokenId } = model.config;
-  const labels = readTarget(fields, model);
+  const labels = readTargetLabels(fields, model);
   if (labels !== undefined) {
     checkBatch(labels.batch, batch, fields.target === undefined ? "labels" : "target");
     return { ids: shiftRight(labels, decoderStartTokenId, padTokenId), labels: labels.data };
@@ -56,8 +56,8 @@ export function readDecoderInput(fields: DecoderFields, batch: number, model: In
 }
 
 /**
- * The decoder's input for which position t predicts label t: each row moved right by one after the start id, with the pad id
- * for ignored labels. Hugging Face's `T5ForConditionalGeneration._shift_right`.
+ * The decoder's input for which position t predicts label t: each row moved right by one after the start id, with the
+ * pad id for ignored labels. Hugging Face's `T5ForConditionalGeneration._shift_right`.
  */
 export function shiftRight(labels: IdMatrix, startId: number, padId: number): IdMatrix {
   const { batch, length } = labels;
@@ -88,8 +88,8 @@ export function withStartId(ids: IdMatrix, startId: number): IdMatrix {
   return { batch, length: length + 1, data: longer };
 }
 
-/** The labels of a call, or undefined where it has none. */
-function readTarget(fields: DecoderFields, model: InputModel): IdMatrix | undefined {
+/** The labels in `labels` or `target`, or undefined where the input has neither. */
+function readTargetLabels(fields: DecoderFields, model: InputModel): IdMatrix | undefined {
   const { target, labels } = fields;
   refuseBoth(fields, "target", "labels", "input");
   refuseBoth(fields, "target", "decoderInputIds", "input");

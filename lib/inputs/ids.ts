@@ -22,7 +22,9 @@ interface Range {
   readonly refuse: (value: unknown, name: string) => T5Error;
 }
 
-/** Copies token ids, `[batch, length]`. Throws ERR_INVALID_ARGUMENT, and ERR_TOKEN_OUT_OF_RANGE for an id out of range. */
+/**
+ * Copies token ids, `[batch, length]`. Throws ERR_INVALID_ARGUMENT, and ERR_TOKEN_OUT_OF_RANGE for an id out of range.
+ */
 export function readIds(value: unknown, name: string, vocabSize: number): IdMatrix {
   return readMatrix(value, name, idRange(vocabSize));
 }
@@ -70,7 +72,9 @@ export function readMask(value: unknown, name: string, { batch, length }: IdMatr
   return mask.data;
 }
 
-/** Copies a list of integers from 0 up to but not including `end`. Throws what `refuse` returns for any other element. */
+/**
+ * Copies a list of integers from 0 up to but not including `end`. Throws what `refuse` returns for any other element.
+ */
 export function readList(value: unknown, name: string, end: number, refuse: Range["refuse"]): Int32Array {
   if (!isRow(value)) throw expected("an array of integers", name, value);
   const length = checkLength(value, name);
@@ -158,7 +162,10 @@ export function isRow(value: unknown): value is IdRow {
   return Array.isArray(value) || isIdArray(value);
 }
 
-/** Whether a value is a typed array of ids. Accepts arrays of another realm (a test runner's, say), as `instanceof` doesn't. */
+/**
+ * Whether a value is a typed array of ids. Accepts arrays of another realm (a test runner's, say), as `instanceof`
+ * doesn't.
+ */
 export function isIdArray(value: unknown): value is Int32Array | BigInt64Array {
   return types.isInt32Array(value) || types.isBigInt64Array(value);
 }

@@ -14,7 +14,10 @@ const SHORT_LENGTH = 4096;
 /** The parts of a model that determine how much memory its attention needs. */
 export interface AttentionModel {
   readonly config: { readonly numHeads: number };
-  /** Whether all pairs of positions are in memory at once. The CPU's fused engine has a few queries at a time. */
+  /**
+   * Whether attention scores of all pairs of positions are in memory at once. The fused engine keeps those of a few
+   * queries.
+   */
   readonly materializesAttention: boolean;
 }
 

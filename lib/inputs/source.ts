@@ -22,7 +22,9 @@ export interface IdSource {
   readonly text?: undefined;
 }
 
-/** An encoder's input as `T5Tokenizer.encodeBatch` returns it: flat arrays of the same shape, `[batch, sourceLength]`. */
+/**
+ * An encoder's input as `T5Tokenizer.encodeBatch` returns it: flat arrays of the same shape, `[batch, sourceLength]`.
+ */
 export interface TokenizedSource {
   readonly inputIds: Int32Array | BigInt64Array;
   readonly attentionMask?: Int32Array | BigInt64Array | undefined;
@@ -44,11 +46,11 @@ export interface InputModel extends AttentionModel {
 export const SOURCE_FIELDS = ["text", "inputIds", "attentionMask", "shape"] as const;
 
 /** The properties of a source as the caller gave them. */
-export type SourceFields = Readonly<Partial<Record<(typeof SOURCE_FIELDS)[number], unknown>>>;
+type SourceFields = Readonly<Partial<Record<(typeof SOURCE_FIELDS)[number], unknown>>>;
 
 /**
- * The properties of an input, of the names `known` only. Each is read once, so that a getter can't change what was checked. A
- * text or an array of texts stands for `{ text }`. Throws ERR_INVALID_ARGUMENT.
+ * Reads the properties `known` of an input, each once, so that a getter can't change what was checked. A text or an
+ * array of texts is short for `{ text }`. Throws ERR_INVALID_ARGUMENT.
  */
 export function readFields<Name extends string>(
   input: unknown,

@@ -102,8 +102,9 @@ export function parseGenerationConfig(value: unknown): GenerationConfig {
 }
 
 /**
- * What the fused engine reads of a configuration, as transformers reads it. `precision` is the one asked for. Throws
- * ERR_INVALID_ARGUMENT where the fused engine lacks what the model needs, ERR_MODEL_CORRUPT for impossible values.
+ * What the fused engine reads of a configuration, as transformers reads it. Messages name `precision`, the requested
+ * one. Throws ERR_INVALID_ARGUMENT where the fused engine lacks what the model needs, ERR_MODEL_CORRUPT for impossible
+ * values.
  */
 export function readArchitecture(config: T5Config, file: ConfigFile, precision: string): NativeArchitecture {
   const count = (name: keyof T5Config & keyof NativeArchitecture): number => {
@@ -143,7 +144,9 @@ export function readArchitecture(config: T5Config, file: ConfigFile, precision: 
   };
 }
 
-/** The feed-forward layer: `dense_act_fn` and `is_gated_act` if the file has them, else those of `feed_forward_proj`. */
+/**
+ * The feed-forward layer: `dense_act_fn` and `is_gated_act` if the file has them, else those of `feed_forward_proj`.
+ */
 function readFeedForward(
   projection: string,
   file: ConfigFile,
@@ -168,8 +171,8 @@ function readFeedForward(
 }
 
 /**
- * Whether the decoder's output is scaled before lm_head. mT5's never is. UMT5's is if embeddings are tied, which transformers
- * assumes. T5's is if its file says so, or, in files without that entry, if embeddings are tied.
+ * Whether the decoder's output is scaled before lm_head. mT5: never. UMT5: always, as transformers assumes tied
+ * embeddings. T5: the file's `scale_decoder_outputs`, and without that entry, whether embeddings are tied.
  */
 function scalesDecoderOutputs(modelType: string, file: ConfigFile): boolean {
   if (modelType !== "t5") return modelType === "umt5";

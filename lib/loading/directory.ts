@@ -1,4 +1,5 @@
-// An exported directory: its configuration, and the comparison of every byte with the manifest before native code reads it.
+// An exported directory: its configuration, and the comparison of every byte with the manifest before native code reads
+// it.
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { T5Error } from "../util/errors.js";
@@ -32,7 +33,10 @@ export async function readDirectory(path: string): Promise<ModelDirectory> {
   return { path, manifest, config: parseConfig(configFile, generationConfig), configFile, generationConfig };
 }
 
-/** Compares the size of every file with the manifest, which finds a truncated file at once. Rejects with ERR_MODEL_CORRUPT. */
+/**
+ * Compares the size of every file with the manifest, which finds a truncated file at once. Rejects with
+ * ERR_MODEL_CORRUPT.
+ */
 export async function verifySizes({ path, manifest }: ModelDirectory): Promise<void> {
   await Promise.all(Object.entries(manifest.files).map(([name, file]) => verifySize(path, name, file)));
 }

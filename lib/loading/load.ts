@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { loadNative, type Native } from "../native/addon.js";
 import type { NativeModel } from "../native/types.js";
 import { T5Tokenizer } from "../tokenizer/t5-tokenizer.js";
-import { checkFlag, checkInteger, checkOptions, expected } from "../util/validation.js";
+import { checkChoice, checkFlag, checkInteger, checkOptions, expected } from "../util/validation.js";
 import { readArchitecture } from "./config.js";
 import { type ModelDirectory, readDirectory, verifyContents, verifySizes } from "./directory.js";
 
@@ -13,8 +13,8 @@ export const PRECISIONS = ["exact", "float32", "bfloat16", "int8"] as const;
 export type Device = "auto" | "cpu" | "cuda" | `cuda:${number}`;
 
 /**
- * How a model computes. "exact": bitwise as Hugging Face in float32. The others use the fused engine. "float32": the same
- * greedy tokens, logits within 1e-4. "bfloat16" and "int8": with an error that `torch-t5 verify` measures.
+ * How a model computes. "exact": bitwise as Hugging Face in float32. The others use the fused engine. "float32": the
+ * same greedy tokens, logits within 1e-4. "bfloat16" and "int8": with an error that `torch-t5 verify` measures.
  */
 export type Precision = (typeof PRECISIONS)[number];
 
@@ -25,9 +25,9 @@ export interface LoadOptions {
   /** Default: "exact". "int8" runs on the CPU only; "auto" is the CPU for it. */
   readonly precision?: Precision | undefined;
   /**
-   * Requires that the bits of a row's logits depend neither on the other rows of its batch nor on padding. On the CPU that
-   * holds for every precision but "exact" anyway; `true` makes "auto" the CPU. Refused for "exact", which has the bits of
-   * Hugging Face, and for CUDA: those depend on the batch. Default: false.
+   * Requires that the bits of a row's logits depend neither on the other rows of its batch nor on padding. On the CPU
+   * that holds for every precision but "exact" anyway; `true` makes "auto" the CPU. Refused for "exact", which has the
+   * bits of Hugging Face, and for CUDA: those depend on the batch. Default: false.
    */
   readonly batchInvariant?: boolean | undefined;
   /** Threads within one operator, up to 1024. Default: PyTorch's own. */
@@ -38,8 +38,10 @@ export interface LoadOptions {
   readonly maxQueueLength?: number | undefined;
 }
 
-/** Load options with their defaults; 0 is PyTorch's own number of threads, and no limit. */
-export interface CheckedLoadOptions {
+/**
+ * Load options with their defaults filled in. 0 threads: PyTorch's own number. A maximum queue length of 0: no limit.
+ */
+interface CheckedLoadOptions {
   readonly device: string;
   readonly precision: Precision;
   readonly intraOpThreads: number;
@@ -53,7 +55,7 @@ export interface LoadedModel {
   readonly tokenizer: T5Tokenizer | undefined;
   readonly precision: Precision;
   readonly native: NativeModel;
-  /** Frees the native tensor whose memory a buffer is. */
+  /** Frees the native memory of a returned tensor's buffer. */
   readonly release: (buffer: ArrayBufferLike) => void;
 }
 
@@ -82,8 +84,7 @@ export function checkLoadOptions(value: unknown): CheckedLoadOptions {
   if (typeof device !== "string" || !DEVICE.test(device)) {
     throw expected('"auto", "cpu", "cuda" or "cuda:<number>"', "options.device", device);
   }
-  const known = PRECISIONS.find((candidate) => candidate === precision);
-  if (known === undefined) throw expected('"exact", "float32", "bfloat16" or "int8"', "options.precision", precision);
+  const known = checkChoice(precision, "options.precision", PRECISIONS);
   const isInvariant = checkFlag(batchInvariant, "options.batchInvariant");
   if (isInvariant && known === "exact") {
     const others = '"float32", "bfloat16" or "int8" with batchInvariant (the bits of "exact" depend on the batch)';
@@ -110,7 +111,8 @@ export async function loadModel(path: string, options: CheckedLoadOptions): Prom
   const { config, configFile } = directory;
   const architecture = precision === "exact" ? undefined : readArchitecture(config, configFile, precision);
   await verifySizes(directory);
-  // Worker threads hash large files while libtorch is opened here. libtorch gets the archive only after it was verified.
+  // Worker threads hash large files while libtorch is opened here. libtorch gets the archive only after it was
+  // verified.
   const [verified, opened] = await Promise.allSettled([verifyContents(directory), openNative()]);
   valueOrThrow(verified);
   const { addon, libtorch } = valueOrThrow(opened);

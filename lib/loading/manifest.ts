@@ -6,7 +6,7 @@ import { checkObject, corrupt, parseJson } from "../util/json.js";
 import { isRecord, readPath } from "../util/validation.js";
 
 /** The format of exported directories that this version reads. */
-export const FORMAT_VERSION = 1;
+const FORMAT_VERSION = 1;
 
 /** The size and hash of one file of an exported directory. */
 export interface ManifestFile {
@@ -38,7 +38,10 @@ const REQUIRED = ["model.pt", "config.json"];
 const DTYPES = ["float32"];
 const SHA256 = /^[0-9a-f]{64}$/;
 
-/** The manifest of an exported directory, whose files aren't checked. Rejects with ERR_MODEL_NOT_FOUND, ERR_MODEL_CORRUPT. */
+/**
+ * The manifest of an exported directory, whose files aren't checked. Rejects with ERR_MODEL_NOT_FOUND,
+ * ERR_MODEL_CORRUPT.
+ */
 export async function readManifest(directory: string | URL): Promise<Manifest> {
   const folder = readPath(directory, "directory");
   let text: string;

@@ -39,8 +39,8 @@ function load(): Native {
   for (const library of librariesOf(libtorch)) openLibrary(preload, library);
   const addonPath = findAddon("torch_t5.node");
   const addon = requireAddon<NativeAddon>(addonPath);
-  // `process.exit()` runs C's exit handlers without an addon's clean-up hooks. libtorch's handlers destroy operators that a
-  // computing thread may still use, so the threads end first.
+  // `process.exit()` runs C's exit handlers without an addon's clean-up hooks. libtorch's handlers destroy operators
+  // that a computing thread may still use, so the threads end first.
   process.once("exit", () => addon.shutDown());
   return { addon, addonPath, libtorch };
 }

@@ -1,4 +1,5 @@
-// Finds libtorch: in a fixed order of places, its version read from its own files. Python is executed only as the last resort.
+// Finds libtorch: in a fixed order of places, its version read from its own files. Python is executed only as the last
+// resort.
 import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
@@ -13,7 +14,7 @@ export interface Libtorch {
   readonly directory: string;
   /** Its version without a local suffix, for instance "2.15.0". */
   readonly version: string;
-  /** The place where it was found, for people: "LIBTORCH", "the torch-t5 cache". */
+  /** The place where it was found, in words: "LIBTORCH", "the torch-t5 cache". */
   readonly source: string;
 }
 

@@ -13,8 +13,9 @@ export interface RuntimeInfo {
   readonly cpuCapability: string;
   /** What runs the threads of an operator, for instance "OpenMP". */
   readonly parallelBackend: string;
-  /** PyTorch's default thread counts on this machine. */
+  /** PyTorch's default number of threads per operator on this machine. */
   readonly intraOpThreads: number;
+  /** The number of threads that run operators in parallel. */
   readonly interOpThreads: number;
   /** The names of the CUDA devices that libtorch can use. */
   readonly cudaDevices: readonly string[];

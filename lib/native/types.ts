@@ -97,7 +97,9 @@ export interface NativeModel {
   dispose(): Promise<void>;
 }
 
-/** What a call returns of a pass. Positions are selected first, then tokens, then the largest logits. */
+/**
+ * The part of a pass's outputs that a call returns. Positions are selected first, then tokens, then the largest logits.
+ */
 export interface NativeSelection {
   /** Decoder positions from 0 in any order; undefined: all. */
   readonly positions: Int32Array | undefined;
@@ -219,7 +221,9 @@ export interface NativeDecodeRequest extends NativeSelection {
   readonly decoderInputIds: Int32Array;
 }
 
-/** Hugging Face's `GenerationConfig`, each default filled in. `maxLength` and `minLength` include the decoder's input. */
+/**
+ * Hugging Face's `GenerationConfig`, each default filled in. `maxLength` and `minLength` include the decoder's input.
+ */
 export interface NativeGenerateOptions {
   readonly maxLength: number;
   /** 0: off. */

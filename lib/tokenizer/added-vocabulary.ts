@@ -1,5 +1,5 @@
-// Tokens added to the model's vocabulary (Rust's `AddedVocabulary`), which are found before the model divides the rest of a
-// text. The leftmost match wins, and of those at one position the longest.
+// Tokens added to the model's vocabulary (Rust's `AddedVocabulary`), which are found before the model divides the rest
+// of a text. The leftmost match wins, and of those at one position the longest.
 
 import { NormalizedString } from "./normalized-string.js";
 import type { Normalizer } from "./normalizer.js";
@@ -18,13 +18,13 @@ export interface AddedToken {
   readonly special: boolean;
 }
 
-/** What the added vocabulary needs of the model's. */
-export interface ModelVocabulary {
+/** The part of the model's vocabulary that added tokens need. */
+interface ModelVocabulary {
   readonly vocabSize: number;
   tokenToId(token: string): number | undefined;
 }
 
-export interface AddedVocabularyOptions {
+interface AddedVocabularyOptions {
   readonly normalizer: Normalizer | undefined;
   /** Special tokens in a text are ordinary text: tokenizer_config.json's `split_special_tokens`. */
   readonly splitSpecialTokens: boolean;
@@ -209,8 +209,8 @@ function longestMatch(
 }
 
 /**
- * Adds the text before a match, and the match with the white space that it strips, unless it has to be a single word and
- * isn't. Returns the end of the last token added.
+ * Adds the text before a match, and the match with the white space that it strips, unless it has to be a single word
+ * and isn't. Returns the end of the last token added.
  */
 function addMatch({ id, token }: Pattern, section: Section, match: Match, splits: Splits): number {
   const { codes, isWhite } = section;

@@ -1,5 +1,5 @@
-// SentencePiece's precompiled_charsmap, as Rust's spm_precompiled reads it: a double-array trie over bytes of UTF-8, whose
-// values are positions in a block of zero-terminated replacement texts.
+// SentencePiece's precompiled_charsmap, as Rust's spm_precompiled reads it: a double-array trie over bytes of UTF-8,
+// whose values are positions in a block of zero-terminated replacement texts.
 import { codePointsOf } from "./normalized-string.js";
 import { corruptSetting } from "./tokenizer-json.js";
 import { decodeStrictly, utf8Byte, utf8Size } from "./utf8.js";

@@ -1,7 +1,7 @@
 // Text decoded id by id: the public stream, and the two streams that do its work.
 import { checkInteger, expected } from "../util/validation.js";
 
-/** Text that grows id by id: its pieces join to the text of all ids, and none ends within a character. */
+/** Text that grows id by id. Joined, its pieces are the text of all ids. None ends within a character. */
 export interface TextStream {
   /** The text that becomes final with this id. */
   push(id: number): string;
@@ -18,7 +18,7 @@ export class DecodeStream {
     this.#stream = stream;
   }
 
-  /** The text that becomes final with these ids, one or several. Throws ERR_INVALID_ARGUMENT. */
+  /** The text that becomes final with these ids, one or several; empty if none does. Throws ERR_INVALID_ARGUMENT. */
   push(ids: number | bigint | Iterable<number | bigint>): string {
     if (typeof ids === "number" || typeof ids === "bigint") return this.#push(ids, "ids");
     if (!isIterable(ids)) throw expected("an id or ids", "ids", ids);
@@ -27,7 +27,7 @@ export class DecodeStream {
     return text;
   }
 
-  /** The rest of the text. */
+  /** The rest of the text, after the last id. */
   end(): string {
     return this.#stream.end();
   }
@@ -38,7 +38,7 @@ export class DecodeStream {
 }
 
 /** How `WindowStream` decodes ids. */
-export interface WindowDecoder {
+interface WindowDecoder {
   /** Whether further ids leave the text of the ids before them as it is, except at its end. */
   readonly isStable: boolean;
   /** Whether an id is a byte, which may be a part of a character. */

@@ -14,7 +14,7 @@ import {
 import { decodeStrictly } from "./utf8.js";
 
 /** Turns tokens into pieces of text. Joined, the pieces of the last decoder are the text. */
-export type Decoder = (tokens: readonly string[]) => readonly string[];
+type Decoder = (tokens: readonly string[]) => readonly string[];
 
 /** Stands for each byte of an invalid sequence. */
 const REPLACEMENT_CHARACTER = "\ufffd";

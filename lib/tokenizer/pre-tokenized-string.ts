@@ -2,7 +2,7 @@
 import { grown, MAX_ROOM_KEPT, NormalizedString } from "./normalized-string.js";
 
 /** The id of a split that isn't a token yet. */
-export const NO_TOKEN = -1;
+const NO_TOKEN = -1;
 
 /** Numbers in a split: start, end, id. */
 const WIDTH = 3;

@@ -12,9 +12,9 @@ import {
 import { whiteSpaceTable } from "./unicode/code-points.js";
 
 /** Which words Metaspace prepends its replacement to: every one, the one at offset 0 of the text, or none. */
-export type PrependScheme = "always" | "first" | "never";
+type PrependScheme = "always" | "first" | "never";
 
-export interface Metaspace {
+interface Metaspace {
   /** The code point that stands for a space. */
   readonly replacement: number;
   readonly prependScheme: PrependScheme;

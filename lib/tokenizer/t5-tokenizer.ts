@@ -32,16 +32,19 @@ export interface BatchEncoding {
   readonly shape: readonly [batch: number, length: number];
 }
 
+/** The options of `encode`. */
 export interface EncodeOptions {
   /** Longer texts are truncated to this many ids, of which the last is still the end-of-sequence id. */
   readonly maxLength?: number | undefined;
 }
 
+/** The options of `encodeBatch` and `encodeBatchAsync`. */
 export interface EncodeBatchOptions extends EncodeOptions {
   /** The length of the batch is a multiple of this. */
   readonly padToMultipleOf?: number | undefined;
 }
 
+/** The options of `decode`, `batchDecode` and `decodeStream`. */
 export interface DecodeOptions {
   /** Leave out special tokens such as `<pad>` and `</s>`. Default: false, as in Hugging Face. */
   readonly skipSpecialTokens?: boolean | undefined;
@@ -61,8 +64,9 @@ export class T5Tokenizer {
   }
 
   /**
-   * Reads tokenizer.json and tokenizer_config.json of a directory; ByT5 has only the second.
-   * Rejects with ERR_MODEL_NOT_FOUND if there is no tokenizer, ERR_MODEL_CORRUPT if it can't be carried out exactly.
+   * Reads tokenizer.json and tokenizer_config.json of a directory; ByT5 has only the second. Rejects with
+   * ERR_INVALID_ARGUMENT, ERR_MODEL_NOT_FOUND if there is no tokenizer, and ERR_MODEL_CORRUPT if its files are invalid
+   * or need a part that isn't implemented exactly.
    */
   static async fromPretrained(directory: string | URL): Promise<T5Tokenizer> {
     const path = readPath(directory, "directory");
@@ -89,10 +93,12 @@ export class T5Tokenizer {
     return config.tokenizer_class === "ByT5Tokenizer" ? new T5Tokenizer(byteBackend(config)) : undefined;
   }
 
+  /** The id that fills rows of a batch. */
   get padTokenId(): number {
     return this.#backend.padTokenId;
   }
 
+  /** The end-of-sequence id. */
   get eosTokenId(): number {
     return this.#backend.eosTokenId;
   }
@@ -163,8 +169,8 @@ export class T5Tokenizer {
   }
 
   /**
-   * A decoder of ids that come one by one, as from a model that generates. Its pieces join to the text that `decode`
-   * gives for all ids, and none ends within a character. Throws ERR_INVALID_ARGUMENT.
+   * A decoder of ids that come one by one, as from a model that generates. Joined, its pieces are the text that
+   * `decode` returns for all ids. None ends within a character. Throws ERR_INVALID_ARGUMENT.
    */
   decodeStream(options?: DecodeOptions): DecodeStream {
     const { skipSpecialTokens, cleanUpTokenizationSpaces } = this.#checkDecodeOptions(options);

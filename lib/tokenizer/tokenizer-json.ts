@@ -6,7 +6,7 @@ import { isRecord } from "../util/validation.js";
 export type JsonObject = Readonly<Record<string, unknown>>;
 
 /** Makes a part, such as a normalizer, from its settings; `name` is their path in the file. */
-export type PartReader<Part> = (settings: JsonObject, name: string) => Part;
+type PartReader<Part> = (settings: JsonObject, name: string) => Part;
 
 /** The readers of a part's types, those that are carried out exactly, by name. */
 export type PartReaders<Part> = Readonly<Record<string, PartReader<Part>>>;

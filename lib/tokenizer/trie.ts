@@ -1,5 +1,5 @@
-// A trie of pieces of text, its edges in one hash table. A piece is inserted to its first two characters at load, and
-// completely when a text first has these two: 250,000 pieces then cost little time at load.
+// A trie of pieces of text, its edges in one hash table. Only the first two characters of a piece are inserted at load.
+// The rest is inserted when a text first contains these two, so that 250,000 pieces cost little time at load.
 import { corruptSetting } from "./tokenizer-json.js";
 
 /** No edge, no piece. */

@@ -25,7 +25,7 @@ export function abortable<Result>(
   });
 }
 
-/** Calls back when a signal aborts. The returned function ends that. */
+/** Calls `callback` when a signal aborts. The returned function removes the callback. */
 export function onAbort(signal: AbortSignal, callback: () => void): () => void {
   listen(signal, callback);
   return () => unlisten(signal, callback);

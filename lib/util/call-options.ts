@@ -12,7 +12,10 @@ export interface SignalOption {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** The properties of an object, of the names `known` only; each is read once. Throws ERR_INVALID_ARGUMENT for another name. */
+/**
+ * Reads the properties `known` of an object, each once. Throws ERR_INVALID_ARGUMENT for an object with any other
+ * property.
+ */
 export function readProperties<Name extends string>(
   value: unknown,
   name: string,
@@ -22,7 +25,7 @@ export function readProperties<Name extends string>(
   return Object.fromEntries(known.map((property) => [property, given[property]])) as Partial<Record<Name, unknown>>;
 }
 
-/** The options of a call by their names, each read once. Throws ERR_INVALID_ARGUMENT. */
+/** Reads the options of a call, each once. Throws ERR_INVALID_ARGUMENT. */
 export function readOptions<Name extends string>(
   value: unknown,
   known: readonly Name[],

@@ -18,7 +18,10 @@ const codes = [
 /** A stable code for each kind of failure. */
 export type T5ErrorCode = (typeof codes)[number];
 
-/** The class of every error that torch-t5 throws or rejects with. Only an aborted call rejects with its signal's reason. */
+/**
+ * The class of every error of torch-t5. An aborted call rejects with its signal's reason instead, and what the caller's
+ * own functions throw is passed on as it is.
+ */
 export class T5Error extends Error {
   readonly code: T5ErrorCode;
 
@@ -40,7 +43,10 @@ export function captureCallSite(method: (...args: never[]) => unknown): CallSite
   return site;
 }
 
-/** What was thrown, as a T5Error with the caller's stack: with its own message, and its code where that is a T5ErrorCode. */
+/**
+ * What was thrown, as a T5Error with the caller's stack: with its own message, and its code where that is a
+ * T5ErrorCode.
+ */
 export function errorFor(thrown: unknown, site: CallSite): T5Error {
   const error = thrown instanceof T5Error ? thrown : convert(thrown);
   const frames = site.stack?.slice(site.stack.indexOf("\n")) ?? "";

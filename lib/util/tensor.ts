@@ -13,8 +13,8 @@ export interface TopK<Data extends TensorData = Float32Array> {
 }
 
 /**
- * Numbers with a shape. `data` of a result is a view on an ArrayBuffer of its own, whose memory is freed by `dispose()`, or when
- * the garbage collector finds it unused.
+ * Numbers with a shape. `data` of a result is a view on an ArrayBuffer of its own, whose memory is freed by
+ * `dispose()`, or when the garbage collector finds it unused.
  */
 export class Tensor<Data extends TensorData = Float32Array> {
   /** The length of each axis, for instance `[batch, targetLength, vocabSize]`. */
@@ -24,8 +24,8 @@ export class Tensor<Data extends TensorData = Float32Array> {
   #data: Data;
 
   /**
-   * A tensor over `data`, which is not copied. Throws ERR_INVALID_ARGUMENT unless the shape has as many numbers as `data`.
-   * `release` is called with the buffer when the tensor is disposed.
+   * A tensor over `data`, which is not copied. Throws ERR_INVALID_ARGUMENT unless the shape has as many numbers as
+   * `data`. `release` is called with the buffer when the tensor is disposed.
    */
   constructor(data: Data, shape: readonly number[], release?: (buffer: ArrayBufferLike) => void) {
     if (!(data instanceof Float32Array || data instanceof Int32Array)) {
@@ -48,7 +48,8 @@ export class Tensor<Data extends TensorData = Float32Array> {
 
   /**
    * The numbers at an index into the leading axes, as a view on `data`. For logits `[batch, targetLength, vocabSize]`,
-   * `row(b, t)` has the logits of one position and `row(b)` those of all positions. Throws ERR_INVALID_ARGUMENT, ERR_DISPOSED.
+   * `row(b, t)` has the logits of one position and `row(b)` those of all positions. Throws ERR_INVALID_ARGUMENT,
+   * ERR_DISPOSED.
    */
   row(...index: readonly number[]): Data {
     const data = this.#live();
@@ -65,7 +66,10 @@ export class Tensor<Data extends TensorData = Float32Array> {
     return data.subarray(start, start + length) as Data;
   }
 
-  /** The index of the maximum along the last axis, the first of equal ones. Shape: without the last axis. */
+  /**
+   * The index of the maximum along the last axis, the first of equal ones. Shape: without the last axis. This and the
+   * methods below throw ERR_INVALID_ARGUMENT for an empty last axis, ERR_DISPOSED.
+   */
   argmax(): Tensor<Int32Array> {
     const rows = this.#rows();
     return new Tensor(
@@ -84,7 +88,10 @@ export class Tensor<Data extends TensorData = Float32Array> {
     return this.#map(logSoftmaxInto);
   }
 
-  /** The `k` largest numbers along the last axis and their indices, both `[..., k]`, in descending order. */
+  /**
+   * The `k` largest numbers along the last axis and their indices, both `[..., k]`, in descending order. Throws
+   * ERR_INVALID_ARGUMENT also for a `k` that isn't from 1 to the length of that axis.
+   */
   topK(k: number): TopK<Data> {
     const rows = this.#rows();
     checkInteger(k, "k", 1, this.shape.at(-1) ?? 0);

@@ -64,6 +64,14 @@ export function checkFlag(value: unknown, name: string): boolean {
   return value;
 }
 
+/** One of the strings `choices`. */
+export function checkChoice<Choice extends string>(value: unknown, name: string, choices: readonly Choice[]): Choice {
+  const found = choices.find((choice) => choice === value);
+  if (found !== undefined) return found;
+  const quoted = choices.map((choice) => `"${choice}"`);
+  throw expected(`${quoted.slice(0, -1).join(", ")} or ${quoted.at(-1)}`, name, value);
+}
+
 /** A path given as a string or a `file:` URL. */
 export function readPath(value: unknown, name: string): string {
   if (value instanceof URL && value.protocol === "file:") return fileURLToPath(value);

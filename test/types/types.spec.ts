@@ -8,10 +8,14 @@ const folder = fileURLToPath(new URL(".", import.meta.url));
 const compiler = fileURLToPath(new URL("../../node_modules/typescript/bin/tsc", import.meta.url));
 
 describe("the types of the package", () => {
-  it("results have the type that the options request, and wrong arguments do not compile", () => {
-    const { status, stdout } = spawnSync(execPath, [compiler, "--project", join(folder, "tsconfig.json")], {
-      encoding: "utf8",
+  for (const [project, config] of [
+    ["a strict project", "tsconfig.json"],
+    ["a project without `strict`", "tsconfig.without-strict.json"],
+  ] as const) {
+    it(`in ${project}, results have the type that the options request, and wrong arguments do not compile`, () => {
+      const args = [compiler, "--project", join(folder, config)];
+      const { status, stdout } = spawnSync(execPath, args, { encoding: "utf8" });
+      assert.equal(status, 0, stdout);
     });
-    assert.equal(status, 0, stdout);
-  });
+  }
 });

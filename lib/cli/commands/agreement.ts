@@ -12,7 +12,10 @@ export interface Agreement {
   readonly positions: number;
   /** The share of positions where the same token has the largest logit. */
   readonly top1: number;
-  /** The mean over positions of the Kullback-Leibler divergence of the reference's distribution from the other one, in nats. */
+  /**
+   * The mean over positions of the Kullback-Leibler divergence of the reference's distribution from the other one, in
+   * nats.
+   */
   readonly meanDivergence: number;
   readonly largestDivergence: number;
 }

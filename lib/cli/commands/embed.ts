@@ -1,6 +1,6 @@
 // `torch-t5 embed`: one vector per text, as JSON Lines or as a safetensors file.
 import { extname } from "node:path";
-import type { T5ForConditionalGeneration } from "../../index.js";
+import { POOLINGS, type T5ForConditionalGeneration } from "../../index.js";
 import { type Embedder, saveEmbeddings } from "../jsonl/embeddings-file.js";
 import { inputOf, readTexts } from "../jsonl/input.js";
 import { type Job, jobOptions, jobOptionsHelp, openJobInput, readJobOptions, runJob } from "../jsonl/job.js";
@@ -18,7 +18,6 @@ import { type Command, EXIT } from "../terminal/command.js";
 
 type EmbedOptions = NonNullable<Parameters<T5ForConditionalGeneration["embed"]>[1]>;
 
-const POOLINGS = ["mean", "first"] as const;
 const DEFAULT_BATCH_SIZE = 32;
 const RESULT = "embedding";
 

@@ -1,6 +1,6 @@
 // The options of `generate` as flags, derived from the library's table: each option's name in kebab case.
 import { GENERATION_OPTIONS, type GenerationOption, OPTION_GROUPS } from "../../index.js";
-import { camelCase, numberOption } from "../terminal/arguments.js";
+import { numberOption, optionNameOf } from "../terminal/arguments.js";
 import { UsageError } from "../terminal/command.js";
 
 type Options = typeof GENERATION_OPTIONS;
@@ -73,7 +73,7 @@ export const generationHelp: string = Object.entries(OPTION_GROUPS)
 /** The options of the library that a command line gives. Throws UsageError. */
 export function readGenerationOptions(values: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
   const given = generationFlags.filter((flag) => values[flag] !== undefined);
-  return Object.fromEntries(given.map((flag) => [camelCase(flag), readValue(flag, values[flag])]));
+  return Object.fromEntries(given.map((flag) => [optionNameOf(flag), readValue(flag, values[flag])]));
 }
 
 function readValue(flag: string, value: unknown): unknown {

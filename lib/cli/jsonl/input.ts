@@ -43,8 +43,8 @@ export function inputOf(texts: AsyncIterable<string>): Input {
 }
 
 /**
- * The texts that a command line names: its arguments, or for "-" the lines of standard input, which are read when they are
- * iterated. Throws UsageError.
+ * The texts that a command line names: its arguments, or for "-" the lines of standard input, which are read when they
+ * are iterated. Throws UsageError.
  */
 export function readTexts(positionals: readonly string[]): AsyncIterable<string> {
   if (positionals.length === 0) throw new UsageError('Expected a text, or "-" for standard input, but received none');

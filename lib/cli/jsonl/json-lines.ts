@@ -23,13 +23,14 @@ const STRINGS = /"(?:[^"\\]|\\.)*"/g;
 const LONG_INTEGERS = /(?<![\d.])-?\d{16,}(?![\d.eE])/g;
 const MAX_EXCERPT_LENGTH = 40;
 
-// A number of up to six decimal digits survives float32, so six digits find every shorter text as well; nine always suffice.
+// A number of up to six decimal digits survives float32, so six digits find every shorter text as well; nine always
+// suffice.
 const MIN_DIGITS = 6;
 const MAX_DIGITS = 9;
 
 /**
- * The lines of a stream. Only "\n" and "\r\n" end a line, because JSON strings may hold U+2028 and "\r" may stand alone. Holds
- * one line in memory.
+ * The lines of a stream. Only "\n" and "\r\n" end a line, because JSON strings may hold U+2028 and "\r" may stand
+ * alone. Holds one line in memory.
  */
 export async function* readLines(stream: Readable): AsyncGenerator<Line> {
   let pieces: Buffer[] = [];
@@ -60,7 +61,9 @@ export function textOf({ bytes }: Line): string {
   }
 }
 
-/** The JSON value of a line. Throws where it isn't JSON, or holds an integer that a JavaScript number can't represent. */
+/**
+ * The JSON value of a line. Throws where it isn't JSON, or holds an integer that a JavaScript number can't represent.
+ */
 export function parseLine(text: string): unknown {
   const value = tryParse(text);
   if (value === undefined) throw new Error(`Expected JSON but received ${excerpt(text)}`);

@@ -15,7 +15,9 @@ export interface LineReader<Item> {
 /** What earlier runs have done. */
 export interface EarlierResults<Item> {
   readonly count: number;
-  /** The last result that isn't an error, to be computed again: another model or other options give another one. */
+  /**
+   * The last result that isn't an error. It is computed again, because another model or other options give another one.
+   */
   readonly last: { readonly item: Item; readonly result: Fields; readonly number: number } | undefined;
 }
 

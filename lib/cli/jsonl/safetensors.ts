@@ -1,5 +1,6 @@
-// The safetensors format, as far as torch-t5 uses it: reads float32 and int64 tensors, and writes one float32 matrix. A file is
-// the header's length in bytes, a JSON header, and little-endian numbers (https://github.com/huggingface/safetensors).
+// The safetensors format, as far as torch-t5 uses it: reads float32 and int64 tensors, and writes one float32 matrix. A
+// file is the header's length in bytes, a JSON header, and little-endian numbers
+// (https://github.com/huggingface/safetensors).
 import { rmSync } from "node:fs";
 import { type FileHandle, open, readFile, rename, rm } from "node:fs/promises";
 import { endianness } from "node:os";
@@ -17,11 +18,16 @@ interface HeaderEntry {
 
 const LENGTH_BYTES = 8;
 const ARRAYS = { F32: Float32Array, I64: BigInt64Array } as const;
-/** The header is written last, when the number of rows is known. Spaces pad it to this size, which is enough for any shape. */
+/**
+ * The header is written last, when the number of rows is known. Spaces pad it to this size, which is enough for any
+ * shape.
+ */
 const WRITTEN_HEADER_BYTES = 248;
 const WRITTEN_DATA_OFFSET = LENGTH_BYTES + WRITTEN_HEADER_BYTES;
 
-/** The tensors of a file that the exporter wrote, by name. The manifest vouches for the file, so it isn't checked again. */
+/**
+ * The tensors of a file that the exporter wrote, by name. The manifest vouches for the file, so it isn't checked again.
+ */
 export async function readSafetensors(path: string): Promise<ReadonlyMap<string, StoredTensor>> {
   checkEndianness();
   const file = await readFile(path);

@@ -23,7 +23,9 @@ interface Parsed<Flags extends FlagTypes> {
   readonly positionals: readonly string[];
 }
 
-/** Node's strict `parseArgs`, which here also takes `--no-<switch>` and negative numbers as values. Throws UsageError. */
+/**
+ * Node's strict `parseArgs`, which here also takes `--no-<switch>` and negative numbers as values. Throws UsageError.
+ */
 export function parse<const Flags extends FlagTypes>(args: readonly string[], flags: Flags): Parsed<Flags> {
   try {
     const { values, positionals } = parseArgs({
@@ -86,11 +88,13 @@ export function choiceOption<Name extends string>(
 }
 
 /** The name of the library's option that a flag stands for: `maxNewTokens` for "max-new-tokens". */
-export function camelCase(flag: string): string {
+export function optionNameOf(flag: string): string {
   return flag.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
 }
 
-/** Runs a call of the library. Where it rejects one of the options that `flags` stand for, rejects with a UsageError. */
+/**
+ * Runs a call of the library. Where it rejects one of the options that `flags` stand for, rejects with a UsageError.
+ */
 export async function withFlags<Result>(flags: readonly string[], call: () => Promise<Result>): Promise<Result> {
   try {
     return await call();
@@ -105,13 +109,13 @@ function asUsageError(error: unknown, flags: readonly string[]): unknown {
   const [message = ""] = error.message.split("\n", 1);
   // The model's own file is wrong, not the command line.
   if (message.includes("generation_config.json")) return error;
-  const translated = flags.reduce((text, flag) => text.replaceAll(optionName(flag), `--${flag}`), message);
+  const translated = flags.reduce((text, flag) => text.replaceAll(optionPattern(flag), `--${flag}`), message);
   return translated === message ? error : new UsageError(translated);
 }
 
 /** Finds an option's name in a message. A name that is also an English word counts only after "options.". */
-function optionName(flag: string): RegExp {
-  const name = camelCase(flag);
+function optionPattern(flag: string): RegExp {
+  const name = optionNameOf(flag);
   return name === flag ? new RegExp(`\\boptions\\.${name}\\b`, "g") : new RegExp(`\\b(?:options\\.)?${name}\\b`, "g");
 }
 

@@ -7,7 +7,7 @@ import process, { execPath } from "node:process";
 import { fileURLToPath } from "node:url";
 
 /** The Python of torch-t5's set-up, or the one that TORCH_T5_PYTHON names. */
-export interface Python {
+interface Python {
   readonly executable: string;
   readonly version: string;
   /** The exporter's packages that aren't installed. */

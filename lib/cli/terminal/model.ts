@@ -44,8 +44,8 @@ export function loadOptions({ device, precision, threads }: LoadValues): Command
 }
 
 /**
- * Loads the model that a command line names, runs `use` on it, and frees it even if `use` rejects. Rejects where the model
- * has no tokenizer.
+ * Loads the model that a command line names, runs `use` on it, and frees it even if `use` rejects. Rejects where the
+ * model has no tokenizer.
  */
 export async function withModel<Result>(
   values: ModelValues,

@@ -1,5 +1,5 @@
-// Writes to standard output and standard error, and cleans up when the user interrupts the program. A reader that closes
-// the pipe early, as `head` does, ends the program with exit code 0 and no message.
+// Writes to standard output and standard error, and cleans up when the user interrupts the program. A reader that
+// closes the pipe early, as `head` does, ends the program with exit code 0 and no message.
 import { once } from "node:events";
 import process, { exit, kill, pid, stderr, stdout } from "node:process";
 import { EXIT } from "./command.js";

@@ -21,8 +21,8 @@ export class Progress {
   }
 
   /**
-   * Draws the bar, unless it was drawn less than 100 ms ago. `lines`: those that this run has done. `bytes`: the input's bytes
-   * that are done, by earlier runs as well.
+   * Draws the bar, unless it was drawn less than 100 ms ago. `lines`: the lines that this run has processed. `bytes`:
+   * the bytes of the input that this run and earlier ones have processed.
    */
   update(lines: number, bytes: number): void {
     this.#initialBytes ??= bytes;

@@ -19,7 +19,9 @@ export function table(columns: readonly Column[], rows: readonly (readonly strin
   );
 }
 
-/** A text on one line: line breaks are escaped, and a text that is empty or begins or ends with white space is quoted. */
+/**
+ * A text on one line: line breaks are escaped, and a text that is empty or begins or ends with white space is quoted.
+ */
 export function visible(text: string): string {
   const escaped = JSON.stringify(text).slice(1, -1).replaceAll('\\"', '"');
   return escaped === "" || /^\s|\s$/.test(escaped) ? `'${escaped}'` : escaped;

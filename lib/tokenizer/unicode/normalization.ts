@@ -25,7 +25,7 @@ let tables: Tables | undefined;
  * Receives each character of a normal form. `change` is 1 for an inserted character, 0 for one that replaces a source
  * character, and -n for one that replaces n further ones too.
  */
-export type Emit = (code: number, change: number) => void;
+type Emit = (code: number, change: number) => void;
 
 /** The canonical decomposition (NFD) of `codes[from, to)`, or the compatible one (NFKD). */
 export function decompose(codes: Int32Array, from: number, to: number, isCompatible: boolean, emit: Emit): void {
