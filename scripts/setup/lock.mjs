@@ -1,12 +1,12 @@
-// One set-up at a time in one folder: a second one waits, and the lock of a dead process is taken over.
+// The lock of set-up: one process at a time sets up in a folder, others wait, and the lock of a dead process is free.
 //
-// The lock is a folder with one file in it, whose name identifies the owner: `lock/<pid>-<start time>-<random>`. Three
-// operations, each atomic on every platform, keep it to one owner:
-// - Acquire: fill a folder under a name of its own, then rename it to `lock`. The rename fails while `lock` has a file
-//   in it, so a lock never exists without the name of its owner.
-// - Free a lock, whether one's own or that of a dead process: delete the file by name. A name is never used twice, so
-//   a process that judged an owner dead can't delete the file of a later owner.
-// - Delete the folder, which fails unless it is empty.
+// The lock is a folder with one file, whose name identifies the owner: `lock/<pid>-<start time>-<random>`. It never has
+// two owners, because each step is atomic on every platform, and none needs hard links:
+// - To acquire it, a process makes a folder under a unique name, with its file in it, and renames the folder to `lock`.
+//   The rename fails while `lock` has a file, so a lock always has the name of its owner.
+// - To free it, the owner, or a process that found the owner dead, deletes the file. Its name is never used again, so
+//   this can't delete the file of a later owner.
+// - Then it deletes the folder, which fails unless the folder is empty.
 import { spawnSync } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import {
@@ -26,10 +26,10 @@ import { state } from "./paths.mjs";
 
 const POLL_MS = 500;
 const RETRY_MS = 10;
-/** Attempts that fail although no lock can be seen: more than a lock that others take and free at once explains. */
+/** The maximum number of failed attempts in a row that find no owner. Other processes explain some, but not as many. */
 const MAX_UNEXPLAINED_FAILURES = 200;
-/** How the name of a folder begins that waits to be renamed to `lock`. */
-const UNNAMED = "lock-";
+/** The prefix of a folder that is to be renamed to `lock`. The name of its owner follows. */
+const CANDIDATE_PREFIX = "lock-";
 
 let held;
 
@@ -50,8 +50,12 @@ export async function acquireLock({ directory = state, pollMs = POLL_MS } = {}) 
       await sleep(RETRY_MS * Math.random());
       continue;
     }
-    if (announced !== other)
-      stderr.write(`Another set-up (process ${pidOf(other)}) is running here: waiting for it.\n`);
+    if (announced !== other) {
+      const path = join(folder, other);
+      stderr.write(
+        `Another set-up (process ${pidOf(other)}) is running: waiting for it. If it is not, delete ${path}\n`,
+      );
+    }
     announced = other;
     await sleep(pollMs);
   }
@@ -68,35 +72,36 @@ export function releaseLock() {
   process.off("exit", releaseLock);
 }
 
-/** Makes `folder` with the owner's file in it, at once. Returns the error where that failed. */
+/** Makes `folder` with the owner's file in it, atomically. Returns the error if `folder` can't be made. */
 function tryRename(directory, folder, owner) {
-  const own = join(directory, UNNAMED + owner);
-  mkdirSync(own);
-  writeFileSync(join(own, owner), "");
+  const candidate = join(directory, CANDIDATE_PREFIX + owner);
+  mkdirSync(candidate);
+  writeFileSync(join(candidate, owner), "");
   try {
-    renameSync(own, folder);
+    renameSync(candidate, folder);
     return undefined;
   } catch (error) {
-    unlinkSync(join(own, owner));
-    rmdirSync(own);
+    rmSync(candidate, { recursive: true, force: true });
     return error;
   }
 }
 
-/** The name of the file in the lock's folder, or undefined where there is none. */
+/** The name of the file in the folder of the lock, or undefined if there is none. */
 function findOwner(folder) {
   try {
     return readdirSync(folder)[0];
   } catch (error) {
-    // Not a folder: no lock, but a file of another origin in its place.
+    // The path is a file, which is not a lock.
     if (error.code === "ENOTDIR") ignore(["ENOENT", "EISDIR", "EPERM"], () => unlinkSync(folder));
     return undefined;
   }
 }
 
+/** Deletes the owner's file, and the folder if it is empty then. */
 function free(folder, owner) {
-  if (owner !== undefined) ignore(["ENOENT"], () => unlinkSync(join(folder, owner)));
-  // Windows refuses with EPERM or EBUSY while another process lists the folder.
+  // Recursive, because other programs may have put a folder there.
+  if (owner !== undefined) rmSync(join(folder, owner), { recursive: true, force: true });
+  // On Windows, it fails with EPERM or EBUSY while another process lists the folder.
   ignore(["ENOENT", "ENOTDIR", "ENOTEMPTY", "EEXIST", "EPERM", "EBUSY"], () => rmdirSync(folder));
 }
 
@@ -108,17 +113,17 @@ function ignore(codes, action) {
   }
 }
 
-/** Deletes the folders of processes that were killed before they could rename theirs. */
+/** Deletes the folders of processes that were killed before they renamed them to `lock`. */
 function removeLeftovers(directory) {
   for (const name of readdirSync(directory)) {
-    const isLeftover = name.startsWith(UNNAMED) && !isAlive(name.slice(UNNAMED.length));
+    const isLeftover = name.startsWith(CANDIDATE_PREFIX) && !isAlive(name.slice(CANDIDATE_PREFIX.length));
     if (isLeftover) rmSync(join(directory, name), { recursive: true, force: true });
   }
 }
 
 const pidOf = (owner) => Number(owner.split("-")[0]);
 
-/** Whether the process that made an owner's file still runs: its pid may belong to another process by now. */
+/** Whether an owner still runs. Its start time is compared too, because another process may have got its pid. */
 function isAlive(owner) {
   const pid = pidOf(owner);
   if (!Number.isInteger(pid) || pid <= 0) return false;
@@ -132,7 +137,7 @@ function isAlive(owner) {
   return current === undefined || recorded === "unknown" || recorded === current;
 }
 
-/** When a process started, in the system's own unit; "ended" for a zombie, undefined where that can't be found out. */
+/** The start time of a process in a unit of the platform, "ended" for a zombie, or undefined if it is unknown. */
 function startTime(pid) {
   if (platform === "linux") return linuxStartTime(pid);
   const [program, args] =
@@ -148,11 +153,11 @@ function startTime(pid) {
 
 function linuxStartTime(pid) {
   try {
-    // The second field, the program's name in parentheses, may hold spaces and parentheses.
+    // The second field, the program's name in parentheses, may contain spaces and parentheses.
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
     const [status, ...fields] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
     const boot = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").replaceAll("-", "").trim();
-    // Field 22 of proc(5): ticks since boot.
+    // Field 22 of proc(5): ticks since boot. They are unique only together with the id of the boot.
     return status === "Z" ? "ended" : `${boot}.${fields[18]}`;
   } catch {
     return undefined;

@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, w
 import { join, relative } from "node:path";
 import { root, state } from "./paths.mjs";
 
-/** The SHA-256 of strings and of files, in hex. Paths are relative to the repository; a folder stands for all of its files. */
+/** The SHA-256 of strings and of files, in hex. Paths are relative to the repository; a folder means all of its files. */
 export function fingerprint({ values = [], files = [] }) {
   const hash = createHash("sha256");
   for (const value of values) hash.update(`${value}\0`);

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Precision, type T5ErrorCode, T5ForConditionalGeneration } from "torch-t5";
-import { vouchFor, withModelCopy } from "../support/directory.js";
+import { updateManifest, withModelCopy } from "../support/directory.js";
 import { runProgram } from "../support/program.js";
 import { pythonPath } from "../support/python.js";
 
@@ -26,7 +26,7 @@ describe("an archive that the exporter didn't write, in a directory whose manife
   async function withArchive(name: string, use: (directory: string) => Promise<void>): Promise<void> {
     await withModelCopy(async (directory) => {
       copyFileSync(join(archives, `${name}.pt`), join(directory, "model.pt"));
-      vouchFor(directory, "model.pt");
+      updateManifest(directory, "model.pt");
       await use(directory);
     });
   }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Running, torchT5 } from "../support/cli.js";
-import { vouchFor, withDirectory, withModelCopy } from "../support/directory.js";
+import { updateManifest, withDirectory, withModelCopy } from "../support/directory.js";
 import { useModel } from "../support/model.js";
 import { runToEnd } from "../support/program.js";
 import { pythonPath } from "../support/python.js";
@@ -125,7 +125,7 @@ describe("torch-t5 embed", () => {
       const tokenizer = JSON.parse(readFileSync(path, "utf8"));
       tokenizer.model.unk_id = null;
       writeFileSync(path, JSON.stringify(tokenizer));
-      vouchFor(directory, "tokenizer.json");
+      updateManifest(directory, "tokenizer.json");
       const input = '"a"\n"漢"\n"b"\n';
       const failed = await torchT5(["embed", "--model", directory, ...cpu], { input });
       assert.equal(failed.code, 1);

@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { demoModel } from "torch-t5";
 import { torchT5 } from "../support/cli.js";
-import { vouchFor, withModelCopy } from "../support/directory.js";
+import { updateManifest, withModelCopy } from "../support/directory.js";
 
 const VOCABULARY = 399;
 const FLOAT_BYTES = 4;
@@ -19,7 +19,7 @@ function changeLastLogit(directory: string, difference: number): readonly number
   const before = Array.from({ length: VOCABULARY }, (_, id) => file.readFloatLE(start + id * FLOAT_BYTES));
   file.writeFloatLE(Math.fround((before.at(-1) ?? Number.NaN) + difference), file.length - FLOAT_BYTES);
   writeFileSync(path, file);
-  vouchFor(directory, "parity.safetensors");
+  updateManifest(directory, "parity.safetensors");
   return before;
 }
 

@@ -51,7 +51,7 @@ const options = fc.oneof(
 describe("forward, with random arguments,", () => {
   const model = useModel();
 
-  it("resolves to numbers or rejects with a T5Error, and the model keeps serving", async () => {
+  it("resolves to numbers or rejects with a T5Error, and the model stays usable", async () => {
     let resolved = 0;
     await fc.assert(
       fc.asyncProperty(input, options, async (anyInput, anyOptions) => {

@@ -102,7 +102,7 @@ function assertGenerated({ sequences }: GenerateResult): void {
 describe("generation, with random arguments,", () => {
   const model = useModel();
 
-  it("resolves to sequences or rejects with a T5Error, and the model keeps serving", async function () {
+  it("resolves to sequences or rejects with a T5Error, and the model stays usable", async function () {
     this.timeout(300_000);
     let resolved = 0;
     await fc.assert(

@@ -78,7 +78,7 @@ describe("the fused engine", () => {
 
   describe("the resident memory of a model", () => describeMemory(useSubject(SERVING, "exact", 1), MEMORY));
 
-  describe("beside the exact engine", () => {
+  describe("in several precisions at the same time", () => {
     describeSideBySide(useSubject("t5-v1.1", "float32", 1), ["exact", ...PRECISIONS]);
   });
 });

@@ -42,7 +42,7 @@ for (const precision of PRECISIONS) {
       await fc.assert(
         fc.asyncProperty(text, strategy, fc.integer({ min: 1, max: 6 }), async (input, options, max) => {
           const expected = await generateOne(input, options);
-          const beside = model().stream(input, options);
+          const another = model().stream(input, options);
           const ids: number[] = [];
           for await (const { tokenId } of model().stream(input, options)) {
             ids.push(tokenId);
@@ -50,7 +50,7 @@ for (const precision of PRECISIONS) {
           }
           assert.deepEqual(ids, expected.ids.slice(0, max));
           const others: number[] = [];
-          for await (const { tokenId } of beside) others.push(tokenId);
+          for await (const { tokenId } of another) others.push(tokenId);
           assert.deepEqual(others, expected.ids);
         }),
         { numRuns: RUNS },

@@ -1,14 +1,15 @@
-// A mocha reporter for test/run.mjs. It prints one line for each spec file that ends, and appends every event to the
-// file that the option `output` names, one JSON object a line: what has run is known even when the process crashes.
+// The mocha reporter of run.mjs. It prints one line for each finished spec file, and appends every event to the file
+// `output`, one JSON object per line, so that a crash of the process loses no event.
 import { appendFileSync } from "node:fs";
 import { relative } from "node:path";
 
-/** One line of `output`. */
+/** One line of `output`. "ended" is the last one, unless the process ends before its tests do. */
 export type Event =
+  | { readonly kind: "ended" }
   | { readonly kind: "started" | "passed"; readonly file: string; readonly title: string }
   | { readonly kind: "failed"; readonly file: string; readonly title: string; readonly error: string };
 
-/** What mocha gives its reporters as options; `output` is a path. */
+/** The options of this reporter. `output` is a path. */
 interface Options {
   readonly reporterOptions: { readonly output: string };
 }
@@ -35,10 +36,13 @@ export default function report(runner: Mocha.Runner, { reporterOptions: { output
       error: error instanceof Error ? (error.stack ?? error.message) : String(error),
     });
   });
-  runner.on("end", () => running?.end());
+  runner.on("end", () => {
+    running?.end();
+    record({ kind: "ended" });
+  });
 }
 
-/** The spec file that runs. */
+/** The results of a spec file. */
 class SpecFile {
   readonly path: string;
   readonly #start = performance.now();
@@ -49,7 +53,7 @@ class SpecFile {
     this.path = path;
   }
 
-  /** Prints its line. */
+  /** Prints the line of the file. */
   end(): void {
     const seconds = ((performance.now() - this.#start) / 1000).toFixed(1);
     const failed = this.failed > 0 ? `, ${this.failed} FAILED` : "";
@@ -57,13 +61,13 @@ class SpecFile {
   }
 }
 
-/** Of a test, or of a hook that failed. */
+/** The file and the title of a test, or of a hook that failed. */
 function describe(runnable: Mocha.Runnable): { readonly file: string; readonly title: string } {
   const file = runnable.file ?? runnable.parent?.file;
   return { file: file === undefined ? "" : nameOf(file), title: runnable.fullTitle() };
 }
 
-/** The path of a spec file as a command line names it. */
+/** The path of a spec file, relative to the current directory. */
 function nameOf(path: string): string {
   return relative(process.cwd(), path).replaceAll("\\", "/");
 }

@@ -95,11 +95,11 @@ describe("the lock of set-up", () => {
 
   const repeat = <Item>(count: number, item: Item) => Array.from({ length: count }, () => item);
 
-  it("has one owner at a time, whatever the number of processes that want it", async () => {
+  it("has one owner at a time, with any number of processes", async () => {
     await withDirectory((directory) => contend(directory, repeat(8, { times: 12, ending: "release" })));
   });
 
-  it("passes from owners that were killed to one process each, though all notice at once", async () => {
+  it("passes from each killed owner to one process, even if all processes notice at the same time", async () => {
     await withDirectory((directory) =>
       contend(directory, [
         ...repeat(5, { times: 12, ending: "release" } as const),
@@ -108,7 +108,7 @@ describe("the lock of set-up", () => {
     );
   });
 
-  it("is stolen by one process, again and again, where several find the same dead owner", async () => {
+  it("is taken over by one process when several find the same dead owner", async () => {
     for (let round = 0; round < 3; round++) {
       await withDirectory(async (directory) => {
         await ownerThatDied(directory);
@@ -120,12 +120,16 @@ describe("the lock of set-up", () => {
   const unowned: readonly (readonly [what: string, make: (directory: string) => void])[] = [
     ["an empty folder", (directory) => mkdirSync(join(directory, "lock"))],
     ["an empty file", (directory) => writeFileSync(join(directory, "lock"), "")],
-    ["a file that was cut off", (directory) => writeFileSync(join(directory, "lock"), "12")],
+    ["a file with a part of a pid", (directory) => writeFileSync(join(directory, "lock"), "12")],
     ["a folder with a file of another program", (directory) => makeLock(directory, ".DS_Store")],
-    ["an owner's name that was cut off", (directory) => makeLock(directory, "-")],
+    [
+      "a folder with a folder of another program",
+      (directory) => mkdirSync(join(directory, "lock", "@eaDir"), { recursive: true }),
+    ],
+    ["a folder with an owner's name that was cut off", (directory) => makeLock(directory, "-")],
   ];
   for (const [what, make] of unowned) {
-    it(`is free where there is ${what}, and is taken by one process at a time`, async () => {
+    it(`is free if its path is ${what}, and then has one owner at a time`, async () => {
       await withDirectory(async (directory) => {
         make(directory);
         await contend(directory, repeat(4, { times: 2, ending: "release" }));
@@ -139,7 +143,9 @@ describe("the lock of set-up", () => {
       const owner = await first.line;
       const second = start("hold", directory);
       const [notice] = await once(second.child.stderr, "data");
-      assert.equal(notice, `Another set-up (process ${first.child.pid}) is running here: waiting for it.\n`);
+      const path = join(directory, "lock", owner);
+      const expected = `Another set-up (process ${first.child.pid}) is running: waiting for it. If it is not, delete ${path}\n`;
+      assert.equal(notice, expected);
       assert.deepEqual(readdirSync(join(directory, "lock")), [owner]);
       first.child.stdin.end();
       assert.deepEqual(await first.ended, { code: 0, stderr: "" });
@@ -150,7 +156,7 @@ describe("the lock of set-up", () => {
     });
   });
 
-  it("is not that of a live process that was given the dead owner's pid", async () => {
+  it("is free when another process has the pid of its dead owner", async () => {
     await withDirectory(async (directory) => {
       const holder = start("hold", directory);
       const [pid, startTime, random] = (await holder.line).split("-");
@@ -167,7 +173,7 @@ describe("the lock of set-up", () => {
     });
   });
 
-  it("deletes what a process left that was killed while it acquired the lock", async () => {
+  it("deletes the folder of a process that was killed while it acquired the lock", async () => {
     await withDirectory(async (directory) => {
       const owner = await ownerThatDied(directory);
       renameSync(join(directory, "lock"), join(directory, `lock-${owner}`));

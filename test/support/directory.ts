@@ -24,7 +24,7 @@ export function withModelCopy<Result>(use: (directory: string) => Promise<Result
 }
 
 /** Updates a file's size and digest in the manifest of a model. */
-export function vouchFor(directory: string, name: string): void {
+export function updateManifest(directory: string, name: string): void {
   const content = readFileSync(join(directory, name));
   const path = join(directory, "manifest.json");
   const manifest = JSON.parse(readFileSync(path, "utf8"));
@@ -36,5 +36,5 @@ export function vouchFor(directory: string, name: string): void {
 export function changeConfig(directory: string, changes: Readonly<Record<string, unknown>>): void {
   const path = join(directory, "config.json");
   writeFileSync(path, JSON.stringify({ ...JSON.parse(readFileSync(path, "utf8")), ...changes }));
-  vouchFor(directory, "config.json");
+  updateManifest(directory, "config.json");
 }

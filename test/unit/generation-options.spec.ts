@@ -9,7 +9,7 @@ import { readGenerateOptions } from "#lib/generation/request.js";
 import { type GenerationTask, resolveGenerationOptions } from "#lib/generation/resolve.js";
 import { parseGenerationConfig } from "#lib/loading/config.js";
 import type { NativeGenerateOptions } from "#lib/native/types.js";
-import { vouchFor, withModelCopy } from "../support/directory.js";
+import { updateManifest, withModelCopy } from "../support/directory.js";
 import { runProgram } from "../support/program.js";
 
 const VOCAB_SIZE = 100;
@@ -321,11 +321,11 @@ describe("generation_config.json", () => {
     });
   }
 
-  it("is checked once: forward works, and each generate rejects with an error of its own", async () => {
+  it("is checked once: forward works, and each generate rejects with its own error", async () => {
     await withModelCopy(async (directory) => {
       const path = join(directory, "generation_config.json");
       writeFileSync(path, JSON.stringify({ ...JSON.parse(readFileSync(path, "utf8")), penalty_alpha: 0.6 }));
-      vouchFor(directory, "generation_config.json");
+      updateManifest(directory, "generation_config.json");
       await using t5 = await T5ForConditionalGeneration.fromPretrained(directory, { device: "cpu", intraOpThreads: 1 });
       assert.equal((await t5.forward("a")).logits.shape[0], 1);
       const message =

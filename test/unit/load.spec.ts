@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { demoModel, readManifest, type T5ErrorCode, T5ForConditionalGeneration, T5Tokenizer } from "torch-t5";
-import { vouchFor, withModelCopy } from "../support/directory.js";
+import { updateManifest, withModelCopy } from "../support/directory.js";
 
 const load = (directory: unknown, options: unknown = { device: "cpu" }) =>
   T5ForConditionalGeneration.fromPretrained(directory as string, options as object);
@@ -11,7 +11,7 @@ const load = (directory: unknown, options: unknown = { device: "cpu" }) =>
 function change(directory: string, name: string, edit: (before: Buffer) => Buffer | string, signed = false): void {
   const path = join(directory, name);
   writeFileSync(path, edit(readFileSync(path)));
-  if (signed) vouchFor(directory, name);
+  if (signed) updateManifest(directory, name);
 }
 
 const changeManifest = (edit: (manifest: Record<string, unknown>) => unknown) => (directory: string) =>

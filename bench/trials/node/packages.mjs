@@ -1,4 +1,4 @@
-// Imports the Node packages of peers, which are installed in a folder of their own.
+// Imports the Node packages of peers, which are installed in their own folder.
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";

@@ -13,7 +13,7 @@ from types import FrameType
 from t5_export import manifest
 from t5_export.errors import ExportError, Interrupted
 
-# For everything but the weights: code, tokenizer, probes, and the file system's own data.
+# For everything except the weights: code, tokenizer, probes, and the file system's own data.
 SPARE_BYTES = 48 * 1024 * 1024
 MEBIBYTE = 1024 * 1024
 FILE_MODE = 0o644
@@ -21,7 +21,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def check_target(target: Path, overwrite: bool) -> None:
-    """Raise ExportError where the export would overwrite files that are no earlier export, or that are to be kept."""
+    """Raise ExportError for a target with files, unless it is an earlier export and `overwrite` is true."""
     if not target.exists():
         if target.is_symlink():
             raise ExportError(f"Expected a new directory for the export but received a dangling link: {target}")

@@ -19,7 +19,7 @@ SPECS = {
     # Two models only, because all of them take minutes.
     "fused": "float32: logits within.*(t5-v1.1|gated-silu) ",
 }
-"""The specs of test/parity that hold on any device, and a regular expression for the tests of each that run."""
+"""The specs of test/parity that pass on any device, and a regular expression for the tests of each that run."""
 SEED = 11
 
 

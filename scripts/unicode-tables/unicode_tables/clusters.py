@@ -94,7 +94,7 @@ def tables() -> dict[str, str]:
     assert _count("\r\n") == 1
     found: dict[str, list[int]] = {}
     for code in code_points():
-        if code:  # the trie can't look up a NUL, which is a cluster of its own
+        if code:  # the trie can't look up a NUL, which is always a separate cluster
             found.setdefault(_category(chr(code)), []).append(code)
     found["CONTROL"].append(0)
     found.pop("")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 
 def main(blocks: Path) -> None:
-    """Run every block in its directory, as a module of its own."""
+    """Run every block in its directory, as its own module."""
     results = []
     for block in json.loads(blocks.read_text()):
         os.chdir(block["directory"])

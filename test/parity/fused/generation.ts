@@ -1,7 +1,7 @@
 // Defines tests of `generate` that compare tokens: long greedy searches, and every option.
 import assert from "node:assert/strict";
 import type { GenerateOptions, GenerateResult } from "torch-t5";
-import { takeFloats } from "../comparing.js";
+import { assertSameShape, takeFloats } from "../comparing.js";
 import { generateCases } from "../generate-cases.js";
 import { assertSameTokens, generateOnBothSides, type ReferenceGeneration, takeSteps } from "../generating.js";
 import { baseOptions, type Generations, prepareGenerations } from "../habits.js";
@@ -55,8 +55,11 @@ function assertCloseGeneration(subject: Subject, received: GenerateResult, expec
     assertClose(`logits of step ${step}`, received.logits?.[step]?.data ?? new Float32Array(), logits);
   }
   if (expected.sequenceScores !== undefined) {
-    const scores = received.sequenceScores?.data ?? new Float32Array();
-    assertClose("sequenceScores", scores, takeFloats(reference, expected.sequenceScores), SCORE_TOLERANCE);
+    const { sequenceScores } = received;
+    assert.ok(sequenceScores !== undefined, "no sequenceScores");
+    assertSameShape("sequenceScores", sequenceScores, expected.sequenceScores);
+    const scores = takeFloats(reference, expected.sequenceScores);
+    assertClose("sequenceScores", sequenceScores.data, scores, SCORE_TOLERANCE);
   }
   // These are not compared. Reading them removes their files.
   takeFloats(reference, expected.scores);

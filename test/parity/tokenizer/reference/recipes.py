@@ -61,7 +61,7 @@ def _custom(directory: Path) -> None:
 
 
 def _generic(directory: Path) -> None:
-    """As transformers converts a SentencePiece model that has no class of its own: a text is one word."""
+    """As transformers converts a SentencePiece model without its own class: a text is one word."""
     _t5(directory, pieces=SOME, byte_fallback=True, normalization_rule_name="nmt_nfkc")
     spaces = {"type": "Replace", "pattern": {"String": " "}, "content": "\u2581"}
     _revise(
