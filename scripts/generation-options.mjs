@@ -8,9 +8,11 @@ import { root } from "./setup/paths.mjs";
 
 const FILE = join(root, "docs", "generation-options.md");
 
-const callOnly = Object.entries(GENERATION_OPTIONS).flatMap(([name, option]) =>
-  option.isCallOnly ? [`\`${name}\``] : [],
-);
+/** The options that have a property, as code. */
+const namesWith = (property) =>
+  Object.entries(GENERATION_OPTIONS).flatMap(([name, option]) => (option[property] ? [`\`${name}\``] : []));
+
+const list = (names, type) => new Intl.ListFormat("en", { type }).format(names);
 
 const INTRODUCTION = `# Generation options
 
@@ -20,10 +22,11 @@ The options of \`generate\` and \`stream\`: Hugging Face's \`GenerationConfig\` 
 flags in kebab case: \`maxNewTokens\` is \`--max-new-tokens\`.
 
 An option that isn't given has its value in the model's \`generation_config.json\`, else the default of this page, which
-is Hugging Face's. That file can't set ${new Intl.ListFormat("en").format(callOnly)}.
+is Hugging Face's. That file can't set ${list(namesWith("isCallOnly"), "disjunction")}.
 
-An option that needs another one has no effect without it, and is refused then unless its value changes nothing. In
-\`generation_config.json\` it is ignored then, as in Hugging Face.
+Without what the column "needs" names, an option has no effect. A call that sets it is refused, unless its value changes
+nothing. In \`generation_config.json\` such an option is ignored, as in Hugging Face. Only
+${list(namesWith("requires"), "conjunction")} are refused there as well.
 `;
 
 const NEEDS = {

@@ -13,6 +13,7 @@ const COMMANDS: Readonly<Record<string, readonly RegExp[]>> = {
     /^(npx )?torch-t5 export /,
     /^export_source\(/,
     /^from t5_export import /,
+    /^from pathlib import Path$/,
   ],
   "downloads packages": [
     /^npm install /,
