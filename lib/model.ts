@@ -49,8 +49,8 @@ export class T5ForConditionalGeneration {
   /**
    * Loads a directory that `torch-t5 export` wrote. Every file is compared with the manifest's hashes first.
    *
-   * Rejects with ERR_INVALID_ARGUMENT, ERR_MODEL_NOT_FOUND, ERR_MODEL_CORRUPT, ERR_LIBTORCH_NOT_FOUND,
-   * ERR_LIBTORCH_VERSION, ERR_DEVICE_UNAVAILABLE, ERR_OUT_OF_MEMORY or ERR_INTERNAL.
+   * Rejects with ERR_INVALID_ARGUMENT, ERR_MODEL_NOT_FOUND, ERR_MODEL_CORRUPT, ERR_MODEL_UNTRUSTED,
+   * ERR_LIBTORCH_NOT_FOUND, ERR_LIBTORCH_VERSION, ERR_DEVICE_UNAVAILABLE, ERR_OUT_OF_MEMORY or ERR_INTERNAL.
    */
   static async fromPretrained(directory: string | URL, options?: LoadOptions): Promise<T5ForConditionalGeneration> {
     const site = captureCallSite(T5ForConditionalGeneration.fromPretrained);

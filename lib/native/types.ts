@@ -59,7 +59,6 @@ export interface NativeArchitecture {
 export type NativeActivation = "relu" | "gelu_new" | "gelu" | "silu";
 
 export interface NativeInfo {
-  readonly libtorchVersion: string;
   /** The SIMD instructions that PyTorch's kernels use, for instance "AVX512". */
   readonly cpuCapability: string;
   /** PyTorch's default number of threads per operator. */

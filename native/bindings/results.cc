@@ -117,7 +117,6 @@ Napi::Object toJs(Napi::Env env, const RuntimeInfo& info) {
     devices.Set(index, Napi::String::New(env, info.cudaDevices[index]));
   }
   Napi::Object object = Napi::Object::New(env);
-  object.Set("libtorchVersion", Napi::String::New(env, info.libtorchVersion));
   object.Set("cpuCapability", Napi::String::New(env, info.cpuCapability));
   object.Set("parallelBackend", Napi::String::New(env, info.parallelBackend));
   object.Set("intraOpThreads", Napi::Number::New(env, info.intraOpThreads));

@@ -2,7 +2,6 @@
 
 #include <ATen/Config.h>
 #include <ATen/Version.h>
-#include <torch/version.h>
 
 #include "core/platform/cuda_driver.h"
 #include "engine/threads.h"
@@ -11,7 +10,6 @@ namespace torch_t5 {
 
 RuntimeInfo runtimeInfo() {
   return {
-      .libtorchVersion = TORCH_VERSION,
       .cpuCapability = at::get_cpu_capability(),
       .parallelBackend = AT_PARALLEL_OPENMP ? "OpenMP" : "native",
       .intraOpThreads = intraOpThreads(),

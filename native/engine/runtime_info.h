@@ -7,7 +7,6 @@
 namespace torch_t5 {
 
 struct RuntimeInfo {
-  std::string libtorchVersion;  // of the headers that this code was compiled with
   std::string cpuCapability;    // the instruction set of ATen's kernels: "AVX512", "AVX2", "DEFAULT", ...
   std::string parallelBackend;  // "OpenMP" or "native"
   int intraOpThreads = 0;       // the default of a thread that sets no count

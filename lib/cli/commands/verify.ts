@@ -4,7 +4,7 @@ import { type Precision, readManifest, T5ForConditionalGeneration } from "../../
 import { readSafetensors, type StoredTensor } from "../jsonl/safetensors.js";
 import { nonNegativeOption, onlyPositional, parse } from "../terminal/arguments.js";
 import { type Command, EXIT, UsageError } from "../terminal/command.js";
-import { loadOptions } from "../terminal/model.js";
+import { loadOptions, precisionHelp } from "../terminal/model.js";
 import { print } from "../terminal/output.js";
 import { type Agreement, agreementOf, merge } from "./agreement.js";
 
@@ -44,7 +44,7 @@ Hugging Face's: the largest and the mean difference, the share of positions with
 agreement), and the KL divergence of Hugging Face's distribution from the computed one, in nats per position.
 
   <directory>           an exported model
-  --precision <name>    exact (default), float32, bfloat16 or int8
+${precisionHelp}
   --tolerance <number>  the maximum difference (default: ${DEFAULT_TOLERANCE}, or no limit for bfloat16 and int8); PyTorch itself
                         rounds differently on another model of CPU
   --exact               require bitwise equality

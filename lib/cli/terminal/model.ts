@@ -10,9 +10,11 @@ export const modelOptions = {
   threads: { type: "string" },
 } as const;
 
+export const precisionHelp = "  --precision <name>    exact (default), float32, bfloat16 or int8";
+
 export const modelOptionsHelp = `  --model <directory>   an exported model (default: the embedded one)
   --device <device>     auto, cpu, cuda or cuda:<number> (default: auto)
-  --precision <name>    exact (default), float32, bfloat16 or int8
+${precisionHelp}
   --threads <count>     threads per operator (default: PyTorch's own)`;
 
 interface LoadValues {
