@@ -1,46 +1,12 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { demoModel } from "torch-t5";
+import { resolveGenerationOptions } from "#lib/generation/resolve.js";
 import { loadNative } from "#lib/native/addon.js";
-import type { NativeGenerateOptions, NativeGenerateRequest, NativeModel } from "#lib/native/types.js";
+import type { NativeGenerateRequest, NativeModel } from "#lib/native/types.js";
 
-const options: NativeGenerateOptions = {
-  maxLength: 5,
-  minLength: 0,
-  minNewTokens: 0,
-  eosTokenIds: Int32Array.of(1),
-  padTokenId: 0,
-  numBeams: 1,
-  numReturnSequences: 1,
-  lengthPenalty: 1,
-  earlyStopping: "false",
-  doSample: false,
-  seed: 0n,
-  temperature: 1,
-  topK: 0,
-  topP: 1,
-  minP: undefined,
-  typicalP: 1,
-  epsilonCutoff: 0,
-  etaCutoff: 0,
-  repetitionPenalty: 1,
-  encoderRepetitionPenalty: 1,
-  noRepeatNgramSize: 0,
-  encoderNoRepeatNgramSize: 0,
-  badWordsIds: undefined,
-  sequenceBias: undefined,
-  forcedBosTokenId: undefined,
-  forcedEosTokenIds: undefined,
-  suppressTokens: undefined,
-  beginSuppressTokens: undefined,
-  exponentialDecayLengthPenalty: undefined,
-  renormalizeLogits: false,
-  removeInvalidValues: false,
-  stopStrings: [],
-  maxTime: undefined,
-  returnLogits: false,
-  returnScores: false,
-};
+const task = { batch: 1, promptLength: 1, vocabSize: 399, hasTokenizer: true };
+const options = resolveGenerationOptions({ maxLength: 5, eosTokenId: Int32Array.of(1), padTokenId: 0 }, {}, task);
 const source = { batch: 1, length: 2, inputIds: Int32Array.of(5, 1), attentionMask: undefined };
 const request: NativeGenerateRequest = { id: 1, source, targetLength: 1, decoderInputIds: Int32Array.of(0), options };
 const two = Int32Array.of(0, 0);
