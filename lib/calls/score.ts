@@ -1,5 +1,6 @@
 // `score`: the log-probabilities of given targets after a source.
 import { isRow, readIdList, readIds, type TokenIds } from "../inputs/ids.js";
+import { checkAttention } from "../inputs/memory-limit.js";
 import { encodeTexts } from "../inputs/source.js";
 import type { IdRow } from "../tokenizer/padded-batch.js";
 import { checkBatchSize, checkSignal, readOptions, type SignalOption } from "../util/call-options.js";
@@ -72,6 +73,8 @@ export async function score(
     const encoderSource = readSource(source, "source", model);
     const rows = readTargets(targets, model);
     checkPairs(batchOf(encoderSource), rows.length);
+    const maxLength = rows.reduce((max, { length }) => Math.max(max, length), 0);
+    checkAttention(Math.min(batchSize, rows.length), maxLength, model, "targets");
     return {
       source: encoderSource,
       rows,

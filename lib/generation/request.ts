@@ -3,6 +3,7 @@ import type { ModelHandle } from "../calls/call.js";
 import { batchOf, EncoderOutput, type EncoderSource, readSource, type Source } from "../calls/encoder-output.js";
 import { startRows, withStartId } from "../inputs/decoder-input.js";
 import { readIds, type TokenIds } from "../inputs/ids.js";
+import { checkAttention } from "../inputs/memory-limit.js";
 import {
   checkBatch,
   type IdSource,
@@ -97,6 +98,7 @@ function readInput(input: unknown, model: ModelHandle): ReadInput {
   if (fields.decoderInputIds === undefined) return { source };
   const decoderInputIds = readIds(fields.decoderInputIds, "decoderInputIds", model.config.vocabSize);
   checkBatch(decoderInputIds.batch, batchOf(source), "decoderInputIds");
+  checkAttention(decoderInputIds.batch, decoderInputIds.length, model, "decoderInputIds");
   return { source, decoderInputIds };
 }
 

@@ -16,7 +16,9 @@ describe("sequences whose attention needs more memory than any machine has", () 
     await assert.rejects(t5.forward({ inputIds, decoderInputIds: long }), outOfMemory);
     await assert.rejects(t5.forward({ inputIds, labels: long }), outOfMemory);
     await assert.rejects(t5.generate({ inputIds: long }), outOfMemory);
+    await assert.rejects(t5.generate({ inputIds, decoderInputIds: long }, { maxNewTokens: 1 }), outOfMemory);
     await assert.rejects(t5.score("a", ["b ".repeat(LONG)]), outOfMemory);
+    await assert.rejects(t5.score("a", [[5], new Int32Array(LONG).fill(5)]), outOfMemory);
     await assert.rejects(t5.embed({ inputIds: long }), outOfMemory);
     await assert.rejects((await t5.encode("a")).startDecoding().prefill(long), outOfMemory);
     assert.deepEqual((await t5.encode("a b")).shape.slice(0, 1), [1]);
