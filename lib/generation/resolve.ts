@@ -32,7 +32,7 @@ const NO_PADDING = -1;
 
 /** What a message asks for where a requirement isn't met. */
 const REQUIREMENTS: Readonly<Record<Requirement, string>> = {
-  doSample: "options.doSample: true",
+  doSample: "options.doSample",
   numBeams: "options.numBeams over 1",
   eosTokenId: "an eosTokenId",
   tokenizer: "a model with a tokenizer",

@@ -170,7 +170,7 @@ const others: readonly Case[] = [
   {
     promise: "sampling's options alone",
     options: { temperature: 0.5 },
-    message: /options.doSample: true alongside it .*temperature/,
+    message: /options.doSample alongside it .*temperature/,
   },
   {
     promise: "an option that throws",
