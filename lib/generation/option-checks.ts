@@ -1,7 +1,7 @@
 // The checks of the generation options' values. Each copies the value, and throws ERR_INVALID_ARGUMENT or
 // ERR_TOKEN_OUT_OF_RANGE with the name that it is given.
 import { checkId, readIdList } from "../inputs/ids.js";
-import { checkInteger, checkNumber, expected, refused } from "../util/validation.js";
+import { checkFlag, checkInteger, checkNumber, expected, refused } from "../util/validation.js";
 import type { LogitsProcessor } from "./options.js";
 
 /** Checks one value; `name` names it in messages, and ids are less than `vocabSize`. */
@@ -41,10 +41,7 @@ export const positiveProbability = numberThat("a number over 0, up to 1,", (valu
 export const cutoff = numberThat("a number from 0 up to but not including 1", (value) => value >= 0 && value < 1);
 export const seconds = numberThat("seconds of at least 0", (value) => value >= 0);
 
-export const flag: Check<boolean> = (value, name) => {
-  if (typeof value === "boolean") return value;
-  throw expected("a boolean", name, value);
-};
+export const flag: Check<boolean> = checkFlag;
 
 export const id: Check<number> = checkId;
 

@@ -14,15 +14,6 @@
 namespace torch_t5 {
 namespace {
 
-SourceIds readSourceIds(const Napi::Object& source) {
-  return {
-      .batch = integer(source, "batch"),
-      .length = integer(source, "length"),
-      .inputIds = ids(source, "inputIds"),
-      .attentionMask = optionalIds(source, "attentionMask"),
-  };
-}
-
 Selection toSelection(const Napi::Object& request) {
   return {
       .positions = optionalIds(request, "positions"),
@@ -61,8 +52,7 @@ Value named(const Napi::Object& object, const char* name, const Names<Value, cou
   for (const auto& [known, value] : names) {
     if (known == text) return value;
   }
-  throw Error(ErrorCode::kInvalidArgument,
-              std::string("Expected a known name for ") + name + " but received \"" + text + "\"");
+  throw invalidArgument("a known name", name, '"' + text + '"');
 }
 
 std::vector<std::int32_t> idsOrNone(const Napi::Object& options, const char* name) {
@@ -72,9 +62,7 @@ std::vector<std::int32_t> idsOrNone(const Napi::Object& options, const char* nam
 /// At least one id, because a bias belongs to the last id.
 std::vector<std::int32_t> toSomeIds(const Napi::Value& value, const std::string& name) {
   std::vector<std::int32_t> ids = toIds(value, name);
-  if (ids.empty()) {
-    throw Error(ErrorCode::kInvalidArgument, "Expected at least one id for " + name + " but received none");
-  }
+  if (ids.empty()) throw invalidArgument("at least one id", name, "none");
   return ids;
 }
 
@@ -101,9 +89,7 @@ std::optional<ExponentialDecay> optionalDecay(const Napi::Object& options, const
 
 /// The low 64 bits of a bigint.
 std::uint64_t toSeed(const Napi::Value& value) {
-  if (!value.IsBigInt()) {
-    throw Error(ErrorCode::kInvalidArgument, "Expected a bigint for seed but received another value");
-  }
+  if (!value.IsBigInt()) throw invalidArgument("a bigint", "seed", "another value");
   bool isLossless = false;
   return value.As<Napi::BigInt>().Uint64Value(&isLossless);
 }
@@ -187,7 +173,7 @@ LoadOptions toLoadOptions(const Napi::Object& options) {
 
 ForwardRequest toForwardRequest(const Napi::Object& object) {
   ForwardRequest request{
-      .source = readSourceIds(toObject(object.Get("source"), "source")),
+      .source = toSourceIds(toObject(object.Get("source"), "source")),
       .targetLength = integer(object, "targetLength"),
       .decoderInputIds = ids(object, "decoderInputIds"),
       .labels = optionalIds(object, "labels"),
@@ -240,7 +226,12 @@ GenerateRequest toGenerateRequest(const Napi::Object& object, std::shared_ptr<co
 }
 
 SourceIds toSourceIds(const Napi::Object& object) {
-  SourceIds source = readSourceIds(object);
+  SourceIds source{
+      .batch = integer(object, "batch"),
+      .length = integer(object, "length"),
+      .inputIds = ids(object, "inputIds"),
+      .attentionMask = optionalIds(object, "attentionMask"),
+  };
   check(source);
   return source;
 }

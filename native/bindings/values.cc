@@ -8,7 +8,7 @@ namespace torch_t5 {
 namespace {
 
 Error expected(const std::string& what, const std::string& name) {
-  return {ErrorCode::kInvalidArgument, "Expected " + what + " for " + name + " but received another value"};
+  return invalidArgument(what, name, "another value");
 }
 
 std::string toText(IntegerRange range) {

@@ -11,6 +11,24 @@ const source = { batch: 1, length: 2, inputIds: Int32Array.of(5, 1), attentionMa
 const request: NativeGenerateRequest = { id: 1, source, targetLength: 1, decoderInputIds: Int32Array.of(0), options };
 const two = Int32Array.of(0, 0);
 
+const forwardRequest = {
+  id: 1,
+  targetLength: 1,
+  labels: undefined,
+  loss: false,
+  positions: undefined,
+  tokens: undefined,
+  topK: 0,
+  hiddenStates: false,
+  head: undefined,
+};
+
+const wrongSources: readonly (readonly [promise: string, part: object, message: RegExp])[] = [
+  ["too few ids", { batch: 2 }, /2 x 2 values for inputIds but received 2/],
+  ["too short a mask", { attentionMask: Int32Array.of(1) }, /1 x 2 values for attentionMask but received 1/],
+  ["an empty row", { length: 0, inputIds: new Int32Array() }, /a positive integer for length but received 0/],
+];
+
 const requests: readonly (readonly [promise: string, part: object, message: RegExp])[] = [
   ["too few ids in the source", { source: { ...source, batch: 2 } }, /2 x 2 values for inputIds but received 2/],
   ["a short mask", { source: { ...source, attentionMask: Int32Array.of(1) } }, /1 x 2 values for attentionMask/],
@@ -65,6 +83,24 @@ describe("the native boundary", () => {
 
   for (const [promise, part, message] of wrongOptions) {
     it(`refuses ${promise}`, () => refuses({ options: { ...options, ...part } }, message));
+  }
+
+  for (const [promise, wrong, message] of wrongSources) {
+    it(`refuses ${promise} in every request that has a source`, async () => {
+      const refused = { code: "ERR_INVALID_ARGUMENT", message };
+      const wrongSource = { ...source, ...wrong };
+      const decoderInputIds = new Int32Array(wrongSource.batch);
+      await assert.rejects(
+        async () => model.forward({ ...forwardRequest, source: wrongSource, decoderInputIds }),
+        refused,
+      );
+      await assert.rejects(async () => model.encode({ id: 1, source: wrongSource }), refused);
+      await assert.rejects(
+        async () => model.embed({ id: 1, source: wrongSource, pooling: "mean", normalize: false }),
+        refused,
+      );
+      await refuses({ source: wrongSource, decoderInputIds }, message);
+    });
   }
 
   it("refuses decoder ids with more rows than the encoder output", async () => {
