@@ -1,0 +1,33 @@
+// One decoded row of a decoder step, as the kernels read it. The same text is compiled for the host and for the device.
+// Each row has its own cache and position, so rows of different calls fit in one step.
+#pragma once
+
+namespace torch_t5 {
+
+/// Pointers are device pointers. Offsets and strides are in elements.
+struct StepRow {
+  void* selfKeys;          // layer 0: [heads, selfCapacity, dKv]
+  const void* crossKeys;   // layer 0: [heads, sourceLength, dKv]
+  const float* crossMask;  // [sourceLength], added to the scores; null without padding
+  long long selfValues;    // offset from keys to values
+  long long selfLayer;     // stride from one layer's keys to the next layer's
+  long long crossValues;   // offset from keys to values
+  long long crossLayer;    // stride from one layer's keys to the next layer's
+  int selfCapacity;        // positions that the self cache has room for
+  int sourceLength;
+  int position;    // of the id that this step reads: the number of ids that were read before
+  int unfinished;  // greedy search: 1 until the sequence ends, then 0
+  int generated;   // greedy search: the number of ids chosen so far
+  int length;      // greedy search: `generated` when the sequence ended; 0 before
+};
+
+/// The rules of a greedy search. Pointers are device pointers.
+struct GreedyRule {
+  int* tokens;             // [rows, maxTokens]: the chosen ids
+  const int* eosTokenIds;  // [eosCount]
+  int maxTokens;           // choices after this many are not stored
+  int eosCount;
+  int padTokenId;  // chosen after the end of a sequence; -1: decoded on instead
+};
+
+}  // namespace torch_t5
