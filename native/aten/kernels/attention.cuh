@@ -1,0 +1,236 @@
+// The attention of one query per row and head, over the keys in the row's own cache.
+//
+// A few lanes share a key: each has 16 bytes of it. These key groups read different keys and have a softmax each, which
+// is rescaled when its maximum grows. At the end the softmaxes of all groups of a block are merged.
+#pragma once
+
+#include "aten/kernels/early_start.cuh"
+#include "aten/kernels/element.cuh"
+#include "aten/kernels/reduce.cuh"
+#include "aten/kernels/step_row.h"
+
+namespace torch_t5 {
+namespace {
+
+constexpr int kInner = HEADS * D_KV;
+constexpr int kKeyVectors = D_KV / kVector;
+
+__device__ constexpr int keyLanes() {
+  int lanes = 1;
+  while (lanes < kKeyVectors && lanes < kLanes) lanes *= 2;
+  return lanes;
+}
+
+constexpr int kKeyLanes = keyLanes();
+constexpr int kKeyParts = ceilDiv(kKeyVectors, kKeyLanes);  // vectors of a key per lane
+constexpr int kKeysAtOnce = larger(4 / kKeyParts, 1);       // per group
+constexpr int kKeyGroups = kAttentionThreads / kKeyLanes;
+constexpr int kGroupsOfWarp = kLanes / kKeyLanes;
+constexpr float kLowest = -3.402823466e38F;
+
+/// A softmax that is not yet divided by its sum, and the values that it weighs: a lane's part of these.
+struct Softmax {
+  float maximum = kLowest;
+  float sum = 0;
+  float values[kKeyParts * kVector] = {};
+
+  /// For a new maximum, which is not lower.
+  __device__ __forceinline__ void rescale(float newMaximum) {
+    const float factor = expf(maximum - newMaximum);
+    maximum = newMaximum;
+    sum *= factor;
+#pragma unroll
+    for (float& value : values) value *= factor;
+  }
+};
+
+/// A lane's part of a head's query, key or value.
+struct HeadPart {
+  Vector vectors[kKeyParts];
+
+  __device__ __forceinline__ void load(const Element* from, bool isUsed) {
+#pragma unroll
+    for (int part = 0; part < kKeyParts; ++part) {
+      const int vector = part * kKeyLanes + laneOfThread() % kKeyLanes;
+      vectors[part] = isUsed && vector < kKeyVectors ? loadVector(from + vector * kVector) : Vector{0, 0, 0, 0};
+    }
+  }
+
+  __device__ __forceinline__ void unpackTo(float (&values)[kKeyParts * kVector]) const {
+#pragma unroll
+    for (int part = 0; part < kKeyParts; ++part) {
+      float some[kVector];
+      unpack(vectors[part], some);
+#pragma unroll
+      for (int i = 0; i < kVector; ++i) values[part * kVector + i] = some[i];
+    }
+  }
+};
+
+/// The score of a key without bias; all lanes of its group receive it.
+__device__ __forceinline__ float scoreOf(const float (&query)[kKeyParts * kVector], const HeadPart& key) {
+  float values[kKeyParts * kVector];
+  key.unpackTo(values);
+  float score = 0;
+#pragma unroll
+  for (int i = 0; i < kKeyParts * kVector; ++i) score = fmaf(query[i], values[i], score);
+#pragma unroll
+  for (int offset = kKeyLanes / 2; offset > 0; offset /= 2) score += __shfl_xor_sync(kAllLanes, score, offset);
+  return score;
+}
+
+/// Merges the softmaxes of a warp's groups; all lanes receive the result.
+__device__ __forceinline__ void mergeGroups(Softmax& softmax) {
+#pragma unroll
+  for (int offset = kKeyLanes; offset < kLanes; offset *= 2) {
+    softmax.rescale(fmaxf(softmax.maximum, __shfl_xor_sync(kAllLanes, softmax.maximum, offset)));
+    softmax.sum += __shfl_xor_sync(kAllLanes, softmax.sum, offset);
+#pragma unroll
+    for (float& value : softmax.values) value += __shfl_xor_sync(kAllLanes, value, offset);
+  }
+}
+
+/// Merges the softmaxes of a block's warps, and stores the output of a head: D_KV elements.
+__device__ __forceinline__ void storeMerged(const Softmax& softmax, Element* output) {
+  constexpr int kWarps = kAttentionThreads / kLanes;
+  __shared__ float maxima[kWarps];
+  __shared__ float sums[kWarps];
+  __shared__ float values[kWarps][D_KV];
+  const int warp = warpOfThread();
+  const int lane = laneOfThread();
+  if (lane == 0) {
+    maxima[warp] = softmax.maximum;
+    sums[warp] = softmax.sum;
+  }
+#pragma unroll
+  for (int part = 0; part < kKeyParts; ++part) {
+    const int vector = part * kKeyLanes + lane;
+    if (lane >= kKeyLanes || vector >= kKeyVectors) continue;
+#pragma unroll
+    for (int i = 0; i < kVector; ++i) values[warp][vector * kVector + i] = softmax.values[part * kVector + i];
+  }
+  __syncthreads();
+  float maximum = maxima[0];
+#pragma unroll
+  for (int i = 1; i < kWarps; ++i) maximum = fmaxf(maximum, maxima[i]);
+  for (int column = static_cast<int>(threadIdx.x); column < D_KV; column += kAttentionThreads) {
+    float sum = 0;
+    float value = 0;
+#pragma unroll
+    for (int i = 0; i < kWarps; ++i) {
+      const float factor = expf(maxima[i] - maximum);
+      sum = fmaf(sums[i], factor, sum);
+      value = fmaf(values[i][column], factor, value);
+    }
+    output[column] = toElement(value / sum);
+  }
+}
+
+/// Attends to `length` keys. keyAt(key) and valueAt(key) are pointers, added(key) is what is added to the score.
+template <class KeyAt, class ValueAt, class Added>
+__device__ __forceinline__ void attend(const Element* query, int length, const KeyAt& keyAt, const ValueAt& valueAt,
+                                       const Added& added, Element* output) {
+  HeadPart queryPart;
+  queryPart.load(query, true);
+  float queryValues[kKeyParts * kVector];
+  queryPart.unpackTo(queryValues);
+
+  Softmax softmax;
+  // The lanes of a warp stay together, because they exchange values.
+  for (int first = warpOfThread() * kGroupsOfWarp; first < length; first += kKeyGroups * kKeysAtOnce) {
+    HeadPart keys[kKeysAtOnce];
+    HeadPart values[kKeysAtOnce];
+    float scores[kKeysAtOnce];
+    const int firstOfGroup = first + laneOfThread() / kKeyLanes;
+#pragma unroll
+    for (int i = 0; i < kKeysAtOnce; ++i) {
+      const int key = firstOfGroup + i * kKeyGroups;
+      const bool isKey = key < length;
+      keys[i].load(keyAt(isKey ? key : 0), isKey);
+      values[i].load(valueAt(isKey ? key : 0), isKey);
+      scores[i] = isKey ? added(key) : 0;
+    }
+    float maximum = softmax.maximum;
+#pragma unroll
+    for (int i = 0; i < kKeysAtOnce; ++i) {
+      scores[i] += scoreOf(queryValues, keys[i]);
+      if (firstOfGroup + i * kKeyGroups < length) maximum = fmaxf(maximum, scores[i]);
+    }
+    softmax.rescale(maximum);
+#pragma unroll
+    for (int i = 0; i < kKeysAtOnce; ++i) {
+      const float weight = firstOfGroup + i * kKeyGroups < length ? expf(scores[i] - maximum) : 0;
+      softmax.sum += weight;
+      float some[kKeyParts * kVector];
+      values[i].unpackTo(some);
+#pragma unroll
+      for (int j = 0; j < kKeyParts * kVector; ++j) softmax.values[j] = fmaf(weight, some[j], softmax.values[j]);
+    }
+  }
+  mergeGroups(softmax);
+  storeMerged(softmax, output);
+}
+
+}  // namespace
+
+extern "C" {
+
+/// Stores each row's key and value in its cache, and attends to the keys of all positions up to this one. `projected`:
+/// query, key and value [rows, 3, HEADS, D_KV]. `bias`: [HEADS, reach + 1], by the distance back from the query; keys
+/// that are further back have that of `reach`. `output`: [rows, HEADS, D_KV]. Blocks: heads, rows.
+__global__ void __launch_bounds__(kAttentionThreads)
+    selfAttention(const Element* projected, const StepRow* rows, const int* rowCount, const float* bias, int reach,
+                  int layer, Element* output) {
+  letNextStart();
+  waitForPrevious();
+  const int head = static_cast<int>(blockIdx.x);
+  const int index = static_cast<int>(blockIdx.y);
+  if (index >= *rowCount) return;
+  const StepRow& row = rows[index];
+  const int position = row.position;
+  Element* keys = static_cast<Element*>(row.selfKeys) + layer * row.selfLayer +
+                  static_cast<long long>(head) * row.selfCapacity * D_KV;
+  Element* values = keys + row.selfValues;
+  const Element* query = projected + (static_cast<long long>(index) * 3 * HEADS + head) * D_KV;
+  const Element* newKey = query + kInner;
+  const Element* newValue = newKey + kInner;
+
+  for (int vector = static_cast<int>(threadIdx.x); vector < 2 * kKeyVectors; vector += kAttentionThreads) {
+    const bool isKey = vector < kKeyVectors;
+    const int column = (isKey ? vector : vector - kKeyVectors) * kVector;
+    storeVector((isKey ? keys : values) + static_cast<long long>(position) * D_KV + column,
+                loadVector((isKey ? newKey : newValue) + column));
+  }
+  // This position's key and value are read where they come from, so that no thread waits until they are stored.
+  attend(
+      query, position + 1, [&](int key) { return key < position ? keys + static_cast<long long>(key) * D_KV : newKey; },
+      [&](int key) { return key < position ? values + static_cast<long long>(key) * D_KV : newValue; },
+      [&](int key) {
+        const int distance = position - key;
+        return bias[head * (reach + 1) + (distance < reach ? distance : reach)];
+      },
+      output + static_cast<long long>(index) * kInner + head * D_KV);
+}
+
+/// Attends to the keys of each row's source. `query`, `output`: [rows, HEADS, D_KV]. Blocks: heads, rows.
+__global__ void __launch_bounds__(kAttentionThreads)
+    crossAttention(const Element* query, const StepRow* rows, const int* rowCount, int layer, Element* output) {
+  letNextStart();
+  waitForPrevious();
+  const int head = static_cast<int>(blockIdx.x);
+  const int index = static_cast<int>(blockIdx.y);
+  if (index >= *rowCount) return;
+  const StepRow& row = rows[index];
+  const float* mask = row.crossMask;
+  const Element* keys = static_cast<const Element*>(row.crossKeys) + layer * row.crossLayer +
+                        static_cast<long long>(head) * row.sourceLength * D_KV;
+  const Element* values = keys + row.crossValues;
+  const long long at = static_cast<long long>(index) * kInner + head * D_KV;
+  attend(
+      query + at, row.sourceLength, [&](int key) { return keys + static_cast<long long>(key) * D_KV; },
+      [&](int key) { return values + static_cast<long long>(key) * D_KV; },
+      [&](int key) { return mask != nullptr ? mask[key] : 0.0F; }, output + at);
+}
+
+}  // extern "C"
+}  // namespace torch_t5

@@ -1,0 +1,38 @@
+// What enters and leaves the layers as rows: embeddings, and the states of the language model head.
+#pragma once
+
+#include "aten/kernels/early_start.cuh"
+#include "aten/kernels/element.cuh"
+#include "aten/kernels/launch_sizes.h"
+
+namespace torch_t5 {
+extern "C" {
+
+/// hidden[row] = embedding[ids[row]], in float32. A block per row; ids of rows that are not in use are valid ids too.
+__global__ void __launch_bounds__(kRowThreads) embed(const long long* ids, const Element* embedding, float* hidden) {
+  letNextStart();
+  waitForPrevious();
+  const Element* from = embedding + ids[blockIdx.x] * D_MODEL;
+  float* to = hidden + static_cast<long long>(blockIdx.x) * D_MODEL;
+  for (int column = 4 * static_cast<int>(threadIdx.x); column < D_MODEL; column += 4 * static_cast<int>(blockDim.x))
+    *reinterpret_cast<float4*>(to + column) = loadFourElements(from + column);
+}
+
+#if ROWS == 0
+
+/// output = states * scale, rounded. `count`: elements, a multiple of 4.
+__global__ void __launch_bounds__(kRowThreads)
+    scaleStates(const float* states, float scale, Element* output, int count) {
+  letNextStart();
+  waitForPrevious();
+  for (int i = 4 * static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x); i < count;
+       i += 4 * static_cast<int>(gridDim.x * blockDim.x)) {
+    const float4 values = loadFour(states + i);
+    storeFour(output + i, make_float4(values.x * scale, values.y * scale, values.z * scale, values.w * scale));
+  }
+}
+
+#endif
+
+}  // extern "C"
+}  // namespace torch_t5
