@@ -1,5 +1,5 @@
 # The target `libtorch`: libtorch_cpu and libc10 by path. TorchConfig.cmake is not used, because it requires a CUDA
-# toolkit if libtorch has CUDA, and no source includes a CUDA header.
+# toolkit if libtorch has CUDA, and only native/cuda, which is optional, includes CUDA headers.
 if(NOT EXISTS "${TORCH_T5_LIBTORCH}/include/ATen/ATen.h")
   message(FATAL_ERROR
     "Expected a libtorch (a folder with include/ATen/ATen.h) for TORCH_T5_LIBTORCH but received \"${TORCH_T5_LIBTORCH}\". "

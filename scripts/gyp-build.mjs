@@ -1,10 +1,10 @@
 #!/usr/bin/env node
-// The build that binding.gyp runs: builds with CMake in build/cmake, then copies the addons to build/Release, where prebuildify
+// The build that binding.gyp runs: builds with CMake in build/cmake, then copies what it built to build/Release, where prebuildify
 // and other users of node-gyp look for them.
-import { copyFileSync, mkdirSync } from "node:fs";
+import { copyFileSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { exit, stderr } from "node:process";
-import { ADDONS, buildAddon, findBuildTools } from "./setup/addon.mjs";
+import { buildAddon, builtFiles, CUDA_LIBRARY, findBuildTools } from "./setup/addon.mjs";
 import { libtorchDirectory, root } from "./setup/paths.mjs";
 
 if (!findBuildTools() || !libtorchDirectory()) {
@@ -17,4 +17,7 @@ const out = join("build", "cmake");
 const release = join(root, "build", "Release");
 await buildAddon({ out });
 mkdirSync(release, { recursive: true });
-for (const name of ADDONS) copyFileSync(join(root, out, "Release", name), join(release, name));
+const built = join(root, out, "Release");
+// One of an earlier build does not fit the addon.
+rmSync(join(release, CUDA_LIBRARY), { force: true });
+for (const name of builtFiles(built)) copyFileSync(join(built, name), join(release, name));

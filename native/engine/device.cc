@@ -10,6 +10,7 @@
 #include "core/errors.h"
 #include "core/platform/cuda_driver.h"
 #include "core/platform/shared_library.h"
+#include "engine/cuda_library.h"
 
 namespace torch_t5 {
 namespace {
@@ -37,10 +38,8 @@ std::optional<int> cudaOrdinal(const std::string& name) {
   return ordinal;
 }
 
-/// Opens libtorch's CUDA library, once per process. Returns the reason if it cannot be used.
-std::optional<std::string> openCuda(const std::string& libtorchDirectory) {
-  static std::mutex mutex;
-  const std::lock_guard lock(mutex);
+/// Opens libtorch's CUDA library. Returns the reason if it cannot be used.
+std::optional<std::string> openLibtorchCuda(const std::string& libtorchDirectory) {
   if (c10::impl::hasDeviceGuardImpl(c10::kCUDA)) return std::nullopt;
   const std::filesystem::path library = std::filesystem::path(libtorchDirectory) / kCudaLibrary;
   std::error_code ignored;
@@ -49,6 +48,16 @@ std::optional<std::string> openCuda(const std::string& libtorchDirectory) {
     return "libtorch's CUDA library can't be opened: " + opened.error;
   }
   if (!c10::impl::hasDeviceGuardImpl(c10::kCUDA)) return "this libtorch registers no CUDA device";
+  return std::nullopt;
+}
+
+/// Opens libtorch's CUDA library, and torch_t5_cuda if it is there, once per process. Returns the reason if the former
+/// cannot be used.
+std::optional<std::string> openCuda(const std::string& libtorchDirectory) {
+  static std::mutex mutex;
+  const std::lock_guard lock(mutex);
+  if (const auto reason = openLibtorchCuda(libtorchDirectory)) return reason;
+  openCudaLibrary();
   return std::nullopt;
 }
 

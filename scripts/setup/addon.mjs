@@ -1,7 +1,8 @@
 // Builds the native addon with cmake-js.
+import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
-import { execPath } from "node:process";
+import { execPath, platform } from "node:process";
 import { libtorchDirectory, root, venvProgram } from "./paths.mjs";
 import { capture, runProgram } from "./process.mjs";
 
@@ -9,6 +10,14 @@ const MINIMUM_CMAKE = [3, 20];
 
 /** The addons of a build: the one that computes, and the one that loads libtorch for it. */
 export const ADDONS = ["torch_t5.node", "torch_t5_preload.node"];
+
+/** The library that the first addon opens for a CUDA device. It is built where libtorch has CUDA. */
+export const CUDA_LIBRARY = platform === "win32" ? "torch_t5_cuda.dll" : "torch_t5_cuda.so";
+
+/** The names of what a build left in `folder`: the addons, and the CUDA library if it was built. */
+export function builtFiles(folder) {
+  return [...ADDONS, ...[CUDA_LIBRARY].filter((name) => existsSync(join(folder, name)))];
+}
 
 /** The cmake and ninja of the machine or of the virtual environment; undefined where one of the two is missing. */
 export function findBuildTools() {

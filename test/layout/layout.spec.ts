@@ -18,6 +18,7 @@ const NATIVE = [
   "aten",
   "fused",
   "weights",
+  "cuda",
   "engine",
   "core",
 ];

@@ -3,11 +3,11 @@
 #ifdef _WIN32
 #define WIN32_LEAN_AND_MEAN
 #include <windows.h>
-
-#include <filesystem>
 #else
 #include <dlfcn.h>
 #endif
+
+#include <filesystem>
 
 namespace torch_t5 {
 
@@ -32,6 +32,16 @@ void* findFunction(void* library, const char* name) {
 
 void* findFunction(const char*) { return nullptr; }
 
+std::string folderOf(const void* address) {
+  HMODULE library = nullptr;
+  const DWORD flags = GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS | GET_MODULE_HANDLE_EX_FLAG_UNCHANGED_REFCOUNT;
+  if (!GetModuleHandleExW(flags, static_cast<LPCWSTR>(address), &library)) return {};
+  std::wstring path(32768, L'\0');  // characters; the longest path of Windows
+  path.resize(GetModuleFileNameW(library, path.data(), static_cast<DWORD>(path.size())));
+  const std::u8string folder = std::filesystem::path(path).parent_path().u8string();
+  return {folder.begin(), folder.end()};
+}
+
 #else
 
 OpenedLibrary openLibrary(const std::string& path) {
@@ -43,6 +53,12 @@ OpenedLibrary openLibrary(const std::string& path) {
 void* findFunction(void* library, const char* name) { return dlsym(library, name); }
 
 void* findFunction(const char* name) { return dlsym(RTLD_DEFAULT, name); }
+
+std::string folderOf(const void* address) {
+  Dl_info info{};
+  if (dladdr(address, &info) == 0 || info.dli_fname == nullptr) return {};
+  return std::filesystem::path(info.dli_fname).parent_path().string();
+}
 
 #endif
 

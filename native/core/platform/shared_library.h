@@ -19,4 +19,7 @@ void* findFunction(void* library, const char* name);
 /// The address of a function in any library whose symbols are visible, or null. Always null on Windows.
 void* findFunction(const char* name);
 
+/// The folder of the library or program that contains an address, in UTF-8; empty if it is unknown.
+std::string folderOf(const void* address);
+
 }  // namespace torch_t5

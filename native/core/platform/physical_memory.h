@@ -1,0 +1,11 @@
+// The size of the machine's memory.
+#pragma once
+
+#include <cstddef>
+
+namespace torch_t5 {
+
+/// Bytes, or 0 if the system does not say.
+std::size_t physicalMemory() noexcept;
+
+}  // namespace torch_t5
