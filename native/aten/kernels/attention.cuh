@@ -52,7 +52,8 @@ struct HeadPart {
 #pragma unroll
     for (int part = 0; part < kKeyParts; ++part) {
       const int vector = part * kKeyLanes + laneOfThread() % kKeyLanes;
-      vectors[part] = isUsed && vector < kKeyVectors ? loadVector(from + vector * kVector) : Vector{0, 0, 0, 0};
+      vectors[part] =
+          isUsed && vector < kKeyVectors ? loadVector(inGlobalMemory(from) + vector * kVector) : Vector{0, 0, 0, 0};
     }
   }
 
@@ -185,21 +186,22 @@ __global__ void __launch_bounds__(kAttentionThreads)
   waitForPrevious();
   const int head = static_cast<int>(blockIdx.x);
   const int index = static_cast<int>(blockIdx.y);
+  const StepRow row = rows[index];
   if (index >= *rowCount) return;
-  const StepRow& row = rows[index];
   const int position = row.position;
-  Element* keys = static_cast<Element*>(row.selfKeys) + layer * row.selfLayer +
+  Element* keys = inGlobalMemory(static_cast<Element*>(row.selfKeys)) + layer * row.selfLayer +
                   static_cast<long long>(head) * row.selfCapacity * D_KV;
   Element* values = keys + row.selfValues;
   const Element* query = projected + (static_cast<long long>(index) * 3 * HEADS + head) * D_KV;
   const Element* newKey = query + kInner;
   const Element* newValue = newKey + kInner;
 
-  for (int vector = static_cast<int>(threadIdx.x); vector < 2 * kKeyVectors; vector += kAttentionThreads) {
-    const bool isKey = vector < kKeyVectors;
-    const int column = (isKey ? vector : vector - kKeyVectors) * kVector;
-    storeVector((isKey ? keys : values) + static_cast<long long>(position) * D_KV + column,
-                loadVector((isKey ? newKey : newValue) + column));
+  static_assert(kKeyVectors <= kAttentionThreads, "a thread for each vector of a key");
+  if (threadIdx.x < kKeyVectors) {
+    const int column = static_cast<int>(threadIdx.x) * kVector;
+    const long long to = static_cast<long long>(position) * D_KV + column;
+    storeVector(keys + to, loadVector(newKey + column));
+    storeVector(values + to, loadVector(newValue + column));
   }
   // This position's key and value are read where they come from, so that no thread waits until they are stored.
   attend(
@@ -219,10 +221,10 @@ __global__ void __launch_bounds__(kAttentionThreads)
   waitForPrevious();
   const int head = static_cast<int>(blockIdx.x);
   const int index = static_cast<int>(blockIdx.y);
+  const StepRow row = rows[index];
   if (index >= *rowCount) return;
-  const StepRow& row = rows[index];
-  const float* mask = row.crossMask;
-  const Element* keys = static_cast<const Element*>(row.crossKeys) + layer * row.crossLayer +
+  const float* mask = inGlobalMemory(row.crossMask);
+  const Element* keys = inGlobalMemory(static_cast<const Element*>(row.crossKeys)) + layer * row.crossLayer +
                         static_cast<long long>(head) * row.sourceLength * D_KV;
   const Element* values = keys + row.crossValues;
   const long long at = static_cast<long long>(index) * kInner + head * D_KV;
