@@ -39,6 +39,8 @@ describeProgram("aten_engine_test", "the ATen engine", [join(demoModel, "model.p
 describeProgram("gemm_kernels_test", "the GEMM kernels");
 describeProgram("row_kernels_test", "the row kernels");
 describeProgram("attention_kernels_test", "the attention kernels");
+// Not built with Visual Studio.
+if (process.platform !== "win32") describeProgram("step_kernels_test", "the CUDA kernels of a decoder step, emulated");
 for (const [name, title] of [
   ["inference_thread_test", "the inference thread"],
   ["worker_pool_test", "the worker pool"],

@@ -99,6 +99,7 @@ void prepareFibers(unsigned count) {
   for (unsigned i = 0; i < count; ++i) {
     Fiber& fiber = *scheduler.fibers[i];
     fiber.state = State::kRunning;
+    fiber.usesSecondSlot = false;
     if (fiber.isStarted) continue;
     getcontext(&fiber.start);
     fiber.start.uc_stack.ss_sp = fiber.stack.get();
@@ -124,7 +125,7 @@ unsigned countOf(unsigned first, unsigned count, State state) {
   throw std::runtime_error(message);
 }
 
-/// Runs a warp until its threads are at a barrier or have ended. Returns whether any of them ran.
+/// Runs a warp until its threads are at a barrier or have ended.
 void runWarp(unsigned first, unsigned threads) {
   for (;;) {
     for (unsigned i = first; i < first + kLanesOfWarp; ++i) {
