@@ -237,7 +237,8 @@ void scalesStates(std::span<char*>) {
 }
 
 /// The stated number of blocks, fewer and more.
-std::vector<unsigned> someBlocks(int stated) {
+std::vector<unsigned> someBlocks(const Case& one, int stated) {
+  if (one.macros.dModel > 1000) return {static_cast<unsigned>(stated)};  // slow to emulate
   return {static_cast<unsigned>(stated), 1, static_cast<unsigned>(stated) / 2 + 1, static_cast<unsigned>(stated) + 2};
 }
 
@@ -248,7 +249,7 @@ void multipliesNorms(std::span<char*>) {
     const at::Tensor norm = at::randn({one.macros.dModel});
     for (const int columns : {static_cast<int>(3 * one.inner()), 8, 37}) {
       const at::Tensor weight = one.elements({columns, one.macros.dModel});
-      for (const unsigned blocks : someBlocks(normLinearBlocks(columns))) {
+      for (const unsigned blocks : someBlocks(one, normLinearBlocks(columns))) {
         const Output output({one.rows(), columns}, one.type());
         one.run("normLinear", blocks, 1, kLinearThreads, hidden.data_ptr(), norm.data_ptr(), weight.data_ptr(),
                 output.pointer(), columns);
@@ -266,7 +267,7 @@ void feedsForward(std::span<char*>) {
     const at::Tensor norm = at::randn({one.macros.dModel}) * 0.1;
     const at::Tensor weight = one.elements({one.macros.dFf * (1 + one.macros.gated), one.macros.dModel});
     const Expected expected = rounded(one, activated(one, product(one, normOf(one, hidden, norm), weight)));
-    for (const unsigned blocks : someBlocks(normFeedForwardBlocks(one.macros.dFf, one.macros.gated != 0))) {
+    for (const unsigned blocks : someBlocks(one, normFeedForwardBlocks(one.macros.dFf, one.macros.gated != 0))) {
       const Output output({one.rows(), one.macros.dFf}, one.type());
       one.run("normFeedForward", blocks, 1, kLinearThreads, hidden.data_ptr(), norm.data_ptr(), weight.data_ptr(),
               output.pointer());
@@ -284,7 +285,7 @@ void addsProducts(std::span<char*>) {
       if (one.rows() > 1) input[one.rows() - 1].fill_(kNan);
       const at::Tensor weight = one.elements({one.macros.dModel, size});
       const Expected added = product(one, input, weight);
-      for (const unsigned blocks : someBlocks(linearAddBlocks(one.macros.dModel))) {
+      for (const unsigned blocks : someBlocks(one, linearAddBlocks(one.macros.dModel))) {
         const at::Tensor before = at::randn({one.rows(), one.macros.dModel});
         const Output hidden(before.sizes(), at::kFloat);
         hidden.values(one.where()).copy_(before);
