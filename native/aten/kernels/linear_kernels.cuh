@@ -113,7 +113,7 @@ __global__ void __launch_bounds__(kLinearAddThreads, 2)
 }
 
 /// logits [ROWS, vocabSize] = round(states * scale) x weight^T. `weight`: [vocabSize, D_MODEL].
-__global__ void __launch_bounds__(kLinearThreads, 3)
+__global__ void __launch_bounds__(kLinearThreads, 4)
     lmHead(const float* states, const Element* weight, float scale, float* logits, int vocabSize) {
   letNextStart();
   constexpr int kStride = strideOf<LmHead>(D_MODEL);
