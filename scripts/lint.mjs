@@ -10,7 +10,7 @@ const bin = (name, file) => [execPath, join(root, "node_modules", name, "bin", f
 const sources = readdirSync(join(root, "native"), { recursive: true })
   .map((name) => join("native", name))
   .concat(readdirSync(join(root, "test", "native"), { recursive: true }).map((name) => join("test", "native", name)))
-  .filter((name) => /\.(cc|h)$/.test(name));
+  .filter((name) => /\.(cc|cuh|h)$/.test(name));
 
 const checks = [
   ["biome", [...bin("@biomejs/biome", "biome"), "check", "."]],

@@ -53,7 +53,7 @@ function typescriptTree(folder: string, order: readonly string[]): Tree {
 
 function nativeTree(): Tree {
   const importsOf = (file: string) => matches(read("native", file), /^#include "(.+)"/gm);
-  return { folder: "native", order: NATIVE, files: filesBelow("native", /\.(h|cc)$/), importsOf };
+  return { folder: "native", order: NATIVE, files: filesBelow("native", /\.(h|cc|cuh)$/), importsOf };
 }
 
 const roomOf = (file: string) => file.split("/", 1)[0] ?? file;

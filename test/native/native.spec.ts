@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { demoModel, runtimeInfo } from "torch-t5";
@@ -33,12 +33,26 @@ function describeProgram(name: string, title: string, args: readonly string[] = 
   });
 }
 
+/** NVRTC, which pip installs next to PyTorch. */
+function findNvrtc(): string {
+  const nvidia = join(runtimeInfo().libtorch.directory, "../../nvidia");
+  const found = readdirSync(nvidia, { recursive: true }).find((name) => /libnvrtc\.so\.\d+$/.test(String(name)));
+  assert.ok(found, `${nvidia} contains NVRTC`);
+  return join(nvidia, String(found));
+}
+
 describeProgram("torchscript_engine_test", "the TorchScript engine, without Node", [join(demoModel, "model.pt")]);
 describeProgram("parallel_linear_test", "parallel linear layers");
 describeProgram("aten_engine_test", "the ATen engine", [join(demoModel, "model.pt")]);
 describeProgram("gemm_kernels_test", "the GEMM kernels");
 describeProgram("row_kernels_test", "the row kernels");
 describeProgram("attention_kernels_test", "the attention kernels");
+// Not built with Visual Studio.
+if (process.platform !== "win32") describeProgram("step_kernels_test", "the CUDA kernels of a decoder step, emulated");
+// Every PyTorch for Linux that pip installs by default comes with NVIDIA's compiler, also on a machine without a GPU.
+if (process.platform === "linux") {
+  describeProgram("step_kernels_nvrtc_test", "the CUDA kernels of a decoder step, compiled by NVRTC", [findNvrtc()]);
+}
 for (const [name, title] of [
   ["inference_thread_test", "the inference thread"],
   ["worker_pool_test", "the worker pool"],

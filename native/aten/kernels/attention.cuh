@@ -52,7 +52,8 @@ struct HeadPart {
 #pragma unroll
     for (int part = 0; part < kKeyParts; ++part) {
       const int vector = part * kKeyLanes + laneOfThread() % kKeyLanes;
-      vectors[part] = isUsed && vector < kKeyVectors ? loadVector(from + vector * kVector) : Vector{0, 0, 0, 0};
+      vectors[part] =
+          isUsed && vector < kKeyVectors ? loadVector(inGlobalMemory(from) + vector * kVector) : Vector{0, 0, 0, 0};
     }
   }
 
@@ -171,6 +172,12 @@ __device__ __forceinline__ void attend(const Element* query, int length, const K
   storeMerged(softmax, output);
 }
 
+/// Whether a row is in use. `field`: the field of the row that is read last, not negative. With volatile fields, the
+/// branch that depends on this comes after all loads, so that they and that of rowCount take the time of one.
+__device__ __forceinline__ bool isUsed(int index, const int* rowCount, int field) {
+  return (static_cast<int>(index < *rowCount) & static_cast<int>(field >= 0)) != 0;
+}
+
 }  // namespace
 
 extern "C" {
@@ -185,23 +192,23 @@ __global__ void __launch_bounds__(kAttentionThreads)
   waitForPrevious();
   const int head = static_cast<int>(blockIdx.x);
   const int index = static_cast<int>(blockIdx.y);
-  if (index >= *rowCount) return;
-  const StepRow& row = rows[index];
-  const int position = row.position;
-  Element* keys = static_cast<Element*>(row.selfKeys) + layer * row.selfLayer +
-                  static_cast<long long>(head) * row.selfCapacity * D_KV;
+  const volatile StepRow& row = rows[index];
+  const long long headSize = static_cast<long long>(row.selfCapacity) * D_KV;
+  Element* keys = inGlobalMemory(static_cast<Element*>(row.selfKeys)) + layer * row.selfLayer + head * headSize;
   Element* values = keys + row.selfValues;
+  const int position = row.position;
+  if (!isUsed(index, rowCount, position)) return;
   const Element* query = projected + (static_cast<long long>(index) * 3 * HEADS + head) * D_KV;
   const Element* newKey = query + kInner;
   const Element* newValue = newKey + kInner;
 
-  for (int vector = static_cast<int>(threadIdx.x); vector < 2 * kKeyVectors; vector += kAttentionThreads) {
-    const bool isKey = vector < kKeyVectors;
-    const int column = (isKey ? vector : vector - kKeyVectors) * kVector;
-    storeVector((isKey ? keys : values) + static_cast<long long>(position) * D_KV + column,
-                loadVector((isKey ? newKey : newValue) + column));
-  }
-  // This position's key and value are read where they come from, so that no thread waits until they are stored.
+  // Stored at the end, so that no thread waits for them before it attends.
+  static_assert(kKeyVectors <= kAttentionThreads, "a thread for each vector of a key");
+  const bool stores = threadIdx.x < kKeyVectors;
+  const int column = static_cast<int>(threadIdx.x) * kVector;
+  const Vector storedKey = stores ? loadVector(newKey + column) : Vector{0, 0, 0, 0};
+  const Vector storedValue = stores ? loadVector(newValue + column) : Vector{0, 0, 0, 0};
+
   attend(
       query, position + 1, [&](int key) { return key < position ? keys + static_cast<long long>(key) * D_KV : newKey; },
       [&](int key) { return key < position ? values + static_cast<long long>(key) * D_KV : newValue; },
@@ -210,6 +217,12 @@ __global__ void __launch_bounds__(kAttentionThreads)
         return bias[head * (reach + 1) + (distance < reach ? distance : reach)];
       },
       output + static_cast<long long>(index) * kInner + head * D_KV);
+
+  if (stores) {
+    const long long to = static_cast<long long>(position) * D_KV + column;
+    storeVector(keys + to, storedKey);
+    storeVector(values + to, storedValue);
+  }
 }
 
 /// Attends to the keys of each row's source. `query`, `output`: [rows, HEADS, D_KV]. Blocks: heads, rows.
@@ -219,15 +232,16 @@ __global__ void __launch_bounds__(kAttentionThreads)
   waitForPrevious();
   const int head = static_cast<int>(blockIdx.x);
   const int index = static_cast<int>(blockIdx.y);
-  if (index >= *rowCount) return;
-  const StepRow& row = rows[index];
-  const float* mask = row.crossMask;
-  const Element* keys = static_cast<const Element*>(row.crossKeys) + layer * row.crossLayer +
-                        static_cast<long long>(head) * row.sourceLength * D_KV;
+  const volatile StepRow& row = rows[index];
+  const int sourceLength = row.sourceLength;
+  const float* mask = inGlobalMemory(static_cast<const float*>(row.crossMask));
+  const Element* keys = inGlobalMemory(static_cast<const Element*>(row.crossKeys)) + layer * row.crossLayer +
+                        static_cast<long long>(head) * sourceLength * D_KV;
   const Element* values = keys + row.crossValues;
+  if (!isUsed(index, rowCount, row.sourceLength)) return;
   const long long at = static_cast<long long>(index) * kInner + head * D_KV;
   attend(
-      query + at, row.sourceLength, [&](int key) { return keys + static_cast<long long>(key) * D_KV; },
+      query + at, sourceLength, [&](int key) { return keys + static_cast<long long>(key) * D_KV; },
       [&](int key) { return values + static_cast<long long>(key) * D_KV; },
       [&](int key) { return mask != nullptr ? mask[key] : 0.0F; }, output + at);
 }

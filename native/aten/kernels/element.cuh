@@ -52,18 +52,27 @@ __device__ __forceinline__ void storeVector(Element* elements, const Vector& vec
   *reinterpret_cast<Vector*>(elements) = vector;
 }
 
-/// Loads weights: never written while a step runs, and used once, so that they need no room in the L1 cache.
+/// Loads weights. Each is used once, so they need no room in the L1 cache.
 __device__ __forceinline__ Vector loadWeights(const Element* elements) {
 #ifdef __CUDA_ARCH__
   Vector vector;
-  // Volatile: stays before the wait for the previous kernel.
-  asm volatile("ld.global.nc.L1::no_allocate.v4.u32 {%0, %1, %2, %3}, [%4];"
+  // Stays before the wait for the previous kernel. The assembler moves "ld.global.nc" after it.
+  asm volatile("ld.global.L1::no_allocate.v4.u32 {%0, %1, %2, %3}, [%4];"
                : "=r"(vector.x), "=r"(vector.y), "=r"(vector.z), "=r"(vector.w)
                : "l"(elements));
   return vector;
 #else
   return loadVector(elements);
 #endif
+}
+
+/// Tells the compiler what it knows of parameters, but not of pointers in memory.
+template <class Type>
+__device__ __forceinline__ Type* inGlobalMemory(Type* pointer) {
+#ifdef __CUDA_ARCH__
+  __builtin_assume(__isGlobal(pointer));
+#endif
+  return pointer;
 }
 
 /// Rounds four values to consecutive elements.

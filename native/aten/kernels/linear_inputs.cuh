@@ -12,6 +12,7 @@ namespace {
 /// Zeros after the end of each row of D_MODEL elements.
 template <int kStride>
 __device__ __forceinline__ void fillAfterModel(Element* chunk, int first, int count) {
+  if (D_MODEL % kTile == 0) return;
   for (int column = larger(D_MODEL - first, 0) + static_cast<int>(threadIdx.x); column < count;
        column += kLinearThreads) {
 #pragma unroll

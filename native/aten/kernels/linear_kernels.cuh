@@ -84,7 +84,7 @@ using LinearAdd = Division<kLinearAddThreads, kLinearAddColumns, kQueued / kAddS
 extern "C" {
 
 /// output [ROWS, columns] = round(norm(hidden)) x weight^T. `weight`: [columns, D_MODEL].
-__global__ void __launch_bounds__(kLinearThreads)
+__global__ void __launch_bounds__(kLinearThreads, 3)
     normLinear(const float* hidden, const float* norm, const Element* weight, Element* output, int columns) {
   letNextStart();
   constexpr int kStride = strideOf<NormLinear>(D_MODEL);
@@ -94,7 +94,7 @@ __global__ void __launch_bounds__(kLinearThreads)
 
 /// output [ROWS, D_FF] = activation(x x gate^T), and if GATED times x x up^T, with x = round(norm(hidden)). `weight`:
 /// gate, then up [D_FF, D_MODEL].
-__global__ void __launch_bounds__(kLinearThreads)
+__global__ void __launch_bounds__(kLinearThreads, 3)
     normFeedForward(const float* hidden, const float* norm, const Element* weight, Element* output) {
   letNextStart();
   constexpr int kStride = strideOf<FeedForward>(D_MODEL);
@@ -103,7 +103,7 @@ __global__ void __launch_bounds__(kLinearThreads)
 }
 
 /// hidden [ROWS, D_MODEL] += input x weight^T. `input`: [ROWS, inputSize], `weight`: [D_MODEL, inputSize].
-__global__ void __launch_bounds__(kLinearAddThreads)
+__global__ void __launch_bounds__(kLinearAddThreads, 2)
     linearAdd(const Element* input, const Element* weight, float* hidden, int inputSize) {
   letNextStart();
   constexpr int kStride = strideOf<LinearAdd>(larger(HEADS * D_KV, D_FF));
@@ -113,7 +113,7 @@ __global__ void __launch_bounds__(kLinearAddThreads)
 }
 
 /// logits [ROWS, vocabSize] = round(states * scale) x weight^T. `weight`: [vocabSize, D_MODEL].
-__global__ void __launch_bounds__(kLinearThreads)
+__global__ void __launch_bounds__(kLinearThreads, 4)
     lmHead(const float* states, const Element* weight, float scale, float* logits, int vocabSize) {
   letNextStart();
   constexpr int kStride = strideOf<LmHead>(D_MODEL);

@@ -26,7 +26,7 @@ __device__ __forceinline__ void addAndNormalize(const float* hidden, float* sum,
                                                 const float* norm, const Store& store) {
   constexpr int kFours = ceilDiv(D_MODEL, 4 * kRowThreads);  // per thread
   const long long row = static_cast<long long>(blockIdx.x) * D_MODEL;
-  float4 values[kFours];
+  float4 values[kFours] = {};
   float total[1] = {0};
 #pragma unroll
   for (int i = 0; i < kFours; ++i) {
