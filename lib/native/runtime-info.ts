@@ -19,6 +19,11 @@ export interface RuntimeInfo {
   readonly interOpThreads: number;
   /** The names of the CUDA devices that libtorch can use. */
   readonly cudaDevices: readonly string[];
+  /**
+   * The library beside the addon that models on a CUDA device run faster with: "loaded", "available" before the first
+   * such model, or the reason why it is not used. Results are the same without it.
+   */
+  readonly cudaLibrary: string;
 }
 
 /** The absolute path of the embedded model. */
@@ -30,6 +35,15 @@ export const demoModel: string = join(packageRoot, "models", "demo");
  */
 export function runtimeInfo(): RuntimeInfo {
   const { addon, addonPath, libtorch } = loadNative();
-  const { cpuCapability, parallelBackend, intraOpThreads, interOpThreads, cudaDevices } = addon.info();
-  return { libtorch, addonPath, cpuCapability, parallelBackend, intraOpThreads, interOpThreads, cudaDevices };
+  const { cpuCapability, parallelBackend, intraOpThreads, interOpThreads, cudaDevices, cudaLibrary } = addon.info();
+  return {
+    libtorch,
+    addonPath,
+    cpuCapability,
+    parallelBackend,
+    intraOpThreads,
+    interOpThreads,
+    cudaDevices,
+    cudaLibrary,
+  };
 }

@@ -67,6 +67,8 @@ export interface NativeInfo {
   readonly interOpThreads: number;
   /** The names of the devices, from the NVIDIA driver. */
   readonly cudaDevices: readonly string[];
+  /** The state of torch_t5_cuda: "loaded", "available", or the reason why it is not used. */
+  readonly cudaLibrary: string;
   /** The library that runs an operator's threads, for instance "OpenMP". */
   readonly parallelBackend: string;
 }

@@ -122,6 +122,7 @@ Napi::Object toJs(Napi::Env env, const RuntimeInfo& info) {
   object.Set("intraOpThreads", Napi::Number::New(env, info.intraOpThreads));
   object.Set("interOpThreads", Napi::Number::New(env, info.interOpThreads));
   object.Set("cudaDevices", devices);
+  object.Set("cudaLibrary", Napi::String::New(env, info.cudaLibrary));
   return object;
 }
 

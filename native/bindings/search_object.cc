@@ -8,7 +8,7 @@
 #include "bindings/results.h"
 #include "bindings/values.h"
 #include "core/errors.h"
-#include "engine/tensors.h"
+#include "engine/result_copies.h"
 
 namespace torch_t5 {
 namespace {

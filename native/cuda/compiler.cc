@@ -1,8 +1,7 @@
 #include "cuda/compiler.h"
 
 #include <ATen/cuda/CUDAGraph.h>
-#include <c10/cuda/CUDAException.h>
-#include <cuda_runtime_api.h>
+#include <ATen/detail/CUDAHooksInterface.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -49,11 +48,7 @@ struct Nvrtc {
 };
 
 /// The major version of libtorch's CUDA, 13 for CUDA 13.0.
-int cudaMajorVersion() {
-  int version = 0;
-  C10_CUDA_CHECK(cudaRuntimeGetVersion(&version));
-  return version / 1000;
-}
+int cudaMajorVersion() { return static_cast<int>(at::detail::getCUDAHooks().versionCUDART() / 1000); }
 
 /// The paths where NVRTC may be, the one that libtorch has usually opened first.
 std::vector<std::string> candidates() {

@@ -3,6 +3,7 @@
 #include <ATen/ops/linalg_vector_norm.h>
 #include <ATen/ops/ones_like.h>
 
+#include "engine/result_copies.h"
 #include "engine/tensors.h"
 
 namespace torch_t5 {

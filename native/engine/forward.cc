@@ -10,6 +10,7 @@
 
 #include "core/errors.h"
 #include "engine/encoding.h"
+#include "engine/result_copies.h"
 #include "engine/tensors.h"
 
 namespace torch_t5 {
@@ -65,23 +66,24 @@ LogitsSelection toLogitsSelection(const Selection& selection, const Engine& engi
 
 ForwardResult reduce(ForwardOutput output, const LogitsSelection& logitsSelection, const Selection& selection) {
   ForwardResult result;
+  ResultCopies copies;
   at::Tensor logits = std::move(output.logits);
   if (selection.hiddenStates) {
     if (output.encoderLastHiddenState.defined())
-      result.encoderLastHiddenState = owned(std::move(output.encoderLastHiddenState), at::kFloat);
-    result.decoderLastHiddenState = owned(std::move(output.decoderLastHiddenState), at::kFloat);
+      result.encoderLastHiddenState = copies.add(std::move(output.encoderLastHiddenState), at::kFloat);
+    result.decoderLastHiddenState = copies.add(std::move(output.decoderLastHiddenState), at::kFloat);
   }
-  if (!logits.defined()) return result;
-  if (selection.topK == 0) {
-    result.logits = owned(std::move(logits), at::kFloat);
-    return result;
+  if (logits.defined() && selection.topK == 0) {
+    result.logits = copies.add(std::move(logits), at::kFloat);
+  } else if (logits.defined()) {
+    if (selection.topK > logits.size(-1))
+      throw invalidArgument("at most " + std::to_string(logits.size(-1)), "topK", selection.topK);
+    auto [values, indices] = at::topk(logits, selection.topK);
+    if (logitsSelection.tokens.defined()) indices = at::take(logitsSelection.tokens, indices);
+    result.values = copies.add(std::move(values), at::kFloat);
+    result.indices = copies.add(std::move(indices), at::kInt);
   }
-  if (selection.topK > logits.size(-1))
-    throw invalidArgument("at most " + std::to_string(logits.size(-1)), "topK", selection.topK);
-  auto [values, indices] = at::topk(logits, selection.topK);
-  if (logitsSelection.tokens.defined()) indices = at::take(logitsSelection.tokens, indices);
-  result.values = owned(std::move(values), at::kFloat);
-  result.indices = owned(std::move(indices), at::kInt);
+  copies.wait();
   return result;
 }
 

@@ -1,9 +1,14 @@
 #include "engine/libtorch_errors.h"
 
+#include <ATen/detail/CUDAHooksInterface.h>
+#include <c10/core/impl/DeviceGuardImplInterface.h>
 #include <c10/util/Exception.h>
 
+#include <algorithm>
+#include <array>
 #include <exception>
 #include <new>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -36,11 +41,77 @@ std::string firstSentence(std::string_view text) {
   return std::string(sentence.empty() ? "libtorch gave no reason" : sentence);
 }
 
+bool containsAny(std::string_view text, std::span<const std::string_view> parts) {
+  return std::any_of(parts.begin(), parts.end(), [&](std::string_view part) { return contains(text, part); });
+}
+
+/// What libtorch, CUDA and CUDA's libraries write when memory runs out.
+constexpr std::array<std::string_view, 7> kOutOfMemory{
+    "can't allocate memory",        "not enough memory",         "out of memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",   "CUDNN_STATUS_ALLOC_FAILED", "cudaErrorMemoryAllocation",
+    "CUSOLVER_STATUS_ALLOC_FAILED",
+};
+
+/// CUDA's texts and names for errors after which a process can no longer use the GPU.
+constexpr std::array<std::string_view, 20> kLostGpu{
+    "device-side assert triggered",
+    "cudaErrorAssert",
+    "an illegal memory access was encountered",
+    "cudaErrorIllegalAddress",
+    "unspecified launch failure",
+    "cudaErrorLaunchFailure",
+    "an illegal instruction was encountered",
+    "misaligned address",
+    "operation not supported on global/shared address space",
+    "invalid program counter",
+    "hardware stack error",
+    "the launch timed out and was terminated",
+    "uncorrectable ECC error",
+    "uncorrectable NVLink error",
+    "context is destroyed",
+    "fallen off the bus",
+    "NVRM: Xid",
+    "CUDA error: unknown error",
+    "CUDA error: GPU is lost",
+    "Invalid access of peer GPU memory over nvlink or a hardware error",
+};
+
+/// What CUDA's libraries write if a call fails on the GPU, for which a lost GPU is one of the reasons.
+constexpr std::array<std::string_view, 4> kLibraryFailures{
+    "CUBLAS_STATUS_EXECUTION_FAILED",
+    "CUBLAS_STATUS_INTERNAL_ERROR",
+    "CUBLAS_STATUS_NOT_INITIALIZED",
+    "CUDNN_STATUS_EXECUTION_FAILED",
+};
+
+/// The message of the error that made this process lose a GPU; empty if it has lost none.
+std::string lostGpuError() {
+  if (!c10::impl::hasDeviceGuardImpl(c10::kCUDA)) return {};
+  const auto* devices = c10::impl::getDeviceGuardImpl(c10::kCUDA);
+  for (c10::DeviceIndex index = 0; index < devices->deviceCount(); ++index) {
+    try {
+      // A device that this process has not used must not be initialized here.
+      if (at::detail::getCUDAHooks().hasPrimaryContext(index)) devices->synchronizeDevice(index);
+    } catch (const c10::Error& error) {
+      if (containsAny(error.what_without_backtrace(), kLostGpu)) return error.what_without_backtrace();
+    }
+  }
+  return {};
+}
+
+Error lostGpu(std::string_view text) {
+  return {ErrorCode::kDeviceUnavailable, "Expected a GPU that works but received: " + firstSentence(text) +
+                                             ". This process can no longer use the GPU; restart the process"};
+}
+
 Error describe(std::string_view text) {
-  const std::string reason = firstSentence(withoutSource(withoutTraceback(text)));
-  const bool outOfMemory =
-      contains(text, "can't allocate memory") || contains(text, "not enough memory") || contains(text, "out of memory");
-  return {outOfMemory ? ErrorCode::kOutOfMemory : ErrorCode::kInternal, reason};
+  const std::string_view message = withoutSource(withoutTraceback(text));
+  if (containsAny(text, kOutOfMemory)) return {ErrorCode::kOutOfMemory, firstSentence(message)};
+  if (containsAny(text, kLostGpu)) return lostGpu(message);
+  if (containsAny(text, kLibraryFailures)) {
+    if (const std::string reason = lostGpuError(); !reason.empty()) return lostGpu(reason);
+  }
+  return {ErrorCode::kInternal, firstSentence(message)};
 }
 
 }  // namespace

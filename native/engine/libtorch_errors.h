@@ -6,7 +6,8 @@
 namespace torch_t5 {
 
 /// Describes the exception that is being handled; call it in a catch block. An `Error` is returned unchanged. Running
-/// out of memory becomes ERR_OUT_OF_MEMORY, anything else ERR_INTERNAL with the first sentence of its message, without
+/// out of memory, of the process or of the GPU, becomes ERR_OUT_OF_MEMORY; an error after which CUDA refuses every call
+/// of this process ERR_DEVICE_UNAVAILABLE; anything else ERR_INTERNAL with the first sentence of its message, without
 /// C++ and TorchScript backtraces.
 Error describeCurrentException() noexcept;
 

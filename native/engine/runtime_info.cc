@@ -4,6 +4,7 @@
 #include <ATen/Version.h>
 
 #include "core/platform/cuda_driver.h"
+#include "engine/cuda_library.h"
 #include "engine/threads.h"
 
 namespace torch_t5 {
@@ -15,6 +16,7 @@ RuntimeInfo runtimeInfo() {
       .intraOpThreads = intraOpThreads(),
       .interOpThreads = interOpThreads(),
       .cudaDevices = cudaDeviceNames(),
+      .cudaLibrary = cudaLibraryState(),
   };
 }
 

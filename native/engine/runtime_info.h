@@ -12,6 +12,7 @@ struct RuntimeInfo {
   int intraOpThreads = 0;       // the default of a thread that sets no count
   int interOpThreads = 0;
   std::vector<std::string> cudaDevices;  // the NVIDIA driver's names
+  std::string cudaLibrary;               // as `cudaLibraryState` describes it
 };
 
 RuntimeInfo runtimeInfo();

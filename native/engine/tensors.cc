@@ -21,12 +21,4 @@ std::vector<std::int64_t> toVector(const at::Tensor& tensor) {
   return {begin, begin + values.numel()};
 }
 
-at::Tensor owned(at::Tensor tensor, at::ScalarType type) {
-  at::Tensor result = tensor.to(at::kCPU, type).contiguous();
-  tensor.reset();
-  const bool fillsAllocation = result.storage_offset() == 0 && result.storage().nbytes() == result.nbytes();
-  if (fillsAllocation && result.storage().use_count() == 1) return result;
-  return result.clone();
-}
-
 }  // namespace torch_t5

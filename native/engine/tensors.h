@@ -1,4 +1,4 @@
-// Converts arrays to tensors and tensors to results.
+// Converts arrays to tensors and tensors to arrays.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -16,9 +16,5 @@ at::Tensor toTensor(const std::vector<std::int32_t>& values, std::int64_t rows, 
 
 /// The values of an int64 tensor [n] on any device.
 std::vector<std::int64_t> toVector(const at::Tensor& tensor);
-
-/// The tensor as a result: contiguous on the CPU, of the given type, and the only tensor in its allocation, because
-/// JavaScript receives the whole allocation as one ArrayBuffer. Copies only if necessary.
-at::Tensor owned(at::Tensor tensor, at::ScalarType type);
 
 }  // namespace torch_t5

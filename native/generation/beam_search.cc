@@ -151,24 +151,25 @@ bool BeamSearch::hasUnfinished(const at::Tensor& hitsStop) const {
   return improvable && !full && !hitsStop.all().item<bool>();
 }
 
-void BeamSearch::fill(GenerateResult& result) {
+void BeamSearch::fill(GenerateResult& result, ResultCopies& copies) {
   const std::int64_t returned = options().numReturnSequences;
   const at::Tensor indices = finished_.indices.slice(1, 0, returned).flatten(0, 1);
   const std::int64_t generated = (indices >= 0).sum(1).max().item<std::int64_t>();
   result.sequences = finished_.sequences.slice(1, 0, returned).flatten(0, 1).slice(1, 0, promptLength() + generated);
-  result.beamIndices = owned(indices.slice(1, 0, generated), at::kInt);
+  const at::Tensor beamIndices = indices.slice(1, 0, generated);
+  result.beamIndices = copies.add(beamIndices, at::kInt);
   if (!options().returnScores) return;
-  result.sequenceScores = owned(finished_.scores.slice(1, 0, returned).flatten(0, 1), at::kFloat);
-  result.transitionScores = owned(transitionScores(result), at::kFloat);
+  result.sequenceScores = copies.add(finished_.scores.slice(1, 0, returned).flatten(0, 1), at::kFloat);
+  result.transitionScores = copies.add(transitionScores(result.sequences, beamIndices), at::kFloat);
 }
 
 /// The processed score of every chosen id, 0 after the end: Hugging Face's `compute_transition_scores`.
-at::Tensor BeamSearch::transitionScores(const GenerateResult& result) const {
-  const std::int64_t generated = result.beamIndices.size(1);
-  at::Tensor chosen = at::zeros({result.beamIndices.size(0), generated}, at::kFloat);
+at::Tensor BeamSearch::transitionScores(const at::Tensor& sequences, const at::Tensor& beamIndices) const {
+  const std::int64_t generated = beamIndices.size(1);
+  at::Tensor chosen = at::zeros({beamIndices.size(0), generated}, finished_.scores.options().dtype(at::kFloat));
   for (std::int64_t step = 0; step < generated; ++step) {
-    const at::Tensor beams = result.beamIndices.select(1, step).to(sequences().device(), at::kLong);
-    const at::Tensor tokens = result.sequences.select(1, promptLength() + step).clamp_min(0);
+    const at::Tensor beams = beamIndices.select(1, step).to(at::kLong);
+    const at::Tensor tokens = sequences.select(1, promptLength() + step).clamp_min(0);
     const at::Tensor scores = this->scores()[static_cast<std::size_t>(step)];
     const at::Tensor flat = beams.clamp_min(0) * scores.size(1) + tokens;
     chosen.select(1, step).copy_(at::where(beams >= 0, scores.take(flat), 0.0));

@@ -21,7 +21,7 @@ class BeamSearch final : public Search {
 
   at::Tensor toScores(const at::Tensor& logits) const override;
   void selectTokens(const at::Tensor& scores) override;
-  void fill(GenerateResult& result) override;
+  void fill(GenerateResult& result, ResultCopies& copies) override;
 
   Beams topContinuations(const at::Tensor& scores);
   void updateRunning(const Beams& continuations, const at::Tensor& hitsStop);
@@ -29,7 +29,7 @@ class BeamSearch final : public Search {
   void checkEarlyStop(std::int64_t length);
   bool hasUnfinished(const at::Tensor& hitsStop) const;
   std::int64_t fillId() const;
-  at::Tensor transitionScores(const GenerateResult& result) const;
+  at::Tensor transitionScores(const at::Tensor& sequences, const at::Tensor& beamIndices) const;
 
   std::int64_t rows_;
   std::int64_t numBeams_;

@@ -20,6 +20,7 @@
 #include "core/cancellation.h"
 #include "core/errors.h"
 #include "core/requests.h"
+#include "engine/libtorch_errors.h"
 #include "engine/tensors.h"
 #include "generation/beam_search.h"
 
@@ -35,7 +36,7 @@ class SampleSearch final : public Search {
  private:
   at::Tensor toScores(const at::Tensor& logits) const override { return logits; }
   void selectTokens(const at::Tensor& scores) override;
-  void fill(GenerateResult& result) override;
+  void fill(GenerateResult& result, ResultCopies& copies) override;
 
   at::Tensor unfinished_;  // int64 [rows]: 1 until a sequence ends, then 0
 };
@@ -48,7 +49,7 @@ void SampleSearch::selectTokens(const at::Tensor& scores) {
   if (!unfinished_.any().item<bool>()) setDone();
 }
 
-void SampleSearch::fill(GenerateResult& result) {
+void SampleSearch::fill(GenerateResult& result, ResultCopies& copies) {
   result.sequences = sequences();
   if (!options().returnScores) return;
   std::vector<at::Tensor> chosen;
@@ -56,7 +57,7 @@ void SampleSearch::fill(GenerateResult& result) {
     const at::Tensor tokens = sequences().slice(1, promptLength() + static_cast<std::int64_t>(step)).slice(1, 0, 1);
     chosen.push_back(at::gather(scores()[step], 1, tokens).squeeze(1));
   }
-  result.transitionScores = owned(at::stack(chosen, 1), at::kFloat);
+  result.transitionScores = copies.add(at::stack(chosen, 1), at::kFloat);
 }
 
 at::Generator makeGenerator(const GenerateOptions& options, const at::Device& device) {
@@ -132,6 +133,8 @@ at::Tensor Search::sample(const at::Tensor& scores, std::int64_t count) {
   try {
     return at::multinomial(at::softmax(scores, -1), count, /*replacement=*/false, generator_);
   } catch (const c10::Error&) {
+    const Error error = describeCurrentException();
+    if (error.code() != ErrorCode::kInternal) throw error;
     throw Error(ErrorCode::kInvalidArgument, "Expected scores with at least " + std::to_string(count) +
                                                  " possible tokens to sample from but the options, or the processor, "
                                                  "left fewer, or made scores that are not numbers");
@@ -147,11 +150,13 @@ void Search::continueWith(at::Tensor sequences, const at::Tensor& rows) {
 
 GenerateResult Search::finish() {
   GenerateResult result;
-  fill(result);
+  ResultCopies copies;
+  fill(result, copies);
   if (!options_.returnScores && !options_.returnLogits) result.beamIndices.reset();
-  result.sequences = owned(std::move(result.sequences), at::kInt);
-  for (at::Tensor& step : logits_) result.logits.push_back(owned(std::move(step), at::kFloat));
-  for (at::Tensor& step : scores_) result.scores.push_back(owned(std::move(step), at::kFloat));
+  result.sequences = copies.add(std::move(result.sequences), at::kInt);
+  for (at::Tensor& step : logits_) result.logits.push_back(copies.add(std::move(step), at::kFloat));
+  for (at::Tensor& step : scores_) result.scores.push_back(copies.add(std::move(step), at::kFloat));
+  copies.wait();
   return result;
 }
 

@@ -14,6 +14,7 @@
 
 #include "engine/decoding.h"
 #include "engine/encoding.h"
+#include "engine/result_copies.h"
 #include "generation/logits_processors.h"
 #include "generation/options.h"
 #include "generation/stopping_criteria.h"
@@ -102,7 +103,7 @@ class Search {
   virtual void selectTokens(const at::Tensor& scores) = 0;
 
   /// Fills in everything but `logits` and `scores`.
-  virtual void fill(GenerateResult& result) = 0;
+  virtual void fill(GenerateResult& result, ResultCopies& copies) = 0;
 
   at::Tensor nextLogits(Engine& engine);
   const at::Tensor& prepare(Engine& engine);

@@ -8,7 +8,7 @@ import { findPython } from "./python.mjs";
 
 const GIB = 1024 ** 3;
 /**
- * Free bytes that a set-up needs, measured on Linux x64. `libtorch`: pip's download, the torch wheel and its two CUDA packages
+ * Free bytes that a set-up needs, measured on Linux x64. `libtorch`: pip's download, the torch wheel and its three CUDA packages
  * unpacked, and the build; `python`: the same with every package that Python's `import torch` needs.
  */
 const DISK_SPACE = { libtorch: 3 * GIB, python: 11 * GIB };

@@ -40,7 +40,7 @@ export function pinnedTorch() {
   return line.slice("torch==".length);
 }
 
-/** Whether libtorch_cpu needs a requirement: torch itself, and on Linux two packages of the CUDA runtime. */
+/** Whether libtorch, or the build with it, needs a requirement: torch itself, and on Linux packages of the CUDA runtime. */
 export const isLibtorchRequirement = (line) => line.startsWith("torch==") || line.startsWith("nvidia-");
 
 /** Creates the virtual environment, in place of one that is there. */

@@ -127,6 +127,16 @@ describe("boundaries of native/", () => {
     assert.ok(naming.includes("addon.cc"));
   });
 
+  it("includes CUDA's headers, and those of native/cuda, in native/cuda alone", () => {
+    const pattern = /#include [<"](?:cuda|(?:ATen|c10)\/cuda)[/_a-z]*\.h[>"]|#include "cuda\//;
+    const including = files.filter((file) => pattern.test(read("native", file)));
+    assert.ok(including.length > 0);
+    assert.deepEqual(
+      including.filter((file) => !file.startsWith("cuda/")),
+      [],
+    );
+  });
+
   it("compiles every source: CMakeLists.txt names each", () => {
     const list = readFileSync(join(root, "CMakeLists.txt"), "utf8");
     assert.deepEqual(

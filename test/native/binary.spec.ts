@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { runtimeInfo } from "torch-t5";
@@ -10,13 +10,34 @@ describe("the binaries", () => {
   const { addonPath, libtorch } = runtimeInfo();
   const folder = dirname(addonPath);
 
-  for (const name of ["torch_t5.node", "torch_t5_preload.node"]) {
+  /** A name that each binary contains. The last one is built where libtorch has CUDA. */
+  const binaries = [
+    { name: "torch_t5.node", symbol: "napi_" },
+    { name: "torch_t5_preload.node", symbol: "napi_" },
+    { name: "torch_t5_cuda.so", symbol: "torch_t5_make_cuda_runtime" },
+  ].filter(({ name }) => name.endsWith(".node") || existsSync(join(folder, name)));
+
+  for (const { name, symbol } of binaries) {
     it(`contain no path of the machine that built them: ${name}`, () => {
       const binary = readFileSync(join(folder, name), "latin1");
-      assert.ok(binary.includes("napi_"), "a Node-API module");
+      assert.ok(binary.includes(symbol), symbol);
       for (const path of [root, libtorch.directory, dirname(libtorch.directory)]) {
         assert.equal(binary.indexOf(path), -1, `found ${path}`);
       }
     });
   }
+
+  it("keep CUDA out of the addon: it needs none of CUDA's libraries", () => {
+    const binary = readFileSync(join(folder, "torch_t5.node"), "latin1");
+    assert.match(binary, /torch_cpu/);
+    assert.doesNotMatch(binary, /libc10_cuda|libcudart|libnvrtc|libcublas|cuda[A-Z]\w+@|c10_cuda\.dll|cudart64/);
+  });
+
+  it("are built with CUDA where libtorch has CUDA and its headers are installed", () => {
+    const root = dirname(libtorch.directory);
+    const headers = join(dirname(root), "nvidia", "cu13", "include", "crt", "host_defines.h");
+    const hasCuda = existsSync(join(libtorch.directory, "libtorch_cuda.so")) && existsSync(headers);
+    if (hasCuda) assert.ok(existsSync(join(folder, "torch_t5_cuda.so")));
+    assert.match(runtimeInfo().cudaLibrary, hasCuda ? /^(available|loaded)$/ : /./);
+  });
 });

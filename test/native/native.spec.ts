@@ -1,13 +1,18 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
-import { delimiter, join } from "node:path";
+import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { demoModel, runtimeInfo } from "torch-t5";
 
 const folder = fileURLToPath(new URL("../../build/test/native", import.meta.url));
 const suffix = process.platform === "win32" ? ".exe" : "";
 const HANG_MS = 100_000;
+// Built where libtorch has CUDA.
+const cudaLibrary = join(
+  dirname(runtimeInfo().addonPath),
+  process.platform === "win32" ? "torch_t5_cuda.dll" : "torch_t5_cuda.so",
+);
 
 // The programs contain the path of libtorch, except on Windows, which searches PATH.
 const environment = {
@@ -44,6 +49,8 @@ function findNvrtc(): string {
 describeProgram("torchscript_engine_test", "the TorchScript engine, without Node", [join(demoModel, "model.pt")]);
 describeProgram("parallel_linear_test", "parallel linear layers");
 describeProgram("aten_engine_test", "the ATen engine", [join(demoModel, "model.pt")]);
+if (existsSync(cudaLibrary)) describeProgram("cuda_library_test", "the library torch_t5_cuda", [cudaLibrary]);
+describeProgram("libtorch_errors_test", "the codes of libtorch's errors");
 describeProgram("gemm_kernels_test", "the GEMM kernels");
 describeProgram("row_kernels_test", "the row kernels");
 describeProgram("attention_kernels_test", "the attention kernels");
@@ -55,6 +62,8 @@ if (process.platform === "linux") {
 }
 for (const [name, title] of [
   ["inference_thread_test", "the inference thread"],
+  ["kernel_cache_test", "the cache of compiled kernels"],
+  ["pinned_pool_test", "the pool of pinned memory"],
   ["worker_pool_test", "the worker pool"],
 ] as const) {
   describeProgram(name, title);

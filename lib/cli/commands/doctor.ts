@@ -66,6 +66,7 @@ function checkRuntime(): readonly Finding[] {
     { status: "ok", subject: "libtorch", detail: `${libtorch.version}, ${libtorch.source}: ${libtorch.directory}` },
     { status: "ok", subject: "addon", detail: `built for this libtorch: ${addonPath}` },
     { status: "ok", subject: "devices", detail: devices },
+    ...checkCudaLibrary(info),
     {
       status: "ok",
       subject: "threads",
@@ -73,6 +74,13 @@ function checkRuntime(): readonly Finding[] {
     },
     { status: "ok", subject: "SIMD", detail: info.cpuCapability },
   ];
+}
+
+/** Nothing without a CUDA device. */
+function checkCudaLibrary({ cudaDevices, cudaLibrary }: RuntimeInfo): readonly Finding[] {
+  if (cudaDevices.length === 0) return [];
+  const isUsable = cudaLibrary === "loaded" || cudaLibrary === "available";
+  return [{ status: isUsable ? "ok" : "note", subject: "CUDA library", detail: cudaLibrary }];
 }
 
 function checkPython(): Finding {
