@@ -4,9 +4,14 @@
 #include <ATen/ops/index_select.h>
 
 #include <cmath>
+#include <functional>
+#include <optional>
 #include <utility>
 
 #include "aten/cache.h"
+#include "aten/decoder_graphs.h"
+#include "aten/decoder_step.h"
+#include "aten/encoder_graphs.h"
 #include "aten/layers.h"
 #include "core/cancellation.h"
 #include "engine/tensors.h"
@@ -30,7 +35,7 @@ at::Tensor packCrossInput(const StackWeights& decoder, const Placement& placemen
 
 class AtenEngine final : public Engine {
  public:
-  AtenEngine(const Weights& weights, const Architecture& architecture, const Placement& placement)
+  AtenEngine(const Weights& weights, const Architecture& architecture, const Placement& placement, CudaRuntime* runtime)
       : architecture_(architecture),
         placement_(placement),
         layers_(architecture, placement.type),
@@ -38,7 +43,9 @@ class AtenEngine final : public Engine {
         lmHead_(weights.lmHead.is_same(weights.embedding) ? embedding_ : placement.pack({weights.lmHead})),
         encoder_(placeStack(weights.encoder, bucketsOf(architecture, /*isBidirectional=*/true), placement)),
         decoder_(placeStack(weights.decoder, bucketsOf(architecture, /*isBidirectional=*/false), placement)),
-        crossInput_(packCrossInput(weights.decoder, placement)) {}
+        crossInput_(packCrossInput(weights.decoder, placement)) {
+    if (runtime != nullptr) useGraphs(*runtime);
+  }
 
   at::Device device() const override { return placement_.device; }
 
@@ -47,33 +54,33 @@ class AtenEngine final : public Engine {
   ForwardOutput forward(const at::Tensor& inputIds, const at::Tensor& attentionMask, const at::Tensor& decoderInputIds,
                         const LogitsSelection& selection) override {
     const at::Tensor states = encode(inputIds, attentionMask);
-    const AtenCrossCache cross{layers_.crossKeysAndValues(states, crossInput_), crossMask(attentionMask)};
-    const at::Tensor decoded = decode(decoderInputIds, 0, cross, nullptr);
-    return {logits(decoded, selection), states, decoded};
+    AtenCrossCache cross = makeCross(states, attentionMask);
+    DecoderOutput decoded;
+    if (fitsStep(decoderInputIds)) {
+      cross.keysAndValues = cross.keysAndValues.contiguous();
+      decoded = decodeWithCache(decoderInputIds, makeSelf(decoderInputIds), 0, cross, selection);
+    } else {
+      decoded.decoderLastHiddenState =
+          fitsGraph(decoderInputIds, cross)
+              ? decoderGraphs_->run(decoderInputIds, cross).states
+              : runDecoder(decoderInputIds, cross, masksOf(0, decoderInputIds.size(1)), {});
+      decoded.logits = logits(decoded.decoderLastHiddenState, selection);
+    }
+    return {decoded.logits, states, decoded.decoderLastHiddenState};
   }
 
   at::Tensor encode(const at::Tensor& inputIds, const at::Tensor& attentionMask) override {
-    const at::Tensor padding = paddingMask(attentionMask);
     const std::int64_t length = inputIds.size(1);
-    at::Tensor hidden = embed(inputIds);
-    at::Tensor mask;
-    for (AtenLayer& layer : encoder_.layers) {
+    if (encoderGraphs_ && encoderGraphs_->accepts(inputIds.size(0), length)) {
       CancellationScope::check();
-      updateMask(mask, layer, padding, 0, length);
-      layers_.selfAttention(hidden, layer, mask, {});
-      layers_.feedForward(hidden, layer);
+      return encoderGraphs_->run(inputIds, attentionMask);
     }
-    return layers_.normalize(hidden, encoder_.norm);
+    return runEncoder(inputIds, paddingMask(attentionMask), encoderBiases(length));
   }
 
   DecoderOutput prefill(const at::Tensor& decoderInputIds, const DecoderSource& source,
                         const LogitsSelection& selection) override {
-    // Without spare room: the prefix of a score request is never continued.
-    const std::vector<std::int64_t> shape{architecture_.numDecoderLayers, 2,
-                                          decoderInputIds.size(0),        architecture_.numHeads,
-                                          decoderInputIds.size(1),        architecture_.dKv};
-    const auto self = std::make_shared<AtenSelfCache>(shape, embedding_.options());
-    return decodeWithCache(decoderInputIds, self, 0, makeCross(source), selection);
+    return decodeWithCache(decoderInputIds, makeSelf(decoderInputIds), 0, makeCross(source), selection);
   }
 
   DecoderOutput step(const at::Tensor& decoderInputIds, const std::shared_ptr<const DecoderCache>& cache,
@@ -83,47 +90,148 @@ class AtenEngine final : public Engine {
                            past.cross(), selection);
   }
 
- private:
-  DecoderOutput decodeWithCache(const at::Tensor& ids, const std::shared_ptr<AtenSelfCache>& self,
-                                std::int64_t position, const AtenCrossCache& cross, const LogitsSelection& selection) {
-    const std::int64_t length = position + ids.size(1);
-    const at::Tensor states = decode(ids, position, cross, self.get());
-    const at::Tensor selectedLogits = logits(states, selection);
-    auto cache = std::make_shared<const AtenCache>(self, length, cross);
-    self->claim(length);  // last: if anything above throws, the written positions stay unclaimed
-    return {selectedLogits, states, std::move(cache)};
+  std::optional<at::Tensor> decodeGreedily(const GreedyRequest& request) override {
+    if (!fitsStep(request.ids.unsqueeze(1))) return std::nullopt;
+    const auto& past = dynamic_cast<const AtenCache&>(*request.cache);
+    return step_->runGreedy(request, past.self(), past.length(), past.cross());
   }
 
-  /// The decoder's states [R, T, D] for ids that start at `position`. `self`: null without a cache.
-  at::Tensor decode(const at::Tensor& ids, std::int64_t position, const AtenCrossCache& cross, AtenSelfCache* self) {
+ private:
+  void useGraphs(CudaRuntime& runtime) {
+    if (DecoderStep::supports(architecture_)) {
+      step_ = makeStep(runtime);
+    }
+    encoderGraphs_.emplace(runtime, placement_.device, architecture_, [this](std::int64_t length) {
+      return [this, biases = encoderBiases(length)](const at::Tensor& ids, const at::Tensor& padding) {
+        return runEncoder(ids, padding, biases);
+      };
+    });
+    decoderGraphs_.emplace(runtime, placement_.device, placement_.type, architecture_, [this](std::int64_t length) {
+      std::vector<at::Tensor> masks;
+      for (AtenLayer& layer : decoder_.layers) masks.push_back(layer.bias ? maskOf(layer, 0, length) : at::Tensor());
+      return [this, masks](const at::Tensor& ids, AtenCrossCache cross, const at::Tensor& self) {
+        cross.mask = scoreMask({}, cross.padding, placement_.type);
+        const auto keepAll = [&](std::size_t layer, const at::Tensor& keysAndValues) {
+          self[static_cast<std::int64_t>(layer)].copy_(keysAndValues);
+          return keysAndValues;
+        };
+        return runDecoder(ids, cross, [&](std::size_t layer) { return masks[layer]; }, keepAll);
+      };
+    });
+  }
+
+  /// Null without a compiler for the step's kernels.
+  std::unique_ptr<DecoderStep> makeStep(CudaRuntime& runtime) const {
+    try {
+      return std::make_unique<DecoderStep>(runtime, architecture_, StepWeights{embedding_, lmHead_, decoder_},
+                                           placement_);
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::kDeviceUnavailable) throw;
+      return nullptr;
+    }
+  }
+
+  /// Whether the decoder reads these ids [R, T] in one step of its graph.
+  bool fitsStep(const at::Tensor& ids) const {
+    return step_ != nullptr && ids.size(1) == 1 && ids.size(0) <= DecoderStep::kMaxRows;
+  }
+
+  /// Whether the decoder reads the prefix `ids` [R, T] in one of its graphs.
+  bool fitsGraph(const at::Tensor& ids, const AtenCrossCache& cross) const {
+    return decoderGraphs_ && decoderGraphs_->accepts(ids.size(0), ids.size(1), cross);
+  }
+
+  /// The position bias of each encoder layer, as `RelativePositionBias::of` returns it.
+  std::vector<at::Tensor> encoderBiases(std::int64_t length) {
+    std::vector<at::Tensor> biases;
+    for (AtenLayer& layer : encoder_.layers)
+      biases.push_back(layer.bias ? layer.bias->of(0, length, length) : biases.back());
+    return biases;
+  }
+
+  at::Tensor runEncoder(const at::Tensor& ids, const at::Tensor& padding, const std::vector<at::Tensor>& biases) const {
     at::Tensor hidden = embed(ids);
     at::Tensor mask;
-    std::int64_t index = 0;
-    for (AtenLayer& layer : decoder_.layers) {
+    for (std::size_t index = 0; index < encoder_.layers.size(); ++index) {
       CancellationScope::check();
-      AtenLayers::CacheUpdate updateCache;
-      if (self != nullptr) {
-        updateCache = [&](const at::Tensor& keysAndValues) { return self->write(index, position, keysAndValues); };
+      const AtenLayer& layer = encoder_.layers[index];
+      if (layer.bias) {
+        mask.reset();  // frees it before the next one, which may be large, is made
+        mask = scoreMask(biases[index], padding, placement_.type);
       }
-      updateMask(mask, layer, {}, position, ids.size(1));
-      layers_.selfAttention(hidden, layer, mask, updateCache);
-      layers_.crossAttention(hidden, layer, cross.keysAndValues[index], cross.mask);
+      layers_.selfAttention(hidden, layer, mask, {});
       layers_.feedForward(hidden, layer);
-      ++index;
+    }
+    return layers_.normalize(hidden, encoder_.norm);
+  }
+
+  /// An empty cache for the prefix `ids` [R, T].
+  std::shared_ptr<AtenSelfCache> makeSelf(const at::Tensor& ids) const {
+    // Without spare room: the prefix of a score request is never continued.
+    const std::vector<std::int64_t> shape{architecture_.numDecoderLayers, 2,           ids.size(0),
+                                          architecture_.numHeads,         ids.size(1), architecture_.dKv};
+    return std::make_shared<AtenSelfCache>(shape, embedding_.options());
+  }
+
+  DecoderOutput decodeWithCache(const at::Tensor& ids, const std::shared_ptr<AtenSelfCache>& self,
+                                std::int64_t position, const AtenCrossCache& cross, const LogitsSelection& selection) {
+    CancellationScope::check();
+    const std::int64_t length = position + ids.size(1);
+    DecoderOutput output;
+    if (fitsStep(ids)) {
+      DecoderStep::Output step = step_->run(ids, *self, position, cross, selection.isAll());
+      output.decoderLastHiddenState = std::move(step.states);
+      output.logits = std::move(step.logits);
+    } else if (position == 0 && fitsGraph(ids, cross)) {
+      const DecoderGraphs::Output prefix = decoderGraphs_->run(ids, cross);
+      self->writePrefix(prefix.keysAndValues);
+      output.decoderLastHiddenState = prefix.states;
+    } else {
+      output.decoderLastHiddenState =
+          runDecoder(ids, cross, masksOf(position, ids.size(1)), [&](std::size_t layer, const at::Tensor& added) {
+            return self->write(static_cast<std::int64_t>(layer), position, added);
+          });
+    }
+    if (!output.logits.defined()) output.logits = logits(output.decoderLastHiddenState, selection);
+    output.cache = std::make_shared<const AtenCache>(self, length, cross);
+    self->claim(length);  // last: if anything above throws, the written positions stay unclaimed
+    return output;
+  }
+
+  /// The mask of a decoder layer with a bias for `queries` ids from `position` on, in the form that `attend` takes.
+  at::Tensor maskOf(AtenLayer& layer, std::int64_t position, std::int64_t queries) const {
+    return scoreMask(layer.bias->of(position, queries, position + queries), {}, placement_.type);
+  }
+
+  using MaskOfLayer = std::function<at::Tensor(std::size_t layer)>;
+
+  MaskOfLayer masksOf(std::int64_t position, std::int64_t queries) {
+    return [this, position, queries](std::size_t layer) { return maskOf(decoder_.layers[layer], position, queries); };
+  }
+
+  /// Takes a layer's new keys and values [2, rows, heads, positions, dKv], and returns those to attend to.
+  using UpdateCache = std::function<at::Tensor(std::size_t layer, const at::Tensor& keysAndValues)>;
+
+  /// The decoder's states [R, T, D] for ids. `maskOf`: called for the layers with a bias. `updateCache`: empty without
+  /// a cache.
+  at::Tensor runDecoder(const at::Tensor& ids, const AtenCrossCache& cross, const MaskOfLayer& maskOf,
+                        const UpdateCache& updateCache) const {
+    at::Tensor hidden = embed(ids);
+    at::Tensor mask;
+    for (std::size_t index = 0; index < decoder_.layers.size(); ++index) {
+      CancellationScope::check();
+      const AtenLayer& layer = decoder_.layers[index];
+      if (layer.bias) {
+        mask.reset();  // frees it before the next one, which may be large, is made
+        mask = maskOf(index);
+      }
+      AtenLayers::CacheUpdate update;
+      if (updateCache) update = [&](const at::Tensor& added) { return updateCache(index, added); };
+      layers_.selfAttention(hidden, layer, mask, update);
+      layers_.crossAttention(hidden, layer, cross.keysAndValues[static_cast<std::int64_t>(index)], cross.mask);
+      layers_.feedForward(hidden, layer);
     }
     return layers_.normalize(hidden, decoder_.norm);
-  }
-
-  /// Makes the layer's mask. A layer without a bias uses the previous layer's mask.
-  void updateMask(at::Tensor& mask, AtenLayer& layer, const at::Tensor& padding, std::int64_t first,
-                  std::int64_t queries) {
-    if (!layer.bias) return;
-    mask.reset();  // frees it before the next one, which may be large, is made
-    mask = scoreMask(layer.bias->of(first, queries, first + queries), padding, placement_.type);
-  }
-
-  at::Tensor crossMask(const at::Tensor& attentionMask) const {
-    return scoreMask({}, paddingMask(attentionMask), placement_.type);
   }
 
   AtenCrossCache makeCross(const DecoderSource& source) const {
@@ -137,8 +245,16 @@ class AtenEngine final : public Engine {
       attentionMask = at::index_select(attentionMask, 0, rows);
       groupSize = groups.size;
     }
-    // Contiguous, because every step reads it.
-    return {layers_.crossKeysAndValues(states, crossInput_).contiguous(), crossMask(attentionMask), groupSize};
+    AtenCrossCache cross = makeCross(states, attentionMask);
+    cross.keysAndValues = cross.keysAndValues.contiguous();  // because every step reads it
+    cross.groupSize = groupSize;
+    return cross;
+  }
+
+  AtenCrossCache makeCross(const at::Tensor& states, const at::Tensor& attentionMask) const {
+    // Where steps are short, waiting for the device would take longer than adding a mask that keeps everything.
+    const at::Tensor padding = step_ ? paddingMaskOnDevice(attentionMask) : paddingMask(attentionMask);
+    return {layers_.crossKeysAndValues(states, crossInput_), padding, scoreMask({}, padding, placement_.type)};
   }
 
   at::Tensor embed(const at::Tensor& ids) const { return at::embedding(embedding_, ids).to(at::kFloat); }
@@ -160,14 +276,17 @@ class AtenEngine final : public Engine {
   AtenStack encoder_;
   AtenStack decoder_;
   at::Tensor crossInput_;
+  std::unique_ptr<DecoderStep> step_;  // null where steps are libtorch's operators
+  std::optional<EncoderGraphs> encoderGraphs_;
+  std::optional<DecoderGraphs> decoderGraphs_;
 };
 
 }  // namespace
 
 std::unique_ptr<Engine> makeAtenEngine(Weights weights, const Architecture& architecture, Precision precision,
-                                       const at::Device& device) {
+                                       const at::Device& device, CudaRuntime* runtime) {
   const Placement placement{device, precision == Precision::kBfloat16 ? at::kBFloat16 : at::kFloat};
-  return std::make_unique<AtenEngine>(weights, architecture, placement);
+  return std::make_unique<AtenEngine>(weights, architecture, placement, runtime);
 }
 
 }  // namespace torch_t5

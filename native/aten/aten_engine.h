@@ -6,14 +6,17 @@
 #include <memory>
 
 #include "core/requests.h"
+#include "engine/cuda_runtime.h"
 #include "engine/engine.h"
 #include "weights/weights.h"
 
 namespace torch_t5 {
 
 /// `precision`: kFloat32 or kBfloat16. With kBfloat16, matrices, their inputs, keys and values are bfloat16; hidden
-/// states, norms, scores and logits are float32. Call it in inference mode. Throws what the device throws.
+/// states, norms, scores and logits are float32. `runtime`: runs decoder steps and short encoder passes as graphs; it
+/// outlives the engine. Null: operators are launched one by one. Call it in inference mode. Throws what the device
+/// throws.
 std::unique_ptr<Engine> makeAtenEngine(Weights weights, const Architecture& architecture, Precision precision,
-                                       const at::Device& device);
+                                       const at::Device& device, CudaRuntime* runtime = nullptr);
 
 }  // namespace torch_t5

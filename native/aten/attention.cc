@@ -26,6 +26,9 @@ constexpr std::int64_t kMinQueriesOfFusedKernel = 16;
 constexpr std::int64_t kRowAlignment = 16;
 constexpr std::int64_t kMinReach = 64;
 
+/// Whether a product in float32 takes operands of another type. Only CUDA has such products.
+bool isMixedProduct(const at::Tensor& operand) { return operand.is_cuda() && operand.scalar_type() != at::kFloat; }
+
 at::Tensor attendStepByStep(const at::Tensor& queries, const at::Tensor& keys, const at::Tensor& values,
                             const at::Tensor& mask) {
   at::Tensor scores = multiplyToFloat32(queries.flatten(0, 1), keys.flatten(0, 1).transpose(1, 2));
@@ -37,18 +40,38 @@ at::Tensor attendStepByStep(const at::Tensor& queries, const at::Tensor& keys, c
 }  // namespace
 
 at::Tensor multiplyToFloat32(const at::Tensor& a, const at::Tensor& b) {
-  const bool isMixed = a.is_cuda() && a.scalar_type() != at::kFloat;  // only CUDA has products with another output type
-  if (isMixed) return a.dim() == 2 ? at::mm(a, b, at::kFloat) : at::bmm(a, b, at::kFloat);
+  if (isMixedProduct(a)) return a.dim() == 2 ? at::mm(a, b, at::kFloat) : at::bmm(a, b, at::kFloat);
   return at::matmul(a.to(at::kFloat), b.to(at::kFloat));
 }
 
+void multiplyToFloat32(const at::Tensor& a, const at::Tensor& b, at::Tensor output) {
+  if (isMixedProduct(a)) {
+    at::mm_out(output, a, b, at::kFloat);
+  } else {
+    at::mm_out(output, a.to(at::kFloat), b.to(at::kFloat));
+  }
+}
+
 at::Tensor paddingMask(const at::Tensor& attentionMask) {
-  const at::Tensor isPadding = attentionMask.eq(0);
-  if (!isPadding.any().item<bool>()) return {};
+  return attentionMask.eq(0).any().item<bool>() ? paddingMaskOnDevice(attentionMask) : at::Tensor();
+}
+
+at::Tensor paddingMaskOnDevice(const at::Tensor& attentionMask) {
   return at::zeros(attentionMask.sizes(), attentionMask.options().dtype(at::kFloat))
-      .masked_fill_(isPadding, kMaskedScore)
+      .masked_fill_(attentionMask.eq(0), kMaskedScore)
       .unsqueeze(1)
       .unsqueeze(1);
+}
+
+void writePadding(const at::Tensor& larger, const at::Tensor& mask) {
+  clearPadding(larger, mask.size(3));
+  larger.narrow(0, 0, mask.size(0)).narrow(3, 0, mask.size(3)).copy_(mask);
+}
+
+void clearPadding(const at::Tensor& larger, std::int64_t keys) {
+  // Infinitely low, not only very low: a query without any unmasked key attends equally to the keys of the mask alone.
+  if (keys < larger.size(3)) larger.fill_(-std::numeric_limits<float>::infinity());
+  larger.narrow(3, 0, keys).zero_();
 }
 
 RelativePositionBias::RelativePositionBias(at::Tensor weight, const Buckets& buckets)
@@ -59,6 +82,10 @@ at::Tensor RelativePositionBias::of(std::int64_t first, std::int64_t queries, st
   // Window i starts at distance i - reach. The keys of a query at position p start at distance -p.
   const at::Tensor windows = byDistance_.unfold(1, keys, 1).narrow(1, reach_ - first - (queries - 1), queries);
   return (queries == 1 ? windows : at::flip(windows, 1)).unsqueeze(0);
+}
+
+at::Tensor RelativePositionBias::byDistanceBack(std::int64_t reach) const {
+  return at::flip(biasByDistance(weight_, buckets_, reach).narrow(1, 0, reach + 1), 1).contiguous();
 }
 
 void RelativePositionBias::growTo(std::int64_t reach) {

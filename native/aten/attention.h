@@ -18,9 +18,22 @@ constexpr double kMaskedScore = std::numeric_limits<float>::lowest() / 2;
 /// type.
 at::Tensor multiplyToFloat32(const at::Tensor& a, const at::Tensor& b);
 
+/// The same for matrices, into `output` [m, n], float32.
+void multiplyToFloat32(const at::Tensor& a, const at::Tensor& b, at::Tensor output);
+
 /// The additive form of an attention mask [rows, keys]: float32 [rows, 1, 1, keys]. Undefined if the mask keeps every
 /// position.
 at::Tensor paddingMask(const at::Tensor& attentionMask);
+
+/// The same without waiting for the device: defined even if the mask keeps every position.
+at::Tensor paddingMaskOnDevice(const at::Tensor& attentionMask);
+
+/// Writes a mask [rows, 1, 1, keys] to the first rows and keys of a larger one. Keys after it get no attention, also
+/// where the mask keeps no key; rows after it keep the first `keys`.
+void writePadding(const at::Tensor& larger, const at::Tensor& mask);
+
+/// The same for a mask that keeps every one of the first `keys`.
+void clearPadding(const at::Tensor& larger, std::int64_t keys);
 
 /// The relative position bias of self-attention. Unless it is bidirectional, it masks the keys after a query (causal
 /// mask).
@@ -32,6 +45,9 @@ class RelativePositionBias {
   /// The bias for `queries` consecutive queries from position `first` on, and keys from position 0 on: float32
   /// [1, heads, queries, keys]. Requires first + queries <= keys.
   at::Tensor of(std::int64_t first, std::int64_t queries, std::int64_t keys);
+
+  /// The bias of keys at or before the query: float32 [heads, reach + 1], by distance from 0 to `reach`.
+  at::Tensor byDistanceBack(std::int64_t reach) const;
 
  private:
   void growTo(std::int64_t reach);

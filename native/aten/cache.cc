@@ -52,25 +52,37 @@ AtenCrossCache AtenCrossCache::select(const std::vector<std::int64_t>& rows) con
   std::vector<std::int64_t> cacheRows;
   for (const std::int64_t row : rows) cacheRows.push_back(row / groupSize);
   const RowGroups groups = groupRows(cacheRows);
-  if (groups.areIdentity(keysAndValues.size(kRows))) return {keysAndValues, mask, groups.size};
+  if (groups.areIdentity(keysAndValues.size(kRows))) return {keysAndValues, padding, mask, groups.size};
   const at::Tensor selected = groups.sourceRowsOn(keysAndValues.device());
-  return {at::index_select(keysAndValues, kRows, selected), mask.defined() ? at::index_select(mask, 0, selected) : mask,
-          groups.size};
+  const auto selectRows = [&](const at::Tensor& tensor) {
+    return tensor.defined() ? at::index_select(tensor, 0, selected) : tensor;
+  };
+  return {at::index_select(keysAndValues, kRows, selected), selectRows(padding), selectRows(mask), groups.size};
+}
+
+void AtenCrossCache::describe(StepRow& description, std::int64_t row) const {
+  const std::int64_t cacheRow = row / groupSize;
+  description.crossKeys = keysAndValues[0][0][cacheRow].const_data_ptr();
+  description.crossValues = keysAndValues.stride(1);
+  description.crossLayer = keysAndValues.stride(0);
+  description.sourceLength = static_cast<int>(keysAndValues.size(kPositions));
+  description.crossMask = padding.defined() ? padding[cacheRow].const_data_ptr<float>() : nullptr;
 }
 
 AtenSelfCache::AtenSelfCache(at::IntArrayRef shape, const at::TensorOptions& options)
     : keysAndValues_(at::empty(shape, options)) {}
 
-std::shared_ptr<AtenSelfCache> AtenSelfCache::extend(const std::shared_ptr<AtenSelfCache>& cache, std::int64_t length) {
-  const std::int64_t capacity = cache->keysAndValues_.size(kPositions);
-  if (cache->claimedLength_ == length && length < capacity) return cache;
-  const std::shared_ptr<AtenSelfCache> copy = cache->makeLarger(cache->keysAndValues_.size(kRows), length);
+std::shared_ptr<AtenSelfCache> AtenSelfCache::extend(const std::shared_ptr<AtenSelfCache>& cache, std::int64_t length,
+                                                     std::int64_t count) {
+  if (cache->claimedLength_ == length && length + count <= cache->capacity()) return cache;
+  const std::shared_ptr<AtenSelfCache> copy =
+      cache->makeLarger(cache->keysAndValues_.size(kRows), length, length + count);
   copy->firstPositions(length).copy_(cache->firstPositions(length));
   return copy;
 }
 
 std::shared_ptr<AtenSelfCache> AtenSelfCache::select(const at::Tensor& rows, std::int64_t length) const {
-  std::shared_ptr<AtenSelfCache> selected = makeLarger(rows.size(0), length);
+  std::shared_ptr<AtenSelfCache> selected = makeLarger(rows.size(0), length, length + 1);
   at::Tensor to = selected->firstPositions(length);
   at::index_select_out(to, firstPositions(length), kRows, rows);
   return selected;
@@ -83,10 +95,24 @@ at::Tensor AtenSelfCache::write(std::int64_t layer, std::int64_t position, const
   return all;
 }
 
-std::shared_ptr<AtenSelfCache> AtenSelfCache::makeLarger(std::int64_t rows, std::int64_t length) const {
+void AtenSelfCache::writePrefix(const at::Tensor& keysAndValues) {
+  firstPositions(keysAndValues.size(kPositions)).copy_(keysAndValues);
+}
+
+void AtenSelfCache::describe(StepRow& description, std::int64_t row) const {
+  description.selfKeys = keysAndValues_[0][0][row].data_ptr();
+  description.selfValues = keysAndValues_.stride(1);
+  description.selfLayer = keysAndValues_.stride(0);
+  description.selfCapacity = static_cast<int>(capacity());
+}
+
+std::int64_t AtenSelfCache::capacity() const { return keysAndValues_.size(kPositions); }
+
+std::shared_ptr<AtenSelfCache> AtenSelfCache::makeLarger(std::int64_t rows, std::int64_t length,
+                                                         std::int64_t positions) const {
   at::DimVector shape(keysAndValues_.sizes());
   shape[kRows] = rows;
-  shape[kPositions] = capacityFor(length + 1);
+  shape[kPositions] = capacityFor(positions);
   auto larger = std::make_shared<AtenSelfCache>(shape, keysAndValues_.options());
   larger->claim(length);
   return larger;

@@ -10,6 +10,7 @@
 #include <memory>
 #include <vector>
 
+#include "aten/kernels/step_row.h"
 #include "engine/engine.h"
 
 namespace torch_t5 {
@@ -32,11 +33,15 @@ RowGroups groupRows(const std::vector<std::int64_t>& sourceRows);
 /// Keys and values of the sources, for each group of decoded rows. Decoded row i reads row i / groupSize.
 struct AtenCrossCache {
   at::Tensor keysAndValues;  // [layers, 2, rows, heads, S, dKv]
-  at::Tensor mask;           // added to scores [rows, 1, 1, S]; undefined without padding
+  at::Tensor padding;        // float32 [rows, 1, 1, S], contiguous, added to scores; undefined without padding
+  at::Tensor mask;           // `padding` in the form that `attend` takes
   std::int64_t groupSize = 1;
 
   /// Decoded row i of the result reads what decoded row rows[i] reads.
   AtenCrossCache select(const std::vector<std::int64_t>& rows) const;
+
+  /// Describes decoded row `row`. Requires contiguous keys and values.
+  void describe(StepRow& description, std::int64_t row) const;
 };
 
 /// Keys and values of the decoded positions, with room for more. Caches of consecutive steps share this memory. A cache
@@ -46,9 +51,10 @@ class AtenSelfCache {
   /// `shape`: [layers, 2, rows, heads, capacity, dKv], with capacity in positions.
   AtenSelfCache(at::IntArrayRef shape, const at::TensorOptions& options);
 
-  /// A cache with room for one more position than `length`: `cache` itself, or a copy if another cache has already
-  /// continued it or if it is full.
-  static std::shared_ptr<AtenSelfCache> extend(const std::shared_ptr<AtenSelfCache>& cache, std::int64_t length);
+  /// A cache with room for `count` more positions than `length`: `cache` itself, or a copy if another cache has already
+  /// continued it or if it is too small.
+  static std::shared_ptr<AtenSelfCache> extend(const std::shared_ptr<AtenSelfCache>& cache, std::int64_t length,
+                                               std::int64_t count = 1);
 
   /// A copy of the first `length` positions of some rows, with room for more. `rows`: int64 on the device.
   std::shared_ptr<AtenSelfCache> select(const at::Tensor& rows, std::int64_t length) const;
@@ -57,11 +63,21 @@ class AtenSelfCache {
   /// positions up to there.
   at::Tensor write(std::int64_t layer, std::int64_t position, const at::Tensor& keysAndValues);
 
+  /// Writes all layers' keys and values [layers, 2, rows, heads, n, dKv] of the first n positions.
+  void writePrefix(const at::Tensor& keysAndValues);
+
+  /// Describes row `row`.
+  void describe(StepRow& description, std::int64_t row) const;
+
+  /// Positions that there is room for.
+  std::int64_t capacity() const;
+
   /// Marks the first `length` positions as part of a cache.
   void claim(std::int64_t length) { claimedLength_ = length; }
 
  private:
-  std::shared_ptr<AtenSelfCache> makeLarger(std::int64_t rows, std::int64_t length) const;
+  /// An empty one for `rows` rows and at least `positions` positions, of which the first `length` are claimed.
+  std::shared_ptr<AtenSelfCache> makeLarger(std::int64_t rows, std::int64_t length, std::int64_t positions) const;
   at::Tensor firstPositions(std::int64_t length) const;
 
   at::Tensor keysAndValues_;

@@ -7,7 +7,10 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cstdint>
 #include <memory>
+#include <optional>
+#include <vector>
 
 namespace torch_t5 {
 
@@ -42,6 +45,8 @@ struct LogitsSelection {
   bool isEmpty = false;  // true: no logits; the output's are undefined
   at::Tensor positions;  // int64 [P] on the device, any order; undefined: all
   at::Tensor tokens;     // int64 [K] on the device, any order; undefined: all
+
+  bool isAll() const { return !isEmpty && !positions.defined() && !tokens.defined(); }
 };
 
 /// The selection of all logits [B, T, V]: [B, P, K], or undefined. For an engine that always computes all of them.
@@ -71,6 +76,16 @@ struct DecoderOutput {
   at::Tensor logits;                  // [R, P, K]
   at::Tensor decoderLastHiddenState;  // [R, T, D]
   std::shared_ptr<const DecoderCache> cache;
+};
+
+/// A greedy search after its first token.
+struct GreedyRequest {
+  at::Tensor ids;         // int64 [R] on the device: the last id of each sequence, not yet decoded
+  at::Tensor unfinished;  // int64 [R] on the device: 1 for a sequence that goes on, 0 for one that has ended
+  std::shared_ptr<const DecoderCache> cache;
+  std::int64_t maxTokens = 0;  // at least 1
+  std::vector<std::int32_t> eosTokenIds;
+  std::int64_t padTokenId = 0;  // -1: a sequence that ends early is decoded on with the others
 };
 
 /// Used in inference mode, by one thread at a time. Every output contains hidden states, and the selected logits. A
@@ -104,6 +119,10 @@ class Engine {
   /// is unchanged. `decoderInputIds`: [R, 1].
   virtual DecoderOutput step(const at::Tensor& decoderInputIds, const std::shared_ptr<const DecoderCache>& cache,
                              const LogitsSelection& selection) = 0;
+
+  /// Continues a greedy search to its end, without the host between two steps: the ids that it adds, int64 [R, n] on
+  /// the device, where n <= maxTokens. None if the engine gains nothing by it; then the caller goes on step by step.
+  virtual std::optional<at::Tensor> decodeGreedily(const GreedyRequest&) { return std::nullopt; }
 };
 
 }  // namespace torch_t5

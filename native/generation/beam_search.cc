@@ -70,6 +70,7 @@ void BeamSearch::selectTokens(const at::Tensor& scores) {
   updateRunning(continuations, hitsStop);
   updateFinished(std::move(continuations), hitsStop, length);
   checkEarlyStop(length);
+  checkSamples();
   if (!hasUnfinished(hitsStop)) setDone();
   const at::Tensor decodedRows = running_.indices.select(2, -1).flatten();
   continueWith(running_.sequences.flatten(0, 1), decodedRows.to(at::kLong));

@@ -2,8 +2,10 @@
 
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/Context.h>
+#include <ATen/ops/all.h>
 #include <ATen/ops/argmax.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/empty_like.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/gather.h>
 #include <ATen/ops/multinomial.h>
@@ -11,8 +13,10 @@
 #include <ATen/ops/repeat_interleave.h>
 #include <ATen/ops/softmax.h>
 #include <ATen/ops/stack.h>
+#include <ATen/ops/topk.h>
 
 #include <limits>
+#include <optional>
 #include <string>
 #include <utility>
 #include <variant>
@@ -33,20 +37,53 @@ class SampleSearch final : public Search {
   explicit SampleSearch(const SearchInputs& inputs)
       : Search(inputs), unfinished_(at::ones({sequences().size(0)}, sequences().options())) {}
 
+  void run(Engine& engine) override;
+
  private:
   at::Tensor toScores(const at::Tensor& logits) const override { return logits; }
   void selectTokens(const at::Tensor& scores) override;
   void fill(GenerateResult& result, ResultCopies& copies) override;
 
   at::Tensor unfinished_;  // int64 [rows]: 1 until a sequence ends, then 0
+
+  // On a device that runs behind the host, the host looks at the ends of sequences every few steps, and the steps after
+  // the last end are dropped.
+  std::int64_t stepsPerLook_ = 1;
+  std::int64_t stepsSinceLook_ = 0;
+  at::Tensor neededSteps_;  // int64 []: steps with an unfinished sequence before them
 };
+
+constexpr std::int64_t kStepsPerLook = 4;
 
 void SampleSearch::selectTokens(const at::Tensor& scores) {
   at::Tensor tokens = options().doSample ? sample(scores, 1).squeeze(1) : at::argmax(scores, -1);
   if (options().padTokenId >= 0) tokens = tokens * unfinished_ + options().padTokenId * (1 - unfinished_);
   continueWith(at::cat({sequences(), tokens.unsqueeze(1)}, -1));
+  if (stepsPerLook_ > 1) neededSteps_ = neededSteps_ + unfinished_.any();
   unfinished_ = unfinished_ * hitsStoppingCriteria(sequences()).logical_not();
+  if (++stepsSinceLook_ < stepsPerLook_ && sequences().size(1) < options().maxLength) return;
+  stepsSinceLook_ = 0;
+  checkSamples();
   if (!unfinished_.any().item<bool>()) setDone();
+}
+
+void SampleSearch::run(Engine& engine) {
+  advance(engine);  // reads the prompt
+  if (!done() && choosesByLogits()) {
+    const GreedyRequest request{
+        sequences().select(1, sequences().size(1) - 1), unfinished_,           state().cache,
+        options().maxLength - sequences().size(1),      options().eosTokenIds, options().padTokenId};
+    if (const std::optional<at::Tensor> tokens = engine.decodeGreedily(request)) {
+      continueWith(at::cat({sequences(), *tokens}, 1));
+      setDone();
+    }
+  }
+  if (!done() && engine.device().is_cuda()) {
+    stepsPerLook_ = kStepsPerLook;
+    neededSteps_ = at::full({}, sequences().size(1) - promptLength(), sequences().options());
+  }
+  Search::run(engine);
+  if (stepsPerLook_ > 1) keepSteps(neededSteps_.item<std::int64_t>());
 }
 
 void SampleSearch::fill(GenerateResult& result, ResultCopies& copies) {
@@ -66,6 +103,12 @@ at::Generator makeGenerator(const GenerateOptions& options, const at::Device& de
       device.is_cpu() ? at::detail::createCPUGenerator() : at::globalContext().defaultGenerator(device).clone();
   generator.set_current_seed(options.seed);
   return generator;
+}
+
+Error tooFewTokens(std::int64_t count) {
+  return {ErrorCode::kInvalidArgument, "Expected scores with at least " + std::to_string(count) +
+                                           " possible tokens to sample from but the options, or the processor, left "
+                                           "fewer, or made scores that are not numbers"};
 }
 
 void expectAtLeast(std::int64_t min, const char* name, std::int64_t received) {
@@ -122,6 +165,16 @@ void Search::advance(Engine& engine) {
   selectTokens(scores);
 }
 
+void Search::run(Engine& engine) {
+  while (!done()) advance(engine);
+}
+
+bool Search::choosesByLogits() const {
+  const bool observes = options_.returnLogits || options_.returnScores;
+  const bool stopsOtherwise = options_.maxTime.has_value() || !options_.stopStrings.empty();
+  return !options_.doSample && processors_.empty() && warpers_.empty() && !observes && !stopsOtherwise;
+}
+
 at::Tensor Search::takeLogits() {
   if (logits_.empty()) return {};
   at::Tensor logits = owned(std::move(logits_.back()), at::kFloat);
@@ -130,15 +183,32 @@ at::Tensor Search::takeLogits() {
 }
 
 at::Tensor Search::sample(const at::Tensor& scores, std::int64_t count) {
-  try {
-    return at::multinomial(at::softmax(scores, -1), count, /*replacement=*/false, generator_);
-  } catch (const c10::Error&) {
-    const Error error = describeCurrentException();
-    if (error.code() != ErrorCode::kInternal) throw error;
-    throw Error(ErrorCode::kInvalidArgument, "Expected scores with at least " + std::to_string(count) +
-                                                 " possible tokens to sample from but the options, or the processor, "
-                                                 "left fewer, or made scores that are not numbers");
+  const at::Tensor probabilities = at::softmax(scores, -1);
+  if (probabilities.is_cpu()) {
+    try {
+      return at::multinomial(probabilities, count, /*replacement=*/false, generator_);
+    } catch (const c10::Error&) {
+      const Error error = describeCurrentException();
+      throw error.code() == ErrorCode::kInternal ? tooFewTokens(count) : error;
+    }
   }
+  // What at::multinomial computes, except that it checks the probabilities at once, for which it waits for the device.
+  const at::Tensor areUsable = at::all(probabilities.sum(-1) > 0);  // false for sums that are not numbers
+  usableSamples_ = usableSamples_.defined() ? usableSamples_ & areUsable : areUsable;
+  sampleCount_ = count;
+  const at::Tensor ratios = probabilities / at::empty_like(probabilities).exponential_(1, generator_);
+  return count == 1 ? at::argmax(ratios, -1, /*keepdim=*/true) : std::get<1>(at::topk(ratios, count));
+}
+
+void Search::checkSamples() const {
+  if (usableSamples_.defined() && !usableSamples_.item<bool>()) throw tooFewTokens(sampleCount_);
+}
+
+void Search::keepSteps(std::int64_t count) {
+  sequences_ = sequences_.slice(1, 0, promptLength_ + count);
+  const auto kept = static_cast<std::size_t>(count);
+  if (logits_.size() > kept) logits_.resize(kept);
+  if (scores_.size() > kept) scores_.resize(kept);
 }
 
 void Search::continueWith(at::Tensor sequences) { sequences_ = std::move(sequences); }
@@ -188,7 +258,7 @@ std::unique_ptr<Search> startSearch(Engine& engine, const GenerateRequest& reque
 
 GenerateResult runGenerate(Engine& engine, const GenerateRequest& request) {
   const std::unique_ptr<Search> search = startSearch(engine, request);
-  while (!search->done()) search->advance(engine);
+  search->run(engine);
   return search->finish();
 }
 

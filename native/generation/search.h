@@ -63,6 +63,9 @@ class Search {
   /// left to sample, and if the vocabulary is too small for the beams' end ids; and what the engine throws.
   void advance(Engine& engine);
 
+  /// Advances until the search is done. Throws what `advance` throws.
+  virtual void run(Engine& engine);
+
   bool done() const { return done_; }
 
   /// [Q, length] int64.
@@ -78,12 +81,21 @@ class Search {
   explicit Search(const SearchInputs& inputs);
 
   const GenerateOptions& options() const { return options_; }
+  const DecoderState& state() const { return state_; }
+  /// Whether the next token is that of the highest logit, whatever came before.
+  bool choosesByLogits() const;
   std::int64_t promptLength() const { return promptLength_; }
   std::int64_t sourceRows() const { return sourceRows_; }
   const std::vector<at::Tensor>& scores() const { return scores_; }
 
   /// Samples `count` ids of each row without replacement: int64 [rows, count] from scores [rows, any].
   at::Tensor sample(const at::Tensor& scores, std::int64_t count);
+
+  /// Throws ERR_INVALID_ARGUMENT if `sample` was given scores without enough tokens. On the CPU `sample` itself throws.
+  void checkSamples() const;
+
+  /// Drops all steps after the first `count`.
+  void keepSteps(std::int64_t count);
 
   /// bool [rows]: which of the sequences [rows, length] end with their last id.
   at::Tensor hitsStoppingCriteria(const at::Tensor& sequences) const { return stoppingCriteria_(sequences); }
@@ -114,7 +126,9 @@ class Search {
   std::vector<LogitsProcessor> processors_;
   std::vector<LogitsProcessor> warpers_;
   StoppingCriteria stoppingCriteria_;
-  at::Generator generator_;  // undefined without sampling
+  at::Generator generator_;   // undefined without sampling
+  at::Tensor usableSamples_;  // bool [] on the device: whether all scores so far could be sampled from
+  std::int64_t sampleCount_ = 1;
   DecoderState state_;
   at::Tensor sequences_;
   at::Tensor prepared_;  // undefined outside of a step

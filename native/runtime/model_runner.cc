@@ -2,6 +2,7 @@
 
 #include "aten/aten_engine.h"
 #include "core/platform/huge_pages.h"
+#include "engine/cuda_runtime.h"
 #include "engine/device.h"
 #include "engine/threads.h"
 #include "fused/fused_engine.h"
@@ -39,7 +40,8 @@ ModelInfo ModelRunner::loadEngine() {
   if (precision == Precision::kExact) {
     engine_ = loadTorchScriptEngine(options_.path, device);
   } else if (!device.is_cpu()) {
-    engine_ = makeAtenEngine(readWeights(options_.path, architecture), architecture, precision, device);
+    engine_ =
+        makeAtenEngine(readWeights(options_.path, architecture), architecture, precision, device, cudaRuntime());
   } else {
     Weights weights = readWeights(options_.path, architecture);
     disableIntraOpThreads();

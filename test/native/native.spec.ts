@@ -55,7 +55,10 @@ describeProgram("gemm_kernels_test", "the GEMM kernels");
 describeProgram("row_kernels_test", "the row kernels");
 describeProgram("attention_kernels_test", "the attention kernels");
 // Not built with Visual Studio.
-if (process.platform !== "win32") describeProgram("step_kernels_test", "the CUDA kernels of a decoder step, emulated");
+if (process.platform !== "win32") {
+  describeProgram("step_kernels_test", "the CUDA kernels of a decoder step, emulated");
+  describeProgram("graph_engine_test", "the ATen engine with graphs, emulated");
+}
 // Every PyTorch for Linux that pip installs by default comes with NVIDIA's compiler, also on a machine without a GPU.
 if (process.platform === "linux") {
   describeProgram("step_kernels_nvrtc_test", "the CUDA kernels of a decoder step, compiled by NVRTC", [findNvrtc()]);

@@ -1,0 +1,409 @@
+// Compares the ATen engine whose decoder steps and short encoder passes are graphs of kernels with the same engine
+// whose operators are launched one by one: on the CPU with emulated kernels, or on the device of TORCH_T5_TEST_DEVICE.
+#include <ATen/ATen.h>
+#include <c10/core/InferenceMode.h>
+
+#include <array>
+#include <cstdlib>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "aten/aten_engine.h"
+#include "core/cancellation.h"
+#include "core/errors.h"
+#include "cuda_emulator/emulated_cuda.h"
+#include "engine/cuda_runtime.h"
+#include "engine/decoding.h"
+#include "engine/device.h"
+#include "generation/search.h"
+#include "harness.h"
+#include "random_model.h"
+
+namespace torch_t5 {
+namespace {
+
+using test::expect;
+using test::Inputs;
+using test::randomIds;
+using test::randomInputs;
+using test::randomWeights;
+
+/// Both engines compute the same sums in another order. Logits are of order 10.
+constexpr double kTolerance = 2e-4;
+
+const char* variable(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? "" : value;
+}
+
+/// The device, and the runtime that makes its graphs.
+class Machine {
+ public:
+  static Machine& get() {
+    static Machine machine;
+    return machine;
+  }
+
+  at::Device device() const { return device_; }
+  bool isEmulated() const { return device_.is_cpu(); }
+  CudaRuntime& runtime() { return device_.is_cpu() ? emulated_ : *cudaRuntime(); }
+  emulator::EmulatedCuda& emulated() { return emulated_; }
+
+ private:
+  Machine() {
+    const std::string name = variable("TORCH_T5_TEST_DEVICE");
+    if (!name.empty()) device_ = resolveDevice(name, variable("TORCH_T5_TEST_LIBTORCH"));
+    expect(device_.is_cpu() || cudaRuntime() != nullptr, "torch_t5_cuda on a CUDA device");
+  }
+
+  at::Device device_ = c10::kCPU;
+  emulator::EmulatedCuda emulated_;
+};
+
+/// The architectures for which emulated kernels are compiled.
+Architecture plainArchitecture() {
+  Architecture shape;
+  shape.dModel = 128;
+  shape.dKv = 32;
+  shape.dFf = 256;
+  shape.numLayers = 3;
+  shape.numDecoderLayers = 2;
+  shape.numHeads = 4;
+  shape.vocabSize = 399;
+  shape.relativeAttentionNumBuckets = 32;
+  shape.relativeAttentionMaxDistance = 128;
+  shape.layerNormEpsilon = 1e-6;
+  shape.scalesDecoderOutputs = true;
+  return shape;
+}
+
+Architecture gatedArchitecture() {
+  Architecture shape = plainArchitecture();
+  shape.dModel = 64;
+  shape.dKv = 16;
+  shape.dFf = 96;
+  shape.relativeAttentionMaxDistance = 20;
+  shape.activation = Activation::kGeluNew;
+  shape.isGated = true;
+  shape.hasBiasPerLayer = true;
+  shape.scalesDecoderOutputs = false;
+  return shape;
+}
+
+/// Two engines with the same weights.
+struct Engines {
+  explicit Engines(const Architecture& shape, Precision precision = Precision::kFloat32) : shape(shape) {
+    const at::Device device = Machine::get().device();  // opens libtorch's CUDA library, which the seed needs
+    at::manual_seed(5);
+    const Weights weights = randomWeights(shape, /*isTied=*/shape.scalesDecoderOutputs);
+    graphed = makeAtenEngine(weights, shape, precision, device, &Machine::get().runtime());
+    expected = makeAtenEngine(weights, shape, precision, device);
+  }
+
+  Inputs inputs(std::int64_t batch, std::int64_t sourceLength, std::int64_t targetLength) const {
+    const Inputs inputs = randomInputs(batch, sourceLength, targetLength, shape.vocabSize);
+    const at::Device device = Machine::get().device();
+    return {inputs.inputIds.to(device), inputs.attentionMask.to(device), inputs.decoderInputIds.to(device)};
+  }
+
+  at::Tensor ids(std::int64_t rows, std::int64_t length) const {
+    return randomIds(rows, length, shape.vocabSize).to(Machine::get().device());
+  }
+
+  Architecture shape;
+  std::unique_ptr<Engine> graphed;
+  std::unique_ptr<Engine> expected;
+};
+
+void expectClose(const at::Tensor& received, const at::Tensor& expected, const std::string& what) {
+  expect(received.sizes() == expected.sizes() && received.scalar_type() == at::kFloat, "the shape and type of " + what);
+  const double difference = (received - expected).abs().max().item<double>();
+  expect(difference <= kTolerance, what + ", but they differ by " + std::to_string(difference));
+}
+
+DecoderState startOf(Engine& engine, const Inputs& inputs, std::int64_t rowsPerSource = 1) {
+  const at::Tensor states = engine.encode(inputs.inputIds, inputs.attentionMask);
+  return {
+      repeatRows(std::make_shared<const EncoderOutput>(EncoderOutput{inputs.inputIds, inputs.attentionMask, states}),
+                 rowsPerSource),
+      nullptr, 0};
+}
+
+/// The same ids read by both engines.
+class Decodings {
+ public:
+  Decodings(const Engines& engines, const Inputs& inputs, std::int64_t rowsPerSource = 1)
+      : engines_(engines),
+        received_(startOf(*engines.graphed, inputs, rowsPerSource)),
+        expected_(startOf(*engines.expected, inputs, rowsPerSource)) {}
+
+  void read(const at::Tensor& ids, const std::string& where) {
+    const DecoderOutput received = decode(*engines_.graphed, received_, ids, {});
+    const DecoderOutput expected = decode(*engines_.expected, expected_, ids, {});
+    expectClose(received.decoderLastHiddenState, expected.decoderLastHiddenState, "the states " + where);
+    expectClose(received.logits, expected.logits, "the logits " + where);
+  }
+
+  void readRandom(int count, const std::string& where) {
+    for (int step = 0; step < count; ++step)
+      read(engines_.ids(received_.batch(), 1), where + ", position " + std::to_string(received_.position));
+  }
+
+  void select(const at::Tensor& rows) {
+    received_ = selectRows(received_, rows);
+    expected_ = selectRows(expected_, rows);
+  }
+
+ private:
+  const Engines& engines_;
+  DecoderState received_;
+  DecoderState expected_;
+};
+
+at::Tensor rowsOf(std::initializer_list<std::int64_t> rows) {
+  return at::tensor(rows, at::kLong).to(Machine::get().device());
+}
+
+void computesSteps(std::span<char*>) {
+  const c10::InferenceMode inferenceMode;
+  for (const Architecture& shape : {plainArchitecture(), gatedArchitecture()}) {
+    const Engines engines(shape);
+    for (const std::int64_t rows : {1, 2, 3, 5, 8, 9, 16, 17, 33, 64, 65}) {
+      Decodings decodings(engines, engines.inputs(rows, 11, 1));
+      decodings.readRandom(5, "of " + std::to_string(rows) + " rows");
+    }
+  }
+}
+
+/// Beyond the last bucket of the position bias, and through several copies of the cache into a larger one.
+void computesLongDecodings(std::span<char*>) {
+  const c10::InferenceMode inferenceMode;
+  for (const Architecture& shape : {plainArchitecture(), gatedArchitecture()}) {
+    const Engines engines(shape);
+    for (const std::int64_t prefix : {1, 40}) {
+      const Inputs inputs = engines.inputs(2, 300, prefix);
+      Decodings decodings(engines, inputs);
+      decodings.read(inputs.decoderInputIds, "of the prefix");
+      decodings.readRandom(140, "after a prefix of " + std::to_string(prefix));
+    }
+  }
+}
+
+void continuesFromSelectedRows(std::span<char*>) {
+  const c10::InferenceMode inferenceMode;
+  const Engines engines(plainArchitecture());
+  Decodings decodings(engines, engines.inputs(3, 10, 1), 4);
+  decodings.readRandom(2, "of shared rows");
+  for (const at::Tensor& rows : {rowsOf({3, 3, 0, 1, 5, 4, 4, 4, 8, 9, 10, 11}), rowsOf({11, 0, 0, 4, 4, 4, 1}),
+                                 rowsOf({6, 6, 0, 1}), rowsOf({2, 2, 2})}) {
+    decodings.select(rows);
+    Decodings fork = decodings;
+    decodings.readRandom(3, "of selected rows");
+    fork.readRandom(2, "of a fork");
+    decodings.readRandom(1, "after a fork");
+  }
+}
+
+void encodesShortInputs(std::span<char*>) {
+  const c10::InferenceMode inferenceMode;
+  for (const Architecture& shape : {plainArchitecture(), gatedArchitecture()}) {
+    const Engines engines(shape);
+    // Three times each: as it is, recorded and replayed. Two sizes share a bucket.
+    for (int round = 0; round < 3; ++round) {
+      for (const auto& [batch, length] :
+           {std::pair{1, 1}, {1, 16}, {1, 17}, {3, 7}, {4, 16}, {6, 33}, {5, 70}, {2, 300}}) {
+        const Inputs inputs = engines.inputs(batch, length, 1);
+        const std::string where = "of " + std::to_string(batch) + " x " + std::to_string(length);
+        expectClose(engines.graphed->encode(inputs.inputIds, inputs.attentionMask),
+                    engines.expected->encode(inputs.inputIds, inputs.attentionMask), "the encoder's states " + where);
+        const ForwardOutput received =
+            engines.graphed->forward(inputs.inputIds, inputs.attentionMask, inputs.decoderInputIds, {});
+        const ForwardOutput expected =
+            engines.expected->forward(inputs.inputIds, inputs.attentionMask, inputs.decoderInputIds, {});
+        expectClose(received.logits, expected.logits, "the logits of one position " + where);
+      }
+    }
+  }
+}
+
+/// The ids that a search generates.
+at::Tensor generate(Engine& engine, const Inputs& inputs, const GenerateOptions& options) {
+  GenerateRequest request;
+  request.source = std::make_shared<const EncoderOutput>(
+      EncoderOutput{inputs.inputIds, inputs.attentionMask, engine.encode(inputs.inputIds, inputs.attentionMask)});
+  request.targetLength = 1;
+  request.decoderInputIds.assign(static_cast<std::size_t>(inputs.inputIds.size(0)), 0);
+  request.options = options;
+  return runGenerate(engine, request).sequences;
+}
+
+/// Every seventh id ends a sequence, so sequences end at different steps.
+std::vector<std::int32_t> manyEndIds(std::int64_t vocabSize) {
+  std::vector<std::int32_t> ids;
+  for (std::int32_t id = 3; id < vocabSize; id += 7) ids.push_back(id);
+  return ids;
+}
+
+void generatesGreedily(std::span<char*>) {
+  const c10::InferenceMode inferenceMode;
+  for (const Architecture& shape : {plainArchitecture(), gatedArchitecture()}) {
+    const Engines engines(shape);
+    for (const std::int64_t rows : {1, 2, 5, 8, 12, 40, 70}) {
+      const Inputs inputs = engines.inputs(rows, 9, 1);
+      for (const bool endsEarly : {false, true}) {
+        for (const std::int64_t padTokenId : {0, -1}) {
+          for (const std::int64_t maxLength : {2, 3, 5, 6, 31}) {
+            GenerateOptions options;
+            options.maxLength = maxLength;
+            options.padTokenId = padTokenId;
+            if (endsEarly) options.eosTokenIds = manyEndIds(shape.vocabSize);
+            expect(at::equal(generate(*engines.graphed, inputs, options), generate(*engines.expected, inputs, options)),
+                   "the same ids for " + std::to_string(rows) + " rows up to " + std::to_string(maxLength));
+          }
+        }
+      }
+    }
+  }
+}
+
+/// More tokens than a search reserves room for at a time.
+void generatesLongSequences(std::span<char*>) {
+  const c10::InferenceMode inferenceMode;
+  const Engines engines(gatedArchitecture());
+  const Inputs inputs = engines.inputs(2, 9, 1);
+  GenerateOptions options;
+  options.maxLength = 600;
+  const at::Tensor received = generate(*engines.graphed, inputs, options);
+  expect(at::equal(received, generate(*engines.expected, inputs, options)), "the same 600 ids");
+}
+
+/// Beams and sampling use single steps of the same graphs.
+void generatesWithBeamsAndSamples(std::span<char*>) {
+  const c10::InferenceMode inferenceMode;
+  const Engines engines(gatedArchitecture());
+  const Inputs inputs = engines.inputs(3, 9, 1);
+  GenerateOptions options;
+  options.maxLength = 12;
+  options.eosTokenIds = {3};
+  options.numBeams = 4;
+  expect(at::equal(generate(*engines.graphed, inputs, options), generate(*engines.expected, inputs, options)),
+         "the same ids with beams");
+  options.numBeams = 1;
+  options.doSample = true;
+  options.topK = 5;
+  options.eosTokenIds = manyEndIds(engines.shape.vocabSize);
+  for (std::uint64_t seed = 0; seed < 10; ++seed) {
+    options.seed = seed;
+    expect(at::equal(generate(*engines.graphed, inputs, options), generate(*engines.expected, inputs, options)),
+           "the same samples");
+  }
+}
+
+/// bfloat16 has 8 significant bits, and the engines round at different places.
+void agreesInBfloat16(std::span<char*>) {
+  const c10::InferenceMode inferenceMode;
+  for (const Architecture& shape : {plainArchitecture(), gatedArchitecture()}) {
+    const Engines exact(shape);
+    const Engines engines(shape, Precision::kBfloat16);
+    for (const std::int64_t rows : {1, 2, 4, 7, 40}) {
+      const Inputs inputs = engines.inputs(rows, 14, 1);
+      const auto read = [&](Engine& engine) {
+        DecoderState state = startOf(engine, inputs);
+        std::vector<at::Tensor> logits;
+        for (std::int64_t position = 0; position < 10; ++position)
+          logits.push_back(
+              decode(engine, state, (inputs.decoderInputIds + 31 * position) % shape.vocabSize, {}).logits);
+        return at::cat(logits, 1);
+      };
+      const at::Tensor expected = read(*exact.expected);
+      const double graphedError = (read(*engines.graphed) - expected).abs().mean().item<double>();
+      const double eagerError = (read(*engines.expected) - expected).abs().mean().item<double>();
+      expect(graphedError <= 1.2 * eagerError, "no larger error than without graphs, " + std::to_string(eagerError) +
+                                                   ", but it is " + std::to_string(graphedError));
+    }
+  }
+}
+
+bool isAborted(const std::function<void()>& call) {
+  Cancellation cancellation;
+  cancellation.request();
+  const CancellationScope scope(cancellation);
+  try {
+    call();
+  } catch (const Error& error) {
+    return error.code() == ErrorCode::kAborted;
+  }
+  return false;
+}
+
+void abortsAndRecovers(std::span<char*>) {
+  const c10::InferenceMode inferenceMode;
+  const Engines engines(plainArchitecture());
+  const Inputs inputs = engines.inputs(2, 8, 1);
+  DecoderState state = startOf(*engines.graphed, inputs);
+  const at::Tensor ids = engines.ids(2, 1);
+  decode(*engines.graphed, state, ids, {});
+  DecoderState undisturbed = state;
+  expect(isAborted([&] { decode(*engines.graphed, state, ids, {}); }), "ERR_ABORTED from a step");
+  const GreedyRequest request{ids.select(1, 0), at::ones_like(ids.select(1, 0)), state.cache, 50, {}, 0};
+  expect(isAborted([&] { engines.graphed->decodeGreedily(request); }), "ERR_ABORTED from a greedy search");
+  const at::Tensor logits = decode(*engines.graphed, state, ids, {}).logits;
+  expect(at::equal(logits, decode(*engines.graphed, undisturbed, ids, {}).logits), "the same bits after an abort");
+}
+
+/// What cannot be recorded runs as it is.
+void runsWithoutGraphs(std::span<char*>) {
+  const c10::InferenceMode inferenceMode;
+  if (!Machine::get().isEmulated()) return;  // a real runtime fails only when its memory is full
+  emulator::EmulatedCuda& emulated = Machine::get().emulated();
+  const Engines engines(plainArchitecture());
+  const auto fail = [] { throw Error(ErrorCode::kOutOfMemory, "There is no memory"); };
+  emulated.beforeCapture = fail;
+  Decodings decodings(engines, engines.inputs(3, 11, 1));
+  decodings.readRandom(6, "without graphs");
+  emulated.beforeCapture = nullptr;
+  emulated.beforeCompile = [] { throw Error(ErrorCode::kDeviceUnavailable, "There is no compiler"); };
+  const Engines withoutKernels(plainArchitecture());
+  emulated.beforeCompile = nullptr;
+  Decodings others(withoutKernels, withoutKernels.inputs(3, 11, 1));
+  others.readRandom(6, "without kernels");
+}
+
+/// Each number of rows is recorded once, whatever the lengths.
+void recordsOncePerNumberOfRows(std::span<char*>) {
+  const c10::InferenceMode inferenceMode;
+  if (!Machine::get().isEmulated()) return;  // only the emulator counts
+  const Engines engines(plainArchitecture());
+  const int before = Machine::get().emulated().counts().captures;
+  for (const std::int64_t length : {90, 100}) {
+    for (const std::int64_t rows : {3, 4}) {
+      DecoderState state = startOf(*engines.expected, engines.inputs(rows, length, 1));
+      for (int step = 0; step < 70; ++step) decode(*engines.graphed, state, engines.ids(rows, 1), {});
+    }
+  }
+  const int captures = Machine::get().emulated().counts().captures - before;
+  expect(captures == 1, "one graph for 3 and 4 rows, but there are " + std::to_string(captures));
+}
+
+constexpr std::array<test::Test, 11> kTests{{
+    {"agrees step by step for every number of rows", computesSteps},
+    {"agrees over long decodings", computesLongDecodings},
+    {"continues from selected rows, and forks", continuesFromSelectedRows},
+    {"encodes short inputs of any size and mask", encodesShortInputs},
+    {"generates the same ids greedily, with early and late ends", generatesGreedily},
+    {"generates the same ids beyond its reserved room", generatesLongSequences},
+    {"generates the same ids with beams and with samples", generatesWithBeamsAndSamples},
+    {"has no larger error in bfloat16", agreesInBfloat16},
+    {"aborts between steps, and computes the same bits afterwards", abortsAndRecovers},
+    {"runs without graphs or kernels where there are none", runsWithoutGraphs},
+    {"records a step once per number of rows", recordsOncePerNumberOfRows},
+}};
+
+}  // namespace
+}  // namespace torch_t5
+
+int main(int argc, char** argv) { return torch_t5::test::runNamed(torch_t5::kTests, argc, argv); }

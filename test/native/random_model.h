@@ -1,0 +1,75 @@
+// Models with random weights, and random inputs for them.
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <cstdint>
+
+#include "core/requests.h"
+#include "weights/weights.h"
+
+namespace torch_t5::test {
+
+inline AttentionWeights randomAttention(const Architecture& shape, bool hasBias) {
+  const std::int64_t innerDim = shape.numHeads * shape.dKv;
+  const auto matrix = [](std::int64_t rows, std::int64_t columns) { return at::randn({rows, columns}) * 0.1; };
+  AttentionWeights weights;
+  weights.norm = at::rand({shape.dModel}) + 0.5;
+  weights.query = matrix(innerDim, shape.dModel);
+  weights.key = matrix(innerDim, shape.dModel);
+  weights.value = matrix(innerDim, shape.dModel);
+  weights.output = matrix(shape.dModel, innerDim);
+  if (hasBias) weights.bias = at::randn({shape.relativeAttentionNumBuckets, shape.numHeads});
+  return weights;
+}
+
+inline StackWeights randomStack(const Architecture& shape, std::int64_t layers) {
+  StackWeights stack;
+  for (std::int64_t layer = 0; layer < layers; ++layer) {
+    LayerWeights& weights = stack.layers.emplace_back();
+    weights.self = randomAttention(shape, layer == 0 || shape.hasBiasPerLayer);
+    weights.cross = randomAttention(shape, /*hasBias=*/false);
+    weights.feedForward.norm = at::rand({shape.dModel}) + 0.5;
+    weights.feedForward.gate = at::randn({shape.dFf, shape.dModel}) * 0.1;
+    if (shape.isGated) weights.feedForward.up = at::randn({shape.dFf, shape.dModel}) * 0.1;
+    weights.feedForward.output = at::randn({shape.dModel, shape.dFf}) * 0.1;
+  }
+  stack.norm = at::rand({shape.dModel}) + 0.5;
+  return stack;
+}
+
+inline Weights randomWeights(const Architecture& shape, bool isTied) {
+  Weights weights;
+  weights.embedding = at::randn({shape.vocabSize, shape.dModel});
+  weights.lmHead = isTied ? weights.embedding : at::randn({shape.vocabSize, shape.dModel}) * 0.1;
+  weights.encoder = randomStack(shape, shape.numLayers);
+  weights.decoder = randomStack(shape, shape.numDecoderLayers);
+  return weights;
+}
+
+struct Inputs {
+  at::Tensor inputIds;
+  at::Tensor attentionMask;
+  at::Tensor decoderInputIds;
+};
+
+inline at::Tensor randomIds(std::int64_t rows, std::int64_t length, std::int64_t vocabSize) {
+  return at::randint(1, vocabSize, {rows, length}, at::kLong);
+}
+
+/// Masks of five kinds in turn: row 0 is full, row 1 ends early, row 2 starts late, row 3 has gaps, row 4 masks
+/// everything.
+inline Inputs randomInputs(std::int64_t batch, std::int64_t sourceLength, std::int64_t targetLength,
+                           std::int64_t vocabSize) {
+  at::Tensor mask = at::ones({batch, sourceLength}, at::kLong);
+  for (std::int64_t row = 0; row < batch; ++row) {
+    at::Tensor kept = mask[row];
+    if (row % 5 == 1) kept.slice(0, (sourceLength + 1) / 2).fill_(0);
+    if (row % 5 == 2) kept.slice(0, 0, sourceLength / 2).fill_(0);
+    if (row % 5 == 3) kept.slice(0, 1, sourceLength, 3).fill_(0);
+    if (row % 5 == 4) kept.fill_(0);
+  }
+  return {randomIds(batch, sourceLength, vocabSize), mask, randomIds(batch, targetLength, vocabSize)};
+}
+
+}  // namespace torch_t5::test
