@@ -491,7 +491,7 @@ std::vector<at::Tensor> difficultLogits(std::int64_t vocabSize) {
     if (kind == 3) row[0] = kInfinity;
     if (kind == 4) row.slice(0, vocabSize / 3, vocabSize, 2).fill_(kNan);  // the first NaN
     if (kind == 5) row.fill_(-kInfinity);
-    if (kind == 6) row = at::arange(vocabSize).fmod(2).sub(1).mul(0.0) * -1;  // zeros of both signs
+    if (kind == 6) row = at::arange(vocabSize).fmod(2).sub(1).mul(0.0);  // zeros of both signs
     rows.push_back(row);
   }
   return rows;
