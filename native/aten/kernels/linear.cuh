@@ -73,14 +73,23 @@ struct LaneSum {
   int row = sumOfLane<D::kSums>() % ROWS;
 };
 
+/// The shared memory of a product, which a kernel declares.
+template <class D, int kStride_>
+struct SharedMemory {
+  static constexpr int kStride = kStride_;  // elements of a chunk of an input row
+  static_assert(kStride % D::kRound == 0, "chunks of whole rounds");
+
+  __align__(16) Element chunk[ROWS * kStride];
+  float parts[D::kThreads / kLanes][D::kSums];  // the sums of warps that share a group
+};
+
 /// Adds up the sums of all lanes and of the warps that share a group.
 template <class D>
-__device__ __forceinline__ float finishSum(float (&sums)[D::kSums]) {
+__device__ __forceinline__ float finishSum(float (&sums)[D::kSums], float (&parts)[D::kThreads / kLanes][D::kSums]) {
   const float sum = sumOverLanes(sums);
   if constexpr (D::kSplit == 1) {
     return sum;
   } else {
-    __shared__ float parts[D::kThreads / kLanes][D::kSums];
     __syncthreads();  // the previous sums have been read
     const int index = sumOfLane<D::kSums>();
     if (isFirstOfSum<D::kSums>()) parts[warpOfThread()][index] = sum;
@@ -100,10 +109,9 @@ __device__ __forceinline__ float finishSum(float (&sums)[D::kSums]) {
 /// Output: rowOf(group, column) is the index of a matrix row; start(group, column, row) is called before the products,
 ///   and finish(group, column, row, sum, started, isLast) after them, by all lanes.
 template <class D, int kStride, class Input, class Output>
-__device__ __forceinline__ void multiply(const Element* weight, int size, int groups, Input input,
-                                         const Output& output) {
-  __shared__ __align__(16) Element chunk[ROWS * kStride];
-  static_assert(kStride % D::kRound == 0, "chunks of whole rounds");
+__device__ __forceinline__ void multiply(SharedMemory<D, kStride>& shared, const Element* weight, int size, int groups,
+                                         Input input, const Output& output) {
+  Element* chunk = shared.chunk;
   const int part = warpOfThread() % D::kSplit;
   const int lane = part * kTile + laneOfThread() * kVector;
   const int rounds = (size + D::kRound - 1) / D::kRound;
@@ -154,7 +162,7 @@ __device__ __forceinline__ void multiply(const Element* weight, int size, int gr
         if (loadsNext) loadTile(queue[slot], rows, nextStart + offset + lane, size);
       }
     }
-    const float sum = finishSum<D>(sums);
+    const float sum = finishSum<D>(sums, shared.parts);
     if (part == 0) output.finish(group, mine.column, mine.row, sum, started, isOwner);
     group += groupStep;
   }

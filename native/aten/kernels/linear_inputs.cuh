@@ -51,6 +51,7 @@ struct NormInput {
 
   const float* hidden;
   const float* norm;
+  float (&sums)[kLinearThreads / kLanes][ROWS];  // shared memory
   float factors[ROWS];
   float4 norms[kFours];
 
@@ -73,7 +74,7 @@ struct NormInput {
 #pragma unroll
       for (int row = 0; row < ROWS; ++row) factors[row] += squares(loadFour(hidden + row * D_MODEL + columnOf(i)));
     }
-    sumOverBlock<kLinearThreads>(factors);
+    sumOverBlock(factors, sums);
 #pragma unroll
     for (int row = 0; row < ROWS; ++row) factors[row] = normFactor(factors[row]);
   }

@@ -88,8 +88,10 @@ __global__ void __launch_bounds__(kLinearThreads, 3)
     normLinear(const float* hidden, const float* norm, const Element* weight, Element* output, int columns) {
   letNextStart();
   constexpr int kStride = strideOf<NormLinear>(D_MODEL);
+  __shared__ SharedMemory<NormLinear, kStride> shared;
+  __shared__ float sums[kLinearThreads / kLanes][ROWS];
   const ElementOutput<kNormLinearColumns> target{{columns}, output};
-  multiply<NormLinear, kStride>(weight, D_MODEL, target.groups(), NormInput<kStride>{hidden, norm}, target);
+  multiply<NormLinear>(shared, weight, D_MODEL, target.groups(), NormInput<kStride>{hidden, norm, sums}, target);
 }
 
 /// output [ROWS, D_FF] = activation(x x gate^T), and if GATED times x x up^T, with x = round(norm(hidden)). `weight`:
@@ -98,8 +100,11 @@ __global__ void __launch_bounds__(kLinearThreads, 3)
     normFeedForward(const float* hidden, const float* norm, const Element* weight, Element* output) {
   letNextStart();
   constexpr int kStride = strideOf<FeedForward>(D_MODEL);
+  __shared__ SharedMemory<FeedForward, kStride> shared;
+  __shared__ float sums[kLinearThreads / kLanes][ROWS];
   constexpr int kGroups = ceilDiv(D_FF, FeedForwardOutput::kColumns);
-  multiply<FeedForward, kStride>(weight, D_MODEL, kGroups, NormInput<kStride>{hidden, norm}, FeedForwardOutput{output});
+  multiply<FeedForward>(shared, weight, D_MODEL, kGroups, NormInput<kStride>{hidden, norm, sums},
+                        FeedForwardOutput{output});
 }
 
 /// hidden [ROWS, D_MODEL] += input x weight^T. `input`: [ROWS, inputSize], `weight`: [D_MODEL, inputSize].
@@ -107,9 +112,10 @@ __global__ void __launch_bounds__(kLinearAddThreads, 2)
     linearAdd(const Element* input, const Element* weight, float* hidden, int inputSize) {
   letNextStart();
   constexpr int kStride = strideOf<LinearAdd>(larger(HEADS * D_KV, D_FF));
+  __shared__ SharedMemory<LinearAdd, kStride> shared;
   const AddedOutput<kLinearAddColumns> target{{D_MODEL}, hidden};
-  multiply<LinearAdd, kStride>(weight, inputSize, target.groups(),
-                               PlainInput<kLinearAddThreads, kStride>{input, inputSize}, target);
+  multiply<LinearAdd>(shared, weight, inputSize, target.groups(),
+                      PlainInput<kLinearAddThreads, kStride>{input, inputSize}, target);
 }
 
 /// logits [ROWS, vocabSize] = round(states * scale) x weight^T. `weight`: [vocabSize, D_MODEL].
@@ -117,8 +123,9 @@ __global__ void __launch_bounds__(kLinearThreads, 4)
     lmHead(const float* states, const Element* weight, float scale, float* logits, int vocabSize) {
   letNextStart();
   constexpr int kStride = strideOf<LmHead>(D_MODEL);
+  __shared__ SharedMemory<LmHead, kStride> shared;
   const LogitsOutput<kLmHeadColumns> target{{vocabSize}, logits};
-  multiply<LmHead, kStride>(weight, D_MODEL, target.groups(), ScaledInput<kStride>{states, scale}, target);
+  multiply<LmHead>(shared, weight, D_MODEL, target.groups(), ScaledInput<kStride>{states, scale}, target);
 }
 
 }  // extern "C"

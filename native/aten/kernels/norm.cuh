@@ -20,9 +20,12 @@ __device__ __forceinline__ float4 normalized(const float4& values, float factor,
                      values.w * factor * norm.w);
 }
 
-/// Adds `delta`, if there is one, to the block's row of `hidden`, and normalizes it: store(column, four values).
+using RowSums = float[kRowThreads / kLanes][1];
+
+/// Adds `delta`, if there is one, to the block's row of `hidden`, and normalizes it: store(element, four values).
+/// `sums`: shared memory.
 template <class Store>
-__device__ __forceinline__ void addAndNormalize(const float* hidden, float* sum, const Element* delta,
+__device__ __forceinline__ void addAndNormalize(RowSums& sums, const float* hidden, float* sum, const Element* delta,
                                                 const float* norm, const Store& store) {
   constexpr int kFours = ceilDiv(D_MODEL, 4 * kRowThreads);  // per thread
   const long long row = static_cast<long long>(blockIdx.x) * D_MODEL;
@@ -41,7 +44,7 @@ __device__ __forceinline__ void addAndNormalize(const float* hidden, float* sum,
     }
     total[0] += squares(values[i]);
   }
-  sumOverBlock<kRowThreads>(total);
+  sumOverBlock(total, sums);
   const float factor = normFactor(total[0]);
 #pragma unroll
   for (int i = 0; i < kFours; ++i) {
@@ -58,7 +61,8 @@ extern "C" {
 __global__ void __launch_bounds__(kRowThreads) normalize(const float* hidden, const float* norm, float* states) {
   letNextStart();
   waitForPrevious();
-  addAndNormalize(hidden, nullptr, nullptr, norm,
+  __shared__ RowSums sums;
+  addAndNormalize(sums, hidden, nullptr, nullptr, norm,
                   [&](long long at, const float4& values) { *reinterpret_cast<float4*>(states + at) = values; });
 }
 
@@ -69,7 +73,8 @@ __global__ void __launch_bounds__(kRowThreads)
     addNorm(float* hidden, const Element* delta, const float* norm, Element* output) {
   letNextStart();
   waitForPrevious();
-  addAndNormalize(hidden, hidden, delta, norm,
+  __shared__ RowSums sums;
+  addAndNormalize(sums, hidden, hidden, delta, norm,
                   [&](long long at, const float4& values) { storeFour(output + at, values); });
 }
 
@@ -78,7 +83,8 @@ __global__ void __launch_bounds__(kRowThreads)
     addNormalize(float* hidden, const Element* delta, const float* norm, float* states) {
   letNextStart();
   waitForPrevious();
-  addAndNormalize(hidden, hidden, delta, norm,
+  __shared__ RowSums sums;
+  addAndNormalize(sums, hidden, hidden, delta, norm,
                   [&](long long at, const float4& values) { *reinterpret_cast<float4*>(states + at) = values; });
 }
 

@@ -50,11 +50,10 @@ __device__ __forceinline__ bool isFirstOfSum() {
   return laneOfThread() % (kLanes / kCount) == 0;
 }
 
-/// The sums of kCount values (a power of two up to 32) over the threads of a block; all threads receive all.
-template <int kThreads, int kCount>
-__device__ __forceinline__ void sumOverBlock(float (&values)[kCount]) {
-  constexpr int kWarps = kThreads / kLanes;
-  __shared__ float sums[kWarps][kCount];
+/// The sums of kCount values (a power of two up to 32) over the threads of a block; all threads receive all. `sums`:
+/// shared memory.
+template <int kWarps, int kCount>
+__device__ __forceinline__ void sumOverBlock(float (&values)[kCount], float (&sums)[kWarps][kCount]) {
   const float sum = sumOverLanes(values);
   if (isFirstOfSum<kCount>()) sums[warpOfThread()][sumOfLane<kCount>()] = sum;
   __syncthreads();

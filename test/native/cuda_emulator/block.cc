@@ -11,6 +11,7 @@
 #include <cstring>
 #include <memory>
 #include <mutex>
+#include <random>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -59,6 +60,10 @@ struct Scheduler {
   unsigned running = 0;
   void (*kernel)(void* const*) = nullptr;
   void* const* arguments = nullptr;
+  std::minstd_rand orders;  // always the same, so that a failure can be repeated
+
+  /// Whether the first warp runs first until the next barrier, or the last: the order finds barriers that are missing.
+  bool isForward() { return orders() / 8 % 2 == 0; }
 };
 
 thread_local Scheduler scheduler;
@@ -151,7 +156,9 @@ void runBlock(unsigned threads) {
   prepareFibers(threads);
   poisonSharedMemory();
   for (;;) {
-    for (unsigned first = 0; first < threads; first += kLanesOfWarp) runWarp(first, threads);
+    const bool isForward = scheduler.isForward();
+    for (unsigned done = 0; done < threads; done += kLanesOfWarp)
+      runWarp(isForward ? done : threads - kLanesOfWarp - done, threads);
     const unsigned atBarrier = countOf(0, threads, State::kAtBarrier);
     if (atBarrier == 0) return;
     if (atBarrier != threads) reportDeadlock(threads);

@@ -16,6 +16,8 @@
 #define __launch_bounds__(...)
 #define __align__(bytes) __attribute__((aligned(bytes)))
 #ifdef __ELF__
+// In a section that is filled before a block starts. A compiler may ignore this for templates, so kernels declare their
+// shared memory in functions that are none.
 #define __shared__ static __attribute__((section("emulated_shared")))
 #else
 #define __shared__ static
