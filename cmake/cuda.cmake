@@ -33,8 +33,10 @@ nvidia-cuda-crt beside torch, or set CUDA_HOME to a CUDA toolkit")
   endif()
   if(reason)
     message(STATUS "${name} is not built: ${reason}.")
-    # One of an earlier build does not fit the addon.
-    file(REMOVE "${CMAKE_LIBRARY_OUTPUT_DIRECTORY}/${name}${CMAKE_SHARED_LIBRARY_SUFFIX}")
+    if(CMAKE_LIBRARY_OUTPUT_DIRECTORY)
+      # One of an earlier build does not fit the addon.
+      file(REMOVE "${CMAKE_LIBRARY_OUTPUT_DIRECTORY}/${name}${CMAKE_SHARED_LIBRARY_SUFFIX}")
+    endif()
     return()
   endif()
   message(STATUS "${name}: CUDA headers of ${headers}")

@@ -24,7 +24,7 @@ void* PinnedPool::take(std::size_t bytes) {
   std::vector<void*> removed;
   {
     const std::lock_guard lock(mutex_);
-    if (const Buffer idle = takeIdle(size); idle.begin != nullptr) {
+    if (const Buffer idle = takeIdle(bytes, size); idle.begin != nullptr) {
       used_.emplace(idle.begin, idle.bytes);
       return idle.begin;
     }
@@ -65,9 +65,10 @@ void PinnedPool::giveBack(void* buffer) noexcept {
   }
 }
 
-/// The smallest idle buffer that is large enough, and not larger than the next size.
-PinnedPool::Buffer PinnedPool::takeIdle(std::size_t bytes) {
-  const std::size_t maxBytes = bytes + std::max(kPage, bytes / kSizeSteps);
+/// The smallest idle buffer that has `bytes`, and that is at most a quarter larger or no larger than `newSize`, the
+/// size of a new buffer.
+PinnedPool::Buffer PinnedPool::takeIdle(std::size_t bytes, std::size_t newSize) {
+  const std::size_t maxBytes = std::max(newSize, bytes + bytes / 4);
   auto best = idle_.end();
   for (auto candidate = idle_.begin(); candidate != idle_.end(); ++candidate) {
     if (candidate->bytes < bytes || candidate->bytes > maxBytes) continue;

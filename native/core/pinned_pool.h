@@ -34,8 +34,8 @@ class PinnedPool {
   /// Frees the idle buffers. No other buffer may be in use.
   ~PinnedPool();
 
-  /// A buffer of at least `bytes`, uninitialized. Null if the total limit is reached, or if the system
-  /// has no more memory to pin. `bytes` > 0.
+  /// A buffer of `bytes`, or of up to a quarter more, uninitialized. Null if the total limit is reached, or if the
+  /// system has no more memory to pin. `bytes` > 0.
   void* take(std::size_t bytes);
 
   /// Returns a buffer of `take`.
@@ -51,7 +51,7 @@ class PinnedPool {
     std::size_t bytes = 0;
   };
 
-  Buffer takeIdle(std::size_t bytes);
+  Buffer takeIdle(std::size_t bytes, std::size_t newSize);
   std::vector<void*> removeIdle(std::size_t maxIdleBytes, std::size_t kept);
   void free(const std::vector<void*>& buffers) noexcept;
 

@@ -90,8 +90,11 @@ std::string lostGpuError() {
   const auto* devices = c10::impl::getDeviceGuardImpl(c10::kCUDA);
   for (c10::DeviceIndex index = 0; index < devices->deviceCount(); ++index) {
     try {
-      // A device that this process has not used must not be initialized here.
-      if (at::detail::getCUDAHooks().hasPrimaryContext(index)) devices->synchronizeDevice(index);
+      // A device that this process has not used must not be initialized here. Any call for a lost GPU fails. The whole
+      // device can't be synchronized while another thread captures a graph.
+      if (at::detail::getCUDAHooks().hasPrimaryContext(index)) {
+        devices->synchronizeStream(devices->getStream({c10::kCUDA, index}));
+      }
     } catch (const c10::Error& error) {
       if (containsAny(error.what_without_backtrace(), kLostGpu)) return error.what_without_backtrace();
     }
