@@ -1,8 +1,9 @@
 // Runs scripts/gpu-check as a shell does, on the CPU: what it measures, and how it reports failures.
 import assert from "node:assert/strict";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { demoModel } from "torch-t5";
 import { withDirectory } from "../support/directory.js";
 import { type Ended, runToEnd } from "../support/program.js";
 import { pythonPath } from "../support/python.js";
@@ -37,6 +38,41 @@ const onCpu = (checks: string, ...others: readonly string[]) =>
     ...others,
   ]);
 
+/** Prints what ncu prints for two steps after another kernel: messages, and CSV with names of C++ templates. */
+const PROFILER = `
+print("==PROF== Connected to process 7")
+print('"ID","Kernel Name","Metric Name","Metric Unit","Metric Value"')
+layer = ["void gemv_kernel<float, 4>(int)", "layer_norm"]
+names = ["start", *[*layer, *layer, "projection"] * 2]
+for index, name in enumerate(names):
+    unit, value = ("usecond", "2") if "gemv" in name else ("ns", "1,250")
+    print(f'"{index}","{name}","gpu__time_duration.sum","{unit}","{value}"')
+print("==PROF== Disconnected")`;
+
+/** The section \`profile\` of a report, for the embedded model on the CPU, and with a program in place of ncu. */
+function profileWith(program: string): Promise<string> {
+  return withDirectory(async (directory) => {
+    const ncu = join(directory, "ncu");
+    writeFileSync(ncu, `#!${pythonPath()}\n${program}\n`, { mode: 0o755 });
+    const settings = { device: "cpu", directory: demoModel };
+    const code = [
+      "import json, os, pathlib, sys",
+      `sys.path.insert(0, ${JSON.stringify(command)})`,
+      "from gpu_check import profile, programs, report",
+      "run = lambda timeout, *command: programs.run(command, os.environ, timeout)",
+      'section = report.Section("profile", "a step")',
+      `failure = profile.profile(section, run, ${JSON.stringify(process.execPath)}, profile.find_profiler(${JSON.stringify(directory)}), json.loads(sys.argv[1]))`,
+      'report.Report(pathlib.Path(sys.argv[2]), "", {}, [section])',
+      "print(failure)",
+    ].join("\n");
+    const output = join(directory, "report.md");
+    const ended = await runToEnd(pythonPath(), ["-c", code, JSON.stringify(settings), output]);
+    assert.equal(ended.stdout.trim(), "", ended.stderr);
+    assert.equal(ended.code, 0, ended.stderr);
+    return readFileSync(output, "utf8");
+  });
+}
+
 describe("scripts/gpu-check", function () {
   this.timeout(300_000);
 
@@ -51,7 +87,8 @@ describe("scripts/gpu-check", function () {
       assert.match(report, new RegExp(`^\\| \`${name}\` \\| .+ \\| passed \\| \\d+ \\|$`, "m"));
     }
     assert.match(report, /^\| demo \| passed \| 0 of 16 shapes \| [\d.]+ \| \S+e-\d+ \|/m);
-    assert.match(report, /^\| demo, 4 beams \| passed \| 14 of 14 \| 350 of 350 \|$/m);
+    assert.match(report, /^\| demo, 4 beams \| passed \| 14 of 14 \| 350 of 350 \| 0 \| {2}\|$/m);
+    assert.match(report, /^\| demo, generate and steps \| passed \| 224 of 224 \|/m);
     assert.match(report, /^\| device cuda, no GPU \| passed \| ERR_DEVICE_UNAVAILABLE \|$/m);
   });
 
@@ -65,6 +102,24 @@ describe("scripts/gpu-check", function () {
     assert.match(report ?? "", /^\| `forward-float16` \| .+ \| \*\*ended with 1\*\* \| \d+ \|$/m);
     assert.match(report ?? "", /T5Error: .*precision.*float16/);
     assert.match(report ?? "", /^\| `results-float32` \| .+ \| passed \| \d+ \|$/m);
+  });
+
+  it("profiles the kernels of a step with ncu, and the time between them", async () => {
+    const report = await profileWith(PROFILER);
+    assert.match(report, /^\| bfloat16, batch 1 \| passed \| [\d.]+ \| 5 \| 7\.75 \| [-\d.]+ \|$/m);
+    assert.match(report, /^### float32, batch 32$/m);
+    assert.match(report, /^\| gemv_kernel \| 2 \| 4\.0 \| 52 % \|$/m);
+    assert.match(report, /^\| layer_norm \| 2 \| 2\.5 \| 32 % \|$/m);
+  });
+
+  it("reports why ncu profiled nothing, with the time of a step", async () => {
+    const refused = 'print("==ERROR== ERR_NVGPUCTRPERM - no permission")\nraise SystemExit(1)';
+    const report = await profileWith(refused);
+    assert.match(
+      report,
+      /Kernels were not profiled: \S+ncu: ended with 1: ==ERROR== ERR_NVGPUCTRPERM - no permission\./,
+    );
+    assert.match(report, /^\| bfloat16, batch 1 \| passed \| [\d.]+ \|$/m);
   });
 
   it("reports that the device does not exist, and exits with 1", async () => {

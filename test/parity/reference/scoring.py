@@ -36,8 +36,8 @@ def score(
         log_probs += _score_batch(
             model, rows, state[own].repeat_interleave(repeats, dim=0), mask[own].repeat_interleave(repeats, dim=0)
         )
-    # torch-t5 copies the log-probabilities to the CPU and reduces them there. A GPU adds in another order, so the sums of
-    # the same numbers would differ in their last bits.
+    # torch-t5 copies the log-probabilities to the CPU and reduces them there. A GPU adds in another order, so that sums
+    # of the same numbers would differ in their last bits.
     log_probs = [row.cpu() for row in log_probs]
     return {
         "logProbs": [files.write(row) for row in log_probs],
