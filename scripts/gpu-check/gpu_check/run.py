@@ -61,7 +61,7 @@ class Run:
         names = tuple(options.checks)
         with_umt5 = has_umt5(self._machine.transformers)
         self._models = [name for name in options.models if with_umt5 or not name.startswith("umt5")]
-        all_checks = plan(options.precisions, with_umt5=with_umt5)
+        all_checks = plan(options.precisions, with_umt5=with_umt5, on_gpu=options.device != "cpu")
         self._checks = [check for check in all_checks if check.name.startswith(names)]
         self._sections = {
             "device": Section("device", f"torch can use {options.device}"),
@@ -98,7 +98,10 @@ class Run:
             for name in self._measured:
                 self._run_step(name, steps[name])
             with ThreadPoolExecutor(self._options.jobs) as pool:
-                list(pool.map(self._run_check, self._checks))
+                list(pool.map(self._run_check, [check for check in self._checks if not check.is_alone]))
+            for check in self._checks:
+                if check.is_alone:
+                    self._run_check(check)
         return self._report.has_passed
 
     def _run_step(self, name: str, step: Callable[[Section], str]) -> bool:
