@@ -21,7 +21,7 @@ def main(arguments: Sequence[str]) -> int:
     options = _parser().parse_args(arguments)
     try:
         if options.command == "pack":
-            carried.pack(options.archive, options.node)
+            carried.pack(options.archive, options.node, options.libtorch, with_transformers=options.transformers)
             sys.stderr.write(f"Wrote {options.archive}: {options.archive.stat().st_size / 1e6:.0f} MB\n")
             return 0
         return run.run(options)
@@ -67,6 +67,14 @@ def _parser() -> argparse.ArgumentParser:
     pack.set_defaults(command="pack")
     pack.add_argument("archive", type=Path, nargs="?", default=ARCHIVE, help="(default: %(default)s)")
     pack.add_argument("--node", default=None, help="the Node.js to pack; by default that of PATH")
+    pack.add_argument(
+        "--transformers",
+        action="store_true",
+        help="also download and pack the transformers of scripts/requirements.txt",
+    )
+    pack.add_argument(
+        "--libtorch", type=Path, help="also pack a build of the addon with this torch package, which is made first"
+    )
     return parser
 
 

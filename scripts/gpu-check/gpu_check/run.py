@@ -10,13 +10,15 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from gpu_check import carried, machine, profile, programs, requirements
+from gpu_check import built, carried, machine, profile, programs, requirements
 from gpu_check.checks import SEED, Check, has_umt5, plan
 from gpu_check.paths import WORK
 from gpu_check.report import PASSED, Report, Section
 
 MODELS_DIRECTORY = WORK / "models"
 BENCH_DIRECTORY = WORK / "bench"
+LOAD = 'import("torch-t5").then(({ runtimeInfo }) => runtimeInfo())'
+LOAD_TIMEOUT = 60
 BENCH_SUITE = "gpu"
 BENCH_PEERS = "hf,graphs"
 BENCH_THREADS = min(8, os.cpu_count() or 1)
@@ -43,14 +45,19 @@ class Run:
     def __init__(self, options: argparse.Namespace) -> None:
         carried.unpack(options.carried)
         self._options = options
-        self._machine = machine.inspect(options.python)
+        inherited = dict(os.environ)
+        if carried.SITE.exists():
+            inherited["PYTHONPATH"] = os.pathsep.join(
+                [str(carried.SITE), *filter(None, [os.environ.get("PYTHONPATH")])]
+            )
+        self._machine = machine.inspect(options.python, inherited)
         node = requirements.find_node(options.node, carried.NODE)
         # cmake and ninja may be installed only in the Python's folder.
         path = os.pathsep.join([os.environ.get("PATH", ""), str(Path(options.python).parent)])
         requirements.check(self._machine, node, path)
         self._node = str(node)
         self._environment = {
-            **os.environ,
+            **inherited,
             "PATH": path,
             "LIBTORCH": self._machine.directory,
             "TORCH_T5_PYTHON": options.python,
@@ -76,6 +83,8 @@ class Run:
         self._sections |= {check.name: Section(check.name, check.title) for check in self._checks}
         title = f"torch-t5 on {options.device}"
         facts = self._machine.facts()
+        if carried.SITE.exists():
+            facts["transformers"] += ", carried"
         if not with_umt5:
             facts["left out"] = "UMT5, whose decoder isn't causal in this version of transformers"
         self._report = Report(options.output, title, facts, list(self._sections.values()))
@@ -139,6 +148,15 @@ class Run:
         return finished
 
     def _build(self, section: Section) -> str:
+        """Use a carried build if it fits and can be loaded, else build."""
+        origin = built.place(self._machine.torch)
+        if origin:
+            loads = self._run(section, LOAD_TIMEOUT, self._node, "--eval", LOAD)
+            if not loads.failure:
+                section.appendix = f"Built on another machine: {origin}."
+                return ""
+            section.appendix = f"The carried build can't be loaded here, so that the addon was built: {loads.tail}"
+            built.remove()
         return self._run(section, BUILD_TIMEOUT, self._node, "scripts/setup.mjs", "offline").failure
 
     def _make_models(self, section: Section) -> str:
