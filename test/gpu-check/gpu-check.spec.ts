@@ -38,6 +38,36 @@ const onCpu = (checks: string, ...others: readonly string[]) =>
     ...others,
   ]);
 
+/** A report with the tables of which a summary is made. */
+const REPORT = `# torch-t5 on cuda
+
+**Not passed: lost-gpu.**
+
+| machine |  |
+| --- | --- |
+| GPU | NVIDIA X, 80 GiB |
+| driver | 580 |
+| torch | 2.11.0+cu130, CUDA 13.0 |
+
+| check | what | outcome | s |
+| --- | --- | --- | --- |
+| \`build\` | the addon | passed | 60 |
+| \`bench\` | goals | passed | 170 |
+| \`lost-gpu\` | a GPU | **failed** | 9 |
+
+## bench: goals
+
+| goal | precision | limit | measured | met |
+| --- | --: | --: | --: | --: |
+| greedy, batch 1 | bfloat16 | ≤ 35 ms | 20 ms | yes |
+
+## profile: kernels
+
+|  |  | step, µs |
+| --- | --- | --- |
+| bfloat16, batch 1 | passed | 300 |
+`;
+
 /** Prints what ncu prints for two steps after another kernel: messages, and CSV with names of C++ templates. */
 const PROFILER = `
 print("==PROF== Connected to process 7")
@@ -127,6 +157,25 @@ describe("scripts/gpu-check", function () {
     assert.equal(code, 1);
     assert.match(report ?? "", /^\| `device` \| .+ \| \*\*torch sees no such device\*\* \| \d+ \|$/m);
     assert.match(report ?? "", /^\| `forward-exact` \| .+ \| not run \| {2}\|$/m);
+  });
+
+  it("records a summary of a report in the documentation, the newest first", async () => {
+    const page = await withDirectory(async (directory) => {
+      const [report, page] = [join(directory, "report.md"), join(directory, "page.md")];
+      writeFileSync(report, REPORT);
+      writeFileSync(page, "# A page\n\n## Runs\n\nAll runs.\n");
+      for (const _ of [1, 2]) {
+        const { code, stderr } = await runToEnd(pythonPath(), [command, "record", report, "--page", page]);
+        assert.equal(code, 0, stderr);
+      }
+      return readFileSync(page, "utf8");
+    });
+    const heading = "### \\d{4}-\\d\\d-\\d\\d: NVIDIA X, torch 2.11.0\\+cu130\n";
+    assert.match(page, new RegExp(`^# A page\n\n## Runs\n\nAll runs.\n\n${heading}[^#]+\n\n${heading}[^#]+$`));
+    assert.match(page, /\| driver {2}\| 580 +\|\n/);
+    assert.match(page, /\n\nPassed: `build`, `bench`\.\n\nNot passed: `lost-gpu` \(failed\)\.\n\n/);
+    assert.match(page, /\| greedy, batch 1 \| bfloat16 {2}\| ≤ 35 ms \| 20 ms +\| yes \|\n/);
+    assert.match(page, /\| bfloat16, batch 1 \| 300 +\|\n/);
   });
 
   it("prints everything that is missing before anything is built", async () => {
