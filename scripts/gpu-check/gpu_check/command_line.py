@@ -60,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--tolerance", type=float, default=1e-4, help="for float32 logits of about 10 (default: %(default)s)"
     )
-    parser.add_argument("--trials", type=int, default=3, help="trials of the benchmarks (default: %(default)s)")
+    parser.add_argument("--trials", type=int, default=2, help="trials of the benchmarks (default: %(default)s)")
     parser.add_argument("--jobs", type=int, default=JOBS, help="checks that run at once (default: %(default)s)")
     parser.add_argument("--patience", type=int, default=1, help="multiplies the time limits (default: %(default)s)")
     parser.epilog = "`pack` takes --node, --transformers and --libtorch: see `pack --help`."
