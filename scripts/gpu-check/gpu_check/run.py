@@ -167,6 +167,8 @@ class Run:
             for name in self._models
             if name != "demo" and not (MODELS_DIRECTORY / f"{name}-exported" / "manifest.json").exists()
         ]
+        if not families:
+            return ""
         requests = [{"id": name, "op": "make", "family": name, "seed": SEED} for name in families]
         stdin = "".join(f"{json.dumps(request)}\n" for request in requests)
         reference = [self._options.python, "test/parity/reference", str(MODELS_DIRECTORY)]
