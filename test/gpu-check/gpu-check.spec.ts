@@ -31,7 +31,7 @@ const onCpu = (checks: string, ...others: readonly string[]) =>
     "--device",
     "cpu",
     "--jobs",
-    "2",
+    "1",
     "--patience",
     "10",
     "--checks",
