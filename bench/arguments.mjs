@@ -17,7 +17,11 @@ const OPTIONS = {
   help: { type: "boolean", default: false },
 };
 
+/** The suites that run where none is named. */
+const DEFAULT_SUITES = Object.keys(SUITES).filter((name) => !SUITES[name].onRequest);
+
 export const USAGE = `npm run bench -- [suite ...] [options]      measure, and write a report
+npm run bench -- prepare [suite ...]        only make the models that the suites read
 npm run bench -- report FILE.jsonl          write a report of a results file again
 
 suites         ${Object.keys(SUITES).join(", ")}
@@ -40,10 +44,12 @@ export function readArguments(args) {
     if (positionals.length !== 2) throw new Error("Expected one results file for report");
     return { command: "report", file: positionals[1], output: values.output };
   }
+  const isPreparation = positionals[0] === "prepare";
+  const suites = isPreparation ? positionals.slice(1) : positionals;
   const peers = listed("peer", values.peers, Object.keys(PEERS));
   return {
-    command: "run",
-    suites: positionals.length > 0 ? known("suite", positionals, Object.keys(SUITES)) : Object.keys(SUITES),
+    command: isPreparation ? "prepare" : "run",
+    suites: suites.length > 0 ? known("suite", suites, Object.keys(SUITES)) : DEFAULT_SUITES,
     peers: peers.includes(OURS) ? peers : [OURS, ...peers],
     precisions: listed("precision", values.precisions, PRECISIONS),
     models: listed("model", values.models, Object.keys(MODELS)),

@@ -9,7 +9,7 @@ import { renderReport } from "./report/markdown.mjs";
 import { openResults, readResults } from "./report/results.mjs";
 import { describeMachine } from "./running/machine.mjs";
 import { planTrials } from "./running/plan.mjs";
-import { runTrials } from "./running/run.mjs";
+import { prepareTrials, runTrials } from "./running/run.mjs";
 
 const RESULTS = "results.jsonl";
 const REPORT = "report.md";
@@ -18,6 +18,7 @@ async function main() {
   const { command, output, ...settings } = readArguments(argv.slice(2));
   if (command === "help") return stdout.write(USAGE);
   if (command === "report") return report(resolve(settings.file), resolve(output ?? dirname(settings.file)));
+  if (command === "prepare") return prepareTrials(planTrials(settings));
   const started = new Date();
   const directory = resolve(output ?? join(root, "bench", ".work", "results", stamp(started)));
   const write = openResults(join(directory, RESULTS));

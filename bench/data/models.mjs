@@ -27,6 +27,23 @@ export function countStepWeights(model) {
   return decoder - crossKeysAndValues + vocabulary;
 }
 
+/** The floating-point operations of the matrix products of a forward pass, two for each multiplication with its addition. */
+export function countFlops(
+  { batch, sourceLength, targetLength },
+  { dModel, dKv, dFf, numLayers, numHeads, vocabSize },
+) {
+  const inner = dKv * numHeads;
+  const projection = dModel * inner;
+  // Scores and weighted sums, for each pair of positions.
+  const attend = (queries, keys) => 2 * inner * queries * keys;
+  const feedForward = 2 * dModel * dFf;
+  const encoder = sourceLength * (4 * projection + feedForward) + attend(sourceLength, sourceLength);
+  const self = targetLength * 4 * projection + attend(targetLength, targetLength);
+  const cross = 2 * projection * (targetLength + sourceLength) + attend(targetLength, sourceLength);
+  const decoder = self + cross + targetLength * feedForward;
+  return 2 * batch * (numLayers * (encoder + decoder) + targetLength * dModel * vocabSize);
+}
+
 /** The minimum number of weights that a call reads; undefined for kinds without such a bound. */
 export function countReadWeights(kind, case_, model) {
   const { encoder, decoder, crossKeysAndValues, vocabulary } = countWeights(model);

@@ -1,6 +1,7 @@
 // The peers that are measured. Each has an `environment` (../preparing/environments.mjs), a trial `program`, the `kinds` of suites
 // that it supports, and for each of its `precisions` the exports that it reads (../preparing/exports.mjs). `cuda` overrides these on
-// a GPU; a peer without it is measured only on the CPU.
+// a GPU; a peer without it is measured only on the CPU. `only` names the cases that a peer measures, `maxTrials` and `maxSeconds` are
+// limits for peers that compile for a minute.
 
 const FORWARDS = ["forward", "score", "rerank", "load", "memory"];
 const DECODING = [...FORWARDS, "step", "generate"];
@@ -23,7 +24,7 @@ export const PEERS = {
     label: "torch-t5",
     environment: "project",
     program: "node/torch-t5.mjs",
-    kinds: [...DECODING, "ragged", "last-position", "result-memory", "event-loop"],
+    kinds: [...DECODING, "gpu", "ragged", "last-position", "result-memory", "event-loop"],
     precisions: { exact: ours, float32: ours, bfloat16: ours, int8: ours },
     cuda: { precisions: { exact: ours, float32: ours, bfloat16: ours } },
   },
@@ -31,9 +32,12 @@ export const PEERS = {
     label: "Hugging Face eager",
     environment: "project",
     program: "python/hugging_face.py",
-    kinds: DECODING,
+    kinds: [...DECODING, "gpu"],
     precisions: { float32: huggingFace },
-    cuda: { kinds: ["forward", "step", "generate"], precisions: { float32: huggingFace, bfloat16: huggingFace } },
+    cuda: {
+      kinds: ["forward", "step", "generate", "gpu"],
+      precisions: { float32: huggingFace, bfloat16: huggingFace },
+    },
   },
   openvino: {
     label: "OpenVINO",
@@ -83,6 +87,17 @@ export const PEERS = {
     // Each process compiles each shape for a minute.
     maxTrials: 2,
   },
+  graphs: {
+    label: "Hugging Face, static cache, torch.compile with CUDA graphs",
+    environment: "project",
+    program: "python/cuda_graphs.py",
+    kinds: [],
+    precisions: {},
+    cuda: { kinds: ["gpu"], precisions: { bfloat16: huggingFace, float32: huggingFace } },
+    only: ["greedy, batch 1", "greedy, batch 32"],
+    maxTrials: 1,
+    maxSeconds: 80,
+  },
 };
 
 /** A peer as it is measured on a device; undefined where it isn't. */
@@ -94,11 +109,22 @@ export function peerOn(peer, device) {
 /** The precisions of a peer on any device. */
 export const precisionsOf = ({ precisions, cuda }) => Object.keys({ ...precisions, ...cuda?.precisions });
 
-/** Measures the machine instead of a peer. It runs in every suite of its kind. */
-export const MACHINE = {
-  label: "this machine",
-  environment: "project",
-  program: "python/bandwidth.py",
-  kinds: ["bandwidth"],
-  precisions: { "-": {} },
+/** What measures the machine instead of a peer. Each runs in every suite of its kind. */
+export const MACHINES = {
+  machine: {
+    label: "this machine",
+    environment: "project",
+    program: "python/bandwidth.py",
+    kinds: ["bandwidth"],
+    precisions: { "-": {} },
+  },
+  device: {
+    label: "this device",
+    environment: "project",
+    program: "python/device_limits.py",
+    kinds: ["gpu"],
+    precisions: { "-": {} },
+    cuda: {},
+    maxTrials: 1,
+  },
 };

@@ -1,5 +1,7 @@
-// The suites, as data. `kind` is the name of the function of a trial program that measures each case. `repetitions` is multiplied by
-// those of the command line, because a generation takes as long as dozens of forward passes.
+// The suites, as data. `kind` is the name of the function of a trial program that measures each case; a case may have its own.
+// `repetitions` is multiplied by those of the command line, because a generation takes as long as dozens of forward passes.
+// `caseSeconds` ends the repetitions of a case early. The series of `afterwards` run once, in this order, after all other trials. A
+// suite `onRequest` runs only if it is named.
 
 const shape = ([batch, sourceLength, targetLength]) => ({
   name: `(${batch},${sourceLength},${targetLength})`,
@@ -17,6 +19,15 @@ const generation = (numBeams, batch) => ({
   work: { count: 64 * batch, of: "tokens" },
 });
 
+const decodingStep = (batch) => ({
+  name: `batch ${batch}`,
+  batch,
+  sourceLength: 32,
+  cached: 32,
+  steps: 32,
+  work: { count: batch, of: "tokens" },
+});
+
 const SHAPES = [
   [1, 16, 1],
   [1, 32, 16],
@@ -26,8 +37,36 @@ const SHAPES = [
   [32, 128, 8],
 ];
 
+/** A case of the suite `gpu`, which has several kinds, so that one process measures them all. */
+function inGpu(kind, { name, work: _, ...one }) {
+  return { ...one, kind, name: kind === "step" ? `step, ${name}` : name };
+}
+
 /** The suites that run a model. Each measures every peer that supports its kind. */
 const modelSuites = {
+  gpu: {
+    title:
+      "what the goals for a GPU need: 64 tokens of greedy search, single steps, and forward passes with full logits",
+    kind: "gpu",
+    unit: "ms",
+    cases: [
+      inGpu("generate", generation(1, 1)),
+      inGpu("generate", generation(1, 32)),
+      inGpu("step", decodingStep(1)),
+      inGpu("step", decodingStep(32)),
+      inGpu("forward", shape([1, 16, 1])),
+      inGpu("forward", shape([8, 128, 64])),
+      inGpu("forward", shape([32, 128, 8])),
+      inGpu("forward", shape([1, 128, 32])),
+      inGpu("generate", generation(1, 8)),
+      inGpu("step", decodingStep(8)),
+    ],
+    repetitions: 1,
+    warmups: 3,
+    caseSeconds: 1,
+    afterwards: ["torch-t5 exact", "graphs bfloat16", "graphs float32"],
+    onRequest: true,
+  },
   bandwidth: {
     title: "one pass over as many bytes as a decoding step reads weights: the machine's limit",
     kind: "bandwidth",
@@ -49,14 +88,7 @@ const modelSuites = {
     title: "one decoding step: the mean of 32 that follow 32 cached positions, 32 source ids, full logits",
     kind: "step",
     unit: "ms",
-    cases: [1, 8, 32].map((batch) => ({
-      name: `batch ${batch}`,
-      batch,
-      sourceLength: 32,
-      cached: 32,
-      steps: 32,
-      work: { count: batch, of: "tokens" },
-    })),
+    cases: [1, 8, 32].map(decodingStep),
     repetitions: 1 / 3,
     warmups: 1,
   },

@@ -2,6 +2,7 @@
 import { OURS } from "../data/peers.mjs";
 import { SUITES } from "../data/suites.mjs";
 import { derivedTables } from "./derived.mjs";
+import { renderGoals } from "./goals.mjs";
 import { summarize } from "./summary.mjs";
 import { renderPlot } from "./svg.mjs";
 import { agreementCell, figureCell, table } from "./table.mjs";
@@ -13,7 +14,7 @@ export function renderReport(records) {
   const groups = summarize(records);
   const plots = new Map(groups.map((group) => [plotName(group), renderPlot(group, SUITES[group.suite]?.title ?? "")]));
   const sections = groups.flatMap((group) => renderGroup(group, groups));
-  const parts = [...renderPreamble(records), ...sections, ...renderProblems(records)];
+  const parts = [...renderPreamble(records), ...renderGoals(groups), ...sections, ...renderProblems(records)];
   return { markdown: `${parts.join("\n\n")}\n`, plots };
 }
 

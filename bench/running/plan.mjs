@@ -1,21 +1,26 @@
 // Plans which trials run, and in which order.
-import { kindOfPrecision, MACHINE, PEERS, peerOn } from "../data/peers.mjs";
+import { kindOfPrecision, MACHINES, PEERS, peerOn } from "../data/peers.mjs";
 import { SUITES } from "../data/suites.mjs";
 
 /**
  * The trials in order: `{ suite, model, peer, precision, trial, ... }`. All peers run their first trial before any runs its second, and
- * each round begins with another peer, so that a slow phase of the machine affects all of them.
+ * each round begins with another peer, so that a slow phase of the machine affects all of them. The series that a suite measures
+ * `afterwards` have one trial each, after all rounds.
  */
 export function planTrials({ suites, models, trials, ...settings }) {
   return suites.flatMap((name) => {
     const suite = SUITES[name];
     return (suite.models ?? models).flatMap((model) => {
-      const series = seriesOf(suite, settings);
-      return Array.from({ length: trials }, (_, trial) =>
+      const { afterwards = [] } = suite;
+      const named = new Map(seriesOf(suite, settings).map((one) => [`${one.peer} ${one.precision}`, one]));
+      const series = [...named].filter(([key]) => !afterwards.includes(key)).map(([, one]) => one);
+      const rounds = Array.from({ length: trials }, (_, trial) =>
         rotate(series, trial)
           .filter(({ maxTrials }) => trial < maxTrials)
-          .map((one) => ({ ...one, suite: name, model, trial })),
+          .map((one) => ({ ...one, trial })),
       ).flat();
+      const last = afterwards.flatMap((key) => (named.has(key) ? [{ ...named.get(key), trial: 0 }] : []));
+      return [...rounds, ...last].map((one) => ({ ...one, suite: name, model }));
     });
   });
 }
@@ -28,14 +33,24 @@ function seriesOf(suite, { peers, precisions, device }) {
       ...{ peer, precision: "-", environment: "project", program, exports: {}, maxTrials: Number.POSITIVE_INFINITY },
     }));
   }
-  const candidates = { machine: MACHINE, ...Object.fromEntries(peers.map((peer) => [peer, PEERS[peer]])) };
+  const candidates = { ...MACHINES, ...Object.fromEntries(peers.map((peer) => [peer, PEERS[peer]])) };
   return Object.entries(candidates)
     .map(([name, peer]) => [name, peerOn(peer, device)])
     .filter(([, peer]) => peer?.kinds.includes(suite.kind))
-    .flatMap(([peer, { environment, program, precisions: own, maxTrials = Number.POSITIVE_INFINITY }]) =>
-      Object.entries(own)
-        .filter(([precision]) => precision === "-" || isRequested(precision, peer, precisions))
-        .map(([precision, exports]) => ({ peer, precision, environment, program, exports, maxTrials })),
+    .flatMap(
+      ([peer, { environment, program, precisions: own, only, maxTrials = Number.POSITIVE_INFINITY, maxSeconds }]) =>
+        Object.entries(own)
+          .filter(([precision]) => precision === "-" || isRequested(precision, peer, precisions))
+          .map(([precision, exports]) => ({
+            peer,
+            precision,
+            environment,
+            program,
+            exports,
+            only,
+            maxTrials,
+            maxSeconds,
+          })),
     );
 }
 

@@ -3,6 +3,7 @@ import { spawn } from "node:child_process";
 import { closeSync, mkdirSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { env, platform } from "node:process";
+import { createInterface } from "node:readline";
 import { root } from "../../scripts/setup/paths.mjs";
 
 const logs = join(root, "bench", ".work", "logs");
@@ -19,19 +20,23 @@ const QUIET = {
 };
 
 /**
- * Runs a trial program with a JSON request as its argument. Resolves to the JSON of the last line that it prints. Rejects with its last
- * error message where it fails, or still runs after `timeout` seconds.
+ * Runs a trial program with a JSON request as its argument. Calls `onCase` with each case that it prints, a line of JSON with a
+ * property `case`. Resolves to the JSON of the last line. Rejects with its last error message where it fails, or still runs after
+ * `timeout` seconds.
  */
-export async function runTrial(program, file, request, { threads, timeout }) {
+export async function runTrial(program, file, request, { threads, timeout }, onCase = () => {}) {
   const child = spawn(program, [join(root, "bench", "trials", file), JSON.stringify(request)], {
     cwd: root,
     stdio: ["ignore", "pipe", "pipe"],
     env: { ...env, ...QUIET, OMP_NUM_THREADS: String(threads), MKL_NUM_THREADS: String(threads) },
   });
-  let output = "";
+  let last = "";
   let errors = "";
-  child.stdout.on("data", (chunk) => {
-    output += chunk;
+  createInterface({ input: child.stdout }).on("line", (line) => {
+    if (line.trim() === "") return;
+    last = line;
+    const measured = line.startsWith('{"case"') ? JSON.parse(line) : undefined;
+    if (measured) onCase(measured);
   });
   child.stderr.on("data", (chunk) => {
     errors = (errors + chunk).slice(-TAIL_CHARACTERS);
@@ -44,7 +49,7 @@ export async function runTrial(program, file, request, { threads, timeout }) {
   const end = await exitOf(child).finally(() => clearTimeout(timer));
   if (isTimedOut) throw new Error(`still running after ${timeout} s`);
   if (end !== 0) throw new Error(`ended with ${end}: ${lastMessage(errors)}`);
-  return JSON.parse(output.trim().split("\n").at(-1));
+  return JSON.parse(last);
 }
 
 /** Runs a program that prepares something. Its output goes to a log file. */

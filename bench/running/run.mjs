@@ -21,11 +21,13 @@ export async function runTrials(trials, settings, write) {
     try {
       const request = await prepare(trial, settings);
       const started = performance.now();
-      const { cases, versions, unavailable } = await runProgram(trial, request, settings);
+      // Each case is written when it has been measured, so that a trial that exceeds its limit leaves the earlier ones.
+      const writeSample = (measured) => write({ type: "sample", ...named, ...measured });
+      const { cases = [], versions, unavailable } = await runProgram(trial, request, settings, writeSample);
       const seconds = (performance.now() - started) / 1000;
       if (unavailable) throw new Error(unavailable);
       write({ type: "trial", ...named, seconds, versions });
-      for (const measured of cases) write({ type: "sample", ...named, ...measured });
+      for (const measured of cases) writeSample(measured);
       log(`  ${seconds.toFixed(1)} s\n`);
     } catch (error) {
       failed.add(key);
@@ -41,11 +43,14 @@ async function prepare(trial, settings) {
   await once(prepareEnvironment, trial.environment);
   return {
     kind: suite.kind,
-    cases: suite.cases.map((one) => ({ unit: suite.unit, ...one })),
+    cases: suite.cases
+      .filter(({ name }) => trial.only?.includes(name) ?? true)
+      .map((one) => ({ unit: suite.unit, kind: suite.kind, ...one })),
     precision: trial.precision,
     device: settings.device,
     threads: suite.threads ?? settings.threads,
     warmups: suite.warmups,
+    caseSeconds: suite.caseSeconds,
     repetitions: Math.max(1, Math.round(settings.repetitions * suite.repetitions)),
     directories: await directoriesOf(trial),
     sizes: MODELS[trial.model],
@@ -53,9 +58,17 @@ async function prepare(trial, settings) {
   };
 }
 
-function runProgram(trial, request, { timeout }) {
-  const program = interpreter(trial.environment, trial.program);
-  return runTrial(program, trial.program, request, { threads: request.threads, timeout });
+function runProgram({ environment, program, maxSeconds = Number.POSITIVE_INFINITY }, request, { timeout }, onCase) {
+  const limits = { threads: request.threads, timeout: Math.min(timeout, maxSeconds) };
+  return runTrial(interpreter(environment, program), program, request, limits, onCase);
+}
+
+/** Makes the exports that the trials read, so that none is made between them. */
+export async function prepareTrials(trials) {
+  for (const trial of trials) {
+    await once(prepareEnvironment, trial.environment);
+    await directoriesOf(trial);
+  }
 }
 
 async function directoriesOf({ suite, model, exports }) {

@@ -41,8 +41,15 @@ const {
   readResults(path: string): BenchRecord[];
   parseResults(text: string): BenchRecord[];
 } = await load("report/results");
-const { countWeights, MODELS }: { countWeights(model: unknown): { all: number }; MODELS: Record<string, unknown> } =
-  await load("data/models");
+const {
+  countFlops,
+  countWeights,
+  MODELS,
+}: {
+  countFlops(shape: unknown, model: unknown): number;
+  countWeights(model: unknown): { all: number };
+  MODELS: Record<string, unknown>;
+} = await load("data/models");
 
 const CASE = "greedy, batch 1";
 
@@ -84,6 +91,20 @@ const RECORDS: readonly BenchRecord[] = [
   { type: "failure", suite: "generate", model: "t5-small", peer: "ct2", precision: "int8", message: "a | b\nc" },
 ];
 
+/** One trial of some series of the suite `gpu`, of one case each. */
+const GPU_RECORDS: readonly BenchRecord[] = (
+  [
+    ["device", "-", "device copy", 1000],
+    ["torch-t5", "bfloat16", CASE, 32],
+    ["torch-t5", "float32", CASE, 20],
+    ["hf", "bfloat16", CASE, 640],
+    ["graphs", "bfloat16", CASE, 64],
+  ] as const
+).map(([peer, precision, name, value]) => ({
+  ...{ type: "sample", suite: "gpu", model: "t5-small", trial: 0, unit: "ms" },
+  ...{ peer, precision, case: name, samples: [value] },
+}));
+
 describe("the benchmark's statistics", () => {
   it("are the median, half the interquartile range, and the largest difference", () => {
     assert.equal(median([3, 1, 2]), 2);
@@ -103,6 +124,49 @@ describe("the benchmark's statistics", () => {
     const parameters = 60_506_624;
     const normsAndBiases = (2 * 6 + 1 + 3 * 6 + 1) * 512 + 2 * 32 * 8;
     assert.equal(countWeights(MODELS["t5-small"]).all, parameters - normsAndBiases);
+  });
+});
+
+describe("the benchmark's goals for a GPU", () => {
+  const shape = { batch: 1, sourceLength: 1, targetLength: 1 };
+
+  it("count two operations for each weight that multiplies one position", () => {
+    const model = MODELS["t5-small"];
+    const attention = 3 * 6 * 2 * 2 * 512;
+    assert.equal(countFlops(shape, model), 2 * countWeights(model).all + attention);
+  });
+
+  it("are compared with the limits of the device and with Hugging Face, in the best and in the worst case", () => {
+    const { markdown } = renderReport(GPU_RECORDS);
+    const of = (limit: string) => markdown.split("\n").find((line) => line.includes(` | bfloat16 | ${limit} | `));
+    assert.equal(
+      of("≤ 0.45 ms"),
+      "| greedy, batch 1, per token | bfloat16 | ≤ 0.45 ms | 0.500 ms | **no** | 20.0 | 2.00 |",
+    );
+    assert.equal(
+      of("≥ 15× eager's speed"),
+      "| greedy, batch 1 | bfloat16 | ≥ 15× eager's speed | 20.0× | yes | 20.0 | 2.00 |",
+    );
+    assert.equal(of("≤ 0.6 ms"), "| greedy, batch 32, per token | bfloat16 | ≤ 0.6 ms |  |  |  |  |");
+    assert.equal(
+      of("≤ 1× float32's time"),
+      "| greedy, batch 1 | bfloat16 | ≤ 1× float32's time | 1.60× | **no** |  |  |",
+    );
+    // 38.5 million weights of 2 bytes at 1000 GB/s take 0.0769 ms.
+    assert.match(of("≤ 5× reading weights") ?? "", /\| 6\.50× \| \*\*no\*\* \|/);
+  });
+
+  it("have a plan that ends with what compiles, and a trial of the device", () => {
+    const settings = { suites: ["gpu"], models: ["t5-small"], trials: 2, device: "cuda" };
+    const plan = planTrials({
+      ...settings,
+      peers: ["torch-t5", "hf", "graphs"],
+      precisions: ["exact", "float32", "bfloat16"],
+    });
+    const keys = plan.map(({ peer, precision }) => `${peer} ${precision}`);
+    assert.deepEqual(keys.slice(-3), ["torch-t5 exact", "graphs bfloat16", "graphs float32"]);
+    assert.equal(keys.length, 2 * 4 + 1 + 3);
+    assert.equal(keys[0], "device -");
   });
 });
 
@@ -129,6 +193,7 @@ describe("the benchmark's arguments", () => {
       [["--device", "gpu"], /cuda:N for device but received gpu/],
       [["--threads", "1.5"], /positive integer for threads/],
       [["report"], /one results file/],
+      [["prepare", "sideways"], /for suite but received sideways/],
       [["--speed", "9"], /--speed/],
     ];
     for (const [args, message] of bad) assert.throws(() => readArguments(args), message);

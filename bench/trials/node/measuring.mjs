@@ -1,4 +1,5 @@
-// Runs the trial of a peer: warms up and times each case of the request, and prints samples, checks and versions as JSON. A peer is
+// Runs the trial of a peer: warms up and times each case of the request, and prints samples and checks as a line of JSON for each, and the
+// versions as the last line. A peer is
 // `{ versions(), load(), ... }`, with a method for each kind that it supports, which takes a case and returns the function to time.
 import { createHash } from "node:crypto";
 import { closeSync, openSync, readdirSync, readSync } from "node:fs";
@@ -21,32 +22,48 @@ const collectGarbage = runInNewContext("gc");
 export async function main(create) {
   const request = JSON.parse(argv[2]);
   const peer = await create(request);
-  const measured =
-    request.kind in OF_LOADING ? await OF_LOADING[request.kind](peer, request) : await ofCalls(peer, request);
-  stdout.write(`${JSON.stringify({ cases: measured, versions: peer.versions() })}\n`);
+  if (request.kind in OF_LOADING) for (const one of await OF_LOADING[request.kind](peer, request)) print(one);
+  else await ofCalls(peer, request);
+  print({ versions: peer.versions() });
   await peer.dispose?.();
 }
 
 async function ofCalls(peer, request) {
   await peer.load();
-  const measured = [];
   for (const one of request.cases) {
-    const results = await OF_CALLS[request.kind](peer, one, request);
-    for (const result of [results ?? []].flat()) measured.push({ case: one.name, unit: one.unit, ...result });
+    const results = await OF_CALLS[one.kind](peer, one, request);
+    for (const result of [results ?? []].flat()) print({ case: one.name, unit: one.unit, ...result });
   }
-  return measured;
+}
+
+function print(measured) {
+  stdout.write(`${JSON.stringify(measured)}\n`);
+}
+
+/**
+ * Calls `run` for each warm-up and each repetition, with whether it is measured. Both end early after `caseSeconds` each, but there is
+ * at least one of each that was asked for.
+ */
+async function repeat(run, { warmups, repetitions, caseSeconds = Number.POSITIVE_INFINITY }) {
+  for (const [count, isMeasured] of [
+    [warmups, false],
+    [repetitions, true],
+  ]) {
+    const end = performance.now() + caseSeconds * 1000;
+    for (let i = 0; i < count && (i === 0 || performance.now() < end); i++) await run(isMeasured);
+  }
 }
 
 /** The milliseconds of each repetition, and the last result. `free` is called with each earlier result, outside the measured time. */
-async function timed(run, { warmups, repetitions }, free) {
+async function timed(run, request, free) {
   const samples = [];
   let last;
-  for (let i = -warmups; i < repetitions; i++) {
+  await repeat(async (isMeasured) => {
     if (last !== undefined) free?.(last);
     const started = performance.now();
     last = await run();
-    if (i >= 0) samples.push(performance.now() - started);
-  }
+    if (isMeasured) samples.push(performance.now() - started);
+  }, request);
   return { samples, last };
 }
 
@@ -70,11 +87,11 @@ function forwardInput({ batch, sourceLength, targetLength, shortest = sourceLeng
 }
 
 /** Times steps after a cached prefix. Each sample is the mean of many steps. */
-async function step(peer, { batch, sourceLength, cached, steps }, { warmups, repetitions }) {
+async function step(peer, { batch, sourceLength, cached, steps }, request) {
   const ids = shiftRight(makeIds(batch, cached + steps));
   const samples = [];
   let numbers;
-  for (let i = -warmups; i < repetitions; i++) {
+  await repeat(async (isMeasured) => {
     const decoding = await peer.begin(
       makeIds(batch, sourceLength),
       ids.map((row) => row.slice(0, cached)),
@@ -86,11 +103,11 @@ async function step(peer, { batch, sourceLength, cached, steps }, { warmups, rep
       if (logits) peer.free?.(logits);
       logits = await decoding.step(column);
     }
-    if (i >= 0) samples.push((performance.now() - started) / steps);
+    if (isMeasured) samples.push((performance.now() - started) / steps);
     numbers = peer.sample(logits);
     peer.free?.(logits);
     decoding.dispose?.();
-  }
+  }, request);
   return { samples, check: { numbers } };
 }
 

@@ -1,5 +1,6 @@
 // `torch-t5 verify`: computes the logits of an exported model's probes again, and compares them with Hugging Face's.
 import { join } from "node:path";
+import { env } from "node:process";
 import { type Precision, readManifest, T5ForConditionalGeneration } from "../../index.js";
 import { readSafetensors, type StoredTensor } from "../jsonl/safetensors.js";
 import { nonNegativeOption, onlyPositional, parse } from "../terminal/arguments.js";
@@ -7,6 +8,7 @@ import { type Command, EXIT, UsageError } from "../terminal/command.js";
 import { loadOptions, precisionHelp } from "../terminal/model.js";
 import { print } from "../terminal/output.js";
 import { type Agreement, agreementOf, merge } from "./agreement.js";
+import { describeCudaSettings } from "./cuda-settings.js";
 
 /** An input that the exporter has stored in the directory, and the logits that Hugging Face computed for it. */
 interface Probe {
@@ -42,6 +44,7 @@ Checks every file of an exported directory against its manifest, then computes t
 the number of threads that Hugging Face used. Prints for each probe "bitwise equal", or how far its logits are from
 Hugging Face's: the largest and the mean difference, the share of positions with the same best token (top-1
 agreement), and the KL divergence of Hugging Face's distribution from the computed one, in nats per position.
+On CUDA, also prints the environment variables that change bits there.
 
   <directory>           an exported model
 ${precisionHelp}
@@ -72,6 +75,7 @@ ${precisionHelp}
     const { intraOpThreads } = await readManifest(directory);
     await using t5 = await T5ForConditionalGeneration.fromPretrained(directory, { device, precision, intraOpThreads });
     print(`${directory}: every file matches its manifest; ${t5.device}, ${t5.precision}, ${intraOpThreads} threads`);
+    if (t5.device !== "cpu") print(describeCudaSettings(env));
     const agreements: Agreement[] = [];
     for (const probe of await readProbes(directory)) {
       const agreement = await compare(t5, probe);

@@ -31,6 +31,8 @@ class Check:
     title: str
     program: str
     settings: dict[str, Any] = field(default_factory=dict)
+    is_alone: bool = False
+    """Whether no other check runs at the same time, because the machine's memory is measured."""
 
 
 def has_umt5(transformers: str) -> bool:
@@ -38,7 +40,7 @@ def has_umt5(transformers: str) -> bool:
     return tuple(map(int, transformers.split(".")[:2])) >= UMT5_SINCE
 
 
-def plan(precisions: Sequence[str], *, with_umt5: bool) -> list[Check]:
+def plan(precisions: Sequence[str], *, with_umt5: bool, on_gpu: bool) -> list[Check]:
     """Return every check, the quick ones first."""
     checks = [Check("refusals", "rejected input and its error codes", "refusals", {"precision": "float32"})]
     titles = {
@@ -50,7 +52,15 @@ def plan(precisions: Sequence[str], *, with_umt5: bool) -> list[Check]:
     }
     for program, text in titles.items():
         for precision in precisions:
-            checks.append(Check(f"{program}-{precision}", f"{precision}: {text}", program, {"precision": precision}))
+            settings = {"precision": precision}
+            is_alone = program == "results" and on_gpu
+            checks.append(Check(f"{program}-{precision}", f"{precision}: {text}", program, settings, is_alone))
+    if on_gpu:
+        for precision in precisions:
+            title = f"{precision}: a call that needs more memory than a GPU has"
+            checks.append(Check(f"out-of-memory-{precision}", title, "out-of-memory", {"precision": precision}))
+        title = "calls after the GPU has stopped working"
+        checks.append(Check("lost-gpu", title, "lost-gpu", {"precision": "float32"}))
     for spec, part in SPECS.items():
         grep = f"^(?=.*{part}){'' if with_umt5 else '(?!.*umt5)'}"
         title = f"test/parity/{spec}.spec.ts: {part or 'bit for bit'}"

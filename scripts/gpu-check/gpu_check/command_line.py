@@ -8,9 +8,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from gpu_check import carried, run
+from gpu_check import carried, record, run
 from gpu_check.checks import MODELS, PRECISIONS
-from gpu_check.paths import ARCHIVE, WORK
+from gpu_check.paths import ARCHIVE, PAGE, WORK
 from gpu_check.requirements import Missing
 
 JOBS = max(1, min(8, (os.cpu_count() or 1) // 2))
@@ -21,8 +21,11 @@ def main(arguments: Sequence[str]) -> int:
     options = _parser().parse_args(arguments)
     try:
         if options.command == "pack":
-            carried.pack(options.archive, options.node)
+            carried.pack(options.archive, options.node, options.libtorch, with_transformers=options.transformers)
             sys.stderr.write(f"Wrote {options.archive}: {options.archive.stat().st_size / 1e6:.0f} MB\n")
+            return 0
+        if options.command == "record":
+            record.record(options.report, options.page)
             return 0
         return run.run(options)
     except Missing as missing:
@@ -57,16 +60,29 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--tolerance", type=float, default=1e-4, help="for float32 logits of about 10 (default: %(default)s)"
     )
-    parser.add_argument("--trials", type=int, default=3, help="trials of the benchmarks (default: %(default)s)")
+    parser.add_argument("--trials", type=int, default=2, help="trials of the benchmarks (default: %(default)s)")
     parser.add_argument("--jobs", type=int, default=JOBS, help="checks that run at once (default: %(default)s)")
     parser.add_argument("--patience", type=int, default=1, help="multiplies the time limits (default: %(default)s)")
-    commands = parser.add_subparsers(title="for machines without Node.js", metavar="")
+    parser.epilog = "`pack` takes --node, --transformers and --libtorch: see `pack --help`."
+    commands = parser.add_subparsers(title="before and after", metavar="")
     pack = commands.add_parser(
         "pack", help="write an archive of this machine's Node.js, packages and compiled TypeScript"
     )
     pack.set_defaults(command="pack")
     pack.add_argument("archive", type=Path, nargs="?", default=ARCHIVE, help="(default: %(default)s)")
     pack.add_argument("--node", default=None, help="the Node.js to pack; by default that of PATH")
+    pack.add_argument(
+        "--transformers",
+        action="store_true",
+        help="also download and pack the transformers of scripts/requirements.txt",
+    )
+    pack.add_argument(
+        "--libtorch", type=Path, help="also pack a build of the addon with this torch package, which is made first"
+    )
+    keep = commands.add_parser("record", help="add a summary of a report to docs/gpu.md")
+    keep.set_defaults(command="record")
+    keep.add_argument("report", type=Path, nargs="?", default=WORK / "report.md", help="(default: %(default)s)")
+    keep.add_argument("--page", type=Path, default=PAGE, help="(default: %(default)s)")
     return parser
 
 

@@ -5,6 +5,7 @@ import os
 import platform
 import shutil
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,11 +54,16 @@ class Machine:
         }
 
 
-def inspect(python: str) -> Machine:
+def inspect(python: str, environment: Mapping[str, str]) -> Machine:
     """Return the description that a Python gives."""
     try:
         finished = subprocess.run(
-            [python, "-c", QUERY], capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=True
+            [python, "-c", QUERY],
+            env=dict(environment),
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_SECONDS,
+            check=True,
         )
     except (OSError, subprocess.SubprocessError) as error:
         lines = (getattr(error, "stderr", None) or str(error)).strip().splitlines()

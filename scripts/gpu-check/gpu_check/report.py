@@ -62,8 +62,8 @@ class Report:
         parts = [
             f"# {self._title}",
             verdict,
-            _table(["machine", ""], [[name, fact] for name, fact in self._facts.items()]),
-            _table(["check", "what", "outcome", "s"], rows),
+            table(["machine", ""], [[name, fact] for name, fact in self._facts.items()]),
+            table(["check", "what", "outcome", "s"], rows),
         ]
         parts += [text for section in self._sections for text in _render_section(section)]
         return "\n\n".join(parts) + "\n"
@@ -85,7 +85,7 @@ def _render_section(section: Section) -> list[str]:
             ]
             for finding in section.findings
         ]
-        parts.append(_table(["", "", *heads], rows))
+        parts.append(table(["", "", *heads], rows))
     if section.appendix:
         # The appendix is part of this section, so its headings are one level lower.
         parts.append("\n".join(f"#{line}" if line.startswith("#") else line for line in section.appendix.splitlines()))
@@ -100,7 +100,9 @@ def _cell(value: object) -> str:
     return str(int(value)) if isinstance(value, float) else str(value)
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a Markdown table."""
+
     def line(cells: Sequence[str]) -> str:
         return f"| {' | '.join(' '.join(cell.replace('|', chr(92) + '|').split()) for cell in cells)} |"
 

@@ -1,6 +1,7 @@
 // Runs one check in its own process: `node --import tsx main.ts <check> <settings as JSON>`. Prints each finding as a
 // line of JSON as soon as it is made, so that a later crash loses none.
 import { argv, stdout } from "node:process";
+import { lostDevice, outOfMemory } from "./failures.js";
 import { forward } from "./forward.js";
 import { generation } from "./generation.js";
 import { parity } from "./parity.js";
@@ -18,6 +19,8 @@ const CHECKS: Readonly<Record<string, Check>> = {
   refusals,
   parity,
   "side-by-side": sideBySide,
+  "out-of-memory": outOfMemory,
+  "lost-gpu": lostDevice,
 };
 
 const [name = "", settings = ""] = argv.slice(2);

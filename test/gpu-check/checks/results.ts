@@ -1,10 +1,11 @@
 // Exactly one copy of the requested numbers reaches JavaScript.
+import { readFileSync } from "node:fs";
 import { memoryUsage } from "node:process";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import type { Tensor } from "torch-t5";
 import { makeCase } from "../../parity/cases.js";
-import { load } from "../../parity/models.js";
+import { load, testDevice } from "../../parity/models.js";
 import type { Finding, Settings } from "./settings.js";
 import { directoryOf, THREADS } from "./subject.js";
 
@@ -51,11 +52,23 @@ export async function* results(settings: Settings): AsyncIterable<Finding> {
   for (let i = 0; i < WARMUPS; i++) (await t5.forward(input)).logits.dispose();
   collectGarbage();
   const before = memoryUsage.rss();
+  const availableBefore = availableBytes();
   const held: Tensor[] = [];
   for (let i = 0; i < HELD; i++) held.push((await t5.forward(input)).logits);
   collectGarbage();
   const bytes = held.reduce((sum, { data }) => sum + data.byteLength, 0);
   const growth = (memoryUsage.rss() - before) / bytes;
-  const measured = { "memory added, per byte": growth, bytes };
-  yield { subject: `${name}, ${HELD} results held`, passed: growth <= MAX_GROWTH, measured };
+  // Pages that a GPU's driver has pinned for copies are the machine's, and may not count as this process's.
+  const ofMachine = testDevice === "cpu" ? 0 : (availableBefore - availableBytes()) / bytes;
+  const measured = { "memory added, per byte": growth, "the machine's, per byte": ofMachine, bytes };
+  yield { subject: `${name}, ${HELD} results held`, passed: Math.max(growth, ofMachine) <= MAX_GROWTH, measured };
+}
+
+/** The memory that the machine can still give to programs. 0 on systems without /proc. */
+function availableBytes(): number {
+  try {
+    return Number(/^MemAvailable:\s+(\d+) kB$/m.exec(readFileSync("/proc/meminfo", "utf8"))?.[1] ?? 0) * 1024;
+  } catch {
+    return 0;
+  }
 }

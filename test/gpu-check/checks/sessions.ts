@@ -1,5 +1,5 @@
 // Compares sessions with Hugging Face's `generate`: they decode its tokens and must give its logits at each step.
-import type { DecodingSession } from "torch-t5";
+import type { DecodingSession, GenerateOptions } from "torch-t5";
 import { type Agreement, agreementOf, merge } from "#lib/cli/commands/agreement.js";
 import type { Shape } from "../../parity/cases.js";
 import { askGenerate, type ReferenceGeneration, takeSteps } from "../../parity/generating.js";
@@ -8,9 +8,13 @@ import { testDevice } from "../../parity/models.js";
 import { askForward } from "./forward.js";
 import { judge, largestOf } from "./judging.js";
 import type { Finding, Settings } from "./settings.js";
-import { eachSubject, inputsOf, type Subject, THREADS } from "./subject.js";
+import { eachSubject, inputsOf, ROW_COUNTS, type Subject, THREADS } from "./subject.js";
 
 const STEPS = 40;
+/** The step before which a session is forked. */
+const FORK_AT = 17;
+/** For each number of rows. */
+const FEW_STEPS = 3;
 const BEAMS = 3;
 const SHAPE: Shape = { batch: 3, sourceLength: 21, targetLength: 18, masking: "right" };
 
@@ -33,10 +37,24 @@ const WAYS: Readonly<Record<string, (subject: Subject) => Promise<Measured>>> = 
   async "a session and its fork"(subject) {
     const expected = await ask(subject, {});
     using session = await start(subject);
+    const before = await follow(subject, session, expected, 0, FORK_AT);
     using fork = session.fork();
-    const one = await follow(subject, session, expected.running, expected.steps);
-    const other = await follow(subject, fork, expected.running, expected.steps);
-    return { ...one, agreement: merge([one.agreement, other.agreement]) };
+    // The fork continues after the session has written the same positions of its own cache.
+    const one = await follow(subject, session, expected, FORK_AT);
+    const other = await follow(subject, fork, expected, FORK_AT);
+    return { ...before, agreement: merge([before, one, other].map(({ agreement }) => agreement)) };
+  },
+
+  async [`${ROW_COUNTS[0]} to ${ROW_COUNTS.at(-1)} rows`](subject) {
+    const measured: Measured[] = [];
+    for (const batch of ROW_COUNTS) {
+      const shape = { ...SHAPE, batch };
+      const expected = await ask(subject, { maxNewTokens: FEW_STEPS }, shape);
+      using session = await start(subject, shape);
+      measured.push(await follow(subject, session, expected));
+    }
+    const largest = Math.max(...measured.map((one) => one.largest));
+    return { agreement: merge(measured.map(({ agreement }) => agreement)), largest };
   },
 
   async "after a prefill"(subject) {
@@ -55,35 +73,42 @@ const WAYS: Readonly<Record<string, (subject: Subject) => Promise<Measured>>> = 
     using session = await start(subject);
     session.reorder(Array.from({ length: SHAPE.batch * BEAMS }, (_, row) => Math.floor(row / BEAMS)));
     // `await` keeps the session until the steps are done.
-    return await follow(subject, session, expected.running, expected.steps);
+    return await follow(subject, session, expected);
   },
 };
 
-async function ask(subject: Subject, options: { readonly numBeams?: number }) {
+interface Expected {
+  readonly running: ReferenceGeneration["running"];
+  readonly steps: readonly Float32Array[];
+}
+
+async function ask(subject: Subject, options: GenerateOptions, shape = SHAPE): Promise<Expected> {
   const { running, logits } = await askGenerate(subject.reference, {
     model: subject.name,
     threads: THREADS,
-    ...inputsOf(subject, SHAPE).source,
+    ...inputsOf(subject, shape).source,
     options: { maxNewTokens: STEPS, eosTokenId: [], doSample: false, ...options },
   });
   return { running, steps: takeSteps(subject.reference, logits) };
 }
 
-async function start(subject: Subject): Promise<DecodingSession> {
-  return (await subject.t5.encode(inputsOf(subject, SHAPE).source)).startDecoding();
+async function start(subject: Subject, shape = SHAPE): Promise<DecodingSession> {
+  return (await subject.t5.encode(inputsOf(subject, shape).source)).startDecoding();
 }
 
+/** Decodes the reference's tokens of steps `from` to `to - 1`. */
 async function follow(
   { vocabSize }: Subject,
   session: DecodingSession,
-  { tokens, rows }: ReferenceGeneration["running"],
-  steps: readonly Float32Array[],
+  { running: { tokens, rows }, steps }: Expected,
+  from = 0,
+  to = steps.length,
 ): Promise<Measured> {
   const agreements: Agreement[] = [];
-  for (const [index, expected] of steps.entries()) {
+  for (let index = from; index < to; index++) {
     if (index > 0 && rows.length > 0) session.reorder(rows[index - 1] ?? []);
     const { logits } = await session.step((tokens[index] ?? []).map((token) => [token]));
-    agreements.push(agreementOf(expected, logits.data, vocabSize));
+    agreements.push(agreementOf(steps[index] ?? new Float32Array(), logits.data, vocabSize));
     logits.dispose();
   }
   return { agreement: merge(agreements), largest: Math.max(...steps.map(largestOf)) };

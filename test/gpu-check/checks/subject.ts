@@ -8,6 +8,8 @@ import type { Settings } from "./settings.js";
 
 /** The name of the embedded model. */
 export const EMBEDDED = "demo";
+/** Numbers of rows on both sides of powers of two, for which kernels and graphs are chosen. */
+export const ROW_COUNTS: readonly number[] = [1, 2, 3, 5, 8, 9, 16, 17, 33, 64, 65];
 /** CPU threads on each side. */
 export const THREADS = 2;
 

@@ -38,6 +38,7 @@ class Operations:
             "generate": self.generate,
             "encode": self.encode,
             "score": self.score,
+            "rescore": self.rescore,
             "rerank": self.rerank,
             "embed": self.embed,
         }
@@ -106,6 +107,10 @@ class Operations:
     def score(self, request: Request) -> Reply:
         """Return log-probabilities of rows of target ids of different lengths; see `scoring.score`."""
         return self._infer(request, lambda model, inputs: scoring.score(model, inputs, request, self._files))
+
+    def rescore(self, request: Request) -> Reply:
+        """Return the scores of sequences in float32 and float64; see `scoring.rescore`."""
+        return self._infer(request, lambda model, inputs: scoring.rescore(model, inputs, request["targets"]))
 
     def rerank(self, request: Request) -> Reply:
         """Return the probabilities of one token against another; see `scoring.rerank`."""

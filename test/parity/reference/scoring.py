@@ -1,5 +1,6 @@
 """Results of Hugging Face's forward passes: scores of targets, relevance, embeddings of texts."""
 
+import copy
 from collections.abc import Mapping
 from typing import Any
 
@@ -35,11 +36,28 @@ def score(
         log_probs += _score_batch(
             model, rows, state[own].repeat_interleave(repeats, dim=0), mask[own].repeat_interleave(repeats, dim=0)
         )
+    # torch-t5 copies the log-probabilities to the CPU and reduces them there. A GPU adds in another order, so that sums
+    # of the same numbers would differ in their last bits.
+    log_probs = [row.cpu() for row in log_probs]
     return {
         "logProbs": [files.write(row) for row in log_probs],
         "sums": files.write(torch.stack([row.sum() for row in log_probs])),
         "means": files.write(torch.stack([row.mean() for row in log_probs])),
     }
+
+
+def rescore(model: PreTrainedModel, inputs: Mapping[str, Tensor], targets: list[list[int]]) -> dict[str, Any]:
+    """Return each target's sums of log-probabilities up to each of its tokens, computed in float32 and in float64.
+
+    In float64, transformers still computes the norms' variances and the softmax of attention in float32.
+    """
+    rows: list[dict[str, list[float]]] = [{} for _ in targets]
+    for name, copied in (("float32", model), ("float64", copy.deepcopy(model).double())):
+        state = encode(copied, inputs)
+        mask = inputs.get("attention_mask", torch.ones(state.shape[:2], dtype=torch.long, device=state.device))
+        for row, target in zip(rows, targets, strict=True):
+            row[name] = _score_batch(copied, [target], state, mask)[0].double().cumsum(0).tolist()
+    return {"rows": rows}
 
 
 def _score_batch(model: PreTrainedModel, targets: list[list[int]], state: Tensor, mask: Tensor) -> list[Tensor]:
