@@ -33,7 +33,7 @@ constexpr std::int64_t kMaxHeadSize = 128;
 /// Greedy steps that are enqueued before the host looks at the ends of the sequences. It looks while as many more run.
 constexpr std::int64_t kStepsPerLook = 4;
 /// Positions that a greedy search reserves at a time.
-constexpr std::int64_t kReservedPositions = 256;
+constexpr std::int64_t kReservedPositions = 128;
 
 /// The order is that of `ACTIVATION` in the kernels.
 static_assert(static_cast<int>(Activation::kRelu) == 0 && static_cast<int>(Activation::kGeluNew) == 1 &&

@@ -1,6 +1,7 @@
 // Compares the ATen engine whose decoder steps and short encoder passes are graphs of kernels with the same engine
 // whose operators are launched one by one: on the CPU with emulated kernels, or on the device of TORCH_T5_TEST_DEVICE.
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 #include <c10/core/InferenceMode.h>
 
 #include <array>
@@ -9,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -56,6 +58,7 @@ class Machine {
  private:
   Machine() {
     const std::string name = variable("TORCH_T5_TEST_DEVICE");
+    if (name.empty()) at::set_num_threads(1);  // small products between emulated kernels
     if (!name.empty()) device_ = resolveDevice(name, variable("TORCH_T5_TEST_LIBTORCH"));
     expect(device_.is_cpu() || cudaRuntime() != nullptr, "torch_t5_cuda on a CUDA device");
   }
@@ -164,17 +167,27 @@ class Decodings {
   DecoderState expected_;
 };
 
+/// The emulator is slow, so it gets fewer cases.
+template <class Value>
+std::vector<Value> cases(std::vector<Value> emulated, std::vector<Value> others) {
+  if (Machine::get().isEmulated()) return emulated;
+  others.insert(others.end(), emulated.begin(), emulated.end());
+  return others;
+}
+
+std::vector<Architecture> architectures() { return {plainArchitecture(), gatedArchitecture()}; }
+
 at::Tensor rowsOf(std::initializer_list<std::int64_t> rows) {
   return at::tensor(rows, at::kLong).to(Machine::get().device());
 }
 
 void computesSteps(std::span<char*>) {
   const c10::InferenceMode inferenceMode;
-  for (const Architecture& shape : {plainArchitecture(), gatedArchitecture()}) {
+  for (const Architecture& shape : architectures()) {
     const Engines engines(shape);
-    for (const std::int64_t rows : {1, 2, 3, 5, 8, 9, 16, 17, 33, 64, 65}) {
+    for (const std::int64_t rows : cases<std::int64_t>({1, 2, 3, 7, 9, 65}, {4, 5, 8, 16, 17, 32, 33, 64})) {
       Decodings decodings(engines, engines.inputs(rows, 11, 1));
-      decodings.readRandom(5, "of " + std::to_string(rows) + " rows");
+      decodings.readRandom(3, "of " + std::to_string(rows) + " rows");
     }
   }
 }
@@ -182,13 +195,13 @@ void computesSteps(std::span<char*>) {
 /// Beyond the last bucket of the position bias, and through several copies of the cache into a larger one.
 void computesLongDecodings(std::span<char*>) {
   const c10::InferenceMode inferenceMode;
-  for (const Architecture& shape : {plainArchitecture(), gatedArchitecture()}) {
+  for (const Architecture& shape : cases<Architecture>({gatedArchitecture()}, {plainArchitecture()})) {
     const Engines engines(shape);
     for (const std::int64_t prefix : {1, 40}) {
-      const Inputs inputs = engines.inputs(2, 300, prefix);
+      const Inputs inputs = engines.inputs(2, 90, prefix);
       Decodings decodings(engines, inputs);
       decodings.read(inputs.decoderInputIds, "of the prefix");
-      decodings.readRandom(140, "after a prefix of " + std::to_string(prefix));
+      decodings.readRandom(Machine::get().isEmulated() ? 40 : 160, "after a prefix of " + std::to_string(prefix));
     }
   }
 }
@@ -210,7 +223,7 @@ void continuesFromSelectedRows(std::span<char*>) {
 
 void encodesShortInputs(std::span<char*>) {
   const c10::InferenceMode inferenceMode;
-  for (const Architecture& shape : {plainArchitecture(), gatedArchitecture()}) {
+  for (const Architecture& shape : architectures()) {
     const Engines engines(shape);
     // Three times each: as it is, recorded and replayed. Two sizes share a bucket.
     for (int round = 0; round < 3; ++round) {
@@ -220,11 +233,29 @@ void encodesShortInputs(std::span<char*>) {
         const std::string where = "of " + std::to_string(batch) + " x " + std::to_string(length);
         expectClose(engines.graphed->encode(inputs.inputIds, inputs.attentionMask),
                     engines.expected->encode(inputs.inputIds, inputs.attentionMask), "the encoder's states " + where);
-        const ForwardOutput received =
-            engines.graphed->forward(inputs.inputIds, inputs.attentionMask, inputs.decoderInputIds, {});
-        const ForwardOutput expected =
-            engines.expected->forward(inputs.inputIds, inputs.attentionMask, inputs.decoderInputIds, {});
-        expectClose(received.logits, expected.logits, "the logits of one position " + where);
+        for (const std::int64_t targetLength : {1, 2, 9}) {
+          const at::Tensor ids = engines.ids(batch, targetLength);
+          const ForwardOutput received = engines.graphed->forward(inputs.inputIds, inputs.attentionMask, ids, {});
+          const ForwardOutput expected = engines.expected->forward(inputs.inputIds, inputs.attentionMask, ids, {});
+          expectClose(received.logits, expected.logits, "the logits " + where);
+        }
+      }
+    }
+  }
+}
+
+/// Prompts, the targets of score requests, and sessions that go on after them.
+void readsPrefixes(std::span<char*>) {
+  const c10::InferenceMode inferenceMode;
+  for (const Architecture& shape : architectures()) {
+    const Engines engines(shape);
+    // Three times each: as it is, recorded and replayed. Some sizes share a bucket.
+    for (int round = 0; round < 3; ++round) {
+      for (const auto& [sources, rowsPerSource, length] :
+           {std::tuple{1, 1, 2}, {1, 1, 8}, {1, 3, 5}, {3, 1, 9}, {4, 2, 17}, {1, 40, 3}}) {
+        Decodings decodings(engines, engines.inputs(sources, 7 + length, 1), rowsPerSource);
+        decodings.read(engines.ids(sources * rowsPerSource, length), "of a prefix of " + std::to_string(length));
+        decodings.readRandom(1, "after it");
       }
     }
   }
@@ -250,13 +281,13 @@ std::vector<std::int32_t> manyEndIds(std::int64_t vocabSize) {
 
 void generatesGreedily(std::span<char*>) {
   const c10::InferenceMode inferenceMode;
-  for (const Architecture& shape : {plainArchitecture(), gatedArchitecture()}) {
+  for (const Architecture& shape : architectures()) {
     const Engines engines(shape);
-    for (const std::int64_t rows : {1, 2, 5, 8, 12, 40, 70}) {
+    for (const std::int64_t rows : cases<std::int64_t>({1, 9}, {2, 5, 8, 40, 70})) {
       const Inputs inputs = engines.inputs(rows, 9, 1);
       for (const bool endsEarly : {false, true}) {
         for (const std::int64_t padTokenId : {0, -1}) {
-          for (const std::int64_t maxLength : {2, 3, 5, 6, 31}) {
+          for (const std::int64_t maxLength : cases<std::int64_t>({2, 6, 13}, {3, 5, 7, 31})) {
             GenerateOptions options;
             options.maxLength = maxLength;
             options.padTokenId = padTokenId;
@@ -276,9 +307,9 @@ void generatesLongSequences(std::span<char*>) {
   const Engines engines(gatedArchitecture());
   const Inputs inputs = engines.inputs(2, 9, 1);
   GenerateOptions options;
-  options.maxLength = 600;
+  options.maxLength = Machine::get().isEmulated() ? 140 : 600;
   const at::Tensor received = generate(*engines.graphed, inputs, options);
-  expect(at::equal(received, generate(*engines.expected, inputs, options)), "the same 600 ids");
+  expect(at::equal(received, generate(*engines.expected, inputs, options)), "the same ids");
 }
 
 /// Beams and sampling use single steps of the same graphs.
@@ -306,25 +337,27 @@ void generatesWithBeamsAndSamples(std::span<char*>) {
 /// bfloat16 has 8 significant bits, and the engines round at different places.
 void agreesInBfloat16(std::span<char*>) {
   const c10::InferenceMode inferenceMode;
-  for (const Architecture& shape : {plainArchitecture(), gatedArchitecture()}) {
+  for (const Architecture& shape : architectures()) {
     const Engines exact(shape);
     const Engines engines(shape, Precision::kBfloat16);
-    for (const std::int64_t rows : {1, 2, 4, 7, 40}) {
+    double graphedError = 0;
+    double eagerError = 0;
+    for (const std::int64_t rows : {4, 7, 30}) {
       const Inputs inputs = engines.inputs(rows, 14, 1);
       const auto read = [&](Engine& engine) {
         DecoderState state = startOf(engine, inputs);
         std::vector<at::Tensor> logits;
-        for (std::int64_t position = 0; position < 10; ++position)
+        for (std::int64_t position = 0; position < 8; ++position)
           logits.push_back(
               decode(engine, state, (inputs.decoderInputIds + 31 * position) % shape.vocabSize, {}).logits);
         return at::cat(logits, 1);
       };
       const at::Tensor expected = read(*exact.expected);
-      const double graphedError = (read(*engines.graphed) - expected).abs().mean().item<double>();
-      const double eagerError = (read(*engines.expected) - expected).abs().mean().item<double>();
-      expect(graphedError <= 1.2 * eagerError, "no larger error than without graphs, " + std::to_string(eagerError) +
-                                                   ", but it is " + std::to_string(graphedError));
+      graphedError += (read(*engines.graphed) - expected).abs().mean().item<double>();
+      eagerError += (read(*engines.expected) - expected).abs().mean().item<double>();
     }
+    expect(graphedError <= 1.1 * eagerError, "no larger error than without graphs, " + std::to_string(eagerError) +
+                                                 ", but it is " + std::to_string(graphedError));
   }
 }
 
@@ -379,21 +412,20 @@ void recordsOncePerNumberOfRows(std::span<char*>) {
   if (!Machine::get().isEmulated()) return;  // only the emulator counts
   const Engines engines(plainArchitecture());
   const int before = Machine::get().emulated().counts().captures;
-  for (const std::int64_t length : {90, 100}) {
-    for (const std::int64_t rows : {3, 4}) {
-      DecoderState state = startOf(*engines.expected, engines.inputs(rows, length, 1));
-      for (int step = 0; step < 70; ++step) decode(*engines.graphed, state, engines.ids(rows, 1), {});
-    }
+  for (const auto& [rows, length] : {std::pair{3, 20}, {4, 33}}) {
+    DecoderState state = startOf(*engines.expected, engines.inputs(rows, length, 1));
+    for (int step = 0; step < 40; ++step) decode(*engines.graphed, state, engines.ids(rows, 1), {});
   }
   const int captures = Machine::get().emulated().counts().captures - before;
   expect(captures == 1, "one graph for 3 and 4 rows, but there are " + std::to_string(captures));
 }
 
-constexpr std::array<test::Test, 11> kTests{{
+constexpr std::array<test::Test, 12> kTests{{
     {"agrees step by step for every number of rows", computesSteps},
     {"agrees over long decodings", computesLongDecodings},
     {"continues from selected rows, and forks", continuesFromSelectedRows},
     {"encodes short inputs of any size and mask", encodesShortInputs},
+    {"reads prefixes of any size", readsPrefixes},
     {"generates the same ids greedily, with early and late ends", generatesGreedily},
     {"generates the same ids beyond its reserved room", generatesLongSequences},
     {"generates the same ids with beams and with samples", generatesWithBeamsAndSamples},
