@@ -40,8 +40,7 @@ ModelInfo ModelRunner::loadEngine() {
   if (precision == Precision::kExact) {
     engine_ = loadTorchScriptEngine(options_.path, device);
   } else if (!device.is_cpu()) {
-    engine_ =
-        makeAtenEngine(readWeights(options_.path, architecture), architecture, precision, device, cudaRuntime());
+    engine_ = makeAtenEngine(readWeights(options_.path, architecture), architecture, precision, device, cudaRuntime());
   } else {
     Weights weights = readWeights(options_.path, architecture);
     disableIntraOpThreads();

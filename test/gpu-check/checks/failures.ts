@@ -15,22 +15,25 @@ const LENGTH = 4096;
 const BYTES = 4e11;
 const program = (name: string) => fileURLToPath(new URL(`../programs/${name}`, import.meta.url));
 
-/** A finding for the call, which must be refused, and one for the bits of the next call. */
+/** A finding for each call, which must fail, and one for the bits of the next call. */
 export async function* outOfMemory(settings: Settings): AsyncIterable<Finding> {
   await using t5 = await load(directoryOf(EMBEDDED, settings), THREADS, settings.precision);
   const bitsOf = async () => Buffer.from((await t5.forward(INPUT)).logits.data.slice().buffer);
   const expected = await bitsOf();
-  const bytesPerRow = t5.config.numHeads * LENGTH ** 2 * (settings.precision === "bfloat16" ? 2 : 4);
-  const batch = Math.ceil(BYTES / bytesPerRow);
-  const inputIds = { data: new BigInt64Array(batch * LENGTH).fill(5n), shape: [batch, LENGTH] };
-  const decoderInputIds = { data: new BigInt64Array(batch), shape: [batch, 1] };
-  const started = performance.now();
-  const received = await t5.forward({ inputIds, decoderInputIds }, { positions: "last" }).then(
-    () => "no error",
-    (error: unknown) => (error instanceof T5Error ? error.code : String(error)),
-  );
-  const measured = { received, s: (performance.now() - started) / 1000 };
-  yield { subject: `${batch} x ${LENGTH} ids`, passed: received === "ERR_OUT_OF_MEMORY", measured };
+  const head = await withDirectory(async (directory) => {
+    await makeHead("large_head.py", `${directory}/large.pt`);
+    return t5.loadHead(`${directory}/large.pt`);
+  });
+  yield await failing("a head that needs 400 GB", () => t5.forward(INPUT, { head }));
+  // The other precisions do not store the scores of attention.
+  if (settings.precision === "exact") {
+    const batch = Math.ceil(BYTES / (t5.config.numHeads * LENGTH ** 2 * Float32Array.BYTES_PER_ELEMENT));
+    const inputIds = { data: new BigInt64Array(batch * LENGTH).fill(5n), shape: [batch, LENGTH] };
+    const decoderInputIds = { data: new BigInt64Array(batch), shape: [batch, 1] };
+    yield await failing(`${batch} x ${LENGTH} ids`, () =>
+      t5.forward({ inputIds, decoderInputIds }, { positions: "last" }),
+    );
+  }
   const isSame = (await bitsOf()).equals(expected);
   yield {
     subject: "the next call's bits",
@@ -39,14 +42,28 @@ export async function* outOfMemory(settings: Settings): AsyncIterable<Finding> {
   };
 }
 
+async function failing(subject: string, call: () => Promise<unknown>): Promise<Finding> {
+  const started = performance.now();
+  const received = await call().then(
+    () => "no error",
+    (error: unknown) => (error instanceof T5Error ? error.code : String(error)),
+  );
+  const measured = { received, s: (performance.now() - started) / 1000 };
+  return { subject, passed: received === "ERR_OUT_OF_MEMORY", measured };
+}
+
+async function makeHead(name: string, path: string): Promise<void> {
+  const made = await runToEnd(pythonPath(), [program(name), path]);
+  if (made.code !== 0) throw new Error(`The head was not made: ${made.stderr.slice(-500)}`);
+}
+
 /** Findings for each call in a process whose GPU stops working. That process must end by itself. */
 export async function* lostDevice({ precision }: Settings): AsyncIterable<Finding> {
-  const { made, ended } = await withDirectory(async (directory) => {
+  const ended = await withDirectory(async (directory) => {
     const head = `${directory}/broken.pt`;
-    const made = await runToEnd(pythonPath(), [program("broken_head.py"), head]);
-    return { made, ended: await runToEnd(process.execPath, [program("lost-gpu.mjs"), head, testDevice, precision]) };
+    await makeHead("broken_head.py", head);
+    return runToEnd(process.execPath, [program("lost-gpu.mjs"), head, testDevice, precision]);
   });
-  if (made.code !== 0) throw new Error(`The head was not made: ${made.stderr.slice(-500)}`);
   const line = ended.stdout.split("\n").find((text) => text.startsWith("{")) ?? "{}";
   for (const [subject, received] of Object.entries(JSON.parse(line) as Record<string, string>)) {
     const isUnaffected = subject === "a call before" || subject === "dispose";
