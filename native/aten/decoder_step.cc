@@ -117,6 +117,7 @@ struct DecoderStep::Bucket {
   at::Tensor rule;    // bytes: GreedyRule
   at::Tensor states;  // float32 [rows, dModel]
   at::Tensor logits;  // float32 [rows, vocabSize]
+  at::Tensor ranks;   // int64 [rows, lmHeadBlocks]: of a greedy step; few rows only
 
   // Between the kernels of a step. All but `hidden` have the type of the weights.
   at::Tensor hidden;        // float32 [rows, dModel]
@@ -130,7 +131,7 @@ struct DecoderStep::Bucket {
 
   std::unique_ptr<GraphedWork> step;          // ids -> states
   std::unique_ptr<GraphedWork> stepToLogits;  // ids -> states -> logits
-  std::unique_ptr<GraphedWork> greedyStep;    // ids -> states -> logits -> the next ids
+  std::unique_ptr<GraphedWork> greedyStep;    // ids -> the next ids
   std::int64_t countOnDevice = 0;
 
   template <class... Parameters>
@@ -274,7 +275,9 @@ std::unique_ptr<DecoderStep::Bucket> DecoderStep::makeBucket(std::int64_t rows) 
   bucket->query = zeros(inner, placement_.type);
   bucket->attended = zeros(inner, placement_.type);
   bucket->intermediate = zeros(dFf, placement_.type);
-  if (!bucket->isFewRows()) {
+  if (bucket->isFewRows()) {
+    bucket->ranks = zeros(lmHeadBlocks(static_cast<int>(architecture_.vocabSize)), at::kLong);
+  } else {
     bucket->normalized = zeros(dModel, placement_.type);
     bucket->delta = zeros(dModel, placement_.type);
     bucket->product = zeros(architecture_.isGated ? 2 * dFf : dFf, placement_.type);
@@ -285,7 +288,7 @@ std::unique_ptr<DecoderStep::Bucket> DecoderStep::makeBucket(std::int64_t rows) 
   };
   bucket->step = graphed(&DecoderStep::recordStates);
   bucket->stepToLogits = graphed(&DecoderStep::recordLogits);
-  bucket->greedyStep = graphed(&DecoderStep::recordChoice);
+  bucket->greedyStep = graphed(&DecoderStep::recordGreedyStep);
   return bucket;
 }
 
@@ -299,12 +302,43 @@ std::shared_ptr<const DeviceKernels> DecoderStep::kernelsFor(std::int64_t rows) 
 }
 
 void DecoderStep::recordStates(const Bucket& bucket) const {
-  bucket.launch(rowKernel("embed", bucket), address(bucket.ids), address(weights_.embedding), address(bucket.hidden));
+  recordEmbedding(bucket);
   if (bucket.isFewRows()) {
     recordLayersOfFewRows(bucket);
+    bucket.launch(kernel("normalize", bucket.rows, kLinearThreads), address(bucket.hidden),
+                  address(weights_.decoder.norm), address(bucket.states));
   } else {
     recordLayersOfManyRows(bucket);
   }
+}
+
+void DecoderStep::recordLogits(const Bucket& bucket) const {
+  recordStates(bucket);
+  recordHead(bucket);
+}
+
+void DecoderStep::recordGreedyStep(const Bucket& bucket) const {
+  const auto vocabSize = static_cast<int>(architecture_.vocabSize);
+  const auto choose = [&](const at::Tensor& candidates, int threads) {
+    bucket.launch(kernel("choose", bucket.rows, threads), address(candidates), static_cast<int>(candidates.size(1)),
+                  address(bucket.table), address(bucket.count), address(bucket.ids), address(bucket.rule));
+  };
+  recordEmbedding(bucket);
+  if (bucket.isFewRows()) {
+    recordLayersOfFewRows(bucket);
+    bucket.launch(kernel("normArgmax", lmHeadBlocks(vocabSize), kLinearThreads), address(bucket.hidden),
+                  address(weights_.decoder.norm), address(weights_.lmHead), headScale(), address(bucket.ranks),
+                  vocabSize);
+    choose(bucket.ranks, kRowThreads);
+  } else {
+    recordLayersOfManyRows(bucket);
+    recordHead(bucket);
+    choose(bucket.logits, kChooseThreads);
+  }
+}
+
+void DecoderStep::recordEmbedding(const Bucket& bucket) const {
+  bucket.launch(rowKernel("embed", bucket), address(bucket.ids), address(weights_.embedding), address(bucket.hidden));
 }
 
 void DecoderStep::recordLayersOfFewRows(const Bucket& bucket) const {
@@ -333,8 +367,6 @@ void DecoderStep::recordLayersOfFewRows(const Bucket& bucket) const {
     linearAdd(bucket.intermediate, layer.feedForwardOutput);
     ++index;
   }
-  bucket.launch(rowKernel("normalize", bucket), address(bucket.hidden), address(weights_.decoder.norm),
-                address(bucket.states));
 }
 
 void DecoderStep::recordLayersOfManyRows(const Bucket& bucket) const {
@@ -382,27 +414,24 @@ void DecoderStep::recordCrossAttention(const Bucket& bucket, int layer) const {
                 address(bucket.count), layer, address(bucket.attended));
 }
 
-void DecoderStep::recordLogits(const Bucket& bucket) const {
-  recordStates(bucket);
+/// states -> logits
+void DecoderStep::recordHead(const Bucket& bucket) const {
   const auto vocabSize = static_cast<int>(architecture_.vocabSize);
-  const double scale =
-      architecture_.scalesDecoderOutputs ? std::pow(static_cast<double>(architecture_.dModel), -0.5) : 1.0;
   if (bucket.isFewRows()) {
     bucket.launch(kernel("lmHead", lmHeadBlocks(vocabSize), kLinearThreads), address(bucket.states),
-                  address(weights_.lmHead), static_cast<float>(scale), address(bucket.logits), vocabSize);
+                  address(weights_.lmHead), headScale(), address(bucket.logits), vocabSize);
   } else {
     const auto count = static_cast<int>(bucket.states.numel());
-    bucket.launch(kernel("scaleStates", scaleStatesBlocks(count), kRowThreads), address(bucket.states),
-                  static_cast<float>(scale), address(bucket.normalized), count);
+    bucket.launch(kernel("scaleStates", scaleStatesBlocks(count), kRowThreads), address(bucket.states), headScale(),
+                  address(bucket.normalized), count);
     multiplyToFloat32(bucket.normalized, weights_.lmHead.t(), bucket.logits);
   }
 }
 
-void DecoderStep::recordChoice(const Bucket& bucket) const {
-  recordLogits(bucket);
-  const auto vocabSize = static_cast<int>(architecture_.vocabSize);
-  bucket.launch(kernel("choose", bucket.rows, kChooseThreads), address(bucket.logits), vocabSize, address(bucket.table),
-                address(bucket.count), address(bucket.ids), address(bucket.rule));
+/// What the states are multiplied by before the language model head.
+float DecoderStep::headScale() const {
+  if (!architecture_.scalesDecoderOutputs) return 1;
+  return static_cast<float>(std::pow(static_cast<double>(architecture_.dModel), -0.5));
 }
 
 KernelLaunch DecoderStep::attentionKernel(const char* name, const Bucket& bucket) const {

@@ -63,13 +63,16 @@ class DecoderStep {
   std::shared_ptr<const DeviceKernels> kernelsFor(std::int64_t rows);
 
   void recordStates(const Bucket& bucket) const;
+  void recordLogits(const Bucket& bucket) const;
+  void recordGreedyStep(const Bucket& bucket) const;
+  void recordEmbedding(const Bucket& bucket) const;
   void recordLayersOfFewRows(const Bucket& bucket) const;
   void recordLayersOfManyRows(const Bucket& bucket) const;
   void recordSelfAttention(const Bucket& bucket, int layer) const;
   void recordCrossAttention(const Bucket& bucket, int layer) const;
-  void recordLogits(const Bucket& bucket) const;
-  void recordChoice(const Bucket& bucket) const;
+  void recordHead(const Bucket& bucket) const;
 
+  float headScale() const;
   KernelLaunch attentionKernel(const char* name, const Bucket& bucket) const;
   static KernelLaunch rowKernel(const char* name, const Bucket& bucket);
 

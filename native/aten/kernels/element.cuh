@@ -88,6 +88,10 @@ __device__ __forceinline__ void storeFour(Element* elements, const float4& value
 
 __device__ __forceinline__ float4 loadFour(const float* values) { return *reinterpret_cast<const float4*>(values); }
 
+__device__ __forceinline__ float4 scaled(const float4& values, float scale) {
+  return make_float4(values.x * scale, values.y * scale, values.z * scale, values.w * scale);
+}
+
 __device__ __forceinline__ float4 loadFourElements(const Element* elements) {
 #if BFLOAT16
   const uint2 words = *reinterpret_cast<const uint2*>(elements);

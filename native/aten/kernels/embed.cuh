@@ -26,10 +26,8 @@ __global__ void __launch_bounds__(kRowThreads)
   letNextStart();
   waitForPrevious();
   for (int i = 4 * static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x); i < count;
-       i += 4 * static_cast<int>(gridDim.x * blockDim.x)) {
-    const float4 values = loadFour(states + i);
-    storeFour(output + i, make_float4(values.x * scale, values.y * scale, values.z * scale, values.w * scale));
-  }
+       i += 4 * static_cast<int>(gridDim.x * blockDim.x))
+    storeFour(output + i, scaled(loadFour(states + i), scale));
 }
 
 #endif

@@ -4,6 +4,7 @@
 
 #include "aten/kernels/activation.cuh"
 #include "aten/kernels/linear_inputs.cuh"
+#include "aten/kernels/rank.cuh"
 
 #if ROWS > 0
 
@@ -38,6 +39,17 @@ struct LogitsOutput : Columns<kColumns> {
   __device__ __forceinline__ void finish(int group, int column, int row, float sum, float, bool isOwner) const {
     const int at = group * kColumns + column;
     if (isOwner && at < this->columns) logits[static_cast<long long>(row) * this->columns + at] = sum;
+  }
+};
+
+/// Of the logits that a lane computes, all of the same row, only the highest rank.
+template <int kColumns>
+struct RankOutput : Columns<kColumns> {
+  Rank& highest;
+
+  __device__ __forceinline__ void finish(int group, int column, int, float sum, float, bool) const {
+    const int at = group * kColumns + column;
+    if (at < this->columns) highest = higher(highest, rankOf(sum, at));
   }
 };
 
@@ -77,6 +89,9 @@ using NormLinear = ModelDivision<kNormLinearColumns>;
 using FeedForward = ModelDivision<kFeedForwardColumns>;
 using LmHead = ModelDivision<kLmHeadColumns>;
 constexpr int kAddSplit = D_MODEL < kSmallModel ? kSplitOfSmallModel : kSplitOfLargeModel;
+// normArgmax: so that its registers suffice.
+constexpr int kHeldNorms = ROWS < 8 ? 2 : 1;
+constexpr int kArgmaxBlocks = ROWS < 8 || D_MODEL < kSmallModel ? 4 : 3;  // per multiprocessor
 using LinearAdd = Division<kLinearAddThreads, kLinearAddColumns, kQueued / kAddSplit, kAddSplit>;
 
 }  // namespace
@@ -126,6 +141,33 @@ __global__ void __launch_bounds__(kLinearThreads, 4)
   __shared__ SharedMemory<LmHead, kStride> shared;
   const LogitsOutput<kLmHeadColumns> target{{vocabSize}, logits};
   multiply<LmHead>(shared, weight, D_MODEL, target.groups(), ScaledInput<kStride>{states, scale}, target);
+}
+
+/// ranks [ROWS, gridDim.x] = the highest rank of the logits that each block computes: those that normalize and lmHead
+/// compute, to the bit.
+__global__ void __launch_bounds__(kLinearThreads, kArgmaxBlocks)
+    normArgmax(const float* hidden, const float* norm, const Element* weight, float scale, Rank* ranks, int vocabSize) {
+  letNextStart();
+  constexpr int kStride = strideOf<LmHead>(D_MODEL);
+  constexpr int kWarps = kLinearThreads / kLanes;
+  __shared__ SharedMemory<LmHead, kStride> shared;
+  __shared__ float sums[kWarps][ROWS];
+  __shared__ Rank highest[kWarps][ROWS];
+  Rank rank = kNoRank;
+  const RankOutput<kLmHeadColumns> target{{vocabSize}, rank};
+  multiply<LmHead>(shared, weight, D_MODEL, target.groups(), NormInput<kStride, kHeldNorms>{hidden, norm, sums, scale},
+                   target);
+
+  const LaneSum<LmHead> mine;
+  rank = highestOfLanes<kLanes / kLmHeadColumns>(rank);  // over the columns of a row
+  if (mine.column == 0 && isFirstOfSum<LmHead::kSums>()) highest[warpOfThread()][mine.row] = rank;
+  __syncthreads();
+  const int row = static_cast<int>(threadIdx.x);
+  if (row >= ROWS) return;
+  rank = highest[0][row];
+#pragma unroll
+  for (int warp = 1; warp < kWarps; ++warp) rank = higher(rank, highest[warp][row]);
+  ranks[row * static_cast<int>(gridDim.x) + static_cast<int>(blockIdx.x)] = rank;
 }
 
 }  // extern "C"

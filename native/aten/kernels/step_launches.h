@@ -23,7 +23,8 @@ constexpr int linearAddBlocks(int dModel) {
   return blocksFor(dModel, kLinearAddThreads / kLanes / split * kLinearAddColumns);
 }
 
-/// Each warp multiplies several times, so that it loads weights while it adds up the sums of others.
+/// Of lmHead and normArgmax. Each warp multiplies several times, so that it loads weights while it adds up the sums of
+/// others.
 constexpr int lmHeadBlocks(int vocabSize) {
   constexpr int kMostBlocks = 528;  // 4 for each multiprocessor of an H100
   return std::min(blocksFor(vocabSize, kLinearThreads / kLanes * kLmHeadColumns), kMostBlocks);
