@@ -131,7 +131,7 @@ struct DecoderStep::Bucket {
 
   std::unique_ptr<GraphedWork> step;          // ids -> states
   std::unique_ptr<GraphedWork> stepToLogits;  // ids -> states -> logits
-  std::unique_ptr<GraphedWork> greedyStep;    // ids -> the next ids
+  std::unique_ptr<GraphedWork> greedyStep;    // embedded ids -> the next ids, embedded
   std::int64_t countOnDevice = 0;
 
   template <class... Parameters>
@@ -199,6 +199,7 @@ at::Tensor DecoderStep::runGreedy(const GreedyRequest& request, std::shared_ptr<
                         static_cast<int>(request.eosTokenIds.size()), static_cast<int>(request.padTokenId)};
   upload(bucket.rule, &rule, 1);
   bucket.ids.narrow(0, 0, rows).copy_(request.ids);
+  embed(bucket);  // each step embeds the ids of the next
 
   std::vector<StepRow> table = stepRows(rows, position, *self, cross);
   const std::vector<std::int64_t> unfinished = toVector(request.unfinished);
@@ -302,7 +303,7 @@ std::shared_ptr<const DeviceKernels> DecoderStep::kernelsFor(std::int64_t rows) 
 }
 
 void DecoderStep::recordStates(const Bucket& bucket) const {
-  recordEmbedding(bucket);
+  embed(bucket);
   if (bucket.isFewRows()) {
     recordLayersOfFewRows(bucket);
     bucket.launch(kernel("normalize", bucket.rows, kLinearThreads), address(bucket.hidden),
@@ -321,9 +322,9 @@ void DecoderStep::recordGreedyStep(const Bucket& bucket) const {
   const auto vocabSize = static_cast<int>(architecture_.vocabSize);
   const auto choose = [&](const at::Tensor& candidates, int threads) {
     bucket.launch(kernel("choose", bucket.rows, threads), address(candidates), static_cast<int>(candidates.size(1)),
-                  address(bucket.table), address(bucket.count), address(bucket.ids), address(bucket.rule));
+                  address(weights_.embedding), address(bucket.rule), address(bucket.count), address(bucket.table),
+                  address(bucket.hidden));
   };
-  recordEmbedding(bucket);
   if (bucket.isFewRows()) {
     recordLayersOfFewRows(bucket);
     bucket.launch(kernel("normArgmax", lmHeadBlocks(vocabSize), kLinearThreads), address(bucket.hidden),
@@ -337,7 +338,7 @@ void DecoderStep::recordGreedyStep(const Bucket& bucket) const {
   }
 }
 
-void DecoderStep::recordEmbedding(const Bucket& bucket) const {
+void DecoderStep::embed(const Bucket& bucket) const {
   bucket.launch(rowKernel("embed", bucket), address(bucket.ids), address(weights_.embedding), address(bucket.hidden));
 }
 

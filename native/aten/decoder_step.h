@@ -62,10 +62,10 @@ class DecoderStep {
   std::unique_ptr<Bucket> makeBucket(std::int64_t rows);
   std::shared_ptr<const DeviceKernels> kernelsFor(std::int64_t rows);
 
+  void embed(const Bucket& bucket) const;
   void recordStates(const Bucket& bucket) const;
   void recordLogits(const Bucket& bucket) const;
   void recordGreedyStep(const Bucket& bucket) const;
-  void recordEmbedding(const Bucket& bucket) const;
   void recordLayersOfFewRows(const Bucket& bucket) const;
   void recordLayersOfManyRows(const Bucket& bucket) const;
   void recordSelfAttention(const Bucket& bucket, int layer) const;

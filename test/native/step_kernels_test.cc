@@ -576,14 +576,15 @@ void choosesTheMaximum(std::span<char*>) {
       std::vector<StepRow> rows(all.size());
       for (StepRow& row : rows) row.unfinished = 1;
       std::vector<int> tokens(all.size(), -1);
-      std::vector<long long> ids(all.size(), -1);
       const GreedyRule rule{tokens.data(), nullptr, 1, 0, -1};
-      runChoose(one, logits, rows.data(), &count, ids.data(), &rule);
+      const at::Tensor embedding = at::zeros({vocabSize, one.macros.dModel}, one.type());
+      const Output hidden({count, one.macros.dModel}, at::kFloat);
+      runChoose(one, logits, embedding.data_ptr(), &rule, &count, rows.data(), hidden.pointer());
       for (std::size_t row = 0; row < all.size(); ++row) {
         const auto expected = at::argmax(all[row]).item<std::int64_t>();
-        expect(ids[row] == expected && tokens[row] == expected,
-               "the index " + std::to_string(expected) + " for logits of kind " + std::to_string(row) + " of " +
-                   std::to_string(vocabSize) + " but received " + std::to_string(ids[row]) + one.where());
+        expect(tokens[row] == expected, "the index " + std::to_string(expected) + " for logits of kind " +
+                                            std::to_string(row) + " of " + std::to_string(vocabSize) +
+                                            " but received " + std::to_string(tokens[row]) + one.where());
       }
     }
   }
@@ -613,12 +614,17 @@ void continuesRows(std::span<char*>) {
       rows[3].generated = kMaxTokens;
       const int count = 4;
       std::vector<int> tokens(5 * kMaxTokens + 1, kUnused);
-      std::vector<long long> ids(5, kUnused);
+      const at::Tensor embedding = one.elements({kVocabSize, one.macros.dModel});
+      const Output hidden({5, one.macros.dModel}, at::kFloat);
       const GreedyRule rule{tokens.data(), eosTokenIds.data(), kMaxTokens, 2, padTokenId};
-      runChoose(one, logits, rows.data(), &count, ids.data(), &rule);
+      runChoose(one, logits, embedding.data_ptr(), &rule, &count, rows.data(), hidden.pointer());
 
       const int afterEnd = padTokenId < 0 ? 11 : padTokenId;
-      expect(ids == std::vector<long long>({11, kEos, afterEnd, 11, kUnused}), "the next ids" + one.where());
+      const at::Tensor embedded = hidden.values(one.where());
+      expect(at::equal(embedded.slice(0, 0, 4),
+                       at::embedding(embedding, at::tensor({11, kEos, afterEnd, 11})).to(at::kFloat)),
+             "the embeddings of the next ids" + one.where());
+      expect(embedded[4].isnan().all().item<bool>(), "no embedding of an unused row" + one.where());
       std::vector<int> expected(5 * kMaxTokens + 1, kUnused);
       expected[1] = 11;
       expected[kMaxTokens + 1] = kEos;
@@ -690,7 +696,7 @@ constexpr std::array<test::Test, 16> kTests{{
     {"attend to each row's own cache, and append to it", attendsToItself},
     {"attend to each row's own source", attendsToSources},
     {"choose what torch.argmax chooses", choosesTheMaximum},
-    {"continue rows with what they choose", continuesRows},
+    {"continue rows with what they choose, and embed it", continuesRows},
     {"are run by an emulator that reports threads that wait forever", reportsDeadlocks},
 }};
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "aten/kernels/early_start.cuh"
+#include "aten/kernels/embed.cuh"
 #include "aten/kernels/rank.cuh"
 #include "aten/kernels/step_row.h"
 
@@ -62,7 +63,12 @@ __device__ __forceinline__ Rank highestOfBlock(Rank rank, Rank (&ranks)[kWarps])
   return rank;
 }
 
-__device__ __forceinline__ void endIfEos(StepRow& row, int token, const GreedyRule& rule) {
+/// Stores a row's new id, and moves the row to the next position.
+__device__ __forceinline__ void continueRow(StepRow& row, int token, int* tokens, const GreedyRule& rule) {
+  if (row.generated < rule.maxTokens) tokens[row.generated] = token;
+  row.generated += 1;
+  row.position += 1;
+  if (row.unfinished == 0) return;
   for (int i = 0; i < rule.eosCount; ++i) {
     if (rule.eosTokenIds[i] != token) continue;
     row.unfinished = 0;
@@ -74,27 +80,26 @@ __device__ __forceinline__ void endIfEos(StepRow& row, int token, const GreedyRu
 
 extern "C" {
 
-/// Chooses each row's next id, and continues the row with it: `ids` [rows] are those of the next step. `candidates`:
-/// [rows, count]. A block per row.
+/// Chooses each row's next id, continues the row with it, and embeds it: hidden [rows, D_MODEL] is that of the next
+/// step. `candidates`: [rows, count]. A block per row.
 __global__ void __launch_bounds__(kThreadsOfChoice)
-    choose(const Candidate* candidates, int count, StepRow* rows, const int* rowCount, long long* ids,
-           const GreedyRule* rule) {
+    choose(const Candidate* candidates, int count, const Element* embedding, const GreedyRule* rule,
+           const int* rowCount, StepRow* rows, float* hidden) {
   letNextStart();
   waitForPrevious();
   const int index = static_cast<int>(blockIdx.x);
   if (index >= *rowCount) return;
+  StepRow& row = rows[index];
+  const GreedyRule copied = *rule;
+  const bool choosesFreely = row.unfinished != 0 || copied.padTokenId < 0;
   __shared__ Rank ranks[kThreadsOfChoice / kLanes];
   const Rank highest =
       highestOfBlock(highestOfThread(candidates + static_cast<long long>(index) * count, count), ranks);
-  if (threadIdx.x != 0) return;
-  StepRow& row = rows[index];
-  const int token = row.unfinished != 0 || rule->padTokenId < 0 ? indexOf(highest) : rule->padTokenId;
-  if (row.generated < rule->maxTokens)
-    rule->tokens[static_cast<long long>(index) * rule->maxTokens + row.generated] = token;
-  row.generated += 1;
-  row.position += 1;
-  ids[index] = token;
-  if (row.unfinished != 0) endIfEos(row, token, *rule);
+  const int token = choosesFreely ? indexOf(highest) : copied.padTokenId;
+  embedId(embedding, token, hidden + static_cast<long long>(index) * D_MODEL);
+  // The last thread embeds less than others, if not the same.
+  if (threadIdx.x == kThreadsOfChoice - 1)
+    continueRow(row, token, copied.tokens + static_cast<long long>(index) * copied.maxTokens, copied);
 }
 
 }  // extern "C"
