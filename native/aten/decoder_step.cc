@@ -142,12 +142,13 @@ struct DecoderStep::Bucket {
 
   bool isFewRows() const { return rows <= kMaxFewRows; }
 
-  /// Writes the rows that the next step reads.
+  /// Writes the rows that the next step reads. The copy to the device comes last: no kernel starts before it has ended,
+  /// whatever the kernel reads early.
   void use(const std::vector<StepRow>& rowsInUse) {
-    upload(table, rowsInUse.data(), rowsInUse.size());
     const auto inUse = static_cast<std::int64_t>(rowsInUse.size());
     if (inUse != countOnDevice) count.fill_(inUse);
     countOnDevice = inUse;
+    upload(table, rowsInUse.data(), rowsInUse.size());
   }
 };
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "aten/kernels/step_kernels_source.h"
+#include "aten/kernels/step_row.h"
 #include "core/platform/shared_library.h"
 #include "harness.h"
 
@@ -107,18 +108,29 @@ std::vector<std::pair<std::string, std::string>> kernelsOf(const std::string& pt
 
 bool contains(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
 
-/// A kernel that starts early reads only weights before it waits for the previous one. Loads of weights are marked; a
-/// norm is read by kernels whose names start with "norm".
-void expectWaits(const std::string& name, const std::string& instructions) {
+/// A kernel that starts early reads nothing that the kernels of a step write before it waits for the previous one.
+/// Loads of weights, and of the source's keys and values, are marked; what the host writes, and masks, are read as
+/// volatile; a norm is read by kernels whose names start with "norm".
+void expectWaits(const std::string& kernel, const std::string& where, const std::string& instructions) {
+  const std::string name = kernel + where;
   const std::size_t wait = instructions.find("griddepcontrol.wait");
   expect(wait != std::string::npos, name + " waits for the previous kernel");
   expect(contains(instructions, "griddepcontrol.launch_dependents"), name + " lets the next kernel start");
   const std::string early = instructions.substr(0, wait);
   expect(!contains(early, "st.global") && !contains(early, "\tret;"),
          name + " neither writes nor ends before it waits");
-  const bool readsNorm = name.starts_with("norm") && name != "normalize";
+  const bool readsNorm = kernel.starts_with("norm") && kernel != "normalize";
   const std::regex unmarked("ld\\.global\\.(?!L1::no_allocate)");
-  expect(readsNorm || !std::regex_search(early, unmarked), name + " reads nothing but weights before it waits");
+  expect(readsNorm || !std::regex_search(early, unmarked), name + " reads nothing but constants before it waits");
+  const std::regex fromHost("ld\\.volatile\\.global\\.[us]\\d+[^\\[]*\\[%rd\\d+(?:\\+(\\d+))?\\]");
+  int count = 0;  // of integers; masks are floats
+  for (std::sregex_iterator load(early.begin(), early.end(), fromHost), end; load != end; ++load, ++count) {
+    const std::size_t offset = (*load)[1].matched ? std::stoul((*load)[1]) : 0;
+    expect(offset < offsetof(StepRow, position), name + " reads nothing that a choice writes before it waits");
+  }
+  const bool readsHost = kernel == "crossAttention" || kernel == "choose";
+  expect(readsHost == (count > 0), name + " reads what the host writes before it waits, or does not");
+  if (kernel == "crossAttention") expect(contains(early, "L1::no_allocate"), name + " reads keys before it waits");
   // These may be moved before the wait, and read what an earlier kernel left in a cache.
   expect(!contains(instructions, "ld.global.nc"), name + " reads through coherent caches");
 }
@@ -142,7 +154,7 @@ void expectCompiles(const Nvrtc& nvrtc, const Definitions& architecture) {
       options.back() = "--gpu-architecture=sm_90";
       options.push_back("-Xptxas=-v");  // writes what each kernel uses to the log
       const Nvrtc::Result hopper = nvrtc.compile(source, options);
-      for (const auto& [name, instructions] : kernelsOf(hopper.ptx)) expectWaits(name + where, instructions);
+      for (const auto& [name, instructions] : kernelsOf(hopper.ptx)) expectWaits(name, where, instructions);
       const std::vector<int> stacks = numbersBefore(hopper.log, "bytes stack frame");
       expect(stacks.size() == kernels, "a report for each kernel but received " + hopper.log);
       for (const int bytes : stacks) expect(bytes == 0, "registers alone" + where + " but received " + hopper.log);

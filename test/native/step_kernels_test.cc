@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cstdint>
 #include <limits>
 #include <string>
 #include <vector>
@@ -481,6 +482,9 @@ void attendsToItself(std::span<char*>) {
   }
 }
 
+/// An address that nothing can be read from.
+void* const kFreed = reinterpret_cast<void*>(std::uintptr_t{16});
+
 void attendsToSources(std::span<char*>) {
   const c10::InferenceMode inferenceMode;
   constexpr std::array kLengths{1, 2, 33, 128, 129, 256, 511, 513};
@@ -503,12 +507,14 @@ void attendsToSources(std::span<char*>) {
                         : next % 3 == 1 ? at::full({length}, kMaskedScore)
                                         : at::rand({length}).gt(0.5).to(at::kFloat) * kMaskedScore);
         StepRow& stepRow = stepRows[static_cast<std::size_t>(row)];
-        if (row < count) {
-          stepRow.crossKeys = keysAndValues.back().data_ptr();
-          stepRow.crossMask = next % 3 == 0 ? nullptr : dataOf(masks.back());
-          stepRow.crossValues = keysAndValues.back().stride(1);
-          stepRow.crossLayer = keysAndValues.back().stride(0);
-          stepRow.sourceLength = length;
+        stepRow.crossKeys = keysAndValues.back().data_ptr();
+        stepRow.crossMask = next % 3 == 0 ? nullptr : dataOf(masks.back());
+        stepRow.crossValues = keysAndValues.back().stride(1);
+        stepRow.crossLayer = keysAndValues.back().stride(0);
+        stepRow.sourceLength = length;
+        if (row >= count) {  // not in use: pointers to freed memory, which may not be read
+          stepRow.crossKeys = kFreed;
+          stepRow.crossMask = static_cast<const float*>(kFreed);
         }
         ++next;
       }

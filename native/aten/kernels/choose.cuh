@@ -86,11 +86,13 @@ __global__ void __launch_bounds__(kThreadsOfChoice)
     choose(const Candidate* candidates, int count, const Element* embedding, const GreedyRule* rule,
            const int* rowCount, StepRow* rows, float* hidden) {
   letNextStart();
-  waitForPrevious();
   const int index = static_cast<int>(blockIdx.x);
-  if (index >= *rowCount) return;
+  const bool isUsed = index < *static_cast<const volatile int*>(rowCount);
+  const volatile GreedyRule& read = *rule;
+  const GreedyRule copied{read.tokens, read.eosTokenIds, read.maxTokens, read.eosCount, read.padTokenId};
+  waitForPrevious();
+  if (!isUsed) return;
   StepRow& row = rows[index];
-  const GreedyRule copied = *rule;
   const bool choosesFreely = row.unfinished != 0 || copied.padTokenId < 0;
   __shared__ Rank ranks[kThreadsOfChoice / kLanes];
   const Rank highest =

@@ -52,8 +52,8 @@ __device__ __forceinline__ void storeVector(Element* elements, const Vector& vec
   *reinterpret_cast<Vector*>(elements) = vector;
 }
 
-/// Loads weights. Each is used once, so they need no room in the L1 cache.
-__device__ __forceinline__ Vector loadWeights(const Element* elements) {
+/// Loads what a step uses once, so that it needs no room in the L1 cache: weights, and the source's keys and values.
+__device__ __forceinline__ Vector loadOnce(const Element* elements) {
 #ifdef __CUDA_ARCH__
   Vector vector;
   // Stays before the wait for the previous kernel. The assembler moves "ld.global.nc" after it.
