@@ -27,6 +27,9 @@ namespace {
 
 /// Up to here, products with weights are our own kernels: they read each weight once for all rows.
 constexpr std::int64_t kMaxFewRows = 8;
+/// The same for small models in float32, for which libtorch's products are slow. Their input rows fit in shared memory.
+constexpr std::int64_t kMaxFewRowsOfSmallModel = 16;
+constexpr std::int64_t kMaxSmallModel = 512;  // dModel
 /// Elements of every type per load of 16 bytes.
 constexpr std::int64_t kVectorLength = 8;
 constexpr std::int64_t kMaxHeadSize = 128;
@@ -108,6 +111,7 @@ void upload(const at::Tensor& to, const Struct* values, std::size_t count) {
 /// The buffers, kernels and graphs for one number of rows.
 struct DecoderStep::Bucket {
   std::int64_t rows;
+  bool isFewRows;
   std::shared_ptr<const DeviceKernels> kernels;
 
   // What changes from step to step.
@@ -139,8 +143,6 @@ struct DecoderStep::Bucket {
     const std::array<void*, sizeof...(Parameters)> addresses{static_cast<void*>(&parameters)...};
     kernels->launch(launch, addresses);
   }
-
-  bool isFewRows() const { return rows <= kMaxFewRows; }
 
   /// Writes the rows that the next step reads. The copy to the device comes last: no kernel starts before it has ended,
   /// whatever the kernel reads early.
@@ -265,6 +267,7 @@ std::unique_ptr<DecoderStep::Bucket> DecoderStep::makeBucket(std::int64_t rows) 
   const std::int64_t inner = architecture_.numHeads * architecture_.dKv;
   auto bucket = std::make_unique<Bucket>();
   bucket->rows = rows;
+  bucket->isFewRows = areFew(rows);
   bucket->kernels = kernelsFor(rows);
   bucket->table = zeros(sizeof(StepRow), at::kByte).flatten();
   bucket->count = at::zeros({1}, options.dtype(at::kInt));
@@ -277,8 +280,8 @@ std::unique_ptr<DecoderStep::Bucket> DecoderStep::makeBucket(std::int64_t rows) 
   bucket->query = zeros(inner, placement_.type);
   bucket->attended = zeros(inner, placement_.type);
   bucket->intermediate = zeros(dFf, placement_.type);
-  if (bucket->isFewRows()) {
-    bucket->ranks = zeros(lmHeadBlocks(static_cast<int>(architecture_.vocabSize)), at::kLong);
+  if (bucket->isFewRows) {
+    bucket->ranks = zeros(lmHeadBlocks(static_cast<int>(architecture_.vocabSize), static_cast<int>(rows)), at::kLong);
   } else {
     bucket->normalized = zeros(dModel, placement_.type);
     bucket->delta = zeros(dModel, placement_.type);
@@ -294,8 +297,14 @@ std::unique_ptr<DecoderStep::Bucket> DecoderStep::makeBucket(std::int64_t rows) 
   return bucket;
 }
 
+/// Whether products with weights are our own kernels for a bucket of `rows`.
+bool DecoderStep::areFew(std::int64_t rows) const {
+  const bool isSmall = placement_.type == at::kFloat && architecture_.dModel <= kMaxSmallModel;
+  return rows <= (isSmall ? kMaxFewRowsOfSmallModel : kMaxFewRows);
+}
+
 std::shared_ptr<const DeviceKernels> DecoderStep::kernelsFor(std::int64_t rows) {
-  const bool isFewRows = rows <= kMaxFewRows;
+  const bool isFewRows = areFew(rows);
   if (!isFewRows && manyRowKernels_ != nullptr) return manyRowKernels_;
   std::shared_ptr<const DeviceKernels> kernels = runtime_.compile(
       stepKernelsSource(), definitionsFor(architecture_, placement_.type, isFewRows ? rows : 0), placement_.device);
@@ -305,7 +314,7 @@ std::shared_ptr<const DeviceKernels> DecoderStep::kernelsFor(std::int64_t rows) 
 
 void DecoderStep::recordStates(const Bucket& bucket) const {
   embed(bucket);
-  if (bucket.isFewRows()) {
+  if (bucket.isFewRows) {
     recordLayersOfFewRows(bucket);
     bucket.launch(kernel("normalize", bucket.rows, kLinearThreads), address(bucket.hidden),
                   address(weights_.decoder.norm), address(bucket.states));
@@ -326,11 +335,11 @@ void DecoderStep::recordGreedyStep(const Bucket& bucket) const {
                   address(weights_.embedding), address(bucket.rule), address(bucket.count), address(bucket.table),
                   address(bucket.hidden));
   };
-  if (bucket.isFewRows()) {
+  if (bucket.isFewRows) {
     recordLayersOfFewRows(bucket);
-    bucket.launch(kernel("normArgmax", lmHeadBlocks(vocabSize), kLinearThreads), address(bucket.hidden),
-                  address(weights_.decoder.norm), address(weights_.lmHead), headScale(), address(bucket.ranks),
-                  vocabSize);
+    bucket.launch(kernel("normArgmax", lmHeadBlocks(vocabSize, static_cast<int>(bucket.rows)), kLinearThreads),
+                  address(bucket.hidden), address(weights_.decoder.norm), address(weights_.lmHead), headScale(),
+                  address(bucket.ranks), vocabSize);
     choose(bucket.ranks, kRowThreads);
   } else {
     recordLayersOfManyRows(bucket);
@@ -363,9 +372,11 @@ void DecoderStep::recordLayersOfFewRows(const Bucket& bucket) const {
     normLinear(layer.crossNorm, layer.crossQuery, bucket.query);
     recordCrossAttention(bucket, index);
     linearAdd(bucket.attended, layer.crossOutput);
-    bucket.launch(kernel("normFeedForward", normFeedForwardBlocks(dFf, architecture_.isGated), kLinearThreads),
-                  address(bucket.hidden), address(layer.feedForwardNorm), address(layer.feedForwardInput),
-                  address(bucket.intermediate));
+    bucket.launch(
+        kernel("normFeedForward", normFeedForwardBlocks(dFf, architecture_.isGated, static_cast<int>(bucket.rows)),
+               kLinearThreads),
+        address(bucket.hidden), address(layer.feedForwardNorm), address(layer.feedForwardInput),
+        address(bucket.intermediate));
     linearAdd(bucket.intermediate, layer.feedForwardOutput);
     ++index;
   }
@@ -419,9 +430,9 @@ void DecoderStep::recordCrossAttention(const Bucket& bucket, int layer) const {
 /// states -> logits
 void DecoderStep::recordHead(const Bucket& bucket) const {
   const auto vocabSize = static_cast<int>(architecture_.vocabSize);
-  if (bucket.isFewRows()) {
-    bucket.launch(kernel("lmHead", lmHeadBlocks(vocabSize), kLinearThreads), address(bucket.states),
-                  address(weights_.lmHead), headScale(), address(bucket.logits), vocabSize);
+  if (bucket.isFewRows) {
+    bucket.launch(kernel("lmHead", lmHeadBlocks(vocabSize, static_cast<int>(bucket.rows)), kLinearThreads),
+                  address(bucket.states), address(weights_.lmHead), headScale(), address(bucket.logits), vocabSize);
   } else {
     const auto count = static_cast<int>(bucket.states.numel());
     bucket.launch(kernel("scaleStates", scaleStatesBlocks(count), kRowThreads), address(bucket.states), headScale(),

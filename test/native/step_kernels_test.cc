@@ -272,7 +272,8 @@ void feedsForward(std::span<char*>) {
     const at::Tensor norm = at::randn({one.macros.dModel}) * 0.1;
     const at::Tensor weight = one.elements({one.macros.dFf * (1 + one.macros.gated), one.macros.dModel});
     const Expected expected = rounded(one, activated(one, product(one, normOf(one, hidden, norm), weight)));
-    for (const unsigned blocks : someBlocks(one, normFeedForwardBlocks(one.macros.dFf, one.macros.gated != 0))) {
+    for (const unsigned blocks :
+         someBlocks(one, normFeedForwardBlocks(one.macros.dFf, one.macros.gated != 0, one.macros.rows))) {
       const Output output({one.rows(), one.macros.dFf}, one.type());
       one.run("normFeedForward", blocks, 1, kLinearThreads, hidden.data_ptr(), norm.data_ptr(), weight.data_ptr(),
               output.pointer());
@@ -312,7 +313,7 @@ void makesLogits(std::span<char*>) {
     const at::Tensor states = hiddenStates(one);
     for (const int vocabSize : {1000, 333}) {
       const at::Tensor weight = one.elements({vocabSize, one.macros.dModel});
-      for (const unsigned blocks : {static_cast<unsigned>(lmHeadBlocks(vocabSize)), 3U}) {
+      for (const unsigned blocks : {static_cast<unsigned>(lmHeadBlocks(vocabSize, one.macros.rows)), 3U}) {
         const Output logits({one.rows(), vocabSize}, at::kFloat);
         one.run("lmHead", blocks, 1, kLinearThreads, states.data_ptr(), weight.data_ptr(), kScale, logits.pointer(),
                 vocabSize);
@@ -349,7 +350,7 @@ void comparesLogits(std::span<char*>) {
       one.run("normalize", static_cast<unsigned>(one.rows()), 1, kLinearThreads, hidden.data_ptr(), norm.data_ptr(),
               states.pointer());
       const Output logits({one.rows(), vocabSize}, at::kFloat);
-      const auto blocks = static_cast<unsigned>(lmHeadBlocks(vocabSize));
+      const auto blocks = static_cast<unsigned>(lmHeadBlocks(vocabSize, one.macros.rows));
       one.run("lmHead", blocks, 1, kLinearThreads, states.pointer(), weight.data_ptr(), kScale, logits.pointer(),
               vocabSize);
       for (const unsigned some : {blocks, 3U, blocks + 2}) {

@@ -12,7 +12,8 @@ constexpr int kChooseThreads = 1024;    // choose from logits
 constexpr int kLinearThreads = 128;     // normLinear, normFeedForward, normalize, lmHead, normArgmax
 constexpr int kLinearAddThreads = 256;  // linearAdd
 
-// Matrix rows that a warp multiplies at once. A gated feed-forward layer has half of them from each matrix.
+// Matrix rows that a warp multiplies at once: at most as many as it has lanes for their sums, kLanes / ROWS. A gated
+// feed-forward layer has half of them from each matrix.
 constexpr int kNormLinearColumns = 2;
 constexpr int kFeedForwardColumns = 4;
 constexpr int kLmHeadColumns = 4;

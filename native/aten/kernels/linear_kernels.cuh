@@ -67,10 +67,14 @@ struct AddedOutput : Columns<kColumns> {
   }
 };
 
+// Matrix rows that a warp multiplies at once: no more than it has lanes for their sums.
+constexpr int kFeedForwardRows = smaller(kFeedForwardColumns, kLanes / ROWS);
+constexpr int kLmHeadRows = smaller(kLmHeadColumns, kLanes / ROWS);
+
 /// A warp has matrix rows of the gate, then as many of `up`.
 struct FeedForwardOutput {
-  static constexpr int kColumns = GATED ? kFeedForwardColumns / 2 : kFeedForwardColumns;  // of the output
-  Element* output;                                                                        // [ROWS, D_FF]
+  static constexpr int kColumns = kFeedForwardRows / (GATED ? 2 : 1);  // of the output
+  Element* output;                                                     // [ROWS, D_FF]
 
   __device__ int rowOf(int group, int column) const {
     const bool isUp = column >= kColumns;
@@ -86,13 +90,15 @@ struct FeedForwardOutput {
 };
 
 using NormLinear = ModelDivision<kNormLinearColumns>;
-using FeedForward = ModelDivision<kFeedForwardColumns>;
-using LmHead = ModelDivision<kLmHeadColumns>;
+using FeedForward = ModelDivision<kFeedForwardRows>;
+using LmHead = ModelDivision<kLmHeadRows>;
 constexpr int kAddSplit = D_MODEL < kSmallModel ? kSplitOfSmallModel : kSplitOfLargeModel;
 // normArgmax: so that its registers suffice.
-constexpr int kHeldNorms = ROWS < 8 ? 2 : 1;
-constexpr int kArgmaxBlocks = ROWS < 8 || D_MODEL < kSmallModel ? 4 : 3;  // per multiprocessor
-using LinearAdd = Division<kLinearAddThreads, kLinearAddColumns, kQueued / kAddSplit, kAddSplit>;
+constexpr int kHeldNorms = ROWS < 8 ? 2 : ROWS < 16 ? 1 : 0;
+constexpr int kArgmaxBlocks = ROWS < 8 || D_MODEL < kSmallModel ? 4 : 3;                     // per multiprocessor
+constexpr int kAddTileBytes = ROWS * kTile * static_cast<int>(sizeof(Element)) * kAddSplit;  // of the input rows
+using LinearAdd = Division<kLinearAddThreads, kLinearAddColumns,
+                           smaller(kQueued / kAddSplit, kInputBytes / kAddTileBytes), kAddSplit>;
 
 }  // namespace
 
@@ -139,7 +145,7 @@ __global__ void __launch_bounds__(kLinearThreads, 4)
   letNextStart();
   constexpr int kStride = strideOf<LmHead>(D_MODEL);
   __shared__ SharedMemory<LmHead, kStride> shared;
-  const LogitsOutput<kLmHeadColumns> target{{vocabSize}, logits};
+  const LogitsOutput<kLmHeadRows> target{{vocabSize}, logits};
   multiply<LmHead>(shared, weight, D_MODEL, target.groups(), ScaledInput<kStride>{states, scale}, target);
 }
 
@@ -154,12 +160,12 @@ __global__ void __launch_bounds__(kLinearThreads, kArgmaxBlocks)
   __shared__ float sums[kWarps][ROWS];
   __shared__ Rank highest[kWarps][ROWS];
   Rank rank = kNoRank;
-  const RankOutput<kLmHeadColumns> target{{vocabSize}, rank};
+  const RankOutput<kLmHeadRows> target{{vocabSize}, rank};
   multiply<LmHead>(shared, weight, D_MODEL, target.groups(), NormInput<kStride, kHeldNorms>{hidden, norm, sums, scale},
                    target);
 
   const LaneSum<LmHead> mine;
-  rank = highestOfLanes<kLanes / kLmHeadColumns>(rank);  // over the columns of a row
+  rank = highestOfLanes<kLanes / kLmHeadRows>(rank);  // over the columns of a row
   if (mine.column == 0 && isFirstOfSum<LmHead::kSums>()) highest[warpOfThread()][mine.row] = rank;
   __syncthreads();
   const int row = static_cast<int>(threadIdx.x);
