@@ -576,7 +576,7 @@ std::vector<at::Tensor> difficultLogits(std::int64_t vocabSize) {
 void choosesTheMaximum(std::span<char*>) {
   const c10::InferenceMode inferenceMode;
   for (const Case& one : allCases()) {
-    for (const std::int64_t vocabSize : {2, 33, 1024, 1025, 5001}) {
+    for (const std::int64_t vocabSize : {2, 33, 1024, 1025, 5001, 17001}) {
       const std::vector<at::Tensor> all = difficultLogits(vocabSize);
       const at::Tensor logits = at::stack(all);
       const auto count = static_cast<int>(all.size());

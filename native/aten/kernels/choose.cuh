@@ -14,12 +14,22 @@ namespace {
 /// What `choose` chooses from: the ranks that normArgmax leaves.
 using Candidate = Rank;
 constexpr int kThreadsOfChoice = kRowThreads;
+constexpr int kLoadedAtOnce = 4;  // candidates per thread
 
 /// The highest rank of those that a thread compares.
 __device__ __forceinline__ Rank highestOfThread(const Rank* ranks, int count) {
   Rank highest = kNoRank;
-#pragma unroll 4
-  for (int i = static_cast<int>(threadIdx.x); i < count; i += kThreadsOfChoice) highest = higher(highest, ranks[i]);
+#pragma unroll 1
+  for (int first = static_cast<int>(threadIdx.x); first < count; first += kLoadedAtOnce * kThreadsOfChoice) {
+    Rank some[kLoadedAtOnce];
+#pragma unroll
+    for (int i = 0; i < kLoadedAtOnce; ++i) {
+      const int at = first + i * kThreadsOfChoice;
+      some[i] = at < count ? ranks[at] : kNoRank;
+    }
+#pragma unroll
+    for (int i = 0; i < kLoadedAtOnce; ++i) highest = higher(highest, some[i]);
+  }
   return highest;
 }
 
@@ -28,6 +38,7 @@ __device__ __forceinline__ Rank highestOfThread(const Rank* ranks, int count) {
 /// What `choose` chooses from: logits.
 using Candidate = float;
 constexpr int kThreadsOfChoice = kChooseThreads;
+constexpr int kLoadedAtOnce = 16;  // candidates per thread
 
 /// Whether a later logit has a higher rank than an earlier one.
 __device__ __forceinline__ bool replaces(float later, float earlier) {
@@ -36,15 +47,23 @@ __device__ __forceinline__ bool replaces(float later, float earlier) {
 
 /// The highest rank of those that a thread compares.
 __device__ __forceinline__ Rank highestOfThread(const float* logits, int count) {
+  const float lowest = __uint_as_float(0xff800000);  // minus infinity, which replaces nothing
+  float logit = lowest;
   int index = static_cast<int>(threadIdx.x);
   if (index >= count) return kNoRank;
-  float logit = logits[index];
-#pragma unroll 8
-  for (int i = index + kThreadsOfChoice; i < count; i += kThreadsOfChoice) {
-    const float other = logits[i];
-    if (replaces(other, logit)) {
-      logit = other;
-      index = i;
+#pragma unroll 1
+  for (int first = index; first < count; first += kLoadedAtOnce * kThreadsOfChoice) {
+    float some[kLoadedAtOnce];
+#pragma unroll
+    for (int i = 0; i < kLoadedAtOnce; ++i) {
+      const int at = first + i * kThreadsOfChoice;
+      some[i] = at < count ? logits[at] : lowest;
+    }
+#pragma unroll
+    for (int i = 0; i < kLoadedAtOnce; ++i) {
+      if (!replaces(some[i], logit)) continue;
+      logit = some[i];
+      index = first + i * kThreadsOfChoice;
     }
   }
   return rankOf(logit, index);
