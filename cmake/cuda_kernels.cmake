@@ -6,6 +6,7 @@ set(step_kernels
   element.cuh
   early_start.cuh
   reduce.cuh
+  rank.cuh
   norm.cuh
   activation.cuh
   embed.cuh

@@ -27,6 +27,9 @@ namespace {
 
 /// Up to here, products with weights are our own kernels: they read each weight once for all rows.
 constexpr std::int64_t kMaxFewRows = 8;
+/// The same for small models in float32, for which libtorch's products are slow. Their input rows fit in shared memory.
+constexpr std::int64_t kMaxFewRowsOfSmallModel = 16;
+constexpr std::int64_t kMaxSmallModel = 512;  // dModel
 /// Elements of every type per load of 16 bytes.
 constexpr std::int64_t kVectorLength = 8;
 constexpr std::int64_t kMaxHeadSize = 128;
@@ -108,6 +111,7 @@ void upload(const at::Tensor& to, const Struct* values, std::size_t count) {
 /// The buffers, kernels and graphs for one number of rows.
 struct DecoderStep::Bucket {
   std::int64_t rows;
+  bool isFewRows;
   std::shared_ptr<const DeviceKernels> kernels;
 
   // What changes from step to step.
@@ -117,6 +121,7 @@ struct DecoderStep::Bucket {
   at::Tensor rule;    // bytes: GreedyRule
   at::Tensor states;  // float32 [rows, dModel]
   at::Tensor logits;  // float32 [rows, vocabSize]
+  at::Tensor ranks;   // int64 [rows, lmHeadBlocks]: of a greedy step; few rows only
 
   // Between the kernels of a step. All but `hidden` have the type of the weights.
   at::Tensor hidden;        // float32 [rows, dModel]
@@ -130,7 +135,7 @@ struct DecoderStep::Bucket {
 
   std::unique_ptr<GraphedWork> step;          // ids -> states
   std::unique_ptr<GraphedWork> stepToLogits;  // ids -> states -> logits
-  std::unique_ptr<GraphedWork> greedyStep;    // ids -> states -> logits -> the next ids
+  std::unique_ptr<GraphedWork> greedyStep;    // embedded ids -> the next ids, embedded
   std::int64_t countOnDevice = 0;
 
   template <class... Parameters>
@@ -139,14 +144,13 @@ struct DecoderStep::Bucket {
     kernels->launch(launch, addresses);
   }
 
-  bool isFewRows() const { return rows <= kMaxFewRows; }
-
-  /// Writes the rows that the next step reads.
+  /// Writes the rows that the next step reads. The copy to the device comes last: no kernel starts before it has ended,
+  /// whatever the kernel reads early.
   void use(const std::vector<StepRow>& rowsInUse) {
-    upload(table, rowsInUse.data(), rowsInUse.size());
     const auto inUse = static_cast<std::int64_t>(rowsInUse.size());
     if (inUse != countOnDevice) count.fill_(inUse);
     countOnDevice = inUse;
+    upload(table, rowsInUse.data(), rowsInUse.size());
   }
 };
 
@@ -198,6 +202,7 @@ at::Tensor DecoderStep::runGreedy(const GreedyRequest& request, std::shared_ptr<
                         static_cast<int>(request.eosTokenIds.size()), static_cast<int>(request.padTokenId)};
   upload(bucket.rule, &rule, 1);
   bucket.ids.narrow(0, 0, rows).copy_(request.ids);
+  embed(bucket);  // each step embeds the ids of the next
 
   std::vector<StepRow> table = stepRows(rows, position, *self, cross);
   const std::vector<std::int64_t> unfinished = toVector(request.unfinished);
@@ -262,6 +267,7 @@ std::unique_ptr<DecoderStep::Bucket> DecoderStep::makeBucket(std::int64_t rows) 
   const std::int64_t inner = architecture_.numHeads * architecture_.dKv;
   auto bucket = std::make_unique<Bucket>();
   bucket->rows = rows;
+  bucket->isFewRows = areFew(rows);
   bucket->kernels = kernelsFor(rows);
   bucket->table = zeros(sizeof(StepRow), at::kByte).flatten();
   bucket->count = at::zeros({1}, options.dtype(at::kInt));
@@ -274,7 +280,9 @@ std::unique_ptr<DecoderStep::Bucket> DecoderStep::makeBucket(std::int64_t rows) 
   bucket->query = zeros(inner, placement_.type);
   bucket->attended = zeros(inner, placement_.type);
   bucket->intermediate = zeros(dFf, placement_.type);
-  if (!bucket->isFewRows()) {
+  if (bucket->isFewRows) {
+    bucket->ranks = zeros(lmHeadBlocks(static_cast<int>(architecture_.vocabSize), static_cast<int>(rows)), at::kLong);
+  } else {
     bucket->normalized = zeros(dModel, placement_.type);
     bucket->delta = zeros(dModel, placement_.type);
     bucket->product = zeros(architecture_.isGated ? 2 * dFf : dFf, placement_.type);
@@ -285,12 +293,18 @@ std::unique_ptr<DecoderStep::Bucket> DecoderStep::makeBucket(std::int64_t rows) 
   };
   bucket->step = graphed(&DecoderStep::recordStates);
   bucket->stepToLogits = graphed(&DecoderStep::recordLogits);
-  bucket->greedyStep = graphed(&DecoderStep::recordChoice);
+  bucket->greedyStep = graphed(&DecoderStep::recordGreedyStep);
   return bucket;
 }
 
+/// Whether products with weights are our own kernels for a bucket of `rows`.
+bool DecoderStep::areFew(std::int64_t rows) const {
+  const bool isSmall = placement_.type == at::kFloat && architecture_.dModel <= kMaxSmallModel;
+  return rows <= (isSmall ? kMaxFewRowsOfSmallModel : kMaxFewRows);
+}
+
 std::shared_ptr<const DeviceKernels> DecoderStep::kernelsFor(std::int64_t rows) {
-  const bool isFewRows = rows <= kMaxFewRows;
+  const bool isFewRows = areFew(rows);
   if (!isFewRows && manyRowKernels_ != nullptr) return manyRowKernels_;
   std::shared_ptr<const DeviceKernels> kernels = runtime_.compile(
       stepKernelsSource(), definitionsFor(architecture_, placement_.type, isFewRows ? rows : 0), placement_.device);
@@ -299,12 +313,43 @@ std::shared_ptr<const DeviceKernels> DecoderStep::kernelsFor(std::int64_t rows) 
 }
 
 void DecoderStep::recordStates(const Bucket& bucket) const {
-  bucket.launch(rowKernel("embed", bucket), address(bucket.ids), address(weights_.embedding), address(bucket.hidden));
-  if (bucket.isFewRows()) {
+  embed(bucket);
+  if (bucket.isFewRows) {
     recordLayersOfFewRows(bucket);
+    bucket.launch(kernel("normalize", bucket.rows, kLinearThreads), address(bucket.hidden),
+                  address(weights_.decoder.norm), address(bucket.states));
   } else {
     recordLayersOfManyRows(bucket);
   }
+}
+
+void DecoderStep::recordLogits(const Bucket& bucket) const {
+  recordStates(bucket);
+  recordHead(bucket);
+}
+
+void DecoderStep::recordGreedyStep(const Bucket& bucket) const {
+  const auto vocabSize = static_cast<int>(architecture_.vocabSize);
+  const auto choose = [&](const at::Tensor& candidates, int threads) {
+    bucket.launch(kernel("choose", bucket.rows, threads), address(candidates), static_cast<int>(candidates.size(1)),
+                  address(weights_.embedding), address(bucket.rule), address(bucket.count), address(bucket.table),
+                  address(bucket.hidden));
+  };
+  if (bucket.isFewRows) {
+    recordLayersOfFewRows(bucket);
+    bucket.launch(kernel("normArgmax", lmHeadBlocks(vocabSize, static_cast<int>(bucket.rows)), kLinearThreads),
+                  address(bucket.hidden), address(weights_.decoder.norm), address(weights_.lmHead), headScale(),
+                  address(bucket.ranks), vocabSize);
+    choose(bucket.ranks, kRowThreads);
+  } else {
+    recordLayersOfManyRows(bucket);
+    recordHead(bucket);
+    choose(bucket.logits, kChooseThreads);
+  }
+}
+
+void DecoderStep::embed(const Bucket& bucket) const {
+  bucket.launch(rowKernel("embed", bucket), address(bucket.ids), address(weights_.embedding), address(bucket.hidden));
 }
 
 void DecoderStep::recordLayersOfFewRows(const Bucket& bucket) const {
@@ -327,14 +372,14 @@ void DecoderStep::recordLayersOfFewRows(const Bucket& bucket) const {
     normLinear(layer.crossNorm, layer.crossQuery, bucket.query);
     recordCrossAttention(bucket, index);
     linearAdd(bucket.attended, layer.crossOutput);
-    bucket.launch(kernel("normFeedForward", normFeedForwardBlocks(dFf, architecture_.isGated), kLinearThreads),
-                  address(bucket.hidden), address(layer.feedForwardNorm), address(layer.feedForwardInput),
-                  address(bucket.intermediate));
+    bucket.launch(
+        kernel("normFeedForward", normFeedForwardBlocks(dFf, architecture_.isGated, static_cast<int>(bucket.rows)),
+               kLinearThreads),
+        address(bucket.hidden), address(layer.feedForwardNorm), address(layer.feedForwardInput),
+        address(bucket.intermediate));
     linearAdd(bucket.intermediate, layer.feedForwardOutput);
     ++index;
   }
-  bucket.launch(rowKernel("normalize", bucket), address(bucket.hidden), address(weights_.decoder.norm),
-                address(bucket.states));
 }
 
 void DecoderStep::recordLayersOfManyRows(const Bucket& bucket) const {
@@ -382,27 +427,24 @@ void DecoderStep::recordCrossAttention(const Bucket& bucket, int layer) const {
                 address(bucket.count), layer, address(bucket.attended));
 }
 
-void DecoderStep::recordLogits(const Bucket& bucket) const {
-  recordStates(bucket);
+/// states -> logits
+void DecoderStep::recordHead(const Bucket& bucket) const {
   const auto vocabSize = static_cast<int>(architecture_.vocabSize);
-  const double scale =
-      architecture_.scalesDecoderOutputs ? std::pow(static_cast<double>(architecture_.dModel), -0.5) : 1.0;
-  if (bucket.isFewRows()) {
-    bucket.launch(kernel("lmHead", lmHeadBlocks(vocabSize), kLinearThreads), address(bucket.states),
-                  address(weights_.lmHead), static_cast<float>(scale), address(bucket.logits), vocabSize);
+  if (bucket.isFewRows) {
+    bucket.launch(kernel("lmHead", lmHeadBlocks(vocabSize, static_cast<int>(bucket.rows)), kLinearThreads),
+                  address(bucket.states), address(weights_.lmHead), headScale(), address(bucket.logits), vocabSize);
   } else {
     const auto count = static_cast<int>(bucket.states.numel());
-    bucket.launch(kernel("scaleStates", scaleStatesBlocks(count), kRowThreads), address(bucket.states),
-                  static_cast<float>(scale), address(bucket.normalized), count);
+    bucket.launch(kernel("scaleStates", scaleStatesBlocks(count), kRowThreads), address(bucket.states), headScale(),
+                  address(bucket.normalized), count);
     multiplyToFloat32(bucket.normalized, weights_.lmHead.t(), bucket.logits);
   }
 }
 
-void DecoderStep::recordChoice(const Bucket& bucket) const {
-  recordLogits(bucket);
-  const auto vocabSize = static_cast<int>(architecture_.vocabSize);
-  bucket.launch(kernel("choose", bucket.rows, kChooseThreads), address(bucket.logits), vocabSize, address(bucket.table),
-                address(bucket.count), address(bucket.ids), address(bucket.rule));
+/// What the states are multiplied by before the language model head.
+float DecoderStep::headScale() const {
+  if (!architecture_.scalesDecoderOutputs) return 1;
+  return static_cast<float>(std::pow(static_cast<double>(architecture_.dModel), -0.5));
 }
 
 KernelLaunch DecoderStep::attentionKernel(const char* name, const Bucket& bucket) const {

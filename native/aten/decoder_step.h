@@ -2,8 +2,9 @@
 //
 // A graph's kernels read and write fixed buffers. Where a row's cache is stored, and how long it is, they read from a
 // table (kernels/step_row.h) that is written before each step. So one graph serves every cache, and only the number of
-// rows is padded: to 1, 2, 4, 8, 16, 32 or 64. Up to 8 rows, products with weights are our own kernels, which fuse the
-// norm before them and the addition after them. More rows are products of libtorch (cuBLAS).
+// rows is padded: to 1, 2, 4, 8, 16, 32 or 64. Up to 8 rows (16 for small models in float32), products with weights are
+// our own kernels, which fuse the norm before them and the addition after them. More rows are products of libtorch
+// (cuBLAS).
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -60,16 +61,20 @@ class DecoderStep {
 
   Bucket& bucketFor(std::int64_t rows);
   std::unique_ptr<Bucket> makeBucket(std::int64_t rows);
+  bool areFew(std::int64_t rows) const;
   std::shared_ptr<const DeviceKernels> kernelsFor(std::int64_t rows);
 
+  void embed(const Bucket& bucket) const;
   void recordStates(const Bucket& bucket) const;
+  void recordLogits(const Bucket& bucket) const;
+  void recordGreedyStep(const Bucket& bucket) const;
   void recordLayersOfFewRows(const Bucket& bucket) const;
   void recordLayersOfManyRows(const Bucket& bucket) const;
   void recordSelfAttention(const Bucket& bucket, int layer) const;
   void recordCrossAttention(const Bucket& bucket, int layer) const;
-  void recordLogits(const Bucket& bucket) const;
-  void recordChoice(const Bucket& bucket) const;
+  void recordHead(const Bucket& bucket) const;
 
+  float headScale() const;
   KernelLaunch attentionKernel(const char* name, const Bucket& bucket) const;
   static KernelLaunch rowKernel(const char* name, const Bucket& bucket);
 

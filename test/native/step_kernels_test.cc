@@ -3,7 +3,10 @@
 #include <ATen/Parallel.h>
 #include <c10/core/InferenceMode.h>
 
+#include <algorithm>
 #include <array>
+#include <bit>
+#include <cstdint>
 #include <limits>
 #include <string>
 #include <vector>
@@ -146,12 +149,12 @@ void embeds(std::span<char*>) {
 
 void normalizes(std::span<char*>) {
   const c10::InferenceMode inferenceMode;
-  for (const Case& one : allCases()) {
+  for (const Case& one : casesFor(/*fewRows=*/true)) {
     const at::Tensor hidden = hiddenStates(one);
     hidden[0] *= 1e-4;  // epsilon counts
     const at::Tensor norm = at::randn({one.macros.dModel});
     const Output states({one.rows(), one.macros.dModel}, at::kFloat);
-    one.run("normalize", static_cast<unsigned>(one.rows()), 1, kRowThreads, hidden.data_ptr(), norm.data_ptr(),
+    one.run("normalize", static_cast<unsigned>(one.rows()), 1, kLinearThreads, hidden.data_ptr(), norm.data_ptr(),
             states.pointer());
     const at::Tensor expected = normOf(one, hidden, norm);
     expectRows(one, states.values(one.where()), {expected, expected.abs() * 2e-6}, "the norm");
@@ -269,7 +272,8 @@ void feedsForward(std::span<char*>) {
     const at::Tensor norm = at::randn({one.macros.dModel}) * 0.1;
     const at::Tensor weight = one.elements({one.macros.dFf * (1 + one.macros.gated), one.macros.dModel});
     const Expected expected = rounded(one, activated(one, product(one, normOf(one, hidden, norm), weight)));
-    for (const unsigned blocks : someBlocks(one, normFeedForwardBlocks(one.macros.dFf, one.macros.gated != 0))) {
+    for (const unsigned blocks :
+         someBlocks(one, normFeedForwardBlocks(one.macros.dFf, one.macros.gated != 0, one.macros.rows))) {
       const Output output({one.rows(), one.macros.dFf}, one.type());
       one.run("normFeedForward", blocks, 1, kLinearThreads, hidden.data_ptr(), norm.data_ptr(), weight.data_ptr(),
               output.pointer());
@@ -309,11 +313,61 @@ void makesLogits(std::span<char*>) {
     const at::Tensor states = hiddenStates(one);
     for (const int vocabSize : {1000, 333}) {
       const at::Tensor weight = one.elements({vocabSize, one.macros.dModel});
-      for (const unsigned blocks : {static_cast<unsigned>(lmHeadBlocks(vocabSize)), 3U}) {
+      for (const unsigned blocks : {static_cast<unsigned>(lmHeadBlocks(vocabSize, one.macros.rows)), 3U}) {
         const Output logits({one.rows(), vocabSize}, at::kFloat);
         one.run("lmHead", blocks, 1, kLinearThreads, states.data_ptr(), weight.data_ptr(), kScale, logits.pointer(),
                 vocabSize);
         expectRows(one, logits.values(one.where()), product(one, states * kScale, weight), "logits");
+      }
+    }
+  }
+}
+
+using Rank = unsigned long long;
+
+/// Orders logits first by value, with NaN as the maximum, then by index.
+Rank rankOf(float logit, int index) {
+  const auto bits = std::bit_cast<unsigned>(logit == 0 ? 0.0F : logit);
+  const unsigned ordered = logit != logit ? ~0U : bits >> 31 != 0 ? ~bits : bits | 1U << 31;
+  return Rank{ordered} << 32 | ~static_cast<unsigned>(index);
+}
+
+/// As a greedy step does, which does not store logits: the ids that torch.argmax chooses from the logits of a step that
+/// stores them, bit by bit. Many logits are equal.
+void comparesLogits(std::span<char*>) {
+  const c10::InferenceMode inferenceMode;
+  constexpr float kScale = 0.0441942F;
+  for (const Case& one : casesFor(/*fewRows=*/true)) {
+    const at::Tensor hidden = hiddenStates(one);
+    const at::Tensor norm = at::randn({one.macros.dModel});
+    for (const int vocabSize : {1000, 333, 3}) {
+      // Each matrix row is there many times, in the end.
+      const at::Tensor weight = one.elements({vocabSize, one.macros.dModel});
+      if (vocabSize > 20)
+        weight.slice(0, 20).copy_(weight.slice(0, 0, 20).repeat({vocabSize / 20 + 1, 1}).slice(0, 0, vocabSize - 20));
+      if (vocabSize == 333) weight[7][3] = kNan;
+      const Output states({one.rows(), one.macros.dModel}, at::kFloat);
+      one.run("normalize", static_cast<unsigned>(one.rows()), 1, kLinearThreads, hidden.data_ptr(), norm.data_ptr(),
+              states.pointer());
+      const Output logits({one.rows(), vocabSize}, at::kFloat);
+      const auto blocks = static_cast<unsigned>(lmHeadBlocks(vocabSize, one.macros.rows));
+      one.run("lmHead", blocks, 1, kLinearThreads, states.pointer(), weight.data_ptr(), kScale, logits.pointer(),
+              vocabSize);
+      for (const unsigned some : {blocks, 3U, blocks + 2}) {
+        const std::string where =
+            " by " + std::to_string(some) + " blocks of " + std::to_string(vocabSize) + one.where();
+        std::vector<Rank> ranks(static_cast<std::size_t>(one.rows()) * some + 1, 5);
+        one.run("normArgmax", some, 1, kLinearThreads, hidden.data_ptr(), norm.data_ptr(), weight.data_ptr(), kScale,
+                ranks.data(), vocabSize);
+        expect(ranks.back() == 5, "nothing after the output" + where);
+        for (std::int64_t row = 0; row < usedRows(one); ++row) {
+          const at::Tensor values = logits.values(where)[row];
+          const auto first = ranks.begin() + row * some;
+          const Rank best = *std::max_element(first, first + some);
+          const auto expected = at::argmax(values).item<int>();
+          expect(best == rankOf(values[expected].item<float>(), expected),
+                 "the rank of the logit " + std::to_string(expected) + where);
+        }
       }
     }
   }
@@ -429,6 +483,9 @@ void attendsToItself(std::span<char*>) {
   }
 }
 
+/// An address that nothing can be read from.
+void* const kFreed = reinterpret_cast<void*>(std::uintptr_t{16});
+
 void attendsToSources(std::span<char*>) {
   const c10::InferenceMode inferenceMode;
   constexpr std::array kLengths{1, 2, 33, 128, 129, 256, 511, 513};
@@ -451,12 +508,14 @@ void attendsToSources(std::span<char*>) {
                         : next % 3 == 1 ? at::full({length}, kMaskedScore)
                                         : at::rand({length}).gt(0.5).to(at::kFloat) * kMaskedScore);
         StepRow& stepRow = stepRows[static_cast<std::size_t>(row)];
-        if (row < count) {
-          stepRow.crossKeys = keysAndValues.back().data_ptr();
-          stepRow.crossMask = next % 3 == 0 ? nullptr : dataOf(masks.back());
-          stepRow.crossValues = keysAndValues.back().stride(1);
-          stepRow.crossLayer = keysAndValues.back().stride(0);
-          stepRow.sourceLength = length;
+        stepRow.crossKeys = keysAndValues.back().data_ptr();
+        stepRow.crossMask = next % 3 == 0 ? nullptr : dataOf(masks.back());
+        stepRow.crossValues = keysAndValues.back().stride(1);
+        stepRow.crossLayer = keysAndValues.back().stride(0);
+        stepRow.sourceLength = length;
+        if (row >= count) {  // not in use: pointers to freed memory, which may not be read
+          stepRow.crossKeys = kFreed;
+          stepRow.crossMask = static_cast<const float*>(kFreed);
         }
         ++next;
       }
@@ -482,6 +541,21 @@ void attendsToSources(std::span<char*>) {
   }
 }
 
+/// Runs `choose` on logits [rows, vocabSize], which are ranked for a module for few rows.
+template <class... Arguments>
+void runChoose(const Case& one, const at::Tensor& logits, Arguments... arguments) {
+  const auto rows = static_cast<unsigned>(logits.size(0));
+  const auto vocabSize = static_cast<int>(logits.size(1));
+  if (!one.isForFewRows()) {
+    one.run("choose", rows, 1, kChooseThreads, logits.data_ptr(), vocabSize, arguments...);
+    return;
+  }
+  std::vector<Rank> ranks;
+  for (std::int64_t i = 0; i < logits.numel(); ++i)
+    ranks.push_back(rankOf(dataOf(logits)[i], static_cast<int>(i % vocabSize)));
+  one.run("choose", rows, 1, kRowThreads, ranks.data(), vocabSize, arguments...);
+}
+
 /// Logits with their maximum at the index that torch.argmax returns.
 std::vector<at::Tensor> difficultLogits(std::int64_t vocabSize) {
   std::vector<at::Tensor> rows;
@@ -502,22 +576,22 @@ std::vector<at::Tensor> difficultLogits(std::int64_t vocabSize) {
 void choosesTheMaximum(std::span<char*>) {
   const c10::InferenceMode inferenceMode;
   for (const Case& one : allCases()) {
-    for (const std::int64_t vocabSize : {2, 33, 1024, 1025, 5001}) {
+    for (const std::int64_t vocabSize : {2, 33, 1024, 1025, 5001, 17001}) {
       const std::vector<at::Tensor> all = difficultLogits(vocabSize);
       const at::Tensor logits = at::stack(all);
       const auto count = static_cast<int>(all.size());
       std::vector<StepRow> rows(all.size());
       for (StepRow& row : rows) row.unfinished = 1;
       std::vector<int> tokens(all.size(), -1);
-      std::vector<long long> ids(all.size(), -1);
       const GreedyRule rule{tokens.data(), nullptr, 1, 0, -1};
-      one.run("choose", static_cast<unsigned>(count), 1, kChooseThreads, logits.data_ptr(), static_cast<int>(vocabSize),
-              rows.data(), &count, ids.data(), &rule);
+      const at::Tensor embedding = at::zeros({vocabSize, one.macros.dModel}, one.type());
+      const Output hidden({count, one.macros.dModel}, at::kFloat);
+      runChoose(one, logits, embedding.data_ptr(), &rule, &count, rows.data(), hidden.pointer());
       for (std::size_t row = 0; row < all.size(); ++row) {
         const auto expected = at::argmax(all[row]).item<std::int64_t>();
-        expect(ids[row] == expected && tokens[row] == expected,
-               "the index " + std::to_string(expected) + " for logits of kind " + std::to_string(row) + " of " +
-                   std::to_string(vocabSize) + " but received " + std::to_string(ids[row]) + one.where());
+        expect(tokens[row] == expected, "the index " + std::to_string(expected) + " for logits of kind " +
+                                            std::to_string(row) + " of " + std::to_string(vocabSize) +
+                                            " but received " + std::to_string(tokens[row]) + one.where());
       }
     }
   }
@@ -547,12 +621,17 @@ void continuesRows(std::span<char*>) {
       rows[3].generated = kMaxTokens;
       const int count = 4;
       std::vector<int> tokens(5 * kMaxTokens + 1, kUnused);
-      std::vector<long long> ids(5, kUnused);
+      const at::Tensor embedding = one.elements({kVocabSize, one.macros.dModel});
+      const Output hidden({5, one.macros.dModel}, at::kFloat);
       const GreedyRule rule{tokens.data(), eosTokenIds.data(), kMaxTokens, 2, padTokenId};
-      one.run("choose", 5, 1, kChooseThreads, logits.data_ptr(), kVocabSize, rows.data(), &count, ids.data(), &rule);
+      runChoose(one, logits, embedding.data_ptr(), &rule, &count, rows.data(), hidden.pointer());
 
       const int afterEnd = padTokenId < 0 ? 11 : padTokenId;
-      expect(ids == std::vector<long long>({11, kEos, afterEnd, 11, kUnused}), "the next ids" + one.where());
+      const at::Tensor embedded = hidden.values(one.where());
+      expect(at::equal(embedded.slice(0, 0, 4),
+                       at::embedding(embedding, at::tensor({11, kEos, afterEnd, 11})).to(at::kFloat)),
+             "the embeddings of the next ids" + one.where());
+      expect(embedded[4].isnan().all().item<bool>(), "no embedding of an unused row" + one.where());
       std::vector<int> expected(5 * kMaxTokens + 1, kUnused);
       expected[1] = 11;
       expected[kMaxTokens + 1] = kEos;
@@ -609,7 +688,7 @@ void reportsDeadlocks(std::span<char*>) {
   expect(sums[0] == 1520 && sums[63] == 496, "sums of the other warp, after a deadlock in the same thread");
 }
 
-constexpr std::array<test::Test, 15> kTests{{
+constexpr std::array<test::Test, 16> kTests{{
     {"embed ids", embeds},
     {"normalize like RMSNorm", normalizes},
     {"add before they normalize", addsAndNormalizes},
@@ -619,11 +698,12 @@ constexpr std::array<test::Test, 15> kTests{{
     {"compute the feed-forward layer", feedsForward},
     {"add products to hidden states", addsProducts},
     {"make logits", makesLogits},
+    {"keep the rank of the logit that torch.argmax chooses", comparesLogits},
     {"give a row the same bits next to any others", keepsRowsApart},
     {"attend to each row's own cache, and append to it", attendsToItself},
     {"attend to each row's own source", attendsToSources},
     {"choose what torch.argmax chooses", choosesTheMaximum},
-    {"continue rows with what they choose", continuesRows},
+    {"continue rows with what they choose, and embed it", continuesRows},
     {"are run by an emulator that reports threads that wait forever", reportsDeadlocks},
 }};
 

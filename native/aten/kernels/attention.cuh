@@ -48,12 +48,14 @@ struct Softmax {
 struct HeadPart {
   Vector vectors[kKeyParts];
 
-  __device__ __forceinline__ void load(const Element* from, bool isUsed) {
+  /// `loadFrom`: loads a vector.
+  template <class LoadFrom>
+  __device__ __forceinline__ void load(const Element* from, bool isUsed, const LoadFrom& loadFrom) {
 #pragma unroll
     for (int part = 0; part < kKeyParts; ++part) {
       const int vector = part * kKeyLanes + laneOfThread() % kKeyLanes;
       vectors[part] =
-          isUsed && vector < kKeyVectors ? loadVector(inGlobalMemory(from) + vector * kVector) : Vector{0, 0, 0, 0};
+          isUsed && vector < kKeyVectors ? loadFrom(inGlobalMemory(from) + vector * kVector) : Vector{0, 0, 0, 0};
     }
   }
 
@@ -127,43 +129,61 @@ __device__ __forceinline__ void storeMerged(const Softmax& softmax, Element* out
   }
 }
 
-/// Attends to `length` keys. keyAt(key) and valueAt(key) are pointers, added(key) is what is added to the score.
-template <class KeyAt, class ValueAt, class Added>
-__device__ __forceinline__ void attend(const Element* query, int length, const KeyAt& keyAt, const ValueAt& valueAt,
-                                       const Added& added, Element* output) {
+constexpr int kKeysOfTile = kKeyGroups * kKeysAtOnce;
+
+/// The first key of a block's first tile that the lane's warp, or its group, has.
+__device__ __forceinline__ int firstKeyOfWarp() { return warpOfThread() * kGroupsOfWarp; }
+__device__ __forceinline__ int firstKeyOfGroup() { return firstKeyOfWarp() + laneOfThread() / kKeyLanes; }
+
+/// The keys that a block reads at once, with their values: a lane's part of those of its group.
+struct KeyTile {
+  HeadPart keys[kKeysAtOnce];
+  HeadPart values[kKeysAtOnce];
+  float scores[kKeysAtOnce];  // what is added to the products with the query
+
+  /// Loads the tile from key `start` on, of `length` keys. keyAt(key) and valueAt(key) are pointers, added(key) is what
+  /// is added to the score.
+  template <class LoadFrom, class KeyAt, class ValueAt, class Added>
+  __device__ __forceinline__ void load(int start, int length, const LoadFrom& loadFrom, const KeyAt& keyAt,
+                                       const ValueAt& valueAt, const Added& added) {
+#pragma unroll
+    for (int i = 0; i < kKeysAtOnce; ++i) {
+      const int key = start + firstKeyOfGroup() + i * kKeyGroups;
+      const bool isKey = key < length;
+      keys[i].load(keyAt(isKey ? key : 0), isKey, loadFrom);
+      values[i].load(valueAt(isKey ? key : 0), isKey, loadFrom);
+      scores[i] = isKey ? added(key) : 0;
+    }
+  }
+};
+
+/// Attends to `length` keys. `tile`: the first one, loaded; load(tile, start) loads another.
+template <class Load>
+__device__ __forceinline__ void attend(KeyTile& tile, const Element* query, int length, const Load& load,
+                                       Element* output) {
   HeadPart queryPart;
-  queryPart.load(query, true);
+  queryPart.load(query, true, loadVector);
   float queryValues[kKeyParts * kVector];
   queryPart.unpackTo(queryValues);
 
   Softmax softmax;
   // The lanes of a warp stay together, because they exchange values.
-  for (int first = warpOfThread() * kGroupsOfWarp; first < length; first += kKeyGroups * kKeysAtOnce) {
-    HeadPart keys[kKeysAtOnce];
-    HeadPart values[kKeysAtOnce];
-    float scores[kKeysAtOnce];
-    const int firstOfGroup = first + laneOfThread() / kKeyLanes;
-#pragma unroll
-    for (int i = 0; i < kKeysAtOnce; ++i) {
-      const int key = firstOfGroup + i * kKeyGroups;
-      const bool isKey = key < length;
-      keys[i].load(keyAt(isKey ? key : 0), isKey);
-      values[i].load(valueAt(isKey ? key : 0), isKey);
-      scores[i] = isKey ? added(key) : 0;
-    }
+  for (int start = 0; start + firstKeyOfWarp() < length; start += kKeysOfTile) {
+    if (start > 0) load(tile, start);
     float maximum = softmax.maximum;
 #pragma unroll
     for (int i = 0; i < kKeysAtOnce; ++i) {
-      scores[i] += scoreOf(queryValues, keys[i]);
-      if (firstOfGroup + i * kKeyGroups < length) maximum = fmaxf(maximum, scores[i]);
+      tile.scores[i] += scoreOf(queryValues, tile.keys[i]);
+      if (start + firstKeyOfGroup() + i * kKeyGroups < length) maximum = fmaxf(maximum, tile.scores[i]);
     }
     softmax.rescale(maximum);
 #pragma unroll
     for (int i = 0; i < kKeysAtOnce; ++i) {
-      const float weight = firstOfGroup + i * kKeyGroups < length ? expf(scores[i] - maximum) : 0;
+      const bool isKey = start + firstKeyOfGroup() + i * kKeyGroups < length;
+      const float weight = isKey ? expf(tile.scores[i] - maximum) : 0;
       softmax.sum += weight;
       float some[kKeyParts * kVector];
-      values[i].unpackTo(some);
+      tile.values[i].unpackTo(some);
 #pragma unroll
       for (int j = 0; j < kKeyParts * kVector; ++j) softmax.values[j] = fmaf(weight, some[j], softmax.values[j]);
     }
@@ -209,14 +229,16 @@ __global__ void __launch_bounds__(kAttentionThreads)
   const Vector storedKey = stores ? loadVector(newKey + column) : Vector{0, 0, 0, 0};
   const Vector storedValue = stores ? loadVector(newValue + column) : Vector{0, 0, 0, 0};
 
-  attend(
-      query, position + 1, [&](int key) { return key < position ? keys + static_cast<long long>(key) * D_KV : newKey; },
-      [&](int key) { return key < position ? values + static_cast<long long>(key) * D_KV : newValue; },
-      [&](int key) {
-        const int distance = position - key;
-        return bias[head * (reach + 1) + (distance < reach ? distance : reach)];
-      },
-      output + static_cast<long long>(index) * kInner + head * D_KV);
+  const auto load = [&](KeyTile& tile, int start) {
+    tile.load(
+        start, position + 1, loadVector,
+        [&](int key) { return key < position ? keys + static_cast<long long>(key) * D_KV : newKey; },
+        [&](int key) { return key < position ? values + static_cast<long long>(key) * D_KV : newValue; },
+        [&](int key) { return bias[head * (reach + 1) + smaller(position - key, reach)]; });
+  };
+  KeyTile tile;
+  load(tile, 0);
+  attend(tile, query, position + 1, load, output + static_cast<long long>(index) * kInner + head * D_KV);
 
   if (stores) {
     const long long to = static_cast<long long>(position) * D_KV + column;
@@ -225,25 +247,33 @@ __global__ void __launch_bounds__(kAttentionThreads)
   }
 }
 
-/// Attends to the keys of each row's source. `query`, `output`: [rows, HEADS, D_KV]. Blocks: heads, rows.
+/// Attends to the keys of each row's source, and loads the first of them while the query is computed. `query`,
+/// `output`: [rows, HEADS, D_KV]. Blocks: heads, rows.
 __global__ void __launch_bounds__(kAttentionThreads)
     crossAttention(const Element* query, const StepRow* rows, const int* rowCount, int layer, Element* output) {
   letNextStart();
-  waitForPrevious();
   const int head = static_cast<int>(blockIdx.x);
   const int index = static_cast<int>(blockIdx.y);
   const volatile StepRow& row = rows[index];
   const int sourceLength = row.sourceLength;
-  const float* mask = inGlobalMemory(static_cast<const float*>(row.crossMask));
+  const volatile float* mask = inGlobalMemory(static_cast<const float*>(row.crossMask));
   const Element* keys = inGlobalMemory(static_cast<const Element*>(row.crossKeys)) + layer * row.crossLayer +
                         static_cast<long long>(head) * sourceLength * D_KV;
   const Element* values = keys + row.crossValues;
-  if (!isUsed(index, rowCount, row.sourceLength)) return;
+  // A row that is not in use has no keys: its pointers may be old.
+  const int length = index < *static_cast<const volatile int*>(rowCount) ? sourceLength : 0;
+  const auto load = [&](KeyTile& tile, int start) {
+    tile.load(
+        start, length, loadOnce, [&](int key) { return keys + static_cast<long long>(key) * D_KV; },
+        [&](int key) { return values + static_cast<long long>(key) * D_KV; },
+        [&](int key) { return mask != nullptr ? mask[key] : 0.0F; });
+  };
+  KeyTile tile;
+  load(tile, 0);
+  waitForPrevious();
+  if (length == 0) return;
   const long long at = static_cast<long long>(index) * kInner + head * D_KV;
-  attend(
-      query + at, sourceLength, [&](int key) { return keys + static_cast<long long>(key) * D_KV; },
-      [&](int key) { return values + static_cast<long long>(key) * D_KV; },
-      [&](int key) { return mask != nullptr ? mask[key] : 0.0F; }, output + at);
+  attend(tile, query + at, length, load, output + at);
 }
 
 }  // extern "C"

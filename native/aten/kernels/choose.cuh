@@ -2,61 +2,92 @@
 #pragma once
 
 #include "aten/kernels/early_start.cuh"
-#include "aten/kernels/reduce.cuh"
+#include "aten/kernels/embed.cuh"
+#include "aten/kernels/rank.cuh"
 #include "aten/kernels/step_row.h"
 
 namespace torch_t5 {
 namespace {
 
-/// Whether a later logit replaces an earlier one: NaN is the maximum, and the first of equal logits wins.
+#if ROWS > 0
+
+/// What `choose` chooses from: the ranks that normArgmax leaves.
+using Candidate = Rank;
+constexpr int kThreadsOfChoice = kRowThreads;
+constexpr int kLoadedAtOnce = 4;  // candidates per thread
+
+/// The highest rank of those that a thread compares.
+__device__ __forceinline__ Rank highestOfThread(const Rank* ranks, int count) {
+  Rank highest = kNoRank;
+#pragma unroll 1
+  for (int first = static_cast<int>(threadIdx.x); first < count; first += kLoadedAtOnce * kThreadsOfChoice) {
+    Rank some[kLoadedAtOnce];
+#pragma unroll
+    for (int i = 0; i < kLoadedAtOnce; ++i) {
+      const int at = first + i * kThreadsOfChoice;
+      some[i] = at < count ? ranks[at] : kNoRank;
+    }
+#pragma unroll
+    for (int i = 0; i < kLoadedAtOnce; ++i) highest = higher(highest, some[i]);
+  }
+  return highest;
+}
+
+#else
+
+/// What `choose` chooses from: logits.
+using Candidate = float;
+constexpr int kThreadsOfChoice = kChooseThreads;
+constexpr int kLoadedAtOnce = 16;  // candidates per thread
+
+/// Whether a later logit has a higher rank than an earlier one.
 __device__ __forceinline__ bool replaces(float later, float earlier) {
   return !(later <= earlier) && earlier == earlier;
 }
 
-/// A number that orders logits first by value, then by index: the maximum belongs to the chosen logit.
-__device__ __forceinline__ unsigned long long rank(float logit, int index) {
-  const unsigned bits = __float_as_uint(logit == 0 ? 0.0F : logit);  // -0 equals 0
-  const unsigned ordered = logit != logit ? 0xffffffff : (bits >> 31 != 0 ? ~bits : bits | 0x80000000);
-  return static_cast<unsigned long long>(ordered) << 32 | ~static_cast<unsigned>(index);
-}
-
-__device__ __forceinline__ unsigned long long maximumOverLanes(unsigned long long value) {
+/// The highest rank of those that a thread compares.
+__device__ __forceinline__ Rank highestOfThread(const float* logits, int count) {
+  const float lowest = __uint_as_float(0xff800000);  // minus infinity, which replaces nothing
+  float logit = lowest;
+  int index = static_cast<int>(threadIdx.x);
+  if (index >= count) return kNoRank;
+#pragma unroll 1
+  for (int first = index; first < count; first += kLoadedAtOnce * kThreadsOfChoice) {
+    float some[kLoadedAtOnce];
 #pragma unroll
-  for (int offset = kLanes / 2; offset > 0; offset /= 2) {
-    const unsigned long long other = __shfl_xor_sync(kAllLanes, value, offset);
-    if (other > value) value = other;
-  }
-  return value;
-}
-
-/// The index of the first maximum, as torch.argmax. Only the block's first warp receives it.
-__device__ __forceinline__ int argmaxOverBlock(const float* logits, int count) {
-  constexpr int kWarps = kChooseThreads / kLanes;
-  static_assert(kWarps == kLanes, "one warp compares the results of all warps");
-  __shared__ unsigned long long ranks[kWarps];
-  const int first = static_cast<int>(threadIdx.x);
-  unsigned long long best = 0;
-  if (first < count) {
-    int index = first;
-    float logit = logits[first];
-#pragma unroll 8
-    for (int i = first + kChooseThreads; i < count; i += kChooseThreads) {
-      const float other = logits[i];
-      if (replaces(other, logit)) {
-        logit = other;
-        index = i;
-      }
+    for (int i = 0; i < kLoadedAtOnce; ++i) {
+      const int at = first + i * kThreadsOfChoice;
+      some[i] = at < count ? logits[at] : lowest;
     }
-    best = rank(logit, index);
+#pragma unroll
+    for (int i = 0; i < kLoadedAtOnce; ++i) {
+      if (!replaces(some[i], logit)) continue;
+      logit = some[i];
+      index = first + i * kThreadsOfChoice;
+    }
   }
-  best = maximumOverLanes(best);
-  if (laneOfThread() == 0) ranks[warpOfThread()] = best;
-  __syncthreads();
-  if (warpOfThread() == 0) best = maximumOverLanes(ranks[laneOfThread()]);
-  return static_cast<int>(~static_cast<unsigned>(best));
+  return rankOf(logit, index);
 }
 
-__device__ __forceinline__ void endIfEos(StepRow& row, int token, const GreedyRule& rule) {
+#endif
+
+/// The highest rank of the threads of a block; all threads receive it. `ranks`: shared memory.
+template <int kWarps>
+__device__ __forceinline__ Rank highestOfBlock(Rank rank, Rank (&ranks)[kWarps]) {
+  rank = highestOfLanes<1>(rank);
+  if (laneOfThread() == 0) ranks[warpOfThread()] = rank;
+  __syncthreads();
+#pragma unroll
+  for (int warp = 0; warp < kWarps; ++warp) rank = higher(rank, ranks[warp]);
+  return rank;
+}
+
+/// Stores a row's new id, and moves the row to the next position.
+__device__ __forceinline__ void continueRow(StepRow& row, int token, int* tokens, const GreedyRule& rule) {
+  if (row.generated < rule.maxTokens) tokens[row.generated] = token;
+  row.generated += 1;
+  row.position += 1;
+  if (row.unfinished == 0) return;
   for (int i = 0; i < rule.eosCount; ++i) {
     if (rule.eosTokenIds[i] != token) continue;
     row.unfinished = 0;
@@ -68,24 +99,28 @@ __device__ __forceinline__ void endIfEos(StepRow& row, int token, const GreedyRu
 
 extern "C" {
 
-/// Chooses each row's next id, and continues the row with it: `ids` [rows] are those of the next step. `logits`:
-/// [rows, vocabSize]. A block per row.
-__global__ void __launch_bounds__(kChooseThreads) choose(const float* logits, int vocabSize, StepRow* rows,
-                                                         const int* rowCount, long long* ids, const GreedyRule* rule) {
+/// Chooses each row's next id, continues the row with it, and embeds it: hidden [rows, D_MODEL] is that of the next
+/// step. `candidates`: [rows, count]. A block per row.
+__global__ void __launch_bounds__(kThreadsOfChoice)
+    choose(const Candidate* candidates, int count, const Element* embedding, const GreedyRule* rule,
+           const int* rowCount, StepRow* rows, float* hidden) {
   letNextStart();
-  waitForPrevious();
   const int index = static_cast<int>(blockIdx.x);
-  if (index >= *rowCount) return;
-  const int best = argmaxOverBlock(logits + static_cast<long long>(index) * vocabSize, vocabSize);
-  if (threadIdx.x != 0) return;
+  const bool isUsed = index < *static_cast<const volatile int*>(rowCount);
+  const volatile GreedyRule& read = *rule;
+  const GreedyRule copied{read.tokens, read.eosTokenIds, read.maxTokens, read.eosCount, read.padTokenId};
+  waitForPrevious();
+  if (!isUsed) return;
   StepRow& row = rows[index];
-  const int token = row.unfinished != 0 || rule->padTokenId < 0 ? best : rule->padTokenId;
-  if (row.generated < rule->maxTokens)
-    rule->tokens[static_cast<long long>(index) * rule->maxTokens + row.generated] = token;
-  row.generated += 1;
-  row.position += 1;
-  ids[index] = token;
-  if (row.unfinished != 0) endIfEos(row, token, *rule);
+  const bool choosesFreely = row.unfinished != 0 || copied.padTokenId < 0;
+  __shared__ Rank ranks[kThreadsOfChoice / kLanes];
+  const Rank highest =
+      highestOfBlock(highestOfThread(candidates + static_cast<long long>(index) * count, count), ranks);
+  const int token = choosesFreely ? indexOf(highest) : copied.padTokenId;
+  embedId(embedding, token, hidden + static_cast<long long>(index) * D_MODEL);
+  // The last thread embeds less than others, if not the same.
+  if (threadIdx.x == kThreadsOfChoice - 1)
+    continueRow(row, token, copied.tokens + static_cast<long long>(index) * copied.maxTokens, copied);
 }
 
 }  // extern "C"

@@ -52,8 +52,8 @@ __device__ __forceinline__ void storeVector(Element* elements, const Vector& vec
   *reinterpret_cast<Vector*>(elements) = vector;
 }
 
-/// Loads weights. Each is used once, so they need no room in the L1 cache.
-__device__ __forceinline__ Vector loadWeights(const Element* elements) {
+/// Loads what a step uses once, so that it needs no room in the L1 cache: weights, and the source's keys and values.
+__device__ __forceinline__ Vector loadOnce(const Element* elements) {
 #ifdef __CUDA_ARCH__
   Vector vector;
   // Stays before the wait for the previous kernel. The assembler moves "ld.global.nc" after it.
@@ -87,6 +87,10 @@ __device__ __forceinline__ void storeFour(Element* elements, const float4& value
 }
 
 __device__ __forceinline__ float4 loadFour(const float* values) { return *reinterpret_cast<const float4*>(values); }
+
+__device__ __forceinline__ float4 scaled(const float4& values, float scale) {
+  return make_float4(values.x * scale, values.y * scale, values.z * scale, values.w * scale);
+}
 
 __device__ __forceinline__ float4 loadFourElements(const Element* elements) {
 #if BFLOAT16

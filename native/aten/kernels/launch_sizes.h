@@ -6,13 +6,14 @@ namespace torch_t5 {
 constexpr int kLanes = 32;  // of a warp
 
 // Threads per block.
-constexpr int kRowThreads = 256;        // embed, normalize, addNorm, addNormalize, activate, scaleStates
+constexpr int kRowThreads = 256;        // embed, addNorm, addNormalize, activate, scaleStates, choose from ranks
 constexpr int kAttentionThreads = 256;  // selfAttention, crossAttention
-constexpr int kChooseThreads = 1024;    // choose
-constexpr int kLinearThreads = 128;     // normLinear, normFeedForward, lmHead
+constexpr int kChooseThreads = 1024;    // choose from logits
+constexpr int kLinearThreads = 128;     // normLinear, normFeedForward, normalize, lmHead, normArgmax
 constexpr int kLinearAddThreads = 256;  // linearAdd
 
-// Matrix rows that a warp multiplies at once. A gated feed-forward layer has half of them from each matrix.
+// Matrix rows that a warp multiplies at once: at most as many as it has lanes for their sums, kLanes / ROWS. A gated
+// feed-forward layer has half of them from each matrix.
 constexpr int kNormLinearColumns = 2;
 constexpr int kFeedForwardColumns = 4;
 constexpr int kLmHeadColumns = 4;

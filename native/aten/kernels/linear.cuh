@@ -43,7 +43,7 @@ __device__ __forceinline__ void loadTile(Vector (&tile)[kColumns], const Element
                                          int size) {
 #pragma unroll
   for (int column = 0; column < kColumns; ++column)
-    tile[column] = element < size ? loadWeights(rows[column] + element) : Vector{0, 0, 0, 0};
+    tile[column] = element < size ? loadOnce(rows[column] + element) : Vector{0, 0, 0, 0};
 }
 
 /// Adds the products of a tile: sums[column * ROWS + row]. `input`: the thread's part of the first row.

@@ -43,60 +43,64 @@ struct PlainInput {
   }
 };
 
-/// The rounded norm of hidden states [ROWS, D_MODEL].
-template <int kStride>
+/// The rounded product of a number and the norm of hidden states [ROWS, D_MODEL]. kMostFours: norms that a thread has
+/// registers for while it waits, in units of four.
+template <int kStride, int kMostFours = 8>
 struct NormInput {
-  static constexpr bool kIsWhole = kStride >= D_MODEL;                                // one chunk
-  static constexpr int kFours = kIsWhole ? ceilDiv(D_MODEL, 4 * kLinearThreads) : 1;  // per thread
+  static constexpr int kFours = ceilDiv(D_MODEL, 4 * kLinearThreads);           // per thread
+  static constexpr bool kIsEarly = kStride >= D_MODEL && kFours <= kMostFours;  // one chunk
 
   const float* hidden;
   const float* norm;
   float (&sums)[kLinearThreads / kLanes][ROWS];  // shared memory
-  float factors[ROWS];
-  float4 norms[kFours];
+  float scale = 1;
+  float4 norms[kIsEarly ? kFours : 1];
 
   __device__ static int columnOf(int i) { return 4 * (i * kLinearThreads + static_cast<int>(threadIdx.x)); }
 
   /// Norms are weights.
   __device__ __forceinline__ void beforeWait() {
-    if (!kIsWhole) return;
+    if constexpr (kIsEarly) {
 #pragma unroll
-    for (int i = 0; i < kFours; ++i)
-      norms[i] = columnOf(i) < D_MODEL ? loadFour(norm + columnOf(i)) : make_float4(0, 0, 0, 0);
+      for (int i = 0; i < kFours; ++i)
+        norms[i] = columnOf(i) < D_MODEL ? loadFour(norm + columnOf(i)) : make_float4(0, 0, 0, 0);
+    }
   }
 
   __device__ __forceinline__ void prepare() {
+    float totals[ROWS] = {};
 #pragma unroll
-    for (int row = 0; row < ROWS; ++row) factors[row] = 0;
-#pragma unroll
-    for (int i = 0; i < ceilDiv(D_MODEL, 4 * kLinearThreads); ++i) {
+    for (int i = 0; i < kFours; ++i) {
       if (columnOf(i) >= D_MODEL) continue;
 #pragma unroll
-      for (int row = 0; row < ROWS; ++row) factors[row] += squares(loadFour(hidden + row * D_MODEL + columnOf(i)));
+      for (int row = 0; row < ROWS; ++row) totals[row] += squares(loadFour(hidden + row * D_MODEL + columnOf(i)));
     }
-    sumOverBlock(factors, sums);
-#pragma unroll
-    for (int row = 0; row < ROWS; ++row) factors[row] = normFactor(factors[row]);
+    shareSums(totals, sums);
   }
 
   __device__ __forceinline__ void fill(Element* chunk, int first, int count) const {
-    if constexpr (kIsWhole) {
+    float factors[ROWS];  // not kept from prepare() on: the products need the registers
+    addShared(factors, sums);
+#pragma unroll
+    for (int row = 0; row < ROWS; ++row) factors[row] = normFactor(factors[row]);
+    if constexpr (kIsEarly) {
 #pragma unroll
       for (int i = 0; i < kFours; ++i) {
-        if (columnOf(i) < D_MODEL) fillFour(chunk, 0, columnOf(i), norms[i]);
+        if (columnOf(i) < D_MODEL) fillFour(chunk, 0, columnOf(i), norms[i], factors);
       }
     } else {
       for (int column = columnOf(0); column < smaller(count, D_MODEL - first); column += 4 * kLinearThreads)
-        fillFour(chunk, first, column, loadFour(norm + first + column));
+        fillFour(chunk, first, column, loadFour(norm + first + column), factors);
     }
     fillAfterModel<kStride>(chunk, first, count);
   }
 
-  __device__ __forceinline__ void fillFour(Element* chunk, int first, int column, const float4& weights) const {
+  __device__ __forceinline__ void fillFour(Element* chunk, int first, int column, const float4& weights,
+                                           const float (&factors)[ROWS]) const {
 #pragma unroll
     for (int row = 0; row < ROWS; ++row) {
       const float4 values = loadFour(hidden + row * D_MODEL + first + column);
-      storeFour(chunk + row * kStride + column, normalized(values, factors[row], weights));
+      storeFour(chunk + row * kStride + column, scaled(normalized(values, factors[row], weights), scale));
     }
   }
 };
@@ -116,8 +120,7 @@ struct ScaledInput {
 #pragma unroll
       for (int row = 0; row < ROWS; ++row) {
         const float4 values = loadFour(states + row * D_MODEL + first + column);
-        storeFour(chunk + row * kStride + column,
-                  make_float4(values.x * scale, values.y * scale, values.z * scale, values.w * scale));
+        storeFour(chunk + row * kStride + column, scaled(values, scale));
       }
     }
     fillAfterModel<kStride>(chunk, first, count);

@@ -4,6 +4,7 @@
 
 #include "aten/kernels/activation.cuh"
 #include "aten/kernels/linear_inputs.cuh"
+#include "aten/kernels/rank.cuh"
 
 #if ROWS > 0
 
@@ -41,6 +42,17 @@ struct LogitsOutput : Columns<kColumns> {
   }
 };
 
+/// Of the logits that a lane computes, all of the same row, only the highest rank.
+template <int kColumns>
+struct RankOutput : Columns<kColumns> {
+  Rank& highest;
+
+  __device__ __forceinline__ void finish(int group, int column, int, float sum, float, bool) const {
+    const int at = group * kColumns + column;
+    if (at < this->columns) highest = higher(highest, rankOf(sum, at));
+  }
+};
+
 template <int kColumns>
 struct AddedOutput : Columns<kColumns> {
   float* hidden;  // [ROWS, columns]
@@ -55,10 +67,14 @@ struct AddedOutput : Columns<kColumns> {
   }
 };
 
+// Matrix rows that a warp multiplies at once: no more than it has lanes for their sums.
+constexpr int kFeedForwardRows = smaller(kFeedForwardColumns, kLanes / ROWS);
+constexpr int kLmHeadRows = smaller(kLmHeadColumns, kLanes / ROWS);
+
 /// A warp has matrix rows of the gate, then as many of `up`.
 struct FeedForwardOutput {
-  static constexpr int kColumns = GATED ? kFeedForwardColumns / 2 : kFeedForwardColumns;  // of the output
-  Element* output;                                                                        // [ROWS, D_FF]
+  static constexpr int kColumns = kFeedForwardRows / (GATED ? 2 : 1);  // of the output
+  Element* output;                                                     // [ROWS, D_FF]
 
   __device__ int rowOf(int group, int column) const {
     const bool isUp = column >= kColumns;
@@ -74,10 +90,15 @@ struct FeedForwardOutput {
 };
 
 using NormLinear = ModelDivision<kNormLinearColumns>;
-using FeedForward = ModelDivision<kFeedForwardColumns>;
-using LmHead = ModelDivision<kLmHeadColumns>;
+using FeedForward = ModelDivision<kFeedForwardRows>;
+using LmHead = ModelDivision<kLmHeadRows>;
 constexpr int kAddSplit = D_MODEL < kSmallModel ? kSplitOfSmallModel : kSplitOfLargeModel;
-using LinearAdd = Division<kLinearAddThreads, kLinearAddColumns, kQueued / kAddSplit, kAddSplit>;
+// normArgmax: so that its registers suffice.
+constexpr int kHeldNorms = ROWS < 8 ? 2 : ROWS < 16 ? 1 : 0;
+constexpr int kArgmaxBlocks = ROWS < 8 || D_MODEL < kSmallModel ? 4 : 3;                     // per multiprocessor
+constexpr int kAddTileBytes = ROWS * kTile * static_cast<int>(sizeof(Element)) * kAddSplit;  // of the input rows
+using LinearAdd = Division<kLinearAddThreads, kLinearAddColumns,
+                           smaller(kQueued / kAddSplit, kInputBytes / kAddTileBytes), kAddSplit>;
 
 }  // namespace
 
@@ -124,8 +145,35 @@ __global__ void __launch_bounds__(kLinearThreads, 4)
   letNextStart();
   constexpr int kStride = strideOf<LmHead>(D_MODEL);
   __shared__ SharedMemory<LmHead, kStride> shared;
-  const LogitsOutput<kLmHeadColumns> target{{vocabSize}, logits};
+  const LogitsOutput<kLmHeadRows> target{{vocabSize}, logits};
   multiply<LmHead>(shared, weight, D_MODEL, target.groups(), ScaledInput<kStride>{states, scale}, target);
+}
+
+/// ranks [ROWS, gridDim.x] = the highest rank of the logits that each block computes: those that normalize and lmHead
+/// compute, to the bit.
+__global__ void __launch_bounds__(kLinearThreads, kArgmaxBlocks)
+    normArgmax(const float* hidden, const float* norm, const Element* weight, float scale, Rank* ranks, int vocabSize) {
+  letNextStart();
+  constexpr int kStride = strideOf<LmHead>(D_MODEL);
+  constexpr int kWarps = kLinearThreads / kLanes;
+  __shared__ SharedMemory<LmHead, kStride> shared;
+  __shared__ float sums[kWarps][ROWS];
+  __shared__ Rank highest[kWarps][ROWS];
+  Rank rank = kNoRank;
+  const RankOutput<kLmHeadRows> target{{vocabSize}, rank};
+  multiply<LmHead>(shared, weight, D_MODEL, target.groups(), NormInput<kStride, kHeldNorms>{hidden, norm, sums, scale},
+                   target);
+
+  const LaneSum<LmHead> mine;
+  rank = highestOfLanes<kLanes / kLmHeadRows>(rank);  // over the columns of a row
+  if (mine.column == 0 && isFirstOfSum<LmHead::kSums>()) highest[warpOfThread()][mine.row] = rank;
+  __syncthreads();
+  const int row = static_cast<int>(threadIdx.x);
+  if (row >= ROWS) return;
+  rank = highest[0][row];
+#pragma unroll
+  for (int warp = 1; warp < kWarps; ++warp) rank = higher(rank, highest[warp][row]);
+  ranks[row * static_cast<int>(gridDim.x) + static_cast<int>(blockIdx.x)] = rank;
 }
 
 }  // extern "C"

@@ -50,19 +50,31 @@ __device__ __forceinline__ bool isFirstOfSum() {
   return laneOfThread() % (kLanes / kCount) == 0;
 }
 
-/// The sums of kCount values (a power of two up to 32) over the threads of a block; all threads receive all. `sums`:
-/// shared memory.
+/// Writes the sums of kCount values (a power of two up to 32) over the lanes of each warp to shared memory.
 template <int kWarps, int kCount>
-__device__ __forceinline__ void sumOverBlock(float (&values)[kCount], float (&sums)[kWarps][kCount]) {
+__device__ __forceinline__ void shareSums(float (&values)[kCount], float (&sums)[kWarps][kCount]) {
   const float sum = sumOverLanes(values);
   if (isFirstOfSum<kCount>()) sums[warpOfThread()][sumOfLane<kCount>()] = sum;
   __syncthreads();
+}
+
+/// Adds up what shareSums has written.
+template <int kWarps, int kCount>
+__device__ __forceinline__ void addShared(float (&values)[kCount], const float (&sums)[kWarps][kCount]) {
 #pragma unroll
   for (int i = 0; i < kCount; ++i) {
     values[i] = 0;
 #pragma unroll
     for (int warp = 0; warp < kWarps; ++warp) values[i] += sums[warp][i];
   }
+}
+
+/// The sums of kCount values (a power of two up to 32) over the threads of a block; all threads receive all. `sums`:
+/// shared memory.
+template <int kWarps, int kCount>
+__device__ __forceinline__ void sumOverBlock(float (&values)[kCount], float (&sums)[kWarps][kCount]) {
+  shareSums(values, sums);
+  addShared(values, sums);
 }
 
 }  // namespace

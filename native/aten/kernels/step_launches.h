@@ -14,8 +14,10 @@ constexpr int blocksFor(int count, int countPerBlock) { return (count + countPer
 /// `columns`: of the output.
 constexpr int normLinearBlocks(int columns) { return blocksFor(columns, kLinearThreads / kLanes * kNormLinearColumns); }
 
-constexpr int normFeedForwardBlocks(int dFf, bool isGated) {
-  return blocksFor(dFf, kLinearThreads / kLanes * kFeedForwardColumns / (isGated ? 2 : 1));
+/// `rows`: the kernels' ROWS.
+constexpr int normFeedForwardBlocks(int dFf, bool isGated, int rows) {
+  const int columns = std::min(kFeedForwardColumns, kLanes / rows) / (isGated ? 2 : 1);
+  return blocksFor(dFf, kLinearThreads / kLanes * columns);
 }
 
 constexpr int linearAddBlocks(int dModel) {
@@ -23,10 +25,11 @@ constexpr int linearAddBlocks(int dModel) {
   return blocksFor(dModel, kLinearAddThreads / kLanes / split * kLinearAddColumns);
 }
 
-/// Each warp multiplies several times, so that it loads weights while it adds up the sums of others.
-constexpr int lmHeadBlocks(int vocabSize) {
+/// Of lmHead and normArgmax. Each warp multiplies several times, so that it loads weights while it adds up the sums of
+/// others.
+constexpr int lmHeadBlocks(int vocabSize, int rows) {
   constexpr int kMostBlocks = 528;  // 4 for each multiprocessor of an H100
-  return std::min(blocksFor(vocabSize, kLinearThreads / kLanes * kLmHeadColumns), kMostBlocks);
+  return std::min(blocksFor(vocabSize, kLinearThreads / kLanes * std::min(kLmHeadColumns, kLanes / rows)), kMostBlocks);
 }
 
 /// Blocks in y, for each row.

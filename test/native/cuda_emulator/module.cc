@@ -14,13 +14,14 @@ Module thisModule() {
               {"embed", callAt<embed>},
               {"selfAttention", callAt<selfAttention>},
               {"crossAttention", callAt<crossAttention>},
-              {"normalize", callAt<normalize>},
               {"choose", callAt<choose>},
 #if ROWS > 0
               {"normLinear", callAt<normLinear>},
               {"normFeedForward", callAt<normFeedForward>},
               {"linearAdd", callAt<linearAdd>},
+              {"normalize", callAt<normalize>},
               {"lmHead", callAt<lmHead>},
+              {"normArgmax", callAt<normArgmax>},
 #else
               {"addNorm", callAt<addNorm>},
               {"addNormalize", callAt<addNormalize>},
