@@ -120,13 +120,14 @@ class AtenEngine final : public Engine {
     });
   }
 
-  /// Null without a compiler for the step's kernels.
+  /// Null without a compiler for the step's kernels, or with one that cannot compile them: libtorch's operators compute
+  /// the same.
   std::unique_ptr<DecoderStep> makeStep(CudaRuntime& runtime) const {
     try {
       return std::make_unique<DecoderStep>(runtime, architecture_, StepWeights{embedding_, lmHead_, decoder_},
                                            placement_);
     } catch (const Error& error) {
-      if (error.code() != ErrorCode::kDeviceUnavailable) throw;
+      if (error.code() != ErrorCode::kDeviceUnavailable && error.code() != ErrorCode::kInternal) throw;
       return nullptr;
     }
   }

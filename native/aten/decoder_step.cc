@@ -1,5 +1,6 @@
 #include "aten/decoder_step.h"
 
+#include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/mm.h>
@@ -35,7 +36,7 @@ constexpr std::int64_t kVectorLength = 8;
 constexpr std::int64_t kMaxHeadSize = 128;
 /// Greedy steps that are enqueued before the host looks at the ends of the sequences. It looks while as many more run.
 constexpr std::int64_t kStepsPerLook = 4;
-/// Positions that a greedy search reserves at a time.
+/// Positions and ids that a greedy search reserves room for at a time.
 constexpr std::int64_t kReservedPositions = 128;
 
 /// The order is that of `ACTIVATION` in the kernels.
@@ -196,35 +197,38 @@ at::Tensor DecoderStep::runGreedy(const GreedyRequest& request, std::shared_ptr<
   const c10::DeviceGuard guard(placement_.device);
   const std::int64_t rows = request.ids.size(0);
   Bucket& bucket = bucketFor(rows);
-  const at::Tensor tokens = at::empty({rows, request.maxTokens}, bucket.count.options());
   const at::Tensor eosTokenIds = toTensor(request.eosTokenIds, placement_.device).to(at::kInt);
-  const GreedyRule rule{tokens.data_ptr<int>(), eosTokenIds.const_data_ptr<int>(), static_cast<int>(request.maxTokens),
-                        static_cast<int>(request.eosTokenIds.size()), static_cast<int>(request.padTokenId)};
-  upload(bucket.rule, &rule, 1);
   bucket.ids.narrow(0, 0, rows).copy_(request.ids);
   embed(bucket);  // each step embeds the ids of the next
 
   std::vector<StepRow> table = stepRows(rows, position, *self, cross);
   const std::vector<std::int64_t> unfinished = toVector(request.unfinished);
   for (std::size_t row = 0; row < table.size(); ++row) table[row].unfinished = static_cast<int>(unfinished[row]);
-  std::int64_t generated = 0;
+  std::vector<at::Tensor> tokens;
   bool isDone = false;
-  while (!isDone && generated < request.maxTokens) {
+  // In blocks, so that a search with a high limit reserves no more memory than it needs.
+  for (std::int64_t generated = 0; !isDone && generated < request.maxTokens;) {
     const std::int64_t count = std::min(request.maxTokens - generated, kReservedPositions);
+    tokens.push_back(at::empty({rows, count}, bucket.count.options()));
+    const GreedyRule rule{tokens.back().data_ptr<int>(), eosTokenIds.const_data_ptr<int>(), static_cast<int>(count),
+                          static_cast<int>(request.eosTokenIds.size()), static_cast<int>(request.padTokenId)};
+    upload(bucket.rule, &rule, 1);
     self = AtenSelfCache::extend(self, position + generated, count);
-    for (std::size_t row = 0; row < table.size(); ++row) self->describe(table[row], static_cast<std::int64_t>(row));
+    for (std::size_t row = 0; row < table.size(); ++row) {
+      self->describe(table[row], static_cast<std::int64_t>(row));
+      table[row].generated = 0;  // in this block
+      table[row].length = 0;
+    }
     bucket.use(table);
     isDone = runGreedySteps(bucket, count, table);
     generated += count;
     self->claim(position + generated);
   }
-  std::int64_t length = generated;
   if (isDone) {
-    length = std::max_element(table.begin(), table.end(), [](const StepRow& a, const StepRow& b) {
-               return a.length < b.length;
-             })->length;
+    const auto isShorter = [](const StepRow& a, const StepRow& b) { return a.length < b.length; };
+    tokens.back() = tokens.back().narrow(1, 0, std::max_element(table.begin(), table.end(), isShorter)->length);
   }
-  return tokens.narrow(1, 0, length).to(at::kLong);
+  return at::cat(tokens, 1).to(at::kLong);
 }
 
 /// Runs up to `count` steps, fewer if all sequences end before. Returns whether they have. `table`: receives the rows'

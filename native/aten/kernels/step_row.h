@@ -17,7 +17,7 @@ struct StepRow {
   int sourceLength;
   int position;    // of the id that this step reads: the number of ids that were read before
   int unfinished;  // greedy search: 1 until the sequence ends, then 0
-  int generated;   // greedy search: the number of ids chosen so far
+  int generated;   // greedy search: the number of ids chosen since the table was written
   int length;      // greedy search: `generated` when the sequence ended; 0 before
 };
 
