@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { mkdirSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Reply, runExporter, runExporterTimes, runExporterWithoutPackages } from "./exporter.js";
-import { Folders, names, replaceText } from "./folders.js";
+import { Folders, names, readJson, replaceText } from "./folders.js";
 
 interface Refusal {
   readonly title: string;
@@ -198,8 +198,9 @@ const REFUSALS: readonly Refusal[] = [
     message:
       /Expected one of WhitespaceSplit, Metaspace, Sequence for pre_tokenizer .* received Digits \(--no-tokenizer /,
     source: changed("whole", (directory) => {
-      const digits = '"pre_tokenizer": { "type": "Digits", "individual_digits": true }, "unused":';
-      replaceText(join(directory, "tokenizer.json"), '"pre_tokenizer":', digits);
+      const settings = readJson(join(directory, "tokenizer.json"));
+      const digits = { type: "Digits", individual_digits: true };
+      writeFileSync(join(directory, "tokenizer.json"), JSON.stringify({ ...settings, pre_tokenizer: digits }));
       replaceText(join(directory, "tokenizer_config.json"), "T5Tokenizer", "PreTrainedTokenizerFast");
     }),
   },
