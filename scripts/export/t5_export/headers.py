@@ -57,7 +57,7 @@ def _safetensors_headers(path: Path) -> list[Header]:
         file_name = json.dumps(str(path))
         # Cloned, because the tensors may be mapped from the file that is written.
         raise ExportError(
-            f"Expected T5's weights by their names in {path} but they begin with \"{prefix}\". Save them alone, in "
+            f'Expected T5\'s weights by their names in {path} but they begin with "{prefix}". Save them alone, in '
             "Python: from safetensors.torch import load_file, save_file; "
             f"weights = {{name: each.clone() for name, each in load_file({file_name}).items()}}; "
             f'save_file({_stripped(prefix)}, {file_name}, {{"format": "pt"}})'
