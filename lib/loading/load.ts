@@ -36,6 +36,16 @@ export interface LoadOptions {
   readonly interOpThreads?: number | undefined;
   /** Maximum number of waiting calls; one more rejects with ERR_QUEUE_FULL. Default: no limit. */
   readonly maxQueueLength?: number | undefined;
+  /**
+   * Maximum number of rows that one decoding step computes: those of all calls that run at the same time. A call with
+   * more rows runs alone. Default: 64.
+   */
+  readonly maxBatchSize?: number | undefined;
+  /**
+   * Maximum number of positions that one pass of the encoder, or of the decoder over a prefix, computes for several
+   * calls. A call with more runs alone. Default: 2048.
+   */
+  readonly maxBatchTokens?: number | undefined;
 }
 
 /**
@@ -47,6 +57,8 @@ interface CheckedLoadOptions {
   readonly intraOpThreads: number;
   readonly interOpThreads: number;
   readonly maxQueueLength: number;
+  readonly maxBatchSize: number;
+  readonly maxBatchTokens: number;
 }
 
 /** The parts of a loaded model. */
@@ -66,9 +78,15 @@ const LOAD_OPTIONS = [
   "intraOpThreads",
   "interOpThreads",
   "maxQueueLength",
+  "maxBatchSize",
+  "maxBatchTokens",
 ] as const;
 const DEVICE = /^(auto|cpu|cuda(:\d{1,4})?)$/;
 const MAX_THREADS = 1024;
+const DEFAULT_MAX_BATCH_SIZE = 64;
+const DEFAULT_MAX_BATCH_TOKENS = 2048;
+/** The largest 32-bit integer. */
+const MAX_BATCH = 0x7fffffff;
 
 /** Throws ERR_INVALID_ARGUMENT. */
 export function checkLoadOptions(value: unknown): CheckedLoadOptions {
@@ -80,6 +98,8 @@ export function checkLoadOptions(value: unknown): CheckedLoadOptions {
     intraOpThreads,
     interOpThreads,
     maxQueueLength,
+    maxBatchSize = DEFAULT_MAX_BATCH_SIZE,
+    maxBatchTokens = DEFAULT_MAX_BATCH_TOKENS,
   } = given;
   if (typeof device !== "string" || !DEVICE.test(device)) {
     throw expected('"auto", "cpu", "cuda" or "cuda:<number>"', "options.device", device);
@@ -101,6 +121,8 @@ export function checkLoadOptions(value: unknown): CheckedLoadOptions {
     intraOpThreads: threads(intraOpThreads, "intraOpThreads"),
     interOpThreads: threads(interOpThreads, "interOpThreads"),
     maxQueueLength: maxQueueLength === undefined ? 0 : checkInteger(maxQueueLength, "options.maxQueueLength", 1),
+    maxBatchSize: checkInteger(maxBatchSize, "options.maxBatchSize", 1, MAX_BATCH),
+    maxBatchTokens: checkInteger(maxBatchTokens, "options.maxBatchTokens", 1, MAX_BATCH),
   };
 }
 

@@ -29,6 +29,10 @@ export interface NativeLoadOptions {
   readonly interOpThreads: number;
   /** Waiting calls, without the running one. 0: no limit. */
   readonly maxQueueLength: number;
+  /** Rows in a decoding step. */
+  readonly maxBatchSize: number;
+  /** Encoder and prefill positions in a pass. */
+  readonly maxBatchTokens: number;
   readonly precision: "exact" | "float32" | "bfloat16" | "int8";
   /** Needed for every precision but "exact", which reads it from the archive. */
   readonly architecture: NativeArchitecture | undefined;

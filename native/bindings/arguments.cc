@@ -166,8 +166,18 @@ LoadOptions toLoadOptions(const Napi::Object& options) {
       .intraOpThreads = static_cast<int>(integer(options, "intraOpThreads")),
       .interOpThreads = static_cast<int>(integer(options, "interOpThreads")),
       .maxQueueLength = static_cast<std::size_t>(integer(options, "maxQueueLength", {.max = kMaxSafeInteger})),
+      .maxBatchSize = integer(options, "maxBatchSize", {.min = 1}),
+      .maxBatchTokens = integer(options, "maxBatchTokens", {.min = 1}),
       .precision = precision,
       .architecture = isExact ? Architecture{} : toArchitecture(toObject(options.Get("architecture"), "architecture")),
+  };
+}
+
+Scheduling toScheduling(const Napi::Object& request, std::int64_t rows) {
+  return {
+      .id = toCallId(request.Get("id")),
+      .rows = rows,
+      .priority = integer(request, "priority", {.min = -kInt32Max}),
   };
 }
 

@@ -9,10 +9,15 @@
 #include "core/requests.h"
 #include "engine/encoding.h"
 #include "generation/search.h"
+#include "runtime/model_runner.h"
 
 namespace torch_t5 {
 
 LoadOptions toLoadOptions(const Napi::Object& options);
+
+/// How a request is scheduled. `rows`: that it decodes step by step.
+Scheduling toScheduling(const Napi::Object& request, std::int64_t rows = 0);
+
 ForwardRequest toForwardRequest(const Napi::Object& request);
 DecodeRequest toDecodeRequest(const Napi::Object& request);
 ScoreRequest toScoreRequest(const Napi::Object& request);

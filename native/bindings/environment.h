@@ -1,8 +1,8 @@
 // One Node environment (the main thread or a worker): its models, its buffers, and the calls that are on other threads.
 // Nothing is kept per process, so that the addon can be loaded in workers and more than once.
 //
-//   JavaScript's thread                       a model's inference thread
-//   startCall: promise, beginCall, submit --> compute
+//   JavaScript's thread                       a model's scheduler thread
+//   startCall: promise, beginCall, submit --> request
 //   ToJs, promise settled                 <-- Callback
 #pragma once
 
@@ -129,16 +129,16 @@ Callback<Value> Environment::beginCall(Napi::Promise::Deferred deferred, ToJs<Va
   };
 }
 
-/// Runs `compute` on a model's inference thread and returns the call's promise, which also rejects if the model does
-/// not accept the call. Throws ERR_DISPOSED for a null `runner`. `id`: as for `ModelRunner::submit`.
+/// Runs a request on a model's scheduler and returns the call's promise, which also rejects if the model does not accept
+/// the request. Throws ERR_DISPOSED for a null `runner`.
 template <class Value>
-Napi::Promise startCall(Napi::Env env, const std::shared_ptr<ModelRunner>& runner, std::uint64_t id,
-                        std::function<Value(Engine&)> compute, ToJs<Value> convert) {
+Napi::Promise startCall(Napi::Env env, const std::shared_ptr<ModelRunner>& runner, const Scheduling& scheduling,
+                        typename Request<Value>::Start start, ToJs<Value> convert) {
   if (!runner) throw Error(ErrorCode::kDisposed, "Expected a model in use but received one that was never loaded");
   const auto deferred = Napi::Promise::Deferred::New(env);
   const Callback<Value> settlePromise = Environment::of(env).beginCall<Value>(deferred, std::move(convert));
   try {
-    runner->submit<Value>(id, std::move(compute), settlePromise);
+    runner->submit<Value>(scheduling, std::move(start), settlePromise);
   } catch (const Error& error) {
     settlePromise(error);
   }

@@ -31,6 +31,10 @@ std::shared_ptr<const Head> optionalHead(const Napi::Object& request) {
               "Expected a head that loadHead returned for head but received another value");
 }
 
+Task<std::shared_ptr<const Head>> loadHeadFile(std::string path, SharedEngine& engine) {
+  co_return loadTorchScriptHead(path, engine.device());
+}
+
 }  // namespace
 
 void HeadObject::define(Napi::Env env) {
@@ -114,8 +118,8 @@ Napi::Value ModelObject::forward(const Napi::CallbackInfo& info) {
     const Napi::Object object = toObject(info[0], "request");
     const auto request = shared(toForwardRequest(object));
     return startCall<ForwardResult>(
-        info.Env(), runner_, toCallId(object.Get("id")),
-        [request, head = optionalHead(object)](Engine& engine) { return runForward(engine, *request, head.get()); },
+        info.Env(), runner_, toScheduling(object),
+        [request, head = optionalHead(object)](SharedEngine& engine) { return runForward(engine, request, head); },
         valueToJs<ForwardResult>());
   });
 }
@@ -126,8 +130,8 @@ Napi::Value ModelObject::encode(const Napi::CallbackInfo& info) {
     const Napi::Object object = toObject(info[0], "request");
     const auto source = shared<EncoderSource>(toSourceIds(toObject(object.Get("source"), "source")));
     return startCall<Output>(
-        info.Env(), runner_, toCallId(object.Get("id")),
-        [source](Engine& engine) { return encodeIfNeeded(engine, *source); },
+        info.Env(), runner_, toScheduling(object),
+        [source](SharedEngine& engine) { return encodeIfNeeded(engine, *source); },
         valueToJs<Output>([runner = runner_](Napi::Env env, Output output) {
           return EncoderOutputObject::wrap(env, runner, std::move(output));
         }));
@@ -139,10 +143,8 @@ Napi::Value ModelObject::embed(const Napi::CallbackInfo& info) {
     const Napi::Object object = toObject(info[0], "request");
     const auto source = shared(toEncoderSource(object));
     return startCall<at::Tensor>(
-        info.Env(), runner_, toCallId(object.Get("id")),
-        [source, pooling = toPooling(object)](Engine& engine) {
-          return pool(*encodeIfNeeded(engine, *source), pooling);
-        },
+        info.Env(), runner_, toScheduling(object),
+        [source, pooling = toPooling(object)](SharedEngine& engine) { return runEmbed(engine, source, pooling); },
         valueToJs<at::Tensor>());
   });
 }
@@ -153,8 +155,9 @@ Napi::Value ModelObject::score(const Napi::CallbackInfo& info) {
     const auto source = shared(toEncoderSource(object));
     const auto request = shared(toScoreRequest(object));
     return startCall<ScoreResult>(
-        info.Env(), runner_, toCallId(object.Get("id")),
-        [source, request](Engine& engine) { return runScore(engine, *source, *request); }, valueToJs<ScoreResult>());
+        info.Env(), runner_, toScheduling(object),
+        [source, request](SharedEngine& engine) { return runScore(engine, source, request); },
+        valueToJs<ScoreResult>());
   });
 }
 
@@ -163,8 +166,8 @@ Napi::Value ModelObject::generate(const Napi::CallbackInfo& info) {
     const Napi::Object object = toObject(info[0], "request");
     const auto request = shared(toGenerateRequest(object, texts_));
     return startCall<GenerateResult>(
-        info.Env(), runner_, toCallId(object.Get("id")),
-        [request](Engine& engine) { return runGenerate(engine, *request); }, valueToJs<GenerateResult>());
+        info.Env(), runner_, toScheduling(object, decodedRows(*request)),
+        [request](SharedEngine& engine) { return runGenerate(engine, request); }, valueToJs<GenerateResult>());
   });
 }
 
@@ -174,8 +177,8 @@ Napi::Value ModelObject::startSearch(const Napi::CallbackInfo& info) {
     const Napi::Object object = toObject(info[0], "request");
     const auto request = shared(toGenerateRequest(object, texts_));
     return startCall<Started>(
-        info.Env(), runner_, toCallId(object.Get("id")),
-        [request](Engine& engine) -> Started { return torch_t5::startSearch(engine, *request); },
+        info.Env(), runner_, toScheduling(object),
+        [request](SharedEngine& engine) { return torch_t5::startSearch(engine, request); },
         valueToJs<Started>([runner = runner_](Napi::Env env, Started search) {
           return SearchObject::wrap(env, runner, std::move(search));
         }));
@@ -187,10 +190,8 @@ Napi::Value ModelObject::loadHead(const Napi::CallbackInfo& info) {
   return withErrors(info.Env(), [&] {
     const Napi::Object object = toObject(info[0], "request");
     return startCall<Loaded>(
-        info.Env(), runner_, toCallId(object.Get("id")),
-        [path = string(object, "path")](Engine& engine) -> Loaded {
-          return loadTorchScriptHead(path, engine.device());
-        },
+        info.Env(), runner_, toScheduling(object),
+        [path = string(object, "path")](SharedEngine& engine) { return loadHeadFile(path, engine); },
         valueToJs<Loaded>([](Napi::Env env, Loaded head) { return HeadObject::wrap(env, std::move(head)); }));
   });
 }

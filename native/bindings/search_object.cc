@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include "bindings/arguments.h"
 #include "bindings/environment.h"
 #include "bindings/results.h"
 #include "bindings/values.h"
@@ -39,16 +40,16 @@ Napi::Object stepToJs(Napi::Env env, Step step) {
   return object;
 }
 
-PreparedStep runPrepare(Search& search, Engine& engine) {
-  at::Tensor scores = search.prepareEditable(engine);
-  return {owned(search.sequences(), at::kInt), std::move(scores)};
+Task<PreparedStep> runPrepare(std::shared_ptr<Search> search, SharedEngine& engine) {
+  at::Tensor scores = co_await search->prepareEditable(engine);
+  co_return PreparedStep{owned(search->sequences(), at::kInt), std::move(scores)};
 }
 
-Step runAdvance(Search& search, Engine& engine, bool takeLogits) {
-  search.advance(engine);
-  Step step{owned(search.sequences().select(1, -1), at::kInt), takeLogits ? search.takeLogits() : at::Tensor(), {}};
-  if (search.done()) step.result = search.finish();
-  return step;
+Task<Step> runAdvance(std::shared_ptr<Search> search, SharedEngine& engine, bool takeLogits) {
+  const bool isDone = co_await search->advance(engine);
+  Step step{owned(search->sequences().select(1, -1), at::kInt), takeLogits ? search->takeLogits() : at::Tensor(), {}};
+  if (isDone) step.result = search->finish();
+  co_return std::move(step);
 }
 
 }  // namespace
@@ -80,11 +81,11 @@ std::shared_ptr<Search> SearchObject::idleSearch() const {
 Napi::Value SearchObject::prepare(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   return withErrors(env, [&] {
-    const std::uint64_t id = toCallId(toObject(info[0], "request").Get("id"));
+    const Scheduling scheduling = toScheduling(toObject(info[0], "request"));
     const std::shared_ptr<Search> search = idleSearch();
     state_->isBusy = true;
     return startCall<PreparedStep>(
-        env, runner_, id, [search](Engine& engine) { return runPrepare(*search, engine); },
+        env, runner_, scheduling, [search](SharedEngine& engine) { return runPrepare(search, engine); },
         [state = state_](Napi::Env env, Outcome<PreparedStep> outcome) -> Napi::Value {
           state->isBusy = false;
           PreparedStep step = valueOrThrow(env, std::move(outcome));
@@ -111,13 +112,14 @@ Napi::Value SearchObject::advance(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   return withErrors(env, [&] {
     const Napi::Object request = toObject(info[0], "request");
-    const std::uint64_t id = toCallId(request.Get("id"));
+    const Scheduling scheduling = toScheduling(request);
     const bool takeLogits = boolean(request, "takeLogits");
     const std::shared_ptr<Search> search = idleSearch();
     takeEdits(env, request.Get("edited"));
     state_->isBusy = true;
     return startCall<Step>(
-        env, runner_, id, [search, takeLogits](Engine& engine) { return runAdvance(*search, engine, takeLogits); },
+        env, runner_, scheduling,
+        [search, takeLogits](SharedEngine& engine) { return runAdvance(search, engine, takeLogits); },
         [state = state_](Napi::Env env, Outcome<Step> outcome) -> Napi::Value {
           state->isBusy = false;
           Step step = valueOrThrow(env, std::move(outcome));

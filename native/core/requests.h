@@ -41,7 +41,9 @@ struct LoadOptions {
   std::string libtorchDirectory;   // contains libtorch_cuda, which is opened only for a CUDA device
   int intraOpThreads = 0;          // 0: PyTorch's default
   int interOpThreads = 0;          // 0: PyTorch's default
-  std::size_t maxQueueLength = 0;  // waiting calls, the running one not counted; 0: no limit
+  std::size_t maxQueueLength = 0;  // waiting calls, those that run not counted; 0: no limit
+  std::int64_t maxBatchSize = 0;   // rows in a step
+  std::int64_t maxBatchTokens = 0;  // encoder and prefill positions in a pass
   Precision precision = Precision::kExact;
   Architecture architecture;  // unused for kExact
 };

@@ -3,6 +3,8 @@
 #include <ATen/ops/linalg_vector_norm.h>
 #include <ATen/ops/ones_like.h>
 
+#include <utility>
+
 #include "engine/result_copies.h"
 #include "engine/tensors.h"
 
@@ -21,15 +23,12 @@ SourceTensors toTensors(const SourceIds& source, const at::Device& device) {
   return {inputIds, toTensor(*source.attentionMask, source.batch, source.length, device)};
 }
 
-EncoderOutput encode(Engine& engine, const SourceIds& source) {
-  const auto [inputIds, attentionMask] = toTensors(source, engine.device());
-  return {inputIds, attentionMask, engine.encode(inputIds, attentionMask)};
-}
-
-std::shared_ptr<const EncoderOutput> encodeIfNeeded(Engine& engine, const EncoderSource& source) {
-  if (const auto* ids = std::get_if<SourceIds>(&source))
-    return std::make_shared<const EncoderOutput>(encode(engine, *ids));
-  return std::get<std::shared_ptr<const EncoderOutput>>(source);
+Task<std::shared_ptr<const EncoderOutput>> encodeIfNeeded(SharedEngine& engine, const EncoderSource& source) {
+  if (const auto* encoded = std::get_if<std::shared_ptr<const EncoderOutput>>(&source)) co_return *encoded;
+  SourceTensors ids = toTensors(std::get<SourceIds>(source), engine.device());
+  at::Tensor states = co_await engine.encode(ids.inputIds, ids.attentionMask);
+  co_return std::make_shared<const EncoderOutput>(
+      EncoderOutput{std::move(ids.inputIds), std::move(ids.attentionMask), std::move(states)});
 }
 
 at::Tensor pool(const EncoderOutput& encoderOutput, const Pooling& pooling) {
@@ -46,6 +45,11 @@ at::Tensor pool(const EncoderOutput& encoderOutput, const Pooling& pooling) {
     pooled = pooled / norm.clamp_min(kMinNorm).expand_as(pooled);
   }
   return owned(pooled, at::kFloat);
+}
+
+Task<at::Tensor> runEmbed(SharedEngine& engine, std::shared_ptr<const EncoderSource> source, Pooling pooling) {
+  const std::shared_ptr<const EncoderOutput> encoderOutput = co_await encodeIfNeeded(engine, *source);
+  co_return pool(*encoderOutput, pooling);
 }
 
 }  // namespace torch_t5

@@ -10,9 +10,12 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <vector>
 
 namespace torch_t5 {
+
+struct EngineCall;  // in engine_calls.h
 
 /// The encoder's result, kept on the device. Nothing writes to its tensors, so any number of decoders may share them.
 struct EncoderOutput {
@@ -123,6 +126,14 @@ class Engine {
   /// Continues a greedy search to its end, without the host between two steps: the ids that it adds, int64 [R, n] on
   /// the device, where n <= maxTokens. None if the engine gains nothing by it; then the caller goes on step by step.
   virtual std::optional<at::Tensor> decodeGreedily(const GreedyRequest&) { return std::nullopt; }
+
+  /// Whether `runTogether` runs several calls in one pass, and the bits of a row do not depend on the pass's other rows.
+  virtual bool mergesCalls() const { return false; }
+
+  /// Runs several calls in one pass: each has the result and the error that it has alone. Only for an engine that
+  /// merges calls. Throws what fails the whole pass, for instance ERR_ABORTED; then no call has a result, and the calls
+  /// may be run again.
+  virtual void runTogether(std::span<EngineCall* const> calls);
 };
 
 }  // namespace torch_t5

@@ -5,6 +5,7 @@
 #include <ATen/ops/all.h>
 #include <ATen/ops/argmax.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/gather.h>
@@ -15,13 +16,13 @@
 #include <ATen/ops/stack.h>
 #include <ATen/ops/topk.h>
 
+#include <algorithm>
 #include <limits>
 #include <optional>
 #include <string>
 #include <utility>
 #include <variant>
 
-#include "core/cancellation.h"
 #include "core/errors.h"
 #include "core/requests.h"
 #include "engine/libtorch_errors.h"
@@ -37,9 +38,11 @@ class SampleSearch final : public Search {
   explicit SampleSearch(const SearchInputs& inputs)
       : Search(inputs), unfinished_(at::ones({sequences().size(0)}, sequences().options())) {}
 
-  void run(Engine& engine) override;
+  Task<GenerateResult> run(SharedEngine& engine) override;
 
  private:
+  Task<bool> runOnDevice(SharedEngine& engine);
+  Task<bool> continueGreedily(SharedEngine& engine);
   at::Tensor toScores(const at::Tensor& logits) const override { return logits; }
   void selectTokens(const at::Tensor& scores) override;
   void fill(GenerateResult& result, ResultCopies& copies) override;
@@ -67,23 +70,63 @@ void SampleSearch::selectTokens(const at::Tensor& scores) {
   if (!unfinished_.any().item<bool>()) setDone();
 }
 
-void SampleSearch::run(Engine& engine) {
-  advance(engine);  // reads the prompt
-  if (!done() && choosesByLogits()) {
+Task<GenerateResult> SampleSearch::run(SharedEngine& engine) {
+  const bool isDone = co_await advance(engine);  // reads the prompt
+  if (!isDone) {
+    if (!engine.device().is_cpu()) {
+      co_await runOnDevice(engine);
+    } else if (choosesByLogits()) {
+      co_await continueGreedily(engine);
+    }
+  }
+  co_return co_await Search::run(engine);
+}
+
+/// Advances on a GPU until the search is done.
+Task<bool> SampleSearch::runOnDevice(SharedEngine& engine) {
+  if (choosesByLogits()) {
     const GreedyRequest request{
         sequences().select(1, sequences().size(1) - 1), unfinished_,           state().cache,
         options().maxLength - sequences().size(1),      options().eosTokenIds, options().padTokenId};
-    if (const std::optional<at::Tensor> tokens = engine.decodeGreedily(request)) {
+    const std::optional<at::Tensor> tokens = co_await engine.decodeGreedily(request);
+    if (tokens.has_value()) {
       continueWith(at::cat({sequences(), *tokens}, 1));
       setDone();
+      co_return true;
     }
   }
-  if (!done() && engine.device().is_cuda()) {
-    stepsPerLook_ = kStepsPerLook;
-    neededSteps_ = at::full({}, sequences().size(1) - promptLength(), sequences().options());
+  stepsPerLook_ = kStepsPerLook;
+  neededSteps_ = at::full({}, sequences().size(1) - promptLength(), sequences().options());
+  while (!done()) co_await advance(engine);
+  keepSteps(neededSteps_.item<std::int64_t>());
+  co_return true;
+}
+
+/// Advances a search that chooses by logits until it is done: the same as `selectTokens`, without its tensors.
+Task<bool> SampleSearch::continueGreedily(SharedEngine& engine) {
+  const std::int64_t rows = sequences().size(0);
+  const std::vector<std::int32_t>& ends = options().eosTokenIds;
+  std::vector<std::int64_t> unfinished = toVector(unfinished_);
+  std::vector<at::Tensor> grown{sequences()};
+  at::Tensor ids = sequences().slice(1, -1).clone();  // [rows, 1]
+  for (std::int64_t length = sequences().size(1); length < options().maxLength; ++length) {
+    const at::Tensor highest = co_await decodeToHighest(engine, ids);
+    const auto* tokens = highest.const_data_ptr<std::int64_t>();
+    ids = at::empty({rows, 1}, ids.options());
+    auto* next = ids.mutable_data_ptr<std::int64_t>();
+    bool goesOn = false;
+    for (std::int64_t row = 0; row < rows; ++row) {
+      auto& isUnfinished = unfinished[static_cast<std::size_t>(row)];
+      next[row] = isUnfinished == 0 && options().padTokenId >= 0 ? options().padTokenId : tokens[row];
+      if (std::find(ends.begin(), ends.end(), next[row]) != ends.end()) isUnfinished = 0;
+      goesOn = goesOn || isUnfinished != 0;
+    }
+    grown.push_back(ids);
+    if (!goesOn) break;
   }
-  Search::run(engine);
-  if (stepsPerLook_ > 1) keepSteps(neededSteps_.item<std::int64_t>());
+  continueWith(at::cat(grown, 1));
+  setDone();
+  co_return true;
 }
 
 void SampleSearch::fill(GenerateResult& result, ResultCopies& copies) {
@@ -134,39 +177,41 @@ Search::Search(const SearchInputs& inputs)
       state_{repeatRows(inputs.encoderOutput, options_.rowsPerSource()), nullptr, 0},
       sequences_(at::repeat_interleave(inputs.decoderInputIds, options_.rowsPerSource(), 0)) {}
 
-at::Tensor Search::nextLogits(Engine& engine) {
-  CancellationScope::check();
+Task<at::Tensor> Search::prepare(SharedEngine& engine) {
+  if (prepared_.defined()) co_return prepared_;
   const at::Tensor ids = state_.position == 0 ? sequences_ : sequences_.slice(1, -1);
-  LogitsSelection last;
-  if (ids.size(1) > 1) last.positions = at::full({1}, ids.size(1) - 1, ids.options());
-  return decode(engine, state_, ids, last).logits.squeeze(1);
-}
-
-const at::Tensor& Search::prepare(Engine& engine) {
-  if (prepared_.defined()) return prepared_;
-  const at::Tensor logits = nextLogits(engine);
+  const DecoderOutput decoded = co_await decode(engine, state_, ids, lastPosition(ids));
+  const at::Tensor logits = decoded.logits.squeeze(1);
   at::Tensor scores = toScores(logits);
   for (const LogitsProcessor& process : processors_) scores = process(sequences_, scores);
-  if (options_.returnLogits) logits_.push_back(logits);
+  if (options_.returnLogits) logits_.push_back(compact(logits));
   prepared_ = std::move(scores);
-  return prepared_;
+  co_return prepared_;
 }
 
-at::Tensor Search::prepareEditable(Engine& engine) {
-  prepared_ = prepare(engine).to(at::kCPU, at::kFloat, /*non_blocking=*/false, /*copy=*/true).contiguous();
-  return prepared_;
+Task<at::Tensor> Search::prepareEditable(SharedEngine& engine) {
+  const at::Tensor scores = co_await prepare(engine);
+  prepared_ = scores.to(at::kCPU, at::kFloat, /*non_blocking=*/false, /*copy=*/true).contiguous();
+  co_return prepared_;
 }
 
-void Search::advance(Engine& engine) {
-  at::Tensor scores = prepare(engine).to(engine.device());
+Task<bool> Search::advance(SharedEngine& engine) {
+  const at::Tensor prepared = co_await prepare(engine);
+  at::Tensor scores = prepared.to(engine.device());
   prepared_.reset();
   for (const LogitsProcessor& process : warpers_) scores = process(sequences_, scores);
-  if (options_.returnScores) scores_.push_back(scores);
+  if (options_.returnScores) scores_.push_back(compact(scores));
   selectTokens(scores);
+  co_return done();
 }
 
-void Search::run(Engine& engine) {
-  while (!done()) advance(engine);
+Task<at::Tensor> Search::decodeToHighest(SharedEngine& engine, at::Tensor ids) {
+  return torch_t5::decodeToHighest(engine, state_, std::move(ids));
+}
+
+Task<GenerateResult> Search::run(SharedEngine& engine) {
+  while (!done()) co_await advance(engine);
+  co_return finish();
 }
 
 bool Search::choosesByLogits() const {
@@ -247,19 +292,28 @@ void check(const GenerateRequest& request) {
   }
 }
 
-std::unique_ptr<Search> startSearch(Engine& engine, const GenerateRequest& request) {
-  std::shared_ptr<const EncoderOutput> encoderOutput = encodeIfNeeded(engine, request.source);
+std::int64_t decodedRows(const GenerateRequest& request) {
+  return batchOf(request.source) * request.options.rowsPerSource();
+}
+
+Task<std::shared_ptr<Search>> startSearch(SharedEngine& engine, std::shared_ptr<const GenerateRequest> shared) {
+  const GenerateRequest& request = *shared;
+  std::shared_ptr<const EncoderOutput> encoderOutput = co_await encodeIfNeeded(engine, request.source);
   const at::Tensor decoderInputIds =
       toTensor(request.decoderInputIds, encoderOutput->batch(), request.targetLength, engine.device());
   const SearchInputs inputs{std::move(encoderOutput), decoderInputIds, request.options, request.texts};
-  if (request.options.numBeams > 1) return std::make_unique<BeamSearch>(inputs);
-  return std::make_unique<SampleSearch>(inputs);
+  std::shared_ptr<Search> search;
+  if (request.options.numBeams > 1) {
+    search = std::make_shared<BeamSearch>(inputs);
+  } else {
+    search = std::make_shared<SampleSearch>(inputs);
+  }
+  co_return search;
 }
 
-GenerateResult runGenerate(Engine& engine, const GenerateRequest& request) {
-  const std::unique_ptr<Search> search = startSearch(engine, request);
-  search->run(engine);
-  return search->finish();
+Task<GenerateResult> runGenerate(SharedEngine& engine, std::shared_ptr<const GenerateRequest> request) {
+  const std::shared_ptr<Search> search = co_await startSearch(engine, std::move(request));
+  co_return co_await search->run(engine);
 }
 
 }  // namespace torch_t5

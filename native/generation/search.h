@@ -57,14 +57,15 @@ class Search {
 
   /// The scores [Q, V] of the next position, float32 on the CPU, the only owner of their memory. `advance` reads them
   /// again, so that writes to them take effect.
-  at::Tensor prepareEditable(Engine& engine);
+  Task<at::Tensor> prepareEditable(SharedEngine& engine);
 
-  /// Chooses the next tokens, from the prepared scores if there are any. Throws ERR_INVALID_ARGUMENT if no token is
-  /// left to sample, and if the vocabulary is too small for the beams' end ids; and what the engine throws.
-  void advance(Engine& engine);
+  /// Chooses the next tokens, from the prepared scores if there are any. Returns whether they are the last ones. Throws
+  /// ERR_INVALID_ARGUMENT if no token is left to sample, and if the vocabulary is too small for the beams' end ids; and
+  /// what the engine throws.
+  Task<bool> advance(SharedEngine& engine);
 
   /// Advances until the search is done. Throws what `advance` throws.
-  virtual void run(Engine& engine);
+  virtual Task<GenerateResult> run(SharedEngine& engine);
 
   bool done() const { return done_; }
 
@@ -84,6 +85,10 @@ class Search {
   const DecoderState& state() const { return state_; }
   /// Whether the next token is that of the highest logit, whatever came before.
   bool choosesByLogits() const;
+
+  /// The ids of the highest logits after `ids` [Q, 1], the last ids of the sequences: int64 [Q]. The sequences stay as
+  /// they are.
+  Task<at::Tensor> decodeToHighest(SharedEngine& engine, at::Tensor ids);
   std::int64_t promptLength() const { return promptLength_; }
   std::int64_t sourceRows() const { return sourceRows_; }
   const std::vector<at::Tensor>& scores() const { return scores_; }
@@ -117,8 +122,7 @@ class Search {
   /// Fills in everything but `logits` and `scores`.
   virtual void fill(GenerateResult& result, ResultCopies& copies) = 0;
 
-  at::Tensor nextLogits(Engine& engine);
-  const at::Tensor& prepare(Engine& engine);
+  Task<at::Tensor> prepare(SharedEngine& engine);
 
   GenerateOptions options_;
   std::int64_t sourceRows_;
@@ -141,11 +145,14 @@ class Search {
 /// texts.
 void check(const GenerateRequest& request);
 
+/// The rows that the search decodes step by step.
+std::int64_t decodedRows(const GenerateRequest& request);
+
 /// Encodes the source if needed, and prepares greedy search or sampling, or with beams beam search or beam sampling.
 /// The request must have passed `check`. Throws what the engine throws.
-std::unique_ptr<Search> startSearch(Engine& engine, const GenerateRequest& request);
+Task<std::shared_ptr<Search>> startSearch(SharedEngine& engine, std::shared_ptr<const GenerateRequest> request);
 
 /// Runs a search to its end. Throws what `startSearch` and `Search::advance` throw.
-GenerateResult runGenerate(Engine& engine, const GenerateRequest& request);
+Task<GenerateResult> runGenerate(SharedEngine& engine, std::shared_ptr<const GenerateRequest> request);
 
 }  // namespace torch_t5

@@ -1,0 +1,65 @@
+// The engine as a request sees it: several requests share it, so each method suspends the request until its pass has
+// run. The runtime decides which passes run next, and together.
+#pragma once
+
+#include <coroutine>
+#include <exception>
+#include <optional>
+#include <utility>
+
+#include "core/task.h"
+#include "engine/engine_calls.h"
+
+namespace torch_t5 {
+
+/// Used by one request.
+class SharedEngine {
+ public:
+  explicit SharedEngine(Engine& engine) : engine_(engine) {}
+  SharedEngine(const SharedEngine&) = delete;
+  SharedEngine& operator=(const SharedEngine&) = delete;
+
+  at::Device device() const { return engine_.device(); }
+  std::int64_t vocabSize() const { return engine_.vocabSize(); }
+
+  // The engine's methods. Each task throws what the engine throws, and ERR_ABORTED if the request was cancelled.
+
+  Task<at::Tensor> encode(at::Tensor inputIds, at::Tensor attentionMask);
+  Task<ForwardOutput> forward(at::Tensor inputIds, at::Tensor attentionMask, at::Tensor decoderInputIds,
+                              LogitsSelection selection);
+  /// Waits for the call's pass. The results are in the call.
+  Task<DecodeCall> decode(DecodeCall call);
+  Task<std::optional<at::Tensor>> decodeGreedily(const GreedyRequest& request);
+
+  /// The call that the request waits for. Null: the request runs, or has ended.
+  EngineCall* waitsFor() const { return pending_; }
+
+  /// Continues the request after its call has run, until it waits for another or ends.
+  void resume();
+
+  /// As `resume`, but the call throws `error` instead of running.
+  void fail(std::exception_ptr error);
+
+ private:
+  /// Suspends the request until the call has run.
+  class Pass;
+
+  Engine& engine_;
+  EngineCall* pending_ = nullptr;
+  std::coroutine_handle<> waiting_;
+};
+
+/// Runs a request that has the engine to itself, to its end. `start`: returns the request's task for a SharedEngine.
+template <class Start>
+auto runAlone(Engine& engine, Start&& start) {
+  SharedEngine shared(engine);
+  auto task = std::forward<Start>(start)(shared);
+  task.start();
+  while (EngineCall* call = shared.waitsFor()) {
+    run(engine, *call);
+    shared.resume();
+  }
+  return task.take();
+}
+
+}  // namespace torch_t5

@@ -1,0 +1,329 @@
+#include "runtime/scheduler.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "core/interlude.h"
+
+namespace torch_t5 {
+namespace {
+
+using std::chrono::duration;
+
+/// A pass offers many interludes; this long after one, the next is taken. Shorter turns cost the pass its caches.
+constexpr std::chrono::milliseconds kBetweenInterludes{8};
+
+/// The positions of the calls that run in an interlude.
+constexpr std::int64_t kInterludePositions = 512;
+
+/// The time over which the tokens per second are counted.
+constexpr std::chrono::seconds kRateTime{5};
+
+template <class Duration>
+double milliseconds(Duration time) {
+  return duration<double, std::milli>(time).count();
+}
+
+}  // namespace
+
+Scheduler::Scheduler(const SchedulerLimits& limits, Passes& passes)
+    : limits_(limits), passes_(passes), thread_([this] { loop(); }) {}
+
+Scheduler::~Scheduler() { stop(); }
+
+void Scheduler::post(Job job) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (closed_) throw Error(ErrorCode::kDisposed, "Expected a model in use but received one that was disposed");
+    if (limits_.maxQueueLength != 0 && waiting_.size() >= limits_.maxQueueLength) {
+      throw Error(ErrorCode::kQueueFull, "Expected at most " + std::to_string(limits_.maxQueueLength) +
+                                             " waiting calls (maxQueueLength) but received one more");
+    }
+    auto position = waiting_.end();
+    while (position != waiting_.begin() && std::prev(position)->job.priority < job.priority) --position;
+    waiting_.insert(position, {std::move(job), Clock::now()});
+  }
+  changed_.notify_one();
+}
+
+void Scheduler::cancel(std::uint64_t id) {
+  if (id == 0) return;
+  Job cancelled;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& running : running_) {
+      if (running->id == id) running->cancellation.request();
+    }
+    const auto found = std::find_if(waiting_.begin(), waiting_.end(),
+                                    [id](const Waiting& waiting) { return waiting.job.id == id; });
+    if (found == waiting_.end()) return;
+    cancelled = std::move(found->job);
+    waiting_.erase(found);
+  }
+  cancelled.fail(aborted());
+}
+
+bool Scheduler::close(std::function<void()> last) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (closed_) return false;
+    closed_ = true;
+    last_ = std::move(last);
+  }
+  changed_.notify_one();
+  return true;
+}
+
+void Scheduler::abort() {
+  std::deque<Waiting> dropped;
+  {
+    const std::lock_guard lock(mutex_);
+    dropped.swap(waiting_);
+    for (const auto& running : running_) running->cancellation.request();
+  }
+  for (const Waiting& waiting : dropped) waiting.job.fail(aborted());
+}
+
+void Scheduler::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    closed_ = true;
+  }
+  stopped_.request();
+  abort();
+  changed_.notify_one();
+  if (thread_.joinable()) thread_.join();
+}
+
+SchedulerStats Scheduler::stats() const {
+  const std::lock_guard lock(mutex_);
+  SchedulerStats stats;
+  stats.running = running_.size();
+  stats.waiting = waiting_.size();
+  for (const auto& running : running_) stats.runningRows += running->rows;
+  stats.steps = steps_;
+  stats.stepRows = stepRows_;
+  stats.passPositions = passPositions_;
+  stats.stepMs = stepMs_.quantiles();
+  stats.queueMs = queueMs_.quantiles();
+  const Clock::time_point since = Clock::now() - kRateTime;
+  std::int64_t rows = 0;
+  for (const auto& [time, count] : decoded_) rows += time >= since ? count : 0;
+  stats.tokensPerSecond = static_cast<double>(rows) / duration<double>(kRateTime).count();
+  return stats;
+}
+
+void Scheduler::loop() {
+  passes_.runThread([this] {
+    while (waitForJobs()) turn();
+    if (last_) last_();
+  });
+}
+
+/// False after the last job of a closed scheduler.
+bool Scheduler::waitForJobs() {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [this] { return closed_ || !waiting_.empty() || !running_.empty(); });
+  return !waiting_.empty() || !running_.empty();
+}
+
+void Scheduler::turn() {
+  failCancelled();
+  admit();
+  runSteps();
+  runCalls(limits_.maxBatchTokens, /*onlyFirstCalls=*/false);
+  removeEnded();
+}
+
+/// Other work in the middle of a long pass: a step, and calls that take no longer than a step.
+void Scheduler::interlude() {
+  if (Clock::now() - lastInterlude_ < kBetweenInterludes) return;
+  isInInterlude_ = true;
+  const CancellationScope scope(stopped_);
+  failCancelled();
+  admit();
+  runSteps();
+  runCalls(std::min(kInterludePositions, limits_.maxBatchTokens), /*onlyFirstCalls=*/true);
+  removeEnded();
+  lastInterlude_ = Clock::now();
+  isInInterlude_ = false;
+}
+
+void Scheduler::failCancelled() {
+  for (const auto& running : running_) {
+    if (running->isInPass || !running->cancellation.requested()) continue;
+    while (running->work->wait() != Wait::kNothing) advance(*running, [&] { running->work->fail(aborted()); });
+  }
+}
+
+/// Starts the waiting jobs that the limits allow.
+void Scheduler::admit() {
+  std::int64_t startedPositions = 0;
+  for (const auto& running : running_) {
+    if (!running->isInPass && running->work->wait() == Wait::kCall) startedPositions += running->work->positions();
+  }
+  while (std::unique_ptr<Running> admitted = takeAdmissible(startedPositions)) {
+    Running& running = *admitted;
+    running.isInPass = true;  // it may not be removed yet
+    {
+      const std::lock_guard lock(mutex_);
+      running_.push_back(std::move(admitted));
+      if (stopped_.requested()) running.cancellation.request();
+    }
+    advance(running, [&] { running.work->start(); });
+    if (running.work->wait() == Wait::kCall) startedPositions += running.work->positions();
+  }
+}
+
+std::unique_ptr<Scheduler::Running> Scheduler::takeAdmissible(std::int64_t& startedPositions) {
+  const std::lock_guard lock(mutex_);
+  bool rowsAreBlocked = false;  // a job with rows waits, so those after it wait too
+  for (auto waiting = waiting_.begin(); waiting != waiting_.end(); ++waiting) {
+    Job& job = waiting->job;
+    if (!isAdmissible(job, rowsAreBlocked, startedPositions)) {
+      rowsAreBlocked = rowsAreBlocked || job.rows > 0;
+      continue;
+    }
+    auto running = std::make_unique<Running>();
+    running->id = job.id;
+    running->rows = job.rows;
+    running->priority = job.priority;
+    running->work = std::move(job.work);
+    queueMs_.add(milliseconds(Clock::now() - waiting->since));
+    waiting_.erase(waiting);
+    return running;
+  }
+  return nullptr;
+}
+
+bool Scheduler::isAdmissible(const Job& job, bool rowsAreBlocked, std::int64_t startedPositions) const {
+  if (job.rows > 0) {
+    std::int64_t rows = 0;
+    for (const auto& running : running_) rows += running->rows;
+    if (rowsAreBlocked || (rows > 0 && (!passes_.mergesCalls() || rows + job.rows > limits_.maxBatchSize)))
+      return false;
+  }
+  if (passes_.mergesCalls()) return startedPositions < limits_.maxBatchTokens;
+  // Calls run one by one, so a job starts when its first call can run next.
+  return std::none_of(running_.begin(), running_.end(), [](const auto& running) { return running->passes == 0; });
+}
+
+/// With merging: runs a step of the rows that wait for one, or of those that have waited longest.
+void Scheduler::runSteps() {
+  if (!passes_.mergesCalls()) return;
+  std::vector<Running*> stepping;
+  for (const auto& running : running_) {
+    if (!running->isInPass && running->work->wait() == Wait::kStep) stepping.push_back(running.get());
+  }
+  if (stepping.empty()) return;
+  std::stable_sort(stepping.begin(), stepping.end(),
+                   [](const Running* a, const Running* b) { return a->lastPass < b->lastPass; });
+  std::int64_t rows = 0;
+  std::size_t count = 0;
+  for (const Running* running : stepping) {
+    const std::int64_t more = running->work->positions();
+    if (count > 0 && rows + more > limits_.maxBatchSize) break;
+    rows += more;
+    ++count;
+  }
+  stepping.resize(count);
+  const Clock::time_point start = Clock::now();
+  runPass(stepping, /*offersInterludes=*/false);
+  recordStep(rows, start);
+}
+
+void Scheduler::recordStep(std::int64_t rows, Clock::time_point start) {
+  const Clock::time_point end = Clock::now();
+  const std::lock_guard lock(mutex_);
+  ++steps_;
+  stepRows_ = rows;
+  stepMs_.add(milliseconds(end - start));
+  decoded_.emplace_back(end, rows);
+  while (decoded_.front().first < end - kRateTime) decoded_.pop_front();
+}
+
+/// Runs other calls: with merging as many as the limit allows in one pass, else one call of any kind. First calls of
+/// jobs and later calls take turns, so that neither waits for all of the other.
+void Scheduler::runCalls(std::int64_t maxPositions, bool onlyFirstCalls) {
+  const bool merges = passes_.mergesCalls();
+  std::vector<Running*> candidates;
+  for (const auto& running : running_) {
+    const Wait wait = running->work->wait();
+    if (running->isInPass || (wait != Wait::kCall && (merges || wait != Wait::kStep))) continue;
+    if (onlyFirstCalls && (running->passes > 0 || running->work->positions() > maxPositions)) continue;
+    candidates.push_back(running.get());
+  }
+  if (candidates.empty()) return;
+  prefersFirstCalls_ = !prefersFirstCalls_;
+  std::stable_sort(candidates.begin(), candidates.end(), [&](const Running* a, const Running* b) {
+    if (a->priority != b->priority) return a->priority > b->priority;
+    return (a->passes == 0) != (b->passes == 0) && (a->passes == 0) == prefersFirstCalls_;
+  });
+  std::size_t count = 1;
+  std::int64_t positions = candidates.front()->work->positions();
+  while (merges && count < candidates.size()) {
+    const std::int64_t more = candidates[count]->work->positions();
+    if (positions + more > maxPositions) break;
+    positions += more;
+    ++count;
+  }
+  const bool isStep = candidates.front()->work->wait() == Wait::kStep;
+  const Clock::time_point start = Clock::now();
+  runPass(std::span(candidates).first(count), /*offersInterludes=*/true);
+  if (isStep) {
+    recordStep(positions, start);
+  } else {
+    const std::lock_guard lock(mutex_);
+    passPositions_ = positions;
+  }
+}
+
+void Scheduler::runPass(std::span<Running* const> running, bool offersInterludes) {
+  const std::uint64_t number = ++lastPass_;
+  std::vector<Work*> works;
+  for (Running* each : running) {
+    each->isInPass = true;
+    works.push_back(each->work.get());
+  }
+  {
+    // A pass of one request ends early if that is cancelled.
+    const CancellationScope scope(running.size() == 1 ? running.front()->cancellation : stopped_);
+    const InterludeScope interludes(offersInterludes ? interludeOrNull() : nullptr);
+    if (!isInInterlude_) lastInterlude_ = Clock::now();
+    passes_.run(works);
+  }
+  for (Running* each : running) {
+    ++each->passes;
+    each->lastPass = number;
+    advance(*each, [&] { each->work->resume(); });
+  }
+}
+
+/// Continues a request until it waits again. It is not removed meanwhile.
+void Scheduler::advance(Running& running, const std::function<void()>& continueWork) {
+  running.isInPass = true;
+  const CancellationScope scope(running.cancellation);
+  const InterludeScope interludes(interludeOrNull());
+  continueWork();
+  running.isInPass = false;
+}
+
+const std::function<void()>* Scheduler::interludeOrNull() const {
+  return passes_.mergesCalls() && !isInInterlude_ ? &interlude_ : nullptr;
+}
+
+void Scheduler::removeEnded() {
+  RunningList ended;
+  {
+    const std::lock_guard lock(mutex_);
+    for (auto running = running_.begin(); running != running_.end();) {
+      const auto next = std::next(running);
+      if (!(*running)->isInPass && (*running)->work->wait() == Wait::kNothing)
+        ended.splice(ended.end(), running_, running);
+      running = next;
+    }
+  }
+}
+
+}  // namespace torch_t5
