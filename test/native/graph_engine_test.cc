@@ -253,7 +253,8 @@ at::Tensor generate(Engine& engine, const Inputs& inputs, const GenerateOptions&
   request.targetLength = 1;
   request.decoderInputIds.assign(static_cast<std::size_t>(inputs.inputIds.size(0)), 0);
   request.options = options;
-  return runGenerate(engine, request).sequences;
+  const auto shared = std::make_shared<const GenerateRequest>(std::move(request));
+  return runAlone(engine, [&](SharedEngine& sharedEngine) { return runGenerate(sharedEngine, shared); }).sequences;
 }
 
 /// Every seventh id ends a sequence, so sequences end at different steps.

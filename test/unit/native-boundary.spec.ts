@@ -64,6 +64,8 @@ describe("the native boundary", () => {
       intraOpThreads: 1,
       interOpThreads: 0,
       maxQueueLength: 0,
+      maxBatchSize: 1,
+      maxBatchTokens: 1,
       precision: "exact",
       architecture: undefined,
     });
