@@ -1,7 +1,7 @@
 // What the calls of a model share: the model's state, the ids that cancel native work, abort signals, and stacks of
 // errors.
 import type { T5Config } from "../loading/config.js";
-import type { NativeModel } from "../native/types.js";
+import type { NativeModel, NativeScheduling } from "../native/types.js";
 import type { T5Tokenizer } from "../tokenizer/t5-tokenizer.js";
 import { abortable, onAbort } from "../util/abort.js";
 import { type CallSite, captureCallSite, errorFor, T5Error } from "../util/errors.js";
@@ -69,7 +69,7 @@ export class Call {
    */
   async run<Result>(
     signal: AbortSignal | undefined,
-    start: (id: number) => Promise<Result>,
+    start: (scheduling: NativeScheduling) => Promise<Result>,
     discard: (result: Result) => void = () => {},
   ): Promise<Result> {
     throwIfAborted(signal);
@@ -85,7 +85,10 @@ export class Call {
    * As `run`, but waits for native code after an abort. Resolves if the work finished before the abort reached it, so
    * that the caller learns of a changed state.
    */
-  async runToEnd<Result>(signal: AbortSignal | undefined, start: (id: number) => Promise<Result>): Promise<Result> {
+  async runToEnd<Result>(
+    signal: AbortSignal | undefined,
+    start: (scheduling: NativeScheduling) => Promise<Result>,
+  ): Promise<Result> {
     throwIfAborted(signal);
     const id = this.model.newId();
     const pending = this.#start(id, start);
@@ -105,9 +108,9 @@ export class Call {
     return errorFor(thrown, this.#site);
   }
 
-  async #start<Result>(id: number, start: (id: number) => Promise<Result>): Promise<Result> {
+  async #start<Result>(id: number, start: (scheduling: NativeScheduling) => Promise<Result>): Promise<Result> {
     try {
-      return await start(id);
+      return await start({ id, priority: 0, isObserved: false });
     } catch (thrown) {
       throw this.error(thrown);
     }

@@ -28,7 +28,7 @@ export async function embed(call: Call, source: unknown, options: unknown): Prom
   throwIfAborted(signal);
   const batches = call.read(() => readBatches(source, batchSize, model));
   const run = (batch: EncoderSource) =>
-    call.run(signal, (id) => model.native.embed({ id, source: batch, pooling, normalize }));
+    call.run(signal, (scheduling) => model.native.embed({ scheduling, source: batch, pooling, normalize }));
   const [first, ...others] = batches;
   if (first === undefined) throw expected("at least one text", "source", source);
   if (others.length === 0) return wrapTensor(await run(first), model.release);

@@ -95,7 +95,7 @@ export async function encode(call: Call, source: unknown, options: unknown): Pro
   });
   const native = await call.run(
     signal,
-    (id) => model.native.encode({ id, source: ids }),
+    (scheduling) => model.native.encode({ scheduling, source: ids }),
     (late) => late.dispose(),
   );
   return EncoderOutput.of(model, native);

@@ -86,10 +86,10 @@ export async function forward(call: Call, input: unknown, options: unknown): Pro
   });
   throwIfAborted(signal);
   const request = call.read(() => readRequest(model, input, fields));
-  return call.run(signal, (id) => model.native.forward({ id, ...request }));
+  return call.run(signal, (scheduling) => model.native.forward({ scheduling, ...request }));
 }
 
-function readRequest(model: ModelHandle, input: unknown, options: ForwardFields): Omit<NativeForwardRequest, "id"> {
+function readRequest(model: ModelHandle, input: unknown, options: ForwardFields): Omit<NativeForwardRequest, "scheduling"> {
   if (EncoderOutput.is(input)) {
     throw expected("texts or ids (use startDecoding of an encoder output)", "input", input);
   }

@@ -65,7 +65,7 @@ export async function loadHead(call: Call, path: unknown, options: unknown): Pro
   });
   const native = await call.run(
     signal,
-    (id) => model.native.loadHead({ id, path: file }),
+    (scheduling) => model.native.loadHead({ scheduling, path: file }),
     (late) => late.dispose(),
   );
   return Head.of(model, native);

@@ -184,7 +184,7 @@ async function scoreBatch(
   const { model } = call;
   const prompts = documents.map(plan.prompt);
   const request = call.read(() => readRequest(prompts, plan.tokens, first, model));
-  const { logits } = await call.run(plan.signal, (id) => model.native.forward({ id, ...request }));
+  const { logits } = await call.run(plan.signal, (scheduling) => model.native.forward({ scheduling, ...request }));
   if (logits === undefined) {
     throw call.error(new T5Error("ERR_INTERNAL", "Expected logits for rerank but received none"));
   }
@@ -203,7 +203,7 @@ function readRequest(
   tokens: Int32Array,
   first: number,
   model: ModelHandle,
-): Omit<NativeForwardRequest, "id"> {
+): Omit<NativeForwardRequest, "scheduling"> {
   const wrong = prompts.findIndex((prompt) => typeof prompt !== "string");
   if (wrong !== -1) throw expected("a string", `the prompt of documents[${first + wrong}]`, prompts[wrong]);
   const source = encodeTexts(prompts, `the prompts from documents[${first}] on`, model);

@@ -84,8 +84,8 @@ export async function score(
   });
   const { rows, ...ids } = request;
   const { decoderStartTokenId, padTokenId } = model.config;
-  const { scores, logProbs } = await call.run(signal, (id) =>
-    model.native.score({ id, ...ids, decoderStartTokenId, padTokenId, batchSize, mean: reduction === "mean" }),
+  const { scores, logProbs } = await call.run(signal, (scheduling) =>
+    model.native.score({ scheduling, ...ids, decoderStartTokenId, padTokenId, batchSize, mean: reduction === "mean" }),
   );
   let end = 0;
   const results = rows.map((row, index) => {

@@ -197,7 +197,7 @@ export class DecodingSession {
     this.#running = call.name;
     try {
       const request = { rows, batch: ids.batch, targetLength: ids.length, decoderInputIds: ids.data, ...selection };
-      const result = await call.runToEnd(signal, (id) => state.native.decode({ id, ...request }));
+      const result = await call.runToEnd(signal, (scheduling) => state.native.decode({ scheduling, ...request }));
       state.position += ids.length;
       state.rows = undefined;
       return wrapResult<Result>(result, this.#model.release);

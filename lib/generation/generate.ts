@@ -67,7 +67,7 @@ export async function generate(
   const request = call.read(() => readGenerateRequest(input, values, model, readDefaults));
   const { logitsProcessor: processor } = values;
   if (processor === undefined) {
-    const result = await call.run(signal, (id) => model.native.generate({ id, ...request }));
+    const result = await call.run(signal, (scheduling) => model.native.generate({ scheduling, ...request }));
     return wrapGenerated(result, request, model);
   }
   const native = await startGeneration(call, request, signal);
@@ -89,7 +89,7 @@ export function startGeneration(
 ): Promise<NativeSearch> {
   return call.run(
     signal,
-    (id) => call.model.native.startSearch({ id, ...request }),
+    (scheduling) => call.model.native.startSearch({ scheduling, ...request }),
     (late) => late.dispose(),
   );
 }
@@ -111,10 +111,10 @@ export async function nextStep(
   signal: AbortSignal | undefined,
 ): Promise<NativeStep> {
   if (processor === undefined) {
-    return call.run(signal, (id) => native.advance({ id, edited: undefined, takeLogits }));
+    return call.run(signal, (scheduling) => native.advance({ scheduling, edited: undefined, takeLogits }));
   }
   const { release } = call.model;
-  const prepared = await call.run(signal, (id) => native.prepare({ id }));
+  const prepared = await call.run(signal, (scheduling) => native.prepare({ scheduling }));
   const logits = wrapTensor(prepared.scores, release);
   try {
     const edited = callProcessor(processor, { sequences: wrapTensor(prepared.sequences, release), logits, step });
@@ -124,7 +124,7 @@ export async function nextStep(
       const message = "Expected logits that hold their data for options.logitsProcessor but they were disposed";
       throw call.error(new T5Error("ERR_DISPOSED", message));
     }
-    return await call.run(signal, (id) => native.advance({ id, edited: data, takeLogits }));
+    return await call.run(signal, (scheduling) => native.advance({ scheduling, edited: data, takeLogits }));
   } finally {
     logits.dispose();
   }

@@ -45,7 +45,7 @@ interface GenerateCallOptions {
 }
 
 /** A request that no native call has taken yet. */
-export type GenerateRequest = Omit<NativeGenerateRequest, "id">;
+export type GenerateRequest = Omit<NativeGenerateRequest, "scheduling">;
 
 const CALL_OPTIONS = [...OPTION_NAMES, "signal"] as const;
 const INPUT_FIELDS = [...SOURCE_FIELDS, "encoderOutput", "decoderInputIds"] as const;

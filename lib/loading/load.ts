@@ -1,5 +1,7 @@
 // From a directory to a model in memory: the options of `fromPretrained`, and the order in which everything is checked.
+import { totalmem } from "node:os";
 import { join } from "node:path";
+import process from "node:process";
 import { loadNative, type Native } from "../native/addon.js";
 import type { NativeModel } from "../native/types.js";
 import { T5Tokenizer } from "../tokenizer/t5-tokenizer.js";
@@ -46,6 +48,11 @@ export interface LoadOptions {
    * calls. A call with more runs alone. Default: 2048.
    */
   readonly maxBatchTokens?: number | undefined;
+  /**
+   * Maximum number of bytes of the KV caches of the generations that run, each counted at its maximum length. Others
+   * wait. A generation with more runs alone. Default: a quarter of the memory that the process may use.
+   */
+  readonly maxCacheBytes?: number | undefined;
 }
 
 /**
@@ -59,6 +66,7 @@ interface CheckedLoadOptions {
   readonly maxQueueLength: number;
   readonly maxBatchSize: number;
   readonly maxBatchTokens: number;
+  readonly maxCacheBytes: number;
 }
 
 /** The parts of a loaded model. */
@@ -80,6 +88,7 @@ const LOAD_OPTIONS = [
   "maxQueueLength",
   "maxBatchSize",
   "maxBatchTokens",
+  "maxCacheBytes",
 ] as const;
 const DEVICE = /^(auto|cpu|cuda(:\d{1,4})?)$/;
 const MAX_THREADS = 1024;
@@ -100,6 +109,7 @@ export function checkLoadOptions(value: unknown): CheckedLoadOptions {
     maxQueueLength,
     maxBatchSize = DEFAULT_MAX_BATCH_SIZE,
     maxBatchTokens = DEFAULT_MAX_BATCH_TOKENS,
+    maxCacheBytes = defaultCacheBytes(),
   } = given;
   if (typeof device !== "string" || !DEVICE.test(device)) {
     throw expected('"auto", "cpu", "cuda" or "cuda:<number>"', "options.device", device);
@@ -123,7 +133,13 @@ export function checkLoadOptions(value: unknown): CheckedLoadOptions {
     maxQueueLength: maxQueueLength === undefined ? 0 : checkInteger(maxQueueLength, "options.maxQueueLength", 1),
     maxBatchSize: checkInteger(maxBatchSize, "options.maxBatchSize", 1, MAX_BATCH),
     maxBatchTokens: checkInteger(maxBatchTokens, "options.maxBatchTokens", 1, MAX_BATCH),
+    maxCacheBytes: checkInteger(maxCacheBytes, "options.maxCacheBytes", 1, Number.MAX_SAFE_INTEGER),
   };
+}
+
+/** A quarter of the memory that the process may use. */
+function defaultCacheBytes(): number {
+  return Math.floor((Math.min(process.constrainedMemory() || Infinity, totalmem())) / 4);
 }
 
 /** Loads an exported directory. Rejects as `T5ForConditionalGeneration.fromPretrained` does. */

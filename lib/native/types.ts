@@ -3,8 +3,20 @@
 // - Arrays that are passed in are copied before the call returns; returned tensors are views of native memory.
 // - Methods throw, and their promises reject with, an Error that has a `code`.
 // - `undefined` turns an optional setting off. Defaults are filled in on this side.
-// - `id` is unique among the calls of a model that have not ended; `cancel` takes it.
 import type { PaddedBatch } from "../tokenizer/padded-batch.js";
+
+/** How a call shares the model with others. */
+export interface NativeScheduling {
+  /** Unique among the calls of a model that have not ended; `cancel` takes it. */
+  readonly id: number;
+  /** Calls with a higher priority start first. */
+  readonly priority: number;
+  /** Whether the observer is told of the call's progress. */
+  readonly isObserved: boolean;
+}
+
+/** "firstToken": a generation has chosen its first token. */
+export type NativeProgress = "started" | "firstToken";
 
 /** What the addon exports. */
 export interface NativeAddon {
@@ -12,6 +24,8 @@ export interface NativeAddon {
   /** Detaches the buffer of a returned tensor and frees its memory. Ignores any other buffer. */
   release(buffer: ArrayBufferLike): void;
   info(): NativeInfo;
+  /** Sets the function that is told of the progress of observed calls, of all models of this environment. */
+  observe(observer: (id: number, progress: NativeProgress) => void): void;
   /** Aborts every call and ends every thread of this environment, for good. */
   shutDown(): void;
 }
@@ -33,6 +47,8 @@ export interface NativeLoadOptions {
   readonly maxBatchSize: number;
   /** Encoder and prefill positions in a pass. */
   readonly maxBatchTokens: number;
+  /** Bytes of the KV caches of the generations that run. */
+  readonly maxCacheBytes: number;
   readonly precision: "exact" | "float32" | "bfloat16" | "int8";
   /** Needed for every precision but "exact", which reads it from the archive. */
   readonly architecture: NativeArchitecture | undefined;
@@ -90,7 +106,7 @@ export interface NativeModel {
   /** Encodes the source if needed, and prepares a search that runs step by step. */
   startSearch(request: NativeGenerateRequest): Promise<NativeSearch>;
   /** `path`: the file of a TorchScript module. */
-  loadHead(request: { readonly id: number; readonly path: string }): Promise<NativeHead>;
+  loadHead(request: { readonly scheduling: NativeScheduling; readonly path: string }): Promise<NativeHead>;
   /**
    * Sets the text of every id, which stop strings need. `bytes`: the texts in UTF-8, concatenated. `offsets`,
    * `[vocabSize + 1]`: where each text begins, and where the last one ends.
@@ -98,8 +114,27 @@ export interface NativeModel {
   uploadTokenTexts(bytes: Uint8Array, offsets: Int32Array): void;
   /** Ends a waiting or running call: its promise rejects with code ERR_ABORTED. */
   cancel(id: number): void;
+  /** Ends all calls: their promises reject with code ERR_ABORTED. */
+  abort(): void;
+  stats(): NativeStats;
   /** Resolves once the accepted calls have ended and the memory is freed. */
   dispose(): Promise<void>;
+}
+
+/** The state of a model's scheduler. Times in milliseconds, quantiles over the last 512 values. */
+export interface NativeStats {
+  readonly running: number;
+  readonly waiting: number;
+  readonly runningRows: number;
+  readonly cacheBytes: number;
+  readonly steps: number;
+  readonly lastStepRows: number;
+  readonly lastPassTokens: number;
+  readonly tokensPerSecond: number;
+  readonly stepMsP50: number;
+  readonly stepMsP99: number;
+  readonly queueMsP50: number;
+  readonly queueMsP99: number;
 }
 
 /**
@@ -116,7 +151,7 @@ export interface NativeSelection {
 }
 
 export interface NativeForwardRequest extends NativeSelection {
-  readonly id: number;
+  readonly scheduling: NativeScheduling;
   readonly source: PaddedBatch;
   readonly targetLength: number;
   /** `[batch, targetLength]` */
@@ -169,12 +204,12 @@ export interface NativeEncoderOutput {
 }
 
 export interface NativeEncodeRequest {
-  readonly id: number;
+  readonly scheduling: NativeScheduling;
   readonly source: PaddedBatch;
 }
 
 export interface NativeEmbedRequest {
-  readonly id: number;
+  readonly scheduling: NativeScheduling;
   readonly source: PaddedBatch | NativeEncoderOutput;
   /** The mean of the positions that the mask keeps, or the first position. */
   readonly pooling: "mean" | "first";
@@ -183,7 +218,7 @@ export interface NativeEmbedRequest {
 }
 
 export interface NativeScoreRequest {
-  readonly id: number;
+  readonly scheduling: NativeScheduling;
   /** One row for all targets, or one row per target. */
   readonly source: PaddedBatch | NativeEncoderOutput;
   /** The ids of all targets, concatenated. */
@@ -216,7 +251,7 @@ export interface NativeDecodingSession {
 }
 
 export interface NativeDecodeRequest extends NativeSelection {
-  readonly id: number;
+  readonly scheduling: NativeScheduling;
   /** `[batch]`: the row of the cache that each row continues; undefined: its own. */
   readonly rows: Int32Array | undefined;
   readonly batch: number;
@@ -289,7 +324,7 @@ export interface NativeGenerateOptions {
 }
 
 export interface NativeGenerateRequest {
-  readonly id: number;
+  readonly scheduling: NativeScheduling;
   readonly source: PaddedBatch | NativeEncoderOutput;
   readonly targetLength: number;
   /** `[batch, targetLength]` */
@@ -316,7 +351,7 @@ export interface NativeGenerateResult {
 /** A search that moves one token per `advance`. Takes one call at a time. Q: as in `NativeGenerateResult`. */
 export interface NativeSearch {
   /** Computes the scores that a user's processor may edit before `advance`. Optional. */
-  prepare(request: { readonly id: number }): Promise<NativePreparedStep>;
+  prepare(request: { readonly scheduling: NativeScheduling }): Promise<NativePreparedStep>;
   /** Chooses the next tokens, by the prepared scores if there are any. */
   advance(request: NativeAdvanceRequest): Promise<NativeStep>;
   /** Frees the search once a running call has ended. */
@@ -331,7 +366,7 @@ export interface NativePreparedStep {
 }
 
 export interface NativeAdvanceRequest {
-  readonly id: number;
+  readonly scheduling: NativeScheduling;
   /** The data of the prepared scores, edited. Its buffer is detached. */
   readonly edited: Float32Array | undefined;
   /** Return this step's logits with the step instead of with the result. Needs `returnLogits`. */

@@ -168,16 +168,19 @@ LoadOptions toLoadOptions(const Napi::Object& options) {
       .maxQueueLength = static_cast<std::size_t>(integer(options, "maxQueueLength", {.max = kMaxSafeInteger})),
       .maxBatchSize = integer(options, "maxBatchSize", {.min = 1}),
       .maxBatchTokens = integer(options, "maxBatchTokens", {.min = 1}),
+      .maxCacheBytes = integer(options, "maxCacheBytes", {.min = 1, .max = kMaxSafeInteger}),
       .precision = precision,
       .architecture = isExact ? Architecture{} : toArchitecture(toObject(options.Get("architecture"), "architecture")),
   };
 }
 
-Scheduling toScheduling(const Napi::Object& request, std::int64_t rows) {
+Scheduling toScheduling(const Napi::Object& request, const CacheSize& cacheSize) {
+  const Napi::Object scheduling = toObject(request.Get("scheduling"), "scheduling");
   return {
-      .id = toCallId(request.Get("id")),
-      .rows = rows,
-      .priority = integer(request, "priority", {.min = -kInt32Max}),
+      .id = toCallId(scheduling.Get("id")),
+      .cacheSize = cacheSize,
+      .priority = integer(scheduling, "priority", {.min = -kInt32Max}),
+      .isObserved = boolean(scheduling, "isObserved"),
   };
 }
 

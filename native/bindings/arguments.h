@@ -15,8 +15,8 @@ namespace torch_t5 {
 
 LoadOptions toLoadOptions(const Napi::Object& options);
 
-/// How a request is scheduled. `rows`: that it decodes step by step.
-Scheduling toScheduling(const Napi::Object& request, std::int64_t rows = 0);
+/// How a request is scheduled. `cacheSize`: of a generation.
+Scheduling toScheduling(const Napi::Object& request, const CacheSize& cacheSize = {});
 
 ForwardRequest toForwardRequest(const Napi::Object& request);
 DecodeRequest toDecodeRequest(const Napi::Object& request);

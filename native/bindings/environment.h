@@ -51,6 +51,12 @@ class Environment : public std::enable_shared_from_this<Environment> {
 
   TensorBuffers& buffers() { return *buffers_; }
 
+  /// Sets the function that is called with the id of an observed request, and its progress: "started", "firstToken".
+  void observe(const Napi::Function& observer) { observer_ = Napi::Persistent(observer); }
+
+  /// Reports the progress of a request to the observer.
+  ProgressCallback progressOf(std::uint64_t id);
+
   /// Aborts every call and ends every thread, for good. Waits for the operator that each thread is running.
   void shutDown();
 
@@ -73,6 +79,7 @@ class Environment : public std::enable_shared_from_this<Environment> {
   napi_threadsafe_function toJavaScriptThread_ = nullptr;
   std::size_t pendingCalls_ = 0;
   bool isShutDown_ = false;
+  Napi::FunctionReference observer_;
   std::shared_ptr<TensorBuffers> buffers_ = std::make_shared<TensorBuffers>();
   std::unordered_set<std::shared_ptr<ModelRunner>> runners_;
 };
@@ -138,7 +145,9 @@ Napi::Promise startCall(Napi::Env env, const std::shared_ptr<ModelRunner>& runne
   const auto deferred = Napi::Promise::Deferred::New(env);
   const Callback<Value> settlePromise = Environment::of(env).beginCall<Value>(deferred, std::move(convert));
   try {
-    runner->submit<Value>(scheduling, std::move(start), settlePromise);
+    ProgressCallback progress;
+    if (scheduling.isObserved) progress = Environment::of(env).progressOf(scheduling.id);
+    runner->submit<Value>(scheduling, std::move(start), settlePromise, std::move(progress));
   } catch (const Error& error) {
     settlePromise(error);
   }

@@ -80,6 +80,8 @@ void ModelObject::define(Napi::Env env) {
                   InstanceMethod<&ModelObject::uploadTokenTexts>("uploadTokenTexts"),
                   InstanceMethod<&ModelObject::cancel>("cancel"),
                   InstanceMethod<&ModelObject::dispose>("dispose"),
+                  InstanceMethod<&ModelObject::abort>("abort"),
+                  InstanceMethod<&ModelObject::stats>("stats"),
                   InstanceAccessor<&ModelObject::device>("device"),
               });
 }
@@ -166,7 +168,7 @@ Napi::Value ModelObject::generate(const Napi::CallbackInfo& info) {
     const Napi::Object object = toObject(info[0], "request");
     const auto request = shared(toGenerateRequest(object, texts_));
     return startCall<GenerateResult>(
-        info.Env(), runner_, toScheduling(object, decodedRows(*request)),
+        info.Env(), runner_, toScheduling(object, cacheSize(*request)),
         [request](SharedEngine& engine) { return runGenerate(engine, request); }, valueToJs<GenerateResult>());
   });
 }
@@ -225,6 +227,14 @@ Napi::Value ModelObject::dispose(const Napi::CallbackInfo& info) {
       });
   runner_->dispose([settlePromise] { settlePromise(std::monostate{}); });
   return deferred.Promise();
+}
+
+void ModelObject::abort(const Napi::CallbackInfo&) {
+  if (runner_) runner_->abort();
+}
+
+Napi::Value ModelObject::stats(const Napi::CallbackInfo& info) {
+  return withErrors(info.Env(), [&]() -> Napi::Value { return toJs(info.Env(), runner_ ? runner_->stats() : SchedulerStats()); });
 }
 
 Napi::Value ModelObject::device(const Napi::CallbackInfo& info) {

@@ -54,6 +54,8 @@ class ModelObject : public NativeObject<ModelObject> {
   void uploadTokenTexts(const Napi::CallbackInfo& info);
   void cancel(const Napi::CallbackInfo& info);
   Napi::Value dispose(const Napi::CallbackInfo& info);
+  void abort(const Napi::CallbackInfo& info);
+  Napi::Value stats(const Napi::CallbackInfo& info);
   Napi::Value device(const Napi::CallbackInfo& info);
 
   std::weak_ptr<Environment> environment_;  // expires before the last finalizers run

@@ -58,7 +58,6 @@ std::uint64_t toCallId(const Napi::Value& value) {
 }
 
 std::int64_t integer(const Napi::Object& object, const char* name, IntegerRange range) {
-  if (std::string_view(name) == "priority" && object.Get(name).IsUndefined()) return 0;  // TEMPORARY
   return toInteger(object.Get(name), name, range);
 }
 

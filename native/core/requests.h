@@ -44,6 +44,7 @@ struct LoadOptions {
   std::size_t maxQueueLength = 0;  // waiting calls, those that run not counted; 0: no limit
   std::int64_t maxBatchSize = 0;   // rows in a step
   std::int64_t maxBatchTokens = 0;  // encoder and prefill positions in a pass
+  std::int64_t maxCacheBytes = 0;   // of the KV caches of running generations
   Precision precision = Precision::kExact;
   Architecture architecture;  // unused for kExact
 };

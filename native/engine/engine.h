@@ -91,6 +91,13 @@ struct GreedyRequest {
   std::int64_t padTokenId = 0;  // -1: a sequence that ends early is decoded on with the others
 };
 
+/// The maximum size of the caches of a generation.
+struct CacheSize {
+  std::int64_t rows = 0;             // that are decoded
+  std::int64_t positions = 0;        // of each row, at the end
+  std::int64_t sourcePositions = 0;  // of all rows of the encoder's output
+};
+
 /// Used in inference mode, by one thread at a time. Every output contains hidden states, and the selected logits. A
 /// method throws ERR_ABORTED if cancellation was requested in this thread's `CancellationScope`. For other failures,
 /// such as an id outside the vocabulary or lack of memory, it throws an `Error` or libtorch's exception.
@@ -126,6 +133,9 @@ class Engine {
   /// Continues a greedy search to its end, without the host between two steps: the ids that it adds, int64 [R, n] on
   /// the device, where n <= maxTokens. None if the engine gains nothing by it; then the caller goes on step by step.
   virtual std::optional<at::Tensor> decodeGreedily(const GreedyRequest&) { return std::nullopt; }
+
+  /// Bytes of the caches of a generation, 0 if the engine does not count them. May be called on any thread.
+  virtual std::int64_t cacheBytes(const CacheSize&) const { return 0; }
 
   /// Whether `runTogether` runs several calls in one pass, and the bits of a row do not depend on the pass's other rows.
   virtual bool mergesCalls() const { return false; }

@@ -72,6 +72,13 @@ class FusedEngine final : public Engine {
     return std::move(std::get<DecodeCall>(call.call).output);
   }
 
+  std::int64_t cacheBytes(const CacheSize& size) const override {
+    const HeadLayout& heads = model_.heads;
+    const std::int64_t blocks = size.rows * heads.blocksFor(size.positions) + heads.blocksFor(size.sourcePositions);
+    const auto layers = static_cast<std::int64_t>(model_.decoder.layers.size());
+    return blocks * layers * heads.count * heads.blockWords() * static_cast<std::int64_t>(sizeof(float));
+  }
+
   bool mergesCalls() const override { return true; }
 
   void runTogether(std::span<EngineCall* const> calls) override {

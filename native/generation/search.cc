@@ -292,8 +292,11 @@ void check(const GenerateRequest& request) {
   }
 }
 
-std::int64_t decodedRows(const GenerateRequest& request) {
-  return batchOf(request.source) * request.options.rowsPerSource();
+CacheSize cacheSize(const GenerateRequest& request) {
+  const auto* ids = std::get_if<SourceIds>(&request.source);
+  return {batchOf(request.source) * request.options.rowsPerSource(), request.options.maxLength,
+          ids != nullptr ? ids->batch * ids->length
+                         : std::get<std::shared_ptr<const EncoderOutput>>(request.source)->inputIds.numel()};
 }
 
 Task<std::shared_ptr<Search>> startSearch(SharedEngine& engine, std::shared_ptr<const GenerateRequest> shared) {

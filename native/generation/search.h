@@ -145,8 +145,8 @@ class Search {
 /// texts.
 void check(const GenerateRequest& request);
 
-/// The rows that the search decodes step by step.
-std::int64_t decodedRows(const GenerateRequest& request);
+/// The maximum size of the search's caches.
+CacheSize cacheSize(const GenerateRequest& request);
 
 /// Encodes the source if needed, and prepares greedy search or sampling, or with beams beam search or beam sampling.
 /// The request must have passed `check`. Throws what the engine throws.

@@ -44,7 +44,8 @@ class LoadWork final : public Work {
 
 ModelRunner::ModelRunner(LoadOptions options)
     : options_(std::move(options)),
-      scheduler_({options_.maxQueueLength, options_.maxBatchSize, options_.maxBatchTokens}, passes_) {}
+      scheduler_({options_.maxQueueLength, options_.maxBatchSize, options_.maxBatchTokens, options_.maxCacheBytes},
+                 passes_) {}
 
 void ModelRunner::load(Callback<ModelInfo> callback) {
   scheduler_.post({

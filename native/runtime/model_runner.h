@@ -21,8 +21,9 @@ struct ModelInfo {
 /// How a request is scheduled.
 struct Scheduling {
   std::uint64_t id = 0;       // for `cancel`, unique among the pending requests
-  std::int64_t rows = 0;      // that it decodes step by step; 0: it only makes other calls
+  CacheSize cacheSize;        // without rows: it does not decode step by step
   std::int64_t priority = 0;  // requests with a higher priority are admitted first
+  bool isObserved = false;    // whether JavaScript wants to know of its progress
 };
 
 /// All methods may be called from any thread except the scheduler's. All but `stop` return at once.
@@ -36,9 +37,10 @@ class ModelRunner {
   void load(Callback<ModelInfo> callback);
 
   /// Runs a request on the scheduler's thread, in inference mode. Throws ERR_QUEUE_FULL or ERR_DISPOSED; the callback
-  /// receives what the task throws.
+  /// receives what the task throws. `progress` may be empty.
   template <class Value>
-  void submit(const Scheduling& scheduling, typename Request<Value>::Start start, Callback<Value> callback);
+  void submit(const Scheduling& scheduling, typename Request<Value>::Start start, Callback<Value> callback,
+              ProgressCallback progress = {});
 
   /// The request's callback receives ERR_ABORTED, unless the request has already ended.
   void cancel(std::uint64_t id) { scheduler_.cancel(id); }
@@ -85,13 +87,16 @@ class ModelRunner {
 };
 
 template <class Value>
-void ModelRunner::submit(const Scheduling& scheduling, typename Request<Value>::Start start, Callback<Value> callback) {
+void ModelRunner::submit(const Scheduling& scheduling, typename Request<Value>::Start start, Callback<Value> callback,
+                         ProgressCallback progress) {
   scheduler_.post({
       .id = scheduling.id,
-      .rows = scheduling.rows,
+      .rows = scheduling.cacheSize.rows,
+      .cacheBytes = enginePointer_ == nullptr ? 0 : enginePointer_->cacheBytes(scheduling.cacheSize),
       .priority = scheduling.priority,
       .work = std::make_unique<Request<Value>>(enginePointer_, std::move(start), callback),
       .fail = [callback](const Error& error) { callback(error); },
+      .progress = std::move(progress),
   });
 }
 

@@ -101,7 +101,10 @@ SchedulerStats Scheduler::stats() const {
   SchedulerStats stats;
   stats.running = running_.size();
   stats.waiting = waiting_.size();
-  for (const auto& running : running_) stats.runningRows += running->rows;
+  for (const auto& running : running_) {
+    stats.runningRows += running->rows;
+    stats.cacheBytes += running->cacheBytes;
+  }
   stats.steps = steps_;
   stats.stepRows = stepRows_;
   stats.passPositions = passPositions_;
@@ -171,6 +174,7 @@ void Scheduler::admit() {
       running_.push_back(std::move(admitted));
       if (stopped_.requested()) running.cancellation.request();
     }
+    if (running.progress) running.progress(Progress::kStarted);
     advance(running, [&] { running.work->start(); });
     if (running.work->wait() == Wait::kCall) startedPositions += running.work->positions();
   }
@@ -188,8 +192,10 @@ std::unique_ptr<Scheduler::Running> Scheduler::takeAdmissible(std::int64_t& star
     auto running = std::make_unique<Running>();
     running->id = job.id;
     running->rows = job.rows;
+    running->cacheBytes = job.cacheBytes;
     running->priority = job.priority;
     running->work = std::move(job.work);
+    running->progress = std::move(job.progress);
     queueMs_.add(milliseconds(Clock::now() - waiting->since));
     waiting_.erase(waiting);
     return running;
@@ -198,15 +204,23 @@ std::unique_ptr<Scheduler::Running> Scheduler::takeAdmissible(std::int64_t& star
 }
 
 bool Scheduler::isAdmissible(const Job& job, bool rowsAreBlocked, std::int64_t startedPositions) const {
-  if (job.rows > 0) {
-    std::int64_t rows = 0;
-    for (const auto& running : running_) rows += running->rows;
-    if (rowsAreBlocked || (rows > 0 && (!passes_.mergesCalls() || rows + job.rows > limits_.maxBatchSize)))
-      return false;
-  }
+  if (job.rows > 0 && (rowsAreBlocked || !hasRoom(job))) return false;
   if (passes_.mergesCalls()) return startedPositions < limits_.maxBatchTokens;
   // Calls run one by one, so a job starts when its first call can run next.
   return std::none_of(running_.begin(), running_.end(), [](const auto& running) { return running->passes == 0; });
+}
+
+/// Whether the rows and the caches of a job fit beside those of the running jobs. One job always has room.
+bool Scheduler::hasRoom(const Job& job) const {
+  std::int64_t rows = 0;
+  std::int64_t bytes = 0;
+  for (const auto& running : running_) {
+    rows += running->rows;
+    bytes += running->cacheBytes;
+  }
+  if (rows == 0) return true;
+  if (!passes_.mergesCalls() || rows + job.rows > limits_.maxBatchSize) return false;
+  return limits_.maxCacheBytes == 0 || bytes + job.cacheBytes <= limits_.maxCacheBytes;
 }
 
 /// With merging: runs a step of the rows that wait for one, or of those that have waited longest.
@@ -307,6 +321,10 @@ void Scheduler::advance(Running& running, const std::function<void()>& continueW
   const InterludeScope interludes(interludeOrNull());
   continueWork();
   running.isInPass = false;
+  if (!running.hasStepped && running.work->wait() == Wait::kStep) {
+    running.hasStepped = true;
+    if (running.progress) running.progress(Progress::kFirstToken);
+  }
 }
 
 const std::function<void()>* Scheduler::interludeOrNull() const {

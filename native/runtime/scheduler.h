@@ -77,12 +77,22 @@ class Passes {
   virtual void run(std::span<Work* const> works) = 0;
 };
 
+enum class Progress {
+  kStarted,     // the job was admitted
+  kFirstToken,  // it waits for its first step, so the token before has been chosen
+};
+
+/// Called on the scheduler's thread. Must not throw.
+using ProgressCallback = std::function<void(Progress)>;
+
 struct Job {
   std::uint64_t id = 0;     // for cancel(); a job with id 0 can't be cancelled
   std::int64_t rows = 0;    // that it decodes step by step; 0: it only makes other calls
+  std::int64_t cacheBytes = 0;  // of its caches; reserved while it runs
   std::int64_t priority = 0;  // jobs with a higher priority are admitted first
   std::unique_ptr<Work> work;
   std::function<void(const Error&)> fail;  // called instead of `work->start`, on the thread that cancels or stops
+  ProgressCallback progress;               // may be empty
 };
 
 /// Limits of what runs at the same time.
@@ -90,6 +100,7 @@ struct SchedulerLimits {
   std::size_t maxQueueLength = 0;      // waiting jobs; 0: no limit
   std::int64_t maxBatchSize = 64;      // rows in a step; a job with more rows runs alone
   std::int64_t maxBatchTokens = 2048;  // positions in another pass; a call with more runs alone
+  std::int64_t maxCacheBytes = 0;      // reserved for caches; a job with more runs alone; 0: no limit
 };
 
 struct SchedulerStats {
@@ -99,6 +110,7 @@ struct SchedulerStats {
   std::int64_t steps = 0;          // since the start
   std::int64_t stepRows = 0;       // of the last step
   std::int64_t passPositions = 0;  // of the last pass that was not a step
+  std::int64_t cacheBytes = 0;     // reserved for the caches of running jobs
   double tokensPerSecond = 0;      // rows of the steps of the last seconds
   Quantiles stepMs;
   Quantiles queueMs;  // from post to admission
@@ -138,12 +150,15 @@ class Scheduler {
   struct Running {
     std::uint64_t id = 0;
     std::int64_t rows = 0;
+    std::int64_t cacheBytes = 0;
     std::int64_t priority = 0;
     std::uint64_t passes = 0;    // that have run for it
     std::uint64_t lastPass = 0;  // the number of the last one
     bool isInPass = false;
+    bool hasStepped = false;
     Cancellation cancellation;
     std::unique_ptr<Work> work;
+    ProgressCallback progress;
   };
   using RunningList = std::list<std::unique_ptr<Running>>;
 
@@ -156,6 +171,7 @@ class Scheduler {
   void admit();
   std::unique_ptr<Running> takeAdmissible(std::int64_t& startedPositions);
   bool isAdmissible(const Job& job, bool rowsAreBlocked, std::int64_t startedPositions) const;
+  bool hasRoom(const Job& job) const;
 
   void runSteps();
   void runCalls(std::int64_t maxPositions, bool onlyFirstCalls);

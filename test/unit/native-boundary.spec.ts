@@ -8,11 +8,11 @@ import type { NativeGenerateRequest, NativeModel } from "#lib/native/types.js";
 const task = { batch: 1, promptLength: 1, vocabSize: 399, hasTokenizer: true };
 const options = resolveGenerationOptions({ maxLength: 5, eosTokenId: Int32Array.of(1), padTokenId: 0 }, {}, task);
 const source = { batch: 1, length: 2, inputIds: Int32Array.of(5, 1), attentionMask: undefined };
-const request: NativeGenerateRequest = { id: 1, source, targetLength: 1, decoderInputIds: Int32Array.of(0), options };
+const request: NativeGenerateRequest = { scheduling: { id: 1, priority: 0, isObserved: false }, source, targetLength: 1, decoderInputIds: Int32Array.of(0), options };
 const two = Int32Array.of(0, 0);
 
 const forwardRequest = {
-  id: 1,
+  scheduling: { id: 1, priority: 0, isObserved: false },
   targetLength: 1,
   labels: undefined,
   loss: false,
@@ -66,6 +66,7 @@ describe("the native boundary", () => {
       maxQueueLength: 0,
       maxBatchSize: 1,
       maxBatchTokens: 1,
+      maxCacheBytes: 1,
       precision: "exact",
       architecture: undefined,
     });
@@ -96,9 +97,9 @@ describe("the native boundary", () => {
         async () => model.forward({ ...forwardRequest, source: wrongSource, decoderInputIds }),
         refused,
       );
-      await assert.rejects(async () => model.encode({ id: 1, source: wrongSource }), refused);
+      await assert.rejects(async () => model.encode({ scheduling: { id: 1, priority: 0, isObserved: false }, source: wrongSource }), refused);
       await assert.rejects(
-        async () => model.embed({ id: 1, source: wrongSource, pooling: "mean", normalize: false }),
+        async () => model.embed({ scheduling: { id: 1, priority: 0, isObserved: false }, source: wrongSource, pooling: "mean", normalize: false }),
         refused,
       );
       await refuses({ source: wrongSource, decoderInputIds }, message);
@@ -106,7 +107,7 @@ describe("the native boundary", () => {
   }
 
   it("refuses decoder ids with more rows than the encoder output", async () => {
-    const output = await model.encode({ id: 1, source });
+    const output = await model.encode({ scheduling: { id: 1, priority: 0, isObserved: false }, source });
     await refuses({ source: output, decoderInputIds: two }, /1 x 1 values for decoderInputIds but received 2/);
     output.dispose();
     await assert.rejects(async () => model.generate({ ...request, source: output }), { code: "ERR_DISPOSED" });
@@ -120,12 +121,12 @@ describe("the native boundary", () => {
 
   it("takes no logits from a search that keeps none, and refuses a call while another one runs", async () => {
     const search = await model.startSearch({ ...request, options: { ...options, minLength: 5 } });
-    const step = await search.advance({ id: 1, edited: undefined, takeLogits: true });
+    const step = await search.advance({ scheduling: { id: 1, priority: 0, isObserved: false }, edited: undefined, takeLogits: true });
     assert.equal(step.logits, undefined);
-    const running = search.advance({ id: 1, edited: undefined, takeLogits: false });
-    assert.throws(() => search.prepare({ id: 2 }), { code: "ERR_INVALID_ARGUMENT", message: /an idle search/ });
+    const running = search.advance({ scheduling: { id: 1, priority: 0, isObserved: false }, edited: undefined, takeLogits: false });
+    assert.throws(() => search.prepare({ scheduling: { id: 2, priority: 0, isObserved: false } }), { code: "ERR_INVALID_ARGUMENT", message: /an idle search/ });
     await running;
     search.dispose();
-    assert.throws(() => search.prepare({ id: 2 }), { code: "ERR_DISPOSED" });
+    assert.throws(() => search.prepare({ scheduling: { id: 2, priority: 0, isObserved: false } }), { code: "ERR_DISPOSED" });
   });
 });
