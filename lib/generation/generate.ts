@@ -61,10 +61,10 @@ export async function generate(
   options: unknown,
 ): Promise<GenerateSequences> {
   const { model } = call;
-  const { values, signal } = call.read(() => readGenerateOptions(options, model.config.vocabSize));
+  const { signal, ...given } = call.read(() => readGenerateOptions(options, model.config.vocabSize));
   throwIfAborted(signal);
-  const request = call.read(() => readGenerateRequest(input, values, model, readDefaults));
-  const { logitsProcessor: processor } = values;
+  const request = call.read(() => readGenerateRequest(input, given, model, readDefaults));
+  const { logitsProcessor: processor } = given.values;
   if (processor === undefined) {
     const result = await call.run(signal, (id) => model.native.generate({ id, ...request }));
     return wrapGenerated(result, model);

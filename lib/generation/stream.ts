@@ -215,11 +215,12 @@ function check(
 ): ValidCall | { readonly error: unknown } {
   try {
     const { model } = call;
-    const { values, signal } = call.read(() => readGenerateOptions(options, model.config.vocabSize));
+    const { signal, ...given } = call.read(() => readGenerateOptions(options, model.config.vocabSize));
+    const { values } = given;
     throwIfAborted(signal);
     const request = call.read(() => {
       if (values.returnScores) throw expected("false, as stream has no scores,", "options.returnScores", true);
-      return refuseBeams(readGenerateRequest(input, values, model, readDefaults));
+      return refuseBeams(readGenerateRequest(input, given, model, readDefaults));
     });
     return { request, values, signal };
   } catch (error) {
