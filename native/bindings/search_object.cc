@@ -3,6 +3,7 @@
 #include <cstring>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "bindings/arguments.h"
 #include "bindings/environment.h"
@@ -20,9 +21,10 @@ struct PreparedStep {
 };
 
 struct Step {
-  at::Tensor tokenIds;                   // [Q] int32
-  at::Tensor logits;                     // [Q, V]; undefined unless taken
-  std::optional<GenerateResult> result;  // after the last step
+  at::Tensor tokenIds;                      // [Q] int32
+  std::vector<FinishReason> finishReasons;  // [R]: after this step
+  at::Tensor logits;                        // [Q, V]; undefined unless taken
+  std::optional<GenerateResult> result;     // after the last step
 };
 
 Napi::Object stepToJs(Napi::Env env, PreparedStep step) {
@@ -35,6 +37,7 @@ Napi::Object stepToJs(Napi::Env env, PreparedStep step) {
 Napi::Object stepToJs(Napi::Env env, Step step) {
   Napi::Object object = Napi::Object::New(env);
   object.Set("tokenIds", toJs(env, std::move(step.tokenIds)));
+  object.Set("finishReasons", toJs(env, step.finishReasons));
   if (step.logits.defined()) object.Set("logits", toJs(env, std::move(step.logits)));
   if (step.result) object.Set("result", toJs(env, *std::move(step.result)));
   return object;
@@ -47,7 +50,10 @@ Task<PreparedStep> runPrepare(std::shared_ptr<Search> search, SharedEngine& engi
 
 Task<Step> runAdvance(std::shared_ptr<Search> search, SharedEngine& engine, bool takeLogits) {
   const bool isDone = co_await search->advance(engine);
-  Step step{owned(search->sequences().select(1, -1), at::kInt), takeLogits ? search->takeLogits() : at::Tensor(), {}};
+  Step step{owned(search->sequences().select(1, -1), at::kInt),
+            toFinishReasons(search->finishReasons()),
+            takeLogits ? search->takeLogits() : at::Tensor(),
+            {}};
   if (isDone) step.result = search->finish();
   co_return std::move(step);
 }
