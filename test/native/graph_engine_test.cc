@@ -28,6 +28,11 @@
 namespace torch_t5 {
 namespace {
 
+/// `decode` on an engine that no other request uses.
+DecoderOutput decode(Engine& engine, DecoderState& state, const at::Tensor& ids, const LogitsSelection& selection) {
+  return runAlone(engine, [&](SharedEngine& shared) { return torch_t5::decode(shared, state, ids, selection); });
+}
+
 using test::demoArchitecture;
 using test::expect;
 using test::Inputs;
