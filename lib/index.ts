@@ -36,7 +36,6 @@ export { type DecodingOptions, DecodingSession, type PrefillOptions, type StepOp
 
 // `generate` and `stream`.
 
-export type { FinishReason } from "./generation/finish.js";
 export type { GenerateLogits, GenerateResult, GenerateScores, GenerateSequences } from "./generation/generate.js";
 export type {
   GenerateOptions,
@@ -47,6 +46,7 @@ export type {
 } from "./generation/options.js";
 export type { DecoderPrompt, EncoderOutputSource, GenerateInput } from "./generation/request.js";
 export { type StreamedLogits, type StreamedToken, TokenStream } from "./generation/stream.js";
+export type { FinishReason } from "./native/types.js";
 
 // `score`, `rerank` and `embed`.
 

@@ -105,8 +105,8 @@ export class T5ForConditionalGeneration {
   }
 
   /**
-   * The tokens of one sequence, each computed when `next()` asks for it. Wrong arguments reject the first `next()`.
-   * Leaving the loop frees the generation at once.
+   * The tokens of one or several sequences, each step computed when `next()` asks for its first token. Wrong arguments
+   * reject the first `next()`. Leaving the loop frees the generation at once.
    */
   stream<const Options extends StreamOptions = Record<never, never>>(
     input: GenerateInput,

@@ -1,12 +1,11 @@
 // `generate`: from a source to sequences, in one native call, or step by step with a logits processor.
 import { type Call, type ModelHandle, throwIfAborted } from "../calls/call.js";
 import { type Added, type Given, wrapTensor } from "../calls/results.js";
-import type { NativeGenerateResult, NativeSearch, NativeStep, NativeTensor } from "../native/types.js";
+import type { FinishReason, NativeGenerateResult, NativeSearch, NativeStep, NativeTensor } from "../native/types.js";
 import { abortable } from "../util/abort.js";
 import { T5Error } from "../util/errors.js";
 import type { Tensor } from "../util/tensor.js";
 import type { DefaultsReader } from "./config.js";
-import { type FinishReason, finishesOf } from "./finish.js";
 import type { GenerateOptions, LogitsProcessor } from "./options.js";
 import { type GenerateRequest, readGenerateOptions, readGenerateRequest } from "./request.js";
 
@@ -62,19 +61,19 @@ export async function generate(
   options: unknown,
 ): Promise<GenerateSequences> {
   const { model } = call;
-  const { values, signal } = call.read(() => readGenerateOptions(options, model.config.vocabSize));
+  const { signal, ...given } = call.read(() => readGenerateOptions(options, model.config.vocabSize));
   throwIfAborted(signal);
-  const request = call.read(() => readGenerateRequest(input, values, model, readDefaults));
-  const { logitsProcessor: processor } = values;
+  const request = call.read(() => readGenerateRequest(input, given, model, readDefaults));
+  const { logitsProcessor: processor } = given.values;
   if (processor === undefined) {
     const result = await call.run(signal, (id) => model.native.generate({ id, ...request }));
-    return wrapGenerated(result, request, model);
+    return wrapGenerated(result, model);
   }
   const native = await startGeneration(call, request, signal);
   try {
     for (let step = 0; ; step++) {
       const { result } = await nextStep(call, native, { processor, step, takeLogits: false }, signal);
-      if (result !== undefined) return wrapGenerated(result, request, model);
+      if (result !== undefined) return wrapGenerated(result, model);
     }
   } finally {
     native.dispose();
@@ -135,20 +134,15 @@ async function callProcessor(processor: LogitsProcessor, step: Parameters<Logits
   await processor(step);
 }
 
-function wrapGenerated(
-  result: NativeGenerateResult,
-  { options, targetLength: promptLength }: GenerateRequest,
-  model: ModelHandle,
-): GenerateSequences {
-  const { sequences, logits, scores, sequenceScores, beamIndices, transitionScores } = result;
+function wrapGenerated(result: NativeGenerateResult, model: ModelHandle): GenerateSequences {
+  const { sequences, finishReasons, lengths, logits, scores, sequenceScores, beamIndices, transitionScores } = result;
   const wrap = <Data extends Float32Array | Int32Array>(tensor: NativeTensor<Data>) =>
     wrapTensor(tensor, model.release);
-  const finishes = finishesOf(sequences, { promptLength, options, tokenizer: model.tokenizer });
   return {
     sequences: wrap(sequences),
     texts: model.tokenizer && textsOf(sequences, model.tokenizer),
-    finishReasons: finishes.map(({ reason }) => reason),
-    lengths: finishes.map(({ length }) => length),
+    finishReasons,
+    lengths,
     ...(logits && { logits: logits.map(wrap) }),
     ...(scores && { scores: scores.map(wrap) }),
     ...(sequenceScores && { sequenceScores: wrap(sequenceScores) }),

@@ -113,8 +113,8 @@ export interface GenerateOptions extends GenerationSettings, SignalOption {
 }
 
 /**
- * The options of `stream`: those of `generate`, of which beams, several sequences and `returnScores` are refused. With
- * `returnLogits` each token has the raw logits that it was chosen by.
+ * The options of `stream`: those of `generate`, of which beams and `returnScores` are refused. With `returnLogits` each
+ * token has the raw logits that it was chosen by.
  */
 export interface StreamOptions extends GenerateOptions {}
 

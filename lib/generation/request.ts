@@ -18,9 +18,10 @@ import type { NativeGenerateRequest } from "../native/types.js";
 import type { IdMatrix } from "../tokenizer/padded-batch.js";
 import { checkSignal, readOptions } from "../util/call-options.js";
 import { expected } from "../util/validation.js";
-import { type DefaultsReader, rejectUnsupported } from "./config.js";
-import { checkOptionValues, OPTION_NAMES, type OptionValues } from "./option-table.js";
-import { resolveGenerationOptions } from "./resolve.js";
+import type { DefaultsReader } from "./config.js";
+import { checkOptionValues, OPTION_NAMES } from "./option-table.js";
+import { type GivenOptions, resolveGenerationOptions } from "./resolve.js";
+import { UNSUPPORTED_NAMES } from "./unsupported.js";
 
 /** An encoder output as a property of the input, for `decoderInputIds` alongside it. */
 export interface EncoderOutputSource {
@@ -39,8 +40,7 @@ export interface DecoderPrompt {
 export type GenerateInput = Source | ((TextSource | IdSource | TokenizedSource | EncoderOutputSource) & DecoderPrompt);
 
 /** The options of a call, checked. */
-interface GenerateCallOptions {
-  readonly values: OptionValues;
+interface GenerateCallOptions extends GivenOptions {
   readonly signal: AbortSignal | undefined;
 }
 
@@ -52,10 +52,12 @@ const INPUT_FIELDS = [...SOURCE_FIELDS, "encoderOutput", "decoderInputIds"] as c
 
 /** Reads the options, without the defaults. Throws ERR_INVALID_ARGUMENT, ERR_TOKEN_OUT_OF_RANGE. */
 export function readGenerateOptions(options: unknown, vocabSize: number): GenerateCallOptions {
-  rejectUnsupported(options);
-  const { signal, ...given } = readOptions(options, CALL_OPTIONS);
+  const { signal, ...given } = readOptions(options, CALL_OPTIONS, UNSUPPORTED_NAMES);
+  const nameOf = (name: string) => `options.${name}`;
   return {
-    values: checkOptionValues(given, (name) => `options.${name}`, vocabSize),
+    values: checkOptionValues(given, nameOf, vocabSize),
+    unsupported: given,
+    nameOf,
     signal: checkSignal(signal),
   };
 }
@@ -66,7 +68,7 @@ export function readGenerateOptions(options: unknown, vocabSize: number): Genera
  */
 export function readGenerateRequest(
   input: unknown,
-  values: OptionValues,
+  given: GivenOptions,
   model: ModelHandle,
   readDefaults: DefaultsReader,
 ): GenerateRequest {
@@ -76,7 +78,7 @@ export function readGenerateRequest(
   const batch = batchOf(source);
   const startId = defaults.decoderStartTokenId ?? model.config.decoderStartTokenId;
   const prompt = decoderInputIds === undefined ? startRows(batch, startId) : withStartId(decoderInputIds, startId);
-  const options = resolveGenerationOptions(values, defaults.options, {
+  const options = resolveGenerationOptions(given, defaults, {
     batch,
     promptLength: prompt.length,
     vocabSize,

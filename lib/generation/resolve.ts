@@ -14,6 +14,12 @@ import {
   type Requirement,
   type ResolvedValues,
 } from "./option-table.js";
+import { type GivenUnsupported, rejectUnsupported } from "./unsupported.js";
+
+/** The options that one side gives, checked: the caller, or generation_config.json. */
+export interface GivenOptions extends GivenUnsupported {
+  readonly values: OptionValues;
+}
 
 /** What the options apply to. */
 export interface GenerationTask {
@@ -40,10 +46,12 @@ const REQUIREMENTS: Readonly<Record<Requirement, string>> = {
 
 /** Throws ERR_INVALID_ARGUMENT for options that contradict each other, the file or the input. */
 export function resolveGenerationOptions(
-  caller: OptionValues,
-  config: OptionValues,
+  call: GivenOptions,
+  file: GivenOptions,
   task: GenerationTask,
 ): NativeGenerateOptions {
+  const { values: caller } = call;
+  const { values: config } = file;
   const resolved: ResolvedValues = { ...DEFAULTS, ...config, ...caller };
   const { maxNewTokens, eosTokenId, forcedEosTokenId, logitsProcessor, ...others } = resolved;
   const { doSample, numBeams, numReturnSequences } = resolved;
@@ -54,6 +62,7 @@ export function resolveGenerationOptions(
     eosTokenId: eosTokenIds.length > 0,
     tokenizer: task.hasTokenizer,
   };
+  rejectUnsupported([call, file], { numBeams, doSample, topK: resolved.topK, promptLength: task.promptLength });
   rejectIneffective(caller, met);
   checkReturned(numReturnSequences, numBeams, doSample);
   checkForced(resolved);

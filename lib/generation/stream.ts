@@ -1,13 +1,12 @@
-// `stream`: one token at a time, computed on demand.
+// `stream`: the tokens of all rows, step by step, each step computed on demand.
 import { type Call, throwIfAborted } from "../calls/call.js";
 import { type Added, type Given, wrapTensor } from "../calls/results.js";
-import type { NativeSearch, NativeStep, NativeTensor } from "../native/types.js";
+import type { FinishReason, NativeSearch, NativeStep } from "../native/types.js";
 import type { DecodeStream } from "../tokenizer/decode-stream.js";
 import { onAbort } from "../util/abort.js";
-import type { Tensor } from "../util/tensor.js";
+import { Tensor } from "../util/tensor.js";
 import { expected } from "../util/validation.js";
 import type { DefaultsReader } from "./config.js";
-import { type FinishReason, finishesOf } from "./finish.js";
 import { nextStep, startGeneration } from "./generate.js";
 import type { OptionValues } from "./option-table.js";
 import type { StreamOptions } from "./options.js";
@@ -21,17 +20,22 @@ export interface StreamedLogits {
 
 /** One generated token; with `logits` if `returnLogits` is given. */
 export type StreamedToken<Options = StreamOptions> = {
+  /** The row of `generate`'s result that the token belongs to, from 0 on. */
+  readonly row: number;
   readonly tokenId: number;
   /**
    * The text that this token completes, empty for a special token and for a model without a tokenizer. Joined, the
-   * texts of all tokens are `texts[0]` of `generate`. None ends within a character.
+   * texts of a row's tokens are the row's text of `generate`, without what padding adds. None ends within a character.
    */
   readonly text: string;
-  /** Of the last token: why the sequence ends. */
+  /** Of the last token of a row: why its sequence ends. */
   readonly finishReason?: FinishReason;
 } & Added<Given<Options, "returnLogits">, StreamedLogits>;
 
 const DONE = Object.freeze({ done: true, value: undefined });
+
+/** A token whose type doesn't depend on the options. */
+type AnyToken = StreamedToken<{ readonly returnLogits?: boolean }>;
 
 /** A call whose arguments are valid. */
 interface ValidCall {
@@ -40,16 +44,27 @@ interface ValidCall {
   readonly signal: AbortSignal | undefined;
 }
 
+/** A sequence that has not ended. */
+interface UnfinishedRow {
+  readonly row: number;
+  /** Undefined where the model has no tokenizer. */
+  readonly text: DecodeStream | undefined;
+}
+
 /**
- * The tokens of one generation, each computed when `next()` asks for it. `return()`, which `break` calls, frees the
- * generation at once, even while a step runs.
+ * The tokens of one generation. A step, which generates the next token of every row that has not ended, is computed
+ * when `next()` asks for the first of its tokens; they follow one another in the order of their rows. `return()`, which
+ * `break` calls, frees the generation at once, even while a step runs.
  */
 export class TokenStream<Token = StreamedToken> implements AsyncIterableIterator<Token, undefined> {
   readonly #call: Call;
   readonly #checked: ValidCall | { readonly error: unknown };
-  readonly #text: DecodeStream | undefined;
+  #unfinished: readonly UnfinishedRow[] = [];
+  /** The tokens of the last step that `next()` has not returned yet. */
+  #tokens: AnyToken[] = [];
   #native: NativeSearch | undefined;
   #steps = 0;
+  /** Whether no further step follows. */
   #isDone = false;
   /** Ends the step that runs: aborted by the caller's signal and by `return()`. */
   readonly #ending = new AbortController();
@@ -60,7 +75,6 @@ export class TokenStream<Token = StreamedToken> implements AsyncIterableIterator
   private constructor(call: Call, readDefaults: DefaultsReader, input: unknown, options: unknown) {
     this.#call = call;
     this.#checked = check(call, readDefaults, input, options);
-    this.#text = call.model.tokenizer?.decodeStream({ skipSpecialTokens: true });
   }
 
   /** @internal */
@@ -97,11 +111,14 @@ export class TokenStream<Token = StreamedToken> implements AsyncIterableIterator
   }
 
   async #next(): Promise<IteratorResult<Token, undefined>> {
-    if (this.#isDone) return DONE;
+    if (this.#isDone && this.#tokens.length === 0) return DONE;
     try {
       if ("error" in this.#checked) throw this.#checked.error;
-      const token = await this.#withSignal(this.#checked.signal, this.#advance(this.#checked));
-      return this.#isClosed ? DONE : { done: false, value: token as Token };
+      const { signal } = this.#checked;
+      throwIfAborted(signal);
+      if (this.#tokens.length === 0) await this.#withSignal(signal, this.#advance(this.#checked));
+      const token = this.#tokens.shift();
+      return token === undefined ? DONE : { done: false, value: token as Token };
     } catch (thrown) {
       if (this.#isClosed) return DONE;
       this.#close();
@@ -109,24 +126,29 @@ export class TokenStream<Token = StreamedToken> implements AsyncIterableIterator
     }
   }
 
-  async #advance({
-    request,
-    values,
-    signal: callerSignal,
-  }: ValidCall): Promise<StreamedToken<{ readonly returnLogits?: boolean }>> {
+  async #advance({ request, values }: ValidCall): Promise<void> {
     const call = this.#call;
     const { signal } = this.#ending;
-    throwIfAborted(callerSignal);
-    this.#native ??= await startGeneration(call, request, signal);
+    this.#native ??= await this.#start(request, signal);
     const { logitsProcessor: processor, returnLogits: takeLogits = false } = values;
     const step = await nextStep(call, this.#native, { processor, step: this.#steps, takeLogits }, signal);
-    const token = this.#token(step, request);
+    if (!this.#isClosed) this.#tokens = this.#tokensOf(step, request);
     this.#steps++;
     if (step.result !== undefined) {
       call.model.release(step.result.sequences.data.buffer);
       this.#end();
     }
-    return token;
+  }
+
+  async #start(request: GenerateRequest, signal: AbortSignal): Promise<NativeSearch> {
+    const native = await startGeneration(this.#call, request, signal);
+    const { tokenizer } = this.#call.model;
+    const rows = (request.decoderInputIds.length / request.targetLength) * request.options.numReturnSequences;
+    this.#unfinished = Array.from({ length: rows }, (_, row) => ({
+      row,
+      text: tokenizer?.decodeStream({ skipSpecialTokens: true }),
+    }));
+    return native;
   }
 
   /** Forwards the caller's signal to the step that runs. Between steps the signal has no listener. */
@@ -139,31 +161,40 @@ export class TokenStream<Token = StreamedToken> implements AsyncIterableIterator
     }
   }
 
-  #token(step: NativeStep, request: GenerateRequest): StreamedToken<{ readonly returnLogits?: boolean }> {
+  /** The tokens of the rows that had not ended before this step. */
+  #tokensOf(step: NativeStep, request: GenerateRequest): AnyToken[] {
     const { release } = this.#call.model;
-    const tokenId = step.tokenIds.data[0] ?? 0;
-    release(step.tokenIds.data.buffer);
-    const ids = this.#steps === 0 ? [...request.decoderInputIds, tokenId] : [tokenId];
-    const piece = this.#text?.push(ids) ?? "";
-    const text = step.result === undefined ? piece : piece + (this.#text?.end() ?? "");
-    const finishReason = step.result && this.#finishReason(step.result.sequences, request);
-    return {
-      tokenId,
-      text,
-      ...(finishReason && { finishReason }),
-      ...(step.logits && { logits: wrapTensor(step.logits, release) }),
-    };
+    const ids = step.tokenIds.data;
+    const logits = step.logits && wrapTensor(step.logits, release);
+    const tokens = this.#unfinished.map(({ row, text }): AnyToken => {
+      const tokenId = ids[row] ?? 0;
+      const finishReason = step.finishReasons[row];
+      const piece = text?.push([...this.#promptOf(row, request), tokenId]) ?? "";
+      const rest = finishReason === undefined ? "" : (text?.end() ?? "");
+      return {
+        row,
+        tokenId,
+        text: piece + rest,
+        ...(finishReason && { finishReason }),
+        ...(logits && { logits: ids.length === 1 ? logits : rowOf(logits, row) }),
+      };
+    });
+    this.#unfinished = this.#unfinished.filter(({ row }) => step.finishReasons[row] === undefined);
+    if (ids.length > 1) logits?.dispose();
+    release(ids.buffer);
+    return tokens;
   }
 
-  #finishReason(sequences: NativeTensor<Int32Array>, request: GenerateRequest): FinishReason | undefined {
-    const { options, targetLength: promptLength } = request;
-    const { tokenizer } = this.#call.model;
-    const [finish] = finishesOf(sequences, { promptLength, options, tokenizer });
-    return finish?.reason;
+  /** The ids that the row's text begins with, at the first step. */
+  #promptOf(row: number, { decoderInputIds, targetLength, options }: GenerateRequest): Int32Array {
+    if (this.#steps > 0) return new Int32Array();
+    const start = Math.floor(row / options.numReturnSequences) * targetLength;
+    return decoderInputIds.subarray(start, start + targetLength);
   }
 
   #close(): void {
     this.#isClosed = true;
+    this.#tokens = [];
     this.#ending.abort();
     this.#end();
   }
@@ -184,11 +215,12 @@ function check(
 ): ValidCall | { readonly error: unknown } {
   try {
     const { model } = call;
-    const { values, signal } = call.read(() => readGenerateOptions(options, model.config.vocabSize));
+    const { signal, ...given } = call.read(() => readGenerateOptions(options, model.config.vocabSize));
+    const { values } = given;
     throwIfAborted(signal);
     const request = call.read(() => {
       if (values.returnScores) throw expected("false, as stream has no scores,", "options.returnScores", true);
-      return checkSingle(readGenerateRequest(input, values, model, readDefaults));
+      return refuseBeams(readGenerateRequest(input, given, model, readDefaults));
     });
     return { request, values, signal };
   } catch (error) {
@@ -196,13 +228,15 @@ function check(
   }
 }
 
-/** Allows one sequence without beams, as Hugging Face's streamers do. */
-function checkSingle(request: GenerateRequest): GenerateRequest {
-  const { options, targetLength, decoderInputIds } = request;
-  for (const name of ["numBeams", "numReturnSequences"] as const) {
-    if (options[name] !== 1) throw expected("1, as a stream is of one sequence,", `options.${name}`, options[name]);
-  }
-  const batch = decoderInputIds.length / targetLength;
-  if (batch !== 1) throw expected("one row, as a stream is of one sequence,", "input", batch);
-  return request;
+/** Allows several rows, but no beams: the tokens of a beam are not known before the end. */
+function refuseBeams(request: GenerateRequest): GenerateRequest {
+  const { numBeams } = request.options;
+  if (numBeams === 1) return request;
+  throw expected("1, as beams change up to the end of a generation,", "options.numBeams", numBeams);
+}
+
+/** A row of the logits `[rows, vocabSize]` as a tensor with memory of its own, `[1, vocabSize]`. */
+function rowOf(logits: Tensor, row: number): Tensor {
+  const data = logits.row(row).slice();
+  return new Tensor(data, [1, data.length]);
 }

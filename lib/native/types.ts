@@ -293,10 +293,20 @@ export interface NativeGenerateRequest {
   readonly options: NativeGenerateOptions;
 }
 
+/**
+ * Why a sequence ends: `"eos"`, it has an id of `eosTokenId`; `"stop"`, it contains a stop string; `"length"`, it has the
+ * maximum length; `"time"`, `maxTime` was over. The first that applies, in this order, to the token that ends it.
+ */
+export type FinishReason = "eos" | "stop" | "length" | "time";
+
 /** R: batch x numReturnSequences. Q, the decoded rows: batch x numBeams with beams, else R. */
 export interface NativeGenerateResult {
   /** `[R, length]` */
   readonly sequences: NativeTensor<Int32Array>;
+  /** `[R]` */
+  readonly finishReasons: readonly FinishReason[];
+  /** `[R]`: the number of generated tokens, the one that ends the sequence included. */
+  readonly lengths: readonly number[];
   /** Per step `[Q, vocabSize]`, before processors; with `returnLogits`. */
   readonly logits?: readonly NativeTensor<Float32Array>[];
   /** Per step `[Q, vocabSize]`, after processors; with `returnScores`. */
@@ -337,6 +347,8 @@ export interface NativeAdvanceRequest {
 export interface NativeStep {
   /** `[Q]`: the chosen ids; with beams, the last ids of the running beams. */
   readonly tokenIds: NativeTensor<Int32Array>;
+  /** `[R]`: after this step; undefined for a sequence that goes on. */
+  readonly finishReasons: readonly (FinishReason | undefined)[];
   /** `[Q, vocabSize]`, before processors; with `takeLogits`. */
   readonly logits?: NativeTensor<Float32Array>;
   /** With the last step. */

@@ -13,24 +13,27 @@ export interface SignalOption {
 }
 
 /**
- * Reads the properties `known` of an object, each once. Throws ERR_INVALID_ARGUMENT for an object with any other
- * property.
+ * Reads the properties `known` of an object, and those of `others`, each once. Throws ERR_INVALID_ARGUMENT for an
+ * object with any other property, with a message that names the known ones.
  */
-export function readProperties<Name extends string>(
+export function readProperties<Name extends string, Other extends string = never>(
   value: unknown,
   name: string,
   known: readonly Name[],
-): Readonly<Partial<Record<Name, unknown>>> {
-  const given = checkOptions(value, name, known);
-  return Object.fromEntries(known.map((property) => [property, given[property]])) as Partial<Record<Name, unknown>>;
+  others: readonly Other[] = [],
+): Readonly<Partial<Record<Name | Other, unknown>>> {
+  const given = checkOptions(value, name, known, others);
+  const read = [...known, ...others].map((property) => [property, given[property]] as const);
+  return Object.fromEntries(read) as Partial<Record<Name | Other, unknown>>;
 }
 
-/** Reads the options of a call, each once. Throws ERR_INVALID_ARGUMENT. */
-export function readOptions<Name extends string>(
+/** Reads the options of a call, each once; as `readProperties`. Throws ERR_INVALID_ARGUMENT. */
+export function readOptions<Name extends string, Other extends string = never>(
   value: unknown,
   known: readonly Name[],
-): Readonly<Partial<Record<Name, unknown>>> {
-  return readProperties(value, "options", known);
+  others?: readonly Other[],
+): Readonly<Partial<Record<Name | Other, unknown>>> {
+  return readProperties(value, "options", known, others);
 }
 
 /** The options of a call whose only option is `signal`. Throws ERR_INVALID_ARGUMENT. */

@@ -30,11 +30,12 @@ export function checkOptions(
   value: unknown,
   name: string,
   known: readonly string[],
+  others: readonly string[] = [],
 ): Readonly<Record<string, unknown>> {
   if (value === undefined) return {};
   if (!isRecord(value)) throw expected("an object", name, value);
   for (const key of Object.keys(value)) {
-    if (!known.includes(key)) throw unknownName(key, name, known);
+    if (!known.includes(key) && !others.includes(key)) throw unknownName(key, name, known);
   }
   return value;
 }

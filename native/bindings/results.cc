@@ -22,6 +22,22 @@ void setTensors(Napi::Env env, Napi::Object object, const char* name, std::vecto
   object.Set(name, array);
 }
 
+Napi::Value toJs(Napi::Env env, FinishReason reason) {
+  switch (reason) {
+    case FinishReason::kEos:
+      return Napi::String::New(env, "eos");
+    case FinishReason::kStop:
+      return Napi::String::New(env, "stop");
+    case FinishReason::kLength:
+      return Napi::String::New(env, "length");
+    case FinishReason::kTime:
+      return Napi::String::New(env, "time");
+    case FinishReason::kUnfinished:
+      break;
+  }
+  return env.Undefined();
+}
+
 }  // namespace
 
 Napi::ArrayBuffer TensorBuffers::wrap(Napi::Env env, at::Tensor tensor) {
@@ -66,6 +82,12 @@ Napi::Array toJs(Napi::Env env, at::IntArrayRef sizes) {
   return shape;
 }
 
+Napi::Array toJs(Napi::Env env, const std::vector<FinishReason>& reasons) {
+  Napi::Array names = Napi::Array::New(env, reasons.size());
+  for (std::uint32_t row = 0; row < reasons.size(); ++row) names.Set(row, toJs(env, reasons[row]));
+  return names;
+}
+
 Napi::Object toJs(Napi::Env env, at::Tensor tensor) {
   const auto count = static_cast<std::size_t>(tensor.numel());
   const bool isFloat = tensor.scalar_type() == at::kFloat;
@@ -103,6 +125,8 @@ Napi::Object toJs(Napi::Env env, ScoreResult result) {
 Napi::Object toJs(Napi::Env env, GenerateResult result) {
   Napi::Object object = Napi::Object::New(env);
   setTensor(env, object, "sequences", std::move(result.sequences));
+  object.Set("finishReasons", toJs(env, result.finishReasons));
+  object.Set("lengths", toJs(env, at::IntArrayRef(result.lengths)));
   setTensors(env, object, "logits", std::move(result.logits));
   setTensors(env, object, "scores", std::move(result.scores));
   setTensor(env, object, "sequenceScores", std::move(result.sequenceScores));

@@ -6,6 +6,7 @@
 
 #include <memory>
 #include <unordered_map>
+#include <vector>
 
 #include "engine/forward.h"
 #include "engine/runtime_info.h"
@@ -40,6 +41,9 @@ class TensorBuffers : public std::enable_shared_from_this<TensorBuffers> {
 Napi::Object toJs(Napi::Env env, at::Tensor tensor);
 
 Napi::Array toJs(Napi::Env env, at::IntArrayRef sizes);
+
+/// The names of the reasons, undefined for a sequence that goes on.
+Napi::Array toJs(Napi::Env env, const std::vector<FinishReason>& reasons);
 
 // Objects with a property for each member that is defined.
 

@@ -3,6 +3,7 @@
 #include <cstring>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "bindings/environment.h"
 #include "bindings/results.h"
@@ -19,9 +20,10 @@ struct PreparedStep {
 };
 
 struct Step {
-  at::Tensor tokenIds;                   // [Q] int32
-  at::Tensor logits;                     // [Q, V]; undefined unless taken
-  std::optional<GenerateResult> result;  // after the last step
+  at::Tensor tokenIds;                      // [Q] int32
+  std::vector<FinishReason> finishReasons;  // [R]: after this step
+  at::Tensor logits;                        // [Q, V]; undefined unless taken
+  std::optional<GenerateResult> result;     // after the last step
 };
 
 Napi::Object stepToJs(Napi::Env env, PreparedStep step) {
@@ -34,6 +36,7 @@ Napi::Object stepToJs(Napi::Env env, PreparedStep step) {
 Napi::Object stepToJs(Napi::Env env, Step step) {
   Napi::Object object = Napi::Object::New(env);
   object.Set("tokenIds", toJs(env, std::move(step.tokenIds)));
+  object.Set("finishReasons", toJs(env, step.finishReasons));
   if (step.logits.defined()) object.Set("logits", toJs(env, std::move(step.logits)));
   if (step.result) object.Set("result", toJs(env, *std::move(step.result)));
   return object;
@@ -46,7 +49,10 @@ PreparedStep runPrepare(Search& search, Engine& engine) {
 
 Step runAdvance(Search& search, Engine& engine, bool takeLogits) {
   search.advance(engine);
-  Step step{owned(search.sequences().select(1, -1), at::kInt), takeLogits ? search.takeLogits() : at::Tensor(), {}};
+  Step step{owned(search.sequences().select(1, -1), at::kInt),
+            toFinishReasons(search.finishReasons()),
+            takeLogits ? search.takeLogits() : at::Tensor(),
+            {}};
   if (search.done()) step.result = search.finish();
   return step;
 }

@@ -57,7 +57,7 @@ BeamSearch::BeamSearch(const SearchInputs& inputs)
   running_.scores = at::zeros({rows_, numBeams_}, floats);
   running_.scores.slice(1, 1).fill_(kExcluded);
   finished_ = {running_.sequences, running_.indices, at::full({rows_, numBeams_}, kExcluded, floats)};
-  isFinished_ = at::zeros({rows_, numBeams_}, ids.dtype(at::kBool));
+  finishReasons_ = at::zeros({rows_, numBeams_}, ids);
   isImprovable_ = at::ones({rows_, 1}, ids.dtype(at::kBool));
 }
 
@@ -66,12 +66,12 @@ at::Tensor BeamSearch::toScores(const at::Tensor& logits) const { return at::log
 void BeamSearch::selectTokens(const at::Tensor& scores) {
   const std::int64_t length = sequences().size(1) + 1;
   Beams continuations = topContinuations(scores);
-  const at::Tensor hitsStop = hitsStoppingCriteria(continuations.sequences.flatten(0, 1)).view({rows_, beamsToKeep_});
-  updateRunning(continuations, hitsStop);
-  updateFinished(std::move(continuations), hitsStop, length);
+  const at::Tensor reasons = finishReasonsOf(continuations.sequences.flatten(0, 1)).view({rows_, beamsToKeep_});
+  updateRunning(continuations, reasons);
+  updateFinished(std::move(continuations), reasons, length);
   checkEarlyStop(length);
   checkSamples();
-  if (!hasUnfinished(hitsStop)) setDone();
+  if (!hasUnfinished(reasons)) setDone();
   const at::Tensor decodedRows = running_.indices.select(2, -1).flatten();
   continueWith(running_.sequences.flatten(0, 1), decodedRows.to(at::kLong));
 }
@@ -100,21 +100,21 @@ BeamSearch::Beams BeamSearch::topContinuations(const at::Tensor& scores) {
           extend(gatherBeams(running_.indices, beams), decodedRows), best};
 }
 
-void BeamSearch::updateRunning(const Beams& continuations, const at::Tensor& hitsStop) {
-  const at::Tensor scores = continuations.scores + hitsStop.to(at::kFloat) * kExcluded;
+void BeamSearch::updateRunning(const Beams& continuations, const at::Tensor& reasons) {
+  const at::Tensor scores = continuations.scores + excludeUnless(reasons == 0);
   const at::Tensor next = std::get<1>(at::topk(scores, numBeams_));
   running_ = {gatherBeams(continuations.sequences, next), gatherBeams(continuations.indices, next),
               gatherBeams(scores, next)};
 }
 
-void BeamSearch::updateFinished(Beams continuations, const at::Tensor& hitsStop, std::int64_t length) {
+void BeamSearch::updateFinished(Beams continuations, const at::Tensor& reasons, std::int64_t length) {
   // Only the best `numBeams` continuations may finish. The others replace them among the running beams.
   const at::Tensor justFinished =
-      hitsStop & (at::arange(beamsToKeep_, Search::sequences().options()) < numBeams_).unsqueeze(0);
+      (reasons != 0) & (at::arange(beamsToKeep_, Search::sequences().options()) < numBeams_).unsqueeze(0);
   const double generated = static_cast<double>(length - promptLength());
   at::Tensor scores = continuations.scores / std::pow(generated, options().lengthPenalty);
   if (options().earlyStopping == EarlyStopping::kTrue) {
-    scores = scores + excludeUnless(at::all(isFinished_, 1, /*keepdim=*/true).logical_not());
+    scores = scores + excludeUnless(at::all(finishReasons_ != 0, 1, /*keepdim=*/true).logical_not());
   }
   scores = scores + excludeUnless(isImprovable_);
   scores = scores + excludeUnless(justFinished);
@@ -125,7 +125,7 @@ void BeamSearch::updateFinished(Beams continuations, const at::Tensor& hitsStop,
       extend(finished_.indices, at::full({rows_, numBeams_}, kNoBeam, finished_.indices.options()));
   finished_ = {gatherBeams(at::cat({sequences, continuations.sequences}, 1), best),
                gatherBeams(at::cat({indices, continuations.indices}, 1), best), gatherBeams(allScores, best)};
-  isFinished_ = gatherBeams(at::cat({isFinished_, justFinished}, 1), best);
+  finishReasons_ = gatherBeams(at::cat({finishReasons_, reasons * justFinished}, 1), best);
 }
 
 /// The id that follows the end of a sequence: the pad id, or, as in Hugging Face, the first end id if the pad id is 0.
@@ -141,21 +141,26 @@ void BeamSearch::checkEarlyStop(std::int64_t length) {
   const std::int64_t bestLength = (assumesMaxLength ? options().maxLength : length) - promptLength();
   const at::Tensor bestPossible = running_.scores.slice(1, 0, 1) / std::pow(static_cast<double>(bestLength), penalty);
   const at::Tensor worst = std::get<0>(finished_.scores.min(1, /*keepdim=*/true));
-  const at::Tensor worstFinished = at::where(isFinished_, worst, kExcluded);
+  const at::Tensor worstFinished = at::where(finishReasons_ != 0, worst, kExcluded);
   isImprovable_ = isImprovable_ & at::any(bestPossible > worstFinished, -1, /*keepdim=*/true);
 }
 
 /// Hugging Face's `_beam_search_has_unfinished_sequences`.
-bool BeamSearch::hasUnfinished(const at::Tensor& hitsStop) const {
+bool BeamSearch::hasUnfinished(const at::Tensor& reasons) const {
   const bool improvable = isImprovable_.any().item<bool>();
-  const bool full = options().earlyStopping == EarlyStopping::kTrue && isFinished_.all().item<bool>();
-  return improvable && !full && !hitsStop.all().item<bool>();
+  const bool full = options().earlyStopping == EarlyStopping::kTrue && (finishReasons_ != 0).all().item<bool>();
+  return improvable && !full && !(reasons != 0).all().item<bool>();
+}
+
+at::Tensor BeamSearch::finishReasons() const {
+  return finishReasons_.slice(1, 0, options().numReturnSequences).flatten();
 }
 
 void BeamSearch::fill(GenerateResult& result, ResultCopies& copies) {
   const std::int64_t returned = options().numReturnSequences;
   const at::Tensor indices = finished_.indices.slice(1, 0, returned).flatten(0, 1);
-  const std::int64_t generated = (indices >= 0).sum(1).max().item<std::int64_t>();
+  result.lengths = toVector((indices >= 0).sum(1));
+  const std::int64_t generated = std::ranges::max(result.lengths);
   result.sequences = finished_.sequences.slice(1, 0, returned).flatten(0, 1).slice(1, 0, promptLength() + generated);
   const at::Tensor beamIndices = indices.slice(1, 0, generated);
   result.beamIndices = copies.add(beamIndices, at::kInt);

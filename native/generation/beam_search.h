@@ -12,6 +12,8 @@ class BeamSearch final : public Search {
  public:
   explicit BeamSearch(const SearchInputs& inputs);
 
+  at::Tensor finishReasons() const override;
+
  private:
   struct Beams {
     at::Tensor sequences;  // [rows, beams, length] int64
@@ -24,10 +26,10 @@ class BeamSearch final : public Search {
   void fill(GenerateResult& result, ResultCopies& copies) override;
 
   Beams topContinuations(const at::Tensor& scores);
-  void updateRunning(const Beams& continuations, const at::Tensor& hitsStop);
-  void updateFinished(Beams continuations, const at::Tensor& hitsStop, std::int64_t length);
+  void updateRunning(const Beams& continuations, const at::Tensor& reasons);
+  void updateFinished(Beams continuations, const at::Tensor& reasons, std::int64_t length);
   void checkEarlyStop(std::int64_t length);
-  bool hasUnfinished(const at::Tensor& hitsStop) const;
+  bool hasUnfinished(const at::Tensor& reasons) const;
   std::int64_t fillId() const;
   at::Tensor transitionScores(const at::Tensor& sequences, const at::Tensor& beamIndices) const;
 
@@ -36,8 +38,8 @@ class BeamSearch final : public Search {
   std::int64_t beamsToKeep_;  // continuations per row: enough that `numBeams` remain if the others end
   Beams running_;
   Beams finished_;
-  at::Tensor isFinished_;    // bool [rows, beams]: whether that beam of `finished_` holds a sequence
-  at::Tensor isImprovable_;  // bool [rows, 1]: whether a running beam may still beat the finished ones
+  at::Tensor finishReasons_;  // int64 [rows, beams]: of `finished_`; 0 for a beam that holds no sequence yet
+  at::Tensor isImprovable_;   // bool [rows, 1]: whether a running beam may still beat the finished ones
 };
 
 }  // namespace torch_t5

@@ -7,14 +7,19 @@
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/full.h>
+#include <ATen/ops/full_like.h>
 #include <ATen/ops/gather.h>
+#include <ATen/ops/isin.h>
 #include <ATen/ops/multinomial.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/repeat_interleave.h>
 #include <ATen/ops/softmax.h>
 #include <ATen/ops/stack.h>
 #include <ATen/ops/topk.h>
+#include <ATen/ops/where.h>
+#include <ATen/ops/zeros_like.h>
 
+#include <algorithm>
 #include <limits>
 #include <optional>
 #include <string>
@@ -35,22 +40,30 @@ namespace {
 class SampleSearch final : public Search {
  public:
   explicit SampleSearch(const SearchInputs& inputs)
-      : Search(inputs), unfinished_(at::ones({sequences().size(0)}, sequences().options())) {}
+      : Search(inputs),
+        unfinished_(at::ones({sequences().size(0)}, sequences().options())),
+        finishReasons_(at::zeros_like(unfinished_)),
+        lengths_(at::zeros_like(unfinished_)) {}
 
   void run(Engine& engine) override;
+  at::Tensor finishReasons() const override { return finishReasons_; }
 
  private:
   at::Tensor toScores(const at::Tensor& logits) const override { return logits; }
   void selectTokens(const at::Tensor& scores) override;
   void fill(GenerateResult& result, ResultCopies& copies) override;
 
-  at::Tensor unfinished_;  // int64 [rows]: 1 until a sequence ends, then 0
+  void addGreedyTokens(const at::Tensor& tokens);
+
+  // int64 [rows]
+  at::Tensor unfinished_;     // 1 until a sequence ends, then 0
+  at::Tensor finishReasons_;  // values of FinishReason
+  at::Tensor lengths_;        // generated ids up to the end
 
   // A GPU computes steps after the host has enqueued them. So the host looks at the ends of sequences every few steps
   // only, and drops the steps after the last end.
   std::int64_t stepsPerLook_ = 1;
   std::int64_t stepsSinceLook_ = 0;
-  at::Tensor neededSteps_;  // int64 []: steps with an unfinished sequence before them
 };
 
 constexpr std::int64_t kStepsPerLook = 4;
@@ -59,8 +72,9 @@ void SampleSearch::selectTokens(const at::Tensor& scores) {
   at::Tensor tokens = options().doSample ? sample(scores, 1).squeeze(1) : at::argmax(scores, -1);
   if (options().padTokenId >= 0) tokens = tokens * unfinished_ + options().padTokenId * (1 - unfinished_);
   continueWith(at::cat({sequences(), tokens.unsqueeze(1)}, -1));
-  if (stepsPerLook_ > 1) neededSteps_ = neededSteps_ + unfinished_.any();
-  unfinished_ = unfinished_ * hitsStoppingCriteria(sequences()).logical_not();
+  lengths_ = lengths_ + unfinished_;
+  finishReasons_ = finishReasons_ + unfinished_ * finishReasonsOf(sequences());
+  unfinished_ = (finishReasons_ == 0).to(at::kLong);
   if (++stepsSinceLook_ < stepsPerLook_ && sequences().size(1) < options().maxLength) return;
   stepsSinceLook_ = 0;
   checkSamples();
@@ -74,20 +88,29 @@ void SampleSearch::run(Engine& engine) {
         sequences().select(1, sequences().size(1) - 1), unfinished_,           state().cache,
         options().maxLength - sequences().size(1),      options().eosTokenIds, options().padTokenId};
     if (const std::optional<at::Tensor> tokens = engine.decodeGreedily(request)) {
-      continueWith(at::cat({sequences(), *tokens}, 1));
+      addGreedyTokens(*tokens);
       setDone();
     }
   }
-  if (!done() && engine.device().is_cuda()) {
-    stepsPerLook_ = kStepsPerLook;
-    neededSteps_ = at::full({}, sequences().size(1) - promptLength(), sequences().options());
-  }
+  if (!done() && engine.device().is_cuda()) stepsPerLook_ = kStepsPerLook;
   Search::run(engine);
-  if (stepsPerLook_ > 1) keepSteps(neededSteps_.item<std::int64_t>());
+  if (stepsPerLook_ > 1) keepSteps(lengths_.max().item<std::int64_t>());
+}
+
+/// Appends all ids [rows, steps] of `Engine::decodeGreedily`, whose sequences end by end ids and the maximum length.
+void SampleSearch::addGreedyTokens(const at::Tensor& tokens) {
+  continueWith(at::cat({sequences(), tokens}, 1));
+  const at::Tensor areEnds = at::isin(tokens, toTensor(options().eosTokenIds, tokens.device()));
+  const at::Tensor endsBefore = areEnds.cumsum(1) - areEnds.to(at::kLong);
+  lengths_ = lengths_ + unfinished_ * (endsBefore == 0).sum(1);
+  const at::Tensor reasons = at::where(areEnds.any(1), static_cast<std::int64_t>(FinishReason::kEos),
+                                       at::full_like(unfinished_, static_cast<std::int64_t>(FinishReason::kLength)));
+  finishReasons_ = finishReasons_ + unfinished_ * reasons;
 }
 
 void SampleSearch::fill(GenerateResult& result, ResultCopies& copies) {
   result.sequences = sequences();
+  result.lengths = toVector(lengths_);
   if (!options().returnScores) return;
   std::vector<at::Tensor> chosen;
   for (std::size_t step = 0; step < scores().size(); ++step) {
@@ -222,6 +245,9 @@ GenerateResult Search::finish() {
   GenerateResult result;
   ResultCopies copies;
   fill(result, copies);
+  result.finishReasons = toFinishReasons(finishReasons());
+  // Of beams whose last continuations all had a score of minus infinity: no beam finished before the search ended.
+  std::ranges::replace(result.finishReasons, FinishReason::kUnfinished, FinishReason::kLength);
   if (!options_.returnScores && !options_.returnLogits) result.beamIndices.reset();
   result.sequences = copies.add(std::move(result.sequences), at::kInt);
   for (at::Tensor& step : logits_) result.logits.push_back(copies.add(std::move(step), at::kFloat));

@@ -32,12 +32,14 @@ struct GenerateRequest {
 /// R: source rows x numReturnSequences. Q: the rows that are decoded. V: vocabSize. Contiguous CPU tensors, each the
 /// only owner of its memory; float32 unless stated.
 struct GenerateResult {
-  at::Tensor sequences;            // [R, length] int32
-  std::vector<at::Tensor> logits;  // per step [Q, V]; empty without returnLogits
-  std::vector<at::Tensor> scores;  // per step [Q, V]; empty without returnScores
-  at::Tensor sequenceScores;       // [R]; undefined without beams and returnScores
-  at::Tensor beamIndices;          // [R, generated] int32, -1 after the end; undefined without beams and either option
-  at::Tensor transitionScores;     // [R, generated]; undefined without returnScores
+  at::Tensor sequences;                     // [R, length] int32
+  std::vector<FinishReason> finishReasons;  // [R]
+  std::vector<std::int64_t> lengths;        // [R]: generated ids, the one that ends the sequence included
+  std::vector<at::Tensor> logits;           // per step [Q, V]; empty without returnLogits
+  std::vector<at::Tensor> scores;           // per step [Q, V]; empty without returnScores
+  at::Tensor sequenceScores;                // [R]; undefined without beams and returnScores
+  at::Tensor beamIndices;       // [R, generated] int32, -1 after the end; undefined without beams and either option
+  at::Tensor transitionScores;  // [R, generated]; undefined without returnScores
 };
 
 /// The inputs of a search, on the engine's device.
@@ -71,6 +73,9 @@ class Search {
   /// [Q, length] int64.
   const at::Tensor& sequences() const { return sequences_; }
 
+  /// [R], int64, values of FinishReason: whether and why each sequence that would be returned now has ended.
+  virtual at::Tensor finishReasons() const = 0;
+
   /// Moves the raw logits of the last step [Q, V] out of the result. Undefined without returnLogits.
   at::Tensor takeLogits();
 
@@ -97,8 +102,8 @@ class Search {
   /// Drops all steps after the first `count`.
   void keepSteps(std::int64_t count);
 
-  /// bool [rows]: which of the sequences [rows, length] end with their last id.
-  at::Tensor hitsStoppingCriteria(const at::Tensor& sequences) const { return stoppingCriteria_(sequences); }
+  /// int64 [rows], values of FinishReason: whether and why each of the sequences [rows, length] ends with its last id.
+  at::Tensor finishReasonsOf(const at::Tensor& sequences) const { return stoppingCriteria_(sequences); }
 
   /// Sets the sequences of the next step. `rows` [Q] int64: the decoded row that each of them continues; without it,
   /// each continues its own.
@@ -114,7 +119,7 @@ class Search {
   /// Chooses the next tokens by processed scores, calls `continueWith`, and `setDone` after the last step.
   virtual void selectTokens(const at::Tensor& scores) = 0;
 
-  /// Fills in everything but `logits` and `scores`.
+  /// Fills in everything but `finishReasons`, `logits` and `scores`.
   virtual void fill(GenerateResult& result, ResultCopies& copies) = 0;
 
   at::Tensor nextLogits(Engine& engine);

@@ -3,6 +3,7 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/isin.h>
+#include <ATen/ops/where.h>
 
 #include <algorithm>
 #include <utility>
@@ -18,7 +19,15 @@ std::size_t countCharacters(const std::string& utf8) {
       std::count_if(utf8.begin(), utf8.end(), [](char byte) { return (byte & 0xC0) != 0x80; }));
 }
 
+std::int64_t code(FinishReason reason) { return static_cast<std::int64_t>(reason); }
+
 }  // namespace
+
+std::vector<FinishReason> toFinishReasons(const at::Tensor& reasons) {
+  std::vector<FinishReason> converted;
+  for (const std::int64_t reason : toVector(reasons)) converted.push_back(static_cast<FinishReason>(reason));
+  return converted;
+}
 
 TokenTexts::TokenTexts(std::string bytes, std::vector<std::int32_t> offsets)
     : bytes_(std::move(bytes)), offsets_(std::move(offsets)) {
@@ -52,16 +61,25 @@ StoppingCriteria::StoppingCriteria(const GenerateOptions& options, std::shared_p
 at::Tensor StoppingCriteria::operator()(const at::Tensor& sequences) const {
   const std::int64_t rows = sequences.size(0);
   const std::int64_t length = sequences.size(1);
-  const bool all = length >= maxLength_ || (maxTime_ && Clock::now() - start_ > *maxTime_);
-  at::Tensor done = at::full({rows}, all, sequences.options().dtype(at::kBool));
-  if (eosTokenIds_.numel() > 0) done = done | at::isin(sequences.select(1, length - 1), eosTokenIds_);
-  if (stopStrings_.empty()) return done;
-  const at::Tensor ids = sequences.cpu().contiguous();
-  at::Tensor stopped = at::empty({rows}, at::kBool);
-  for (std::int64_t row = 0; row < rows; ++row) {
-    stopped.data_ptr<bool>()[row] = endsWithStopString(ids.const_data_ptr<std::int64_t>() + row * length, length);
+  at::Tensor reasons = at::full({rows}, code(limitReached(length)), sequences.options());
+  if (!stopStrings_.empty()) {
+    const at::Tensor ids = sequences.cpu().contiguous();
+    at::Tensor stopped = at::empty({rows}, at::kBool);
+    for (std::int64_t row = 0; row < rows; ++row) {
+      stopped.data_ptr<bool>()[row] = endsWithStopString(ids.const_data_ptr<std::int64_t>() + row * length, length);
+    }
+    reasons = at::where(stopped.to(reasons.device()), code(FinishReason::kStop), reasons);
   }
-  return done | stopped.to(done.device());
+  if (eosTokenIds_.numel() == 0) return reasons;
+  const at::Tensor areEnds = at::isin(sequences.select(1, length - 1), eosTokenIds_);
+  return at::where(areEnds, code(FinishReason::kEos), reasons);
+}
+
+/// The limit that ends all sequences of this length, whatever their ids.
+FinishReason StoppingCriteria::limitReached(std::int64_t length) const {
+  if (length >= maxLength_) return FinishReason::kLength;
+  const bool isOver = maxTime_ && Clock::now() - start_ > *maxTime_;
+  return isOver ? FinishReason::kTime : FinishReason::kUnfinished;
 }
 
 /// Whether a stop string ends within the last id's text, which may continue after it.

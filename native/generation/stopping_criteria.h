@@ -30,17 +30,30 @@ class TokenTexts {
   std::vector<std::int32_t> offsets_;
 };
 
+/// Why a sequence ends. The first that applies, in this order, to the id that ends it.
+enum class FinishReason : std::int64_t {
+  kUnfinished = 0,
+  kEos,     // an end id
+  kStop,    // a stop string
+  kLength,  // the maximum length
+  kTime,    // `maxTime` was over
+};
+
+/// The reasons of an int64 tensor [n] on any device.
+std::vector<FinishReason> toFinishReasons(const at::Tensor& reasons);
+
 class StoppingCriteria {
  public:
   /// `maxTime` starts to count now. `texts` may be null if there are no stop strings.
   StoppingCriteria(const GenerateOptions& options, std::shared_ptr<const TokenTexts> texts, const at::Device& device);
 
-  /// bool [rows]: which of the sequences [rows, length] end with their last id.
+  /// int64 [rows], values of FinishReason: whether and why each of the sequences [rows, length] ends with its last id.
   at::Tensor operator()(const at::Tensor& sequences) const;
 
  private:
   using Clock = std::chrono::steady_clock;
 
+  FinishReason limitReached(std::int64_t length) const;
   bool endsWithStopString(const std::int64_t* ids, std::int64_t length) const;
 
   std::int64_t maxLength_;

@@ -64,6 +64,21 @@ describe("torch-t5 generate", () => {
     assert.equal((await torchT5([...sampled, "--stream"])).stdout, (await torchT5(sampled)).stdout);
   });
 
+  it("streams the answers of a batch in their order, and several answers of a text", async () => {
+    const texts = [date, number, "spell number: 7", date, "spell number: 12"];
+    const plain = await torchT5(["generate", ...texts, ...cpu]);
+    for (const size of ["2", "3", "9"]) {
+      assert.deepEqual(await torchT5(["generate", ...texts, "--stream", "--batch-size", size, ...cpu]), plain);
+    }
+    const sampled = ["generate", ...texts, "--do-sample", "--seed", "3", "--temperature", "3", "--batch-size", "3"];
+    const several = [...sampled, "--num-return-sequences", "2", ...cpu];
+    const { code, stdout, stderr } = await torchT5([...several, "--stream"]);
+    assert.deepEqual([code, stdout.split("\n").length, stderr], [0, 2 * texts.length + 1, ""]);
+    assert.equal(stdout, (await torchT5(several)).stdout);
+    const onTty = await onTerminal(several);
+    assert.deepEqual([onTty.code, onTty.stdout.replaceAll("\r", "")], [0, stdout]);
+  });
+
   it("streams on a terminal, and prints whole lines there with --no-stream or beams", async () => {
     for (const options of [[], ["--no-stream"], ["--num-beams", "2"]]) {
       const { code, stdout } = await onTerminal(["generate", number, ...options, ...cpu]);
@@ -141,8 +156,11 @@ describe("torch-t5 generate", () => {
     [["--batch-size", "0"], /an integer of at least 1 for --batch-size but received "0"/],
     [["--return-scores"], /--json with --return-scores/],
     [["--stream", "--json"], /no --json with --stream/],
-    [["--stream", "--batch-size", "2"], /no --batch-size with --stream/],
-    [["--stream", "--num-beams", "2"], /--num-beams/],
+    [
+      ["--stream", "--num-beams", "2"],
+      /1, as beams change up to the end of a generation, for --num-beams but received 2/,
+    ],
+    [["--stream", "--num-beams", "2", "--batch-size", "2"], /as beams change/],
   ];
   for (const [flags, message] of wrong) {
     it(`ends with 2 and one line for: ${flags.join(" ")}`, async () => {

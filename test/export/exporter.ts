@@ -12,11 +12,18 @@ export interface Reply {
   readonly stderr: string;
 }
 
+interface PythonOptions {
+  /** A folder of modules beside the installed ones. */
+  readonly packages?: string | undefined;
+  /** The working directory. Default: that of this process. */
+  readonly directory?: string | undefined;
+}
+
 const exporter = fileURLToPath(new URL("../../scripts/export", import.meta.url));
 
 /** Runs `python scripts/export <arguments>` to its end. `watch` gets the process and its stderr so far. */
 export function runExporter(args: readonly string[], watch?: RunOptions["watch"]): Promise<Ended> {
-  return runPython([exporter, ...args], watch);
+  return runPython([exporter, ...args], { watch });
 }
 
 /**
@@ -32,20 +39,34 @@ export function runExporterWithoutPackages(args: readonly string[]): Promise<End
   return runPython(["-S", exporter, ...args]);
 }
 
-/** Runs a program of test/export/programs to its end. Resolves to its stdout, and rejects unless it succeeds. */
-export async function runHelper(name: string, args: readonly string[]): Promise<string> {
+/**
+ * Runs a program of test/export/programs to its end, with the modules in the folder `packages` as well. Resolves to its
+ * stdout, and rejects unless it succeeds.
+ */
+export async function runHelper(name: string, args: readonly string[], packages?: string): Promise<string> {
   const program = fileURLToPath(new URL(`./programs/${name}.py`, import.meta.url));
-  const { code, stdout, stderr } = await runPython([program, ...args]);
+  const { code, stdout, stderr } = await runPython([program, ...args], { packages });
   if (code !== 0) throw new Error(`${name} ended with ${code}: ${stderr}`);
   return stdout;
 }
 
-/** Runs lines of Python to their end. Rejects unless they succeed. */
-export async function runCode(code: string): Promise<void> {
-  const ended = await runPython(["-c", code]);
+/** Installs the packages of a requirements file into a folder, without what they depend on. */
+export async function installPackages(requirements: string, folder: string): Promise<void> {
+  const options = ["--quiet", "--disable-pip-version-check", "--no-deps", "--target", folder, "-r", requirements];
+  const { code, stderr } = await runPython(["-m", "pip", "install", ...options]);
+  if (code !== 0) throw new Error(`pip ended with ${code}: ${stderr}`);
+}
+
+/** Runs lines of Python to their end, in `directory`. Rejects unless they succeed. */
+export async function runCode(code: string, options: PythonOptions = {}): Promise<void> {
+  const ended = await runPython(["-c", code], options);
   if (ended.code !== 0) throw new Error(`${code} ended with ${ended.code}: ${ended.stderr}`);
 }
 
-function runPython(args: readonly string[], watch?: RunOptions["watch"]): Promise<Ended> {
-  return runToEnd(pythonPath(), args, { env: ENVIRONMENT, watch });
+function runPython(
+  args: readonly string[],
+  { watch, packages, directory }: PythonOptions & Pick<RunOptions, "watch"> = {},
+): Promise<Ended> {
+  const env = { ...ENVIRONMENT, ...(packages === undefined ? {} : { PYTHONPATH: packages }) };
+  return runToEnd(pythonPath(), args, { env, watch, cwd: directory });
 }

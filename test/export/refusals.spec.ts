@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdirSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Reply, runExporter, runExporterTimes, runExporterWithoutPackages } from "./exporter.js";
 import { Folders, names, readJson, replaceText } from "./folders.js";
@@ -156,7 +156,23 @@ const REFUSALS: readonly Refusal[] = [
   {
     title: "a pickled object of another class",
     message: /Expected only tensors in .*pytorch_model.bin but received argparse.Namespace, which is not unpickled/,
+    source: (folders) => folders.checkpoint("of a foreign class"),
+  },
+  {
+    title: "a pickled object of another class under keys",
+    message:
+      /received argparse.Namespace under training.0.options, which is not unpickled: .* torch.save\(model.state_d/,
     source: (folders) => folders.checkpoint("with a foreign class"),
+  },
+  {
+    title: "a pickled command",
+    message: /received posix.mkdir under hook, which is not unpickled: it could run code/,
+    source: (folders) => folders.checkpoint("with a command"),
+  },
+  {
+    title: "a pickled object of another class in the format before PyTorch 1.6",
+    message: /received argparse.Namespace under options, which is not unpickled/,
+    source: (folders) => folders.checkpoint("with a foreign class, as before"),
   },
   {
     title: "a pickled dictionary without tensors",
@@ -292,6 +308,8 @@ describe("the exporter refuses", () => {
       assert.deepEqual(names(folder), before);
     });
   }
+
+  it("to run what a pickle names", () => assert.ok(!existsSync("unpickled")));
 
   it("to run without its packages, and prints how to install them", async () => {
     const folder = folders.empty();

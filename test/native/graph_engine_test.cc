@@ -245,15 +245,14 @@ void readsPrefixes(std::span<char*>) {
   }
 }
 
-/// The ids that a search generates.
-at::Tensor generate(Engine& engine, const Inputs& inputs, const GenerateOptions& options) {
+GenerateResult generate(Engine& engine, const Inputs& inputs, const GenerateOptions& options) {
   GenerateRequest request;
   request.source = std::make_shared<const EncoderOutput>(
       EncoderOutput{inputs.inputIds, inputs.attentionMask, engine.encode(inputs.inputIds, inputs.attentionMask)});
   request.targetLength = 1;
   request.decoderInputIds.assign(static_cast<std::size_t>(inputs.inputIds.size(0)), 0);
   request.options = options;
-  return runGenerate(engine, request).sequences;
+  return runGenerate(engine, request);
 }
 
 /// Every seventh id ends a sequence, so sequences end at different steps.
@@ -263,10 +262,15 @@ std::vector<std::int32_t> manyEndIds(std::int64_t vocabSize) {
   return ids;
 }
 
-void expectSameIds(const Engines& engines, const Inputs& inputs, const GenerateOptions& options) {
-  expect(at::equal(generate(*engines.graphed, inputs, options), generate(*engines.expected, inputs, options)),
-         "the same ids for " + std::to_string(inputs.inputIds.size(0)) + " rows up to " +
-             std::to_string(options.maxLength));
+/// Fails unless both engines generate the same ids, with the same ends.
+void expectSame(const Engines& engines, const Inputs& inputs, const GenerateOptions& options) {
+  const GenerateResult graphed = generate(*engines.graphed, inputs, options);
+  const GenerateResult expected = generate(*engines.expected, inputs, options);
+  const std::string what =
+      " for " + std::to_string(inputs.inputIds.size(0)) + " rows up to " + std::to_string(options.maxLength);
+  expect(at::equal(graphed.sequences, expected.sequences), "the same ids" + what);
+  expect(graphed.finishReasons == expected.finishReasons, "the same reasons" + what);
+  expect(graphed.lengths == expected.lengths, "the same lengths" + what);
 }
 
 void generatesGreedily(std::span<char*>) {
@@ -280,13 +284,13 @@ void generatesGreedily(std::span<char*>) {
         options.padTokenId = padTokenId;
         options.eosTokenIds = manyEndIds(shape.vocabSize);
         options.maxLength = 13;
-        expectSameIds(engines, inputs, options);
+        expectSame(engines, inputs, options);
       }
       options.eosTokenIds.clear();
       // Shorter than the steps that are enqueued at a time, as long, and longer.
       for (const std::int64_t maxLength : cases<std::int64_t>({2, 7}, {3, 5, 6, 31})) {
         options.maxLength = maxLength;
-        expectSameIds(engines, inputs, options);
+        expectSame(engines, inputs, options);
       }
     }
   }
@@ -296,7 +300,7 @@ void generatesGreedily(std::span<char*>) {
 std::int32_t endIdAfter(const Engines& engines, const Inputs& inputs, std::int64_t length) {
   GenerateOptions options;
   options.maxLength = length + 10;
-  const at::Tensor ids = generate(*engines.expected, inputs, options);
+  const at::Tensor ids = generate(*engines.expected, inputs, options).sequences;
   for (std::int64_t at = length; at < ids.size(1); ++at) {
     const at::Tensor id = ids[0][at];
     if (!ids.slice(1, 0, at).eq(id).any().item<bool>()) return id.item<std::int32_t>();
@@ -311,9 +315,9 @@ void generatesLongSequences(std::span<char*>) {
   const Inputs inputs = engines.inputs(2, 9, 1);
   GenerateOptions options;
   options.maxLength = Machine::get().isEmulated() ? 140 : 600;
-  expectSameIds(engines, inputs, options);
+  expectSame(engines, inputs, options);
   options.eosTokenIds = {endIdAfter(engines, inputs, 130)};
-  expectSameIds(engines, inputs, options);
+  expectSame(engines, inputs, options);
 }
 
 /// Beams and sampling use single steps of the same graphs.
@@ -325,16 +329,14 @@ void generatesWithBeamsAndSamples(std::span<char*>) {
   options.maxLength = 12;
   options.eosTokenIds = {3};
   options.numBeams = 4;
-  expect(at::equal(generate(*engines.graphed, inputs, options), generate(*engines.expected, inputs, options)),
-         "the same ids with beams");
+  expectSame(engines, inputs, options);
   options.numBeams = 1;
   options.doSample = true;
   options.topK = 5;
   options.eosTokenIds = manyEndIds(engines.shape.vocabSize);
   for (std::uint64_t seed = 0; seed < 10; ++seed) {
     options.seed = seed;
-    expect(at::equal(generate(*engines.graphed, inputs, options), generate(*engines.expected, inputs, options)),
-           "the same samples");
+    expectSame(engines, inputs, options);
   }
 }
 

@@ -36,12 +36,19 @@ export interface ReferenceGeneration {
   readonly finishes: [reason: string, length: number][];
 }
 
-/** Generates a case on both sides at the same time. */
-export function generateOnBothSides(
-  subject: Subject,
+/** A call of both sides. */
+interface BothCalls {
+  readonly request: Request;
+  readonly input: Pick<Request, "inputIds" | "attentionMask" | "decoderInputIds">;
+  readonly options: GenerateOptions;
+}
+
+/** The call of a case. */
+export function callOf(
+  { name: model, threads }: Subject,
   { source, options, prefix, edits }: Omit<GenerateCase, "name">,
   { sources, habits, base }: Generations,
-): Promise<[ReferenceGeneration, GenerateResult]> {
+): BothCalls {
   const start = prefix?.(habits);
   const input = {
     ...sources[source],
@@ -49,21 +56,23 @@ export function generateOnBothSides(
   };
   const chosen = { ...base, ...options(habits) };
   const edit = edits?.(habits);
-  const { name: model, threads } = subject;
+  return {
+    request: { model, threads, ...input, options: chosen, ...(edit === undefined ? {} : { edits: edit }) },
+    input,
+    options: { ...chosen, ...(edit === undefined ? {} : { logitsProcessor: editScores(edit) }) },
+  };
+}
+
+/** Generates a case on both sides at the same time. */
+export function generateOnBothSides(
+  subject: Subject,
+  call: Omit<GenerateCase, "name">,
+  generations: Generations,
+): Promise<[ReferenceGeneration, GenerateResult]> {
+  const { request, input, options } = callOf(subject, call, generations);
   return Promise.all([
-    askGenerate(subject.reference(), {
-      model,
-      threads,
-      ...input,
-      options: chosen,
-      ...(edit === undefined ? {} : { edits: edit }),
-    }),
-    subject.t5().generate(input, {
-      ...chosen,
-      ...(edit === undefined ? {} : { logitsProcessor: editScores(edit) }),
-      returnLogits: true,
-      returnScores: true,
-    }),
+    askGenerate(subject.reference(), request),
+    subject.t5().generate(input, { ...options, returnLogits: true, returnScores: true }),
   ]);
 }
 

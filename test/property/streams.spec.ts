@@ -38,6 +38,31 @@ for (const precision of PRECISIONS) {
       );
     });
 
+    it("of several rows has the tokens, the texts and the ends of generate for each", async () => {
+      const batch = fc.array(text, { minLength: 2, maxLength: 5 });
+      await fc.assert(
+        fc.asyncProperty(batch, strategy, fc.integer({ min: 1, max: 3 }), async (input, options, count) => {
+          const all = options.doSample ? { ...options, numReturnSequences: count } : options;
+          const { sequences, texts, finishReasons, lengths } = await model().generate(input, all);
+          const found = finishReasons.map(() => ({ ids: [] as number[], text: "", reasons: [] as string[] }));
+          for await (const { row, tokenId, text: piece, finishReason } of model().stream(input, all)) {
+            const at = found[row];
+            assert.ok(at !== undefined && at.reasons.length === 0, "a row goes on after its end");
+            at.ids.push(tokenId);
+            at.text += piece;
+            if (finishReason !== undefined) at.reasons.push(finishReason);
+          }
+          const expected = finishReasons.map((reason, row) => ({
+            ids: [...sequences.row(row)].slice(1, 1 + (lengths[row] ?? 0)),
+            text: texts?.[row],
+            reasons: [reason],
+          }));
+          assert.deepEqual(found, expected);
+        }),
+        { numRuns: RUNS / 3 },
+      );
+    });
+
     it("has the first tokens of generate when it is broken out of, and another stream continues", async () => {
       await fc.assert(
         fc.asyncProperty(text, strategy, fc.integer({ min: 1, max: 6 }), async (input, options, max) => {

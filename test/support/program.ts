@@ -12,6 +12,8 @@ export interface Ended {
 export interface RunOptions {
   /** Added to the environment of this process. */
   readonly env?: NodeJS.ProcessEnv;
+  /** The working directory. Default: that of this process. */
+  readonly cwd?: string | undefined;
   /** Called with the process and its stderr so far, whenever stderr grows. */
   readonly watch?: ((child: ChildProcess, stderr: string) => void) | undefined;
 }
@@ -25,10 +27,10 @@ export function runProgram(file: URL, args: readonly string[] = []): Promise<End
 export function runToEnd(
   program: string,
   args: readonly string[],
-  { env = {}, watch }: RunOptions = {},
+  { env = {}, cwd, watch }: RunOptions = {},
 ): Promise<Ended> {
   return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(program, args, { env: { ...process.env, ...env }, cwd, stdio: ["ignore", "pipe", "pipe"] });
     let stdout = "";
     let stderr = "";
     child.stdout.setEncoding("utf8").on("data", (chunk: string) => {

@@ -184,6 +184,7 @@ export async function generation(): Promise<void> {
   await t5.generate({ text: "a", encoderOutput: encoded });
 
   for await (const token of t5.stream("a", { doSample: true, seed: 1 })) {
+    token.row satisfies number;
     token.tokenId satisfies number;
     token.text satisfies string;
     isTrue<Same<typeof token.finishReason, "eos" | "stop" | "length" | "time" | undefined>>();
@@ -191,6 +192,9 @@ export async function generation(): Promise<void> {
     token.logits;
   }
   for await (const { logits } of t5.stream(encoded, { returnLogits: true })) logits satisfies Tensor;
+  for await (const { row } of t5.stream({ text: ["a", "b"] }, { doSample: true, numReturnSequences: 2 })) {
+    row satisfies number;
+  }
 }
 
 export async function judging(): Promise<void> {

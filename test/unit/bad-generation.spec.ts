@@ -139,13 +139,22 @@ const others: readonly Case[] = [
   { promise: "a name in snake case", options: { max_new_tokens: 2 }, message: /did you mean maxNewTokens\?/ },
   {
     promise: "groups of beams",
-    options: { numBeamGroups: 2 },
+    options: { numBeams: 2, numBeamGroups: 2 },
     message: /group beam search .* options.numBeamGroups .* 2/,
   },
   {
-    promise: "diversity",
-    options: { diversityPenalty: 0.5 },
+    promise: "diversity that is no number",
+    options: { diversityPenalty: "0.5" },
     message: /group beam search .* options.diversityPenalty/,
+  },
+  {
+    promise: "an unsupported option behind a getter",
+    options: {
+      get useCache() {
+        return false;
+      },
+    },
+    message: /options.useCache but received false/,
   },
   { promise: "constraints", options: { constraints: [] }, message: /constrained beam search .* options.constraints/ },
   { promise: "forced words", options: { forceWordsIds: [[5]] }, message: /constrained beam search .*forceWordsIds/ },
@@ -243,13 +252,15 @@ describe("a bad call of generate", () => {
 describe("a bad call of stream", () => {
   const model = useModel();
   const wrong: readonly (readonly [promise: string, input: unknown, options: object, message: RegExp])[] = [
-    ["beams", good, { numBeams: 2 }, /1, as a stream is of one sequence, for options.numBeams but received 2/],
-    ["sequences", good, { doSample: true, numReturnSequences: 2 }, /for options.numReturnSequences but received 2/],
-    ["rows", [good, good], {}, /one row, as a stream is of one sequence, for input but received 2/],
+    ["beams", good, { numBeams: 2 }, /1, as beams change up to the end of a generation, for options.numBeams .* 2/],
+    ["beams of several rows", [good, good], { numBeams: 2 }, /as beams change .* options.numBeams but received 2/],
+    ["greedy sequences", good, { numReturnSequences: 2 }, /neither beams nor sampling, for options.numReturnSequences/],
+    ["rows of which one is empty", { inputIds: [[5], []] }, {}, /inputIds/],
+    ["prompts for another number of rows", { text: good, decoderInputIds: [[5], [5]] }, {}, /decoderInputIds/],
     ["scores", good, { returnScores: true }, /false, as stream has no scores, for options.returnScores/],
   ];
   for (const [promise, input, options, message] of wrong) {
-    it(`is refused: several ${promise}`, async () => {
+    it(`is refused: ${promise}`, async () => {
       const stream = model().stream(input as never, options as never);
       await assert.rejects(stream.next(), { name: "T5Error", code: "ERR_INVALID_ARGUMENT", message });
       assert.deepEqual(await stream.next(), { done: true, value: undefined });

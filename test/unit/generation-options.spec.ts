@@ -18,9 +18,8 @@ const ends = { eos_token_id: 1, pad_token_id: 0 };
 
 /** The options of native code for a caller's options and a generation_config.json. */
 function resolve(options: object, file: object = ends, part: Partial<GenerationTask> = {}): NativeGenerateOptions {
-  const { values } = readGenerateOptions(options, VOCAB_SIZE);
   const config = readGenerationConfig(parseGenerationConfig(file), VOCAB_SIZE);
-  return resolveGenerationOptions(values, config.options, { ...task, ...part });
+  return resolveGenerationOptions(readGenerateOptions(options, VOCAB_SIZE), config, { ...task, ...part });
 }
 
 /** A value with plain arrays instead of typed ones. */
@@ -306,8 +305,15 @@ describe("generation_config.json", () => {
     [{ num_beams: "4" }, "ERR_MODEL_CORRUPT", /for num_beams in generation_config.json but received "4"/],
     [{ eos_token_id: [1, 100] }, "ERR_MODEL_CORRUPT", /for eos_token_id in generation_config.json\[1\] .* 100/],
     [{ decoder_start_token_id: 100 }, "ERR_MODEL_CORRUPT", /decoder_start_token_id in generation_config.json .* 100/],
-    [{ num_beam_groups: 2 }, "ERR_INVALID_ARGUMENT", /group beam search .* num_beam_groups in generation_config.json/],
-    [{ diversity_penalty: 0.5 }, "ERR_INVALID_ARGUMENT", /for diversity_penalty in generation_config.json .* 0.5/],
+    [
+      { num_beam_groups: 2, num_beams: 2 },
+      "ERR_INVALID_ARGUMENT",
+      /group beam search .* num_beam_groups in generation_config.json/,
+    ],
+    [{ diversity_penalty: "x" }, "ERR_INVALID_ARGUMENT", /for diversity_penalty in generation_config.json .* "x"/],
+    [{ low_memory: true, num_beams: 2 }, "ERR_INVALID_ARGUMENT", /low-memory search .* low_memory/],
+    [{ cache_implementation: "static" }, "ERR_INVALID_ARGUMENT", /cache_implementation/],
+    [{ prefill_chunk_size: 0 }, "ERR_INVALID_ARGUMENT", /prefill_chunk_size/],
     [{ penalty_alpha: 0.6 }, "ERR_INVALID_ARGUMENT", /contrastive search .* penalty_alpha/],
     [{ dola_layers: "low" }, "ERR_INVALID_ARGUMENT", /DoLa .* dola_layers/],
     [{ guidance_scale: 1.5 }, "ERR_INVALID_ARGUMENT", /guidance_scale/],
@@ -347,6 +353,23 @@ describe("generation_config.json", () => {
       assert.equal(new Set(errors).size, errors.length);
       await assert.rejects(t5.generate("a", { numBeams: 0 }), /for options.numBeams but received 0/);
     });
+  });
+
+  it("is overridden by the call, for options without a counterpart, too", () => {
+    resolve({ useCache: true, penaltyAlpha: 0 }, { ...ends, use_cache: false, penalty_alpha: 0.6 });
+    assert.throws(() => resolve({ useCache: false }, { ...ends, use_cache: true }), /for options.useCache/);
+    assert.throws(
+      () => resolve({ useCache: null }, { ...ends, use_cache: false }),
+      /for use_cache in generation_config/,
+    );
+  });
+
+  it("may have options of other searches than the call's", () => {
+    resolve({ numBeams: 2 }, { ...ends, penalty_alpha: 0.6 });
+    resolve({ doSample: true }, { ...ends, penalty_alpha: 0.6 });
+    assert.throws(() => resolve({}, { ...ends, penalty_alpha: 0.6 }), /penalty_alpha/);
+    resolve({ prefillChunkSize: 3 }, ends, { promptLength: 3 });
+    assert.throws(() => resolve({ prefillChunkSize: 2 }, ends, { promptLength: 3 }), /read at once/);
   });
 
   it("may have unsupported entries that change nothing", () => {

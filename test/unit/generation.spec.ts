@@ -1,6 +1,17 @@
 import assert from "node:assert/strict";
 import { getEventListeners } from "node:events";
-import { demoModel, type GenerateOptions, type LogitsStep, T5ForConditionalGeneration, Tensor } from "torch-t5";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import {
+  demoModel,
+  type GenerateInput,
+  type GenerateOptions,
+  type LogitsStep,
+  type StreamedToken,
+  T5ForConditionalGeneration,
+  Tensor,
+} from "torch-t5";
+import { updateManifest, withModelCopy } from "../support/directory.js";
 import { useModel } from "../support/model.js";
 
 const text = "spell number: 48213";
@@ -122,6 +133,14 @@ describe("generate", () => {
     assert.deepEqual(await ends({ maxTime: 600, maxNewTokens: 1 }, [text]), [["length", 1]]);
     const beams = await ends({ numBeams: 3, numReturnSequences: 3 });
     assert.deepEqual([beams.length, beams[0], beams[3]], [6, ["eos", 8], ["eos", 2]]);
+  });
+
+  it("states length 0 for beams that no sequence was possible for", async () => {
+    const suppressTokens = Array.from({ length: model().config.vocabSize }, (_, id) => id).filter((id) => id !== 68);
+    const options = { numBeams: 3, numReturnSequences: 3, suppressTokens, maxNewTokens: 2 };
+    const { finishReasons, lengths } = await model().generate(text, options);
+    assert.deepEqual(finishReasons, ["length", "length", "length"]);
+    assert.equal(lengths[0], 2);
   });
 
   it("does not take the decoder's input for the end", async () => {
@@ -301,7 +320,7 @@ describe("stream", () => {
     }
     assert.equal(step, logits.length);
     for await (const { finishReason, ...token } of model().stream(text)) {
-      assert.deepEqual(Object.keys(token), ["tokenId", "text"]);
+      assert.deepEqual(Object.keys(token), ["row", "tokenId", "text"]);
     }
   });
 
@@ -417,6 +436,224 @@ describe("stream", () => {
     const streams = ["spell number: 7", text, "spell number: 12"].map((input) => drain(model().stream(input)));
     const texts = (await Promise.all(streams)).map((streamed) => streamed.texts.join(""));
     assert.deepEqual(texts, ["seven", spelled, "twelve"]);
+  });
+});
+
+describe("stream of several rows", () => {
+  const model = useModel();
+  const texts = ["spell number: 7", text, "spell number: 12"];
+
+  interface Row {
+    readonly ids: number[];
+    text: string;
+    reason: string | undefined;
+  }
+
+  /** Drains a stream. Fails where a row goes on after its end. */
+  async function drainRows(tokens: AsyncIterable<StreamedToken>): Promise<readonly Row[]> {
+    const rows: Row[] = [];
+    for await (const { row, tokenId, text: piece, finishReason } of tokens) {
+      rows[row] ??= { ids: [], text: "", reason: undefined };
+      const found = rows[row];
+      assert.equal(found.reason, undefined, "a row goes on after its end");
+      found.ids.push(tokenId);
+      found.text += piece;
+      found.reason = finishReason;
+    }
+    return rows;
+  }
+
+  /** Fails unless the stream has the ids, texts and reasons of `generate`. */
+  async function assertAsGenerated(input: GenerateInput, options: GenerateOptions = {}): Promise<readonly Row[]> {
+    const { sequences, texts: whole, finishReasons, lengths } = await model().generate(input, options);
+    const rows = await drainRows(model().stream(input, options));
+    const [count = 0, length = 0] = sequences.shape;
+    const prompt = length - Math.max(...lengths);
+    const expected = Array.from({ length: count }, (_, row) => ({
+      ids: [...sequences.row(row).slice(prompt, prompt + (lengths[row] ?? 0))],
+      text: whole?.[row] ?? "",
+      reason: finishReasons[row],
+    }));
+    assert.deepEqual(rows, expected);
+    return rows;
+  }
+
+  it("yields the tokens of generate, each with its row, until the row ends", async () => {
+    const rows = await assertAsGenerated({ text: texts });
+    assert.deepEqual(
+      rows.map((row) => [row.text, row.reason, row.ids.length]),
+      [
+        ["seven", "eos", 2],
+        [spelled, "eos", 8],
+        ["twelve", "eos", 2],
+      ],
+    );
+  });
+
+  it("yields a step's tokens in the order of the rows", async () => {
+    const order: number[] = [];
+    for await (const { row } of model().stream(texts)) order.push(row);
+    assert.deepEqual(order, [0, 1, 2, 0, 1, 2, 1, 1, 1, 1, 1, 1]);
+  });
+
+  it("takes every form of source, with one row as well", async () => {
+    const encoding = model().tokenizer?.encodeBatch(texts);
+    assert.ok(encoding);
+    using encoderOutput = await model().encode(texts);
+    const decoderInputIds = [
+      [5, 68, 9],
+      [68, 9, 74],
+      [9, 9, 9],
+    ];
+    for (const input of [
+      texts,
+      encoding,
+      encoderOutput,
+      { encoderOutput },
+      { encoderOutput, decoderInputIds },
+      [text],
+    ]) {
+      await assertAsGenerated(input);
+    }
+  });
+
+  it("ends each row for its own reason", async () => {
+    const reasons = async (options: GenerateOptions) =>
+      (await assertAsGenerated(texts, options)).map(({ ids, reason: end }) => [end, ids.length]);
+    assert.deepEqual(await reasons({ stopStrings: ["thou", "twel"] }), [
+      ["eos", 2],
+      ["stop", 4],
+      ["stop", 1],
+    ]);
+    assert.deepEqual(await reasons({ maxNewTokens: 2 }), [
+      ["eos", 2],
+      ["length", 2],
+      ["eos", 2],
+    ]);
+    assert.deepEqual(await reasons({ maxNewTokens: 1 }), Array(3).fill(["length", 1]));
+    assert.deepEqual(await reasons({ maxTime: 1e-7 }), Array(3).fill(["time", 1]));
+  });
+
+  it("samples as generate does, with several sequences for each row of the source", async () => {
+    const options = { doSample: true, seed: 5, temperature: 2, maxNewTokens: 12 } as const;
+    await assertAsGenerated(texts, options);
+    const rows = await assertAsGenerated(texts, { ...options, numReturnSequences: 3 });
+    assert.equal(rows.length, 9);
+    const decoderInputIds = [
+      [5, 68],
+      [68, 9],
+      [9, 74],
+    ].map((ids) => [model().config.decoderStartTokenId, ...ids]);
+    await assertAsGenerated({ text: texts, decoderInputIds }, { ...options, numReturnSequences: 2 });
+  });
+
+  it("yields nothing of what follows a row's end where there is no pad id", async () => {
+    // Without an end id in the file Hugging Face pads nothing, so that a row that a stop string ended is decoded on.
+    await withModelCopy(async (directory) => {
+      const path = join(directory, "generation_config.json");
+      const { eos_token_id: _, ...settings } = JSON.parse(readFileSync(path, "utf8"));
+      writeFileSync(path, JSON.stringify(settings));
+      updateManifest(directory, "generation_config.json");
+      await using t5 = await T5ForConditionalGeneration.fromPretrained(directory, { device: "cpu", intraOpThreads: 1 });
+      const options = { stopStrings: ["even", "thousand"], maxNewTokens: 6 };
+      const { sequences, finishReasons, lengths } = await t5.generate(texts.slice(0, 2), options);
+      assert.deepEqual(
+        [finishReasons, lengths],
+        [
+          ["stop", "stop"],
+          [1, 4],
+        ],
+      );
+      assert.notEqual(sequences.row(0)[2], model().config.padTokenId, "decoded on");
+      const rows = await drainRows(t5.stream(texts.slice(0, 2), options));
+      assert.deepEqual(
+        rows.map((row) => [row.text, row.reason, row.ids.length]),
+        [
+          ["seven", "stop", 1],
+          ["forty-eight thousand", "stop", 4],
+        ],
+      );
+    });
+  });
+
+  it("calls a logits processor once per step, with all rows", async () => {
+    const shapes: (readonly number[])[] = [];
+    const logitsProcessor = ({ sequences, logits, step }: LogitsStep) => {
+      assert.equal(step, shapes.length);
+      shapes.push(sequences.shape);
+      for (const row of [0, 1, 2]) logits.row(row)[68] = 100;
+    };
+    const rows = await drainRows(model().stream(texts, { logitsProcessor, maxNewTokens: 2 }));
+    assert.deepEqual(shapes, [
+      [3, 1],
+      [3, 2],
+    ]);
+    for (const row of rows) assert.deepEqual(row.ids, [68, 68]);
+  });
+
+  it("yields each token's own logits with returnLogits, which can be disposed one by one", async () => {
+    const { logits } = await model().generate(texts, { returnLogits: true });
+    const steps = [0, 0, 0];
+    const tokens: { readonly row: number; readonly step: number; readonly logits: Tensor }[] = [];
+    for await (const token of model().stream(texts, { returnLogits: true })) {
+      const step = steps[token.row] ?? 0;
+      steps[token.row] = step + 1;
+      tokens.push({ row: token.row, step, logits: token.logits });
+    }
+    for (const token of tokens) {
+      assert.deepEqual(token.logits.shape, [1, model().config.vocabSize]);
+      assert.deepEqual(token.logits.data, logits[token.step]?.row(token.row));
+      token.logits.dispose();
+    }
+  });
+
+  it("computes a step only when next() asks for its first token", async () => {
+    let steps = 0;
+    const stream = model().stream(texts, {
+      logitsProcessor: () => {
+        steps++;
+      },
+    });
+    for (const wanted of [1, 1, 1, 2, 2, 2, 3]) {
+      await stream.next();
+      await new Promise((resolve) => setTimeout(resolve, 10));
+      assert.equal(steps, wanted);
+    }
+    await stream.return();
+  });
+
+  it("ends within a step: on return(), on an abort, and with an error of the processor", async () => {
+    const done = { done: true, value: undefined };
+    const left = model().stream(texts);
+    await left.next();
+    assert.deepEqual([await left.return(), await left.next()], [done, done]);
+    const aborter = new AbortController();
+    const aborted = model().stream(texts, { signal: aborter.signal });
+    await aborted.next();
+    aborter.abort(reason);
+    await assert.rejects(aborted.next(), isReason);
+    assert.deepEqual(await aborted.next(), done);
+    const failing = model().stream(texts, {
+      logitsProcessor: ({ step }) => {
+        if (step === 1) throw reason;
+      },
+    });
+    const tokens = [await failing.next(), await failing.next(), await failing.next()];
+    assert.deepEqual(
+      tokens.map(({ value }) => value?.row),
+      [0, 1, 2],
+    );
+    await assert.rejects(failing.next(), isReason);
+    assert.deepEqual(await failing.next(), done);
+  });
+
+  it("resolves several calls of next() in their order", async () => {
+    const stream = model().stream(texts);
+    const tokens = await Promise.all(Array.from({ length: 13 }, () => stream.next()));
+    assert.deepEqual(
+      tokens.map(({ value }) => value?.row),
+      [0, 1, 2, 0, 1, 2, 1, 1, 1, 1, 1, 1, undefined],
+    );
   });
 });
 

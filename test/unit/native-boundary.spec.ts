@@ -1,12 +1,14 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { demoModel } from "torch-t5";
+import { readGenerateOptions } from "#lib/generation/request.js";
 import { resolveGenerationOptions } from "#lib/generation/resolve.js";
 import { loadNative } from "#lib/native/addon.js";
 import type { NativeGenerateRequest, NativeModel } from "#lib/native/types.js";
 
 const task = { batch: 1, promptLength: 1, vocabSize: 399, hasTokenizer: true };
-const options = resolveGenerationOptions({ maxLength: 5, eosTokenId: Int32Array.of(1), padTokenId: 0 }, {}, task);
+const given = readGenerateOptions({ maxLength: 5, eosTokenId: 1, padTokenId: 0 }, task.vocabSize);
+const options = resolveGenerationOptions(given, readGenerateOptions({}, task.vocabSize), task);
 const source = { batch: 1, length: 2, inputIds: Int32Array.of(5, 1), attentionMask: undefined };
 const request: NativeGenerateRequest = { id: 1, source, targetLength: 1, decoderInputIds: Int32Array.of(0), options };
 const two = Int32Array.of(0, 0);

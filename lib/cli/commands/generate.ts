@@ -19,7 +19,8 @@ export const generateCommand: Command = {
   help: `torch-t5 generate [options] <text>... | -
 
 Answers each text as Hugging Face's generate does, with the defaults of the model's generation_config.json. Prints one
-line per answer. On a terminal each answer appears token by token, except with beam search.
+line per answer. On a terminal each answer appears token by token, except with beam search; of texts that are answered
+at once, the first unfinished answer does, and the others appear after it.
 
   <text>...             one or more texts; "-" reads them from standard input, one per line
   --stream              print token by token even if the output is no terminal; --no-stream: print whole lines
@@ -46,18 +47,20 @@ Example: torch-t5 generate "spell number: 48213" "date to iso: March 5, 2021"`,
     if (values["return-scores"] && !values.json) {
       throw new UsageError("Expected --json with --return-scores but received none");
     }
-    if (values.stream && (values.json || batchSize > 1)) {
-      throw new UsageError(`Expected no ${values.json ? "--json" : "--batch-size"} with --stream but received both`);
-    }
+    if (values.stream && values.json) throw new UsageError("Expected no --json with --stream but received both");
     const options = readGenerationOptions(values);
     const texts = readTexts(positionals);
     // The answer of a single text is printed as it is; of several texts, each answer takes one line.
     const asLine = positionals.length === 1 && positionals[0] !== "-" ? (text: string) => text : onOneLine;
     await withFlags(generationFlags, () =>
       withModel(values, async (t5) => {
-        const canStream = !values.json && batchSize === 1 && isOneSequence(t5, options);
-        if (values.stream ?? (stdout.isTTY && canStream)) return stream(t5, texts, options, asLine);
+        const canStream = !values.json && !hasBeams(t5, options);
+        const streams = values.stream ?? (stdout.isTTY && canStream);
         for await (const batch of batched(texts, batchSize)) {
+          if (streams) {
+            await stream(t5, batch, options, asLine);
+            continue;
+          }
           const answers = await generate(t5, batch, options);
           const lines = values.json
             ? answers.map((answer) => JSON.stringify(answer))
@@ -84,21 +87,30 @@ interface Answer {
   readonly transitionScores?: readonly (readonly number[])[];
 }
 
-/** Whether there is one sequence per text and no beam search, so that the sequence can be streamed. */
-function isOneSequence({ generationConfig }: T5ForConditionalGeneration, options: GenerateOptions): boolean {
-  const { numBeams, numReturnSequences } = { ...generationConfig, ...options };
-  return (numBeams ?? 1) === 1 && (numReturnSequences ?? 1) === 1;
+/** Whether the search has beams, which can't be streamed. */
+function hasBeams({ generationConfig }: T5ForConditionalGeneration, options: GenerateOptions): boolean {
+  const { numBeams } = { ...generationConfig, ...options };
+  return (numBeams ?? 1) !== 1;
 }
 
+/** Prints the answers of a batch in their order: the first unfinished one as it grows, the later ones after it. */
 async function stream(
   t5: T5ForConditionalGeneration,
-  texts: AsyncIterable<string>,
+  batch: readonly string[],
   options: StreamOptions,
   asLine: (text: string) => string,
 ): Promise<void> {
-  for await (const input of texts) {
-    for await (const { text } of t5.stream(input, options)) await write(asLine(text));
-    await write("\n");
+  /** What was not printed yet of each answer from `current` on. */
+  const answers = new Map<number, { readonly text: string; readonly isEnded: boolean }>();
+  let current = 0;
+  for await (const { row, text, finishReason } of t5.stream(batch, options)) {
+    const before = answers.get(row)?.text ?? "";
+    answers.set(row, { text: before + asLine(text), isEnded: finishReason !== undefined });
+    for (let answer = answers.get(current); answer !== undefined; answer = answers.get(current)) {
+      answers.delete(current);
+      await write(answer.isEnded ? `${answer.text}\n` : answer.text);
+      if (answer.isEnded) current++;
+    }
   }
 }
 

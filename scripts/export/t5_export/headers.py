@@ -14,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from t5_export.errors import ExportError, one_line
+from t5_export.pickles import find_keys
 
 SAFETENSORS_NAMES = {"F32": "float32", "BF16": "bfloat16", "F16": "float16", "F64": "float64"}
 # The names that every T5 has, after the prefix that a wrapper such as DistributedDataParallel adds.
@@ -93,12 +94,14 @@ def _unpickle(path: Path) -> object:
     except pickle.UnpicklingError as error:
         message = UNPICKLER_MESSAGE.search(str(error))
         reason = " ".join((message[1] if message else str(error)).split())
-        foreign = FOREIGN_CLASS.match(reason)
+        foreign = FOREIGN_CLASS.search(str(error))
         if foreign is None:
             raise _damaged(path, reason) from None
+        keys = find_keys(path, foreign[1])
+        place = f" under {'.'.join(keys)}" if keys else ""
         raise ExportError(
-            f"Expected only tensors in {path} but received {foreign[1]}, which is not unpickled: it could run code. "
-            "Save the weights alone, in the program that wrote the file: "
+            f"Expected only tensors in {path} but received {foreign[1]}{place}, which is not unpickled: it could run "
+            "code. Save the weights alone, in the program that wrote the file: "
             f"torch.save(model.state_dict(), {json.dumps(path.name)})"
         ) from None
     except Exception as error:  # a damaged file raises many types

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import shutil
 import sys
 from argparse import Namespace
@@ -74,6 +75,14 @@ def write_mixed(directory: Path) -> None:
     save_file(weights, path, {"format": "pt"})
 
 
+class Command:
+    """An object whose unpickling makes a directory where the program runs."""
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        """Return what unpickling calls."""
+        return os.mkdir, ("unpickled",)
+
+
 def write_wrapped(copy: Callable[[str], Path], weights: dict[str, Tensor]) -> None:
     """Write weights as training programs do: under a key, with a prefix, and beside objects of other classes."""
 
@@ -85,7 +94,9 @@ def write_wrapped(copy: Callable[[str], Path], weights: dict[str, Tensor]) -> No
         "nested twice": {"training": {"weights": weights}, "optimizer": {"lr": 0.1}},
         "prefixed": prefixed("module."),
         "with an epoch": {**weights, "epoch": 3},
-        "with a foreign class": {"state_dict": weights, "options": Namespace(rate=1)},
+        "with a foreign class": {"state_dict": weights, "training": [{"options": Namespace(rate=1)}]},
+        "with a command": {"state_dict": weights, "hook": Command()},
+        "of a foreign class": Namespace(**weights),
         "without tensors": {"epoch": 3},
         "list": list(weights.values()),
     }
@@ -93,6 +104,10 @@ def write_wrapped(copy: Callable[[str], Path], weights: dict[str, Tensor]) -> No
         folder = copy(name)
         (folder / "model.safetensors").unlink()
         torch.save(content, folder / "pytorch_model.bin")
+    folder = copy("with a foreign class, as before")
+    (folder / "model.safetensors").unlink()
+    content = {"state_dict": weights, "options": Namespace(rate=1)}
+    torch.save(content, folder / "pytorch_model.bin", _use_new_zipfile_serialization=False)
     compiled = {name: weight.clone() for name, weight in prefixed("_orig_mod.").items()}
     save_file(compiled, copy("compiled") / "model.safetensors", {"format": "pt"})
 

@@ -1,7 +1,10 @@
 """Runs Hugging Face's `generate`, and records its steps."""
 
+import copy
 import re
+import warnings
 from collections.abc import Mapping
+from logging import WARNING, Handler, LogRecord
 from typing import Any
 
 import torch
@@ -17,6 +20,7 @@ from transformers import (
     StopStringCriteria,
 )
 from transformers.cache_utils import DynamicCache, EncoderDecoderCache
+from transformers.utils import logging
 
 Options = Mapping[str, Any]
 
@@ -84,6 +88,52 @@ def generate(
     if tokenizer is not None:
         reply["texts"] = tokenizer.batch_decode(output.sequences, skip_special_tokens=True)
     return reply
+
+
+def effect(model: PreTrainedModel, inputs: Mapping[str, Tensor], request: Mapping[str, Any]) -> str:
+    """Return what `added` options change: "nothing", or what Hugging Face does instead of generating the same."""
+    options, added = (keyword_arguments(request[name]) for name in ("options", "added"))
+    outputs = {"return_dict_in_generate": True, "output_logits": True}
+    plain = run(model, inputs, {**options, **outputs})
+    recorder = WarningRecorder()
+    logger = logging.get_logger("transformers")
+    logger.addHandler(recorder)
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity_warning()
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            logging.warning_once.cache_clear()
+            run(model, inputs, {**options, **added})
+            if caught or recorder.messages:
+                return "a warning"
+        changed = run(model, inputs, {**options, **added, **outputs})
+    except Exception as error:  # Hugging Face raises many types
+        return f"{type(error).__name__}: {error}"
+    finally:
+        logging.set_verbosity(verbosity)
+        logger.removeHandler(recorder)
+    if plain.sequences.tolist() != changed.sequences.tolist():
+        return "other tokens"
+    return "nothing" if all(map(torch.equal, plain.logits, changed.logits)) else "other bits"
+
+
+def run(model: PreTrainedModel, inputs: Mapping[str, Tensor], arguments: Options) -> Any:  # noqa: ANN401
+    """Generate with a fixed seed. The arguments are copied, because `generate` may change them."""
+    torch.manual_seed(0)
+    return model.generate(**inputs, **copy.deepcopy(dict(arguments)))
+
+
+class WarningRecorder(Handler):
+    """Records what Hugging Face warns of."""
+
+    def __init__(self) -> None:
+        super().__init__(WARNING)
+        self.messages: list[str] = []
+
+    def emit(self, record: LogRecord) -> None:
+        """Record one message."""
+        self.messages.append(record.getMessage())
 
 
 def encoder_outputs(model: PreTrainedModel, inputs: Mapping[str, Tensor], first: str | None) -> dict[str, Any]:

@@ -32,6 +32,7 @@ class Operations:
         self._operations: Mapping[str, Callable[[Request], Reply]] = {
             "make": self.make,
             "open": self.open,
+            "effect": self.effect,
             "forward": self.forward,
             "shiftRight": self.shift_right,
             "tokenize": self.tokenize,
@@ -99,6 +100,12 @@ class Operations:
         name = request["model"]
         inputs = self._tensors(request, {**SOURCE_NAMES, **DECODER_NAMES})
         return generation.generate(self._models[name], self._tokenizers.get(name), inputs, request, self._files)
+
+    def effect(self, request: Request) -> Reply:
+        """Run `model.generate(...)` with and without some options; see `generation.effect`."""
+        torch.set_num_threads(request["threads"])
+        inputs = self._tensors(request, {**SOURCE_NAMES, **DECODER_NAMES})
+        return {"effect": generation.effect(self._models[request["model"]], inputs, request)}
 
     def encode(self, request: Request) -> Reply:
         """Run the encoder."""
