@@ -5,10 +5,10 @@ import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from io import BytesIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, ClassVar
 
-# The pickle without the tensors' numbers: a checkpoint of T5 has some hundred names.
-MAX_BYTES = 1 << 26
+# Of the pickle without the tensors' numbers: the several hundred names of a T5 take a tenth of it.
+MAX_BYTES = 1 << 22
 # Before the object itself, PyTorch's format of before 1.6 has a magic number, a version and the machine's properties.
 LEGACY_HEADERS = 3
 MAX_DEPTH = 4
@@ -47,7 +47,23 @@ class _InertDictionary(dict[object, object]):
 
 # The implementation in Python: the one in C allocates as much memory as the pickle asks for.
 class _KeyReader(pickle._Unpickler):
-    """Makes dictionaries, lists and numbers, and an inert object of everything else."""
+    """Makes dictionaries, lists and numbers, and an inert object of everything else.
+
+    Tuples become lists, which can't be keys: Python hashes nested tuples without a limit of time or depth.
+    """
+
+    dispatch: ClassVar = {
+        **pickle._Unpickler.dispatch,
+        pickle.EMPTY_TUPLE[0]: pickle._Unpickler.load_empty_list,
+        pickle.TUPLE[0]: pickle._Unpickler.load_list,
+        pickle.TUPLE1[0]: lambda reader: reader.list_of(1),
+        pickle.TUPLE2[0]: lambda reader: reader.list_of(2),
+        pickle.TUPLE3[0]: lambda reader: reader.list_of(3),
+    }
+
+    def list_of(self, count: int) -> None:
+        """Replace the last objects of the stack with a list of them."""
+        self.stack[-count:] = [self.stack[-count:]]
 
     def find_class(self, module: str, name: str) -> Any:  # noqa: ANN401 (as the base class)
         if (module, name) == ("collections", "OrderedDict"):
@@ -70,7 +86,7 @@ def find_keys(path: Path, class_name: str) -> tuple[str, ...]:
 def _read(path: Path) -> object:
     if not zipfile.is_zipfile(path):
         with path.open("rb") as file:
-            return _last_of(file, LEGACY_HEADERS + 1)
+            return _last_of(BytesIO(file.read(MAX_BYTES)), LEGACY_HEADERS + 1)
     with zipfile.ZipFile(path) as archive:
         record = next(each for each in archive.infolist() if each.filename.endswith("/data.pkl"))
         if record.file_size > MAX_BYTES:
@@ -89,11 +105,13 @@ def _entries(content: object, keys: tuple[str, ...], seen: set[int]) -> Iterator
     seen.add(id(content))
     if isinstance(content, Mapping):
         items: Iterable[tuple[object, object]] = content.items()
-    elif isinstance(content, list | tuple):
+    elif isinstance(content, list):
         items = enumerate(content)
     else:
         return
     for key, value in items:
-        below = (*keys, " ".join(str(key).split())[:MAX_KEY_CHARACTERS])
+        # The text of a nested key could be of any length.
+        name = str(key) if isinstance(key, str | int) else type(key).__name__
+        below = (*keys, " ".join(name.split())[:MAX_KEY_CHARACTERS])
         yield below, value
         yield from _entries(value, below, seen)
