@@ -110,7 +110,7 @@ export async function nextStep(
   signal: AbortSignal | undefined,
 ): Promise<NativeStep> {
   if (processor === undefined) {
-    return call.run(signal, (scheduling) => native.advance({ scheduling, edited: undefined, takeLogits }));
+    return call.run(signal, (scheduling) => native.next({ scheduling, takeLogits }));
   }
   const { release } = call.model;
   const prepared = await call.run(signal, (scheduling) => native.prepare({ scheduling }));

@@ -129,6 +129,7 @@ export class TokenStream<Token = StreamedToken> implements AsyncIterableIterator
   async #advance({ request, values }: ValidCall): Promise<void> {
     const call = this.#call;
     const { signal } = this.#ending;
+    call.read(() => {}); // steps that were computed ahead are not returned once the model is disposed
     this.#native ??= await this.#start(request, signal);
     const { logitsProcessor: processor, returnLogits: takeLogits = false } = values;
     const step = await nextStep(call, this.#native, { processor, step: this.#steps, takeLogits }, signal);

@@ -364,6 +364,11 @@ export interface NativeSearch {
   prepare(request: { readonly scheduling: NativeScheduling }): Promise<NativePreparedStep>;
   /** Chooses the next tokens, by the prepared scores if there are any. */
   advance(request: NativeAdvanceRequest): Promise<NativeStep>;
+  /**
+   * The next step of a search whose scores nobody edits. Steps are computed ahead: two before they are asked for. Several
+   * calls may wait. After the first call, `prepare` and `advance` are refused.
+   */
+  next(request: NativeNextRequest): Promise<NativeStep>;
   /** Frees the search once a running call has ended. */
   dispose(): void;
 }
@@ -380,6 +385,12 @@ export interface NativeAdvanceRequest {
   /** The data of the prepared scores, edited. Its buffer is detached. */
   readonly edited: Float32Array | undefined;
   /** Return this step's logits with the step instead of with the result. Needs `returnLogits`. */
+  readonly takeLogits: boolean;
+}
+
+export interface NativeNextRequest {
+  readonly scheduling: NativeScheduling;
+  /** The same for all steps of a search. As for `advance`. */
   readonly takeLogits: boolean;
 }
 

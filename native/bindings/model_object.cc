@@ -181,8 +181,8 @@ Napi::Value ModelObject::startSearch(const Napi::CallbackInfo& info) {
     return startCall<Started>(
         info.Env(), runner_, toScheduling(object),
         [request](SharedEngine& engine) { return torch_t5::startSearch(engine, request); },
-        valueToJs<Started>([runner = runner_](Napi::Env env, Started search) {
-          return SearchObject::wrap(env, runner, std::move(search));
+        valueToJs<Started>([runner = runner_, size = cacheSize(*request)](Napi::Env env, Started search) {
+          return SearchObject::wrap(env, runner, std::move(search), size);
         }));
   });
 }

@@ -50,13 +50,39 @@ Task<std::optional<at::Tensor>> SharedEngine::decodeGreedily(const GreedyRequest
   co_return std::move(std::get<GreedyCall>(call.call).output);
 }
 
+class SharedEngine::CreditPause {
+ public:
+  CreditPause(SharedEngine& engine, const Credit& credit) : engine_(engine), credit_(credit) {}
+
+  bool await_ready() const noexcept { return credit_.isLeft(); }
+  void await_suspend(std::coroutine_handle<> waiting) noexcept {
+    engine_.credit_ = &credit_;
+    engine_.waiting_ = waiting;
+  }
+  void await_resume() const {
+    if (engine_.creditError_) std::rethrow_exception(std::exchange(engine_.creditError_, nullptr));
+  }
+
+ private:
+  SharedEngine& engine_;
+  const Credit& credit_;
+};
+
+Task<bool> SharedEngine::spend(Credit& credit) {
+  co_await CreditPause(*this, credit);
+  if (credit.isClosed()) co_return false;
+  credit.spend();
+  co_return true;
+}
+
 void SharedEngine::resume() {
   pending_ = nullptr;
+  credit_ = nullptr;
   std::exchange(waiting_, {}).resume();
 }
 
 void SharedEngine::fail(std::exception_ptr error) {
-  pending_->error = std::move(error);
+  (pending_ != nullptr ? pending_->error : creditError_) = std::move(error);
   resume();
 }
 

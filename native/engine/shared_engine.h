@@ -7,6 +7,7 @@
 #include <optional>
 #include <utility>
 
+#include "core/credit.h"
 #include "core/task.h"
 #include "engine/engine_calls.h"
 
@@ -31,21 +32,29 @@ class SharedEngine {
   Task<DecodeCall> decode(DecodeCall call);
   Task<std::optional<at::Tensor>> decodeGreedily(const GreedyRequest& request);
 
-  /// The call that the request waits for. Null: the request runs, or has ended.
+  /// Waits until there is credit, and spends it. Returns false if the credit is closed.
+  Task<bool> spend(Credit& credit);
+
+  /// The call that the request waits for. Null: it waits for credit, runs, or has ended.
   EngineCall* waitsFor() const { return pending_; }
 
-  /// Continues the request after its call has run, until it waits for another or ends.
+  /// The credit that the request waits for. Null: it waits for a call, runs, or has ended.
+  const Credit* waitsForCredit() const { return credit_; }
+
+  /// Continues the request after its call has run, or when it has credit, until it waits again or ends.
   void resume();
 
-  /// As `resume`, but the call throws `error` instead of running.
+  /// As `resume`, but what the request waits for throws `error`.
   void fail(std::exception_ptr error);
 
  private:
-  /// Suspends the request until the call has run.
-  class Pass;
+  class Pass;         // suspends the request until a call has run
+  class CreditPause;  // suspends the request until there is credit
 
   Engine& engine_;
   EngineCall* pending_ = nullptr;
+  const Credit* credit_ = nullptr;
+  std::exception_ptr creditError_;
   std::coroutine_handle<> waiting_;
 };
 

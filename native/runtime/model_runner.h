@@ -21,7 +21,8 @@ struct ModelInfo {
 /// How a request is scheduled.
 struct Scheduling {
   std::uint64_t id = 0;       // for `cancel`, unique among the pending requests
-  CacheSize cacheSize;        // without rows: it does not decode step by step
+  CacheSize cacheSize;        // without rows: it keeps no caches between calls
+  bool waitsForConsumer = false;  // between steps, so that its rows do not count as running ones
   std::int64_t priority = 0;  // requests with a higher priority are admitted first
   bool isObserved = false;    // whether JavaScript wants to know of its progress
 };
@@ -48,6 +49,9 @@ class ModelRunner {
   /// Accepts no more requests. When the accepted ones have ended, frees the engine and calls `disposed` on the
   /// scheduler's thread. Returns false, and never calls `disposed`, if the model was disposed before.
   bool dispose(std::function<void()> disposed);
+
+  /// After a consumer has given a request credit.
+  void wake() { scheduler_.wake(); }
 
   /// Ends the accepted requests with ERR_ABORTED.
   void abort() { scheduler_.abort(); }
@@ -91,7 +95,7 @@ void ModelRunner::submit(const Scheduling& scheduling, typename Request<Value>::
                          ProgressCallback progress) {
   scheduler_.post({
       .id = scheduling.id,
-      .rows = scheduling.cacheSize.rows,
+      .rows = scheduling.waitsForConsumer ? 0 : scheduling.cacheSize.rows,
       .cacheBytes = enginePointer_ == nullptr ? 0 : enginePointer_->cacheBytes(scheduling.cacheSize),
       .priority = scheduling.priority,
       .work = std::make_unique<Request<Value>>(enginePointer_, std::move(start), callback),

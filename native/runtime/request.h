@@ -65,8 +65,10 @@ class Request final : public EngineWork {
   }
 
   Wait wait() const override {
-    if (call() == nullptr) return Wait::kNothing;
-    return call()->isStep() ? Wait::kStep : Wait::kCall;
+    if (call() != nullptr) return call()->isStep() ? Wait::kStep : Wait::kCall;
+    const Credit* credit = shared_ ? shared_->waitsForCredit() : nullptr;
+    if (credit == nullptr) return Wait::kNothing;
+    return credit->isLeft() ? Wait::kCredit : Wait::kConsumer;
   }
 
   std::int64_t positions() const override { return call()->positions(); }

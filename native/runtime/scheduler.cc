@@ -20,6 +20,8 @@ constexpr std::int64_t kInterludePositions = 512;
 /// The time over which the tokens per second are counted.
 constexpr std::chrono::seconds kRateTime{5};
 
+Error disposed() { return {ErrorCode::kDisposed, "Expected a model in use but received one that was disposed"}; }
+
 template <class Duration>
 double milliseconds(Duration time) {
   return duration<double, std::milli>(time).count();
@@ -35,7 +37,7 @@ Scheduler::~Scheduler() { stop(); }
 void Scheduler::post(Job job) {
   {
     const std::lock_guard lock(mutex_);
-    if (closed_) throw Error(ErrorCode::kDisposed, "Expected a model in use but received one that was disposed");
+    if (closed_) throw disposed();
     if (limits_.maxQueueLength != 0 && waiting_.size() >= limits_.maxQueueLength) {
       throw Error(ErrorCode::kQueueFull, "Expected at most " + std::to_string(limits_.maxQueueLength) +
                                              " waiting calls (maxQueueLength) but received one more");
@@ -55,6 +57,7 @@ void Scheduler::cancel(std::uint64_t id) {
     for (const auto& running : running_) {
       if (running->id == id) running->cancellation.request();
     }
+    changed_.notify_one();
     const auto found = std::find_if(waiting_.begin(), waiting_.end(),
                                     [id](const Waiting& waiting) { return waiting.job.id == id; });
     if (found == waiting_.end()) return;
@@ -75,6 +78,11 @@ bool Scheduler::close(std::function<void()> last) {
   return true;
 }
 
+void Scheduler::wake() {
+  { const std::lock_guard lock(mutex_); }
+  changed_.notify_one();
+}
+
 void Scheduler::abort() {
   std::deque<Waiting> dropped;
   {
@@ -82,6 +90,7 @@ void Scheduler::abort() {
     dropped.swap(waiting_);
     for (const auto& running : running_) running->cancellation.request();
   }
+  changed_.notify_one();
   for (const Waiting& waiting : dropped) waiting.job.fail(aborted());
 }
 
@@ -92,7 +101,6 @@ void Scheduler::stop() {
   }
   stopped_.request();
   abort();
-  changed_.notify_one();
   if (thread_.joinable()) thread_.join();
 }
 
@@ -127,12 +135,25 @@ void Scheduler::loop() {
 /// False after the last job of a closed scheduler.
 bool Scheduler::waitForJobs() {
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] { return closed_ || !waiting_.empty() || !running_.empty(); });
+  changed_.wait(lock, [this] { return closed_ || hasRunnable(); });
+  if (!hasRunnable()) {  // the scheduler is closed, and nobody gives credit any more
+    for (const auto& running : running_) {
+      running->isOrphaned = true;
+      running->cancellation.request();
+    }
+  }
   return !waiting_.empty() || !running_.empty();
+}
+
+bool Scheduler::hasRunnable() const {
+  return !waiting_.empty() || std::any_of(running_.begin(), running_.end(), [](const auto& running) {
+    return running->work->wait() != Wait::kConsumer || running->cancellation.requested();
+  });
 }
 
 void Scheduler::turn() {
   failCancelled();
+  resumeCredited();
   admit();
   runSteps();
   runCalls(limits_.maxBatchTokens, /*onlyFirstCalls=*/false);
@@ -145,6 +166,7 @@ void Scheduler::interlude() {
   isInInterlude_ = true;
   const CancellationScope scope(stopped_);
   failCancelled();
+  resumeCredited();
   admit();
   runSteps();
   runCalls(std::min(kInterludePositions, limits_.maxBatchTokens), /*onlyFirstCalls=*/true);
@@ -156,7 +178,15 @@ void Scheduler::interlude() {
 void Scheduler::failCancelled() {
   for (const auto& running : running_) {
     if (running->isInPass || !running->cancellation.requested()) continue;
-    while (running->work->wait() != Wait::kNothing) advance(*running, [&] { running->work->fail(aborted()); });
+    const Error error = running->isOrphaned ? disposed() : aborted();
+    while (running->work->wait() != Wait::kNothing) advance(*running, [&] { running->work->fail(error); });
+  }
+}
+
+void Scheduler::resumeCredited() {
+  for (const auto& running : running_) {
+    while (!running->isInPass && running->work->wait() == Wait::kCredit)
+      advance(*running, [&] { running->work->resume(); });
   }
 }
 
@@ -186,7 +216,7 @@ std::unique_ptr<Scheduler::Running> Scheduler::takeAdmissible(std::int64_t& star
   for (auto waiting = waiting_.begin(); waiting != waiting_.end(); ++waiting) {
     Job& job = waiting->job;
     if (!isAdmissible(job, rowsAreBlocked, startedPositions)) {
-      rowsAreBlocked = rowsAreBlocked || job.rows > 0;
+      rowsAreBlocked = rowsAreBlocked || job.rows > 0 || job.cacheBytes > 0;
       continue;
     }
     auto running = std::make_unique<Running>();
@@ -204,13 +234,15 @@ std::unique_ptr<Scheduler::Running> Scheduler::takeAdmissible(std::int64_t& star
 }
 
 bool Scheduler::isAdmissible(const Job& job, bool rowsAreBlocked, std::int64_t startedPositions) const {
-  if (job.rows > 0 && (rowsAreBlocked || !hasRoom(job))) return false;
+  if ((job.rows > 0 || job.cacheBytes > 0) && (rowsAreBlocked || !hasRoom(job))) return false;
   if (passes_.mergesCalls()) return startedPositions < limits_.maxBatchTokens;
   // Calls run one by one, so a job starts when its first call can run next.
-  return std::none_of(running_.begin(), running_.end(), [](const auto& running) { return running->passes == 0; });
+  return std::none_of(running_.begin(), running_.end(), [](const auto& running) {
+    return running->passes == 0 && running->work->wait() != Wait::kConsumer;
+  });
 }
 
-/// Whether the rows and the caches of a job fit beside those of the running jobs. One job always has room.
+/// Whether the rows and the caches of a job fit beside those of the running jobs. One job alone always has room.
 bool Scheduler::hasRoom(const Job& job) const {
   std::int64_t rows = 0;
   std::int64_t bytes = 0;
@@ -218,9 +250,9 @@ bool Scheduler::hasRoom(const Job& job) const {
     rows += running->rows;
     bytes += running->cacheBytes;
   }
-  if (rows == 0) return true;
-  if (!passes_.mergesCalls() || rows + job.rows > limits_.maxBatchSize) return false;
-  return limits_.maxCacheBytes == 0 || bytes + job.cacheBytes <= limits_.maxCacheBytes;
+  const bool rowsFit = rows == 0 || job.rows == 0 || (passes_.mergesCalls() && rows + job.rows <= limits_.maxBatchSize);
+  const bool bytesFit = bytes == 0 || limits_.maxCacheBytes == 0 || bytes + job.cacheBytes <= limits_.maxCacheBytes;
+  return rowsFit && bytesFit;
 }
 
 /// With merging: runs a step of the rows that wait for one, or of those that have waited longest.
@@ -272,7 +304,8 @@ void Scheduler::runCalls(std::int64_t maxPositions, bool onlyFirstCalls) {
   prefersFirstCalls_ = !prefersFirstCalls_;
   std::stable_sort(candidates.begin(), candidates.end(), [&](const Running* a, const Running* b) {
     if (a->priority != b->priority) return a->priority > b->priority;
-    return (a->passes == 0) != (b->passes == 0) && (a->passes == 0) == prefersFirstCalls_;
+    if ((a->passes == 0) != (b->passes == 0)) return (a->passes == 0) == prefersFirstCalls_;
+    return a->lastPass < b->lastPass;
   });
   std::size_t count = 1;
   std::int64_t positions = candidates.front()->work->positions();

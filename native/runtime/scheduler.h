@@ -5,7 +5,9 @@
 //                                 turn:  a step of all running rows, then a pass of other calls
 //                                        work->resume() for each call that has run
 //   cancel(id): removes a waiting job and fails it here; a running one fails before its next pass
-//   close(last): accepts no more jobs; runs the accepted ones, then `last`, then the thread ends
+//   wake(): a running job that waited for its consumer may go on
+//   close(last): accepts no more jobs; runs the accepted ones, fails those that wait for their consumers, then runs
+//                `last`, then the thread ends
 //   stop(): fails the waiting jobs, requests cancellation of the running ones, and joins the thread
 //
 // Depends neither on libtorch nor on Node.
@@ -34,6 +36,8 @@ enum class Wait {
   kNothing,  // it has ended
   kStep,     // one more position of rows that have a cache
   kCall,     // any other call of the engine
+  kCredit,   // nothing any more: its consumer has given it credit to go on
+  kConsumer,  // its consumer, who has to give it credit and then `wake` the scheduler
 };
 
 /// A request that runs on the scheduler's thread. No method throws.
@@ -131,6 +135,9 @@ class Scheduler {
   /// Returns at once. Returns false, and never calls `last`, if the scheduler was closed or stopped before.
   bool close(std::function<void()> last);
 
+  /// After a consumer has given credit.
+  void wake();
+
   /// Fails the waiting jobs and requests cancellation of the running ones.
   void abort();
 
@@ -156,6 +163,7 @@ class Scheduler {
     std::uint64_t lastPass = 0;  // the number of the last one
     bool isInPass = false;
     bool hasStepped = false;
+    bool isOrphaned = false;  // the model was disposed while it waited for its consumer
     Cancellation cancellation;
     std::unique_ptr<Work> work;
     ProgressCallback progress;
@@ -164,6 +172,8 @@ class Scheduler {
 
   void loop();
   bool waitForJobs();
+  bool hasRunnable() const;
+  void resumeCredited();
   void turn();
   void interlude();
 
