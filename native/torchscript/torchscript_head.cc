@@ -166,8 +166,8 @@ class TorchScriptHead final : public Head {
 
 }  // namespace
 
-std::unique_ptr<Head> loadTorchScriptHead(const std::string& path, const at::Device& device) {
-  torch::jit::Module module = readTorchScript(path, "the head");
+std::unique_ptr<Head> loadTorchScriptHead(const std::string& path, CodePolicy policy, const at::Device& device) {
+  torch::jit::Module module = readTorchScript(path, "the head", policy);
   return std::make_unique<TorchScriptHead>(std::move(module), device);
 }
 

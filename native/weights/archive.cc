@@ -17,6 +17,7 @@
 #include "core/cancellation.h"
 #include "core/errors.h"
 #include "engine/libtorch_errors.h"
+#include "weights/code_check.h"
 #include "weights/weight_memory.h"
 
 namespace torch_t5 {
@@ -59,10 +60,19 @@ std::shared_ptr<torch::jit::Source> findSource(PyTorchStreamReader& reader, std:
   return std::make_shared<torch::jit::Source>(std::string_view(static_cast<const char*>(data.get()), size), path);
 }
 
+/// Whether a value has the type that its class declares for it. Code relies on this: it reads the attributes of an
+/// object by their number in the declared class.
+bool hasType(const c10::IValue& value, const c10::TypePtr& type) {
+  if (type->kind() == c10::TypeKind::TensorType) return value.isTensor();
+  return value.type()->isSubtypeOf(*type);
+}
+
 /// An object of a traced class, from its attributes. A class with code that runs when it is loaded is refused.
-c10::intrusive_ptr<c10::ivalue::Object> makeObject(const c10::StrongTypePtr& type, const c10::IValue& state) {
+c10::intrusive_ptr<c10::ivalue::Object> makeObject(const c10::StrongTypePtr& type, const c10::IValue& state,
+                                                   CodePolicy policy) {
   const auto classType = type.type_->expect<c10::ClassType>();
   if (classType->findMethod("__setstate__") != nullptr) {
+    checkCode(*type.cu_, policy);  // names the operator, if there is one that is not allowed
     throw Error(ErrorCode::kModelUntrusted,
                 "Expected a TorchScript archive of weights and methods but received one with code that "
                 "runs while it is loaded");
@@ -71,14 +81,20 @@ c10::intrusive_ptr<c10::ivalue::Object> makeObject(const c10::StrongTypePtr& typ
   const auto attributes = state.toGenericDict();
   auto object = c10::ivalue::Object::create(type, count);
   for (std::size_t index = 0; index < count; ++index) {
-    object->setSlot(index, attributes.at(classType->getAttributeName(index)));
+    const c10::IValue& value = attributes.at(classType->getAttributeName(index));
+    if (const c10::TypePtr& declared = classType->getAttribute(index); !hasType(value, declared)) {
+      throw Error(ErrorCode::kModelCorrupt, "Expected " + declared->str() + " for the attribute " +
+                                                classType->getAttributeName(index) + " of the archive but received " +
+                                                value.tagKind());
+    }
+    object->setSlot(index, value);
   }
   return object;
 }
 
 /// Compiles the archive's code and unpickles its data on the CPU, as torch::jit::load does, but into `storages`, which
-/// contains every tensor of the folder `data/`.
-torch::jit::Module readModule(PyTorchStreamReader& reader, Storages storages) {
+/// contains every tensor of the folder `data/`. None of the code has run when the module is returned.
+torch::jit::Module readModule(PyTorchStreamReader& reader, Storages storages, CodePolicy policy) {
   const auto functions = std::make_shared<CompilationUnit>();
   std::vector<c10::IValue> constants;
   const torch::jit::SourceImporter importer(
@@ -88,10 +104,13 @@ torch::jit::Module readModule(PyTorchStreamReader& reader, Storages storages) {
     return torch::jit::readArchiveAndTensors(
         name, /*pickle_prefix=*/"", /*tensor_prefix=*/"",
         [&](const c10::QualifiedName& type) { return c10::StrongTypePtr(functions, importer.loadType(type)); },
-        makeObject, at::kCPU, reader, torch::jit::Unpickler::defaultTypeParser, std::move(context));
+        [policy](const c10::StrongTypePtr& type, const c10::IValue& state) { return makeObject(type, state, policy); },
+        at::kCPU, reader, torch::jit::Unpickler::defaultTypeParser, std::move(context));
   };
   constants = read("constants", nullptr).toTupleRef().elements().vec();
-  return torch::jit::Module(read("data", std::move(storages)).toObject());
+  torch::jit::Module module(read("data", std::move(storages)).toObject());
+  checkCode(*functions, policy);  // all classes and functions that the module can reach are compiled now
+  return module;
 }
 
 std::string readAlignmentRecord(PyTorchStreamReader& reader) {
@@ -101,12 +120,12 @@ std::string readAlignmentRecord(PyTorchStreamReader& reader) {
 }
 
 /// Reads the weights on a second thread while the code is compiled.
-torch::jit::Module read(const std::string& path) {
+torch::jit::Module read(const std::string& path, CodePolicy policy) {
   PyTorchStreamReader reader(path);
   const WeightAlignment alignment(readAlignmentRecord(reader));
   const WeightArena arena(reader, path, alignment.commonOffset());
   auto weightsRead = std::async(std::launch::async, [&arena] { arena.read(); });
-  torch::jit::Module module = readModule(reader, arena.storages());
+  torch::jit::Module module = readModule(reader, arena.storages(), policy);
   weightsRead.get();
   alignment.apply(module);
   return module;
@@ -115,18 +134,18 @@ torch::jit::Module read(const std::string& path) {
 }  // namespace
 
 torch::jit::Module readArchive(const std::string& path) {
-  torch::jit::Module module = readTorchScript(path, "model.pt");
+  torch::jit::Module module = readTorchScript(path, "model.pt", CodePolicy::kModel);
   checkMethods(module, path);
   return module;
 }
 
-torch::jit::Module readTorchScript(const std::string& path, const std::string& name) {
+torch::jit::Module readTorchScript(const std::string& path, const std::string& name, CodePolicy policy) {
   std::error_code ignored;
   if (!std::filesystem::is_regular_file(std::filesystem::path(path), ignored)) {
     throw Error(ErrorCode::kModelNotFound, "Expected a file for " + name + " but received " + path);
   }
   try {
-    return read(path);
+    return read(path, policy);
   } catch (const Error&) {
     throw;
   } catch (...) {

@@ -1,0 +1,73 @@
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { demoModel, T5ForConditionalGeneration } from "torch-t5";
+import { updateManifest, withModelCopy } from "../support/directory.js";
+import { pythonPath } from "../support/python.js";
+
+const EDITOR = fileURLToPath(new URL("./edit_archive.py", import.meta.url));
+const INPUT = { inputIds: [[3, 1]], decoderInputIds: [[0, 3]] };
+
+/** Each edit of edit_archive.py, and the operator that the error names. */
+const edits: readonly (readonly [promise: string, edit: string, received: string])[] = [
+  ["the first statement of forward writes a file", "forward", "aten::save"],
+  ["a submodule writes a file", "submodule", "aten::save"],
+  ["a function that forward calls writes a file", "helper", "aten::save"],
+  ["a method that nothing calls writes a file", "unused", "aten::save"],
+  ["__setstate__ writes a file", "setstate", "aten::save"],
+  ["a branch that no input takes writes a file", "branch", "aten::save"],
+  ["it maps a file into memory", "map", "aten::from_file"],
+  ["it prints", "print", "prim::Print"],
+  ["it seeds the process's random numbers", "seed", "aten::manual_seed"],
+  ["it raises an exception", "raise", "prim::RaiseException"],
+  ["it has a loop", "loop", "prim::Loop"],
+  ["it calls an operator of another library", "custom", "quantized::relu6"],
+  ["its calls are more than memory can hold", "multiplied", "more than 5000000 nodes"],
+];
+
+describe("an export whose code was edited, in a directory whose manifest has its digest", () => {
+  let served: T5ForConditionalGeneration;
+  let expected: Float32Array;
+  const logits = async () => (await served.forward(INPUT)).logits.data;
+
+  before(async () => {
+    served = await T5ForConditionalGeneration.fromPretrained(demoModel, { device: "cpu" });
+    expected = await logits();
+  });
+  after(() => served?.dispose());
+
+  async function withEdit(edit: string, use: (directory: string, target: string) => Promise<void>): Promise<void> {
+    await withModelCopy(async (directory) => {
+      const target = join(directory, "written");
+      const copy = join(directory, "model.pt");
+      execFileSync(pythonPath(), [EDITOR, join(demoModel, "model.pt"), copy, edit, target]);
+      updateManifest(directory, "model.pt");
+      await use(directory, target);
+    });
+  }
+
+  const load = (directory: string, precision: "exact" | "float32") =>
+    T5ForConditionalGeneration.fromPretrained(directory, { device: "cpu", precision });
+
+  for (const [promise, edit, received] of edits) {
+    it(`is refused when ${promise}`, async () => {
+      await withEdit(edit, async (directory, target) => {
+        for (const precision of ["exact", "float32"] as const) {
+          const message = new RegExp(`^Expected operators of a T5 in the archive but received ${received} \\(in __tor`);
+          const error = { name: "T5Error", code: "ERR_MODEL_UNTRUSTED", message };
+          await assert.rejects(load(directory, precision), error, precision);
+        }
+        assert.equal(existsSync(target), false);
+        assert.deepEqual(await logits(), expected);
+      });
+    });
+  }
+
+  it("is refused when a function calls itself", async () => {
+    await withEdit("recursion", async (directory) => {
+      await assert.rejects(load(directory, "exact"), { name: "T5Error", message: /recursi/ });
+    });
+  });
+});
