@@ -1,6 +1,8 @@
 #include "weights/allowed_operators.h"
 
+#include <array>
 #include <initializer_list>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_set>
@@ -8,52 +10,109 @@
 namespace torch_t5 {
 namespace {
 
-using Names = std::initializer_list<std::string_view>;
+using Names = std::span<const std::string_view>;
 using Symbols = std::unordered_set<c10::Symbol>;
 
 // The operators that `torch.jit.trace` writes for transformers' T5, MT5 and UMT5, with each of its attention
-// implementations and activations. test/archives/list_operators.py prints them. Each list is read before an operator
-// enters it.
+// implementations and activations. test/archives/list_operators.py prints them. Read what an operator
+// does before you add it.
 
-constexpr Names kModelStructure{
-    "prim::CallFunction",  "prim::CallMethod", "prim::Constant",       "prim::GetAttr",
-    "prim::ListConstruct", "prim::ListUnpack", "prim::NumToTensor",    "prim::TupleConstruct",
-    "prim::TupleUnpack",   "aten::Int",        "aten::ScalarImplicit",
-};
+// Functions and methods that are called are checked themselves.
+constexpr auto kModelStructure = std::to_array<std::string_view>({
+    "prim::CallFunction",
+    "prim::CallMethod",
+    "prim::Constant",
+    "prim::GetAttr",
+    "prim::ListConstruct",
+    "prim::ListUnpack",
+    "prim::NumToTensor",
+    "prim::TupleConstruct",
+    "prim::TupleUnpack",
+    "aten::Int",
+    "aten::ScalarImplicit",
+});
 
-constexpr Names kModelTensors{
-    "aten::arange", "aten::full_like",  "aten::new_ones", "aten::zeros", "aten::zeros_like",
-    "aten::clone",  "aten::contiguous", "aten::detach",   "aten::to",
-};
+constexpr auto kModelTensors = std::to_array<std::string_view>({
+    "aten::arange",
+    "aten::full_like",
+    "aten::new_ones",
+    "aten::zeros",
+    "aten::zeros_like",
+    "aten::clone",
+    "aten::contiguous",
+    "aten::detach",
+    "aten::to",
+});
 
-constexpr Names kModelShapes{
-    "aten::cat",  "aten::expand", "aten::index",     "aten::permute",   "aten::reshape",
-    "aten::size", "aten::slice",  "aten::transpose", "aten::unsqueeze", "aten::view",
-};
+constexpr auto kModelShapes = std::to_array<std::string_view>({
+    "aten::cat",
+    "aten::expand",
+    "aten::index",
+    "aten::permute",
+    "aten::reshape",
+    "aten::size",
+    "aten::slice",
+    "aten::transpose",
+    "aten::unsqueeze",
+    "aten::view",
+});
 
-constexpr Names kModelMathematics{
-    "aten::__and__", "aten::abs", "aten::add", "aten::add_",  "aten::div",  "aten::ge",
-    "aten::gt",      "aten::le",  "aten::log", "aten::lt",    "aten::mean", "aten::min",
-    "aten::mul",     "aten::neg", "aten::pow", "aten::rsqrt", "aten::sub",  "aten::where",
-};
+constexpr auto kModelMathematics = std::to_array<std::string_view>({
+    "aten::__and__",
+    "aten::abs",
+    "aten::add",
+    "aten::add_",
+    "aten::div",
+    "aten::ge",
+    "aten::gt",
+    "aten::le",
+    "aten::log",
+    "aten::lt",
+    "aten::mean",
+    "aten::min",
+    "aten::mul",
+    "aten::neg",
+    "aten::pow",
+    "aten::rsqrt",
+    "aten::sub",
+    "aten::where",
+});
 
-constexpr Names kModelLayers{
-    "aten::dropout", "aten::embedding", "aten::linear", "aten::matmul", "aten::scaled_dot_product_attention",
+constexpr auto kModelLayers = std::to_array<std::string_view>({
+    "aten::dropout",
+    "aten::embedding",
+    "aten::linear",
+    "aten::matmul",
+    "aten::scaled_dot_product_attention",
     "aten::softmax",
-};
+});
 
 // For the activations of transformers.activations.ACT2FN.
-constexpr Names kModelActivations{
-    "aten::clamp",      "aten::erf",  "aten::exp",    "aten::expm1", "aten::gelu",    "aten::hardswish",
-    "aten::leaky_relu", "aten::mish", "aten::prelu",  "aten::relu",  "aten::sigmoid", "aten::silu",
-    "aten::softplus",   "aten::sqrt", "aten::square", "aten::tanh",
-};
+constexpr auto kModelActivations = std::to_array<std::string_view>({
+    "aten::clamp",
+    "aten::erf",
+    "aten::exp",
+    "aten::expm1",
+    "aten::gelu",
+    "aten::hardswish",
+    "aten::hardtanh",
+    "aten::leaky_relu",
+    "aten::mish",
+    "aten::prelu",
+    "aten::relu",
+    "aten::sigmoid",
+    "aten::silu",
+    "aten::softplus",
+    "aten::sqrt",
+    "aten::square",
+    "aten::tanh",
+});
 
 // What heads may use besides. TorchScript writes most of these for `torch.nn`.
 
-// `prim::RaiseException` ends the call with an error; `aten::warn` prints a warning. nn.Dropout has the one,
-// nn.CrossEntropyLoss the other. A message contains only what the head has.
-constexpr Names kHeadStructure{
+// `prim::RaiseException` ends the call with an error, `aten::warn` writes a warning to stderr. nn.Dropout contains the
+// first, nn.CrossEntropyLoss both.
+constexpr auto kHeadStructure = std::to_array<std::string_view>({
     "prim::If",
     "prim::Loop",
     "prim::RaiseException",
@@ -107,17 +166,17 @@ constexpr Names kHeadStructure{
     "aten::_unwrap_optional",
     "aten::is_autocast_enabled",
     "aten::is_grad_enabled",
-};
+});
 
-constexpr Names kHeadTensors{
+constexpr auto kHeadTensors = std::to_array<std::string_view>({
     "aten::tensor",       "aten::as_tensor",    "aten::scalar_tensor", "aten::ones",         "aten::full",
     "aten::eye",          "aten::linspace",     "aten::new_full",      "aten::new_zeros",    "aten::one_hot",
     "aten::tril_indices", "aten::triu_indices", "aten::type_as",       "aten::cpu",          "aten::alias",
     "aten::lift_fresh",   "aten::detach_",      "aten::copy_",         "aten::fill_",        "aten::zero_",
     "aten::masked_fill_", "aten::index_put_",   "aten::scatter_",      "aten::scatter_add_", "aten::index_add_",
-};
+});
 
-constexpr Names kHeadShapes{
+constexpr auto kHeadShapes = std::to_array<std::string_view>({
     "aten::dim",
     "aten::numel",
     "aten::stride",
@@ -178,9 +237,9 @@ constexpr Names kHeadShapes{
     "aten::nonzero",
     "aten::argwhere",
     "aten::pad_sequence",
-};
+});
 
-constexpr Names kHeadMathematics{
+constexpr auto kHeadMathematics = std::to_array<std::string_view>({
     "aten::eq",           "aten::ne",          "aten::__or__",      "aten::__xor__",     "aten::logical_and",
     "aten::logical_or",   "aten::logical_not", "aten::logical_xor", "aten::bitwise_and", "aten::bitwise_or",
     "aten::bitwise_not",  "aten::bitwise_xor", "aten::isnan",       "aten::isinf",       "aten::isfinite",
@@ -194,9 +253,9 @@ constexpr Names kHeadMathematics{
     "aten::clamp_max",    "aten::maximum",     "aten::minimum",     "aten::lerp",        "aten::addcmul",
     "aten::addcdiv",      "aten::nan_to_num",  "aten::sub_",        "aten::mul_",        "aten::div_",
     "aten::neg_",         "aten::exp_",        "aten::clamp_",      "aten::relu_",
-};
+});
 
-constexpr Names kHeadReductions{
+constexpr auto kHeadReductions = std::to_array<std::string_view>({
     "aten::sum",
     "aten::prod",
     "aten::max",
@@ -236,9 +295,9 @@ constexpr Names kHeadReductions{
     "aten::bucketize",
     "aten::trace",
     "aten::dist",
-};
+});
 
-constexpr Names kHeadProducts{
+constexpr auto kHeadProducts = std::to_array<std::string_view>({
     "aten::mm",           "aten::bmm",           "aten::mv",
     "aten::dot",          "aten::inner",         "aten::outer",
     "aten::addmm",        "aten::addmv",         "aten::baddbmm",
@@ -246,9 +305,9 @@ constexpr Names kHeadProducts{
     "aten::cross",        "aten::cdist",         "aten::bilinear",
     "aten::linalg_cross", "aten::linalg_inv",    "aten::linalg_multi_dot",
     "aten::linalg_solve", "aten::linalg_vecdot",
-};
+});
 
-constexpr Names kHeadLayers{
+constexpr auto kHeadLayers = std::to_array<std::string_view>({
     "aten::layer_norm",
     "aten::rms_norm",
     "aten::batch_norm",
@@ -276,15 +335,27 @@ constexpr Names kHeadLayers{
     "aten::feature_dropout",
     "aten::_native_multi_head_attention",
     "aten::_transformer_encoder_layer_fwd",
-};
+});
 
-constexpr Names kHeadActivations{
-    "aten::celu",      "aten::elu",        "aten::elu_",        "aten::glu",         "aten::hardshrink",
-    "aten::hardtanh_", "aten::hardswish_", "aten::leaky_relu_", "aten::log_sigmoid", "aten::mish_",
-    "aten::selu",      "aten::silu_",      "aten::softshrink",  "aten::threshold",   "aten::hardsigmoid",
-};
+constexpr auto kHeadActivations = std::to_array<std::string_view>({
+    "aten::celu",
+    "aten::elu",
+    "aten::elu_",
+    "aten::glu",
+    "aten::hardshrink",
+    "aten::hardtanh_",
+    "aten::hardswish_",
+    "aten::leaky_relu_",
+    "aten::log_sigmoid",
+    "aten::mish_",
+    "aten::selu",
+    "aten::silu_",
+    "aten::softshrink",
+    "aten::threshold",
+    "aten::hardsigmoid",
+});
 
-constexpr Names kHeadLosses{
+constexpr auto kHeadLosses = std::to_array<std::string_view>({
     "aten::binary_cross_entropy",
     "aten::binary_cross_entropy_with_logits",
     "aten::cosine_embedding_loss",
@@ -305,11 +376,11 @@ constexpr Names kHeadLosses{
     "aten::smooth_l1_loss",
     "aten::soft_margin_loss",
     "aten::triplet_margin_loss",
-};
+});
 
 Symbols join(std::initializer_list<Names> lists) {
   Symbols symbols;
-  for (const Names& list : lists) {
+  for (const Names list : lists) {
     for (const std::string_view name : list) symbols.insert(c10::Symbol::fromQualString(std::string(name)));
   }
   return symbols;

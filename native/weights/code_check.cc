@@ -36,11 +36,6 @@ bool hasParts(const c10::Type& type) {
   return std::any_of(contained.begin(), contained.end(), [](const c10::TypePtr& inner) { return hasParts(*inner); });
 }
 
-/// Whether a node states the type of a value that nothing has checked.
-bool isUncheckedCast(const Node& node) {
-  return node.kind() == prim::unchecked_cast || node.kind() == prim::Uninitialized;
-}
-
 class CodeCheck {
  public:
   explicit CodeCheck(CodePolicy policy) : policy_(policy) {}
@@ -67,10 +62,10 @@ class CodeCheck {
   std::uint64_t countNodes(Block& block, const Function& function, int depth) {
     std::uint64_t size = 0;
     for (Node* node : block.nodes()) {
-      checkNode(*node, function);
       ++size;
       if (Function* callee = findCallee(*node, function)) size += countNodes(*callee, depth + 1);
       for (Block* inner : node->blocks()) size += countNodes(*inner, function, depth + 1);
+      checkNode(*node, function);  // after its blocks: the operator in a branch says more than the branch
     }
     return size;
   }
@@ -79,7 +74,7 @@ class CodeCheck {
     const bool isAllowed = policy_ == CodePolicy::kModel ? isModelOperator(node.kind()) : isHeadOperator(node.kind());
     if (!isAllowed) refuse(node.kind().toQualString(), function);
     // Parts of an object or tuple are read by their number in the stated type.
-    if (isUncheckedCast(node) && hasParts(*node.output()->type()))
+    if (node.kind() == prim::unchecked_cast && hasParts(*node.output()->type()))
       refuse("a cast to " + node.output()->type()->str(), function);
     if (node.kind() == prim::Loop) {
       const auto iterations = torch::jit::constant_as<std::int64_t>(node.input(0));

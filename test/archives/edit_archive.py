@@ -73,14 +73,12 @@ def multiply(code: Code, _: str) -> None:
 EDITS: Mapping[str, Callable[[Code, str], None]] = {
     "forward": insert("torch.save(1, TARGET)"),
     "branch": insert("if torch.gt(torch.size(attention_mask, 0), 1000000):\n  torch.save(1, TARGET)\nelse:\n  pass"),
-    "map": insert("_t = torch.from_file(TARGET, True, 16)"),
+    "map": insert("attention_mask = torch.from_file(TARGET, True, 16)"),
     "print": insert("print(1)"),
     "seed": insert("torch.manual_seed(1)"),
     "raise": insert('ops.prim.RaiseException("x", "builtins.ValueError")'),
     "loop": insert("_t = True\nwhile _t:\n  _t = torch.gt(torch.size(attention_mask, 0), 0)"),
-    "custom": insert("_t = ops.quantized.relu6(torch.relu(attention_mask))"),
-        "_t = __torch__.torch.classes.profiling.SourceRef.__new__(__torch__.torch.classes.profiling.SourceRef)"
-    ),
+    "custom": insert("attention_mask = ops.quantized.relu6(attention_mask)"),
     "submodule": edit_submodule,
     "helper": call_helper,
     "unused": add_method,
