@@ -36,6 +36,7 @@ export { type DecodingOptions, DecodingSession, type PrefillOptions, type StepOp
 
 // `generate` and `stream`.
 
+export type { FinishReason } from "./generation/finish.js";
 export type { GenerateLogits, GenerateResult, GenerateScores, GenerateSequences } from "./generation/generate.js";
 export type {
   GenerateOptions,

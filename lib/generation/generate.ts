@@ -6,6 +6,7 @@ import { abortable } from "../util/abort.js";
 import { T5Error } from "../util/errors.js";
 import type { Tensor } from "../util/tensor.js";
 import type { DefaultsReader } from "./config.js";
+import { type FinishReason, finishesOf } from "./finish.js";
 import type { GenerateOptions, LogitsProcessor } from "./options.js";
 import { type GenerateRequest, readGenerateOptions, readGenerateRequest } from "./request.js";
 
@@ -18,6 +19,13 @@ export interface GenerateSequences {
   readonly sequences: Tensor<Int32Array>;
   /** The text of each sequence without special tokens; undefined where the model has no tokenizer. */
   readonly texts: readonly string[] | undefined;
+  /** Why each sequence ends. */
+  readonly finishReasons: readonly FinishReason[];
+  /**
+   * The number of generated tokens of each sequence: up to the token that ends it, which is included, without the
+   * decoder's input and the padding.
+   */
+  readonly lengths: readonly number[];
   /**
    * `[rows, generatedLength]`: the searched row that each token comes from, -1 after the end. With beams, if
    * `returnScores` or `returnLogits` is given.
@@ -59,13 +67,14 @@ export async function generate(
   const request = call.read(() => readGenerateRequest(input, values, model, readDefaults));
   const { logitsProcessor: processor } = values;
   if (processor === undefined) {
-    return wrapGenerated(await call.run(signal, (id) => model.native.generate({ id, ...request })), model);
+    const result = await call.run(signal, (id) => model.native.generate({ id, ...request }));
+    return wrapGenerated(result, request, model);
   }
   const native = await startGeneration(call, request, signal);
   try {
     for (let step = 0; ; step++) {
       const { result } = await nextStep(call, native, { processor, step, takeLogits: false }, signal);
-      if (result !== undefined) return wrapGenerated(result, model);
+      if (result !== undefined) return wrapGenerated(result, request, model);
     }
   } finally {
     native.dispose();
@@ -126,13 +135,20 @@ async function callProcessor(processor: LogitsProcessor, step: Parameters<Logits
   await processor(step);
 }
 
-function wrapGenerated(result: NativeGenerateResult, model: ModelHandle): GenerateSequences {
+function wrapGenerated(
+  result: NativeGenerateResult,
+  { options, targetLength: promptLength }: GenerateRequest,
+  model: ModelHandle,
+): GenerateSequences {
   const { sequences, logits, scores, sequenceScores, beamIndices, transitionScores } = result;
   const wrap = <Data extends Float32Array | Int32Array>(tensor: NativeTensor<Data>) =>
     wrapTensor(tensor, model.release);
+  const finishes = finishesOf(sequences, { promptLength, options, tokenizer: model.tokenizer });
   return {
     sequences: wrap(sequences),
     texts: model.tokenizer && textsOf(sequences, model.tokenizer),
+    finishReasons: finishes.map(({ reason }) => reason),
+    lengths: finishes.map(({ length }) => length),
     ...(logits && { logits: logits.map(wrap) }),
     ...(scores && { scores: scores.map(wrap) }),
     ...(sequenceScores && { sequenceScores: wrap(sequenceScores) }),

@@ -22,12 +22,11 @@ export interface GenerationOption {
   readonly default: unknown;
   /** The default in words, where it isn't a constant. */
   readonly computedDefault?: string;
-  /** The option has no effect without it. Hugging Face warns; here the caller's option is refused. */
-  readonly needs?: Requirement;
   /**
-   * The value that changes nothing, and so is accepted without what the option needs. By default that is the default.
+   * The option has no effect without it. Hugging Face warns; here the caller's option is refused, unless its value is
+   * the default.
    */
-  readonly neutral?: unknown;
+  readonly needs?: Requirement;
   /** Hugging Face fails without it, wherever the option comes from; so does this package. */
   readonly requires?: Requirement;
   /** Only a call can set it, not generation_config.json. */
@@ -67,8 +66,6 @@ export const GENERATION_OPTIONS = {
     group: "length",
     check: checks.integerFrom(0),
     default: undefined,
-    neutral: 0,
-    needs: "eosTokenId",
     flag: COUNT,
     help: "minimum number of generated tokens before the end",
   },
@@ -83,7 +80,6 @@ export const GENERATION_OPTIONS = {
     group: "length",
     check: checks.integerFrom(0),
     default: 0,
-    needs: "eosTokenId",
     flag: COUNT,
     help: "minimum length, decoder input included",
   },
@@ -159,7 +155,6 @@ export const GENERATION_OPTIONS = {
     check: checks.seed,
     default: undefined,
     computedDefault: "random",
-    needs: "doSample",
     isCallOnly: true,
     flag: { reader: "wideInteger", value: "<integer>" },
     help: "seed as torch.manual_seed takes it",

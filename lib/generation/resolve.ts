@@ -79,10 +79,9 @@ export function resolveGenerationOptions(
 /** Refuses an option of the caller's that has no effect with the other options. */
 function rejectIneffective(caller: OptionValues, met: Readonly<Record<Requirement, boolean>>): void {
   for (const name of namesIn(caller)) {
-    const option = optionOf(name);
-    const neutral = "neutral" in option ? option.neutral : option.default;
-    if (option.needs === undefined || met[option.needs] || caller[name] === neutral) continue;
-    throw missing(option.needs, name, caller[name]);
+    const { needs, default: neutral } = optionOf(name);
+    if (needs === undefined || met[needs] || caller[name] === neutral) continue;
+    throw missing(needs, name, caller[name]);
   }
 }
 

@@ -1,12 +1,13 @@
 // `stream`: one token at a time, computed on demand.
 import { type Call, throwIfAborted } from "../calls/call.js";
 import { type Added, type Given, wrapTensor } from "../calls/results.js";
-import type { NativeSearch, NativeStep } from "../native/types.js";
+import type { NativeSearch, NativeStep, NativeTensor } from "../native/types.js";
 import type { DecodeStream } from "../tokenizer/decode-stream.js";
 import { onAbort } from "../util/abort.js";
 import type { Tensor } from "../util/tensor.js";
 import { expected } from "../util/validation.js";
 import type { DefaultsReader } from "./config.js";
+import { type FinishReason, finishesOf } from "./finish.js";
 import { nextStep, startGeneration } from "./generate.js";
 import type { OptionValues } from "./option-table.js";
 import type { StreamOptions } from "./options.js";
@@ -26,6 +27,8 @@ export type StreamedToken<Options = StreamOptions> = {
    * texts of all tokens are `texts[0]` of `generate`. None ends within a character.
    */
   readonly text: string;
+  /** Of the last token: why the sequence ends. */
+  readonly finishReason?: FinishReason;
 } & Added<Given<Options, "returnLogits">, StreamedLogits>;
 
 const DONE = Object.freeze({ done: true, value: undefined });
@@ -143,7 +146,20 @@ export class TokenStream<Token = StreamedToken> implements AsyncIterableIterator
     const ids = this.#steps === 0 ? [...request.decoderInputIds, tokenId] : [tokenId];
     const piece = this.#text?.push(ids) ?? "";
     const text = step.result === undefined ? piece : piece + (this.#text?.end() ?? "");
-    return { tokenId, text, ...(step.logits && { logits: wrapTensor(step.logits, release) }) };
+    const finishReason = step.result && this.#finishReason(step.result.sequences, request);
+    return {
+      tokenId,
+      text,
+      ...(finishReason && { finishReason }),
+      ...(step.logits && { logits: wrapTensor(step.logits, release) }),
+    };
+  }
+
+  #finishReason(sequences: NativeTensor<Int32Array>, request: GenerateRequest): FinishReason | undefined {
+    const { options, targetLength: promptLength } = request;
+    const { tokenizer } = this.#call.model;
+    const [finish] = finishesOf(sequences, { promptLength, options, tokenizer });
+    return finish?.reason;
   }
 
   #close(): void {

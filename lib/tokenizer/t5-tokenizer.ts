@@ -178,6 +178,11 @@ export class T5Tokenizer {
     return new DecodeStream(cleanUpTokenizationSpaces ? new CleanUpStream(stream) : stream);
   }
 
+  /** The bytes of UTF-8 that an id adds within a text. @internal */
+  tokenBytes(id: number): Uint8Array {
+    return this.#backend.tokenBytes(id);
+  }
+
   /**
    * The bytes of UTF-8 that each id below `count` adds within a text. Those of an id begin at `offsets[id]` and end at
    * `offsets[id + 1]`. @internal

@@ -75,7 +75,8 @@ class AtenEngine final : public Engine {
       CancellationScope::check();
       return encoderGraphs_->run(inputIds, attentionMask);
     }
-    return runEncoder(inputIds, paddingMask(attentionMask), encoderBiases(length));
+    return runEncoder(inputIds, paddingMask(attentionMask),
+                      [&](std::size_t layer) { return encoder_.layers[layer].bias->of(0, length, length); });
   }
 
   DecoderOutput prefill(const at::Tensor& decoderInputIds, const DecoderSource& source,
@@ -102,20 +103,22 @@ class AtenEngine final : public Engine {
       step_ = makeStep(runtime);
     }
     encoderGraphs_.emplace(runtime, placement_.device, architecture_, [this](std::int64_t length) {
-      return [this, biases = encoderBiases(length)](const at::Tensor& ids, const at::Tensor& padding) {
-        return runEncoder(ids, padding, biases);
+      return [this, views = biasViews(encoder_, length)](const at::Tensor& ids, const at::Tensor& padding) {
+        return runEncoder(ids, padding, [&](std::size_t layer) { return RelativePositionBias::inOrder(views[layer]); });
       };
     });
     decoderGraphs_.emplace(runtime, placement_.device, placement_.type, architecture_, [this](std::int64_t length) {
-      std::vector<at::Tensor> masks;
-      for (AtenLayer& layer : decoder_.layers) masks.push_back(layer.bias ? maskOf(layer, 0, length) : at::Tensor());
-      return [this, masks](const at::Tensor& ids, AtenCrossCache cross, const at::Tensor& self) {
+      return [this, views = biasViews(decoder_, length)](const at::Tensor& ids, AtenCrossCache cross,
+                                                         const at::Tensor& self) {
         cross.mask = scoreMask({}, cross.padding, placement_.type);
         const auto keepAll = [&](std::size_t layer, const at::Tensor& keysAndValues) {
           self[static_cast<std::int64_t>(layer)].copy_(keysAndValues);
           return keysAndValues;
         };
-        return runDecoder(ids, cross, [&](std::size_t layer) { return masks[layer]; }, keepAll);
+        const auto maskOf = [&](std::size_t layer) {
+          return scoreMask(RelativePositionBias::inOrder(views[layer]), {}, placement_.type);
+        };
+        return runDecoder(ids, cross, maskOf, keepAll);
       };
     });
   }
@@ -142,15 +145,18 @@ class AtenEngine final : public Engine {
     return decoderGraphs_ && decoderGraphs_->accepts(ids.size(0), ids.size(1), cross);
   }
 
-  /// The position bias of each encoder layer, as `RelativePositionBias::of` returns it.
-  std::vector<at::Tensor> encoderBiases(std::int64_t length) {
-    std::vector<at::Tensor> biases;
-    for (AtenLayer& layer : encoder_.layers)
-      biases.push_back(layer.bias ? layer.bias->of(0, length, length) : biases.back());
-    return biases;
+  /// The position biases of a stack's layers for `length` positions, as views. Undefined for a layer without one.
+  static std::vector<at::Tensor> biasViews(AtenStack& stack, std::int64_t length) {
+    std::vector<at::Tensor> views;
+    for (AtenLayer& layer : stack.layers)
+      views.push_back(layer.bias ? layer.bias->reversed(0, length, length) : at::Tensor());
+    return views;
   }
 
-  at::Tensor runEncoder(const at::Tensor& ids, const at::Tensor& padding, const std::vector<at::Tensor>& biases) const {
+  /// What a layer with a position bias adds to its scores. Called for these layers alone.
+  using OfLayer = std::function<at::Tensor(std::size_t layer)>;
+
+  at::Tensor runEncoder(const at::Tensor& ids, const at::Tensor& padding, const OfLayer& biasOf) const {
     at::Tensor hidden = embed(ids);
     at::Tensor mask;
     for (std::size_t index = 0; index < encoder_.layers.size(); ++index) {
@@ -158,7 +164,7 @@ class AtenEngine final : public Engine {
       const AtenLayer& layer = encoder_.layers[index];
       if (layer.bias) {
         mask.reset();  // frees it before the next one, which may be large, is made
-        mask = scoreMask(biases[index], padding, placement_.type);
+        mask = scoreMask(biasOf(index), padding, placement_.type);
       }
       layers_.selfAttention(hidden, layer, mask, {});
       layers_.feedForward(hidden, layer);
@@ -199,15 +205,11 @@ class AtenEngine final : public Engine {
     return output;
   }
 
-  /// The mask of a decoder layer with a bias for `queries` ids from `position` on, in the form that `attend` takes.
-  at::Tensor maskOf(AtenLayer& layer, std::int64_t position, std::int64_t queries) const {
-    return scoreMask(layer.bias->of(position, queries, position + queries), {}, placement_.type);
-  }
-
-  using MaskOfLayer = std::function<at::Tensor(std::size_t layer)>;
-
-  MaskOfLayer masksOf(std::int64_t position, std::int64_t queries) {
-    return [this, position, queries](std::size_t layer) { return maskOf(decoder_.layers[layer], position, queries); };
+  /// The masks of the decoder's layers for `queries` ids from `position` on, in the form that `attend` takes.
+  OfLayer masksOf(std::int64_t position, std::int64_t queries) {
+    return [this, position, queries](std::size_t layer) {
+      return scoreMask(decoder_.layers[layer].bias->of(position, queries, position + queries), {}, placement_.type);
+    };
   }
 
   /// Takes a layer's new keys and values [2, rows, heads, positions, dKv], and returns those to attend to.
@@ -215,7 +217,7 @@ class AtenEngine final : public Engine {
 
   /// The decoder's states [R, T, D] for ids. `maskOf`: called for the layers with a bias. `updateCache`: empty without
   /// a cache.
-  at::Tensor runDecoder(const at::Tensor& ids, const AtenCrossCache& cross, const MaskOfLayer& maskOf,
+  at::Tensor runDecoder(const at::Tensor& ids, const AtenCrossCache& cross, const OfLayer& maskOf,
                         const UpdateCache& updateCache) const {
     at::Tensor hidden = embed(ids);
     at::Tensor mask;

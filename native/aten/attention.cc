@@ -77,11 +77,14 @@ void clearPadding(const at::Tensor& larger, std::int64_t keys) {
 RelativePositionBias::RelativePositionBias(at::Tensor weight, const Buckets& buckets)
     : weight_(std::move(weight)), buckets_(buckets) {}
 
-at::Tensor RelativePositionBias::of(std::int64_t first, std::int64_t queries, std::int64_t keys) {
+at::Tensor RelativePositionBias::reversed(std::int64_t first, std::int64_t queries, std::int64_t keys) {
   growTo(keys - 1);
   // Window i starts at distance i - reach. The keys of a query at position p start at distance -p.
-  const at::Tensor windows = byDistance_.unfold(1, keys, 1).narrow(1, reach_ - first - (queries - 1), queries);
-  return (queries == 1 ? windows : at::flip(windows, 1)).unsqueeze(0);
+  return byDistance_.unfold(1, keys, 1).narrow(1, reach_ - first - (queries - 1), queries).unsqueeze(0);
+}
+
+at::Tensor RelativePositionBias::inOrder(const at::Tensor& reversed) {
+  return reversed.size(2) == 1 ? reversed : at::flip(reversed, 2);
 }
 
 at::Tensor RelativePositionBias::byDistanceBack(std::int64_t reach) const {

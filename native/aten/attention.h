@@ -44,7 +44,14 @@ class RelativePositionBias {
 
   /// The bias for `queries` consecutive queries from position `first` on, and keys from position 0 on: float32
   /// [1, heads, queries, keys]. Requires first + queries <= keys.
-  at::Tensor of(std::int64_t first, std::int64_t queries, std::int64_t keys);
+  at::Tensor of(std::int64_t first, std::int64_t queries, std::int64_t keys) {
+    return inOrder(reversed(first, queries, keys));
+  }
+
+  /// The same with the queries in reverse order, as a view: it takes no memory of its own, and stays valid. `inOrder`
+  /// makes the bias from it.
+  at::Tensor reversed(std::int64_t first, std::int64_t queries, std::int64_t keys);
+  static at::Tensor inOrder(const at::Tensor& reversed);
 
   /// The bias of keys at or before the query: float32 [heads, reach + 1], by distance from 0 to `reach`.
   at::Tensor byDistanceBack(std::int64_t reach) const;

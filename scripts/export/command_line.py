@@ -33,7 +33,8 @@ def main(arguments: Sequence[str]) -> int:
         exporting.export_source(
             options.source,
             options.directory,
-            with_tokenizer=options.tokenizer,
+            with_tokenizer=options.with_tokenizer,
+            tokenizer_origin=options.tokenizer,
             revision=options.revision,
             overwrite=options.overwrite,
             progress=StderrProgress(exporting.STAGES),
@@ -72,8 +73,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("source", help="a Hugging Face directory, or a name on the Hub")
     parser.add_argument("directory", type=Path, help="the directory to write")
-    parser.add_argument(
-        "--no-tokenizer", dest="tokenizer", action="store_false", help="export a model that takes only token ids"
+    tokenizer = parser.add_mutually_exclusive_group()
+    tokenizer.add_argument(
+        "--no-tokenizer", dest="with_tokenizer", action="store_false", help="export a model that takes only token ids"
+    )
+    tokenizer.add_argument(
+        "--tokenizer",
+        choices=("transformers", "file"),
+        default="transformers",
+        help="export the tokenizer that transformers makes of the checkpoint (the default), or tokenizer.json as it is",
     )
     parser.add_argument("--revision", help="a branch, tag or commit of the repository on the Hub")
     parser.add_argument("--overwrite", action="store_true", help="replace an earlier export")

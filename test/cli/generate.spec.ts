@@ -8,6 +8,8 @@ interface Answer {
   readonly text: string;
   readonly sequences: readonly (readonly number[])[];
   readonly texts: readonly string[];
+  readonly finishReasons: readonly string[];
+  readonly lengths: readonly number[];
   readonly sequenceScores?: readonly number[];
   readonly transitionScores?: readonly (readonly number[])[];
 }
@@ -105,8 +107,11 @@ describe("torch-t5 generate", () => {
       const [line] = parse(stdout);
       assert.equal(line?.text, number);
       assert.deepEqual(line?.texts, expected.texts);
+      assert.deepEqual(line?.finishReasons, expected.finishReasons);
+      assert.deepEqual(line?.lengths, expected.lengths);
       for (const [row, ids] of (line?.sequences ?? []).entries()) {
         const whole = [...expected.sequences.row(row)];
+        assert.equal(ids.length, 1 + (expected.lengths[row] ?? 0));
         assert.deepEqual(ids, whole.slice(0, ids.length));
         assert.ok(whole.slice(ids.length).every((id) => id === 0));
         const scores: readonly number[] = line?.transitionScores?.[row] ?? [];
@@ -125,7 +130,6 @@ describe("torch-t5 generate", () => {
     [["--num-beams", "four"], /an integer for --num-beams but received "four"/],
     [["--temperature", "warm"], /a number for --temperature but received "warm"/],
     [["--temperature", "0.5"], /--do-sample/],
-    [["--seed", "1"], /--do-sample/],
     [["--length-penalty", "2"], /--num-beams/],
     [["--num-return-sequences", "2"], /--num-return-sequences/],
     [["--max-length", "5", "--max-new-tokens", "5"], /--max-length.*--max-new-tokens|--max-new-tokens.*--max-length/],

@@ -24,6 +24,7 @@ const COMMANDS: Readonly<Record<string, readonly RegExp[]>> = {
     /^git clone /,
   ],
   "takes minutes": [/^npm (test|run [\w:-]+)( --( .*)?)?$/, /^(npx )?torch-t5 verify /, /^npx mocha /],
+  "needs peft": [/^from (peft|transformers) import /, /^model( = PeftModel)?\./, /^AutoTokenizer\./],
   "needs a GPU": [/^python3 scripts\/gpu-check( |$)/, /^npm run bench -- /, /--device cuda/, /^TORCH_T5_TEST_DEVICE=/],
 };
 

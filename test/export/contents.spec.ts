@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Manifest, T5ForConditionalGeneration } from "torch-t5";
+import { type Manifest, T5ForConditionalGeneration, T5Tokenizer } from "torch-t5";
 import type { Ended } from "../support/program.js";
-import { runExporter, runExporterTimes } from "./exporter.js";
+import { runExporter, runExporterTimes, runHelper } from "./exporter.js";
 import { Folders, names, readJson } from "./folders.js";
 
 const FILES = ["config.json", "generation_config.json", "manifest.json", "model.pt", "parity.safetensors"];
@@ -20,7 +20,19 @@ const OTHERS: Readonly<Record<string, readonly string[]>> = {
   bfloat16: ["bfloat16", "--no-tokenizer"],
   byte: ["byte"],
   sentencepiece: ["sentencepiece"],
+  float16: ["float16", "--no-tokenizer"],
+  mixed: ["mixed", "--no-tokenizer"],
+  "with an epoch": ["with an epoch", "--no-tokenizer"],
+  lowercase: ["lowercase"],
+  "lowercase of the file": ["lowercase", "--tokenizer", "file"],
+  "whole of the file": ["whole", "--tokenizer", "file"],
 };
+
+/** The ids of a text by tokenizer.json as it is, and by AutoTokenizer. */
+interface IdsByOrigin {
+  readonly file: readonly number[];
+  readonly transformers: readonly number[];
+}
 
 interface Signature {
   readonly inputs: readonly { readonly name: string; readonly dtype: string }[];
@@ -164,7 +176,7 @@ describe("an exported directory", () => {
   it("has every weight of its checkpoint, from one file, from shards and from pickled weights", () => {
     const weights = readSafetensors(join(folders.checkpoint("whole"), "model.safetensors"));
     assert.ok(weights.size > 20);
-    for (const name of ["whole without a tokenizer", "sharded", "pickled"]) {
+    for (const name of ["whole without a tokenizer", "sharded", "pickled", "with an epoch"]) {
       assert.deepEqual(names(exported(name)), FILES);
       const archive = readFileSync(join(exported(name), "model.pt"));
       for (const [weight, bytes] of weights) assert.ok(archive.includes(bytes), `${weight} of ${name}`);
@@ -175,6 +187,35 @@ describe("an exported directory", () => {
     assert.match(messages.get("bfloat16") ?? "", /^\[2\/7\] .*, bfloat16 widened to float32$/m);
     assert.equal(readJson(join(exported("bfloat16"), "manifest.json")).dtype, "float32");
     assert.equal(readJson(join(exported("bfloat16"), "config.json")).dtype, "float32");
+  });
+
+  it("has the weights and logits of Hugging Face in float32 if the checkpoint's are float16, or of several types", async () => {
+    const widened = ["float16", "mixed", "bfloat16"];
+    const pairs = widened.map((name) => [folders.checkpoint(name), exported(name)]);
+    assert.deepEqual(JSON.parse(await runHelper("same_logits", [JSON.stringify(pairs)])), [true, true, true]);
+    assert.match(messages.get("float16") ?? "", /^\[2\/7\] .*, float16 widened to float32$/m);
+    assert.match(messages.get("mixed") ?? "", /^\[2\/7\] .*, bfloat16 and float16 widened to float32$/m);
+    for (const name of widened) assert.equal(readJson(join(exported(name), "config.json")).dtype, "float32");
+  });
+
+  it("has the tokenizer of AutoTokenizer, or of tokenizer.json with --tokenizer file, if they give different ids", async () => {
+    const texts = Object.entries(readJson(`${folders.checkpoint("lowercase")}.json`)) as [string, IdsByOrigin][];
+    const rebuilt = await T5Tokenizer.fromPretrained(exported("lowercase"));
+    const file = await T5Tokenizer.fromPretrained(exported("lowercase of the file"));
+    for (const [text, ids] of texts) {
+      assert.deepEqual([...rebuilt.encode(text).ids], ids.transformers, text);
+      assert.deepEqual([...file.encode(text).ids], ids.file, text);
+    }
+    assert.notDeepEqual(texts[0]?.[1].file, texts[0]?.[1].transformers);
+  });
+
+  it("is made with a warning if AutoTokenizer gives other ids than tokenizer.json, and only then", () => {
+    const warned = [...messages].filter(([, stderr]) => stderr.includes("warning: ")).map(([name]) => name);
+    assert.deepEqual(warned, ["lowercase"]);
+    assert.match(
+      messages.get("lowercase") ?? "",
+      /^torch-t5 export: warning: "Hello World" is \[5, 287, .*\] by tokenizer.json but \[5, 260, .*\] by the export, as by AutoTokenizer \(--tokenizer file /m,
+    );
   });
 
   it("has no tokenizer.json for ByT5, which reads bytes", () => {

@@ -40,6 +40,12 @@ export async function runHelper(name: string, args: readonly string[]): Promise<
   return stdout;
 }
 
+/** Runs lines of Python to their end. Rejects unless they succeed. */
+export async function runCode(code: string): Promise<void> {
+  const ended = await runPython(["-c", code]);
+  if (ended.code !== 0) throw new Error(`${code} ended with ${ended.code}: ${ended.stderr}`);
+}
+
 function runPython(args: readonly string[], watch?: RunOptions["watch"]): Promise<Ended> {
   return runToEnd(pythonPath(), args, { env: ENVIRONMENT, watch });
 }

@@ -23,7 +23,7 @@ const REFUSED: Readonly<Record<string, RegExp>> = {
   "full disk at the end": /Could not write .*: no room is left on the disk/,
   training: /Expected a model in evaluation mode but received one with dropout on in T5ForConditionalGeneration/,
   "training of one block": /Expected a model in evaluation mode but received one with dropout on in decoder.block.0/,
-  "half in memory": /Expected float32 weights but received float16 in shared.weight: T5's activations overflow/,
+  "half in memory": /Expected float32 weights but received float16 in shared.weight: call model.float\(\)/,
   "bfloat16 in memory": /Expected float32 weights but received bfloat16 in shared.weight/,
   "another class": /for model but received BertModel/,
   "spiece.model without its packages":

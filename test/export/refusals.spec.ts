@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { mkdirSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Reply, runExporter, runExporterTimes, runExporterWithoutPackages } from "./exporter.js";
-import { Folders, names, replaceText } from "./folders.js";
+import { Folders, names, readJson, replaceText } from "./folders.js";
 
 interface Refusal {
   readonly title: string;
@@ -23,6 +23,12 @@ const withConfig = (name: string, ...replacements: readonly (readonly [string, s
   changed(name, (directory) => {
     for (const [from, to] of replacements) replaceText(join(directory, "config.json"), from, to);
   });
+
+function writeAdapter(directory: string): void {
+  const settings = { peft_type: "LORA", base_model_name_or_path: "owner/base", r: 8 };
+  writeFileSync(join(directory, "adapter_config.json"), JSON.stringify(settings));
+  writeFileSync(join(directory, "adapter_model.safetensors"), "");
+}
 
 const REFUSALS: readonly Refusal[] = [
   {
@@ -60,13 +66,8 @@ const REFUSALS: readonly Refusal[] = [
     source: withConfig("whole", ['"d_ff": 64', '"d_ff": 65']),
   },
   {
-    title: "float16",
-    message: /Expected float32 or bfloat16 weights but received float16, in which T5's activations overflow/,
-    source: (folders) => folders.checkpoint("float16"),
-  },
-  {
     title: "float64",
-    message: /Expected float32 or bfloat16 weights but received float64/,
+    message: /Expected float32, bfloat16 or float16 weights but received float64/,
     source: (folders) => folders.checkpoint("float64"),
   },
   { title: "no config.json", message: /Expected config.json in .* missing/, source: without("whole", "config.json") },
@@ -104,6 +105,110 @@ const REFUSALS: readonly Refusal[] = [
     title: "a damaged tokenizer",
     message: /Expected a tokenizer in .* \(/,
     source: changed("whole", (directory) => writeFileSync(join(directory, "tokenizer.json"), "{}")),
+  },
+  {
+    title: "an adapter beside the weights of its base model",
+    message: new RegExp(
+      "Expected a checkpoint without an adapter but received adapter_config.json in .*: merge it into the base model " +
+        'and export the result \\(move the files adapter_\\* to .*/adapter, .*PeftModel.from_pretrained\\(.*, ".*/adapter"\\)' +
+        '\\.merge_and_unload\\(\\); model.save_pretrained\\("merged"\\)\\)$',
+    ),
+    source: changed("whole", writeAdapter),
+  },
+  {
+    title: "an adapter's weights without its configuration",
+    message: /without an adapter but received adapter_model.safetensors in .*: merge it/,
+    source: changed("whole", (directory) => writeFileSync(join(directory, "adapter_model.safetensors"), "")),
+  },
+  {
+    title: "an adapter alone",
+    message:
+      /received adapter_config.json in .*: merge it .*from_pretrained\(AutoModelForSeq2SeqLM.from_pretrained\("owner\/base"\), "/,
+    source: changed("whole", (directory) => {
+      rmSync(join(directory, "config.json"));
+      rmSync(join(directory, "model.safetensors"));
+      writeAdapter(directory);
+    }),
+  },
+  {
+    title: "weights under a key, with a prefix",
+    message:
+      /Expected T5's weights by their names in .* are under state_dict and begin with "model."\. Save them alone/,
+    source: (folders) => folders.checkpoint("nested"),
+  },
+  {
+    title: "weights under two keys",
+    message:
+      /but they are under training.weights\. Save them alone, in Python: .*\['training'\]\['weights'\]; torch.save/,
+    source: (folders) => folders.checkpoint("nested twice"),
+  },
+  {
+    title: "weights with a prefix",
+    message:
+      /Expected T5's weights by their names in .*pytorch_model.bin but they begin with "module."\. Save them alone/,
+    source: (folders) => folders.checkpoint("prefixed"),
+  },
+  {
+    title: "weights of a compiled model",
+    message: /Expected T5's weights by their names in .*model.safetensors but they begin with "_orig_mod."\. Save them/,
+    source: (folders) => folders.checkpoint("compiled"),
+  },
+  {
+    title: "a pickled object of another class",
+    message: /Expected only tensors in .*pytorch_model.bin but received argparse.Namespace, which is not unpickled/,
+    source: (folders) => folders.checkpoint("with a foreign class"),
+  },
+  {
+    title: "a pickled dictionary without tensors",
+    message: /Expected tensors in .*pytorch_model.bin but received dict without any/,
+    source: (folders) => folders.checkpoint("without tensors"),
+  },
+  {
+    title: "a pickled list",
+    message: /Expected tensors in .*pytorch_model.bin but received list without any/,
+    source: (folders) => folders.checkpoint("list"),
+  },
+  {
+    title: "a pointer of Git LFS",
+    message: /Expected weights in .*pytorch_model.bin but received a damaged file/,
+    source: changed("pickled", (directory) =>
+      writeFileSync(join(directory, "pytorch_model.bin"), "version https://git-lfs.github.com/spec/v1\n"),
+    ),
+  },
+  {
+    title: "a BPE tokenizer",
+    message: /Expected a Unigram tokenizer in .*tokenizer.json but received BPE \(--no-tokenizer /,
+    source: (folders) => folders.checkpoint("byte pairs"),
+  },
+  {
+    title: "a BPE tokenizer in two files",
+    message: /but received vocab.json and merges.txt, a BPE tokenizer, which is not supported \(--no-tokenizer /,
+    source: changed("byte pairs", (directory) => {
+      rmSync(join(directory, "tokenizer.json"));
+      for (const name of ["vocab.json", "merges.txt"]) writeFileSync(join(directory, name), "{}");
+    }),
+  },
+  {
+    title: "a tokenizer of another class without its files",
+    message: /Expected tokenizer.json or spiece.model in .* but received RobertaTokenizer, .* \(--no-tokenizer /,
+    source: changed("byte pairs", (directory) => rmSync(join(directory, "tokenizer.json"))),
+  },
+  {
+    title: "a part of a tokenizer that torch-t5 doesn't support",
+    message:
+      /Expected one of WhitespaceSplit, Metaspace, Sequence for pre_tokenizer .* received Digits \(--no-tokenizer /,
+    source: changed("whole", (directory) => {
+      const settings = readJson(join(directory, "tokenizer.json"));
+      const digits = { type: "Digits", individual_digits: true };
+      writeFileSync(join(directory, "tokenizer.json"), JSON.stringify({ ...settings, pre_tokenizer: digits }));
+      replaceText(join(directory, "tokenizer_config.json"), "T5Tokenizer", "PreTrainedTokenizerFast");
+    }),
+  },
+  {
+    title: "to export a tokenizer.json that isn't there",
+    message: /Expected tokenizer.json in .* for --tokenizer file but it is missing/,
+    source: (folders) => folders.checkpoint("sentencepiece"),
+    options: ["--tokenizer", "file"],
   },
   {
     title: "a source that doesn't exist",
@@ -195,6 +300,13 @@ describe("the exporter refuses", () => {
     assert.match(stderr, /^torch-t5 export: Expected the Python package \S+ .*: run `npx torch-t5 setup --export`\n$/);
     assert.equal(code, 1);
     assert.deepEqual(names(folder), []);
+  });
+
+  it("both options of the tokenizer, and prints its usage", async () => {
+    const options = ["--no-tokenizer", "--tokenizer", "file"];
+    const { code, stderr } = await runExporter([folders.checkpoint("whole"), "target", ...options]);
+    assert.match(stderr, /argument --tokenizer: not allowed with argument --no-tokenizer\n$/);
+    assert.equal(code, 2);
   });
 
   it("an incomplete command line, and prints its usage", async () => {

@@ -108,6 +108,12 @@ const COMMON: readonly Block[] = [
   ),
 ];
 
+/** Options that have no effect, which Hugging Face accepts without a warning. */
+const INEFFECTIVE: readonly Block[] = [
+  block("minNewTokens without an end id", { minNewTokens: 6, eosTokenId: [] }),
+  block("minLength without an end id", { minLength: 6, eosTokenId: [] }),
+];
+
 /** Options of sampling, with and without beams. */
 const SAMPLING: readonly Block[] = [
   block("temperature", { temperature: 0.6 }),
@@ -186,6 +192,9 @@ function alone(): readonly GenerateCase[] {
     const pair = index % 2 === 0 ? ["greedy", "sampling beams"] : ["sampling", "three beams"];
     return pair.map((name) => join([strategy(name), part], index));
   });
+  const ineffective = INEFFECTIVE.flatMap((part) =>
+    ["greedy", "three beams"].map((name) => join([strategy(name), part], 0)),
+  );
   const sampling = SAMPLING.map((part, index) =>
     join([strategy(index % 3 === 2 ? "sampling beams" : "sampling"), part], index),
   );
@@ -195,7 +204,7 @@ function alone(): readonly GenerateCase[] {
   const beams = [...ENDINGS, ...BEAMS].map((part, index) =>
     join([strategy(index % 5 === 4 ? "sampling beams" : "three beams"), part], index),
   );
-  return [...STRATEGIES.map((part) => join([part], 0)), ...common, ...sampling, ...returning, ...beams];
+  return [...STRATEGIES.map((part) => join([part], 0)), ...common, ...ineffective, ...sampling, ...returning, ...beams];
 }
 
 /** Prefixes and processors, with every strategy. */

@@ -51,6 +51,8 @@ describe("generate is Hugging Face's: sequences and beams are equal, logits and 
           beamIndices?.some((row) => new Set(row.filter((beam) => beam >= 0)).size > 1),
         );
         assert.ok(crossed.length >= MIN_CASES, "sequences that come from several beams");
+        const reasons = seen.flatMap(({ finishes }) => finishes.map(([reason]) => reason));
+        assert.deepEqual([...new Set(reasons)].sort(), ["eos", "length", "time"]);
       });
     });
   }

@@ -16,6 +16,8 @@ export interface Request {
   readonly decoderInputIds?: readonly (readonly number[])[];
   readonly options: GenerateOptions;
   readonly edits?: Edits;
+  /** Give `generate` the encoder's outputs instead of the source, with or without the mask. */
+  readonly encodeFirst?: "withMask" | "withoutMask";
 }
 
 /** The reply. */
@@ -30,6 +32,8 @@ export interface ReferenceGeneration {
   readonly sequenceScores?: ReferenceTensor;
   readonly beamIndices?: number[][];
   readonly texts?: string[];
+  /** Why each sequence ends, and after how many tokens: by the first stopping criterion that its prefixes meet. */
+  readonly finishes: [reason: string, length: number][];
 }
 
 /** Generates a case on both sides at the same time. */
@@ -85,12 +89,16 @@ export function assertSameGeneration(
   assertSameTensor("sequenceScores", received.sequenceScores, reference, expected.sequenceScores);
 }
 
-/** Fails unless sequences, beams and texts are equal. */
+/** Fails unless sequences, their ends, beams and texts are equal. */
 export function assertSameTokens(received: GenerateResult, expected: ReferenceGeneration): void {
   assertSameRows("sequences", received.sequences, expected.sequences);
   if (expected.beamIndices === undefined) assert.equal(received.beamIndices, undefined);
   else assertSameRows("beamIndices", received.beamIndices, expected.beamIndices);
   assert.deepEqual(received.texts, expected.texts, "texts");
+  const finishes = received.finishReasons.map((reason, row) => [reason, received.lengths[row]]);
+  assert.deepEqual(finishes, expected.finishes, "ends of sequences");
+  const counts = expected.beamIndices?.map((row) => row.filter((beam) => beam >= 0).length);
+  if (counts !== undefined) assert.deepEqual(received.lengths, counts, "lengths by beamIndices");
 }
 
 function assertSameRows(name: string, received: Tensor<Int32Array> | undefined, expected: number[][]): void {

@@ -2,6 +2,7 @@
 import {
   type DecodingSession,
   type EncoderOutput,
+  type FinishReason,
   type ForwardOptions,
   type ForwardResult,
   type GenerateOptions,
@@ -144,6 +145,8 @@ export async function generation(): Promise<void> {
   const plain = await t5.generate("a");
   plain.sequences satisfies Tensor<Int32Array>;
   plain.texts satisfies readonly string[] | undefined;
+  plain.finishReasons satisfies readonly FinishReason[];
+  plain.lengths satisfies readonly number[];
   // @ts-expect-error logits were not requested
   plain.logits;
   // @ts-expect-error scores were not requested
@@ -183,6 +186,7 @@ export async function generation(): Promise<void> {
   for await (const token of t5.stream("a", { doSample: true, seed: 1 })) {
     token.tokenId satisfies number;
     token.text satisfies string;
+    isTrue<Same<typeof token.finishReason, "eos" | "stop" | "length" | "time" | undefined>>();
     // @ts-expect-error logits were not requested
     token.logits;
   }

@@ -105,6 +105,14 @@ describe("the defaults of generate", () => {
     assert.deepEqual([numBeams, [...eosTokenIds]], [2, []]);
   });
 
+  it("without effect are accepted where Hugging Face accepts them without a warning", () => {
+    assert.equal(resolve({ minNewTokens: 5, eosTokenId: [] }).minNewTokens, 5);
+    assert.equal(resolve({ minNewTokens: 5 }, {}).minNewTokens, 5);
+    assert.equal(resolve({ minLength: 5 }, {}).minLength, 5);
+    assert.equal(resolve({ padTokenId: 3, eosTokenId: [] }).padTokenId, 3);
+    assert.equal(resolve({ seed: 1 }).doSample, false);
+  });
+
   it("pad with the pad id, else with the first end id", () => {
     assert.equal(resolve({}).padTokenId, 0);
     assert.equal(resolve({}, { eos_token_id: [7, 8] }).padTokenId, 7);
@@ -227,12 +235,6 @@ describe("options of generate", () => {
       { minNewTokens: 21 },
       /at most 20, .* options.minNewTokens .* 21/,
     ],
-    ["a minimum length without an end id", { minLength: 5 }, /an eosTokenId alongside it for options.minLength/, {}],
-    [
-      "a minimum number of tokens without an end id",
-      { minNewTokens: 5, eosTokenId: [] },
-      /an eosTokenId alongside it for options.minNew/,
-    ],
     [
       "a decay without an end id",
       { exponentialDecayLengthPenalty: [1, 2] },
@@ -251,7 +253,6 @@ describe("options of generate", () => {
     ["typicalP without sampling", { typicalP: 0.5 }, /for options.typicalP/],
     ["epsilonCutoff without sampling", { epsilonCutoff: 0.1 }, /for options.epsilonCutoff/],
     ["etaCutoff without sampling", { etaCutoff: 0.1 }, /for options.etaCutoff/],
-    ["a seed without sampling", { seed: 1 }, /options.doSample alongside it for options.seed but received 1n/],
     ["sampling switched off", { doSample: false, topP: 0.5 }, /for options.topP/, { ...ends, do_sample: true }],
     ["a length penalty without beams", { lengthPenalty: 2 }, /options.numBeams over 1 .* options.lengthPenalty/],
     ["early stopping without beams", { earlyStopping: "never" }, /options.numBeams over 1 .* options.earlyStopping/],

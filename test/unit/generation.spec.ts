@@ -12,10 +12,13 @@ describe("generate", () => {
   const model = useModel();
 
   it("resolves to sequences after the decoder start id, and their texts", async () => {
-    const { sequences, texts, ...others } = await model().generate([text, "spell number: 7"]);
+    const { sequences, texts, finishReasons, lengths, ...others } = await model().generate([text, "spell number: 7"]);
     assert.deepEqual(texts, [spelled, "seven"]);
     assert.equal(sequences.row(0)[0], model().config.decoderStartTokenId);
     assert.deepEqual([...sequences.row(1).slice(-2)], [model().config.padTokenId, model().config.padTokenId]);
+    const ends = [0, 1].map((row) => sequences.row(row).indexOf(model().config.eosTokenId));
+    assert.deepEqual(lengths, ends);
+    assert.deepEqual(finishReasons, ["eos", "eos"]);
     assert.deepEqual(others, {});
   });
 
@@ -56,7 +59,7 @@ describe("generate", () => {
     assert.deepEqual([logits.length, scores.length], [3, 3]);
     assert.deepEqual(logits[2]?.shape, [1, vocabSize]);
     assert.deepEqual(transitionScores.shape, [1, 3]);
-    assert.deepEqual(Object.keys(others), ["texts"]);
+    assert.deepEqual(Object.keys(others), ["texts", "finishReasons", "lengths"]);
   });
 
   it("returns what beams add", async () => {
@@ -72,7 +75,7 @@ describe("generate", () => {
     assert.equal(scores[0]?.shape[0], 6);
     assert.equal(sequences.shape[0], 4);
     const plain = await model().generate(text, { numBeams: 2 });
-    assert.deepEqual(Object.keys(plain), ["sequences", "texts"]);
+    assert.deepEqual(Object.keys(plain), ["sequences", "texts", "finishReasons", "lengths"]);
   });
 
   it("samples the same for the same seed, in every form of seed", async () => {
@@ -87,6 +90,47 @@ describe("generate", () => {
   it("ends at a stop string", async () => {
     const { texts } = await model().generate(text, { stopStrings: ["nonsense", "thousand"] });
     assert.deepEqual(texts, ["forty-eight thousand"]);
+  });
+
+  it("states why and where each row ends", async () => {
+    const ends = async (options: GenerateOptions, input: readonly string[] = [text, "spell number: 7"]) => {
+      const { finishReasons, lengths } = await model().generate(input, options);
+      return finishReasons.map((reason, row) => [reason, lengths[row]]);
+    };
+    // "seven" and the end; "forty", "-", "eight", " thousand", ...
+    assert.deepEqual(await ends({}), [
+      ["eos", 8],
+      ["eos", 2],
+    ]);
+    assert.deepEqual(await ends({ maxNewTokens: 2 }), [
+      ["length", 2],
+      ["eos", 2],
+    ]);
+    assert.deepEqual(await ends({ maxNewTokens: 2, eosTokenId: [] }), [
+      ["length", 2],
+      ["length", 2],
+    ]);
+    assert.deepEqual(await ends({ stopStrings: ["t thou", "sev"] }), [
+      ["stop", 4],
+      ["stop", 1],
+    ]);
+    assert.deepEqual(await ends({ stopStrings: "</s>" }, ["spell number: 7"]), [["eos", 2]]);
+    assert.deepEqual(await ends({ maxTime: 1e-7 }), [
+      ["time", 1],
+      ["time", 1],
+    ]);
+    assert.deepEqual(await ends({ maxTime: 600, maxNewTokens: 1 }, [text]), [["length", 1]]);
+    const beams = await ends({ numBeams: 3, numReturnSequences: 3 });
+    assert.deepEqual([beams.length, beams[0], beams[3]], [6, ["eos", 8], ["eos", 2]]);
+  });
+
+  it("does not take the decoder's input for the end", async () => {
+    const { eosTokenId } = model().config;
+    const { finishReasons, lengths } = await model().generate(
+      { text, decoderInputIds: [[68, 9, eosTokenId]] },
+      { stopStrings: "forty-", maxNewTokens: 3, suppressTokens: [eosTokenId] },
+    );
+    assert.deepEqual([finishReasons, lengths], [["length"], [3]]);
   });
 
   it("copies its arguments before it returns", async () => {
@@ -256,7 +300,25 @@ describe("stream", () => {
       assert.deepEqual(token.logits.data, logits[step++]?.data);
     }
     assert.equal(step, logits.length);
-    for await (const token of model().stream(text)) assert.deepEqual(Object.keys(token), ["tokenId", "text"]);
+    for await (const { finishReason, ...token } of model().stream(text)) {
+      assert.deepEqual(Object.keys(token), ["tokenId", "text"]);
+    }
+  });
+
+  it("ends with a token that has the reason", async () => {
+    const cases: readonly (readonly [options: GenerateOptions, reason: string, count: number])[] = [
+      [{}, "eos", 8],
+      [{ maxNewTokens: 3 }, "length", 3],
+      [{ stopStrings: "thousand" }, "stop", 4],
+      [{ maxTime: 1e-7 }, "time", 1],
+    ];
+    for (const [options, reason, count] of cases) {
+      const reasons: unknown[] = [];
+      for await (const token of model().stream(text, options)) {
+        reasons.push("finishReason" in token ? token.finishReason : undefined);
+      }
+      assert.deepEqual(reasons, [...Array(count - 1).fill(undefined), reason]);
+    }
   });
 
   it("computes a token only when next() asks for it", async () => {

@@ -15,6 +15,7 @@ torch and transformers: torch-t5 setup --export
   <source>              a Hugging Face directory, or a name on the Hub such as google/flan-t5-small
   <directory>           the directory to write
   --no-tokenizer        export a model that takes only token ids
+  --tokenizer <origin>  transformers: the tokenizer that AutoTokenizer makes (default); file: tokenizer.json as it is
   --revision <name>     a branch, tag or commit of the repository on the Hub
   --overwrite           replace an earlier export`,
 

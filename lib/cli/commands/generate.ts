@@ -23,7 +23,7 @@ line per answer. On a terminal each answer appears token by token, except with b
 
   <text>...             one or more texts; "-" reads them from standard input, one per line
   --stream              print token by token even if the output is no terminal; --no-stream: print whole lines
-  --json                print one JSON object per text and line: { text, sequences, texts }
+  --json                print one JSON object per text and line: { text, sequences, texts, finishReasons, lengths }
   --return-scores       with --json: also sequenceScores (with beams) and transitionScores
   --batch-size <count>  texts that are answered at once (default: 1): faster, and the same answers up to rounding
 ${modelOptionsHelp}
@@ -70,20 +70,18 @@ Example: torch-t5 generate "spell number: 48213" "date to iso: March 5, 2021"`,
   },
 };
 
+/** Every sequence begins with the decoder start id alone. */
+const START_IDS = 1;
+
 /** What was generated for one text. */
 interface Answer {
   readonly text: string;
   readonly sequences: readonly (readonly number[])[];
   readonly texts: readonly string[];
+  readonly finishReasons: readonly string[];
+  readonly lengths: readonly number[];
   readonly sequenceScores?: readonly number[];
   readonly transitionScores?: readonly (readonly number[])[];
-}
-
-/** The settings that determine where a sequence ends; undefined and null where there is none. */
-interface EndOfSequence {
-  readonly eosTokenId?: unknown;
-  readonly padTokenId?: unknown;
-  readonly stopStrings?: unknown;
 }
 
 /** Whether there is one sequence per text and no beam search, so that the sequence can be streamed. */
@@ -112,38 +110,30 @@ async function generate(
   const result = await t5.generate(batch, options);
   const rows = result.sequences.shape[0] ?? 0;
   const perText = rows / batch.length;
-  const end = { ...t5.config, ...t5.generationConfig, ...options };
   return batch.map((text, index) => {
     const own = Array.from({ length: perText }, (_, answer) => index * perText + answer);
-    return { text, ...answerOf(result, own, end) };
+    return { text, ...answerOf(result, own) };
   });
 }
 
-function answerOf(result: GenerateResult, rows: readonly number[], end: EndOfSequence): Omit<Answer, "text"> {
+function answerOf(result: GenerateResult, rows: readonly number[]): Omit<Answer, "text"> {
   const { sequenceScores, transitionScores } = result;
-  const sequences = rows.map((row) => withoutPadding(result.sequences.row(row), end));
+  const lengths = rows.map((row) => result.lengths[row] ?? 0);
   return {
-    sequences,
+    // The padding after the end depends on the other sequences of the batch.
+    sequences: rows.map((row, index) => [...result.sequences.row(row).subarray(0, START_IDS + (lengths[index] ?? 0))]),
     texts: rows.map((row) => result.texts?.[row] ?? ""),
+    finishReasons: rows.map((row) => result.finishReasons[row] ?? "length"),
+    lengths,
     ...(sequenceScores && {
       sequenceScores: rows.map((row) => shortestFloat32(sequenceScores.data[row] ?? Number.NaN)),
     }),
     ...(transitionScores && {
       transitionScores: rows.map((row, index) =>
-        Array.from(transitionScores.row(row).slice(0, (sequences[index]?.length ?? 1) - 1), shortestFloat32),
+        Array.from(transitionScores.row(row).slice(0, lengths[index]), shortestFloat32),
       ),
     }),
   };
-}
-
-/** A sequence without the padding after its end, whose length depends on the other sequences of the batch. */
-function withoutPadding(row: Int32Array, { eosTokenId, padTokenId, stopStrings }: EndOfSequence): readonly number[] {
-  const ends = [eosTokenId].flat();
-  const end = row.findIndex((id, index) => index > 0 && ends.includes(id));
-  if (end !== -1) return [...row.subarray(0, end + 1)];
-  // A sequence that a stop string has ended has no end-of-sequence id.
-  const length = stopStrings ? row.findLastIndex((id) => id !== padTokenId) + 1 : row.length;
-  return [...row.subarray(0, Math.max(1, length))];
 }
 
 const onOneLine = (text: string) => text.replaceAll("\n", "\\n").replaceAll("\r", "\\r");

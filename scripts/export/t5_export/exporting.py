@@ -6,10 +6,13 @@ from pathlib import Path
 from safetensors import SafetensorError
 from transformers import PreTrainedTokenizerBase
 
-from t5_export import checkpoint, comparing, hub, loading, manifest, probes, tracing, writing
+from t5_export import checkpoint, comparing, hub, loading, manifest, probes, tokenizers, tracing, writing
+from t5_export.adapters import refuse_adapter
 from t5_export.architectures import T5Model, class_for
 from t5_export.errors import ExportError, one_line
+from t5_export.files import CONFIG, read_json
 from t5_export.progress import Progress, SilentProgress
+from t5_export.tokenizers import TokenizerOrigin
 
 STAGES = 7
 ARCHIVE = "model.pt"
@@ -25,6 +28,7 @@ def export_source(
     directory: Path,
     *,
     with_tokenizer: bool = True,
+    tokenizer_origin: TokenizerOrigin = "transformers",
     revision: str | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
@@ -35,18 +39,19 @@ def export_source(
     progress.stage(f"Reading {source}")
 
     def check_settings(local: Path) -> None:
-        config = checkpoint.read_json(local / checkpoint.CONFIG)
+        refuse_adapter(source, local)
+        config = read_json(local / CONFIG)
         class_for(config)
         if with_tokenizer:
-            checkpoint.require_tokenizer(local, config)
+            tokenizers.require_tokenizer(local, config, tokenizer_origin)
 
     local = hub.fetch(source, revision, check_settings)
     weights = checkpoint.inspect_weights(local)
     writing.check_disk_space(directory, weights.float32_bytes)
-    widened = ", bfloat16 widened to float32" if "bfloat16" in weights.dtypes else ""
+    widened = f", {' and '.join(weights.widened)} widened to float32" if weights.widened else ""
     progress.stage(f"Loading {weights.float32_bytes / 1e6:.1f} MB of weights{widened}")
-    model = loading.load_model(local, class_for(checkpoint.read_json(local / checkpoint.CONFIG)))
-    tokenizer = loading.load_tokenizer(local) if with_tokenizer else None
+    model = loading.load_model(local, class_for(read_json(local / CONFIG)))
+    tokenizer = _load_tokenizer(local, tokenizer_origin, progress) if with_tokenizer else None
     export_model(model, directory, tokenizer=tokenizer, overwrite=overwrite, progress=progress)
 
 
@@ -61,6 +66,8 @@ def export_model(
     """Export a float32 model in evaluation mode on the CPU. Raises ExportError, and then leaves no files."""
     progress = progress or SilentProgress()
     loading.check_model(model)
+    if tokenizer is not None:
+        tokenizers.check_tokenizer(tokenizer)
     writing.check_target(directory, overwrite)
     writing.check_disk_space(directory, weight_bytes(model))
     try:
@@ -70,6 +77,16 @@ def export_model(
         full = isinstance(error, OSError) and error.errno == errno.ENOSPC
         reason = "no room is left on the disk" if full else one_line(error)
         raise ExportError(f"Could not write {directory}: {reason}") from error
+
+
+def _load_tokenizer(directory: Path, origin: TokenizerOrigin, progress: Progress) -> PreTrainedTokenizerBase:
+    tokenizer = tokenizers.load_tokenizer(directory, origin)
+    difference = tokenizers.difference_from_file(directory, tokenizer)
+    if difference is not None:
+        if origin == "file":
+            raise ExportError(f"Expected the ids of tokenizer.json for --tokenizer file but {difference}")
+        progress.warn(f"{difference}, as by AutoTokenizer (--tokenizer file exports tokenizer.json as it is)")
+    return tokenizer
 
 
 def _write(model: T5Model, tokenizer: PreTrainedTokenizerBase | None, directory: Path, progress: Progress) -> None:

@@ -9,6 +9,7 @@ from t5_export.errors import ExportError, one_line
 
 SETTINGS = [
     "config.json",
+    "adapter_config.json",
     "generation_config.json",
     "tokenizer.json",
     "tokenizer_config.json",

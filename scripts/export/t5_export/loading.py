@@ -6,7 +6,6 @@ from typing import Any
 
 import torch
 import transformers
-from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from t5_export.architectures import T5Model
 from t5_export.errors import ExportError, one_line
@@ -31,14 +30,6 @@ def load_model(directory: Path, model_class: type[T5Model]) -> T5Model:
     return model.eval()
 
 
-def load_tokenizer(directory: Path) -> PreTrainedTokenizerBase:
-    """Return the tokenizer of the checkpoint."""
-    try:
-        return AutoTokenizer.from_pretrained(directory, local_files_only=True)
-    except Exception as error:  # as in load_model
-        raise ExportError(f"Expected a tokenizer in {directory} ({one_line(error)})") from error
-
-
 def quiet_libraries() -> None:
     """Silence the libraries' warnings. Those that matter are errors of the exporter."""
     transformers.logging.set_verbosity_error()
@@ -60,7 +51,6 @@ def check_model(model: Any) -> None:  # noqa: ANN401 (a caller may pass anything
     for name, tensor in (*model.named_parameters(), *model.named_buffers()):
         if tensor.is_floating_point() and tensor.dtype != torch.float32:
             dtype = str(tensor.dtype).removeprefix("torch.")
-            reason = ": T5's activations overflow in it" if tensor.dtype == torch.float16 else ""
-            raise ExportError(f"Expected float32 weights but received {dtype} in {name}{reason}")
+            raise ExportError(f"Expected float32 weights but received {dtype} in {name}: call model.float()")
         if tensor.device.type != "cpu":
             raise ExportError(f"Expected a model on the CPU but received {name} on {tensor.device}")

@@ -13,6 +13,9 @@ class Progress(Protocol):
     def count(self, done: int, total: int, what: str) -> None:
         """Report one finished item of the current stage."""
 
+    def warn(self, message: str) -> None:
+        """Report what the caller may not expect of the export."""
+
 
 def write_line(line: str) -> None:
     """Write a line at once, so that a signal handler can't write into the middle of it."""
@@ -36,6 +39,10 @@ class StderrProgress:
         """Report one finished item of the current stage."""
         write_line(f"      {done}/{total} {what}")
 
+    def warn(self, message: str) -> None:
+        """Report what the caller may not expect of the export."""
+        write_line(f"torch-t5 export: warning: {message}")
+
 
 class SilentProgress:
     """Reports nothing. The default for callers in Python."""
@@ -45,3 +52,6 @@ class SilentProgress:
 
     def count(self, done: int, total: int, what: str) -> None:
         """Report one finished item of the current stage."""
+
+    def warn(self, message: str) -> None:
+        """Report what the caller may not expect of the export."""

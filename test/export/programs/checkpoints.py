@@ -4,11 +4,18 @@ import io
 import json
 import shutil
 import sys
+from argparse import Namespace
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file, save_file
 from sentencepiece import SentencePieceProcessor, SentencePieceTrainer
+from tokenizers import Tokenizer
+from tokenizers.models import BPE
+from torch import Tensor
 from transformers import (
+    AutoTokenizer,
     BertConfig,
     ByT5Tokenizer,
     MT5Config,
@@ -21,6 +28,7 @@ from transformers import (
 
 SIZES = {"d_model": 32, "d_kv": 8, "d_ff": 64, "num_heads": 4, "num_layers": 1, "decoder_start_token_id": 0}
 BYTE_VOCABULARY = 384
+CAPITALS = ("Hello World", "The Number 42", "no capitals", "</s> <extra_id_0> A")
 TEXTS = ("the number 42 is spelled out", "  two  spaces ", "\u00e9 \u2460 x", "")
 
 
@@ -54,6 +62,63 @@ def write_sentencepiece(directory: Path) -> None:
     directory.with_suffix(".json").write_text(json.dumps(ids), encoding="utf-8")
 
 
+def write_mixed(directory: Path) -> None:
+    """Make a part of float16 weights float32 and another bfloat16. config.json still states float16."""
+    path = directory / "model.safetensors"
+    weights = load_file(path)
+    for name, weight in weights.items():
+        if ".wo." in name:
+            weights[name] = weight.float()
+        elif "layer_norm" in name:
+            weights[name] = weight.bfloat16()
+    save_file(weights, path, {"format": "pt"})
+
+
+def write_wrapped(copy: Callable[[str], Path], weights: dict[str, Tensor]) -> None:
+    """Write weights as training programs do: under a key, with a prefix, and beside objects of other classes."""
+
+    def prefixed(prefix: str) -> dict[str, Tensor]:
+        return {f"{prefix}{name}": weight for name, weight in weights.items()}
+
+    pickled: dict[str, object] = {
+        "nested": {"state_dict": {**prefixed("model."), "metric.total": torch.zeros(1)}, "epoch": 3},
+        "nested twice": {"training": {"weights": weights}, "optimizer": {"lr": 0.1}},
+        "prefixed": prefixed("module."),
+        "with an epoch": {**weights, "epoch": 3},
+        "with a foreign class": {"state_dict": weights, "options": Namespace(rate=1)},
+        "without tensors": {"epoch": 3},
+        "list": list(weights.values()),
+    }
+    for name, content in pickled.items():
+        folder = copy(name)
+        (folder / "model.safetensors").unlink()
+        torch.save(content, folder / "pytorch_model.bin")
+    compiled = {name: weight.clone() for name, weight in prefixed("_orig_mod.").items()}
+    save_file(compiled, copy("compiled") / "model.safetensors", {"format": "pt"})
+
+
+def write_byte_pairs(directory: Path) -> None:
+    """Replace the tokenizer with a BPE, as of CodeT5+."""
+    for file in ("tokenizer.json", "tokenizer_config.json"):
+        (directory / file).unlink()
+    vocabulary = {"<pad>": 0, "</s>": 1, "<unk>": 2, "a": 3, "b": 4, "ab": 5}
+    Tokenizer(BPE(vocab=vocabulary, merges=[("a", "b")], unk_token="<unk>")).save(str(directory / "tokenizer.json"))
+    settings = {"tokenizer_class": "RobertaTokenizer", "eos_token": "</s>", "pad_token": "<pad>"}
+    (directory / "tokenizer_config.json").write_text(json.dumps(settings), encoding="utf-8")
+
+
+def write_lowercase(directory: Path) -> None:
+    """Add a normalizer that transformers leaves out, and write the ids of some texts with and without it."""
+    path = directory / "tokenizer.json"
+    settings = json.loads(path.read_text(encoding="utf-8"))
+    normalizers = [settings["normalizer"], {"type": "Lowercase"}]
+    settings["normalizer"] = {"type": "Sequence", "normalizers": [each for each in normalizers if each]}
+    path.write_text(json.dumps(settings), encoding="utf-8")
+    file, rebuilt = Tokenizer.from_file(str(path)), AutoTokenizer.from_pretrained(directory)
+    ids = {text: {"file": file.encode(text).ids, "transformers": rebuilt(text).input_ids} for text in CAPITALS}
+    directory.with_suffix(".json").write_text(json.dumps(ids), encoding="utf-8")
+
+
 def main(directory: Path, tokenizer: Path) -> None:
     """Write each checkpoint to its own folder."""
     vocab_size = json.loads((tokenizer / "config.json").read_text(encoding="utf-8"))["vocab_size"]
@@ -74,6 +139,10 @@ def main(directory: Path, tokenizer: Path) -> None:
     save(make(vocab_size).half(), "float16")
     save(make(vocab_size).double(), "float64")
     save(T5EncoderModel(T5Config(vocab_size=vocab_size, **SIZES)), "encoder-only")
+    write_mixed(save(make(vocab_size).half(), "mixed"))
+    write_wrapped(lambda name: save(model, name), model.state_dict())
+    write_byte_pairs(save(model, "byte pairs"))
+    write_lowercase(save(model, "lowercase"))
     BertConfig().save_pretrained(directory / "bert")
     write_sentencepiece(directory / "sentencepiece")
     byte = directory / "byte"

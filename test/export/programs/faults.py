@@ -15,8 +15,7 @@ from unittest.mock import patch
 
 import exporter  # noqa: F401
 import torch
-from t5_export import ExportError, export_model, export_source, hub, loading, tracing, writing
-from t5_export import checkpoint as checkpoint_files
+from t5_export import ExportError, export_model, export_source, hub, loading, tokenizers, tracing, writing
 from t5_export.wrapper import ExportedT5
 from torch import Tensor
 from transformers import BertConfig, BertModel, GenerationConfig, T5Config, T5ForConditionalGeneration
@@ -123,7 +122,7 @@ def without_packages(source: Path) -> Callable[[Path], None]:
     """Export a checkpoint with its tokenizer where the package that reads the tokenizer is missing."""
 
     def run(target: Path) -> None:
-        with patch.object(checkpoint_files, "_is_installed", lambda package: package != "google.protobuf"):
+        with patch.object(tokenizers, "_is_installed", lambda package: package != "google.protobuf"):
             export_source(str(source), target)
 
     return run
