@@ -37,7 +37,7 @@ function rowOf(goal, group) {
   return [name, goal.precision, bound, ...measured, faster(EAGER), faster(COMPILED)];
 }
 
-/** `{ name, limit, of, value, unit }`, where `of` says what the limit is a multiple of; `value` is undefined where it was not measured. */
+/** `{ name, limit, of, value, unit }`, where the limit is a multiple of `of`; `value` is undefined if it was not measured. */
 function measure(goal, group) {
   const { precision, case: name, tokens = 1 } = goal;
   const sizes = MODELS[group.model];

@@ -99,9 +99,7 @@ class AtenEngine final : public Engine {
 
  private:
   void useGraphs(CudaRuntime& runtime) {
-    if (DecoderStep::supports(architecture_)) {
-      step_ = makeStep(runtime);
-    }
+    if (DecoderStep::supports(architecture_)) step_ = makeStep(runtime);
     encoderGraphs_.emplace(runtime, placement_.device, architecture_, [this](std::int64_t length) {
       return [this, views = biasViews(encoder_, length)](const at::Tensor& ids, const at::Tensor& padding) {
         return runEncoder(ids, padding, [&](std::size_t layer) { return RelativePositionBias::inOrder(views[layer]); });
@@ -162,14 +160,19 @@ class AtenEngine final : public Engine {
     for (std::size_t index = 0; index < encoder_.layers.size(); ++index) {
       CancellationScope::check();
       const AtenLayer& layer = encoder_.layers[index];
-      if (layer.bias) {
-        mask.reset();  // frees it before the next one, which may be large, is made
-        mask = scoreMask(biasOf(index), padding, placement_.type);
-      }
+      updateMask(mask, layer, [&] { return scoreMask(biasOf(index), padding, placement_.type); });
       layers_.selfAttention(hidden, layer, mask, {});
       layers_.feedForward(hidden, layer);
     }
     return layers_.normalize(hidden, encoder_.norm);
+  }
+
+  /// Makes a layer's mask. A layer without a bias uses the previous layer's.
+  template <class MakeMask>
+  static void updateMask(at::Tensor& mask, const AtenLayer& layer, const MakeMask& makeMask) {
+    if (!layer.bias) return;
+    mask.reset();  // frees it before the next one, which may be large, is made
+    mask = makeMask();
   }
 
   /// An empty cache for the prefix `ids` [R, T].
@@ -224,10 +227,7 @@ class AtenEngine final : public Engine {
     for (std::size_t index = 0; index < decoder_.layers.size(); ++index) {
       CancellationScope::check();
       const AtenLayer& layer = decoder_.layers[index];
-      if (layer.bias) {
-        mask.reset();  // frees it before the next one, which may be large, is made
-        mask = maskOf(index);
-      }
+      updateMask(mask, layer, [&] { return maskOf(index); });
       AtenLayers::CacheUpdate update;
       if (updateCache) update = [&](const at::Tensor& added) { return updateCache(index, added); };
       layers_.selfAttention(hidden, layer, mask, update);

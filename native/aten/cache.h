@@ -76,7 +76,7 @@ class AtenSelfCache {
   void claim(std::int64_t length) { claimedLength_ = length; }
 
  private:
-  /// An empty one for `rows` rows and at least `positions` positions, of which the first `length` are claimed.
+  /// An empty cache for `rows` rows and at least `positions` positions, of which the first `length` are claimed.
   std::shared_ptr<AtenSelfCache> makeLarger(std::int64_t rows, std::int64_t length, std::int64_t positions) const;
   at::Tensor firstPositions(std::int64_t length) const;
 

@@ -171,7 +171,7 @@ DecoderStep::DecoderStep(CudaRuntime& runtime, const Architecture& architecture,
       weights_(std::move(weights)),
       placement_(placement),
       biases_(stepBiases(weights_.decoder, architecture.relativeAttentionMaxDistance)) {
-  kernelsFor(1);  // so that a system without a compiler is noticed when the model is loaded
+  bucketFor(1);  // so that a system without a compiler is noticed when the model is loaded
 }
 
 DecoderStep::~DecoderStep() = default;

@@ -14,8 +14,7 @@ HostCopy::~HostCopy() {
 }
 
 void HostCopy::start(CudaRuntime& runtime, const at::Tensor& tensor) {
-  const bool fits = host_.defined() && host_.sizes() == tensor.sizes() && host_.scalar_type() == tensor.scalar_type();
-  if (!fits) host_ = runtime.pinned(tensor.sizes(), tensor.scalar_type());
+  if (!host_.defined()) host_ = runtime.pinned(tensor.sizes(), tensor.scalar_type());
   if (!host_.defined()) host_ = at::empty(tensor.sizes(), tensor.options().device(at::kCPU));
   host_.copy_(tensor, /*non_blocking=*/true);
   isStarted_ = true;

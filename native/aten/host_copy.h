@@ -18,8 +18,8 @@ class HostCopy {
   /// Waits for a copy that is under way.
   ~HostCopy();
 
-  /// Enqueues the copy of a contiguous tensor on the current stream. Its values are those after the work that is
-  /// already enqueued. The previous copy must have been waited for.
+  /// Enqueues the copy of a contiguous tensor, each time of the same shape and type, on the current stream. Its values
+  /// are those after the work that is already enqueued. The previous copy must have been waited for.
   void start(CudaRuntime& runtime, const at::Tensor& tensor);
 
   bool isStarted() const { return isStarted_; }

@@ -5,16 +5,11 @@
 #include <string>
 
 #include "core/errors.h"
+#include "core/platform/cuda_driver.h"
 #include "core/platform/shared_library.h"
 
 namespace torch_t5 {
 namespace {
-
-#ifdef _WIN32
-constexpr const char* kDriver = "nvcuda.dll";
-#else
-constexpr const char* kDriver = "libcuda.so.1";
-#endif
 
 template <class Function>
 void find(void* library, const char* name, Function& function) {
@@ -25,7 +20,7 @@ void find(void* library, const char* name, Function& function) {
 }
 
 Driver findDriver() {
-  void* library = openLibrary(kDriver).handle;
+  void* library = openCudaDriver();
   Driver driver;
   find(library, "cuModuleLoadData", driver.moduleLoadData);
   find(library, "cuModuleUnload", driver.moduleUnload);

@@ -46,8 +46,8 @@ class SampleSearch final : public Search {
 
   at::Tensor unfinished_;  // int64 [rows]: 1 until a sequence ends, then 0
 
-  // On a device that runs behind the host, the host looks at the ends of sequences every few steps, and the steps after
-  // the last end are dropped.
+  // A GPU computes steps after the host has enqueued them. So the host looks at the ends of sequences every few steps
+  // only, and drops the steps after the last end.
   std::int64_t stepsPerLook_ = 1;
   std::int64_t stepsSinceLook_ = 0;
   at::Tensor neededSteps_;  // int64 []: steps with an unfinished sequence before them

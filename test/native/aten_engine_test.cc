@@ -15,37 +15,22 @@
 #include "aten/cache.h"
 #include "core/cancellation.h"
 #include "engine/decoding.h"
+#include "engine_harness.h"
 #include "fused/fused_engine.h"
 #include "harness.h"
-#include "random_model.h"
 #include "torchscript/torchscript_engine.h"
 
 namespace torch_t5 {
 namespace {
 
+using test::demoArchitecture;
 using test::expect;
 using test::Inputs;
+using test::isAborted;
 using test::randomWeights;
 
 // Both engines compute the same sums in another order.
 constexpr double kTolerance = 1e-4;
-
-/// The architecture in models/demo/config.json.
-Architecture demoArchitecture() {
-  Architecture demo;
-  demo.dModel = 128;
-  demo.dKv = 32;
-  demo.dFf = 256;
-  demo.numLayers = 3;
-  demo.numDecoderLayers = 2;
-  demo.numHeads = 4;
-  demo.vocabSize = 399;
-  demo.relativeAttentionNumBuckets = 32;
-  demo.relativeAttentionMaxDistance = 128;
-  demo.layerNormEpsilon = 1e-6;
-  demo.scalesDecoderOutputs = true;
-  return demo;
-}
 
 struct Engines {
   explicit Engines(const std::string& path, Precision precision = Precision::kFloat32)
@@ -76,9 +61,7 @@ std::shared_ptr<const EncoderOutput> encode(Engine& engine, const Inputs& inputs
 }
 
 void expectClose(const at::Tensor& received, const at::Tensor& expected, const std::string& what) {
-  expect(received.sizes() == expected.sizes() && received.scalar_type() == at::kFloat, "the shape and type of " + what);
-  const double difference = (received - expected).abs().max().item<double>();
-  expect(difference <= kTolerance, what + ", but they differ by " + std::to_string(difference));
+  test::expectClose(received, expected, kTolerance, what);
 }
 
 void expectClose(const ForwardOutput& received, const ForwardOutput& expected, const std::string& where) {
@@ -225,18 +208,6 @@ void writesInPlace(std::span<char*> arguments) {
   const DecoderOutput second = step(first);
   expect(memoryOf(second) == memoryOf(first) && memoryOf(step(second)) == memoryOf(first), "memory that steps share");
   expect(memoryOf(step(first)) != memoryOf(first), "separate memory for a second step from the same cache");
-}
-
-bool isAborted(const std::function<void()>& call) {
-  Cancellation cancellation;
-  cancellation.request();
-  const CancellationScope scope(cancellation);
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.code() == ErrorCode::kAborted;
-  }
-  return false;
 }
 
 void abortsAndRecovers(std::span<char*> arguments) {

@@ -21,15 +21,17 @@
 #include "engine/cuda_runtime.h"
 #include "engine/decoding.h"
 #include "engine/device.h"
+#include "engine_harness.h"
 #include "generation/search.h"
 #include "harness.h"
-#include "random_model.h"
 
 namespace torch_t5 {
 namespace {
 
+using test::demoArchitecture;
 using test::expect;
 using test::Inputs;
+using test::isAborted;
 using test::randomIds;
 using test::randomInputs;
 using test::randomWeights;
@@ -67,25 +69,9 @@ class Machine {
   emulator::EmulatedCuda emulated_;
 };
 
-/// The architectures for which emulated kernels are compiled.
-Architecture plainArchitecture() {
-  Architecture shape;
-  shape.dModel = 128;
-  shape.dKv = 32;
-  shape.dFf = 256;
-  shape.numLayers = 3;
-  shape.numDecoderLayers = 2;
-  shape.numHeads = 4;
-  shape.vocabSize = 399;
-  shape.relativeAttentionNumBuckets = 32;
-  shape.relativeAttentionMaxDistance = 128;
-  shape.layerNormEpsilon = 1e-6;
-  shape.scalesDecoderOutputs = true;
-  return shape;
-}
-
+// Emulated kernels are compiled for the demo model's architecture, and for this one.
 Architecture gatedArchitecture() {
-  Architecture shape = plainArchitecture();
+  Architecture shape = demoArchitecture();
   shape.dModel = 64;
   shape.dKv = 16;
   shape.dFf = 96;
@@ -123,9 +109,7 @@ struct Engines {
 };
 
 void expectClose(const at::Tensor& received, const at::Tensor& expected, const std::string& what) {
-  expect(received.sizes() == expected.sizes() && received.scalar_type() == at::kFloat, "the shape and type of " + what);
-  const double difference = (received - expected).abs().max().item<double>();
-  expect(difference <= kTolerance, what + ", but they differ by " + std::to_string(difference));
+  test::expectClose(received, expected, kTolerance, what);
 }
 
 DecoderState startOf(Engine& engine, const Inputs& inputs, std::int64_t rowsPerSource = 1) {
@@ -175,7 +159,7 @@ std::vector<Value> cases(std::vector<Value> emulated, std::vector<Value> others)
   return others;
 }
 
-std::vector<Architecture> architectures() { return {plainArchitecture(), gatedArchitecture()}; }
+std::vector<Architecture> architectures() { return {demoArchitecture(), gatedArchitecture()}; }
 
 at::Tensor rowsOf(std::initializer_list<std::int64_t> rows) {
   return at::tensor(rows, at::kLong).to(Machine::get().device());
@@ -195,7 +179,7 @@ void computesSteps(std::span<char*>) {
 /// Beyond the last bucket of the position bias, and through several copies of the cache into a larger one.
 void computesLongDecodings(std::span<char*>) {
   const c10::InferenceMode inferenceMode;
-  for (const Architecture& shape : cases<Architecture>({gatedArchitecture()}, {plainArchitecture()})) {
+  for (const Architecture& shape : cases<Architecture>({gatedArchitecture()}, {demoArchitecture()})) {
     const Engines engines(shape);
     for (const std::int64_t prefix : {1, 40}) {
       const Inputs inputs = engines.inputs(2, 90, prefix);
@@ -208,7 +192,7 @@ void computesLongDecodings(std::span<char*>) {
 
 void continuesFromSelectedRows(std::span<char*>) {
   const c10::InferenceMode inferenceMode;
-  const Engines engines(plainArchitecture());
+  const Engines engines(demoArchitecture());
   Decodings decodings(engines, engines.inputs(3, 10, 1), 4);
   decodings.readRandom(2, "of shared rows");
   for (const at::Tensor& rows : {rowsOf({3, 3, 0, 1, 5, 4, 4, 4, 8, 9, 10, 11}), rowsOf({11, 0, 0, 4, 4, 4, 1}),
@@ -381,21 +365,9 @@ void agreesInBfloat16(std::span<char*>) {
   }
 }
 
-bool isAborted(const std::function<void()>& call) {
-  Cancellation cancellation;
-  cancellation.request();
-  const CancellationScope scope(cancellation);
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.code() == ErrorCode::kAborted;
-  }
-  return false;
-}
-
 void abortsAndRecovers(std::span<char*>) {
   const c10::InferenceMode inferenceMode;
-  const Engines engines(plainArchitecture());
+  const Engines engines(demoArchitecture());
   const Inputs inputs = engines.inputs(2, 8, 1);
   DecoderState state = startOf(*engines.graphed, inputs);
   const at::Tensor ids = engines.ids(2, 1);
@@ -413,14 +385,14 @@ void runsWithoutGraphs(std::span<char*>) {
   const c10::InferenceMode inferenceMode;
   if (!Machine::get().isEmulated()) return;  // a real runtime fails only when its memory is full
   emulator::EmulatedCuda& emulated = Machine::get().emulated();
-  const Engines engines(plainArchitecture());
+  const Engines engines(demoArchitecture());
   const auto fail = [] { throw Error(ErrorCode::kOutOfMemory, "There is no memory"); };
   emulated.beforeCapture = fail;
   Decodings decodings(engines, engines.inputs(3, 11, 1));
   decodings.readRandom(6, "without graphs");
   emulated.beforeCapture = nullptr;
   emulated.beforeCompile = [] { throw Error(ErrorCode::kDeviceUnavailable, "There is no compiler"); };
-  const Engines withoutKernels(plainArchitecture());
+  const Engines withoutKernels(demoArchitecture());
   emulated.beforeCompile = nullptr;
   Decodings others(withoutKernels, withoutKernels.inputs(3, 11, 1));
   others.readRandom(6, "without kernels");
@@ -430,7 +402,7 @@ void runsWithoutGraphs(std::span<char*>) {
 void recordsOncePerNumberOfRows(std::span<char*>) {
   const c10::InferenceMode inferenceMode;
   if (!Machine::get().isEmulated()) return;  // only the emulator counts
-  const Engines engines(plainArchitecture());
+  const Engines engines(demoArchitecture());
   const int before = Machine::get().emulated().counts().captures;
   for (const auto& [rows, length] : {std::pair{3, 20}, {4, 33}}) {
     DecoderState state = startOf(*engines.expected, engines.inputs(rows, length, 1));

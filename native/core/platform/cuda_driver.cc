@@ -20,7 +20,7 @@ using DeviceGet = int (*)(int* device, int ordinal);
 using DeviceGetName = int (*)(char* name, int length, int device);
 
 std::vector<std::string> queryDriver() {
-  void* driver = openLibrary(kDriver).handle;
+  void* driver = openCudaDriver();
   if (driver == nullptr) return {};
   const auto init = reinterpret_cast<Init>(findFunction(driver, "cuInit"));
   const auto getCount = reinterpret_cast<DeviceGetCount>(findFunction(driver, "cuDeviceGetCount"));
@@ -42,6 +42,8 @@ std::vector<std::string> queryDriver() {
 }
 
 }  // namespace
+
+void* openCudaDriver() { return openLibrary(kDriver).handle; }
 
 const std::vector<std::string>& cudaDeviceNames() {
   static const std::vector<std::string> names = queryDriver();

@@ -7,6 +7,9 @@
 
 namespace torch_t5 {
 
+/// The driver's library, opened for the rest of the process; null without a driver.
+void* openCudaDriver();
+
 /// The names of the driver's CUDA devices; empty without a driver. The driver is queried once per process.
 const std::vector<std::string>& cudaDeviceNames();
 

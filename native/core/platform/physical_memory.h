@@ -5,7 +5,7 @@
 
 namespace torch_t5 {
 
-/// Bytes, or 0 if the system does not say.
+/// Bytes, or 0 if it is unknown.
 std::size_t physicalMemory() noexcept;
 
 }  // namespace torch_t5

@@ -1,14 +1,36 @@
-// Models with random weights, and random inputs for them.
+// What the tests of engines share: models with random weights, random inputs, and comparisons.
 #pragma once
 
 #include <ATen/ATen.h>
 
 #include <cstdint>
+#include <functional>
+#include <string>
 
+#include "core/cancellation.h"
+#include "core/errors.h"
 #include "core/requests.h"
+#include "harness.h"
 #include "weights/weights.h"
 
 namespace torch_t5::test {
+
+/// The architecture in models/demo/config.json.
+inline Architecture demoArchitecture() {
+  Architecture demo;
+  demo.dModel = 128;
+  demo.dKv = 32;
+  demo.dFf = 256;
+  demo.numLayers = 3;
+  demo.numDecoderLayers = 2;
+  demo.numHeads = 4;
+  demo.vocabSize = 399;
+  demo.relativeAttentionNumBuckets = 32;
+  demo.relativeAttentionMaxDistance = 128;
+  demo.layerNormEpsilon = 1e-6;
+  demo.scalesDecoderOutputs = true;
+  return demo;
+}
 
 inline AttentionWeights randomAttention(const Architecture& shape, bool hasBias) {
   const std::int64_t innerDim = shape.numHeads * shape.dKv;
@@ -70,6 +92,26 @@ inline Inputs randomInputs(std::int64_t batch, std::int64_t sourceLength, std::i
     if (row % 5 == 4) kept.fill_(0);
   }
   return {randomIds(batch, sourceLength, vocabSize), mask, randomIds(batch, targetLength, vocabSize)};
+}
+
+inline void expectClose(const at::Tensor& received, const at::Tensor& expected, double tolerance,
+                        const std::string& what) {
+  expect(received.sizes() == expected.sizes() && received.scalar_type() == at::kFloat, "the shape and type of " + what);
+  const double difference = (received - expected).abs().max().item<double>();
+  expect(difference <= tolerance, what + ", but they differ by " + std::to_string(difference));
+}
+
+/// Whether a call whose cancellation was requested throws ERR_ABORTED.
+inline bool isAborted(const std::function<void()>& call) {
+  Cancellation cancellation;
+  cancellation.request();
+  const CancellationScope scope(cancellation);
+  try {
+    call();
+  } catch (const Error& error) {
+    return error.code() == ErrorCode::kAborted;
+  }
+  return false;
 }
 
 }  // namespace torch_t5::test
