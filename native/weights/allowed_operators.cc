@@ -386,18 +386,31 @@ Symbols join(std::initializer_list<Names> lists) {
   return symbols;
 }
 
-}  // namespace
-
 bool isModelOperator(c10::Symbol kind) {
   static const Symbols allowed =
       join({kModelStructure, kModelTensors, kModelShapes, kModelMathematics, kModelLayers, kModelActivations});
-  return allowed.count(kind) != 0;
+  return allowed.contains(kind);
 }
 
 bool isHeadOperator(c10::Symbol kind) {
   static const Symbols allowed = join({kHeadStructure, kHeadTensors, kHeadShapes, kHeadMathematics, kHeadReductions,
                                        kHeadProducts, kHeadLayers, kHeadActivations, kHeadLosses});
-  return isModelOperator(kind) || allowed.count(kind) != 0;
+  return allowed.contains(kind);
+}
+
+}  // namespace
+
+bool isAllowed(c10::Symbol kind, CodePolicy policy) {
+  return policy == CodePolicy::kAny || isModelOperator(kind) || (policy == CodePolicy::kHead && isHeadOperator(kind));
+}
+
+Error untrusted(const std::string& received, const std::string& where, CodePolicy policy) {
+  if (policy == CodePolicy::kModel) {
+    return {ErrorCode::kModelUntrusted,
+            "Expected operators of a T5 in the archive but received " + received + " (in " + where + ")"};
+  }
+  return {ErrorCode::kModelUntrusted, "Expected operators on tensors in the head but received " + received + " (in " +
+                                          where + "); the option trusted loads a head that you wrote"};
 }
 
 }  // namespace torch_t5

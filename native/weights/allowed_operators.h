@@ -4,12 +4,22 @@
 
 #include <ATen/core/interned_strings.h>
 
+#include <string>
+
+#include "core/errors.h"
+
 namespace torch_t5 {
 
-/// Whether the exporter writes this operator into archives of T5 models.
-bool isModelOperator(c10::Symbol kind);
+/// Which operators the code of an archive may contain.
+enum class CodePolicy {
+  kModel,  // those that the exporter writes
+  kHead,   // those of models, mathematics on tensors, and control flow
+  kAny,    // all: the user wrote the code
+};
 
-/// Whether a head may use this operator: an operator of models, mathematics on tensors, or control flow.
-bool isHeadOperator(c10::Symbol kind);
+bool isAllowed(c10::Symbol kind, CodePolicy policy);
+
+/// ERR_MODEL_UNTRUSTED. `received`: the operator's name; `where`: the function that contains it, or its module.
+Error untrusted(const std::string& received, const std::string& where, CodePolicy policy);
 
 }  // namespace torch_t5

@@ -25,7 +25,7 @@ namespace prim = torch::jit::prim;
 constexpr std::int64_t kMaxIterations = 1'000'000;
 // The engines inline every call, so small functions that call one another can become a graph of any size. A T5 with 48
 // layers has about 10^4 nodes.
-constexpr std::uint64_t kMaxInlinedNodes = 5'000'000;
+constexpr std::uint64_t kMaxInlinedNodes = 500'000;
 // Protects the stack of the checking thread, and libtorch's own recursion afterwards.
 constexpr int kMaxCallDepth = 256;
 
@@ -71,8 +71,7 @@ class CodeCheck {
   }
 
   void checkNode(const Node& node, const Function& function) const {
-    const bool isAllowed = policy_ == CodePolicy::kModel ? isModelOperator(node.kind()) : isHeadOperator(node.kind());
-    if (!isAllowed) refuse(node.kind().toQualString(), function);
+    if (!isAllowed(node.kind(), policy_)) refuse(node.kind().toQualString(), function);
     // Parts of an object or tuple are read by their number in the stated type.
     if (node.kind() == prim::unchecked_cast && hasParts(*node.output()->type()))
       refuse("a cast to " + node.output()->type()->str(), function);
@@ -98,13 +97,7 @@ class CodeCheck {
   }
 
   [[noreturn]] void refuse(const std::string& received, const Function& function) const {
-    const std::string where = function.qualname().qualifiedName();
-    if (policy_ == CodePolicy::kModel) {
-      throw Error(ErrorCode::kModelUntrusted,
-                  "Expected operators of a T5 in the archive but received " + received + " (in " + where + ")");
-    }
-    throw Error(ErrorCode::kModelUntrusted, "Expected operators on tensors in the head but received " + received +
-                                                " (in " + where + "); the option trusted loads a head that you wrote");
+    throw untrusted(received, function.qualname().qualifiedName(), policy_);
   }
 
   CodePolicy policy_;

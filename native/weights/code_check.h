@@ -3,14 +3,9 @@
 
 #include <torch/csrc/jit/api/compilation_unit.h>
 
-namespace torch_t5 {
+#include "weights/allowed_operators.h"
 
-/// Which operators the code of an archive may contain.
-enum class CodePolicy {
-  kModel,  // those that the exporter writes
-  kHead,   // those of models, mathematics on tensors, and control flow
-  kAny,    // all: the user wrote the code
-};
+namespace torch_t5 {
 
 /// Reads every graph of every function and method that was compiled, and of the functions that they call. Runs nothing.
 /// Throws ERR_MODEL_UNTRUSTED, with the operator's name, for an operator that the policy doesn't allow; for a loop
