@@ -187,6 +187,9 @@ constexpr auto kHeadShapes = std::to_array<std::string_view>({
     "aten::flatten",
     "aten::unflatten",
     "aten::squeeze",
+    "aten::squeeze_",
+    "aten::unsqueeze_",
+    "aten::broadcast_shapes",
     "aten::select",
     "aten::narrow",
     "aten::chunk",
@@ -307,6 +310,8 @@ constexpr auto kHeadProducts = std::to_array<std::string_view>({
     "aten::linalg_solve", "aten::linalg_vecdot",
 });
 
+// Not lstm, gru, rnn_tanh, rnn_relu, embedding_bag, _native_multi_head_attention and _transformer_encoder_layer_fwd:
+// with other arguments than those of their modules they read outside of tensors, or divide by zero.
 constexpr auto kHeadLayers = std::to_array<std::string_view>({
     "aten::layer_norm",
     "aten::rms_norm",
@@ -325,20 +330,20 @@ constexpr auto kHeadLayers = std::to_array<std::string_view>({
     "aten::adaptive_avg_pool2d",
     "aten::adaptive_max_pool1d",
     "aten::log_softmax",
-    "aten::embedding_bag",
-    "aten::lstm",
     "aten::lstm_cell",
-    "aten::gru",
     "aten::gru_cell",
-    "aten::rnn_tanh",
-    "aten::rnn_relu",
     "aten::feature_dropout",
-    "aten::_native_multi_head_attention",
-    "aten::_transformer_encoder_layer_fwd",
+    "aten::dropout_",
+    "aten::feature_dropout_",
+    "aten::alpha_dropout",
+    "aten::alpha_dropout_",
+    "aten::rnn_tanh_cell",
+    "aten::rnn_relu_cell",
 });
 
 constexpr auto kHeadActivations = std::to_array<std::string_view>({
     "aten::celu",
+    "aten::celu_",
     "aten::elu",
     "aten::elu_",
     "aten::glu",
@@ -349,10 +354,13 @@ constexpr auto kHeadActivations = std::to_array<std::string_view>({
     "aten::log_sigmoid",
     "aten::mish_",
     "aten::selu",
+    "aten::selu_",
     "aten::silu_",
     "aten::softshrink",
     "aten::threshold",
+    "aten::threshold_",
     "aten::hardsigmoid",
+    "aten::hardsigmoid_",
 });
 
 constexpr auto kHeadLosses = std::to_array<std::string_view>({

@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <span>
 #include <stdexcept>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "weights/allowed_operators.h"
@@ -24,15 +26,34 @@ constexpr std::size_t kMaxElifs = 100;
 constexpr std::size_t kMaxDefinitions = 1000;  // in one file, in which definitions can use one another
 constexpr std::size_t kMaxEmptyLines = 1000;   // libtorch's lexer recurses once a line
 
-// Operators on numbers and strings that do more than compute. The others of aten and prim that the compiler could run
-// are pure, or known to it to have side effects, which it does not run.
-constexpr auto kImpure = std::to_array<std::string_view>({
+// Operators on numbers and strings, which the compiler runs if their arguments are constants, and that end the process
+// for some of them, take all memory, never return, or do more than compute. Every operator without tensors was called
+// with random arguments. The compiler doesn't run operators on tensors, or those that it knows to have side effects.
+constexpr auto kRefused = std::to_array<std::string_view>({
+    "__round_to_zero_floordiv",
     "_cufft_clear_plan_cache",
     "_cufft_set_plan_cache_max_size",
     "_print",
+    "center",
+    "count",
+    "divmod",
+    "expandtabs",
+    "gcd",
+    "ljust",
+    "promote_types",
+    "replace",
+    "rjust",
     "seed",
     "set_grad_enabled",
+    "zfill",
 });
+
+// A quotient of integers ends the process for the divisor 0, and for the divisor -1 of the smallest integer.
+constexpr auto kDivisions = std::to_array<std::string_view>({"floordiv", "remainder"});
+
+bool contains(std::span<const std::string_view> names, std::string_view name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
 
 [[noreturn]] void refuse(const std::string& reason) { throw std::runtime_error("code with " + reason); }
 
@@ -89,35 +110,102 @@ class ExpressionDepth {
   std::vector<std::size_t> open_{0};
 };
 
-class NameCheck {
+/// Follows names such as `torch.save`, `ops.quantized.relu6` and `getattr(x, "save")`, and divisors.
+class OperatorCheck {
  public:
-  NameCheck(const std::string& module, CodePolicy policy) : module_(module), policy_(policy) {}
+  OperatorCheck(const std::string& module, CodePolicy policy) : module_(module), policy_(policy) {}
 
-  /// Follows names such as `torch.save` and `ops.quantized.relu6`.
+  void endStatement() {
+    isAfterGetattr_ = false;
+    last_ = {};
+    lastButOne_ = {};
+  }
+
   void read(const Token& token) {
-    if (token.kind != torch::jit::TK_IDENT) {
-      if (token.kind != '.') last_.clear();
-      isAfterDot_ = token.kind == '.';
-      return;
+    Seen seen{.kind = token.kind};
+    if (token.kind == torch::jit::TK_IDENT) {
+      seen.text = token.text();
+      readName(seen.text);
+    } else if (token.kind == torch::jit::TK_STRINGLITERAL) {
+      readString(token.text());
+    } else if (token.kind == torch::jit::TK_NUMBER) {
+      seen.isDivisor = isDivisor(token.text());
     }
-    const std::string name = token.text();
-    if (isAfterDot_ && std::find(kImpure.begin(), kImpure.end(), name) != kImpure.end()) refuseOperator("aten::" + name);
-    if (isAfterDot_ && !library_.empty()) refuseOperator(library_ + "::" + name);
-    library_ = isAfterDot_ && last_ == "ops" && name != "aten" && name != "prim" ? name : std::string();
-    last_ = isAfterDot_ ? std::string() : name;
-    isAfterDot_ = false;
+    readRoot(seen);
+    readDivision(seen);
+    lastButOne_ = std::exchange(last_, std::move(seen));
   }
 
  private:
+  struct Seen {
+    int kind = 0;
+    std::string text;  // of a name
+    bool isDivisor = false;
+  };
+
+  void readName(const std::string& name) {
+    if (last_.kind == '(' && lastButOne_.text == "getattr" && isRoot(name)) refuseOperator("getattr of " + name);
+    if (contains(kRefused, name) && (last_.kind == '.' || name == "divmod")) refuseOperator("aten::" + name);
+    if (last_.kind == '.' && !library_.empty()) refuseOperator(library_ + "::" + name);
+    const bool isLibrary = last_.kind == '.' && lastButOne_.text == "ops" && name != "aten" && name != "prim";
+    library_ = isLibrary ? name : std::string();
+    if (name == "getattr") isAfterGetattr_ = true;
+  }
+
+  static bool isRoot(const std::string& name) { return name == "torch" || name == "ops"; }
+
+  /// `torch`, `ops` and `ops.library` are not values: their names are part of an operator's.
+  void readRoot(const Seen& seen) const {
+    if (last_.kind != torch::jit::TK_IDENT || seen.kind == '.') return;
+    const bool isLibrary = lastButOne_.kind == '.' && !library_.empty() && library_ == last_.text;
+    if (isLibrary || (lastButOne_.kind != '.' && isRoot(last_.text))) refuseOperator(last_.text + " as a value");
+  }
+
+  /// The name that `getattr` takes must be readable here.
+  void readString(const std::string& text) {
+    if (!isAfterGetattr_) return;
+    const std::string name = text.substr(1, text.size() - 2);
+    if (contains(kRefused, name) || contains(kDivisions, name)) refuseOperator("aten::" + name);
+    if (last_.kind == torch::jit::TK_STRINGLITERAL || text.find('\\') != std::string::npos || text.starts_with("\"\"") ||
+        text.starts_with("''")) {
+      refuseOperator("a name in parts");
+    }
+  }
+
+  /// Whether the text of a number is that of a positive one.
+  static bool isDivisor(const std::string& text) {
+    return std::all_of(text.begin(), text.end(), [](char c) { return (c >= '0' && c <= '9') || c == '.'; }) &&
+           text.front() >= '1';
+  }
+
+  void readDivision(const Seen& seen) {
+    const bool isOperator = last_.kind == '%' || last_.kind == torch::jit::TK_FLOOR_DIV ||
+                            last_.kind == torch::jit::TK_MOD_EQ;
+    const bool wasDivisor = last_.isDivisor && (lastButOne_.kind == '%' || lastButOne_.kind == torch::jit::TK_FLOOR_DIV);
+    if ((isOperator && !seen.isDivisor) || (wasDivisor && seen.kind == torch::jit::TK_POW)) refuseDivision();
+    const bool isCall = last_.kind == torch::jit::TK_IDENT && contains(kDivisions, last_.text);
+    if (isCall && lastButOne_.kind == '.' && seen.kind != '(') refuseDivision();
+    if (seen.kind == '(' || seen.kind == '[' || seen.kind == '{') {
+      isDivision_.push_back(isCall && lastButOne_.kind == '.' && seen.kind == '(');
+    } else if ((seen.kind == ')' || seen.kind == ']' || seen.kind == '}') && !isDivision_.empty()) {
+      if (isDivision_.back() && !(last_.isDivisor && lastButOne_.kind == ',')) refuseDivision();
+      isDivision_.pop_back();
+    }
+  }
+
+  void refuseDivision() const { refuseOperator("a division of integers by anything but a positive number"); }
+
   void refuseOperator(const std::string& name) const {
     if (policy_ != CodePolicy::kAny) throw untrusted(name, module_, policy_);
   }
 
   const std::string& module_;
   CodePolicy policy_;
-  std::string last_;     // the name before the dot
-  std::string library_;  // whose operator the next name is
-  bool isAfterDot_ = false;
+  Seen last_;
+  Seen lastButOne_;
+  std::string library_;           // whose operator the next name is
+  bool isAfterGetattr_ = false;   // in the same statement
+  std::vector<bool> isDivision_;  // for each open bracket
 };
 
 }  // namespace
@@ -126,23 +214,25 @@ void checkSource(const std::shared_ptr<torch::jit::Source>& source, const std::s
   checkEmptyLines(source->text_str().str());
   Lexer lexer(source);
   ExpressionDepth expression;
-  NameCheck names(module, policy);
+  OperatorCheck operators(module, policy);
   std::size_t blocks = 0;
   std::size_t elifs = 0;
   std::size_t definitions = 0;
   while (lexer.cur().kind != torch::jit::TK_EOF) {
     const Token token = lexer.next();
-    names.read(token);
+    operators.read(token);
     switch (token.kind) {
       case torch::jit::TK_INDENT:
         if (++blocks > kMaxBlockDepth) refuse("more than " + std::to_string(kMaxBlockDepth) + " nested blocks");
         expression.endStatement();
+        operators.endStatement();
         break;
       case torch::jit::TK_DEDENT:
         --blocks;
         break;
       case torch::jit::TK_NEWLINE:
         expression.endStatement();
+        operators.endStatement();
         break;
       case torch::jit::TK_DEF:
       case torch::jit::TK_CLASS_DEF:

@@ -54,6 +54,18 @@ def add_setstate(code: Code, target: str) -> None:
     )
 
 
+def add_harmless_setstate(code: Code, _: str) -> None:
+    """Run allowed code while the archive is loaded."""
+    code[WRAPPER] += f"  def __setstate__(self: {WRAPPER_CLASS}, state: int) -> NoneType:\n    return None\n"
+
+
+def chain(code: Code, _: str) -> None:
+    """Call functions, each of which calls the next one."""
+    bodies = [f"__torch__.helper.f{n + 1}(value, )" for n in range(2000)] + ["value"]
+    code[HELPER] = "".join(f"def f{n}(value: Tensor) -> Tensor:\n  return {body}\n" for n, body in enumerate(bodies))
+    insert_into(code, WRAPPER, "_t = __torch__.helper.f0(attention_mask, )")
+
+
 def recurse(code: Code, _: str) -> None:
     """Call two functions that call each other."""
     code[HELPER] = "".join(
@@ -77,12 +89,24 @@ EDITS: Mapping[str, Callable[[Code, str], None]] = {
     "print": insert("print(1)"),
     "seed": insert("torch.manual_seed(1)"),
     "raise": insert('ops.prim.RaiseException("x", "builtins.ValueError")'),
+    "print at once": insert('torch._print("x")'),
+    "divide": insert("_t = torch.remainder(1, 0)"),
+    "divide later": insert("_t = torch.floordiv(torch.size(attention_mask, 0), torch.size(attention_mask, 1))"),
+    "divide by name": insert('_t = getattr(1, "remain" "der")(0)'),
+    "hang": insert('_t = "".count("")'),
+    "strided": insert("attention_mask = torch.as_strided(attention_mask, [1000000], [1])"),
+    "nested": insert("_t = " + "(" * 100_000 + "1" + ")" * 100_000),
+    "chain": insert("_t = " + "-" * 100_000 + "1"),
+    "sum": insert("_t = " + "1 + " * 100_000 + "1"),
+    "blank": insert("\n" * 100_000),
     "loop": insert("_t = True\nwhile _t:\n  _t = torch.gt(torch.size(attention_mask, 0), 0)"),
     "custom": insert("attention_mask = ops.quantized.relu6(attention_mask)"),
     "submodule": edit_submodule,
     "helper": call_helper,
     "unused": add_method,
     "setstate": add_setstate,
+    "harmless setstate": add_harmless_setstate,
+    "chained": chain,
     "recursion": recurse,
     "multiplied": multiply,
 }

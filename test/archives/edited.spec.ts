@@ -22,9 +22,15 @@ const edits: readonly (readonly [promise: string, edit: string, received: string
   ["it prints", "print", "prim::Print"],
   ["it seeds the process's random numbers", "seed", "aten::manual_seed"],
   ["it raises an exception", "raise", "prim::RaiseException"],
+  ["it prints while it is compiled", "print at once", "aten::_print"],
+  ["it divides by zero while it is compiled", "divide", "a division of integers by anything but a positive number"],
+  ["it may divide by zero", "divide later", "a division of integers by anything but a positive number"],
+  ["it hides a name", "divide by name", "a name in parts"],
+  ["it never ends while it is compiled", "hang", "aten::count"],
+  ["it reads outside of a tensor", "strided", "aten::as_strided"],
   ["it has a loop", "loop", "prim::Loop"],
   ["it calls an operator of another library", "custom", "quantized::relu6"],
-  ["its calls are more than memory can hold", "multiplied", "more than 5000000 nodes"],
+  ["its calls are more than memory can hold", "multiplied", "more than 500000 nodes"],
 ];
 
 describe("an export whose code was edited, in a directory whose manifest has its digest", () => {
@@ -64,6 +70,29 @@ describe("an export whose code was edited, in a directory whose manifest has its
       });
     });
   }
+
+  const beyond: readonly (readonly [promise: string, edit: string, reason: string])[] = [
+    ["in brackets", "nested", "an expression of more than 300 operators"],
+    ["after signs", "chain", "an expression of more than 300 operators"],
+    ["in a sum", "sum", "an expression of more than 300 operators"],
+    ["after empty lines", "blank", "more than 1000 empty lines"],
+    ["in functions that call one another", "chained", "more than 1000 definitions"],
+  ];
+  for (const [promise, edit, reason] of beyond) {
+    it(`is refused when it would end the stack of the compiler: ${promise}`, async () => {
+      await withEdit(edit, async (directory) => {
+        const message = new RegExp(`^Expected a TorchScript archive for model.pt .* \\(code with ${reason}\\)$`);
+        await assert.rejects(load(directory, "exact"), { name: "T5Error", code: "ERR_MODEL_CORRUPT", message });
+      });
+    });
+  }
+
+  it("is refused when it has code that runs while it is loaded, whatever the code is", async () => {
+    await withEdit("harmless setstate", async (directory) => {
+      const error = { name: "T5Error", code: "ERR_MODEL_UNTRUSTED", message: /code that runs while it is loaded/ };
+      await assert.rejects(load(directory, "exact"), error);
+    });
+  });
 
   it("is refused by the compiler of libtorch when a function calls itself", async () => {
     await withEdit("recursion", async (directory) => {

@@ -29,8 +29,8 @@ folder, target, size = sys.argv[1], sys.argv[2], int(sys.argv[3])
 class Layers(nn.Module):
     def __init__(self) -> None:
         super().__init__()
-        self.encoder = nn.TransformerEncoderLayer(size, 2, 8, batch_first=True)
-        self.lstm = nn.LSTM(size, size, batch_first=True)
+        self.convolution = nn.Conv1d(size, size, 3, padding=1)
+        self.cell = nn.GRUCell(size, size)
         self.norm = nn.BatchNorm1d(size)
         self.layers = nn.ModuleList([nn.Linear(size, size), nn.Linear(size, size)])
         self.head = nn.Sequential(nn.LayerNorm(size), nn.Dropout(0.1), nn.GELU(), nn.Linear(size, 3), nn.Softmax(-1))
@@ -38,8 +38,8 @@ class Layers(nn.Module):
         self.mse = nn.MSELoss()
 
     def forward(self, encoder_last_hidden_state: Tensor, attention_mask: Tensor) -> Tensor:
-        hidden = self.encoder(encoder_last_hidden_state, src_key_padding_mask=attention_mask == 0)
-        hidden, _ = self.lstm(hidden)
+        hidden = self.convolution(encoder_last_hidden_state.transpose(1, 2)).transpose(1, 2)
+        hidden = hidden + self.cell(hidden.mean(1)).unsqueeze(1)
         for layer in self.layers:
             hidden = torch.relu(layer(hidden))
         rows = []
@@ -50,6 +50,13 @@ class Layers(nn.Module):
         if scores.size(0) > 100:
             raise ValueError(f"{scores.size(0)} rows")
         return scores + self.loss(scores, scores.argmax(-1)) + self.mse(scores, scores)
+
+class Recurrent(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(size, size, batch_first=True)
+    def forward(self, encoder_last_hidden_state: Tensor) -> Tensor:
+        return self.lstm(encoder_last_hidden_state)[0]
 
 class Saves(nn.Module):
     target: str
@@ -80,7 +87,7 @@ class Empty(nn.Module):
     def forward(self, logits: Tensor) -> Tensor:
         return torch.empty(logits.size(0))
 
-for module in (Layers(), Saves(), Prints(), Random(), Endless(), Empty()):
+for module in (Layers(), Recurrent(), Saves(), Prints(), Random(), Endless(), Empty()):
     torch.jit.script(module.eval()).save(f"{folder}/{type(module).__name__}.pt")
 `;
 
@@ -181,6 +188,7 @@ describe("a head", () => {
 
     const refused = [
       ["writes a file", "Saves", "aten::save"],
+      ["has an operator that reads outside of tensors for bad arguments", "Recurrent", "aten::lstm"],
       ["prints in a branch that is never taken", "Prints", "prim::Print"],
       ["draws random numbers", "Random", "aten::rand_like"],
       ["may never end", "Endless", "prim::Loop without a limit"],
@@ -200,6 +208,9 @@ describe("a head", () => {
     }
 
     it("does what it likes if it is trusted", async () => {
+      using recurrent = await model().loadHead(fileOf("Recurrent"), { trusted: true });
+      const { headOutput } = await model().forward(["a", "b"], { head: recurrent });
+      assert.equal(headOutput.shape[0], 2);
       using saves = await model().loadHead(fileOf("Saves"), { trusted: true });
       assert.equal(existsSync(target), false);
       await model().forward({ text: "a", target: "b" }, { head: saves });
