@@ -96,7 +96,8 @@ class Sources {
   std::uintptr_t stackBegin_;
 };
 
-/// Whether every element of a tensor is inside its memory. The unpickler takes the shape as it is written.
+/// Whether every element of a tensor is inside its memory, and their number fits into 64 bits. libtorch's
+/// unpickler checks the first in its newest versions only.
 bool isInsideStorage(const at::Tensor& tensor) {
   constexpr std::int64_t kMaxDims = 64;
   if (!tensor.defined() || tensor.layout() != at::kStrided || !tensor.device().is_cpu()) return false;

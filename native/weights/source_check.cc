@@ -23,6 +23,7 @@ using torch::jit::Token;
 constexpr std::size_t kMaxExpressionDepth = 300;
 constexpr std::size_t kMaxBlockDepth = 32;
 constexpr std::size_t kMaxElifs = 100;
+constexpr std::size_t kMaxTokens = 50'000;  // in one definition: the compiler's time grows with their square
 constexpr std::size_t kMaxDefinitions = 1000;  // in one file, in which definitions can use one another
 constexpr std::size_t kMaxEmptyLines = 1000;   // libtorch's lexer recurses once a line
 
@@ -218,8 +219,10 @@ void checkSource(const std::shared_ptr<torch::jit::Source>& source, const std::s
   std::size_t blocks = 0;
   std::size_t elifs = 0;
   std::size_t definitions = 0;
+  std::size_t tokens = 0;
   while (lexer.cur().kind != torch::jit::TK_EOF) {
     const Token token = lexer.next();
+    if (++tokens > kMaxTokens) refuse("a definition of more than " + std::to_string(kMaxTokens) + " tokens");
     operators.read(token);
     switch (token.kind) {
       case torch::jit::TK_INDENT:
@@ -237,6 +240,7 @@ void checkSource(const std::shared_ptr<torch::jit::Source>& source, const std::s
       case torch::jit::TK_DEF:
       case torch::jit::TK_CLASS_DEF:
         elifs = 0;
+        tokens = 0;
         if (++definitions > kMaxDefinitions) refuse("more than " + std::to_string(kMaxDefinitions) + " definitions");
         break;
       case torch::jit::TK_ELIF:

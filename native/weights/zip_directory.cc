@@ -32,11 +32,11 @@ constexpr std::uint16_t kSizesAfterData = 1U << 3U;
 constexpr std::uint16_t kUtf8Name = 1U << 11U;
 constexpr std::uint32_t kIn64 = 0xffffffff;
 
-// The largest T5 exports have about 10^4 records, with 10 MiB of code.
+// The largest T5 exports have about 10^4 records, with 3 MiB of code.
 constexpr std::uint64_t kMaxRecords = 1'000'000;
 constexpr std::uint64_t kMaxNameBytes = 4096;
 constexpr std::uint64_t kMaxDirectoryBytes = 256U << 20U;
-constexpr std::uint64_t kMaxTextBytes = 64U << 20U;  // all code, and all pickles, uncompressed
+constexpr std::uint64_t kMaxTextBytes = 16U << 20U;  // all code, and all pickles, uncompressed
 
 [[noreturn]] void refuse(const std::string& reason) { throw std::runtime_error(reason); }
 
@@ -250,7 +250,7 @@ std::vector<ZipRecord> readZipDirectory(const std::string& path) {
     if (!isCompressed && entry.bytes != entry.compressedBytes) refuse("two sizes of the record " + entry.name);
     const bool isSourceMap = name.ends_with(".debug_pkl");  // never read
     if (!isTensor(name) && !isSourceMap) {
-      if (entry.bytes > kMaxTextBytes - textBytes) refuse("more than 64 MiB of code");
+      if (entry.bytes > kMaxTextBytes - textBytes) refuse("more than 16 MiB of code");
       textBytes += entry.bytes;
     }
     const std::uint64_t offset = dataOffset(file, entry);

@@ -19,7 +19,7 @@ struct ZipRecord {
 ///
 /// Throws std::runtime_error, whose text is the reason, if the file is not a zip file that ends with its directory; if
 /// a record is outside the file or overlaps another, has two different sizes or names, or has the name of another; if a
-/// name is not a relative path in one folder; for compressed tensors; and for code or pickles of more than 64 MiB.
+/// name is not a relative path in one folder; for compressed tensors; and for code or pickles of more than 16 MiB.
 std::vector<ZipRecord> readZipDirectory(const std::string& path);
 
 }  // namespace torch_t5

@@ -15,6 +15,7 @@ WRAPPER = "__torch__/t5_export/wrapper.py"
 WRAPPER_CLASS = "__torch__.t5_export.wrapper.ExportedT5"
 LINEAR = "__torch__/torch/nn/modules/linear.py"
 HELPER = "__torch__/helper.py"
+NEVER = "torch.gt(torch.size(attention_mask, 0), 1000000)"
 
 
 def insert(statements: str) -> Callable[[Code, str], None]:
@@ -84,11 +85,12 @@ def multiply(code: Code, _: str) -> None:
 
 EDITS: Mapping[str, Callable[[Code, str], None]] = {
     "forward": insert("torch.save(1, TARGET)"),
-    "branch": insert("if torch.gt(torch.size(attention_mask, 0), 1000000):\n  torch.save(1, TARGET)\nelse:\n  pass"),
+    "branch": insert(f"if {NEVER}:\n  torch.save(1, TARGET)\nelse:\n  pass"),
     "map": insert("attention_mask = torch.from_file(TARGET, True, 16)"),
     "print": insert("print(1)"),
     "seed": insert("torch.manual_seed(1)"),
-    "raise": insert('ops.prim.RaiseException("x", "builtins.ValueError")'),
+    "raise": insert(f'if {NEVER}:\n  ops.prim.RaiseException("x", "builtins.ValueError")\nelse:\n  pass'),
+    "long": insert("_t = [" + "1, " * 100_000 + "1]"),
     "print at once": insert('torch._print("x")'),
     "divide": insert("_t = torch.remainder(1, 0)"),
     "divide later": insert("_t = torch.floordiv(torch.size(attention_mask, 0), torch.size(attention_mask, 1))"),
