@@ -152,7 +152,8 @@ class TorchScriptHead final : public Head {
   }
 
   static at::Tensor dense(at::Tensor output) {
-    if (output.defined() && output.layout() == at::kStrided && !output.is_complex() && !output.is_meta()) return output.to(at::kFloat);
+    if (output.defined() && output.layout() == at::kStrided && !output.is_complex() && !output.is_meta())
+      return output.to(at::kFloat);
     throw Error(ErrorCode::kInvalidArgument, "Expected a dense tensor of real numbers from the head but received " +
                                                  (output.defined() ? output.toString() : std::string("none")));
   }

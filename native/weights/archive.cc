@@ -160,7 +160,8 @@ bool hasType(const c10::IValue& value, const c10::Type& type, const std::string&
       const auto dict = value.toGenericDict();
       if (*dict.keyType() != *type.containedType(0) || *dict.valueType() != *type.containedType(1)) return false;
       return std::all_of(dict.begin(), dict.end(), [&](const auto& entry) {
-        return hasType(entry.key(), *type.containedType(0), name) && hasType(entry.value(), *type.containedType(1), name);
+        return hasType(entry.key(), *type.containedType(0), name) &&
+               hasType(entry.value(), *type.containedType(1), name);
       });
     }
     case c10::TypeKind::AnyType:
@@ -187,7 +188,8 @@ c10::intrusive_ptr<c10::ivalue::Object> makeObject(const c10::StrongTypePtr& typ
   auto object = c10::ivalue::Object::create(type, count);
   for (std::size_t index = 0; index < count; ++index) {
     const c10::IValue& value = attributes.at(classType->getAttributeName(index));
-    if (const c10::TypePtr& declared = classType->getAttribute(index); !hasType(value, *declared, classType->getAttributeName(index))) {
+    if (const c10::TypePtr& declared = classType->getAttribute(index);
+        !hasType(value, *declared, classType->getAttributeName(index))) {
       throw Error(ErrorCode::kModelCorrupt, "Expected " + declared->str() + " for the attribute " +
                                                 classType->getAttributeName(index) + " of the archive but received " +
                                                 value.tagKind());

@@ -17,6 +17,7 @@ namespace {
 constexpr int kMaxDepth = 64;
 constexpr std::uint64_t kMaxValues = 5'000'000;
 constexpr std::size_t kMaxTypeParts = 64;
+constexpr std::size_t kMaxName = 200;     // in a message
 constexpr std::size_t kMaxArguments = 6;  // of the functions that a pickle calls
 
 /// The instructions that torch::jit::Pickler writes: torch/csrc/jit/serialization/pickler.h.
@@ -61,9 +62,9 @@ enum class Function { kTensor, kList, kTypedContainer, kDevice, kAnything };
 struct Value {
   Kind kind = Kind::kPlain;
   int depth = 0;
-  std::uint64_t values = 1;                   // with those inside
-  std::size_t id = 0;                         // of a list or dictionary
-  std::string_view text;                      // of a string
+  std::uint64_t values = 1;                                 // with those inside
+  std::size_t id = 0;                                       // of a list or dictionary
+  std::string_view text;                                    // of a string
   std::vector<std::pair<Kind, std::string_view>> elements;  // of a tuple that a function can take
   Function function = Function::kAnything;
 };
@@ -284,9 +285,10 @@ class PickleCheck {
       if (known.name == global) return push({.kind = Kind::kFunction, .function = known.function});
     }
     const std::string type = std::string(module) + "." + std::string(name);
-    if (!type.starts_with("__torch__.") || type.starts_with("__torch__.torch.classes.") || !isTypeName(type)) {
+    if (!isTypeName(type)) refuse("the name of no type");
+    if (!type.starts_with("__torch__.") || type.starts_with("__torch__.torch.classes.")) {
       throw Error(ErrorCode::kModelUntrusted,
-                  "Expected tensors, containers and classes of the archive but received " + type.substr(0, 200));
+                  "Expected tensors, containers and classes of the archive but received " + type.substr(0, kMaxName));
     }
     push({.kind = Kind::kClass});
   }
@@ -331,8 +333,8 @@ class PickleCheck {
     const Value tuple = pop();
     constexpr std::array kExpected{Kind::kString, Kind::kStorageType, Kind::kString, Kind::kString, Kind::kInt};
     const auto hasKind = [](const auto& element, Kind kind) { return element.first == kind; };
-    if (tuple.kind != Kind::kTuple || !std::equal(tuple.elements.begin(), tuple.elements.end(), kExpected.begin(),
-                                                  kExpected.end(), hasKind)) {
+    if (tuple.kind != Kind::kTuple ||
+        !std::equal(tuple.elements.begin(), tuple.elements.end(), kExpected.begin(), kExpected.end(), hasKind)) {
       refuse("a tensor of no data");
     }
     const std::string name(tuple.elements[2].second);

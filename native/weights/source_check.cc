@@ -23,7 +23,7 @@ using torch::jit::Token;
 constexpr std::size_t kMaxExpressionDepth = 300;
 constexpr std::size_t kMaxBlockDepth = 32;
 constexpr std::size_t kMaxElifs = 100;
-constexpr std::size_t kMaxTokens = 50'000;  // in one definition: the compiler's time grows with their square
+constexpr std::size_t kMaxTokens = 50'000;     // in one definition: the compiler's time grows with their square
 constexpr std::size_t kMaxDefinitions = 1000;  // in one file, in which definitions can use one another
 constexpr std::size_t kMaxEmptyLines = 1000;   // libtorch's lexer recurses once a line
 
@@ -167,8 +167,8 @@ class OperatorCheck {
     if (!isAfterGetattr_) return;
     const std::string name = text.substr(1, text.size() - 2);
     if (contains(kRefused, name) || contains(kDivisions, name)) refuseOperator("aten::" + name);
-    if (last_.kind == torch::jit::TK_STRINGLITERAL || text.find('\\') != std::string::npos || text.starts_with("\"\"") ||
-        text.starts_with("''")) {
+    if (last_.kind == torch::jit::TK_STRINGLITERAL || text.find('\\') != std::string::npos ||
+        text.starts_with("\"\"") || text.starts_with("''")) {
       refuseOperator("a name in parts");
     }
   }
@@ -180,9 +180,10 @@ class OperatorCheck {
   }
 
   void readDivision(const Seen& seen) {
-    const bool isOperator = last_.kind == '%' || last_.kind == torch::jit::TK_FLOOR_DIV ||
-                            last_.kind == torch::jit::TK_MOD_EQ;
-    const bool wasDivisor = last_.isDivisor && (lastButOne_.kind == '%' || lastButOne_.kind == torch::jit::TK_FLOOR_DIV);
+    const bool isOperator =
+        last_.kind == '%' || last_.kind == torch::jit::TK_FLOOR_DIV || last_.kind == torch::jit::TK_MOD_EQ;
+    const bool wasDivisor =
+        last_.isDivisor && (lastButOne_.kind == '%' || lastButOne_.kind == torch::jit::TK_FLOOR_DIV);
     if ((isOperator && !seen.isDivisor) || (wasDivisor && seen.kind == torch::jit::TK_POW)) refuseDivision();
     const bool isCall = last_.kind == torch::jit::TK_IDENT && contains(kDivisions, last_.text);
     if (isCall && lastButOne_.kind == '.' && seen.kind != '(') refuseDivision();

@@ -15,9 +15,8 @@ namespace torch_t5 {
 /// that do more than compute. `checkCode` checks all others, once the code is compiled.
 ///
 /// Reads the tokens with libtorch's own lexer. `module`: the code's name in Python.
-/// Throws ERR_MODEL_UNTRUSTED with the operator's name, unless the policy is kAny; std::runtime_error, whose text is the
-/// reason, for expressions, blocks, lines and definitions beyond what torch.jit.save writes.
-void checkSource(const std::shared_ptr<torch::jit::Source>& source, const std::string& module,
-                 CodePolicy policy);
+/// Throws ERR_MODEL_UNTRUSTED with the operator's name, unless the policy is kAny; std::runtime_error, whose text is
+/// the reason, for expressions, blocks, lines and definitions beyond what torch.jit.save writes.
+void checkSource(const std::shared_ptr<torch::jit::Source>& source, const std::string& module, CodePolicy policy);
 
 }  // namespace torch_t5

@@ -45,8 +45,8 @@ template <typename Number>
 Number numberAt(std::string_view bytes, std::size_t position) {
   Number number = 0;
   for (std::size_t index = 0; index < sizeof(Number); ++index) {
-    number |= static_cast<Number>(static_cast<Number>(static_cast<unsigned char>(bytes[position + index]))
-                                  << (8 * index));
+    number |=
+        static_cast<Number>(static_cast<Number>(static_cast<unsigned char>(bytes[position + index])) << (8 * index));
   }
   return number;
 }

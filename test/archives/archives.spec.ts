@@ -11,6 +11,7 @@ import { pythonPath } from "../support/python.js";
 
 const FIRST_SEED = 20_261_124;
 const MUTATIONS = 150;
+const EDITS = 100;
 const FUSED = ["float32", "bfloat16", "int8"] as const;
 
 describe("an archive that the exporter didn't write, in a directory whose manifest has its digest", () => {
@@ -86,4 +87,16 @@ describe("an archive that the exporter didn't write, in a directory whose manife
       assert.ok(refused > MUTATIONS / 2, `only ${refused} were refused: most changes are harmless`);
     });
   }
+
+  it("never ends the process or writes a file, whichever of its code and pickles are edited", async () => {
+    const ended = await runProgram(new URL("./programs/edits.mjs", import.meta.url), [
+      String(FIRST_SEED),
+      String(EDITS),
+    ]);
+    const outcome = { code: ended.code, signal: ended.signal };
+    assert.deepEqual(outcome, { code: 0, signal: null }, ended.stderr.slice(-2000));
+    const { refused, accepted } = JSON.parse(ended.stdout) as { refused: number; accepted: number };
+    assert.equal(refused + accepted, EDITS);
+    assert.ok(refused > EDITS / 2, `only ${refused} were refused: most edits are harmless`);
+  });
 });

@@ -148,7 +148,9 @@ EDITS: Mapping[str, Callable[[Records, Path], None]] = {
     "larger": enlarge,
     "nested": replace(EMPTY + b"]" * 100_000 + b"."),
     "deep": replace(EMPTY + b")" + b"\x85" * 100_000 + b"."),
-    "doubled": replace(EMPTY + b")" + b"".join(b"r%bj%b\x86" % (n, n) for n in map(struct.Struct("<I").pack, range(60))) + b"."),
+    "doubled": replace(
+        EMPTY + b")" + b"".join(b"r%bj%b\x86" % (n, n) for n in map(struct.Struct("<I").pack, range(60))) + b"."
+    ),
     "cyclic": replace(EMPTY + b"]q\x00(h\x00e."),
     "key": replace(EMPTY + b"}(K\x01u."),
     "memo": replace(EMPTY + b")r\xff\xff\xff\xff."),

@@ -63,7 +63,9 @@ class OneOutput(nn.Module):
 class SmallOutputs(OneOutput):
     """The four methods with the right number of results, whose shapes are wrong."""
 
-    def forward(self, input_ids: Tensor, attention_mask: Tensor, decoder_input_ids: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(
+        self, input_ids: Tensor, attention_mask: Tensor, decoder_input_ids: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Return three tensors with one number each."""
         one = torch.zeros([1, 1, 1])
         return one, one, one
