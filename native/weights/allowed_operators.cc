@@ -252,7 +252,9 @@ constexpr auto kHeadMathematics = std::to_array<std::string_view>({
     "aten::logaddexp",    "aten::xlogy",       "aten::sin",         "aten::cos",         "aten::tan",
     "aten::asin",         "aten::acos",        "aten::atan",        "aten::atan2",       "aten::sinh",
     "aten::cosh",         "aten::erfc",        "aten::erfinv",      "aten::lgamma",      "aten::digamma",
-    "aten::logit",        "aten::clamp_max",   "aten::maximum",     "aten::minimum",     "aten::lerp",
+    "aten::logit",        "aten::clamp_min",   "aten::clamp_min_",  "aten::clamp_max",   "aten::clamp_max_",
+    "aten::abs_",         "aten::log_",        "aten::pow_",        "aten::sigmoid_",    "aten::sqrt_",
+    "aten::tanh_",        "aten::hypot",       "aten::maximum",     "aten::minimum",     "aten::lerp",
     "aten::addcmul",      "aten::addcdiv",     "aten::nan_to_num",  "aten::sub_",        "aten::mul_",
     "aten::div_",         "aten::neg_",        "aten::exp_",        "aten::clamp_",      "aten::relu_",
 });

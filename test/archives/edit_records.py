@@ -5,6 +5,7 @@ argv: archive, new archive, name of the edit.
 
 import struct
 import sys
+import warnings
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -39,6 +40,7 @@ def duplicate(upper: bool) -> Callable[[Records, Path], None]:
     def edit(records: Records, path: Path) -> None:
         name = next(name for name in records if name.endswith("/version"))
         again = name.replace("version", "VERSION") if upper else name
+        warnings.simplefilter("ignore")
         write([*records.items(), (again, b"3\n")], path)
 
     return edit
