@@ -186,10 +186,11 @@ Napi::Value ModelObject::loadHead(const Napi::CallbackInfo& info) {
   using Loaded = std::shared_ptr<const Head>;
   return withErrors(info.Env(), [&] {
     const Napi::Object object = toObject(info[0], "request");
+    const CodePolicy policy = boolean(object, "trusted") ? CodePolicy::kAny : CodePolicy::kHead;
     return startCall<Loaded>(
         info.Env(), runner_, toCallId(object.Get("id")),
-        [path = string(object, "path")](Engine& engine) -> Loaded {
-          return loadTorchScriptHead(path, engine.device());
+        [path = string(object, "path"), policy](Engine& engine) -> Loaded {
+          return loadTorchScriptHead(path, policy, engine.device());
         },
         valueToJs<Loaded>([](Napi::Env env, Loaded head) { return HeadObject::wrap(env, std::move(head)); }));
   });
