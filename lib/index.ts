@@ -25,7 +25,7 @@ export type {
   HiddenStatesResult,
   LossResult,
 } from "./calls/forward.js";
-export { Head } from "./calls/head.js";
+export { Head, type LoadHeadOptions } from "./calls/head.js";
 export type { DecoderHiddenStatesResult, LogitsResult, SelectionOptions, TopKResult } from "./calls/results.js";
 
 // `encode`, and decoding step by step.

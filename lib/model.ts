@@ -3,7 +3,7 @@ import { Call, guarded, ModelHandle } from "./calls/call.js";
 import { type EmbedOptions, embed } from "./calls/embed.js";
 import { type EncoderInput, type EncoderOutput, encode, type Source } from "./calls/encoder-output.js";
 import { type ForwardInput, type ForwardOptions, type ForwardResult, forward } from "./calls/forward.js";
-import { type Head, loadHead } from "./calls/head.js";
+import { type Head, type LoadHeadOptions, loadHead } from "./calls/head.js";
 import { type Documents, type RankedDocument, type RerankOptions, rerank } from "./calls/rerank.js";
 import { wrapResult } from "./calls/results.js";
 import { type ScoreOptions, type ScoreTargets, score, type TargetScore } from "./calls/score.js";
@@ -146,10 +146,11 @@ export class T5ForConditionalGeneration {
 
   /**
    * Loads a TorchScript module for the `head` option of `forward`. The names of its `forward`'s parameters select what
-   * it reads. Rejects also with ERR_MODEL_NOT_FOUND if there is no such file, and with ERR_MODEL_CORRUPT or
-   * ERR_MODEL_UNTRUSTED for a module that can't be used.
+   * it reads. Rejects also with ERR_MODEL_NOT_FOUND if there is no such file, with ERR_MODEL_UNTRUSTED for code that
+   * computes with more than tensors, unless `trusted` is true, and with ERR_MODEL_CORRUPT for a module that can't be
+   * used.
    */
-  async loadHead(path: string | URL, options?: SignalOption): Promise<Head> {
+  async loadHead(path: string | URL, options?: LoadHeadOptions): Promise<Head> {
     return loadHead(new Call(this.#handle, "loadHead", T5ForConditionalGeneration.prototype.loadHead), path, options);
   }
 

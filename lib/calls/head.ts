@@ -3,10 +3,16 @@ import { Stats } from "node:fs";
 import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import type { NativeHead } from "../native/types.js";
-import { readSignal } from "../util/call-options.js";
+import { checkSignal, readOptions, type SignalOption } from "../util/call-options.js";
 import { T5Error } from "../util/errors.js";
-import { readPath } from "../util/validation.js";
+import { checkFlag, readPath } from "../util/validation.js";
 import { type Call, type ModelHandle, NativeResource, throwIfAborted } from "./call.js";
+
+/** The options of `loadHead`. */
+export interface LoadHeadOptions extends SignalOption {
+  /** Load the head whatever operators its code contains. For heads that you wrote. Default: false. */
+  readonly trusted?: boolean | undefined;
+}
 
 /**
  * A TorchScript module on its model's device, for the `head` option of `forward`. Its memory is freed by `dispose()`,
@@ -54,7 +60,7 @@ export class Head {
 /** Loads a head onto the device of the model of `call`. */
 export async function loadHead(call: Call, path: unknown, options: unknown): Promise<Head> {
   const { model } = call;
-  const signal = call.read(() => readSignal(options));
+  const { trusted, signal } = call.read(() => readLoadHeadOptions(options));
   throwIfAborted(signal);
   const file = call.read(() => resolve(readPath(path, "path")));
   const found = await stat(file).catch((cause: unknown) => cause);
@@ -65,8 +71,13 @@ export async function loadHead(call: Call, path: unknown, options: unknown): Pro
   });
   const native = await call.run(
     signal,
-    (scheduling) => model.native.loadHead({ scheduling, path: file }),
+    (scheduling) => model.native.loadHead({ scheduling, path: file, trusted }),
     (late) => late.dispose(),
   );
   return Head.of(model, native);
+}
+
+function readLoadHeadOptions(options: unknown) {
+  const given = readOptions(options, ["trusted", "signal"]);
+  return { trusted: checkFlag(given.trusted, "options.trusted"), signal: checkSignal(given.signal) };
 }

@@ -105,8 +105,12 @@ export interface NativeModel {
   generate(request: NativeGenerateRequest): Promise<NativeGenerateResult>;
   /** Encodes the source if needed, and prepares a search that runs step by step. */
   startSearch(request: NativeGenerateRequest): Promise<NativeSearch>;
-  /** `path`: the file of a TorchScript module. */
-  loadHead(request: { readonly scheduling: NativeScheduling; readonly path: string }): Promise<NativeHead>;
+  /** `path`: the file of a TorchScript module. `trusted`: load it whatever operators it contains. */
+  loadHead(request: {
+    readonly scheduling: NativeScheduling;
+    readonly path: string;
+    readonly trusted: boolean;
+  }): Promise<NativeHead>;
   /**
    * Sets the text of every id, which stop strings need. `bytes`: the texts in UTF-8, concatenated. `offsets`,
    * `[vocabSize + 1]`: where each text begins, and where the last one ends.

@@ -31,8 +31,8 @@ std::shared_ptr<const Head> optionalHead(const Napi::Object& request) {
               "Expected a head that loadHead returned for head but received another value");
 }
 
-Task<std::shared_ptr<const Head>> loadHeadFile(std::string path, SharedEngine& engine) {
-  co_return loadTorchScriptHead(path, engine.device());
+Task<std::shared_ptr<const Head>> loadHeadFile(std::string path, CodePolicy policy, SharedEngine& engine) {
+  co_return loadTorchScriptHead(path, policy, engine.device());
 }
 
 }  // namespace
@@ -191,9 +191,10 @@ Napi::Value ModelObject::loadHead(const Napi::CallbackInfo& info) {
   using Loaded = std::shared_ptr<const Head>;
   return withErrors(info.Env(), [&] {
     const Napi::Object object = toObject(info[0], "request");
+    const CodePolicy policy = boolean(object, "trusted") ? CodePolicy::kAny : CodePolicy::kHead;
     return startCall<Loaded>(
         info.Env(), runner_, toScheduling(object),
-        [path = string(object, "path")](SharedEngine& engine) { return loadHeadFile(path, engine); },
+        [path = string(object, "path"), policy](SharedEngine& engine) { return loadHeadFile(path, policy, engine); },
         valueToJs<Loaded>([](Napi::Env env, Loaded head) { return HeadObject::wrap(env, std::move(head)); }));
   });
 }

@@ -45,6 +45,7 @@ class SampleSearch final : public Search {
         finishReasons_(at::zeros_like(unfinished_)),
         lengths_(at::zeros_like(unfinished_)) {}
 
+  Task<bool> advance(SharedEngine& engine) override;
   Task<GenerateResult> run(SharedEngine& engine) override;
   at::Tensor finishReasons() const override { return finishReasons_; }
 
@@ -55,6 +56,7 @@ class SampleSearch final : public Search {
   void selectTokens(const at::Tensor& scores) override;
   void fill(GenerateResult& result, ResultCopies& copies) override;
 
+  void append(at::Tensor tokens);
   void addGreedyTokens(const at::Tensor& tokens);
 
   // int64 [rows]
@@ -70,8 +72,19 @@ class SampleSearch final : public Search {
 
 constexpr std::int64_t kStepsPerLook = 4;
 
+Task<bool> SampleSearch::advance(SharedEngine& engine) {
+  if (!choosesHighestLogits()) co_return co_await Search::advance(engine);
+  at::Tensor tokens = co_await decodeToHighest(engine, unreadIds());
+  append(std::move(tokens));
+  co_return done();
+}
+
 void SampleSearch::selectTokens(const at::Tensor& scores) {
-  at::Tensor tokens = options().doSample ? sample(scores, 1).squeeze(1) : at::argmax(scores, -1);
+  append(options().doSample ? sample(scores, 1).squeeze(1) : at::argmax(scores, -1));
+}
+
+/// Appends the next ids [rows], and decides which sequences end with them.
+void SampleSearch::append(at::Tensor tokens) {
   if (options().padTokenId >= 0) tokens = tokens * unfinished_ + options().padTokenId * (1 - unfinished_);
   continueWith(at::cat({sequences(), tokens.unsqueeze(1)}, -1));
   lengths_ = lengths_ + unfinished_;
@@ -203,7 +216,7 @@ Search::Search(const SearchInputs& inputs)
 
 Task<at::Tensor> Search::prepare(SharedEngine& engine) {
   if (prepared_.defined()) co_return prepared_;
-  const at::Tensor ids = state_.position == 0 ? sequences_ : sequences_.slice(1, -1);
+  const at::Tensor ids = unreadIds();
   const DecoderOutput decoded = co_await decode(engine, state_, ids, lastPosition(ids));
   const at::Tensor logits = decoded.logits.squeeze(1);
   at::Tensor scores = toScores(logits);
@@ -238,10 +251,13 @@ Task<GenerateResult> Search::run(SharedEngine& engine) {
   co_return finish();
 }
 
+bool Search::choosesHighestLogits() const {
+  const bool observes = options_.returnLogits || options_.returnScores || prepared_.defined();
+  return !options_.doSample && processors_.empty() && warpers_.empty() && !observes;
+}
+
 bool Search::choosesByLogits() const {
-  const bool observes = options_.returnLogits || options_.returnScores;
-  const bool stopsOtherwise = options_.maxTime.has_value() || !options_.stopStrings.empty();
-  return !options_.doSample && processors_.empty() && warpers_.empty() && !observes && !stopsOtherwise;
+  return choosesHighestLogits() && !options_.maxTime.has_value() && options_.stopStrings.empty();
 }
 
 at::Tensor Search::takeLogits() {

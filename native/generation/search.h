@@ -64,7 +64,7 @@ class Search {
   /// Chooses the next tokens, from the prepared scores if there are any. Returns whether they are the last ones. Throws
   /// ERR_INVALID_ARGUMENT if no token is left to sample, and if the vocabulary is too small for the beams' end ids; and
   /// what the engine throws.
-  Task<bool> advance(SharedEngine& engine);
+  virtual Task<bool> advance(SharedEngine& engine);
 
   /// Advances until the search is done. Throws what `advance` throws.
   virtual Task<GenerateResult> run(SharedEngine& engine);
@@ -88,12 +88,18 @@ class Search {
 
   const GenerateOptions& options() const { return options_; }
   const DecoderState& state() const { return state_; }
-  /// Whether the next token is that of the highest logit, whatever came before.
+  /// Whether the next token is that of the highest logit, and nothing else needs the logits.
+  bool choosesHighestLogits() const;
+
+  /// The same, and sequences end by end ids and the maximum length alone.
   bool choosesByLogits() const;
 
-  /// The ids of the highest logits after `ids` [Q, 1], the last ids of the sequences: int64 [Q]. The sequences stay as
-  /// they are.
+  /// The ids of the highest logits after the last of `ids` [Q, length], which the decoder has not read yet: int64 [Q].
+  /// The sequences stay as they are.
   Task<at::Tensor> decodeToHighest(SharedEngine& engine, at::Tensor ids);
+
+  /// The ids that the decoder reads next, [Q, length].
+  at::Tensor unreadIds() const { return state_.position == 0 ? sequences_ : sequences_.slice(1, -1); }
   std::int64_t promptLength() const { return promptLength_; }
   std::int64_t sourceRows() const { return sourceRows_; }
   const std::vector<at::Tensor>& scores() const { return scores_; }

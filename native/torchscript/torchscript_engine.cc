@@ -22,10 +22,20 @@ std::vector<c10::IValue> takeElements(c10::IValue tuple, std::size_t minCount) {
                                             std::to_string(elements.size()));
 }
 
-DecoderOutput toDecoderOutput(c10::IValue tuple, const at::Tensor& attentionMask, const LogitsSelection& selection) {
-  std::vector<c10::IValue> elements = takeElements(std::move(tuple), 3);
-  return {selectLogits(std::move(elements[0]).toTensor(), selection), std::move(elements[1]).toTensor(),
-          std::make_shared<const TorchScriptCache>(elements[2].toTensorVector(), attentionMask)};
+/// Code that the exporter didn't write can return anything; whoever reads the result relies on its shape.
+at::Tensor takeOutput(c10::IValue value, const at::Device& device, std::int64_t rows, std::int64_t length,
+                      std::optional<std::int64_t> size) {
+  at::Tensor output = value.isTensor() ? std::move(value).toTensor() : at::Tensor();
+  if (output.defined() && output.scalar_type() == at::kFloat && output.layout() == at::kStrided &&
+      output.device() == device && output.dim() == 3 && output.size(0) == rows && output.size(1) == length &&
+      output.size(2) == size.value_or(output.size(2))) {
+    return output;
+  }
+  const std::string received =
+      output.defined() ? output.toString() + " " + c10::str(output.sizes()) + " on " + output.device().str() : "none";
+  throw Error(ErrorCode::kModelCorrupt, "Expected float32 [" + std::to_string(rows) + ", " + std::to_string(length) +
+                                            ", " + (size ? std::to_string(*size) : "any") + "] on " + device.str() +
+                                            " from a method of model.pt but received " + received);
 }
 
 /// One row per decoded row.
@@ -73,20 +83,24 @@ class TorchScriptEngine final : public Engine {
                         const LogitsSelection& selection) override {
     std::vector<c10::IValue> elements =
         takeElements(compiled(Method::kForward).run({inputIds, attentionMask, decoderInputIds}), 3);
-    return {selectLogits(std::move(elements[0]).toTensor(), selection), std::move(elements[1]).toTensor(),
-            std::move(elements[2]).toTensor()};
+    const std::int64_t rows = inputIds.size(0);
+    const std::int64_t length = decoderInputIds.size(1);
+    return {selectLogits(takeOutput(std::move(elements[0]), device_, rows, length, vocabSize_), selection),
+            takeOutput(std::move(elements[1]), device_, rows, inputIds.size(1), std::nullopt),
+            takeOutput(std::move(elements[2]), device_, rows, length, std::nullopt)};
   }
 
   at::Tensor encode(const at::Tensor& inputIds, const at::Tensor& attentionMask) override {
-    return compiled(Method::kEncode).run({inputIds, attentionMask}).toTensor();
+    return takeOutput(compiled(Method::kEncode).run({inputIds, attentionMask}), device_, inputIds.size(0),
+                      inputIds.size(1), std::nullopt);
   }
 
   DecoderOutput prefill(const at::Tensor& decoderInputIds, const DecoderSource& source,
                         const LogitsSelection& selection) override {
     const at::Tensor attentionMask = gatherRows(source.encoderOutput->attentionMask, source.rows);
     const at::Tensor hiddenState = gatherRows(source.encoderOutput->lastHiddenState, source.rows);
-    return toDecoderOutput(compiled(Method::kPrefill).run({decoderInputIds, hiddenState, attentionMask}), attentionMask,
-                           selection);
+    return toDecoderOutput(compiled(Method::kPrefill).run({decoderInputIds, hiddenState, attentionMask}),
+                           decoderInputIds, attentionMask, selection);
   }
 
   DecoderOutput step(const at::Tensor& decoderInputIds, const std::shared_ptr<const DecoderCache>& cache,
@@ -94,10 +108,20 @@ class TorchScriptEngine final : public Engine {
     const auto& torchscriptCache = dynamic_cast<const TorchScriptCache&>(*cache);
     const at::Tensor& attentionMask = torchscriptCache.attentionMask();
     return toDecoderOutput(compiled(Method::kStep).run({decoderInputIds, attentionMask, torchscriptCache.past()}),
-                           attentionMask, selection);
+                           decoderInputIds, attentionMask, selection);
   }
 
  private:
+  DecoderOutput toDecoderOutput(c10::IValue tuple, const at::Tensor& decoderInputIds, const at::Tensor& attentionMask,
+                                const LogitsSelection& selection) const {
+    std::vector<c10::IValue> elements = takeElements(std::move(tuple), 3);
+    const std::int64_t rows = decoderInputIds.size(0);
+    const std::int64_t length = decoderInputIds.size(1);
+    return {selectLogits(takeOutput(std::move(elements[0]), device_, rows, length, vocabSize_), selection),
+            takeOutput(std::move(elements[1]), device_, rows, length, std::nullopt),
+            std::make_shared<const TorchScriptCache>(elements[2].toTensorVector(), attentionMask)};
+  }
+
   /// Compiles the method at its first use.
   const TracedMethod& compiled(Method method) {
     const auto index = static_cast<std::size_t>(method);

@@ -152,7 +152,8 @@ class TorchScriptHead final : public Head {
   }
 
   static at::Tensor dense(at::Tensor output) {
-    if (output.defined() && output.layout() == at::kStrided && !output.is_complex()) return output.to(at::kFloat);
+    if (output.defined() && output.layout() == at::kStrided && !output.is_complex() && !output.is_meta())
+      return output.to(at::kFloat);
     throw Error(ErrorCode::kInvalidArgument, "Expected a dense tensor of real numbers from the head but received " +
                                                  (output.defined() ? output.toString() : std::string("none")));
   }
@@ -166,8 +167,8 @@ class TorchScriptHead final : public Head {
 
 }  // namespace
 
-std::unique_ptr<Head> loadTorchScriptHead(const std::string& path, const at::Device& device) {
-  torch::jit::Module module = readTorchScript(path, "the head");
+std::unique_ptr<Head> loadTorchScriptHead(const std::string& path, CodePolicy policy, const at::Device& device) {
+  torch::jit::Module module = readTorchScript(path, "the head", policy);
   return std::make_unique<TorchScriptHead>(std::move(module), device);
 }
 

@@ -43,15 +43,13 @@ at::Tensor copyToOffset(const at::Tensor& weight, std::uintptr_t offset) {
 
 }  // namespace
 
-WeightArena::WeightArena(caffe2::serialize::PyTorchStreamReader& reader, std::filesystem::path path,
-                         std::uintptr_t offset)
+WeightArena::WeightArena(const std::vector<ZipRecord>& records, std::filesystem::path path, std::uintptr_t offset)
     : path_(std::move(path)) {
   std::size_t size = 0;
-  for (const std::string& name : reader.getAllRecords()) {
-    if (!std::string_view(name).starts_with(kFolder)) continue;
-    const std::size_t bytes = reader.getRecordSize(name);
-    records_.push_back({name.substr(kFolder.size()), reader.getRecordOffset(name), bytes, size + offset});
-    size += roundUp(offset + bytes);
+  for (const ZipRecord& record : records) {
+    if (!record.name.starts_with(kFolder)) continue;
+    records_.push_back({record.name.substr(kFolder.size()), record.offset, record.bytes, size + offset});
+    size += roundUp(offset + record.bytes);
   }
   memory_ = at::empty({static_cast<std::int64_t>(size)}, at::kByte);
   preferHugePages(memory_.data_ptr(), size);

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <ATen/core/Tensor.h>
-#include <caffe2/serialize/inline_container.h>
 #include <torch/csrc/jit/api/module.h>
 #include <torch/csrc/jit/serialization/storage_context.h>
 
@@ -12,6 +11,8 @@
 #include <string>
 #include <unordered_map>
 #include <vector>
+
+#include "weights/zip_directory.h"
 
 namespace torch_t5 {
 
@@ -23,7 +24,7 @@ namespace torch_t5 {
 class WeightArena {
  public:
   /// Allocates memory for every record of the archive's folder `data/`, each at an address that is `offset` modulo 64.
-  WeightArena(caffe2::serialize::PyTorchStreamReader& reader, std::filesystem::path path, std::uintptr_t offset);
+  WeightArena(const std::vector<ZipRecord>& records, std::filesystem::path path, std::uintptr_t offset);
 
   /// The storages by their names in the archive. They keep the memory alive, and are uninitialized until `read`.
   std::shared_ptr<torch::jit::DeserializationStorageContext> storages() const;

@@ -11,6 +11,7 @@ import { pythonPath } from "../support/python.js";
 
 const FIRST_SEED = 20_261_124;
 const MUTATIONS = 150;
+const EDITS = 100;
 const FUSED = ["float32", "bfloat16", "int8"] as const;
 
 describe("an archive that the exporter didn't write, in a directory whose manifest has its digest", () => {
@@ -37,7 +38,7 @@ describe("an archive that the exporter didn't write, in a directory whose manife
   const refused: readonly (readonly [promise: string, name: string, code: T5ErrorCode, message: RegExp])[] = [
     ["is not a T5", "Other", "ERR_MODEL_CORRUPT", /3 arguments for the method forward/],
     ["has a method with fewer arguments", "FewArguments", "ERR_MODEL_CORRUPT", /2 arguments for the method encode/],
-    ["has code that runs while it is loaded", "RunsOnLoad", "ERR_MODEL_UNTRUSTED", /code that runs/],
+    ["has code that runs while it is loaded", "RunsOnLoad", "ERR_MODEL_UNTRUSTED", /prim::SetAttr \(in __torch__/],
   ];
   for (const [promise, name, code, message] of refused) {
     it(`is refused when it ${promise}`, async () => {
@@ -49,16 +50,22 @@ describe("an archive that the exporter didn't write, in a directory whose manife
     });
   }
 
-  it("is refused by the call when its results are not those of a T5", async () => {
-    await withArchive("OneOutput", async (directory) => {
-      await using t5 = await load(directory);
-      await assert.rejects(t5.forward({ inputIds: [[3, 1]], decoderInputIds: [[0, 3]] }), {
-        name: "T5Error",
-        code: "ERR_MODEL_CORRUPT",
-        message: /3 outputs of a method of model.pt/,
+  const results: readonly (readonly [name: string, message: RegExp])[] = [
+    ["OneOutput", /3 outputs of a method of model.pt/],
+    ["SmallOutputs", /float32 \[1, 2, any\] on cpu from a method of model.pt but received CPUFloatType \[1, 1, 1\]/],
+  ];
+  for (const [name, message] of results) {
+    it(`is refused by the call when its results are not those of a T5: ${name}`, async () => {
+      await withArchive(name, async (directory) => {
+        await using t5 = await load(directory);
+        await assert.rejects(t5.forward({ inputIds: [[3, 1]], decoderInputIds: [[0, 3]] }), {
+          name: "T5Error",
+          code: "ERR_MODEL_CORRUPT",
+          message,
+        });
       });
     });
-  });
+  }
 
   it("is refused by the fused engine during loading when it lacks a weight", async () => {
     await withArchive("OneOutput", async (directory) => {
@@ -80,4 +87,16 @@ describe("an archive that the exporter didn't write, in a directory whose manife
       assert.ok(refused > MUTATIONS / 2, `only ${refused} were refused: most changes are harmless`);
     });
   }
+
+  it("never ends the process or writes a file, whichever of its code and pickles are edited", async () => {
+    const ended = await runProgram(new URL("./programs/edits.mjs", import.meta.url), [
+      String(FIRST_SEED),
+      String(EDITS),
+    ]);
+    const outcome = { code: ended.code, signal: ended.signal };
+    assert.deepEqual(outcome, { code: 0, signal: null }, ended.stderr.slice(-2000));
+    const { refused, accepted } = JSON.parse(ended.stdout) as { refused: number; accepted: number };
+    assert.equal(refused + accepted, EDITS);
+    assert.ok(refused > EDITS / 2, `only ${refused} were refused: most edits are harmless`);
+  });
 });

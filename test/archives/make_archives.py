@@ -56,7 +56,19 @@ class OneOutput(nn.Module):
     @torch.jit.export
     def step(self, decoder_input_ids: Tensor, attention_mask: Tensor, past: list[Tensor]) -> Tensor:
         """Return one tensor."""
-        return decoder_input_ids + attention_mask + past[0]
+        (first,) = past
+        return decoder_input_ids + attention_mask + first
+
+
+class SmallOutputs(OneOutput):
+    """The four methods with the right number of results, whose shapes are wrong."""
+
+    def forward(
+        self, input_ids: Tensor, attention_mask: Tensor, decoder_input_ids: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return three tensors with one number each."""
+        one = torch.zeros([1, 1, 1])
+        return one, one, one
 
 
 class FewArguments(OneOutput):
@@ -71,7 +83,7 @@ class FewArguments(OneOutput):
 def main(folder: Path) -> None:
     """Write one archive for each class."""
     warnings.simplefilter("ignore")
-    for module in (Other(), RunsOnLoad(), OneOutput(), FewArguments()):
+    for module in (Other(), RunsOnLoad(), OneOutput(), SmallOutputs(), FewArguments()):
         torch.jit.save(torch.jit.script(module), folder / f"{type(module).__name__}.pt")
 
 

@@ -6,21 +6,11 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { demoModel, T5Error, T5ForConditionalGeneration } from "torch-t5";
+import { random } from "./random.mjs";
 
 const [firstSeed, count] = process.argv.slice(2).map(Number);
 const [, , , , precision] = process.argv;
 const TAIL_BYTES = 120_000; // the archive's code, pickles and directory; the rest are weights
-
-/** Random numbers from a seed (mulberry32), the same on every platform. */
-function random(seed) {
-  let state = seed;
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) % below;
-  };
-}
 
 const directory = mkdtempSync(join(tmpdir(), "torch-t5-mutations-"));
 cpSync(demoModel, directory, { recursive: true });
