@@ -20,7 +20,10 @@ import { captureCallSite, errorFor } from "./util/errors.js";
 import type { Tensor } from "./util/tensor.js";
 import { readPath } from "./util/validation.js";
 
-/** A T5 model in memory. Its calls run one after the other on a thread of their own, never on the event loop. */
+/**
+ * A T5 model in memory. Its calls run on a thread of their own, never on the event loop, and several of them together. No
+ * answer depends on the calls that run at the same time.
+ */
 export class T5ForConditionalGeneration {
   /** The configuration in config.json. */
   readonly config: T5Config;
