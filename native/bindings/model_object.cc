@@ -17,7 +17,7 @@
 namespace torch_t5 {
 namespace {
 
-/// Moves a request to the heap, where the inference thread shares it.
+/// Moves a request to the heap, where the scheduler's thread shares it.
 template <class Request>
 std::shared_ptr<const Request> shared(Request request) {
   return std::make_shared<const Request>(std::move(request));

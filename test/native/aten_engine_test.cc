@@ -97,7 +97,7 @@ class Decoding {
       : engine_(engine), state_{repeatRows(encode(engine, inputs), rowsPerSource), nullptr, 0} {}
 
   DecoderOutput read(const at::Tensor& decoderInputIds, const LogitsSelection& selection = {}) {
-    return decode(engine_, state_, decoderInputIds, selection);
+    return test::decode(engine_, state_, decoderInputIds, selection);
   }
 
   void select(const at::Tensor& rows) { state_ = selectRows(state_, rows); }

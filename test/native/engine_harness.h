@@ -114,4 +114,10 @@ inline bool isAborted(const std::function<void()>& call) {
   return false;
 }
 
+/// `decode` on an engine that no other request uses.
+inline DecoderOutput decode(Engine& engine, DecoderState& state, const at::Tensor& ids,
+                            const LogitsSelection& selection) {
+  return runAlone(engine, [&](SharedEngine& shared) { return torch_t5::decode(shared, state, ids, selection); });
+}
+
 }  // namespace torch_t5::test

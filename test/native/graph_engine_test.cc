@@ -28,11 +28,7 @@
 namespace torch_t5 {
 namespace {
 
-/// `decode` on an engine that no other request uses.
-DecoderOutput decode(Engine& engine, DecoderState& state, const at::Tensor& ids, const LogitsSelection& selection) {
-  return runAlone(engine, [&](SharedEngine& shared) { return torch_t5::decode(shared, state, ids, selection); });
-}
-
+using test::decode;
 using test::demoArchitecture;
 using test::expect;
 using test::Inputs;
