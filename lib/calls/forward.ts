@@ -89,7 +89,11 @@ export async function forward(call: Call, input: unknown, options: unknown): Pro
   return call.run(signal, (scheduling) => model.native.forward({ scheduling, ...request }));
 }
 
-function readRequest(model: ModelHandle, input: unknown, options: ForwardFields): Omit<NativeForwardRequest, "scheduling"> {
+function readRequest(
+  model: ModelHandle,
+  input: unknown,
+  options: ForwardFields,
+): Omit<NativeForwardRequest, "scheduling"> {
   if (EncoderOutput.is(input)) {
     throw expected("texts or ids (use startDecoding of an encoder output)", "input", input);
   }

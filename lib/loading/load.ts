@@ -139,7 +139,7 @@ export function checkLoadOptions(value: unknown): CheckedLoadOptions {
 
 /** A quarter of the memory that the process may use. */
 function defaultCacheBytes(): number {
-  return Math.floor((Math.min(process.constrainedMemory() || Infinity, totalmem())) / 4);
+  return Math.floor(Math.min(process.constrainedMemory() || Infinity, totalmem()) / 4);
 }
 
 /** Loads an exported directory. Rejects as `T5ForConditionalGeneration.fromPretrained` does. */
