@@ -5,7 +5,8 @@
 export type { GenerationConfig, T5Config } from "./loading/config.js";
 export type { Device, LoadOptions, Precision } from "./loading/load.js";
 export { type Manifest, type ManifestFile, readManifest } from "./loading/manifest.js";
-export { T5ForConditionalGeneration } from "./model.js";
+export { T5EncoderModel } from "./models/t5-encoder-model.js";
+export { T5ForConditionalGeneration } from "./models/t5-for-conditional-generation.js";
 
 // Inputs: texts, ids, masks and labels.
 
@@ -25,6 +26,7 @@ export type {
   HiddenStatesResult,
   LossResult,
 } from "./calls/forward.js";
+export type { EncoderForwardResult } from "./calls/forward-encoder.js";
 export { Head } from "./calls/head.js";
 export type { DecoderHiddenStatesResult, LogitsResult, SelectionOptions, TopKResult } from "./calls/results.js";
 
@@ -85,6 +87,8 @@ export { POOLINGS } from "./calls/embed.js";
 export { SCORE_REDUCTIONS } from "./calls/score.js";
 /** @internal */
 export { GENERATION_OPTIONS, type GenerationOption, OPTION_GROUPS } from "./generation/option-table.js";
+/** @internal */
+export { kindOf } from "./loading/architectures.js";
 /** @internal */
 export { PRECISIONS } from "./loading/load.js";
 /** @internal */

@@ -4,6 +4,7 @@ import { loadNative, type Native } from "../native/addon.js";
 import type { NativeModel } from "../native/types.js";
 import { T5Tokenizer } from "../tokenizer/t5-tokenizer.js";
 import { checkChoice, checkFlag, checkInteger, checkOptions, expected } from "../util/validation.js";
+import { checkLoads, type ModelKind } from "./architectures.js";
 import { readArchitecture } from "./config.js";
 import { type ModelDirectory, readDirectory, verifyContents, verifySizes } from "./directory.js";
 
@@ -51,6 +52,7 @@ interface CheckedLoadOptions {
 
 /** The parts of a loaded model. */
 export interface LoadedModel {
+  readonly kind: ModelKind;
   readonly directory: ModelDirectory;
   readonly tokenizer: T5Tokenizer | undefined;
   readonly precision: Precision;
@@ -104,10 +106,11 @@ export function checkLoadOptions(value: unknown): CheckedLoadOptions {
   };
 }
 
-/** Loads an exported directory. Rejects as `T5ForConditionalGeneration.fromPretrained` does. */
-export async function loadModel(path: string, options: CheckedLoadOptions): Promise<LoadedModel> {
+/** Loads an exported directory for the class of a kind. Rejects as `T5ForConditionalGeneration.fromPretrained` does. */
+export async function loadModel(path: string, kind: ModelKind, options: CheckedLoadOptions): Promise<LoadedModel> {
   const { precision } = options;
   const directory = await readDirectory(path);
+  checkLoads(kind, directory.manifest);
   const { config, configFile } = directory;
   const architecture = precision === "exact" ? undefined : readArchitecture(config, configFile, precision);
   await verifySizes(directory);
@@ -118,6 +121,7 @@ export async function loadModel(path: string, options: CheckedLoadOptions): Prom
   const { addon, libtorch } = valueOrThrow(opened);
   const loading = addon.load({
     ...options,
+    kind,
     architecture,
     path: join(path, "model.pt"),
     libtorchDirectory: libtorch.directory,
@@ -125,6 +129,7 @@ export async function loadModel(path: string, options: CheckedLoadOptions): Prom
   const [native, tokenizer] = await Promise.allSettled([loading, T5Tokenizer.find(path)]);
   if (tokenizer.status === "rejected" && native.status === "fulfilled") await native.value.dispose();
   return {
+    kind,
     directory,
     tokenizer: valueOrThrow(tokenizer),
     precision,

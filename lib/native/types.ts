@@ -19,6 +19,8 @@ export interface NativeAddon {
 export interface NativeLoadOptions {
   /** The file of the model's TorchScript archive. */
   readonly path: string;
+  /** What to load of it: the whole model, or its encoder. */
+  readonly kind: "generation" | "encoder";
   /** "auto", "cpu", "cuda" or "cuda:N". */
   readonly device: string;
   /** The folder of libtorch's libraries. Its CUDA library is opened when a CUDA device is asked for. */
@@ -73,11 +75,14 @@ export interface NativeInfo {
   readonly parallelBackend: string;
 }
 
+/** What needs a decoder rejects with ERR_INVALID_ARGUMENT if only an encoder was loaded. */
 export interface NativeModel {
   /** "cpu" or "cuda:N". */
   readonly device: string;
   forward(request: NativeForwardRequest): Promise<NativeForwardResult>;
   encode(request: NativeEncodeRequest): Promise<NativeEncoderOutput>;
+  /** The encoder's last hidden state, `[batch, sourceLength, dModel]`. */
+  forwardEncoder(request: NativeEncodeRequest): Promise<NativeTensor<Float32Array>>;
   /** `[batch, dModel]` */
   embed(request: NativeEmbedRequest): Promise<NativeTensor<Float32Array>>;
   score(request: NativeScoreRequest): Promise<NativeScoreResult>;

@@ -23,8 +23,9 @@ Buckets bucketsOf(const Architecture& architecture, bool isBidirectional) {
   return {architecture.relativeAttentionNumBuckets, architecture.relativeAttentionMaxDistance, isBidirectional};
 }
 
-/// The key and value matrices of cross-attention in all layers.
+/// The key and value matrices of cross-attention in all layers; undefined without a decoder.
 at::Tensor packCrossInput(const StackWeights& decoder, const Placement& placement) {
+  if (decoder.layers.empty()) return {};
   std::vector<at::Tensor> matrices;
   for (const LayerWeights& layer : decoder.layers) {
     matrices.push_back(layer.cross.key);
@@ -40,9 +41,11 @@ class AtenEngine final : public Engine {
         placement_(placement),
         layers_(architecture, placement.type),
         embedding_(placement.pack({weights.embedding})),
-        lmHead_(weights.lmHead.is_same(weights.embedding) ? embedding_ : placement.pack({weights.lmHead})),
+        lmHead_(placeHead(weights)),
         encoder_(placeStack(weights.encoder, bucketsOf(architecture, /*isBidirectional=*/true), placement)),
-        decoder_(placeStack(weights.decoder, bucketsOf(architecture, /*isBidirectional=*/false), placement)),
+        decoder_(weights.hasDecoder()
+                     ? placeStack(weights.decoder, bucketsOf(architecture, /*isBidirectional=*/false), placement)
+                     : AtenStack()),
         crossInput_(packCrossInput(weights.decoder, placement)) {
     if (runtime != nullptr) useGraphs(*runtime);
   }
@@ -53,6 +56,7 @@ class AtenEngine final : public Engine {
 
   ForwardOutput forward(const at::Tensor& inputIds, const at::Tensor& attentionMask, const at::Tensor& decoderInputIds,
                         const LogitsSelection& selection) override {
+    expectDecoder(lmHead_.defined());
     const at::Tensor states = encode(inputIds, attentionMask);
     AtenCrossCache cross = makeCross(states, attentionMask);
     DecoderOutput decoded;
@@ -81,6 +85,7 @@ class AtenEngine final : public Engine {
 
   DecoderOutput prefill(const at::Tensor& decoderInputIds, const DecoderSource& source,
                         const LogitsSelection& selection) override {
+    expectDecoder(lmHead_.defined());
     return decodeWithCache(decoderInputIds, makeSelf(decoderInputIds), 0, makeCross(source), selection);
   }
 
@@ -98,13 +103,20 @@ class AtenEngine final : public Engine {
   }
 
  private:
+  /// Undefined without a decoder.
+  at::Tensor placeHead(const Weights& weights) const {
+    if (!weights.hasDecoder()) return {};
+    return weights.lmHead.is_same(weights.embedding) ? embedding_ : placement_.pack({weights.lmHead});
+  }
+
   void useGraphs(CudaRuntime& runtime) {
-    if (DecoderStep::supports(architecture_)) step_ = makeStep(runtime);
     encoderGraphs_.emplace(runtime, placement_.device, architecture_, [this](std::int64_t length) {
       return [this, views = biasViews(encoder_, length)](const at::Tensor& ids, const at::Tensor& padding) {
         return runEncoder(ids, padding, [&](std::size_t layer) { return RelativePositionBias::inOrder(views[layer]); });
       };
     });
+    if (!lmHead_.defined()) return;
+    if (DecoderStep::supports(architecture_)) step_ = makeStep(runtime);
     decoderGraphs_.emplace(runtime, placement_.device, placement_.type, architecture_, [this](std::int64_t length) {
       return [this, views = biasViews(decoder_, length)](const at::Tensor& ids, AtenCrossCache cross,
                                                          const at::Tensor& self) {

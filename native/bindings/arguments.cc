@@ -33,6 +33,11 @@ constexpr Names<Precision, 4> kPrecisions{{
     {"int8", Precision::kInt8},
 }};
 
+constexpr Names<ModelKind, 2> kModelKinds{{
+    {"generation", ModelKind::kGeneration},
+    {"encoder", ModelKind::kEncoder},
+}};
+
 constexpr Names<Activation, 4> kActivations{{
     {"relu", Activation::kRelu},
     {"gelu_new", Activation::kGeluNew},
@@ -161,6 +166,7 @@ LoadOptions toLoadOptions(const Napi::Object& options) {
   const bool isExact = precision == Precision::kExact;
   return {
       .path = string(options, "path"),
+      .kind = named(options, "kind", kModelKinds),
       .device = string(options, "device"),
       .libtorchDirectory = string(options, "libtorchDirectory"),
       .intraOpThreads = static_cast<int>(integer(options, "intraOpThreads")),

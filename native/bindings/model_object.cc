@@ -68,6 +68,7 @@ void ModelObject::define(Napi::Env env) {
               {
                   InstanceMethod<&ModelObject::forward>("forward"),
                   InstanceMethod<&ModelObject::encode>("encode"),
+                  InstanceMethod<&ModelObject::forwardEncoder>("forwardEncoder"),
                   InstanceMethod<&ModelObject::embed>("embed"),
                   InstanceMethod<&ModelObject::score>("score"),
                   InstanceMethod<&ModelObject::generate>("generate"),
@@ -131,6 +132,16 @@ Napi::Value ModelObject::encode(const Napi::CallbackInfo& info) {
         valueToJs<Output>([runner = runner_](Napi::Env env, Output output) {
           return EncoderOutputObject::wrap(env, runner, std::move(output));
         }));
+  });
+}
+
+Napi::Value ModelObject::forwardEncoder(const Napi::CallbackInfo& info) {
+  return withErrors(info.Env(), [&] {
+    const Napi::Object object = toObject(info[0], "request");
+    const auto source = shared(toSourceIds(toObject(object.Get("source"), "source")));
+    return startCall<at::Tensor>(
+        info.Env(), runner_, toCallId(object.Get("id")),
+        [source](Engine& engine) { return lastHiddenState(engine, *source); }, valueToJs<at::Tensor>());
   });
 }
 

@@ -14,6 +14,10 @@ namespace torch_t5 {
 /// the ATen engine on CUDA.
 enum class Precision { kExact, kFloat32, kBfloat16, kInt8 };
 
+/// What a model computes, by the class that loads it. An encoder is loaded from its own archive, or from that of a
+/// model with a decoder.
+enum class ModelKind { kGeneration, kEncoder };
+
 /// The activation of the feed-forward layers: kGelu is exact, kGeluNew its tanh approximation.
 enum class Activation { kRelu, kGeluNew, kGelu, kSilu };
 
@@ -36,7 +40,8 @@ struct Architecture {
 };
 
 struct LoadOptions {
-  std::string path;                // of the TorchScript archive
+  std::string path;  // of the TorchScript archive
+  ModelKind kind = ModelKind::kGeneration;
   std::string device;              // "auto", "cpu", "cuda" or "cuda:N"
   std::string libtorchDirectory;   // contains libtorch_cuda, which is opened only for a CUDA device
   int intraOpThreads = 0;          // 0: PyTorch's default

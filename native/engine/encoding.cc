@@ -26,6 +26,10 @@ EncoderOutput encode(Engine& engine, const SourceIds& source) {
   return {inputIds, attentionMask, engine.encode(inputIds, attentionMask)};
 }
 
+at::Tensor lastHiddenState(Engine& engine, const SourceIds& source) {
+  return owned(encode(engine, source).lastHiddenState, at::kFloat);
+}
+
 std::shared_ptr<const EncoderOutput> encodeIfNeeded(Engine& engine, const EncoderSource& source) {
   if (const auto* ids = std::get_if<SourceIds>(&source))
     return std::make_shared<const EncoderOutput>(encode(engine, *ids));

@@ -24,6 +24,10 @@ using EncoderSource = std::variant<SourceIds, std::shared_ptr<const EncoderOutpu
 /// Runs the encoder. The ids must have passed `check`. Throws what the engine throws.
 EncoderOutput encode(Engine& engine, const SourceIds& source);
 
+/// The encoder's last hidden state, float32 [B, S, D] on the CPU. The ids must have passed `check`. Throws what the
+/// engine throws.
+at::Tensor lastHiddenState(Engine& engine, const SourceIds& source);
+
 /// Encodes ids; returns an encoder output unchanged. Throws what the engine throws.
 std::shared_ptr<const EncoderOutput> encodeIfNeeded(Engine& engine, const EncoderSource& source);
 

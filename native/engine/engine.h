@@ -88,6 +88,9 @@ struct GreedyRequest {
   std::int64_t padTokenId = 0;  // -1: a sequence that ends early is decoded on with the others
 };
 
+/// Throws ERR_INVALID_ARGUMENT where a model is an encoder alone. JavaScript's classes have no method that needs more.
+void expectDecoder(bool hasDecoder);
+
 /// Used in inference mode, by one thread at a time. Every output contains hidden states, and the selected logits. A
 /// method throws ERR_ABORTED if cancellation was requested in this thread's `CancellationScope`. For other failures,
 /// such as an id outside the vocabulary or lack of memory, it throws an `Error` or libtorch's exception.
@@ -102,6 +105,8 @@ class Engine {
 
   /// V. Callers check selected tokens against it.
   virtual std::int64_t vocabSize() const = 0;
+
+  // Of an encoder alone, the methods below except `encode` throw ERR_INVALID_ARGUMENT.
 
   /// The whole model. `inputIds`, `attentionMask`: [B, S]; `decoderInputIds`: [B, T].
   virtual ForwardOutput forward(const at::Tensor& inputIds, const at::Tensor& attentionMask,

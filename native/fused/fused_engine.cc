@@ -48,6 +48,7 @@ class FusedEngine final : public Engine {
 
   ForwardOutput forward(const at::Tensor& inputIds, const at::Tensor& attentionMask, const at::Tensor& decoderInputIds,
                         const LogitsSelection& selection) override {
+    expectDecoder(model_.lmHead != nullptr);
     const CallScope scope(scratch_);
     const RaggedBatch batch(attentionMask);
     EncoderStates states = encodeRows(inputIds, batch);
@@ -68,6 +69,7 @@ class FusedEngine final : public Engine {
 
   DecoderOutput prefill(const at::Tensor& decoderInputIds, const DecoderSource& source,
                         const LogitsSelection& selection) override {
+    expectDecoder(model_.lmHead != nullptr);
     const CallScope scope(scratch_);
     LastCrossKvCache::Entry cross = lastCross_.find(source);
     if (cross.cache == nullptr) {

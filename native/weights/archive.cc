@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <future>
 #include <memory>
+#include <span>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -31,10 +32,23 @@ struct MethodSignature {
   std::size_t arguments;  // without `self`
 };
 
-constexpr std::array<MethodSignature, 4> kMethods{{{"forward", 3}, {"encode", 2}, {"prefill", 3}, {"step", 3}}};
+constexpr MethodSignature kEncode{"encode", 2};
+constexpr std::array kEncoderMethods{kEncode};
+constexpr std::array kGenerationMethods{MethodSignature{"forward", 3}, kEncode, MethodSignature{"prefill", 3},
+                                        MethodSignature{"step", 3}};
 
-void checkMethods(const torch::jit::Module& module, const std::string& path) {
-  for (const auto& [name, arguments] : kMethods) {
+std::span<const MethodSignature> methodsOf(ModelKind kind) {
+  switch (kind) {
+    case ModelKind::kEncoder:
+      return kEncoderMethods;
+    case ModelKind::kGeneration:
+      break;
+  }
+  return kGenerationMethods;
+}
+
+void checkMethods(const torch::jit::Module& module, ModelKind kind, const std::string& path) {
+  for (const auto& [name, arguments] : methodsOf(kind)) {
     const auto method = module.find_method(name);
     if (!method) {
       throw Error(ErrorCode::kModelCorrupt, "Expected a T5 export with the method " + std::string(name) +
@@ -114,9 +128,9 @@ torch::jit::Module read(const std::string& path) {
 
 }  // namespace
 
-torch::jit::Module readArchive(const std::string& path) {
+torch::jit::Module readArchive(const std::string& path, ModelKind kind) {
   torch::jit::Module module = readTorchScript(path, "model.pt");
-  checkMethods(module, path);
+  checkMethods(module, kind, path);
   return module;
 }
 

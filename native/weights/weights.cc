@@ -16,7 +16,7 @@ class WeightReader {
     for (const auto& parameter : module.named_parameters()) weights_.emplace(parameter.name, parameter.value);
   }
 
-  Weights read() {
+  Weights readGeneration() {
     Weights weights;
     const std::vector<std::int64_t> table{architecture_.vocabSize, architecture_.dModel};
     weights.embedding = take("model.shared.weight", table);
@@ -26,15 +26,32 @@ class WeightReader {
     // Both stacks contain the embedding as well.
     std::erase_if(weights_,
                   [&](const auto& left) { return left.second.const_data_ptr() == weights.embedding.const_data_ptr(); });
-    if (!weights_.empty()) {
-      throw Error(ErrorCode::kModelCorrupt,
-                  "Expected only weights of the architecture in config.json for model.pt but received " +
-                      weights_.begin()->first);
-    }
+    expectNoMore();
+    return weights;
+  }
+
+  Weights readEncoder() {
+    Weights weights;
+    // A checkpoint may have another matrix as the encoder's own embedding. Hugging Face's encoder reads that one.
+    weights.embedding = take("model.encoder.embed_tokens.weight", {architecture_.vocabSize, architecture_.dModel});
+    weights.encoder = readStack("model.encoder.", architecture_.numLayers, /*isDecoder=*/false);
+    std::erase_if(weights_, [](const auto& left) {
+      return left.first == "model.shared.weight" || left.first.starts_with("model.decoder.") ||
+             left.first.starts_with("model.lm_head.");
+    });
+    expectNoMore();
     return weights;
   }
 
  private:
+  /// Throws ERR_MODEL_CORRUPT if a weight was not taken.
+  void expectNoMore() const {
+    if (weights_.empty()) return;
+    throw Error(ErrorCode::kModelCorrupt,
+                "Expected only weights of the architecture in config.json for model.pt but received " +
+                    weights_.begin()->first);
+  }
+
   bool has(const std::string& name) const { return weights_.contains(name); }
 
   /// Removes the weight from `weights_`, so that unused weights remain at the end.
@@ -98,8 +115,9 @@ class WeightReader {
 
 }  // namespace
 
-Weights readWeights(const std::string& path, const Architecture& architecture) {
-  return WeightReader(readArchive(path), architecture).read();
+Weights readWeights(const std::string& path, const Architecture& architecture, ModelKind kind) {
+  WeightReader reader(readArchive(path, kind), architecture);
+  return kind == ModelKind::kEncoder ? reader.readEncoder() : reader.readGeneration();
 }
 
 }  // namespace torch_t5

@@ -41,14 +41,16 @@ struct StackWeights {
 
 struct Weights {
   at::Tensor embedding;  // [vocabSize, dModel]
-  at::Tensor lmHead;     // [vocabSize, dModel]; the same tensor as the embedding if they are tied
+  at::Tensor lmHead;  // [vocabSize, dModel]; the same tensor as the embedding if they are tied; undefined: no decoder
   StackWeights encoder;
-  StackWeights decoder;
+  StackWeights decoder;  // empty in an encoder
+
+  bool hasDecoder() const { return lmHead.defined(); }
 };
 
 /// The weights of the archive at `path`. They share its memory, which lives as long as any of them. Throws
 /// what `readArchive` throws, and ERR_MODEL_CORRUPT if the weights and their shapes are not exactly those of the
-/// architecture.
-Weights readWeights(const std::string& path, const Architecture& architecture);
+/// architecture. Of a model that is loaded as an encoder, the decoder's weights are ignored.
+Weights readWeights(const std::string& path, const Architecture& architecture, ModelKind kind);
 
 }  // namespace torch_t5

@@ -153,7 +153,7 @@ describe("an exported directory", () => {
     const cases = lines.flatMap((line) => /^ +(\d+)\/(\d+) batch \d, source \d+/.exec(line)?.slice(1) ?? []);
     assert.ok(cases.length >= 2 * 12);
     assert.equal(cases.at(-1), cases.at(-2));
-    assert.match(lines.at(-1) ?? "", /^Wrote .*every logit is bitwise equal/);
+    assert.match(lines.at(-1) ?? "", /^Wrote .*every output is bitwise equal/);
     assert.equal(ended.stdout, "");
   });
 

@@ -34,8 +34,9 @@ constexpr double kTolerance = 1e-4;
 
 struct Engines {
   explicit Engines(const std::string& path, Precision precision = Precision::kFloat32)
-      : expected(loadTorchScriptEngine(path, c10::kCPU)),
-        aten(makeAtenEngine(readWeights(path, demoArchitecture()), demoArchitecture(), precision, c10::kCPU)) {}
+      : expected(loadTorchScriptEngine(path, ModelKind::kGeneration, c10::kCPU)),
+        aten(makeAtenEngine(readWeights(path, demoArchitecture(), ModelKind::kGeneration), demoArchitecture(),
+                            precision, c10::kCPU)) {}
 
   std::unique_ptr<Engine> expected;
   std::unique_ptr<Engine> aten;

@@ -59,6 +59,7 @@ describe("the native boundary", () => {
     const { addon, libtorch } = loadNative();
     model = await addon.load({
       path: join(demoModel, "model.pt"),
+      kind: "generation",
       device: "cpu",
       libtorchDirectory: libtorch.directory,
       intraOpThreads: 1,

@@ -2,15 +2,17 @@
 
 import errno
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError
 from transformers import PreTrainedTokenizerBase
 
 from t5_export import checkpoint, comparing, hub, loading, manifest, probes, tokenizers, tracing, writing
 from t5_export.adapters import refuse_adapter
-from t5_export.architectures import T5Model, class_for
+from t5_export.architectures import Kind, T5Model, class_for, kind_of
 from t5_export.errors import ExportError, one_line
 from t5_export.files import CONFIG, read_json
+from t5_export.kinds import export_of
 from t5_export.progress import Progress, SilentProgress
 from t5_export.tokenizers import TokenizerOrigin
 
@@ -30,10 +32,14 @@ def export_source(
     with_tokenizer: bool = True,
     tokenizer_origin: TokenizerOrigin = "transformers",
     revision: str | None = None,
+    encoder_only: bool = False,
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> None:
-    """Export a Hugging Face directory or a name on the Hub. Raises ExportError, and then leaves no files."""
+    """Export a Hugging Face directory or a name on the Hub, or its encoder alone.
+
+    Raises ExportError, and then leaves no files.
+    """
     progress = progress or SilentProgress()
     writing.check_target(directory, overwrite)
     progress.stage(f"Reading {source}")
@@ -41,16 +47,20 @@ def export_source(
     def check_settings(local: Path) -> None:
         refuse_adapter(source, local)
         config = read_json(local / CONFIG)
-        class_for(config)
+        class_for(config, encoder_only=encoder_only)
         if with_tokenizer:
             tokenizers.require_tokenizer(local, config, tokenizer_origin)
 
     local = hub.fetch(source, revision, check_settings)
     weights = checkpoint.inspect_weights(local)
-    writing.check_disk_space(directory, weights.float32_bytes)
+    model_class = _class_for(read_json(local / CONFIG), weights, encoder_only, progress)
+    float32_bytes = weights.encoder_bytes
+    if kind_of(model_class) is not Kind.ENCODER:
+        float32_bytes += weights.decoder_bytes
+    writing.check_disk_space(directory, float32_bytes)
     widened = f", {' and '.join(weights.widened)} widened to float32" if weights.widened else ""
-    progress.stage(f"Loading {weights.float32_bytes / 1e6:.1f} MB of weights{widened}")
-    model = loading.load_model(local, class_for(read_json(local / CONFIG)))
+    progress.stage(f"Loading {float32_bytes / 1e6:.1f} MB of weights{widened}")
+    model = loading.load_model(local, model_class)
     tokenizer = _load_tokenizer(local, tokenizer_origin, progress) if with_tokenizer else None
     export_model(model, directory, tokenizer=tokenizer, overwrite=overwrite, progress=progress)
 
@@ -79,6 +89,21 @@ def export_model(
         raise ExportError(f"Could not write {directory}: {reason}") from error
 
 
+def _class_for(
+    config: dict[str, Any], weights: checkpoint.Weights, encoder_only: bool, progress: Progress
+) -> type[T5Model]:
+    """Return the class for a config.json and the weights: that of an encoder where a decoder has none."""
+    named = class_for(config, encoder_only=encoder_only)
+    if kind_of(named) is Kind.ENCODER or weights.decoder_bytes > 0:
+        return named
+    encoder = class_for(config, encoder_only=True)
+    progress.warn(
+        f"config.json describes a {named.__name__} but the checkpoint has weights of an encoder alone: "
+        f"exporting a {encoder.__name__}"
+    )
+    return encoder
+
+
 def _load_tokenizer(directory: Path, origin: TokenizerOrigin, progress: Progress) -> PreTrainedTokenizerBase:
     tokenizer = tokenizers.load_tokenizer(directory, origin)
     difference = tokenizers.difference_from_file(directory, tokenizer)
@@ -97,12 +122,13 @@ def _write(model: T5Model, tokenizer: PreTrainedTokenizerBase | None, directory:
     _write_archive(traced, directory / ARCHIVE)
     del traced
     progress.stage("Comparing the written archive with Hugging Face, bit for bit")
-    comparing.compare(model, tracing.read_archive(directory / ARCHIVE), progress)
+    comparing.compare(model, tracing.read_archive(directory / ARCHIVE), export_of(model).checks, progress)
     progress.stage("Writing probes, configuration and tokenizer")
     probes.write_probes(model, directory / PROBES)
     model.config.save_pretrained(directory)
-    # `save_pretrained` raises for settings that `generate` only warns about.
-    model.generation_config.to_json_file(directory / "generation_config.json")
+    if model.can_generate():
+        # `save_pretrained` raises for settings that `generate` only warns about.
+        model.generation_config.to_json_file(directory / "generation_config.json")
     if tokenizer is not None:
         _write_tokenizer(tokenizer, directory)
     progress.stage("Hashing")
