@@ -289,7 +289,26 @@ void agreesWithFusedEngine(std::span<char*>) {
   }
 }
 
-constexpr std::array<test::Test, 10> kTests{{
+/// Every engine loads the encoder of a whole model's archive.
+void encodesWithoutDecoder(std::span<char*> arguments) {
+  const c10::InferenceMode inferenceMode;
+  const std::string path = arguments[0];
+  const Inputs inputs = randomInputs(6, 17, 3);
+  const at::Tensor kept = inputs.attentionMask.unsqueeze(-1);
+  const auto encodeWith = [&](Engine& engine) { return engine.encode(inputs.inputIds, inputs.attentionMask); };
+  const at::Tensor expected = encodeWith(*loadTorchScriptEngine(path, ModelKind::kGeneration, c10::kCPU));
+  const auto exact = loadTorchScriptEngine(path, ModelKind::kEncoder, c10::kCPU);
+  expect(at::equal(encodeWith(*exact), expected), "the bits of the whole model");
+  const Weights weights = readWeights(path, demoArchitecture(), ModelKind::kEncoder);
+  expect(!weights.hasDecoder() && weights.decoder.layers.empty(), "no weights of a decoder");
+  const auto aten = makeAtenEngine(weights, demoArchitecture(), Precision::kFloat32, c10::kCPU);
+  const auto fused = makeFusedEngine(weights, demoArchitecture(), Precision::kFloat32, 2);
+  expectClose(encodeWith(*aten), expected, "the ATen engine's states");
+  expectClose(encodeWith(*fused) * kept, expected * kept, "the fused engine's states");
+  for (Engine* engine : {exact.get(), aten.get(), fused.get()}) test::expectEncoderAlone(*engine, inputs);
+}
+
+constexpr std::array<test::Test, 11> kTests{{
     {"agrees with the TorchScript engine on whole passes over padded batches", computesWholePasses},
     {"computes the selected logits and no others", computesSelectedLogits},
     {"agrees with the TorchScript engine step by step", computesSteps},
@@ -301,6 +320,7 @@ constexpr std::array<test::Test, 10> kTests{{
     {"agrees approximately in bfloat16", computesInBfloat16},
     {"agrees with the fused engine for every activation, gated or not, with one bias or one per layer",
      agreesWithFusedEngine},
+    {"encodes without a decoder, and refuses what needs one", encodesWithoutDecoder},
 }};
 
 }  // namespace

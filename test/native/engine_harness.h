@@ -5,11 +5,13 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 
 #include "core/cancellation.h"
 #include "core/errors.h"
 #include "core/requests.h"
+#include "engine/engine.h"
 #include "harness.h"
 #include "weights/weights.h"
 
@@ -69,6 +71,13 @@ inline Weights randomWeights(const Architecture& shape, bool isTied) {
   return weights;
 }
 
+/// The same weights without the decoder's.
+inline Weights encoderOf(Weights weights) {
+  weights.lmHead = at::Tensor();
+  weights.decoder = StackWeights();
+  return weights;
+}
+
 struct Inputs {
   at::Tensor inputIds;
   at::Tensor attentionMask;
@@ -112,6 +121,26 @@ inline bool isAborted(const std::function<void()>& call) {
     return error.code() == ErrorCode::kAborted;
   }
   return false;
+}
+
+/// Fails unless the engine of an encoder refuses what needs a decoder, and still encodes.
+inline void expectEncoderAlone(Engine& engine, const Inputs& inputs) {
+  const at::Tensor states = engine.encode(inputs.inputIds, inputs.attentionMask);
+  const DecoderSource source{
+      std::make_shared<const EncoderOutput>(EncoderOutput{inputs.inputIds, inputs.attentionMask, states}), {}};
+  const auto isRefused = [](const std::function<void()>& call) {
+    try {
+      call();
+    } catch (const Error& error) {
+      return error.code() == ErrorCode::kInvalidArgument;
+    }
+    return false;
+  };
+  expect(isRefused([&] { engine.forward(inputs.inputIds, inputs.attentionMask, inputs.decoderInputIds, {}); }),
+         "a forward pass is refused without a decoder");
+  expect(isRefused([&] { engine.prefill(inputs.decoderInputIds, source, {}); }),
+         "a prefix is refused without a decoder");
+  expect(at::equal(engine.encode(inputs.inputIds, inputs.attentionMask), states), "the same states afterwards");
 }
 
 }  // namespace torch_t5::test

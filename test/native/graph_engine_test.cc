@@ -85,10 +85,12 @@ Architecture gatedArchitecture() {
 
 /// Two engines with the same weights.
 struct Engines {
-  explicit Engines(const Architecture& shape, Precision precision = Precision::kFloat32) : shape(shape) {
+  explicit Engines(const Architecture& shape, Precision precision = Precision::kFloat32, bool hasDecoder = true)
+      : shape(shape) {
     const at::Device device = Machine::get().device();  // opens libtorch's CUDA library, which the seed needs
     at::manual_seed(5);
-    const Weights weights = randomWeights(shape, /*isTied=*/shape.scalesDecoderOutputs);
+    Weights weights = randomWeights(shape, /*isTied=*/shape.scalesDecoderOutputs);
+    if (!hasDecoder) weights = test::encoderOf(std::move(weights));
     graphed = makeAtenEngine(weights, shape, precision, device, &Machine::get().runtime());
     expected = makeAtenEngine(weights, shape, precision, device);
   }
@@ -412,7 +414,21 @@ void recordsOncePerNumberOfRows(std::span<char*>) {
   expect(captures == 1, "one graph for 3 and 4 rows, but there are " + std::to_string(captures));
 }
 
-constexpr std::array<test::Test, 12> kTests{{
+/// An encoder alone has the graphs of its encoder, and no others.
+void encodesWithoutDecoder(std::span<char*>) {
+  const c10::InferenceMode inferenceMode;
+  for (const Architecture& shape : architectures()) {
+    const Engines engines(shape, Precision::kFloat32, /*hasDecoder=*/false);
+    for (const auto& [batch, length] : {std::pair{1, 1}, {3, 20}, {2, 40}}) {
+      const Inputs inputs = engines.inputs(batch, length, 2);
+      expectClose(engines.graphed->encode(inputs.inputIds, inputs.attentionMask),
+                  engines.expected->encode(inputs.inputIds, inputs.attentionMask), "the encoder's states");
+      test::expectEncoderAlone(*engines.graphed, inputs);
+    }
+  }
+}
+
+constexpr std::array<test::Test, 13> kTests{{
     {"agrees step by step for every number of rows", computesSteps},
     {"agrees over long decodings", computesLongDecodings},
     {"continues from selected rows, and forks", continuesFromSelectedRows},
@@ -425,6 +441,7 @@ constexpr std::array<test::Test, 12> kTests{{
     {"aborts between steps, and computes the same bits afterwards", abortsAndRecovers},
     {"runs without graphs or kernels where there are none", runsWithoutGraphs},
     {"records a step once per number of rows", recordsOncePerNumberOfRows},
+    {"encodes without a decoder, and refuses what needs one", encodesWithoutDecoder},
 }};
 
 }  // namespace

@@ -1,6 +1,6 @@
 // `torch-t5 embed`: one vector per text, as JSON Lines or as a safetensors file.
 import { extname } from "node:path";
-import { POOLINGS, type T5ForConditionalGeneration } from "../../index.js";
+import { POOLINGS, T5EncoderModel } from "../../index.js";
 import { type Embedder, saveEmbeddings } from "../jsonl/embeddings-file.js";
 import { inputOf, readTexts } from "../jsonl/input.js";
 import { type Job, jobOptions, jobOptionsHelp, openJobInput, readJobOptions, runJob } from "../jsonl/job.js";
@@ -16,7 +16,7 @@ import {
 import { choiceOption, integerOption, parse, withFlags } from "../terminal/arguments.js";
 import { type Command, EXIT } from "../terminal/command.js";
 
-type EmbedOptions = NonNullable<Parameters<T5ForConditionalGeneration["embed"]>[1]>;
+type EmbedOptions = NonNullable<Parameters<T5EncoderModel["embed"]>[1]>;
 
 const DEFAULT_BATCH_SIZE = 32;
 const RESULT = "embedding";
@@ -86,8 +86,13 @@ function embedWith(options: EmbedOptions): Embedder["embed"] {
   return (t5, texts) => withFlags(["pooling", "normalize", "batch-size"], () => t5.embed(texts, options));
 }
 
-function embeddingJob(embed: Embedder["embed"], batchSize: number, read: (text: string) => Item): Job<Item> {
+function embeddingJob(
+  embed: Embedder["embed"],
+  batchSize: number,
+  read: (text: string) => Item,
+): Job<Item, T5EncoderModel> {
   return {
+    modelClass: T5EncoderModel,
     batchSize,
     read,
     async process(t5, items) {

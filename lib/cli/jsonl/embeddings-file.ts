@@ -1,6 +1,6 @@
 // Writes embeddings to a safetensors file: one tensor, with a row for each line of the input.
 import { stat } from "node:fs/promises";
-import type { T5ForConditionalGeneration, Tensor } from "../../index.js";
+import { T5EncoderModel, type Tensor } from "../../index.js";
 import { UsageError } from "../terminal/command.js";
 import { withModel } from "../terminal/model.js";
 import { onInterruption } from "../terminal/output.js";
@@ -16,7 +16,7 @@ export interface Embedder {
   /** The text of a line. Throws where it has none. */
   textOf(line: string): string;
   /** `[texts, dModel]` */
-  embed(t5: T5ForConditionalGeneration, texts: readonly string[]): Promise<Tensor>;
+  embed(t5: T5EncoderModel, texts: readonly string[]): Promise<Tensor>;
   readonly batchSize: number;
 }
 
@@ -31,7 +31,7 @@ export async function saveEmbeddings(
   if (!options.overwrites && (await stat(path).catch(() => undefined)) !== undefined) {
     throw new UsageError(`Expected --overwrite to replace ${JSON.stringify(path)} but received none`);
   }
-  await withModel(options.model, async (t5) => {
+  await withModel(T5EncoderModel, options.model, async (t5) => {
     const writer = new SafetensorsWriter(path);
     const progress = new Progress(input.bytes);
     const removeHandler = onInterruption(() => {
@@ -58,7 +58,7 @@ export async function saveEmbeddings(
 async function writeRows(
   { textOf, embed, batchSize }: Embedder,
   input: Input,
-  t5: T5ForConditionalGeneration,
+  t5: T5EncoderModel,
   writer: SafetensorsWriter,
   progress: Progress,
 ): Promise<number> {

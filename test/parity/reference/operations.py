@@ -7,6 +7,7 @@ from typing import Any
 import generation
 import scoring
 import torch
+from encoders import encoder_class, export_encoder, write_encoders
 from families import FAMILIES, load_checkpoint, load_exported, write_checkpoint
 from t5_export import export_source
 from tensors import TensorFiles
@@ -32,6 +33,8 @@ class Operations:
         self._operations: Mapping[str, Callable[[Request], Reply]] = {
             "make": self.make,
             "open": self.open,
+            "makeEncoders": self.make_encoders,
+            "forwardEncoder": self.forward_encoder,
             "forward": self.forward,
             "shiftRight": self.shift_right,
             "tokenize": self.tokenize,
@@ -68,6 +71,28 @@ class Operations:
         if (directory / "tokenizer_config.json").is_file():
             self._tokenizers[name] = AutoTokenizer.from_pretrained(directory)
         return {"directory": str(directory), "vocabSize": self._models[name].config.vocab_size}
+
+    def make_encoders(self, request: Request) -> Reply:
+        """Write a family's whole model and encoders, export them, and load the originals as encoders."""
+        family = request["family"]
+        exported: dict[str, str] = {}
+        for form, checkpoint in write_encoders(family, self._directory, request["seed"]).items():
+            name = f"{family}, {form}"
+            self._models[name] = encoder_class(family).from_pretrained(checkpoint).eval().to(self._device)
+            exported[name] = str(checkpoint.with_name(f"{checkpoint.name}-exported"))
+            export_encoder(checkpoint, Path(exported[name]), encoder_only=form == "whole")
+        whole = self._directory / f"{family}-whole"
+        name = f"{family}, whole export"
+        self._models[name] = self._models[f"{family}, whole"]
+        exported[name] = str(whole.with_name(f"{whole.name}-whole-export"))
+        export_source(str(whole), Path(exported[name]), with_tokenizer=False)
+        return {"directories": exported, "vocabSize": self._models[name].config.vocab_size}
+
+    def forward_encoder(self, request: Request) -> Reply:
+        """Run `model(...)` of an encoder."""
+        return self._infer(
+            request, lambda model, inputs: {"lastHiddenState": self._files.write(model(**inputs).last_hidden_state)}
+        )
 
     def forward(self, request: Request) -> Reply:
         """Run `model(...)`. Ids, mask and labels are nested lists; those that are absent are not passed."""
