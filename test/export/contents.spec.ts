@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Manifest, T5ForConditionalGeneration, T5Tokenizer } from "torch-t5";
+import { type Manifest, T5EncoderModel, T5ForConditionalGeneration, T5Tokenizer } from "torch-t5";
 import type { Ended } from "../support/program.js";
 import { runExporter, runExporterTimes, runHelper } from "./exporter.js";
-import { Folders, names, readJson } from "./folders.js";
+import { Folders, names, readJson, replaceText } from "./folders.js";
 
 const FILES = ["config.json", "generation_config.json", "manifest.json", "model.pt", "parity.safetensors"];
 const TOKENIZER_FILES = ["tokenizer.json", "tokenizer_config.json"];
@@ -26,6 +26,9 @@ const OTHERS: Readonly<Record<string, readonly string[]>> = {
   lowercase: ["lowercase"],
   "lowercase of the file": ["lowercase", "--tokenizer", "file"],
   "whole of the file": ["whole", "--tokenizer", "file"],
+  encoder: ["encoder-only"],
+  "encoder of a whole model": ["whole", "--encoder-only"],
+  "encoder of a model's name": ["encoder named as a model", "--no-tokenizer"],
 };
 
 /** The ids of a text by tokenizer.json as it is, and by AutoTokenizer. */
@@ -211,11 +214,64 @@ describe("an exported directory", () => {
 
   it("is made with a warning if AutoTokenizer gives other ids than tokenizer.json, and only then", () => {
     const warned = [...messages].filter(([, stderr]) => stderr.includes("warning: ")).map(([name]) => name);
-    assert.deepEqual(warned, ["lowercase"]);
+    assert.deepEqual(warned, ["lowercase", "encoder of a model's name"]);
     assert.match(
       messages.get("lowercase") ?? "",
       /^torch-t5 export: warning: "Hello World" is \[5, 287, .*\] by tokenizer.json but \[5, 260, .*\] by the export, as by AutoTokenizer \(--tokenizer file /m,
     );
+  });
+
+  it("of an encoder, has its one method, its states as probes, and no settings of generation", async () => {
+    const files = FILES.filter((name) => name !== "generation_config.json");
+    for (const name of ["encoder", "encoder of a whole model"]) {
+      assert.deepEqual(names(exported(name)), [...files, ...TOKENIZER_FILES].sort());
+      const { architecture, methods } = readJson(join(exported(name), "manifest.json")) as unknown as typeof manifest;
+      assert.equal(architecture, "T5EncoderModel");
+      assert.deepEqual(Object.keys(methods), ["encode"]);
+      assert.deepEqual(
+        [methods.encode?.inputs, methods.encode?.outputs].map((tensors) => tensors?.map((tensor) => tensor.name)),
+        [["input_ids", "attention_mask"], ["last_hidden_state"]],
+      );
+      assert.ok(readSafetensors(join(exported(name), "parity.safetensors")).has("probe.4.last_hidden_state"));
+      await using t5 = await T5EncoderModel.fromPretrained(exported(name), { device: "cpu" });
+      const { lastHiddenState } = await t5.forward("spell number: 3");
+      assert.deepEqual([...lastHiddenState.shape.slice(0, 1), lastHiddenState.shape[2]], [1, t5.config.dModel]);
+    }
+  });
+
+  it("of a whole model's encoder, has the weights of the encoder alone", () => {
+    const weights = readSafetensors(join(folders.checkpoint("whole"), "model.safetensors"));
+    const archive = readFileSync(join(exported("encoder of a whole model"), "model.pt"));
+    const [ofEncoder, others] = [/^(?:shared|encoder)\./, /^(?:decoder|lm_head)\./].map((pattern) =>
+      [...weights].filter(([name]) => pattern.test(name)),
+    );
+    assert.ok(ofEncoder !== undefined && ofEncoder.length > 8 && others !== undefined && others.length > 10);
+    for (const [name, bytes] of ofEncoder) assert.ok(archive.includes(bytes), name);
+    const sizes = ofEncoder.reduce((sum, [, bytes]) => sum + bytes.length, 0);
+    assert.ok(archive.length < sizes + MAX_BYTES_BESIDE_WEIGHTS / 2, `${archive.length} bytes for ${sizes}`);
+  });
+
+  it("of an encoder whose config.json names a whole model, is that of the encoder, and the exporter states it", () => {
+    const manifest = readJson(join(exported("encoder of a model's name"), "manifest.json"));
+    assert.equal(manifest.architecture, "T5EncoderModel");
+    assert.match(
+      messages.get("encoder of a model's name") ?? "",
+      /^torch-t5 export: warning: config.json describes a T5ForConditionalGeneration but the checkpoint has weights of an encoder alone: exporting a T5EncoderModel$/m,
+    );
+  });
+
+  it("of an encoder, is refused as a whole model, also where its manifest says that it is one", async () => {
+    const load = (name: string) => T5ForConditionalGeneration.fromPretrained(exported(name), { device: "cpu" });
+    await assert.rejects(load("encoder"), {
+      code: "ERR_INVALID_ARGUMENT",
+      message:
+        "Expected the export of a model with a decoder and a language-model head for directory but received that of " +
+        "an encoder alone, T5EncoderModel: load it with T5EncoderModel.fromPretrained",
+    });
+    const path = join(exported("encoder of a model's name"), "manifest.json");
+    replaceText(path, '"T5EncoderModel"', '"T5ForConditionalGeneration"');
+    const message = /Expected a T5 export with the method forward for model.pt but received .* without it/;
+    await assert.rejects(load("encoder of a model's name"), { code: "ERR_MODEL_CORRUPT", message });
   });
 
   it("has no tokenizer.json for ByT5, which reads bytes", () => {

@@ -37,18 +37,26 @@ const REFUSALS: readonly Refusal[] = [
     source: (folders) => folders.checkpoint("bert"),
   },
   {
-    title: "a T5 that is only an encoder",
-    message: /Expected T5ForConditionalGeneration for architectures in config.json but received T5EncoderModel/,
-    source: (folders) => folders.checkpoint("encoder-only"),
+    title: "another architecture for its encoder",
+    message: /Expected t5, mt5 or umt5 for model_type in config.json but received bert/,
+    source: (folders) => folders.checkpoint("bert"),
+    options: ["--encoder-only"],
   },
   {
-    title: "an encoder whose config.json describes a whole model",
+    title: "a class of T5 without an export",
+    message:
+      /Expected T5ForConditionalGeneration or T5EncoderModel for architectures in config.json but received T5Model \(--encoder-only /,
+    source: withConfig("whole", ["T5ForConditionalGeneration", "T5Model"]),
+  },
+  {
+    title: "a whole model without a part of its decoder",
     message: /Expected every weight of T5ForConditionalGeneration but the checkpoint lacks decoder\..* and \d+ more/,
-    source: withConfig(
-      "encoder-only",
-      ["T5EncoderModel", "T5ForConditionalGeneration"],
-      ['"is_encoder_decoder": false', '"is_encoder_decoder": true'],
-    ),
+    source: (folders) => folders.checkpoint("part of a decoder"),
+  },
+  {
+    title: "an encoder without a part of its weights",
+    message: /Expected every weight of T5EncoderModel but the checkpoint lacks encoder\..*layer_norm.weight/,
+    source: (folders) => folders.checkpoint("part of an encoder"),
   },
   {
     title: "no model type",

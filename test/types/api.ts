@@ -11,6 +11,7 @@ import {
   type Head,
   type LogitsProcessor,
   type Precision,
+  T5EncoderModel,
   T5Error,
   type T5ErrorCode,
   T5ForConditionalGeneration,
@@ -26,11 +27,26 @@ function isTrue<Value extends true>(): Value | undefined {
 }
 
 declare const t5: T5ForConditionalGeneration;
+declare const encoder: T5EncoderModel;
 declare const anyOptions: ForwardOptions;
 declare const anyGenerateOptions: GenerateOptions;
 declare const encoded: EncoderOutput;
 declare const session: DecodingSession;
 declare const head: Head;
+
+export async function encoders(): Promise<void> {
+  const { lastHiddenState } = await encoder.forward("text");
+  lastHiddenState satisfies Tensor<Float32Array>;
+  (await encoder.encode(["text"])) satisfies EncoderOutput;
+  (await encoder.embed("text", { pooling: "mean", normalize: true })) satisfies Tensor;
+  (await T5EncoderModel.fromPretrained("directory", { precision: "int8" })) satisfies T5EncoderModel;
+  // @ts-expect-error an encoder has no decoder
+  encoder.generate;
+  // @ts-expect-error an encoder reads no target
+  encoder.forward({ text: "a", target: "b" });
+  // @ts-expect-error an encoder has no logits to select
+  encoder.forward("a", { topK: 3 });
+}
 
 export async function results(): Promise<void> {
   const all = await t5.forward("text");

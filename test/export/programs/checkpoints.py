@@ -62,6 +62,21 @@ def write_sentencepiece(directory: Path) -> None:
     directory.with_suffix(".json").write_text(json.dumps(ids), encoding="utf-8")
 
 
+def write_named(directory: Path) -> None:
+    """Name the first T5 checkpoints' class in config.json."""
+    path = directory / "config.json"
+    settings = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**settings, "architectures": ["T5WithLMHeadModel"]}), encoding="utf-8")
+
+
+def write_part(directory: Path, left_out: str) -> None:
+    """Remove the weights whose name contains a text."""
+    path = directory / "model.safetensors"
+    save_file(
+        {name: weight for name, weight in load_file(path).items() if left_out not in name}, path, {"format": "pt"}
+    )
+
+
 def write_mixed(directory: Path) -> None:
     """Make a part of float16 weights float32 and another bfloat16. config.json still states float16."""
     path = directory / "model.safetensors"
@@ -139,6 +154,9 @@ def main(directory: Path, tokenizer: Path) -> None:
     save(make(vocab_size).half(), "float16")
     save(make(vocab_size).double(), "float64")
     save(T5EncoderModel(T5Config(vocab_size=vocab_size, **SIZES)), "encoder-only")
+    write_named(save(T5EncoderModel(T5Config(vocab_size=vocab_size, **SIZES)), "encoder named as a model"))
+    write_part(save(model, "part of a decoder"), "decoder.block.0.layer.2")
+    write_part(save(T5EncoderModel(T5Config(vocab_size=vocab_size, **SIZES)), "part of an encoder"), "final_layer_norm")
     write_mixed(save(make(vocab_size).half(), "mixed"))
     write_wrapped(lambda name: save(model, name), model.state_dict())
     write_byte_pairs(save(model, "byte pairs"))
