@@ -3,6 +3,7 @@
 // The model, and loading it.
 
 export type { GenerationConfig, T5Config } from "./loading/config.js";
+export type { EmbeddingConfig, EmbeddingModule, Pooling } from "./loading/embedding.js";
 export type { Device, LoadOptions, Precision } from "./loading/load.js";
 export { type Manifest, type ManifestFile, readManifest } from "./loading/manifest.js";
 export { T5EncoderModel } from "./models/t5-encoder-model.js";
@@ -82,14 +83,16 @@ export { demoModel, type RuntimeInfo, runtimeInfo } from "./native/runtime-info.
 // For the command line and the documentation only: no part of the package's types.
 
 /** @internal */
-export { POOLINGS } from "./calls/embed.js";
-/** @internal */
 export { SCORE_REDUCTIONS } from "./calls/score.js";
 /** @internal */
 export { GENERATION_OPTIONS, type GenerationOption, OPTION_GROUPS } from "./generation/option-table.js";
 /** @internal */
 export { kindOf } from "./loading/architectures.js";
 /** @internal */
+export { POOLINGS } from "./loading/embedding.js";
+/** @internal */
 export { PRECISIONS } from "./loading/load.js";
+/** @internal */
+export { readSafetensors, type StoredTensor } from "./loading/safetensors.js";
 /** @internal */
 export { logSumExp } from "./util/reductions.js";

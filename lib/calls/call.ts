@@ -2,7 +2,7 @@
 // errors.
 import type { ModelKind } from "../loading/architectures.js";
 import type { T5Config } from "../loading/config.js";
-import type { LoadedModel } from "../loading/load.js";
+import type { LoadedEmbedding, LoadedModel } from "../loading/load.js";
 import type { NativeModel } from "../native/types.js";
 import type { T5Tokenizer } from "../tokenizer/t5-tokenizer.js";
 import { abortable, onAbort } from "../util/abort.js";
@@ -15,6 +15,7 @@ export class ModelHandle {
   readonly config: T5Config;
   readonly tokenizer: T5Tokenizer | undefined;
   readonly native: NativeModel;
+  readonly embedding: LoadedEmbedding | undefined;
   /** See `AttentionModel`. */
   readonly materializesAttention: boolean;
   /** Frees the native memory of a returned tensor's buffer. */
@@ -25,11 +26,12 @@ export class ModelHandle {
   hasTokenTexts = false;
   #lastId = 0;
 
-  constructor({ kind, directory, tokenizer, precision, native, release }: LoadedModel) {
+  constructor({ kind, directory, tokenizer, precision, native, embedding, release }: LoadedModel) {
     this.kind = kind;
     this.config = directory.config;
     this.tokenizer = tokenizer;
     this.native = native;
+    this.embedding = embedding;
     this.materializesAttention = precision === "exact" || native.device !== "cpu";
     this.release = release;
   }

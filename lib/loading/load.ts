@@ -1,12 +1,14 @@
 // From a directory to a model in memory: the options of `fromPretrained`, and the order in which everything is checked.
 import { join } from "node:path";
 import { loadNative, type Native } from "../native/addon.js";
-import type { NativeModel } from "../native/types.js";
+import type { NativeDense, NativeDenseWeights, NativeModel } from "../native/types.js";
 import { T5Tokenizer } from "../tokenizer/t5-tokenizer.js";
 import { checkChoice, checkFlag, checkInteger, checkOptions, expected } from "../util/validation.js";
 import { checkLoads, type ModelKind } from "./architectures.js";
 import { readArchitecture } from "./config.js";
 import { type ModelDirectory, readDirectory, verifyContents, verifySizes } from "./directory.js";
+import { denseWeights, type EmbeddingConfig } from "./embedding.js";
+import { readSafetensors } from "./safetensors.js";
 
 export const PRECISIONS = ["exact", "float32", "bfloat16", "int8"] as const;
 
@@ -50,6 +52,13 @@ interface CheckedLoadOptions {
   readonly maxQueueLength: number;
 }
 
+/** How a model embeds, with its dense layers on the model's device. */
+export interface LoadedEmbedding {
+  readonly config: EmbeddingConfig;
+  /** In place of each dense module its layer. */
+  readonly layers: readonly (NativeDense | "normalize")[];
+}
+
 /** The parts of a loaded model. */
 export interface LoadedModel {
   readonly kind: ModelKind;
@@ -57,6 +66,8 @@ export interface LoadedModel {
   readonly tokenizer: T5Tokenizer | undefined;
   readonly precision: Precision;
   readonly native: NativeModel;
+  /** The modules after the encoder, in order; undefined where the export states none. */
+  readonly embedding: LoadedEmbedding | undefined;
   /** Frees the native memory of a returned tensor's buffer. */
   readonly release: (buffer: ArrayBufferLike) => void;
 }
@@ -69,6 +80,7 @@ const LOAD_OPTIONS = [
   "interOpThreads",
   "maxQueueLength",
 ] as const;
+const DENSE_WEIGHTS = "embedding.safetensors";
 const DEVICE = /^(auto|cpu|cuda(:\d{1,4})?)$/;
 const MAX_THREADS = 1024;
 
@@ -126,16 +138,49 @@ export async function loadModel(path: string, kind: ModelKind, options: CheckedL
     path: join(path, "model.pt"),
     libtorchDirectory: libtorch.directory,
   });
-  const [native, tokenizer] = await Promise.allSettled([loading, T5Tokenizer.find(path)]);
-  if (tokenizer.status === "rejected" && native.status === "fulfilled") await native.value.dispose();
+  const [loaded, read] = await Promise.allSettled([
+    loading,
+    Promise.all([T5Tokenizer.find(path), readDenseWeights(directory)]),
+  ]);
+  if (read.status === "rejected" && loaded.status === "fulfilled") await loaded.value.dispose();
+  const [tokenizer, dense] = valueOrThrow(read);
+  const native = valueOrThrow(loaded);
   return {
     kind,
     directory,
-    tokenizer: valueOrThrow(tokenizer),
+    tokenizer,
     precision,
-    native: valueOrThrow(native),
+    native,
+    embedding: await loadEmbedding(native, directory, dense),
     release: (buffer) => addon.release(buffer),
   };
+}
+
+/** The weights of a directory's dense modules. Rejects with ERR_MODEL_CORRUPT. */
+async function readDenseWeights({ path, embedding }: ModelDirectory): Promise<readonly NativeDenseWeights[]> {
+  if (!embedding?.modules.some(({ type }) => type === "dense")) return [];
+  return denseWeights(embedding, await readSafetensors(join(path, DENSE_WEIGHTS)));
+}
+
+/** Loads the dense modules onto the model's device. Disposes the model if that fails. */
+async function loadEmbedding(
+  native: NativeModel,
+  { embedding }: ModelDirectory,
+  weights: readonly NativeDenseWeights[],
+): Promise<LoadedEmbedding | undefined> {
+  if (embedding === undefined) return undefined;
+  try {
+    const dense: NativeDense[] = [];
+    // No other call has an id yet.
+    for (const layer of weights) dense.push(await native.loadDense({ id: 0, ...layer }));
+    return {
+      config: embedding,
+      layers: embedding.modules.map(({ type }) => (type === "dense" && dense.shift()) || "normalize"),
+    };
+  } catch (thrown) {
+    await native.dispose();
+    throw thrown;
+  }
 }
 
 /** Async, so that an error is a rejection. */

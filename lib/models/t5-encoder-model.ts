@@ -3,6 +3,7 @@ import { Call, ModelHandle } from "../calls/call.js";
 import { type EmbedOptions, embed } from "../calls/embed.js";
 import { type EncoderInput, type EncoderOutput, encode, type Source } from "../calls/encoder-output.js";
 import { type EncoderForwardResult, forwardEncoder } from "../calls/forward-encoder.js";
+import type { EmbeddingConfig } from "../loading/embedding.js";
 import type { LoadedModel, LoadOptions } from "../loading/load.js";
 import type { SignalOption } from "../util/call-options.js";
 import type { Tensor } from "../util/tensor.js";
@@ -12,12 +13,15 @@ import { LoadedT5, load } from "./loaded-t5.js";
  * The encoder of a T5 in memory. Its calls run one after the other on a thread of their own, never on the event loop.
  */
 export class T5EncoderModel extends LoadedT5 {
+  /** How `embed` makes vectors; undefined where the export is of no sentence-transformers directory. */
+  readonly embeddingConfig: EmbeddingConfig | undefined;
   readonly #handle: ModelHandle;
 
   private constructor(loaded: LoadedModel) {
     const handle = new ModelHandle(loaded);
     super(loaded, handle);
     this.#handle = handle;
+    this.embeddingConfig = loaded.directory.embedding;
   }
 
   /**
@@ -49,7 +53,10 @@ export class T5EncoderModel extends LoadedT5 {
     return encode(new Call(this.#handle, "encode", T5EncoderModel.prototype.encode), source, options);
   }
 
-  /** One vector per row of the source, `[batch, dModel]`, pooled from the encoder's output as Sentence-T5 does. */
+  /**
+   * One vector per row of the source, `[batch, columns]`: by default that of `SentenceTransformer.encode`, if the export
+   * is of a sentence-transformers directory, else the mean of the hidden states, `[batch, dModel]`.
+   */
   async embed(source: Source, options?: EmbedOptions): Promise<Tensor> {
     return embed(new Call(this.#handle, "embed", T5EncoderModel.prototype.embed), source, options);
   }

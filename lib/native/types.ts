@@ -83,7 +83,7 @@ export interface NativeModel {
   encode(request: NativeEncodeRequest): Promise<NativeEncoderOutput>;
   /** The encoder's last hidden state, `[batch, sourceLength, dModel]`. */
   forwardEncoder(request: NativeEncodeRequest): Promise<NativeTensor<Float32Array>>;
-  /** `[batch, dModel]` */
+  /** `[batch, columns]`: those of the last dense layer, else `dModel` for each pooling. */
   embed(request: NativeEmbedRequest): Promise<NativeTensor<Float32Array>>;
   score(request: NativeScoreRequest): Promise<NativeScoreResult>;
   /** Runs a search from the source to the last token. */
@@ -92,6 +92,7 @@ export interface NativeModel {
   startSearch(request: NativeGenerateRequest): Promise<NativeSearch>;
   /** `path`: the file of a TorchScript module. */
   loadHead(request: { readonly id: number; readonly path: string }): Promise<NativeHead>;
+  loadDense(request: NativeDenseWeights & { readonly id: number }): Promise<NativeDense>;
   /**
    * Sets the text of every id, which stop strings need. `bytes`: the texts in UTF-8, concatenated. `offsets`,
    * `[vocabSize + 1]`: where each text begins, and where the last one ends.
@@ -177,10 +178,37 @@ export interface NativeEncodeRequest {
 export interface NativeEmbedRequest {
   readonly id: number;
   readonly source: PaddedBatch | NativeEncoderOutput;
-  /** The mean of the positions that the mask keeps, or the first position. */
-  readonly pooling: "mean" | "first";
-  /** Scale each vector to length 1. */
-  readonly normalize: boolean;
+  /** At least one; the vectors of several are concatenated. */
+  readonly pooling: readonly (
+    | "mean"
+    | "first"
+    | "cls"
+    | "max"
+    | "mean_sqrt_len_tokens"
+    | "weightedmean"
+    | "lasttoken"
+  )[];
+  /** The number of positions, of those that the mask keeps, that are not pooled. */
+  readonly promptLength: number;
+  /** What is applied to the pooled vectors, in order; "normalize" scales them to length 1. */
+  readonly layers: readonly (NativeDense | "normalize")[];
+}
+
+/** A dense layer for embeddings. */
+export interface NativeDenseWeights {
+  readonly inputs: number;
+  readonly outputs: number;
+  /** `[outputs, inputs]` */
+  readonly weight: Float32Array;
+  /** `[outputs]` */
+  readonly bias: Float32Array | undefined;
+  readonly activation: "identity" | "tanh" | "relu" | "gelu" | "silu" | "sigmoid";
+}
+
+/** A dense layer on the model's device. */
+export interface NativeDense {
+  /** Frees the layer once the calls that use it have ended. */
+  dispose(): void;
 }
 
 export interface NativeScoreRequest {

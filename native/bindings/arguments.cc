@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "bindings/decoding_objects.h"
+#include "bindings/dense_object.h"
 #include "bindings/values.h"
 #include "core/errors.h"
 
@@ -51,13 +52,37 @@ constexpr Names<EarlyStopping, 3> kEarlyStoppings{{
     {"never", EarlyStopping::kNever},
 }};
 
+constexpr Names<PoolingMode, 7> kPoolingModes{{
+    {"mean", PoolingMode::kMean},
+    {"first", PoolingMode::kFirst},
+    {"cls", PoolingMode::kCls},
+    {"max", PoolingMode::kMax},
+    {"mean_sqrt_len_tokens", PoolingMode::kMeanSqrtLength},
+    {"weightedmean", PoolingMode::kWeightedMean},
+    {"lasttoken", PoolingMode::kLastToken},
+}};
+
+constexpr Names<DenseActivation, 6> kDenseActivations{{
+    {"identity", DenseActivation::kIdentity},
+    {"tanh", DenseActivation::kTanh},
+    {"relu", DenseActivation::kRelu},
+    {"gelu", DenseActivation::kGelu},
+    {"silu", DenseActivation::kSilu},
+    {"sigmoid", DenseActivation::kSigmoid},
+}};
+
+/// The value of a name. Messages call it `what`.
+template <class Value, std::size_t count>
+Value known(const std::string& text, const std::string& what, const Names<Value, count>& names) {
+  for (const auto& [name, value] : names) {
+    if (name == text) return value;
+  }
+  throw invalidArgument("a known name", what, '"' + text + '"');
+}
+
 template <class Value, std::size_t count>
 Value named(const Napi::Object& object, const char* name, const Names<Value, count>& names) {
-  const std::string text = string(object, name);
-  for (const auto& [known, value] : names) {
-    if (known == text) return value;
-  }
-  throw invalidArgument("a known name", name, '"' + text + '"');
+  return known(string(object, name), name, names);
 }
 
 std::vector<std::int32_t> idsOrNone(const Napi::Object& options, const char* name) {
@@ -216,7 +241,34 @@ ScoreRequest toScoreRequest(const Napi::Object& object) {
 }
 
 Pooling toPooling(const Napi::Object& request) {
-  return {.first = string(request, "pooling") == "first", .normalize = boolean(request, "normalize")};
+  const auto toMode = [](const Napi::Value& value, const std::string& name) {
+    return known(toString(value, name), name, kPoolingModes);
+  };
+  Pooling pooling{.modes = optionalList(request, "pooling", toMode), .promptLength = integer(request, "promptLength")};
+  if (pooling.modes.empty()) throw invalidArgument("at least one mode", "pooling", "none");
+  return pooling;
+}
+
+DenseWeights toDenseWeights(const Napi::Object& request) {
+  DenseWeights weights{
+      .inputs = integer(request, "inputs", {.min = 1}),
+      .outputs = integer(request, "outputs", {.min = 1}),
+      .weight = toFloats(request.Get("weight"), "weight"),
+      .activation = named(request, "activation", kDenseActivations),
+  };
+  const Napi::Value bias = request.Get("bias");
+  if (!bias.IsUndefined()) weights.bias = toFloats(bias, "bias");
+  check(weights);
+  return weights;
+}
+
+std::vector<EmbeddingLayer> toEmbeddingLayers(const Napi::Object& request) {
+  const auto toLayer = [](const Napi::Value& value, const std::string& name) -> EmbeddingLayer {
+    if (const DenseObject* object = DenseObject::find(value)) return object->dense();
+    if (toString(value, name) == "normalize") return nullptr;
+    throw invalidArgument("a dense layer or \"normalize\"", name, "another text");
+  };
+  return optionalList(request, "layers", toLayer);
 }
 
 GenerateRequest toGenerateRequest(const Napi::Object& object, std::shared_ptr<const TokenTexts> texts) {

@@ -6,10 +6,13 @@
 
 #include "bindings/arguments.h"
 #include "bindings/decoding_objects.h"
+#include "bindings/dense_object.h"
 #include "bindings/environment.h"
 #include "bindings/results.h"
 #include "bindings/search_object.h"
 #include "bindings/values.h"
+#include "engine/embedding.h"
+#include "engine/encoding.h"
 #include "engine/forward.h"
 #include "engine/scoring.h"
 #include "torchscript/torchscript_head.h"
@@ -74,6 +77,7 @@ void ModelObject::define(Napi::Env env) {
                   InstanceMethod<&ModelObject::generate>("generate"),
                   InstanceMethod<&ModelObject::startSearch>("startSearch"),
                   InstanceMethod<&ModelObject::loadHead>("loadHead"),
+                  InstanceMethod<&ModelObject::loadDense>("loadDense"),
                   InstanceMethod<&ModelObject::uploadTokenTexts>("uploadTokenTexts"),
                   InstanceMethod<&ModelObject::cancel>("cancel"),
                   InstanceMethod<&ModelObject::dispose>("dispose"),
@@ -151,8 +155,8 @@ Napi::Value ModelObject::embed(const Napi::CallbackInfo& info) {
     const auto source = shared(toEncoderSource(object));
     return startCall<at::Tensor>(
         info.Env(), runner_, toCallId(object.Get("id")),
-        [source, pooling = toPooling(object)](Engine& engine) {
-          return pool(*encodeIfNeeded(engine, *source), pooling);
+        [source, pooling = toPooling(object), layers = toEmbeddingLayers(object)](Engine& engine) {
+          return torch_t5::embed(engine, *encodeIfNeeded(engine, *source), pooling, layers);
         },
         valueToJs<at::Tensor>());
   });
@@ -203,6 +207,18 @@ Napi::Value ModelObject::loadHead(const Napi::CallbackInfo& info) {
           return loadTorchScriptHead(path, engine.device());
         },
         valueToJs<Loaded>([](Napi::Env env, Loaded head) { return HeadObject::wrap(env, std::move(head)); }));
+  });
+}
+
+Napi::Value ModelObject::loadDense(const Napi::CallbackInfo& info) {
+  using Loaded = std::shared_ptr<const Dense>;
+  return withErrors(info.Env(), [&] {
+    const Napi::Object object = toObject(info[0], "request");
+    const auto weights = shared(toDenseWeights(object));
+    return startCall<Loaded>(
+        info.Env(), runner_, toCallId(object.Get("id")),
+        [weights](Engine& engine) -> Loaded { return std::make_shared<const Dense>(*weights, engine.device()); },
+        valueToJs<Loaded>([](Napi::Env env, Loaded dense) { return DenseObject::wrap(env, std::move(dense)); }));
   });
 }
 

@@ -52,6 +52,7 @@ class ModelObject : public NativeObject<ModelObject> {
   Napi::Value generate(const Napi::CallbackInfo& info);
   Napi::Value startSearch(const Napi::CallbackInfo& info);
   Napi::Value loadHead(const Napi::CallbackInfo& info);
+  Napi::Value loadDense(const Napi::CallbackInfo& info);
   void uploadTokenTexts(const Napi::CallbackInfo& info);
   void cancel(const Napi::CallbackInfo& info);
   Napi::Value dispose(const Napi::CallbackInfo& info);

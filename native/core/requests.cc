@@ -19,6 +19,11 @@ void check(const Selection& selection, std::int64_t targetLength) {
 
 }  // namespace
 
+void check(const DenseWeights& weights) {
+  expectCount("weight", weights.weight.size(), weights.outputs, weights.inputs);
+  if (weights.bias) expectCount("bias", weights.bias->size(), 1, weights.outputs);
+}
+
 void expectCount(const char* name, std::size_t received, std::int64_t rows, std::int64_t columns) {
   if (static_cast<std::int64_t>(received) == rows * columns) return;
   throw invalidArgument(std::to_string(rows) + " x " + std::to_string(columns) + " values", name,

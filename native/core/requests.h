@@ -95,10 +95,24 @@ struct ScoreRequest {
   bool mean = false;           // scores are means instead of sums
 };
 
-/// How the encoder's hidden states become one vector per row.
+/// How the encoder's hidden states become one vector per row: kFirst is the state at the first position, the others are
+/// those of sentence-transformers over the positions that the mask keeps.
+enum class PoolingMode { kMean, kFirst, kCls, kMax, kMeanSqrtLength, kWeightedMean, kLastToken };
+
 struct Pooling {
-  bool first = false;      // the first position's state; otherwise the mean over the positions that the mask keeps
-  bool normalize = false;  // to length 1
+  std::vector<PoolingMode> modes;  // at least one; the vectors of several are concatenated
+  std::int64_t promptLength = 0;   // the first positions that the mask keeps and the pooling excludes
+};
+
+/// The activation of a dense layer after the pooling. kGelu is exact.
+enum class DenseActivation { kIdentity, kTanh, kRelu, kGelu, kSilu, kSigmoid };
+
+struct DenseWeights {
+  std::int64_t inputs = 0;
+  std::int64_t outputs = 0;
+  std::vector<float> weight;               // [outputs, inputs]
+  std::optional<std::vector<float>> bias;  // [outputs]
+  DenseActivation activation = DenseActivation::kIdentity;
 };
 
 /// Each request is checked once, when it is made from JavaScript's objects. These throw ERR_INVALID_ARGUMENT for array
@@ -110,6 +124,7 @@ void check(const SourceIds& source);
 void check(const ForwardRequest& request);
 void check(const DecodeRequest& request);
 void check(const ScoreRequest& request);
+void check(const DenseWeights& weights);
 
 /// Throws ERR_INVALID_ARGUMENT for an array `name` whose length is not rows x columns.
 void expectCount(const char* name, std::size_t received, std::int64_t rows, std::int64_t columns);

@@ -1,4 +1,4 @@
-// Encoding: runs the encoder, and pools its hidden states into embeddings.
+// Encoding: runs the encoder.
 #pragma once
 
 #include <memory>
@@ -30,9 +30,5 @@ at::Tensor lastHiddenState(Engine& engine, const SourceIds& source);
 
 /// Encodes ids; returns an encoder output unchanged. Throws what the engine throws.
 std::shared_ptr<const EncoderOutput> encodeIfNeeded(Engine& engine, const EncoderSource& source);
-
-/// Embeddings, float32 [B, D] on the CPU, by the formulas of sentence-transformers' Pooling and Normalize. The mean
-/// excludes padding.
-at::Tensor pool(const EncoderOutput& encoderOutput, const Pooling& pooling);
 
 }  // namespace torch_t5

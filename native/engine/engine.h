@@ -103,6 +103,9 @@ class Engine {
 
   virtual at::Device device() const = 0;
 
+  /// Whether the bits of a row's results depend neither on the other rows of its batch nor on padding.
+  virtual bool isBatchInvariant() const { return false; }
+
   /// V. Callers check selected tokens against it.
   virtual std::int64_t vocabSize() const = 0;
 

@@ -44,6 +44,8 @@ class FusedEngine final : public Engine {
 
   at::Device device() const override { return at::kCPU; }
 
+  bool isBatchInvariant() const override { return true; }
+
   std::int64_t vocabSize() const override { return model_.architecture.vocabSize; }
 
   ForwardOutput forward(const at::Tensor& inputIds, const at::Tensor& attentionMask, const at::Tensor& decoderInputIds,

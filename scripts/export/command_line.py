@@ -37,6 +37,7 @@ def main(arguments: Sequence[str]) -> int:
             tokenizer_origin=options.tokenizer,
             revision=options.revision,
             encoder_only=options.encoder_only,
+            with_modules=options.with_modules,
             overwrite=options.overwrite,
             progress=StderrProgress(exporting.STAGES),
         )
@@ -85,6 +86,12 @@ def _parser() -> argparse.ArgumentParser:
         help="export the tokenizer that transformers makes of the checkpoint (the default), or tokenizer.json as it is",
     )
     parser.add_argument("--encoder-only", action="store_true", help="export the encoder of a whole model")
+    parser.add_argument(
+        "--no-modules",
+        dest="with_modules",
+        action="store_false",
+        help="export the encoder of a sentence-transformers directory without its pooling and other modules",
+    )
     parser.add_argument("--revision", help="a branch, tag or commit of the repository on the Hub")
     parser.add_argument("--overwrite", action="store_true", help="replace an earlier export")
     return parser

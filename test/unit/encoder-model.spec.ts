@@ -24,7 +24,7 @@ describe("T5EncoderModel", () => {
   after(() => encoder.dispose());
 
   it("has the properties of a loaded model, and the methods of an encoder alone", () => {
-    assert.deepEqual(Object.keys(encoder).sort(), ["config", "device", "precision", "tokenizer"]);
+    assert.deepEqual(Object.keys(encoder).sort(), ["config", "device", "embeddingConfig", "precision", "tokenizer"]);
     assert.deepEqual([encoder.config.modelType, encoder.device, encoder.precision], ["t5", "cpu", "exact"]);
     assert.deepEqual(Object.getOwnPropertyNames(T5EncoderModel.prototype).sort(), [
       "constructor",

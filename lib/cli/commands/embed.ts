@@ -14,7 +14,7 @@ import {
   without,
 } from "../jsonl/json-lines.js";
 import { choiceOption, integerOption, parse, withFlags } from "../terminal/arguments.js";
-import { type Command, EXIT } from "../terminal/command.js";
+import { type Command, EXIT, UsageError } from "../terminal/command.js";
 
 type EmbedOptions = NonNullable<Parameters<T5EncoderModel["embed"]>[1]>;
 
@@ -31,16 +31,21 @@ export const embedCommand: Command = {
   summary: "One vector per text, as JSON Lines or as a safetensors file",
   help: `torch-t5 embed [options] <text>... | - | --input <file>
 
-Pools the encoder's last hidden states into one vector per text, as sentence-T5 does. Writes one JSON object per line:
-the "line" number, the "text" and its "embedding". The lines of JSON input are strings, or objects with a "text";
-their other fields are copied to the output.
+Computes one vector per text: that of SentenceTransformer.encode, if the model is the export of a sentence-transformers
+directory, else the mean of the encoder's hidden states. Writes one JSON object per line: the "line" number, the "text"
+and its "embedding". The lines of JSON input are strings, or objects with a "text"; their other fields are copied to the
+output.
 
   <text>...             one or more texts; "-" reads them from standard input, one per line
-  --pooling <name>      mean (default): the mean over the text's tokens; first: the state of the first token
-  --normalize           scale the vectors to length 1
+  --pooling <name>      ${POOLINGS.join(", ")}
+                        (default: the model's, else mean: the mean over the text's tokens)
+  --normalize           scale the vectors to length 1; --no-normalize: don't, even if the model does
+  --no-dense            leave out the model's dense modules
+  --prompt <text>       a text before each text, "" for none (default: the model's default prompt)
+  --prompt-name <name>  one of the model's prompts
   --batch-size <count>  texts that go through the encoder at once (default: ${DEFAULT_BATCH_SIZE})
   --output <file>.safetensors
-                        write one float32 tensor "embeddings" [texts, dModel] instead of JSON Lines
+                        write one float32 tensor "embeddings" [texts, columns] instead of JSON Lines
 ${jobOptionsHelp}
 
 Example: torch-t5 embed --normalize "spell number: 7" "spell number: 8"`,
@@ -50,11 +55,24 @@ Example: torch-t5 embed --normalize "spell number: 7" "spell number: 8"`,
       ...jobOptions,
       pooling: { type: "string" },
       normalize: { type: "boolean" },
+      "no-normalize": { type: "boolean" },
+      "no-dense": { type: "boolean" },
+      prompt: { type: "string" },
+      "prompt-name": { type: "string" },
       "batch-size": { type: "string" },
     });
     const batchSize = integerOption(values["batch-size"], "batch-size", 1) ?? DEFAULT_BATCH_SIZE;
-    const pooling = choiceOption(values.pooling, "pooling", POOLINGS) ?? "mean";
-    const embed = embedWith({ pooling, normalize: values.normalize ?? false, batchSize });
+    if (values.normalize && values["no-normalize"]) {
+      throw new UsageError("Expected --normalize or --no-normalize but received both");
+    }
+    const embed = embedWith({
+      pooling: choiceOption(values.pooling, "pooling", POOLINGS),
+      normalize: values["no-normalize"] ? false : values.normalize,
+      dense: values["no-dense"] ? false : undefined,
+      prompt: values.prompt,
+      promptName: values["prompt-name"],
+      batchSize,
+    });
     const options = readJobOptions(values);
     const isText = values.input === undefined && positionals.length > 0;
     const input = isText ? inputOf(readTexts(positionals)) : await openJobInput(values, positionals);
@@ -83,7 +101,8 @@ function readLine(line: string): Item {
 }
 
 function embedWith(options: EmbedOptions): Embedder["embed"] {
-  return (t5, texts) => withFlags(["pooling", "normalize", "batch-size"], () => t5.embed(texts, options));
+  return (t5, texts) =>
+    withFlags(["pooling", "normalize", "dense", "prompt", "prompt-name", "batch-size"], () => t5.embed(texts, options));
 }
 
 function embeddingJob(

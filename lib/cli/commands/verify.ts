@@ -6,10 +6,11 @@ import {
   type LoadOptions,
   type Precision,
   readManifest,
+  readSafetensors,
+  type StoredTensor,
   T5EncoderModel,
   T5ForConditionalGeneration,
 } from "../../index.js";
-import { readSafetensors, type StoredTensor } from "../jsonl/safetensors.js";
 import { nonNegativeOption, onlyPositional, parse } from "../terminal/arguments.js";
 import { type Command, EXIT, UsageError } from "../terminal/command.js";
 import { loadOptions, precisionHelp } from "../terminal/model.js";

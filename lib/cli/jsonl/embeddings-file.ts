@@ -15,7 +15,7 @@ const TENSOR = "embeddings";
 export interface Embedder {
   /** The text of a line. Throws where it has none. */
   textOf(line: string): string;
-  /** `[texts, dModel]` */
+  /** `[texts, columns]` */
   embed(t5: T5EncoderModel, texts: readonly string[]): Promise<Tensor>;
   readonly batchSize: number;
 }
@@ -40,10 +40,9 @@ export async function saveEmbeddings(
     });
     try {
       await writer.open();
-      if ((await writeRows(embedder, input, t5, writer, progress)) === 0) {
-        throw new UsageError(`Expected at least one line of ${input.name} but received none`);
-      }
-      await writer.finish(TENSOR, t5.config.dModel);
+      const columns = await writeRows(embedder, input, t5, writer, progress);
+      if (columns === undefined) throw new UsageError(`Expected at least one line of ${input.name} but received none`);
+      await writer.finish(TENSOR, columns);
     } catch (error) {
       await writer.abandon();
       throw error;
@@ -54,22 +53,24 @@ export async function saveEmbeddings(
   });
 }
 
-/** Resolves to the number of rows. */
+/** Resolves to the length of a row; undefined for no rows. */
 async function writeRows(
   { textOf, embed, batchSize }: Embedder,
   input: Input,
   t5: T5EncoderModel,
   writer: SafetensorsWriter,
   progress: Progress,
-): Promise<number> {
+): Promise<number | undefined> {
   let written = 0;
+  let columns: number | undefined;
   for await (const lines of batched({ [Symbol.asyncIterator]: () => input.lines }, batchSize)) {
     const texts = lines.map((line) => atLine(input.name, line.number, () => textOf(line.text())));
     const embeddings = await embed(t5, texts);
+    columns = embeddings.shape.at(-1);
     await writer.append(embeddings.data);
     embeddings.dispose();
     written += lines.length;
     progress.update(written, lines.at(-1)?.end ?? 0);
   }
-  return written;
+  return columns;
 }

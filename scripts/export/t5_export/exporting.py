@@ -7,12 +7,13 @@ from typing import Any
 from safetensors import SafetensorError
 from transformers import PreTrainedTokenizerBase
 
-from t5_export import checkpoint, comparing, hub, loading, manifest, probes, tokenizers, tracing, writing
+from t5_export import checkpoint, comparing, hub, loading, manifest, modules, probes, tokenizers, tracing, writing
 from t5_export.adapters import refuse_adapter
 from t5_export.architectures import Kind, T5Model, class_for, kind_of
 from t5_export.errors import ExportError, one_line
 from t5_export.files import CONFIG, read_json
 from t5_export.kinds import export_of
+from t5_export.modules import Embedding
 from t5_export.progress import Progress, SilentProgress
 from t5_export.tokenizers import TokenizerOrigin
 
@@ -33,25 +34,33 @@ def export_source(
     tokenizer_origin: TokenizerOrigin = "transformers",
     revision: str | None = None,
     encoder_only: bool = False,
+    with_modules: bool = True,
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> None:
-    """Export a Hugging Face directory or a name on the Hub, or its encoder alone.
+    """Export a Hugging Face or sentence-transformers directory or a name on the Hub, or its encoder alone.
 
-    Raises ExportError, and then leaves no files.
+    `with_modules`: export also what sentence-transformers makes of the encoder's output. Raises ExportError, and then
+    leaves no files.
     """
     progress = progress or SilentProgress()
     writing.check_target(directory, overwrite)
     progress.stage(f"Reading {source}")
 
-    def check_settings(local: Path) -> None:
-        refuse_adapter(source, local)
+    def check_settings(root: Path) -> None:
+        refuse_adapter(source, root)
+        local = root / modules.folders(root).encoder
+        if with_modules and modules.are_in(root):
+            modules.read_modules(root)
         config = read_json(local / CONFIG)
         class_for(config, encoder_only=encoder_only)
         if with_tokenizer:
             tokenizers.require_tokenizer(local, config, tokenizer_origin)
 
-    local = hub.fetch(source, revision, check_settings)
+    root = hub.fetch(source, revision, check_settings)
+    local = root / modules.folders(root).encoder
+    has_modules = with_modules and modules.are_in(root)
+    encoder_only = encoder_only or has_modules  # sentence-transformers loads the encoder of a whole model, too
     weights = checkpoint.inspect_weights(local)
     model_class = _class_for(read_json(local / CONFIG), weights, encoder_only, progress)
     float32_bytes = weights.encoder_bytes
@@ -62,7 +71,8 @@ def export_source(
     progress.stage(f"Loading {float32_bytes / 1e6:.1f} MB of weights{widened}")
     model = loading.load_model(local, model_class)
     tokenizer = _load_tokenizer(local, tokenizer_origin, progress) if with_tokenizer else None
-    export_model(model, directory, tokenizer=tokenizer, overwrite=overwrite, progress=progress)
+    embedding = modules.read_embedding(root, source, model.config.d_model, tokenizer) if has_modules else None
+    export_model(model, directory, tokenizer=tokenizer, embedding=embedding, overwrite=overwrite, progress=progress)
 
 
 def export_model(
@@ -70,6 +80,7 @@ def export_model(
     directory: Path,
     *,
     tokenizer: PreTrainedTokenizerBase | None = None,
+    embedding: Embedding | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> None:
@@ -82,7 +93,7 @@ def export_model(
     writing.check_disk_space(directory, weight_bytes(model))
     try:
         with writing.new_directory(directory) as temporary:
-            _write(model, tokenizer, temporary, progress)
+            _write(model, tokenizer, embedding, temporary, progress)
     except (OSError, SafetensorError) as error:
         full = isinstance(error, OSError) and error.errno == errno.ENOSPC
         reason = "no room is left on the disk" if full else one_line(error)
@@ -114,7 +125,13 @@ def _load_tokenizer(directory: Path, origin: TokenizerOrigin, progress: Progress
     return tokenizer
 
 
-def _write(model: T5Model, tokenizer: PreTrainedTokenizerBase | None, directory: Path, progress: Progress) -> None:
+def _write(
+    model: T5Model,
+    tokenizer: PreTrainedTokenizerBase | None,
+    embedding: Embedding | None,
+    directory: Path,
+    progress: Progress,
+) -> None:
     progress.stage(f"Tracing {type(model).__name__} ({model.config._attn_implementation} attention)")
     traced = tracing.trace(model)
     progress.stage("Writing the archive")
@@ -131,6 +148,8 @@ def _write(model: T5Model, tokenizer: PreTrainedTokenizerBase | None, directory:
         model.generation_config.to_json_file(directory / "generation_config.json")
     if tokenizer is not None:
         _write_tokenizer(tokenizer, directory)
+    if embedding is not None:
+        modules.write_embedding(embedding, directory)
     progress.stage("Hashing")
     manifest.write_manifest(directory, model)
 
