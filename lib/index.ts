@@ -4,10 +4,14 @@
 
 export type { GenerationConfig, T5Config } from "./loading/config.js";
 export type { EmbeddingConfig, EmbeddingModule, Pooling } from "./loading/embedding.js";
+export type { Labels, ProblemType } from "./loading/labels.js";
 export type { Device, LoadOptions, Precision } from "./loading/load.js";
 export { type Manifest, type ManifestFile, readManifest } from "./loading/manifest.js";
+export type { ClassifierConfig } from "./models/loaded-t5.js";
 export { T5EncoderModel } from "./models/t5-encoder-model.js";
 export { T5ForConditionalGeneration } from "./models/t5-for-conditional-generation.js";
+export { T5ForSequenceClassification } from "./models/t5-for-sequence-classification.js";
+export { type ClassifiedTokens, T5ForTokenClassification } from "./models/t5-for-token-classification.js";
 
 // Inputs: texts, ids, masks and labels.
 
@@ -51,6 +55,12 @@ export type {
 export type { DecoderPrompt, EncoderOutputSource, GenerateInput } from "./generation/request.js";
 export { type StreamedLogits, type StreamedToken, TokenStream } from "./generation/stream.js";
 
+// Classifiers.
+
+export type { ClassificationResult } from "./calls/classification.js";
+export type { ClassifyOptions, LabelFunction, LabelScore } from "./calls/classify.js";
+export type { AggregationStrategy, ClassifyTokensOptions, EntityGroup, TokenLabel } from "./calls/classify-tokens.js";
+
 // `score`, `rerank` and `embed`.
 
 export type { EmbedOptions } from "./calls/embed.js";
@@ -82,6 +92,10 @@ export { demoModel, type RuntimeInfo, runtimeInfo } from "./native/runtime-info.
 
 // For the command line and the documentation only: no part of the package's types.
 
+/** @internal */
+export { LABEL_FUNCTIONS } from "./calls/classify.js";
+/** @internal */
+export { AGGREGATION_STRATEGIES } from "./calls/classify-tokens.js";
 /** @internal */
 export { SCORE_REDUCTIONS } from "./calls/score.js";
 /** @internal */

@@ -3,8 +3,11 @@ import { corrupt } from "../util/json.js";
 import { refused } from "../util/validation.js";
 import type { Manifest } from "./manifest.js";
 
-/** What a model computes: "generation" by an encoder and a decoder, "encoder" by an encoder alone. */
-export type ModelKind = "generation" | "encoder";
+/**
+ * What a model computes: "generation" by an encoder and a decoder, "encoder" by an encoder alone. A classifier of texts
+ * has both, a classifier of tokens an encoder.
+ */
+export type ModelKind = "generation" | "encoder" | "sequenceClassification" | "tokenClassification";
 
 /** The kind of each class of transformers, which `architecture` in manifest.json names. */
 const KINDS: ReadonlyMap<string, ModelKind> = new Map([
@@ -14,6 +17,12 @@ const KINDS: ReadonlyMap<string, ModelKind> = new Map([
   ["T5EncoderModel", "encoder"],
   ["MT5EncoderModel", "encoder"],
   ["UMT5EncoderModel", "encoder"],
+  ["T5ForSequenceClassification", "sequenceClassification"],
+  ["MT5ForSequenceClassification", "sequenceClassification"],
+  ["UMT5ForSequenceClassification", "sequenceClassification"],
+  ["T5ForTokenClassification", "tokenClassification"],
+  ["MT5ForTokenClassification", "tokenClassification"],
+  ["UMT5ForTokenClassification", "tokenClassification"],
 ]);
 
 /** A class of this package. */
@@ -33,6 +42,16 @@ const CLASSES: Readonly<Record<ModelKind, ModelClass>> = {
     model: "a model with a decoder and a language-model head",
   },
   encoder: { name: "T5EncoderModel", loads: ["encoder", "generation"], model: "an encoder alone" },
+  sequenceClassification: {
+    name: "T5ForSequenceClassification",
+    loads: ["sequenceClassification"],
+    model: "a classifier of texts",
+  },
+  tokenClassification: {
+    name: "T5ForTokenClassification",
+    loads: ["tokenClassification"],
+    model: "a classifier of tokens",
+  },
 };
 
 /** The kind of an exported model. Throws ERR_MODEL_CORRUPT. */

@@ -8,6 +8,7 @@ import { checkLoads, type ModelKind } from "./architectures.js";
 import { readArchitecture } from "./config.js";
 import { type ModelDirectory, readDirectory, verifyContents, verifySizes } from "./directory.js";
 import { denseWeights, type EmbeddingConfig } from "./embedding.js";
+import { type Labels, labelsOf } from "./labels.js";
 import { readSafetensors } from "./safetensors.js";
 
 export const PRECISIONS = ["exact", "float32", "bfloat16", "int8"] as const;
@@ -63,6 +64,8 @@ export interface LoadedEmbedding {
 export interface LoadedModel {
   readonly kind: ModelKind;
   readonly directory: ModelDirectory;
+  /** None of a model that doesn't classify. */
+  readonly labels: Labels;
   readonly tokenizer: T5Tokenizer | undefined;
   readonly precision: Precision;
   readonly native: NativeModel;
@@ -124,6 +127,7 @@ export async function loadModel(path: string, kind: ModelKind, options: CheckedL
   const directory = await readDirectory(path);
   checkLoads(kind, directory.manifest);
   const { config, configFile } = directory;
+  const labels = labelsOf(kind, configFile);
   const architecture = precision === "exact" ? undefined : readArchitecture(config, configFile, precision);
   await verifySizes(directory);
   // Worker threads hash large files while libtorch is opened here. libtorch gets the archive only after it was
@@ -148,6 +152,7 @@ export async function loadModel(path: string, kind: ModelKind, options: CheckedL
   return {
     kind,
     directory,
+    labels,
     tokenizer,
     precision,
     native,

@@ -2,15 +2,19 @@
 import { guarded, type ModelHandle } from "../calls/call.js";
 import type { ModelKind } from "../loading/architectures.js";
 import type { T5Config } from "../loading/config.js";
+import type { Labels } from "../loading/labels.js";
 import { checkLoadOptions, type LoadedModel, loadModel, type Precision } from "../loading/load.js";
 import type { T5Tokenizer } from "../tokenizer/t5-tokenizer.js";
 import { captureCallSite, errorFor } from "../util/errors.js";
 import { readPath } from "../util/validation.js";
 
+/** The configuration of a model that classifies. */
+export interface ClassifierConfig extends T5Config, Labels {}
+
 /** A model in memory, whichever its class. */
-export abstract class LoadedT5 {
+export abstract class LoadedT5<Config extends T5Config = T5Config> {
   /** The configuration in config.json. */
-  readonly config: T5Config;
+  readonly config: Config;
   /** Undefined for a model that was exported without its tokenizer, which takes ids only. */
   readonly tokenizer: T5Tokenizer | undefined;
   /** The device that the model runs on: "cpu", "cuda:0". */
@@ -19,8 +23,8 @@ export abstract class LoadedT5 {
   readonly precision: Precision;
   readonly #handle: ModelHandle;
 
-  protected constructor({ directory, tokenizer, precision, native }: LoadedModel, handle: ModelHandle) {
-    this.config = directory.config;
+  protected constructor({ tokenizer, precision, native }: LoadedModel, handle: ModelHandle, config: Config) {
+    this.config = config;
     this.tokenizer = tokenizer;
     this.device = native.device;
     this.precision = precision;

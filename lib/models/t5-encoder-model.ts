@@ -19,7 +19,7 @@ export class T5EncoderModel extends LoadedT5 {
 
   private constructor(loaded: LoadedModel) {
     const handle = new ModelHandle(loaded);
-    super(loaded, handle);
+    super(loaded, handle, loaded.directory.config);
     this.#handle = handle;
     this.embeddingConfig = loaded.directory.embedding;
   }

@@ -27,7 +27,7 @@ export class T5ForConditionalGeneration extends LoadedT5 {
 
   private constructor(loaded: LoadedModel) {
     const handle = new ModelHandle(loaded);
-    super(loaded, handle);
+    super(loaded, handle, loaded.directory.config);
     this.#handle = handle;
     this.generationConfig = loaded.directory.generationConfig;
     this.#generationDefaults = checkGenerationConfig(this.generationConfig, this.config.vocabSize);

@@ -20,7 +20,7 @@ export interface NativeLoadOptions {
   /** The file of the model's TorchScript archive. */
   readonly path: string;
   /** What to load of it: the whole model, or its encoder. */
-  readonly kind: "generation" | "encoder";
+  readonly kind: "generation" | "encoder" | "sequenceClassification" | "tokenClassification";
   /** "auto", "cpu", "cuda" or "cuda:N". */
   readonly device: string;
   /** The folder of libtorch's libraries. Its CUDA library is opened when a CUDA device is asked for. */
@@ -85,6 +85,8 @@ export interface NativeModel {
   forwardEncoder(request: NativeEncodeRequest): Promise<NativeTensor<Float32Array>>;
   /** `[batch, columns]`: those of the last dense layer, else `dModel` for each pooling. */
   embed(request: NativeEmbedRequest): Promise<NativeTensor<Float32Array>>;
+  /** The logits of a classifier: `[batch, numLabels]` of texts, `[batch, sourceLength, numLabels]` of tokens. */
+  classify(request: NativeClassifyRequest): Promise<NativeTensor<Float32Array>>;
   score(request: NativeScoreRequest): Promise<NativeScoreResult>;
   /** Runs a search from the source to the last token. */
   generate(request: NativeGenerateRequest): Promise<NativeGenerateResult>;
@@ -192,6 +194,15 @@ export interface NativeEmbedRequest {
   readonly promptLength: number;
   /** What is applied to the pooled vectors, in order; "normalize" scales them to length 1. */
   readonly layers: readonly (NativeDense | "normalize")[];
+}
+
+export interface NativeClassifyRequest {
+  readonly id: number;
+  readonly source: PaddedBatch;
+  /** `[batch, sourceLength]`: the ids shifted right, for a classifier of texts. */
+  readonly decoderInputIds: Int32Array | undefined;
+  /** `[batch]`: the position whose state stands for the row, for a classifier of texts. */
+  readonly positions: Int32Array | undefined;
 }
 
 /** A dense layer for embeddings. */

@@ -15,6 +15,7 @@
 #include "aten/layers.h"
 #include "core/cancellation.h"
 #include "engine/tensors.h"
+#include "weights/classifier.h"
 
 namespace torch_t5 {
 namespace {
@@ -46,7 +47,8 @@ class AtenEngine final : public Engine {
         decoder_(weights.hasDecoder()
                      ? placeStack(weights.decoder, bucketsOf(architecture, /*isBidirectional=*/false), placement)
                      : AtenStack()),
-        crossInput_(packCrossInput(weights.decoder, placement)) {
+        crossInput_(packCrossInput(weights.decoder, placement)),
+        head_(headOf(weights, placement.device)) {
     if (runtime != nullptr) useGraphs(*runtime);
   }
 
@@ -56,7 +58,7 @@ class AtenEngine final : public Engine {
 
   ForwardOutput forward(const at::Tensor& inputIds, const at::Tensor& attentionMask, const at::Tensor& decoderInputIds,
                         const LogitsSelection& selection) override {
-    expectDecoder(lmHead_.defined());
+    expectDecoder(!decoder_.layers.empty());
     const at::Tensor states = encode(inputIds, attentionMask);
     AtenCrossCache cross = makeCross(states, attentionMask);
     DecoderOutput decoded;
@@ -85,7 +87,7 @@ class AtenEngine final : public Engine {
 
   DecoderOutput prefill(const at::Tensor& decoderInputIds, const DecoderSource& source,
                         const LogitsSelection& selection) override {
-    expectDecoder(lmHead_.defined());
+    expectDecoder(!decoder_.layers.empty());
     return decodeWithCache(decoderInputIds, makeSelf(decoderInputIds), 0, makeCross(source), selection);
   }
 
@@ -102,10 +104,14 @@ class AtenEngine final : public Engine {
     return step_->runGreedy(request, past.self(), past.length(), past.cross());
   }
 
+  at::Tensor classify(const at::Tensor& inputIds, const at::Tensor& attentionMask, const Sentence& sentence) override {
+    return classifyStates(*this, head_, inputIds, attentionMask, sentence);
+  }
+
  private:
-  /// Undefined without a decoder.
+  /// Undefined without one.
   at::Tensor placeHead(const Weights& weights) const {
-    if (!weights.hasDecoder()) return {};
+    if (!weights.lmHead.defined()) return {};
     return weights.lmHead.is_same(weights.embedding) ? embedding_ : placement_.pack({weights.lmHead});
   }
 
@@ -115,8 +121,8 @@ class AtenEngine final : public Engine {
         return runEncoder(ids, padding, [&](std::size_t layer) { return RelativePositionBias::inOrder(views[layer]); });
       };
     });
-    if (!lmHead_.defined()) return;
-    if (DecoderStep::supports(architecture_)) step_ = makeStep(runtime);
+    if (decoder_.layers.empty()) return;
+    if (lmHead_.defined() && DecoderStep::supports(architecture_)) step_ = makeStep(runtime);
     decoderGraphs_.emplace(runtime, placement_.device, placement_.type, architecture_, [this](std::int64_t length) {
       return [this, views = biasViews(decoder_, length)](const at::Tensor& ids, AtenCrossCache cross,
                                                          const at::Tensor& self) {
@@ -276,6 +282,7 @@ class AtenEngine final : public Engine {
 
   at::Tensor logits(at::Tensor states, const LogitsSelection& selection) const {
     if (selection.isEmpty) return {};
+    expectLmHead(lmHead_.defined());
     if (selection.positions.defined()) states = at::index_select(states, 1, selection.positions);
     if (architecture_.scalesDecoderOutputs) states = states.mul(std::pow(architecture_.dModel, -0.5));
     const at::Tensor lmHead = selection.tokens.defined() ? at::index_select(lmHead_, 0, selection.tokens) : lmHead_;
@@ -291,6 +298,7 @@ class AtenEngine final : public Engine {
   AtenStack encoder_;
   AtenStack decoder_;
   at::Tensor crossInput_;
+  std::optional<ClassificationHead> head_;
   std::unique_ptr<DecoderStep> step_;  // null where steps are libtorch's operators
   std::optional<EncoderGraphs> encoderGraphs_;
   std::optional<DecoderGraphs> decoderGraphs_;

@@ -34,9 +34,11 @@ constexpr Names<Precision, 4> kPrecisions{{
     {"int8", Precision::kInt8},
 }};
 
-constexpr Names<ModelKind, 2> kModelKinds{{
+constexpr Names<ModelKind, 4> kModelKinds{{
     {"generation", ModelKind::kGeneration},
     {"encoder", ModelKind::kEncoder},
+    {"sequenceClassification", ModelKind::kSequenceClassification},
+    {"tokenClassification", ModelKind::kTokenClassification},
 }};
 
 constexpr Names<Activation, 4> kActivations{{
@@ -222,6 +224,16 @@ DecodeRequest toDecodeRequest(const Napi::Object& object) {
       .targetLength = integer(object, "targetLength"),
       .decoderInputIds = ids(object, "decoderInputIds"),
       .selection = toSelection(object),
+  };
+  check(request);
+  return request;
+}
+
+ClassifyRequest toClassifyRequest(const Napi::Object& object) {
+  ClassifyRequest request{
+      .source = toSourceIds(toObject(object.Get("source"), "source")),
+      .decoderInputIds = optionalIds(object, "decoderInputIds"),
+      .positions = optionalIds(object, "positions"),
   };
   check(request);
   return request;

@@ -16,6 +16,7 @@ namespace torch_t5 {
 LoadOptions toLoadOptions(const Napi::Object& options);
 ForwardRequest toForwardRequest(const Napi::Object& request);
 DecodeRequest toDecodeRequest(const Napi::Object& request);
+ClassifyRequest toClassifyRequest(const Napi::Object& request);
 ScoreRequest toScoreRequest(const Napi::Object& request);
 Pooling toPooling(const Napi::Object& request);
 DenseWeights toDenseWeights(const Napi::Object& request);

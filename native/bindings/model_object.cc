@@ -11,6 +11,7 @@
 #include "bindings/results.h"
 #include "bindings/search_object.h"
 #include "bindings/values.h"
+#include "engine/classification.h"
 #include "engine/embedding.h"
 #include "engine/encoding.h"
 #include "engine/forward.h"
@@ -73,6 +74,7 @@ void ModelObject::define(Napi::Env env) {
                   InstanceMethod<&ModelObject::encode>("encode"),
                   InstanceMethod<&ModelObject::forwardEncoder>("forwardEncoder"),
                   InstanceMethod<&ModelObject::embed>("embed"),
+                  InstanceMethod<&ModelObject::classify>("classify"),
                   InstanceMethod<&ModelObject::score>("score"),
                   InstanceMethod<&ModelObject::generate>("generate"),
                   InstanceMethod<&ModelObject::startSearch>("startSearch"),
@@ -159,6 +161,16 @@ Napi::Value ModelObject::embed(const Napi::CallbackInfo& info) {
           return torch_t5::embed(engine, *encodeIfNeeded(engine, *source), pooling, layers);
         },
         valueToJs<at::Tensor>());
+  });
+}
+
+Napi::Value ModelObject::classify(const Napi::CallbackInfo& info) {
+  return withErrors(info.Env(), [&] {
+    const Napi::Object object = toObject(info[0], "request");
+    const auto request = shared(toClassifyRequest(object));
+    return startCall<at::Tensor>(
+        info.Env(), runner_, toCallId(object.Get("id")),
+        [request](Engine& engine) { return runClassify(engine, *request); }, valueToJs<at::Tensor>());
   });
 }
 

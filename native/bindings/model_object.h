@@ -48,6 +48,7 @@ class ModelObject : public NativeObject<ModelObject> {
   Napi::Value encode(const Napi::CallbackInfo& info);
   Napi::Value forwardEncoder(const Napi::CallbackInfo& info);
   Napi::Value embed(const Napi::CallbackInfo& info);
+  Napi::Value classify(const Napi::CallbackInfo& info);
   Napi::Value score(const Napi::CallbackInfo& info);
   Napi::Value generate(const Napi::CallbackInfo& info);
   Napi::Value startSearch(const Napi::CallbackInfo& info);

@@ -45,6 +45,16 @@ void check(const ForwardRequest& request) {
   check(request.selection, request.targetLength);
 }
 
+void check(const ClassifyRequest& request) {
+  if (request.decoderInputIds.has_value() != request.positions.has_value()) {
+    throw invalidArgument("decoderInputIds and positions, or neither,", "the request", "one of them");
+  }
+  if (!request.positions) return;
+  expectCount("decoderInputIds", request.decoderInputIds->size(), request.source.batch, request.source.length);
+  expectCount("positions", request.positions->size(), request.source.batch, 1);
+  expectIndices(*request.positions, request.source.length, "integers", "positions");
+}
+
 void check(const DecodeRequest& request) {
   expectPositive("batch", request.batch);
   expectPositive("targetLength", request.targetLength);

@@ -15,8 +15,8 @@ namespace torch_t5 {
 enum class Precision { kExact, kFloat32, kBfloat16, kInt8 };
 
 /// What a model computes, by the class that loads it. An encoder is loaded from its own archive, or from that of a
-/// model with a decoder.
-enum class ModelKind { kGeneration, kEncoder };
+/// model with a decoder. A classifier of texts has a decoder, a classifier of tokens has none.
+enum class ModelKind { kGeneration, kEncoder, kSequenceClassification, kTokenClassification };
 
 /// The activation of the feed-forward layers: kGelu is exact, kGeluNew its tanh approximation.
 enum class Activation { kRelu, kGeluNew, kGelu, kSilu };
@@ -76,6 +76,14 @@ struct ForwardRequest {
   Selection selection;
 };
 
+struct ClassifyRequest {
+  SourceIds source;
+  // For a classifier of texts, else none: the source's ids, shifted, [batch, length], and for each row the position
+  // whose state stands for it.
+  std::optional<std::vector<std::int32_t>> decoderInputIds;
+  std::optional<std::vector<std::int32_t>> positions;
+};
+
 /// The next positions of a decoder that has a cache.
 struct DecodeRequest {
   std::optional<std::vector<std::int32_t>> rows;  // cache rows to continue from, one per decoded row; none: all rows
@@ -122,6 +130,8 @@ struct DenseWeights {
 void check(const SourceIds& source);
 /// The request's source has passed its own check.
 void check(const ForwardRequest& request);
+/// The request's source has passed its own check.
+void check(const ClassifyRequest& request);
 void check(const DecodeRequest& request);
 void check(const ScoreRequest& request);
 void check(const DenseWeights& weights);

@@ -67,17 +67,6 @@ at::Tensor normalize(const at::Tensor& rows) {
   return rows / norm.clamp_min(kMinNorm).expand_as(rows);
 }
 
-at::Tensor apply(const Dense& dense, const at::Tensor& rows, bool isBatchInvariant) {
-  if (rows.size(-1) != dense.inputs()) {
-    throw invalidArgument(std::to_string(dense.inputs()) + " columns", "a dense layer's input", rows.size(-1));
-  }
-  if (!isBatchInvariant) return dense.apply(rows);
-  // The bits of a matrix product depend on the number of rows and on the address of its input.
-  std::vector<at::Tensor> outputs;
-  for (const at::Tensor& row : rows.split(1)) outputs.push_back(dense.apply(row.clone()));
-  return at::cat(outputs);
-}
-
 }  // namespace
 
 Dense::Dense(const DenseWeights& weights, const at::Device& device) : activation_(weights.activation) {
@@ -88,6 +77,9 @@ Dense::Dense(const DenseWeights& weights, const at::Device& device) : activation
   weight_ = copy(weights.weight, {weights.outputs, weights.inputs});
   if (weights.bias) bias_ = copy(*weights.bias, {weights.outputs});
 }
+
+Dense::Dense(const at::Tensor& weight, const at::Tensor& bias, DenseActivation activation, const at::Device& device)
+    : weight_(weight.clone().to(device)), bias_(bias.clone().to(device)), activation_(activation) {}
 
 at::Tensor Dense::apply(const at::Tensor& input) const {
   const at::Tensor output = at::linear(input, weight_, bias_);
@@ -108,6 +100,17 @@ at::Tensor Dense::apply(const at::Tensor& input) const {
   return output;
 }
 
+at::Tensor applyDense(const Dense& dense, const at::Tensor& rows, bool isBatchInvariant) {
+  if (rows.size(-1) != dense.inputs()) {
+    throw invalidArgument(std::to_string(dense.inputs()) + " columns", "a dense layer's input", rows.size(-1));
+  }
+  if (!isBatchInvariant) return dense.apply(rows);
+  // The bits of a matrix product depend on the number of rows and on the address of its input.
+  std::vector<at::Tensor> outputs;
+  for (const at::Tensor& row : rows.split(1)) outputs.push_back(dense.apply(row.clone()));
+  return at::cat(outputs);
+}
+
 at::Tensor embed(const Engine& engine, const EncoderOutput& encoderOutput, const Pooling& pooling,
                  const std::vector<EmbeddingLayer>& layers) {
   const at::Tensor& states = encoderOutput.lastHiddenState;
@@ -117,7 +120,7 @@ at::Tensor embed(const Engine& engine, const EncoderOutput& encoderOutput, const
   for (const PoolingMode mode : pooling.modes) pooled.push_back(pool(states, all, mask, mode));
   at::Tensor rows = pooled.size() == 1 ? pooled.front() : at::cat(pooled, -1);
   for (const EmbeddingLayer& layer : layers) {
-    rows = layer == nullptr ? normalize(rows) : apply(*layer, rows, engine.isBatchInvariant());
+    rows = layer == nullptr ? normalize(rows) : applyDense(*layer, rows, engine.isBatchInvariant());
   }
   return owned(rows, at::kFloat);
 }

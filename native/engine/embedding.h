@@ -17,6 +17,9 @@ class Dense {
   /// Copies the weights. They must have passed `check`.
   Dense(const DenseWeights& weights, const at::Device& device);
 
+  /// Copies the weights: [outputs, inputs] and [outputs].
+  Dense(const at::Tensor& weight, const at::Tensor& bias, DenseActivation activation, const at::Device& device);
+
   /// The columns of its input and output.
   std::int64_t inputs() const { return weight_.size(1); }
 
@@ -28,6 +31,10 @@ class Dense {
   at::Tensor bias_;    // [outputs], or undefined
   DenseActivation activation_;
 };
+
+/// The layer's output for rows [rows, inputs]. `isBatchInvariant`: the bits of a row do not depend on the other rows.
+/// Throws ERR_INVALID_ARGUMENT for rows of another width.
+at::Tensor applyDense(const Dense& dense, const at::Tensor& rows, bool isBatchInvariant);
 
 /// A layer after the pooling. Null: scales each row to length 1.
 using EmbeddingLayer = std::shared_ptr<const Dense>;

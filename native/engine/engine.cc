@@ -31,6 +31,19 @@ void expectDecoder(bool hasDecoder) {
   if (!hasDecoder) throw invalidArgument("a model with a decoder", "the call", "an encoder");
 }
 
+void expectLmHead(bool hasLmHead) {
+  if (!hasLmHead) throw invalidArgument("a model with a language-model head", "the call", "another");
+}
+
+void expectClassifier(bool isClassifier) {
+  if (!isClassifier) throw invalidArgument("a model that classifies", "the call", "another");
+}
+
+at::Tensor Engine::classify(const at::Tensor&, const at::Tensor&, const Sentence&) {
+  expectClassifier(false);
+  return {};
+}
+
 at::Tensor selectLogits(at::Tensor logits, const LogitsSelection& selection) {
   if (selection.isEmpty) return {};
   if (selection.positions.defined()) logits = at::index_select(logits, 1, selection.positions);

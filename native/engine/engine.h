@@ -88,8 +88,20 @@ struct GreedyRequest {
   std::int64_t padTokenId = 0;  // -1: a sequence that ends early is decoded on with the others
 };
 
+/// What a classifier of texts reads a text by.
+struct Sentence {
+  at::Tensor decoderInputIds;  // int64 [B, S] on the device: the source's ids, shifted
+  at::Tensor positions;        // int64 [B] on the device: the position whose state stands for the row
+};
+
 /// Throws ERR_INVALID_ARGUMENT where a model is an encoder alone. JavaScript's classes have no method that needs more.
 void expectDecoder(bool hasDecoder);
+
+/// Throws ERR_INVALID_ARGUMENT where a model has no language-model head.
+void expectLmHead(bool hasLmHead);
+
+/// Throws ERR_INVALID_ARGUMENT where a model classifies nothing.
+void expectClassifier(bool isClassifier);
 
 /// Used in inference mode, by one thread at a time. Every output contains hidden states, and the selected logits. A
 /// method throws ERR_ABORTED if cancellation was requested in this thread's `CancellationScope`. For other failures,
@@ -131,6 +143,10 @@ class Engine {
   /// Continues a greedy search to its end, without the host between two steps: the ids that it adds, int64 [R, n] on
   /// the device, where n <= maxTokens. None if the engine gains nothing by it; then the caller goes on step by step.
   virtual std::optional<at::Tensor> decodeGreedily(const GreedyRequest&) { return std::nullopt; }
+
+  /// The logits of a classifier's L labels: [B, L] of texts, [B, S, L] of tokens. `sentence`: undefined tensors for a
+  /// classifier of tokens. Of any other model it throws ERR_INVALID_ARGUMENT.
+  virtual at::Tensor classify(const at::Tensor& inputIds, const at::Tensor& attentionMask, const Sentence& sentence);
 };
 
 }  // namespace torch_t5

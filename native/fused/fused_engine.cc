@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <utility>
 
 #include "core/cancellation.h"
@@ -15,6 +16,7 @@
 #include "fused/kv_cache.h"
 #include "fused/packed_model.h"
 #include "fused/transformer.h"
+#include "weights/classifier.h"
 
 namespace torch_t5 {
 namespace {
@@ -39,6 +41,7 @@ class FusedEngine final : public Engine {
  public:
   FusedEngine(Weights weights, const Architecture& architecture, Precision precision, int threads)
       : executor_{bestKernels(), threads},
+        head_(headOf(weights, at::kCPU)),
         model_(packModel(std::move(weights), architecture, dataTypeOf(precision), executor_)),
         transformer_(model_, executor_, scratch_) {}
 
@@ -50,7 +53,7 @@ class FusedEngine final : public Engine {
 
   ForwardOutput forward(const at::Tensor& inputIds, const at::Tensor& attentionMask, const at::Tensor& decoderInputIds,
                         const LogitsSelection& selection) override {
-    expectDecoder(model_.lmHead != nullptr);
+    expectDecoder(!model_.decoder.layers.empty());
     const CallScope scope(scratch_);
     const RaggedBatch batch(attentionMask);
     EncoderStates states = encodeRows(inputIds, batch);
@@ -71,7 +74,7 @@ class FusedEngine final : public Engine {
 
   DecoderOutput prefill(const at::Tensor& decoderInputIds, const DecoderSource& source,
                         const LogitsSelection& selection) override {
-    expectDecoder(model_.lmHead != nullptr);
+    expectDecoder(!model_.decoder.layers.empty());
     const CallScope scope(scratch_);
     LastCrossKvCache::Entry cross = lastCross_.find(source);
     if (cross.cache == nullptr) {
@@ -87,6 +90,10 @@ class FusedEngine final : public Engine {
                      const LogitsSelection& selection) override {
     const CallScope scope(scratch_);
     return decode(decoderInputIds, dynamic_cast<const PagedKvCache&>(*cache), selection);
+  }
+
+  at::Tensor classify(const at::Tensor& inputIds, const at::Tensor& attentionMask, const Sentence& sentence) override {
+    return classifyStates(*this, head_, inputIds, attentionMask, sentence);
   }
 
  private:
@@ -197,6 +204,7 @@ class FusedEngine final : public Engine {
   /// The selected logits of states [R, T, D]; undefined for an empty selection.
   at::Tensor logits(const at::Tensor& states, const LogitsSelection& selection) {
     if (selection.isEmpty) return {};
+    expectLmHead(model_.lmHead != nullptr);
     CancellationScope::check();
     const Scratch::Frame frame(scratch_);
     at::Tensor chosen = selection.positions.defined() ? states.index_select(1, selection.positions) : states;
@@ -219,6 +227,7 @@ class FusedEngine final : public Engine {
   }
 
   Executor executor_;
+  std::optional<ClassificationHead> head_;
   PackedModel model_;
   Scratch scratch_;
   Transformer transformer_;

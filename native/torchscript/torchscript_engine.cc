@@ -46,9 +46,10 @@ std::optional<std::int64_t> findVocabSize(const torch::jit::Module& module) {
   return value.toTensor().size(0);
 }
 
-enum class Method { kForward, kEncode, kPrefill, kStep };
-constexpr std::array<const char*, 4> kMethodNames{"forward", "encode", "prefill", "step"};
+enum class Method { kForward, kEncode, kPrefill, kStep, kClassify };
+constexpr std::array<const char*, 5> kMethodNames{"forward", "encode", "prefill", "step", "classify"};
 constexpr std::array kEncoderMethods{Method::kEncode};
+constexpr std::array kClassifierMethods{Method::kClassify};
 // The first one is compiled when the model is loaded, the others at their first use: all of them would double the time.
 constexpr std::array kGenerationMethods{Method::kForward, Method::kEncode, Method::kPrefill, Method::kStep};
 
@@ -56,6 +57,9 @@ std::span<const Method> methodsOf(ModelKind kind) {
   switch (kind) {
     case ModelKind::kEncoder:
       return kEncoderMethods;
+    case ModelKind::kSequenceClassification:
+    case ModelKind::kTokenClassification:
+      return kClassifierMethods;
     case ModelKind::kGeneration:
       break;
   }
@@ -66,7 +70,7 @@ class TorchScriptEngine final : public Engine {
  public:
   TorchScriptEngine(torch::jit::Module module, ModelKind kind, const at::Device& device)
       : device_(device),
-        hasDecoder_(kind != ModelKind::kEncoder),
+        kind_(kind),
         vocabSize_(findVocabSize(module)),
         module_(std::move(module)),
         tensors_(device) {
@@ -90,7 +94,7 @@ class TorchScriptEngine final : public Engine {
 
   ForwardOutput forward(const at::Tensor& inputIds, const at::Tensor& attentionMask, const at::Tensor& decoderInputIds,
                         const LogitsSelection& selection) override {
-    expectDecoder(hasDecoder_);
+    expectDecoder(kind_ == ModelKind::kGeneration);
     std::vector<c10::IValue> elements =
         takeElements(compiled(Method::kForward).run({inputIds, attentionMask, decoderInputIds}), 3);
     return {selectLogits(std::move(elements[0]).toTensor(), selection), std::move(elements[1]).toTensor(),
@@ -103,7 +107,7 @@ class TorchScriptEngine final : public Engine {
 
   DecoderOutput prefill(const at::Tensor& decoderInputIds, const DecoderSource& source,
                         const LogitsSelection& selection) override {
-    expectDecoder(hasDecoder_);
+    expectDecoder(kind_ == ModelKind::kGeneration);
     const at::Tensor attentionMask = gatherRows(source.encoderOutput->attentionMask, source.rows);
     const at::Tensor hiddenState = gatherRows(source.encoderOutput->lastHiddenState, source.rows);
     return toDecoderOutput(compiled(Method::kPrefill).run({decoderInputIds, hiddenState, attentionMask}), attentionMask,
@@ -118,6 +122,12 @@ class TorchScriptEngine final : public Engine {
                            attentionMask, selection);
   }
 
+  at::Tensor classify(const at::Tensor& inputIds, const at::Tensor& attentionMask, const Sentence&) override {
+    expectClassifier(methodsOf(kind_).front() == Method::kClassify);
+    // The traced module of Hugging Face reads the sentence's position itself.
+    return compiled(Method::kClassify).run({inputIds, attentionMask}).toTensor();
+  }
+
  private:
   /// Compiles the method at its first use.
   const TracedMethod& compiled(Method method) {
@@ -128,7 +138,7 @@ class TorchScriptEngine final : public Engine {
   }
 
   at::Device device_;
-  bool hasDecoder_;
+  ModelKind kind_;
   std::optional<std::int64_t> vocabSize_;
   std::optional<torch::jit::Module> module_;
   DeviceTensors tensors_;

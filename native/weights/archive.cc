@@ -34,6 +34,7 @@ struct MethodSignature {
 
 constexpr MethodSignature kEncode{"encode", 2};
 constexpr std::array kEncoderMethods{kEncode};
+constexpr std::array kClassifierMethods{MethodSignature{"classify", 2}};
 constexpr std::array kGenerationMethods{MethodSignature{"forward", 3}, kEncode, MethodSignature{"prefill", 3},
                                         MethodSignature{"step", 3}};
 
@@ -41,6 +42,9 @@ std::span<const MethodSignature> methodsOf(ModelKind kind) {
   switch (kind) {
     case ModelKind::kEncoder:
       return kEncoderMethods;
+    case ModelKind::kSequenceClassification:
+    case ModelKind::kTokenClassification:
+      return kClassifierMethods;
     case ModelKind::kGeneration:
       break;
   }

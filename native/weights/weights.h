@@ -39,13 +39,20 @@ struct StackWeights {
   at::Tensor norm;  // [dModel]
 };
 
+struct LinearWeights {
+  at::Tensor weight;  // [outputs, inputs]
+  at::Tensor bias;    // [outputs]
+};
+
 struct Weights {
   at::Tensor embedding;  // [vocabSize, dModel]
-  at::Tensor lmHead;  // [vocabSize, dModel]; the same tensor as the embedding if they are tied; undefined: no decoder
+  at::Tensor lmHead;  // [vocabSize, dModel]; the same tensor as the embedding if they are tied; undefined: no such head
   StackWeights encoder;
-  StackWeights decoder;  // empty in an encoder
+  StackWeights decoder;  // empty without a decoder
 
-  bool hasDecoder() const { return lmHead.defined(); }
+  std::vector<LinearWeights> classifier;  // the head of a classifier, with tanh between its layers; empty: no classifier
+
+  bool hasDecoder() const { return !decoder.layers.empty(); }
 };
 
 /// The weights of the archive at `path`. They share its memory, which lives as long as any of them. Throws

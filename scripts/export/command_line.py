@@ -70,8 +70,8 @@ def _write(line: str) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="torch-t5 export",
-        description="Export a T5, T5 v1.1, Flan-T5, mT5, UMT5 or ByT5 of Hugging Face, or an encoder of these, for "
-        "torch-t5. Keeps the export only if every output of it is bitwise equal to the original's.",
+        description="Export a T5, T5 v1.1, Flan-T5, mT5, UMT5 or ByT5 of Hugging Face, an encoder or a classifier of "
+        "these, for torch-t5. Keeps the export only if every output of it is bitwise equal to the original's.",
     )
     parser.add_argument("source", help="a Hugging Face directory, or a name on the Hub")
     parser.add_argument("directory", type=Path, help="the directory to write")

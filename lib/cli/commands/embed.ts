@@ -2,17 +2,9 @@
 import { extname } from "node:path";
 import { POOLINGS, T5EncoderModel } from "../../index.js";
 import { type Embedder, saveEmbeddings } from "../jsonl/embeddings-file.js";
-import { inputOf, readTexts } from "../jsonl/input.js";
-import { type Job, jobOptions, jobOptionsHelp, openJobInput, readJobOptions, runJob } from "../jsonl/job.js";
-import {
-  excerpt,
-  type Fields,
-  isFields,
-  isSameJson,
-  parseLine,
-  shortestFloat32s,
-  without,
-} from "../jsonl/json-lines.js";
+import { type Job, jobOptions, jobOptionsHelp, readJobOptions, runJob } from "../jsonl/job.js";
+import { shortestFloat32s } from "../jsonl/json-lines.js";
+import { isResultOfText, openTexts, resultOf, type TextInput, type TextItem } from "../jsonl/texts.js";
 import { choiceOption, integerOption, parse, withFlags } from "../terminal/arguments.js";
 import { type Command, EXIT, UsageError } from "../terminal/command.js";
 
@@ -20,11 +12,6 @@ type EmbedOptions = NonNullable<Parameters<T5EncoderModel["embed"]>[1]>;
 
 const DEFAULT_BATCH_SIZE = 32;
 const RESULT = "embedding";
-
-interface Item {
-  readonly fields: Fields;
-  readonly text: string;
-}
 
 export const embedCommand: Command = {
   name: "embed",
@@ -74,9 +61,7 @@ Example: torch-t5 embed --normalize "spell number: 7" "spell number: 8"`,
       batchSize,
     });
     const options = readJobOptions(values);
-    const isText = values.input === undefined && positionals.length > 0;
-    const input = isText ? inputOf(readTexts(positionals)) : await openJobInput(values, positionals);
-    const read = isText ? readText : readLine;
+    const { input, read } = await openTexts(values, positionals);
     if (options.output !== undefined && extname(options.output) === ".safetensors") {
       const textOf = (line: string) => read(line).text;
       await saveEmbeddings({ textOf, embed, batchSize }, input, options.output, options);
@@ -87,19 +72,6 @@ Example: torch-t5 embed --normalize "spell number: 7" "spell number: 8"`,
   },
 };
 
-/** The item of a line that is a plain text. */
-function readText(text: string): Item {
-  return { fields: { text }, text };
-}
-
-/** The item of a JSON line. Throws where it has no text. */
-function readLine(line: string): Item {
-  const value = parseLine(line);
-  const fields = isFields(value) ? value : { text: value };
-  if (typeof fields.text === "string") return { fields, text: fields.text };
-  throw new Error(`Expected a string or an object with its text but received ${excerpt(line)}`);
-}
-
 function embedWith(options: EmbedOptions): Embedder["embed"] {
   return (t5, texts) =>
     withFlags(["pooling", "normalize", "dense", "prompt", "prompt-name", "batch-size"], () => t5.embed(texts, options));
@@ -108,8 +80,8 @@ function embedWith(options: EmbedOptions): Embedder["embed"] {
 function embeddingJob(
   embed: Embedder["embed"],
   batchSize: number,
-  read: (text: string) => Item,
-): Job<Item, T5EncoderModel> {
+  read: TextInput["read"],
+): Job<TextItem, T5EncoderModel> {
   return {
     modelClass: T5EncoderModel,
     batchSize,
@@ -119,11 +91,8 @@ function embeddingJob(
         t5,
         items.map(({ text }) => text),
       );
-      return items.map(({ fields }, index) => ({
-        ...without(fields, "line", RESULT),
-        [RESULT]: shortestFloat32s(embeddings.row(index)),
-      }));
+      return items.map((item, index) => resultOf(item, RESULT, shortestFloat32s(embeddings.row(index))));
     },
-    isResultOf: ({ fields }, result) => isSameJson(without(fields, "line", RESULT), without(result, "line", RESULT)),
+    isResultOf: (item, result) => isResultOfText(item, result, RESULT),
   };
 }

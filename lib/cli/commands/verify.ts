@@ -10,6 +10,8 @@ import {
   type StoredTensor,
   T5EncoderModel,
   T5ForConditionalGeneration,
+  T5ForSequenceClassification,
+  T5ForTokenClassification,
 } from "../../index.js";
 import { nonNegativeOption, onlyPositional, parse } from "../terminal/arguments.js";
 import { type Command, EXIT, UsageError } from "../terminal/command.js";
@@ -25,9 +27,14 @@ interface Probe {
   readonly name: string;
   /** One of the inputs, by its name in parity.safetensors. */
   ids(name: string): Ids;
-  /** Logits `[batch, targetLength, vocabSize]`, or an encoder's last hidden state `[batch, sourceLength, dModel]`. */
+  /**
+   * Logits: `[batch, targetLength, vocabSize]`, of a classifier `[batch, numLabels]` or `[batch, sourceLength, numLabels]`.
+   * Of an encoder its last hidden state, `[batch, sourceLength, dModel]`.
+   */
   readonly output: StoredTensor<Float32Array>;
 }
+
+type Verifiable = T5ForConditionalGeneration | T5EncoderModel | T5ForSequenceClassification | T5ForTokenClassification;
 
 /** How the probes of one kind of model are compared. */
 interface Verification<Compared extends Difference> {
@@ -44,7 +51,7 @@ interface Verification<Compared extends Difference> {
 
 /** A loaded model and the comparison of one probe with it. */
 interface Verified<Compared extends Difference> {
-  readonly model: T5ForConditionalGeneration | T5EncoderModel;
+  readonly model: Verifiable;
   compare(probe: Probe): Promise<Compared>;
 }
 
@@ -81,15 +88,53 @@ const ENCODER: Verification<Difference> = {
         const attentionMask = ids("attention_mask");
         const { lastHiddenState } = await model.forward({ inputIds: ids("input_ids"), attentionMask });
         const { dModel } = model.config;
-        // Only "exact" computes the states of padding.
-        const kept = (states: Float32Array) =>
-          states.filter((_, at) => attentionMask.data[Math.floor(at / dModel)] === 1n);
+        const kept = (states: Float32Array) => withoutPadding(states, attentionMask, dModel);
         return differenceOf(kept(output.data), kept(lastHiddenState.data), dModel);
       },
     };
   },
   merge: mergeDifferences,
 };
+
+const SEQUENCE_CLASSIFICATION: Verification<Agreement> = {
+  inputs: { encoder: "input_ids" },
+  output: "logits",
+  unit: "logit",
+  async load(directory, options) {
+    const model = await T5ForSequenceClassification.fromPretrained(directory, options);
+    return {
+      model,
+      async compare({ ids, output }) {
+        const source = { inputIds: ids("input_ids"), attentionMask: ids("attention_mask") };
+        const { logits } = await model.forward(source);
+        return agreementOf(output.data, logits.data, model.config.numLabels);
+      },
+    };
+  },
+  merge,
+};
+
+const TOKEN_CLASSIFICATION: Verification<Agreement> = {
+  ...SEQUENCE_CLASSIFICATION,
+  async load(directory, options) {
+    const model = await T5ForTokenClassification.fromPretrained(directory, options);
+    return {
+      model,
+      async compare({ ids, output }) {
+        const attentionMask = ids("attention_mask");
+        const { logits } = await model.forward({ inputIds: ids("input_ids"), attentionMask });
+        const { numLabels } = model.config;
+        const kept = (all: Float32Array) => withoutPadding(all, attentionMask, numLabels);
+        return agreementOf(kept(output.data), kept(logits.data), numLabels);
+      },
+    };
+  },
+};
+
+/** The numbers of the positions that the mask keeps, `width` each. Only "exact" computes those of padding. */
+function withoutPadding(numbers: Float32Array, mask: Ids, width: number): Float32Array {
+  return numbers.filter((_, at) => mask.data[Math.floor(at / width)] === 1n);
+}
 
 /** What passes. Undefined stands for no limit. */
 interface Limits {
@@ -115,7 +160,8 @@ Checks every file of an exported directory against its manifest, then computes t
 the number of threads that Hugging Face used. Prints for each probe "bitwise equal", or how far its logits are from
 Hugging Face's: the largest and the mean difference, the share of positions with the same best token (top-1
 agreement), and the KL divergence of Hugging Face's distribution from the computed one, in nats per position.
-Of an encoder, the last hidden states are compared, by their largest and mean difference. On CUDA, also prints the environment variables that change bits there.
+Of a classifier, the logits of the labels are compared. Of an encoder, the last hidden states are compared, by their
+largest and mean difference. On CUDA, also prints the environment variables that change bits there.
 
   <directory>           an exported model
 ${precisionHelp}
@@ -145,7 +191,16 @@ ${precisionHelp}
     };
     const manifest = await readManifest(directory);
     const load = { device, precision, intraOpThreads: manifest.intraOpThreads };
-    if (kindOf(manifest) === "generation") return verify(GENERATION, directory, load, limits);
+    switch (kindOf(manifest)) {
+      case "generation":
+        return verify(GENERATION, directory, load, limits);
+      case "sequenceClassification":
+        return verify(SEQUENCE_CLASSIFICATION, directory, load, limits);
+      case "tokenClassification":
+        return verify(TOKEN_CLASSIFICATION, directory, load, limits);
+      case "encoder":
+        break;
+    }
     if (limits.maxKl !== undefined) {
       throw new UsageError(`Expected no --max-kl for ${manifest.architecture}, which has no logits, but received it`);
     }

@@ -1,7 +1,13 @@
 // A job: reads lines, and writes one JSON line for each, in the same order. Holds one batch of lines in memory.
 import { stat } from "node:fs/promises";
 import { stdout } from "node:process";
-import { type T5EncoderModel, T5Error, type T5ForConditionalGeneration } from "../../index.js";
+import {
+  type T5EncoderModel,
+  T5Error,
+  type T5ForConditionalGeneration,
+  type T5ForSequenceClassification,
+  type T5ForTokenClassification,
+} from "../../index.js";
 import { messageOf, UsageError } from "../terminal/command.js";
 import { type ModelClass, type ModelValues, modelOptions, modelOptionsHelp, withModel } from "../terminal/model.js";
 import { onInterruption, printError, write } from "../terminal/output.js";
@@ -18,7 +24,7 @@ import {
 } from "./results-file.js";
 
 /** The models that jobs run. */
-type JobModel = T5ForConditionalGeneration | T5EncoderModel;
+type JobModel = T5ForConditionalGeneration | T5EncoderModel | T5ForSequenceClassification | T5ForTokenClassification;
 
 export interface Job<Item, Model extends JobModel = T5ForConditionalGeneration> extends LineReader<Item> {
   /** The class of its model. */
@@ -54,7 +60,8 @@ export const jobOptionsHelp = `  --input <file>        JSON Lines (default: stan
   --skip-invalid        write { "line", "error" } for an invalid line, and continue
 ${modelOptionsHelp}`;
 
-interface JobValues extends ModelValues {
+/** The values of `jobOptions` on a command line. */
+export interface JobValues extends ModelValues {
   readonly input?: string | undefined;
   readonly output?: string | undefined;
   readonly overwrite?: boolean | undefined;

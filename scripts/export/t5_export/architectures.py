@@ -7,17 +7,28 @@ from typing import Any, TypeAlias
 from transformers import (
     MT5EncoderModel,
     MT5ForConditionalGeneration,
+    MT5ForSequenceClassification,
+    MT5ForTokenClassification,
     T5EncoderModel,
     T5ForConditionalGeneration,
+    T5ForSequenceClassification,
+    T5ForTokenClassification,
     UMT5EncoderModel,
     UMT5ForConditionalGeneration,
+    UMT5ForSequenceClassification,
+    UMT5ForTokenClassification,
 )
 
 from t5_export.errors import ExportError
 
 GenerationModel: TypeAlias = T5ForConditionalGeneration | MT5ForConditionalGeneration | UMT5ForConditionalGeneration
 EncoderModel: TypeAlias = T5EncoderModel | MT5EncoderModel | UMT5EncoderModel
-T5Model: TypeAlias = GenerationModel | EncoderModel
+SequenceClassifier: TypeAlias = (
+    T5ForSequenceClassification | MT5ForSequenceClassification | UMT5ForSequenceClassification
+)
+TokenClassifier: TypeAlias = T5ForTokenClassification | MT5ForTokenClassification | UMT5ForTokenClassification
+Classifier: TypeAlias = SequenceClassifier | TokenClassifier
+T5Model: TypeAlias = GenerationModel | EncoderModel | Classifier
 
 
 class Kind(Enum):
@@ -25,13 +36,40 @@ class Kind(Enum):
 
     GENERATION = "conditional generation"
     ENCODER = "encoder"
+    SEQUENCE_CLASSIFICATION = "sequence classification"
+    TOKEN_CLASSIFICATION = "token classification"
+
+    @property
+    def has_decoder(self) -> bool:
+        """Whether a model of this kind has a decoder."""
+        return self in (Kind.GENERATION, Kind.SEQUENCE_CLASSIFICATION)
+
+    @property
+    def classifies(self) -> bool:
+        """Whether a model of this kind gives a logit to each of its labels."""
+        return self in (Kind.SEQUENCE_CLASSIFICATION, Kind.TOKEN_CLASSIFICATION)
 
 
 # By `model_type` of config.json. T5 v1.1, Flan-T5 and ByT5 have the model type "t5", too.
 CLASSES: Mapping[str, Mapping[Kind, type[T5Model]]] = {
-    "t5": {Kind.GENERATION: T5ForConditionalGeneration, Kind.ENCODER: T5EncoderModel},
-    "mt5": {Kind.GENERATION: MT5ForConditionalGeneration, Kind.ENCODER: MT5EncoderModel},
-    "umt5": {Kind.GENERATION: UMT5ForConditionalGeneration, Kind.ENCODER: UMT5EncoderModel},
+    "t5": {
+        Kind.GENERATION: T5ForConditionalGeneration,
+        Kind.ENCODER: T5EncoderModel,
+        Kind.SEQUENCE_CLASSIFICATION: T5ForSequenceClassification,
+        Kind.TOKEN_CLASSIFICATION: T5ForTokenClassification,
+    },
+    "mt5": {
+        Kind.GENERATION: MT5ForConditionalGeneration,
+        Kind.ENCODER: MT5EncoderModel,
+        Kind.SEQUENCE_CLASSIFICATION: MT5ForSequenceClassification,
+        Kind.TOKEN_CLASSIFICATION: MT5ForTokenClassification,
+    },
+    "umt5": {
+        Kind.GENERATION: UMT5ForConditionalGeneration,
+        Kind.ENCODER: UMT5EncoderModel,
+        Kind.SEQUENCE_CLASSIFICATION: UMT5ForSequenceClassification,
+        Kind.TOKEN_CLASSIFICATION: UMT5ForTokenClassification,
+    },
 }
 
 KINDS_BY_CLASS: Mapping[type[T5Model], Kind] = {

@@ -1,6 +1,7 @@
 """The steps of an export: check, load, trace, write, compare, and describe."""
 
 import errno
+import json
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,7 @@ def export_source(
     weights = checkpoint.inspect_weights(local)
     model_class = _class_for(read_json(local / CONFIG), weights, encoder_only, progress)
     float32_bytes = weights.encoder_bytes
-    if kind_of(model_class) is not Kind.ENCODER:
+    if kind_of(model_class).has_decoder:
         float32_bytes += weights.decoder_bytes
     writing.check_disk_space(directory, float32_bytes)
     widened = f", {' and '.join(weights.widened)} widened to float32" if weights.widened else ""
@@ -87,6 +88,7 @@ def export_model(
     """Export a float32 model in evaluation mode on the CPU. Raises ExportError, and then leaves no files."""
     progress = progress or SilentProgress()
     loading.check_model(model)
+    export_of(model).check(model)
     if tokenizer is not None:
         tokenizers.check_tokenizer(tokenizer)
     writing.check_target(directory, overwrite)
@@ -105,7 +107,7 @@ def _class_for(
 ) -> type[T5Model]:
     """Return the class for a config.json and the weights: that of an encoder where a decoder has none."""
     named = class_for(config, encoder_only=encoder_only)
-    if kind_of(named) is Kind.ENCODER or weights.decoder_bytes > 0:
+    if kind_of(named) is not Kind.GENERATION or weights.decoder_bytes > 0:
         return named
     encoder = class_for(config, encoder_only=True)
     progress.warn(
@@ -142,7 +144,7 @@ def _write(
     comparing.compare(model, tracing.read_archive(directory / ARCHIVE), export_of(model).checks, progress)
     progress.stage("Writing probes, configuration and tokenizer")
     probes.write_probes(model, directory / PROBES)
-    model.config.save_pretrained(directory)
+    _write_config(model, directory)
     if model.can_generate():
         # `save_pretrained` raises for settings that `generate` only warns about.
         model.generation_config.to_json_file(directory / "generation_config.json")
@@ -152,6 +154,15 @@ def _write(
         modules.write_embedding(embedding, directory)
     progress.stage("Hashing")
     manifest.write_manifest(directory, model)
+
+
+def _write_config(model: T5Model, directory: Path) -> None:
+    model.config.save_pretrained(directory)
+    if kind_of(type(model)).classifies:
+        path = directory / CONFIG
+        # transformers leaves out the labels if they are LABEL_0 and LABEL_1.
+        settings = {**read_json(path), "id2label": {str(index): name for index, name in model.config.id2label.items()}}
+        path.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
 
 
 def _write_archive(traced: object, path: Path) -> None:

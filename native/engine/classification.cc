@@ -1,0 +1,54 @@
+#include "engine/classification.h"
+
+#include <ATen/ops/arange.h>
+#include <ATen/ops/index.h>
+
+#include <utility>
+
+#include "core/errors.h"
+#include "engine/encoding.h"
+#include "engine/result_copies.h"
+#include "engine/tensors.h"
+
+namespace torch_t5 {
+namespace {
+
+at::Tensor stateAt(const at::Tensor& states, const at::Tensor& positions) {
+  const at::Tensor rows = at::arange(states.size(0), positions.options());
+  return at::index(states, c10::List<std::optional<at::Tensor>>({rows, positions}));
+}
+
+}  // namespace
+
+at::Tensor ClassificationHead::apply(at::Tensor rows, bool isBatchInvariant) const {
+  for (const Dense& layer : layers_) rows = applyDense(layer, rows, isBatchInvariant);
+  return rows;
+}
+
+at::Tensor classifyStates(Engine& engine, const std::optional<ClassificationHead>& head, const at::Tensor& inputIds,
+                          const at::Tensor& attentionMask, const Sentence& sentence) {
+  expectClassifier(head.has_value());
+  const bool isInvariant = engine.isBatchInvariant();
+  if (sentence.positions.defined()) {
+    LogitsSelection noLogits;
+    noLogits.isEmpty = true;
+    const ForwardOutput output = engine.forward(inputIds, attentionMask, sentence.decoderInputIds, noLogits);
+    return head->apply(stateAt(output.decoderLastHiddenState, sentence.positions), isInvariant);
+  }
+  const at::Tensor states = engine.encode(inputIds, attentionMask);
+  const at::Tensor logits = head->apply(states.flatten(0, 1), isInvariant);
+  return logits.view({states.size(0), states.size(1), logits.size(1)});
+}
+
+at::Tensor runClassify(Engine& engine, const ClassifyRequest& request) {
+  const at::Device device = engine.device();
+  const auto [inputIds, attentionMask] = toTensors(request.source, device);
+  Sentence sentence;
+  if (request.decoderInputIds) {
+    sentence.decoderInputIds = toTensor(*request.decoderInputIds, request.source.batch, request.source.length, device);
+    sentence.positions = toTensor(*request.positions, device);
+  }
+  return owned(engine.classify(inputIds, attentionMask, sentence), at::kFloat);
+}
+
+}  // namespace torch_t5
