@@ -7,6 +7,7 @@ from typing import Any
 import generation
 import scoring
 import torch
+from classifiers import classify, export_classifier, load_classifier, write_classifier
 from encoders import encoder_class, export_encoder, write_encoders
 from families import FAMILIES, load_checkpoint, load_exported, write_checkpoint
 from t5_export import export_source
@@ -35,6 +36,9 @@ class Operations:
             "open": self.open,
             "makeEncoders": self.make_encoders,
             "forwardEncoder": self.forward_encoder,
+            "makeClassifier": self.make_classifier,
+            "classifierLogits": self.classifier_logits,
+            "classify": self.classify,
             "forward": self.forward,
             "shiftRight": self.shift_right,
             "tokenize": self.tokenize,
@@ -93,6 +97,26 @@ class Operations:
         return self._infer(
             request, lambda model, inputs: {"lastHiddenState": self._files.write(model(**inputs).last_hidden_state)}
         )
+
+    def make_classifier(self, request: Request) -> Reply:
+        """Write a family's classifier of one form, export it, and load the original."""
+        family, form = request["family"], request["form"]
+        checkpoint = self._directory / f"{family}-{form}"
+        write_classifier(family, form, checkpoint, Path(request["tokenizer"]), request["seed"])
+        exported = checkpoint.with_name(f"{checkpoint.name}-exported")
+        export_classifier(checkpoint, exported)
+        model = load_classifier(family, form, checkpoint).to(self._device)
+        self._models[f"{family}, {form}"] = model
+        return {"directory": str(exported), "checkpoint": str(checkpoint), "vocabSize": model.config.vocab_size}
+
+    def classifier_logits(self, request: Request) -> Reply:
+        """Run `model(...)` of a classifier."""
+        return self._infer(request, lambda model, inputs: {"logits": self._files.write(model(**inputs).logits)})
+
+    def classify(self, request: Request) -> Reply:
+        """Run Hugging Face's pipeline on texts; see `classifiers.classify`."""
+        torch.set_num_threads(request["threads"])
+        return {"results": classify(self._models[request["model"]], Path(request["checkpoint"]), request)}
 
     def forward(self, request: Request) -> Reply:
         """Run `model(...)`. Ids, mask and labels are nested lists; those that are absent are not passed."""
