@@ -2,6 +2,9 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
+#include <limits>
+
 #include "core/errors.h"
 #include "engine/result_copies.h"
 
@@ -40,6 +43,11 @@ at::Tensor lastState(const at::Tensor& states, const at::Tensor& mask) {
   return stateAt(states * mask.unsqueeze(-1), positions);
 }
 
+/// Whether the first position is read, whatever its mask.
+bool readsFirst(const Pooling& pooling) {
+  return std::find(pooling.modes.begin(), pooling.modes.end(), PoolingMode::kFirst) != pooling.modes.end();
+}
+
 /// `all`: the encoder's mask; `mask`: the positions of it that are pooled. Both [B, S] int64.
 at::Tensor pool(const at::Tensor& states, const at::Tensor& all, const at::Tensor& mask, PoolingMode mode) {
   const at::Tensor kept = mask.to(states.scalar_type());
@@ -60,6 +68,27 @@ at::Tensor pool(const at::Tensor& states, const at::Tensor& all, const at::Tenso
       break;
   }
   return weightedMean(states, kept);
+}
+
+/// The pooled vectors of several modes, concatenated: [B, columns].
+at::Tensor pool(const at::Tensor& states, const at::Tensor& all, const Pooling& pooling) {
+  const at::Tensor mask = withoutPrompt(all, pooling.promptLength);
+  std::vector<at::Tensor> pooled;
+  for (const PoolingMode mode : pooling.modes) pooled.push_back(pool(states, all, mask, mode));
+  return pooled.size() == 1 ? pooled.front() : at::cat(pooled, -1);
+}
+
+/// The same for each row without its padding: the order in which libtorch adds depends on the number of positions.
+at::Tensor poolEachRow(const at::Tensor& states, const at::Tensor& mask, const Pooling& pooling) {
+  std::vector<at::Tensor> pooled;
+  for (std::int64_t row = 0; row < mask.size(0); ++row) {
+    const at::Tensor kept = mask[row].nonzero();
+    const auto begin = readsFirst(pooling) || kept.numel() == 0 ? 0 : kept[0].item<std::int64_t>();
+    const auto end = kept.numel() == 0 ? mask.size(1) : kept[-1].item<std::int64_t>() + 1;
+    const auto rowOf = [&](const at::Tensor& tensor) { return tensor.narrow(0, row, 1).slice(1, begin, end); };
+    pooled.push_back(pool(rowOf(states), rowOf(mask), pooling));
+  }
+  return at::cat(pooled);
 }
 
 at::Tensor normalize(const at::Tensor& rows) {
@@ -114,11 +143,8 @@ at::Tensor applyDense(const Dense& dense, const at::Tensor& rows, bool isBatchIn
 at::Tensor embed(const Engine& engine, const EncoderOutput& encoderOutput, const Pooling& pooling,
                  const std::vector<EmbeddingLayer>& layers) {
   const at::Tensor& states = encoderOutput.lastHiddenState;
-  const at::Tensor& all = encoderOutput.attentionMask;
-  const at::Tensor mask = withoutPrompt(all, pooling.promptLength);
-  std::vector<at::Tensor> pooled;
-  for (const PoolingMode mode : pooling.modes) pooled.push_back(pool(states, all, mask, mode));
-  at::Tensor rows = pooled.size() == 1 ? pooled.front() : at::cat(pooled, -1);
+  const at::Tensor& mask = encoderOutput.attentionMask;
+  at::Tensor rows = engine.isBatchInvariant() ? poolEachRow(states, mask, pooling) : pool(states, mask, pooling);
   for (const EmbeddingLayer& layer : layers) {
     rows = layer == nullptr ? normalize(rows) : applyDense(*layer, rows, engine.isBatchInvariant());
   }

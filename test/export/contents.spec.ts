@@ -3,6 +3,8 @@ import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Manifest, T5EncoderModel, T5ForConditionalGeneration, T5Tokenizer } from "torch-t5";
+import { torchT5 } from "../support/cli.js";
+import { updateManifest } from "../support/directory.js";
 import type { Ended } from "../support/program.js";
 import { runExporter, runExporterTimes, runHelper } from "./exporter.js";
 import { Folders, names, readJson, replaceText } from "./folders.js";
@@ -28,6 +30,8 @@ const OTHERS: Readonly<Record<string, readonly string[]>> = {
   "whole of the file": ["whole", "--tokenizer", "file"],
   encoder: ["encoder-only"],
   "encoder of a whole model": ["whole", "--encoder-only"],
+  sentences: ["sentences"],
+  "sentences without modules": ["sentences", "--no-modules"],
   "encoder of a model's name": ["encoder named as a model", "--no-tokenizer"],
 };
 
@@ -237,6 +241,105 @@ describe("an exported directory", () => {
       const { lastHiddenState } = await t5.forward("spell number: 3");
       assert.deepEqual([...lastHiddenState.shape.slice(0, 1), lastHiddenState.shape[2]], [1, t5.config.dModel]);
     }
+  });
+
+  it("of a sentence-transformers directory, has what follows the encoder, unless --no-modules", async () => {
+    const files = [...FILES, ...TOKENIZER_FILES].filter((name) => name !== "generation_config.json");
+    assert.deepEqual(names(exported("sentences without modules")), files.sort());
+    assert.deepEqual(names(exported("sentences")), [...files, "embedding.json", "embedding.safetensors"].sort());
+    await using t5 = await T5EncoderModel.fromPretrained(exported("sentences"), { device: "cpu" });
+    assert.deepEqual(t5.embeddingConfig, {
+      pooling: ["mean"],
+      includePrompt: true,
+      modules: [{ type: "dense", inputs: 32, outputs: 16, bias: false, activation: "identity" }, { type: "normalize" }],
+      prompts: { query: "query: ", document: "" },
+      defaultPromptName: undefined,
+      maxSeqLength: 12,
+    });
+    await using plain = await T5EncoderModel.fromPretrained(exported("sentences without modules"), { device: "cpu" });
+    assert.equal(plain.embeddingConfig, undefined);
+    assert.deepEqual((await plain.embed("a b")).data, (await t5.embed("a b", { dense: false, normalize: false })).data);
+    await assert.rejects(t5.embed("a", { pooling: ["mean", "max"] }), {
+      code: "ERR_INVALID_ARGUMENT",
+      message: /poolings with 32 numbers in all, as the model's dense module reads .* options.pooling but received 64/,
+    });
+    await assert.rejects(t5.embed("a", { promptName: "passage" }), {
+      code: "ERR_INVALID_ARGUMENT",
+      message: /Expected one of "document", "query" for options.promptName but received "passage"/,
+    });
+  });
+
+  it("of an encoder, is run by torch-t5 verify and torch-t5 embed, and by no other command", async () => {
+    for (const name of ["encoder", "sentences"]) {
+      const verified = await torchT5(["verify", exported(name), "--exact"]);
+      assert.equal(verified.code, 0, verified.stdout + verified.stderr);
+      assert.match(verified.stdout, /^probe\.0: encoder \[2, 9\]: bitwise equal$/m);
+      assert.match(verified.stdout, /\nAll 5 probes are bitwise equal to Hugging Face's\.\n$/);
+      const int8 = await torchT5(["verify", exported(name), "--precision", "int8", "--tolerance", "0"]);
+      assert.equal(int8.code, 1);
+      assert.match(int8.stdout, /\nAll 200 positions: largest difference \d\.\d+e-\d+, mean \d\.\d+e-\d+\nNot equal: /);
+    }
+    const limited = await torchT5(["verify", exported("encoder"), "--max-kl", "1"]);
+    assert.deepEqual([limited.code, limited.stdout], [2, ""]);
+    const flags = ["--model", exported("sentences"), "--device", "cpu"];
+    const embedded = await torchT5(["embed", ...flags, "--prompt-name", "query", "--no-normalize", "number 7"]);
+    assert.deepEqual([embedded.code, embedded.stderr], [0, ""]);
+    await using t5 = await T5EncoderModel.fromPretrained(exported("sentences"), { device: "cpu" });
+    const expected = await t5.embed("number 7", { promptName: "query", normalize: false });
+    assert.deepEqual(JSON.parse(embedded.stdout).embedding.map(Math.fround), [...expected.data]);
+    for (const wrong of [
+      ["--prompt-name", "x"],
+      ["--normalize", "--no-normalize"],
+      ["--pooling", "x"],
+    ]) {
+      assert.equal((await torchT5(["embed", ...flags, ...wrong, "a"])).code, 2, wrong.join(" "));
+    }
+    for (const command of ["generate", "logits"]) {
+      const { code, stdout, stderr } = await torchT5([command, ...flags, "a"]);
+      assert.deepEqual([code, stdout], [1, ""]);
+      assert.match(stderr, /the export of a model with a decoder .* an encoder alone, T5EncoderModel: .*\n$/);
+    }
+  });
+
+  it("of a sentence-transformers directory, is refused if embedding.json or its weights were changed", async () => {
+    const directory = exported("sentences");
+    const kept = ["embedding.json", "embedding.safetensors"].map((name) => readFileSync(join(directory, name)));
+    const refuses = async (name: string, edit: (before: Buffer) => Buffer | string, message: RegExp) => {
+      writeFileSync(join(directory, name), edit(readFileSync(join(directory, name))));
+      updateManifest(directory, name);
+      const load = T5EncoderModel.fromPretrained(directory, { device: "cpu" });
+      await assert.rejects(load, { code: "ERR_MODEL_CORRUPT", message });
+      for (const [index, file] of ["embedding.json", "embedding.safetensors"].entries()) {
+        writeFileSync(join(directory, file), kept[index] ?? "");
+        updateManifest(directory, file);
+      }
+    };
+    const json = (changes: object) => (before: Buffer) =>
+      JSON.stringify({ ...JSON.parse(before.toString()), ...changes });
+    await refuses("embedding.json", () => "{", /Expected JSON for embedding.json/);
+    await refuses("embedding.json", json({ pooling: ["median"] }), /some of mean, .* for pooling in embedding.json/);
+    await refuses("embedding.json", json({ includePrompt: 1 }), /a boolean for includePrompt in embedding.json/);
+    await refuses("embedding.json", json({ prompts: { a: 1 } }), /texts by name for prompts in embedding.json/);
+    await refuses("embedding.json", json({ defaultPromptName: "toString" }), /a prompt or null for defaultPromptName/);
+    await refuses("embedding.json", json({ maxSeqLength: 0 }), /a positive integer or null for maxSeqLength/);
+    await refuses("embedding.json", json({ modules: {} }), /an array for modules in embedding.json/);
+    await refuses(
+      "embedding.json",
+      json({ modules: [{ type: "lstm" }] }),
+      /a module .* for modules\[0\] in embedding.json/,
+    );
+    await refuses("embedding.json", json({ pooling: ["mean", "max"] }), /a module that fits .* for modules\[0\]/);
+    await refuses("embedding.safetensors", (before) => before.subarray(0, 4), /a header inside the file/);
+    await refuses("embedding.safetensors", (before) => before.subarray(0, -4), /offsets of 2048 bytes inside the file/);
+    const rename = (from: string, to: string) => (before: Buffer) =>
+      Buffer.from(before.toString("latin1").replace(from, to), "latin1");
+    await refuses(
+      "embedding.safetensors",
+      rename("0.weight", "1.weight"),
+      /float32 \[16,32\] for 0.weight .* undefined/,
+    );
+    await refuses("embedding.safetensors", rename("[16,32]", "[32,16]"), /float32 \[16,32\] for 0.weight/);
+    await refuses("embedding.safetensors", rename("F32", "F64"), /F32 or I64 for the type of 0.weight/);
   });
 
   it("of a whole model's encoder, has the weights of the encoder alone", () => {

@@ -39,6 +39,8 @@ export async function encoders(): Promise<void> {
   lastHiddenState satisfies Tensor<Float32Array>;
   (await encoder.encode(["text"])) satisfies EncoderOutput;
   (await encoder.embed("text", { pooling: "mean", normalize: true })) satisfies Tensor;
+  encoder.embeddingConfig?.prompts.query satisfies string | undefined;
+  (await encoder.embed("text", { promptName: "query" })) satisfies Tensor;
   (await T5EncoderModel.fromPretrained("directory", { precision: "int8" })) satisfies T5EncoderModel;
   // @ts-expect-error an encoder has no decoder
   encoder.generate;
@@ -235,8 +237,9 @@ export async function judging(): Promise<void> {
 
   (await t5.embed(["a", "b"], { pooling: "first", normalize: true })) satisfies Tensor;
   await t5.embed(encoded);
+  (await t5.embed("a", { pooling: ["cls", "max"], dense: false, prompt: "query: " })) satisfies Tensor;
   // @ts-expect-error no such pooling
-  await t5.embed("a", { pooling: "max" });
+  await t5.embed("a", { pooling: "median" });
 }
 
 export async function loading(): Promise<void> {

@@ -23,6 +23,25 @@ const forwardRequest = {
   head: undefined,
 };
 
+const embedding = { pooling: ["mean"], promptLength: 0, layers: [] } as const;
+const dense = { inputs: 2, outputs: 3, weight: new Float32Array(6), bias: undefined, activation: "tanh" } as const;
+
+const wrongDense: readonly (readonly [promise: string, part: object, message: RegExp])[] = [
+  ["too few weights", { outputs: 4 }, /4 x 2 values for weight but received 6/],
+  ["a short bias", { bias: new Float32Array(2) }, /1 x 3 values for bias but received 2/],
+  ["weights of 64 bits", { weight: new Float64Array(6) }, /a Float32Array for weight/],
+  ["no inputs", { inputs: 0 }, /from 1 to \d+ for inputs/],
+  ["an unknown activation", { activation: "softmax" }, /a known name for activation but received "softmax"/],
+];
+
+const wrongEmbeddings: readonly (readonly [promise: string, part: object, message: RegExp])[] = [
+  ["no pooling", { pooling: [] }, /at least one mode for pooling but received none/],
+  ["an unknown pooling", { pooling: ["median"] }, /a known name for pooling but received "median"/],
+  ["a negative length of the prompt", { promptLength: -1 }, /from 0 to 2147483647 for promptLength/],
+  ["an unknown layer", { layers: ["dropout"] }, /a dense layer or "normalize" for layers/],
+  ["an object that is no layer", { layers: [{}] }, /a string for layers/],
+];
+
 const wrongSources: readonly (readonly [promise: string, part: object, message: RegExp])[] = [
   ["too few ids", { batch: 2 }, /2 x 2 values for inputIds but received 2/],
   ["too short a mask", { attentionMask: Int32Array.of(1) }, /1 x 2 values for attentionMask but received 1/],
@@ -96,13 +115,34 @@ describe("the native boundary", () => {
         refused,
       );
       await assert.rejects(async () => model.encode({ id: 1, source: wrongSource }), refused);
-      await assert.rejects(
-        async () => model.embed({ id: 1, source: wrongSource, pooling: "mean", normalize: false }),
-        refused,
-      );
+      await assert.rejects(async () => model.embed({ id: 1, source: wrongSource, ...embedding }), refused);
       await refuses({ source: wrongSource, decoderInputIds }, message);
     });
   }
+
+  for (const [promise, wrong, message] of wrongDense) {
+    it(`refuses a dense layer with ${promise}`, async () => {
+      const refused = { code: "ERR_INVALID_ARGUMENT", message };
+      await assert.rejects(async () => model.loadDense({ id: 1, ...dense, ...wrong }), refused);
+    });
+  }
+
+  for (const [promise, wrong, message] of wrongEmbeddings) {
+    it(`refuses an embedding with ${promise}`, async () => {
+      const refused = { code: "ERR_INVALID_ARGUMENT", message };
+      await assert.rejects(async () => model.embed({ id: 1, source, ...embedding, ...wrong }), refused);
+    });
+  }
+
+  it("refuses a dense layer of other inputs, and one that was disposed", async () => {
+    const layer = await model.loadDense({ id: 1, ...dense });
+    const call = () => model.embed({ id: 1, source, ...embedding, layers: [layer] });
+    const message = /Expected 2 columns for a dense layer's input but received 128/;
+    await assert.rejects(async () => call(), { code: "ERR_INVALID_ARGUMENT", message });
+    layer.dispose();
+    await assert.rejects(async () => call(), { code: "ERR_DISPOSED" });
+    assert.deepEqual((await model.embed({ id: 1, source, ...embedding })).shape, [1, 128]);
+  });
 
   it("refuses decoder ids with more rows than the encoder output", async () => {
     const output = await model.encode({ id: 1, source });

@@ -69,6 +69,24 @@ def write_named(directory: Path) -> None:
     path.write_text(json.dumps({**settings, "architectures": ["T5WithLMHeadModel"]}), encoding="utf-8")
 
 
+def write_sentences(directory: Path) -> None:
+    """Add the modules of sentence-t5, as sentence-transformers 2 wrote them."""
+    modules = (("", "Transformer"), ("1_Pooling", "Pooling"), ("2_Dense", "Dense"), ("3_Normalize", "Normalize"))
+    dense = {"in_features": 32, "out_features": 16, "bias": False, "activation_function": "torch.nn.modules.Identity"}
+    files = {
+        "modules.json": [{"path": path, "type": f"sentence_transformers.models.{name}"} for path, name in modules],
+        "config_sentence_transformers.json": {"prompts": {"query": "query: "}, "default_prompt_name": None},
+        "sentence_bert_config.json": {"max_seq_length": 12, "do_lower_case": False},
+        "1_Pooling/config.json": {"word_embedding_dimension": 32, "pooling_mode_mean_tokens": True},
+        "2_Dense/config.json": dense,
+    }
+    for name, content in files.items():
+        (directory / name).parent.mkdir(exist_ok=True)
+        (directory / name).write_text(json.dumps(content), encoding="utf-8")
+    torch.manual_seed(4)
+    save_file({"linear.weight": torch.randn(16, 32)}, directory / "2_Dense" / "model.safetensors")
+
+
 def write_part(directory: Path, left_out: str) -> None:
     """Remove the weights whose name contains a text."""
     path = directory / "model.safetensors"
@@ -155,6 +173,7 @@ def main(directory: Path, tokenizer: Path) -> None:
     save(make(vocab_size).double(), "float64")
     save(T5EncoderModel(T5Config(vocab_size=vocab_size, **SIZES)), "encoder-only")
     write_named(save(T5EncoderModel(T5Config(vocab_size=vocab_size, **SIZES)), "encoder named as a model"))
+    write_sentences(save(T5EncoderModel(T5Config(vocab_size=vocab_size, **SIZES)), "sentences"))
     write_part(save(model, "part of a decoder"), "decoder.block.0.layer.2")
     write_part(save(T5EncoderModel(T5Config(vocab_size=vocab_size, **SIZES)), "part of an encoder"), "final_layer_norm")
     write_mixed(save(make(vocab_size).half(), "mixed"))

@@ -29,6 +29,7 @@ class Operations:
         self._directory = directory
         self._device = device
         self._models: dict[str, PreTrainedModel] = {}
+        self._sentences: dict[str, Any] = {}
         self._tokenizers: dict[str, PreTrainedTokenizerBase] = {}
         self._files = TensorFiles(directory)
         self._operations: Mapping[str, Callable[[Request], Reply]] = {
@@ -39,6 +40,8 @@ class Operations:
             "makeClassifier": self.make_classifier,
             "classifierLogits": self.classifier_logits,
             "classify": self.classify,
+            "makeSentences": self.make_sentences,
+            "encodeSentences": self.encode_sentences,
             "forward": self.forward,
             "shiftRight": self.shift_right,
             "tokenize": self.tokenize,
@@ -117,6 +120,29 @@ class Operations:
         """Run Hugging Face's pipeline on texts; see `classifiers.classify`."""
         torch.set_num_threads(request["threads"])
         return {"results": classify(self._models[request["model"]], Path(request["checkpoint"]), request)}
+
+    def make_sentences(self, request: Request) -> Reply:
+        """Write a sentence-transformers directory, export it, and load the original."""
+        import sentences  # takes seconds, and other tests don't need it
+
+        name = request["name"]
+        directory = self._directory / f"sentences-{request['number']}"
+        if name == "legacy":
+            sentences.write_legacy(directory, Path(request["tokenizer"]), request["seed"])
+        else:
+            sentences.write_pipeline(name, directory, Path(request["tokenizer"]), request["seed"])
+        torch.set_num_threads(1)  # more threads slow such a small model down
+        exported = directory.with_name(f"{directory.name}-exported")
+        export_source(str(directory), exported)
+        self._sentences[name] = sentences.open_directory(directory)
+        return {"directory": str(exported)}
+
+    def encode_sentences(self, request: Request) -> Reply:
+        """Run `SentenceTransformer.encode`; see `sentences.encode`."""
+        import sentences
+
+        torch.set_num_threads(request["threads"])
+        return {"embeddings": self._files.write(sentences.encode(self._sentences[request["name"]], request))}
 
     def forward(self, request: Request) -> Reply:
         """Run `model(...)`. Ids, mask and labels are nested lists; those that are absent are not passed."""
