@@ -6,7 +6,6 @@ import type { NativeClassifyRequest } from "../native/types.js";
 import { type PaddedBatch, padRows } from "../tokenizer/padded-batch.js";
 import type { TextEncoding } from "../tokenizer/t5-tokenizer.js";
 import { readSignal } from "../util/call-options.js";
-import { corrupt } from "../util/json.js";
 import type { Tensor } from "../util/tensor.js";
 import { expected, refused } from "../util/validation.js";
 import { type Call, type ModelHandle, throwIfAborted } from "./call.js";
@@ -40,14 +39,14 @@ export async function computeLogits(
   request: Omit<NativeClassifyRequest, "id">,
   signal: AbortSignal | undefined,
 ): Promise<Tensor> {
-  const { native, release } = call.model;
+  const { kind, native, release } = call.model;
   const logits = wrapTensor(await call.run(signal, (id) => native.classify({ id, ...request })), release);
-  const received = logits.shape.at(-1);
-  if (received === numLabels) return logits;
+  const { batch, length } = request.source;
+  const shape = kind === "sequenceClassification" ? [batch, numLabels] : [batch, length, numLabels];
+  if (shape.length === logits.shape.length && shape.every((size, axis) => size === logits.shape[axis])) return logits;
   logits.dispose();
-  throw call.error(
-    corrupt(`${received} labels, as many as the head has outputs,`, "id2label in config.json", numLabels),
-  );
+  const what = `logits of the shape [${shape.join(", ")}], as id2label in config.json has ${numLabels} labels,`;
+  throw call.error(refused(what, "model.pt", `[${logits.shape.join(", ")}]`, "ERR_MODEL_CORRUPT"));
 }
 
 /**

@@ -29,7 +29,15 @@ describe("docs/api.md", () => {
   it("names every export of lib/index.ts", () => {
     const names = exportedNames();
     const internal = [
-      ...["GENERATION_OPTIONS", "OPTION_GROUPS", "POOLINGS", "PRECISIONS", "SCORE_REDUCTIONS"],
+      ...[
+        "AGGREGATION_STRATEGIES",
+        "GENERATION_OPTIONS",
+        "LABEL_FUNCTIONS",
+        "OPTION_GROUPS",
+        "POOLINGS",
+        "PRECISIONS",
+        "SCORE_REDUCTIONS",
+      ],
       ...["kindOf", "logSumExp", "readSafetensors"],
     ];
     assert.deepEqual(
@@ -51,7 +59,17 @@ describe("docs/api.md", () => {
         : [],
     );
     // `next` and `throw` are those of every iterator; the others are marked `@internal`.
-    const internal = ["encodePadded", "tokenBytes", "tokenTexts", "nativeFor", "next", "throw"];
+    const internal = [
+      "encodePadded",
+      "encodeText",
+      "tokenBytes",
+      "tokenTexts",
+      "tokensToText",
+      "unkTokenId",
+      "nativeFor",
+      "next",
+      "throw",
+    ];
     assert.deepEqual(
       [...new Set(members)].filter((name) => !internal.includes(name) && !new RegExp(`\\b${name}\\b`).test(api)),
       [],

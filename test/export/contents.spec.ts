@@ -2,7 +2,14 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Manifest, T5EncoderModel, T5ForConditionalGeneration, T5Tokenizer } from "torch-t5";
+import {
+  type Manifest,
+  T5EncoderModel,
+  T5ForConditionalGeneration,
+  T5ForSequenceClassification,
+  T5ForTokenClassification,
+  T5Tokenizer,
+} from "torch-t5";
 import { torchT5 } from "../support/cli.js";
 import { updateManifest } from "../support/directory.js";
 import type { Ended } from "../support/program.js";
@@ -32,6 +39,9 @@ const OTHERS: Readonly<Record<string, readonly string[]>> = {
   "encoder of a whole model": ["whole", "--encoder-only"],
   sentences: ["sentences"],
   "sentences without modules": ["sentences", "--no-modules"],
+  classifier: ["classifier"],
+  "classifier of tokens": ["classifier of tokens"],
+  "encoder of a classifier": ["classifier", "--encoder-only", "--no-tokenizer"],
   "encoder of a model's name": ["encoder named as a model", "--no-tokenizer"],
 };
 
@@ -340,6 +350,34 @@ describe("an exported directory", () => {
     );
     await refuses("embedding.safetensors", rename("[16,32]", "[32,16]"), /float32 \[16,32\] for 0.weight/);
     await refuses("embedding.safetensors", rename("F32", "F64"), /F32 or I64 for the type of 0.weight/);
+  });
+
+  it("of a classifier, has its one method, its probes, its labels and no generation_config.json", async () => {
+    const files = FILES.filter((name) => name !== "generation_config.json");
+    const labels = { 0: "bad", 1: "fair", 2: "good" };
+    const unnamed = { 0: "LABEL_0", 1: "LABEL_1" };
+    for (const [name, architecture, id2label, shape] of [
+      ["classifier", "T5ForSequenceClassification", labels, ["batch", "numLabels"]],
+      ["classifier of tokens", "T5ForTokenClassification", unnamed, ["batch", "sourceLength", "numLabels"]],
+    ] as const) {
+      assert.deepEqual(names(exported(name)), [...files, ...TOKENIZER_FILES].sort());
+      const { architecture: stated, methods } = readJson(
+        join(exported(name), "manifest.json"),
+      ) as unknown as typeof manifest;
+      assert.equal(stated, architecture);
+      assert.deepEqual(methods.classify?.outputs, [{ name: "logits", dtype: "float32", shape }]);
+      assert.deepEqual(Object.keys(methods), ["classify"]);
+      assert.deepEqual(readJson(join(exported(name), "config.json")).id2label, id2label);
+      assert.ok(readSafetensors(join(exported(name), "parity.safetensors")).has("probe.4.logits"));
+    }
+    await using ofTexts = await T5ForSequenceClassification.fromPretrained(exported("classifier"), { device: "cpu" });
+    const scores = await ofTexts.classify("spell number: 3");
+    assert.deepEqual(scores.map(({ label }) => label).sort(), Object.values(labels));
+    const directory = exported("classifier of tokens");
+    await using ofTokens = await T5ForTokenClassification.fromPretrained(directory, { device: "cpu" });
+    assert.match((await ofTokens.classify("spell number: 3"))[0]?.entity ?? "", /^LABEL_[01]$/);
+    await using encoder = await T5EncoderModel.fromPretrained(exported("encoder of a classifier"), { device: "cpu" });
+    assert.equal((await encoder.forward({ inputIds: [[3]] })).lastHiddenState.shape[2], 32);
   });
 
   it("of a whole model's encoder, has the weights of the encoder alone", () => {

@@ -45,7 +45,7 @@ const REFUSALS: readonly Refusal[] = [
   {
     title: "a class of T5 without an export",
     message:
-      /Expected T5ForConditionalGeneration or T5EncoderModel for architectures in config.json but received T5Model \(--encoder-only /,
+      /Expected T5ForConditionalGeneration, T5EncoderModel, T5ForSequenceClassification or T5ForTokenClassification for architectures in config.json but received T5Model \(--encoder-only /,
     source: withConfig("whole", ["T5ForConditionalGeneration", "T5Model"]),
   },
   {
@@ -204,6 +204,49 @@ const REFUSALS: readonly Refusal[] = [
     title: "a damaged modules.json",
     message: /Expected JSON in .*modules.json but received a damaged file/,
     source: changed("sentences", (directory) => writeFileSync(join(directory, "modules.json"), "[")),
+  },
+  {
+    title: "a classifier without a part of its head",
+    message:
+      /Expected every weight of T5ForSequenceClassification but the checkpoint lacks classification_head\.out_proj\.bias and 1 more/,
+    source: (folders) => folders.checkpoint("part of a classifier"),
+  },
+  {
+    title: "a classifier without its decoder",
+    message: /Expected every weight of T5ForSequenceClassification but the checkpoint lacks transformer\.decoder\./,
+    source: (folders) => folders.checkpoint("classifier without a decoder"),
+  },
+  {
+    title: "a classifier of tokens without a part of its head",
+    message: /Expected every weight of T5ForTokenClassification but the checkpoint lacks classifier\.bias/,
+    source: (folders) => folders.checkpoint("part of a classifier of tokens"),
+  },
+  {
+    title: "a model of another class as a classifier",
+    message:
+      /Expected every weight of T5ForSequenceClassification but the checkpoint lacks classification_head\.dense\.bias and 3 more/,
+    source: withConfig("whole", ["T5ForConditionalGeneration", "T5ForSequenceClassification"]),
+  },
+  {
+    title: "a classifier whose config.json names no class",
+    message:
+      /Expected the class of a classifier for architectures in config.json, .* but received None \(--encoder-only/,
+    source: withConfig("classifier", ['"architectures"', '"former_architectures"']),
+  },
+  {
+    title: "a classifier with other numbers as labels",
+    message: /Expected labels of 0 to 2 for id2label in config.json but received 0: 'bad', 1: 'fair', 5: 'good'/,
+    source: withConfig("classifier", ['"2": "good"', '"5": "good"']),
+  },
+  {
+    title: "a classifier with two end-of-sequence ids",
+    message: /Expected an id of the vocabulary for eos_token_id in config.json but received \[1, 2\]/,
+    source: withConfig("classifier", ['"eos_token_id": 1', '"eos_token_id": [1, 2]']),
+  },
+  {
+    title: "a classifier without a decoder start id",
+    message: /Expected an id of the vocabulary for decoder_start_token_id in config.json but received None/,
+    source: withConfig("classifier", ['"decoder_start_token_id": 0', '"decoder_start_token_id": null']),
   },
   {
     title: "no model type",

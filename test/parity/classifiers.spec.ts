@@ -1,16 +1,11 @@
 import assert from "node:assert/strict";
-import {
-  demoModel,
-  type Precision,
-  T5ForSequenceClassification,
-  T5ForTokenClassification,
-  type Tensor,
-} from "torch-t5";
+import { type Precision, T5ForSequenceClassification, T5ForTokenClassification, type Tensor } from "torch-t5";
 import { agreementOf, merge } from "#lib/cli/commands/agreement.js";
+import { type ClassifierForm, type MadeClassifier, makeClassifier } from "../support/classifiers.js";
 import { describeShape, makeCase, SHAPES, type Shape } from "./cases.js";
 import { assertSameShape, BITWISE, type Comparison, type ReferenceTensor, takeFloats } from "./comparing.js";
 import { BOUNDS, CLOSE } from "./fused/tolerances.js";
-import { SEED, testDevice } from "./models.js";
+import { testDevice } from "./models.js";
 import { describeThreads, sharedReference } from "./subject.js";
 
 const PREPARATION_MS = 300_000;
@@ -19,8 +14,6 @@ const EOS = 1;
 /** Some shapes of each kind. */
 const FEW = SHAPES.filter((_, index) => index % 4 === 1);
 
-/** Names in test/parity/reference/classifiers.py. */
-type Form = "texts" | "two texts labels" | "topics" | "single label" | "regression" | "tokens";
 const KINDS = ["texts", "tokens"] as const;
 
 const TEXTS: readonly string[] = [
@@ -34,25 +27,18 @@ const TEXTS: readonly string[] = [
   "date to iso: March 5, 2021",
 ];
 
-interface Prepared {
-  readonly directory: string;
-  readonly checkpoint: string;
-  readonly vocabSize: number;
-}
-
 type Classifier = T5ForSequenceClassification | T5ForTokenClassification;
 
-const prepared = new Map<string, Promise<Prepared>>();
+const prepared = new Map<string, Promise<MadeClassifier>>();
 
-function prepare(family: string, form: Form): Promise<Prepared> {
+function prepare(family: string, form: ClassifierForm): Promise<MadeClassifier> {
   const name = `${family}, ${form}`;
-  const fields = { family, form, seed: SEED, tokenizer: demoModel };
-  const found = prepared.get(name) ?? sharedReference().request<Prepared>("makeClassifier", fields);
+  const found = prepared.get(name) ?? makeClassifier(sharedReference(), family, form);
   prepared.set(name, found);
   return found;
 }
 
-function open(directory: string, form: Form, threads: number, precision: Precision): Promise<Classifier> {
+function open(directory: string, form: ClassifierForm, threads: number, precision: Precision): Promise<Classifier> {
   const options = { device: testDevice, intraOpThreads: threads, precision };
   return form === "tokens"
     ? T5ForTokenClassification.fromPretrained(directory, options)
@@ -252,7 +238,7 @@ describe("classify", () => {
 
 function describeLogits(
   family: string,
-  form: Form,
+  form: ClassifierForm,
   precision: Precision,
   threads: number,
   shapes: readonly Shape[],
@@ -285,13 +271,19 @@ function describeLogits(
   }
 }
 
-function ask<Reply>(family: string, form: Form, threads: number, operation: string, fields: object): Promise<Reply> {
+function ask<Reply>(
+  family: string,
+  form: ClassifierForm,
+  threads: number,
+  operation: string,
+  fields: object,
+): Promise<Reply> {
   return sharedReference().request<Reply>(operation, { model: `${family}, ${form}`, threads, ...fields });
 }
 
 function withoutPadding(
   logits: Tensor["data"],
-  form: Form,
+  form: ClassifierForm,
   mask: number[][] | undefined,
   numLabels: number,
 ): Float32Array {

@@ -2,6 +2,7 @@
 import {
   type DecodingSession,
   type EncoderOutput,
+  type EntityGroup,
   type FinishReason,
   type ForwardOptions,
   type ForwardResult,
@@ -9,14 +10,18 @@ import {
   type GenerateResult,
   type GenerationConfig,
   type Head,
+  type LabelScore,
   type LogitsProcessor,
   type Precision,
   T5EncoderModel,
   T5Error,
   type T5ErrorCode,
   T5ForConditionalGeneration,
+  T5ForSequenceClassification,
+  type T5ForTokenClassification,
   T5Tokenizer,
   Tensor,
+  type TokenLabel,
 } from "torch-t5";
 
 /** Whether two types are the same. `any` is the same as `any` only. */
@@ -28,6 +33,8 @@ function isTrue<Value extends true>(): Value | undefined {
 
 declare const t5: T5ForConditionalGeneration;
 declare const encoder: T5EncoderModel;
+declare const textClassifier: T5ForSequenceClassification;
+declare const tokenClassifier: T5ForTokenClassification;
 declare const anyOptions: ForwardOptions;
 declare const anyGenerateOptions: GenerateOptions;
 declare const encoded: EncoderOutput;
@@ -48,6 +55,29 @@ export async function encoders(): Promise<void> {
   encoder.forward({ text: "a", target: "b" });
   // @ts-expect-error an encoder has no logits to select
   encoder.forward("a", { topK: 3 });
+}
+
+export async function classifiers(): Promise<void> {
+  (await T5ForSequenceClassification.fromPretrained("directory")) satisfies T5ForSequenceClassification;
+  (await textClassifier.forward(["text"])).logits satisfies Tensor<Float32Array>;
+  (await textClassifier.classify("text", { topK: 2, functionToApply: "sigmoid" })) satisfies readonly LabelScore[];
+  (await textClassifier.classify(["text"])) satisfies readonly (readonly LabelScore[])[];
+  textClassifier.config.id2label[0] satisfies string | undefined;
+  textClassifier.config.numLabels satisfies number;
+  (await tokenClassifier.classify("text")) satisfies readonly TokenLabel[];
+  (await tokenClassifier.classify("text", { aggregationStrategy: "none" })) satisfies readonly TokenLabel[];
+  (await tokenClassifier.classify("text", { aggregationStrategy: "simple" })) satisfies readonly EntityGroup[];
+  (await tokenClassifier.classify(["text"], { ignoreLabels: [] })) satisfies readonly (readonly TokenLabel[])[];
+  // @ts-expect-error a classifier generates nothing
+  textClassifier.generate;
+  // @ts-expect-error a classifier embeds nothing
+  tokenClassifier.embed;
+  // @ts-expect-error not a function of the pipeline
+  textClassifier.classify("text", { functionToApply: "relu" });
+  // @ts-expect-error a classifier of texts has no tokens to aggregate
+  textClassifier.classify("text", { aggregationStrategy: "simple" });
+  // @ts-expect-error needs words, which T5's tokenizer doesn't know
+  tokenClassifier.classify("text", { aggregationStrategy: "first" });
 }
 
 export async function results(): Promise<void> {

@@ -15,15 +15,17 @@ ACCEPTED = ("float32", "bfloat16", "float16")
 
 # After the prefix that `from_pretrained` strips.
 DECODER_PREFIXES = ("decoder.", "lm_head.")
+CLASSIFIER_PREFIXES = ("classification_head.", "classifier.")
 
 
 @dataclass(frozen=True)
 class Weights:
-    """The types of the weights, and their sizes in float32: without the decoder's, and the decoder's."""
+    """The types of the weights, their sizes in float32 (without the decoder's, and the decoder's), and their head."""
 
     dtypes: frozenset[str]
     encoder_bytes: int
     decoder_bytes: int
+    has_classifier: bool
 
     @property
     def widened(self) -> tuple[str, ...]:
@@ -53,12 +55,14 @@ def inspect_weights(directory: Path) -> Weights:
     """Read the weights' types and sizes. Raises ExportError for a type whose results differ from those in float32."""
     dtypes: set[str] = set()
     elements = Counter[bool]()
+    has_classifier = False
     for path in weight_files(directory):
         for header in read_headers(path):
             dtypes.add(header.dtype)
+            has_classifier = has_classifier or header.name.startswith(CLASSIFIER_PREFIXES)
             is_decoders = header.name.removeprefix(STRIPPED_PREFIX).startswith(DECODER_PREFIXES)
             elements[is_decoders] += header.elements
     refused = sorted(dtypes.difference(ACCEPTED))
     if refused:
         raise ExportError(f"Expected float32, bfloat16 or float16 weights but received {', '.join(refused)}")
-    return Weights(frozenset(dtypes), elements[False] * FLOAT32_BYTES, elements[True] * FLOAT32_BYTES)
+    return Weights(frozenset(dtypes), elements[False] * FLOAT32_BYTES, elements[True] * FLOAT32_BYTES, has_classifier)

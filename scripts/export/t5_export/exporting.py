@@ -107,6 +107,11 @@ def _class_for(
 ) -> type[T5Model]:
     """Return the class for a config.json and the weights: that of an encoder where a decoder has none."""
     named = class_for(config, encoder_only=encoder_only)
+    if kind_of(named) is Kind.GENERATION and weights.has_classifier:
+        raise ExportError(
+            "Expected the class of a classifier for architectures in config.json, as the checkpoint has the weights of "
+            f"one, but received {config.get('architectures')} (--encoder-only exports the encoder alone)"
+        )
     if kind_of(named) is not Kind.GENERATION or weights.decoder_bytes > 0:
         return named
     encoder = class_for(config, encoder_only=True)

@@ -24,6 +24,8 @@ from transformers import (
     T5Config,
     T5EncoderModel,
     T5ForConditionalGeneration,
+    T5ForSequenceClassification,
+    T5ForTokenClassification,
 )
 
 SIZES = {"d_model": 32, "d_kv": 8, "d_ff": 64, "num_heads": 4, "num_layers": 1, "decoder_start_token_id": 0}
@@ -176,6 +178,14 @@ def main(directory: Path, tokenizer: Path) -> None:
     write_sentences(save(T5EncoderModel(T5Config(vocab_size=vocab_size, **SIZES)), "sentences"))
     write_part(save(model, "part of a decoder"), "decoder.block.0.layer.2")
     write_part(save(T5EncoderModel(T5Config(vocab_size=vocab_size, **SIZES)), "part of an encoder"), "final_layer_norm")
+    three = {"id2label": {0: "bad", 1: "fair", 2: "good"}}
+    classifier = T5ForSequenceClassification(T5Config(vocab_size=vocab_size, **SIZES, **three))
+    save(classifier, "classifier")
+    write_part(save(classifier, "part of a classifier"), "classification_head.out_proj")
+    write_part(save(classifier, "classifier without a decoder"), "decoder.")
+    of_tokens = T5ForTokenClassification(T5Config(vocab_size=vocab_size, **SIZES))
+    save(of_tokens, "classifier of tokens")
+    write_part(save(of_tokens, "part of a classifier of tokens"), "classifier.bias")
     write_mixed(save(make(vocab_size).half(), "mixed"))
     write_wrapped(lambda name: save(model, name), model.state_dict())
     write_byte_pairs(save(model, "byte pairs"))
