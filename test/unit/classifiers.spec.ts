@@ -217,7 +217,8 @@ describe("T5ForTokenClassification", () => {
         Array.from({ length: tokens.length }, (_, index) => [index, offsets?.[2 * index], offsets?.[2 * index + 1]]),
       );
       assert.equal(tokens.length, (ids?.length ?? 0) - 1);
-      assert.equal(tokens.find(({ start }) => start === text.indexOf("😀"))?.word, "😀");
+      // An unknown token has the text as its word.
+      assert.ok(tokens.some(({ word, start }) => word === "😀" && start === text.indexOf("😀")));
       const groups = await one.classify(text, { aggregationStrategy: "simple", ignoreLabels: [] });
       assert.deepEqual([groups[0]?.start, groups.at(-1)?.end], [0, text.length]);
       for (const { entity, score } of tokens) {
