@@ -100,7 +100,7 @@ export function readTextBatches(value: unknown, batchSize: number, model: ModelH
     throw expected("a text or an array of at least one text", "texts", value);
   }
   const texts: readonly unknown[] = isOne ? [value] : value;
-  const groups = new Map<number, EncodedText[]>();
+  const groups = new Map<string, EncodedText[]>();
   // `from`, and not `map`, because an array may have holes.
   for (const [index, text] of Array.from(texts).entries()) {
     const name = isOne ? "texts" : `texts[${index}]`;
@@ -111,10 +111,10 @@ export function readTextBatches(value: unknown, batchSize: number, model: ModelH
       const what = `a tokenizer of ids from 0 to ${config.vocabSize - 1}`;
       throw expected(what, name, wrong, "ERR_TOKEN_OUT_OF_RANGE");
     }
-    const ends = model.kind === "sequenceClassification" ? endsOf(encoding.ids, config.eosTokenId) : 0;
-    const group = groups.get(ends) ?? [];
+    const key = model.kind === "sequenceClassification" ? rowKind(encoding.ids, tokenizer.padTokenId, config) : "";
+    const group = groups.get(key) ?? [];
     group.push({ index, text, encoding });
-    groups.set(ends, group);
+    groups.set(key, group);
   }
   return [...groups.values()].flatMap((group) =>
     Array.from({ length: Math.ceil(group.length / batchSize) }, (_, batch) => {
@@ -125,6 +125,11 @@ export function readTextBatches(value: unknown, batchSize: number, model: ModelH
       return { texts: members, request: requestOf(source, model) };
     }),
   );
+}
+
+/** Equal for rows that a classifier of texts takes at once. Padding with the end-of-sequence id adds ends. */
+function rowKind(ids: Int32Array, padTokenId: number, { eosTokenId }: ModelHandle["config"]): string {
+  return `${endsOf(ids, eosTokenId)} ${padTokenId === eosTokenId ? ids.length : ""}`;
 }
 
 function endsOf(ids: Int32Array, eosTokenId: number): number {

@@ -74,7 +74,8 @@ PackedModel packModel(Weights weights, const Architecture& architecture, DataTyp
   encoderBuckets.isBidirectional = true;
   const bool isTied = weights.lmHead.is_same(weights.embedding);
   std::shared_ptr<const PackedMatrix> lmHead;
-  if (weights.lmHead.defined()) lmHead = std::make_shared<const PackedMatrix>(pack({weights.lmHead}, dataType, executor));
+  if (weights.lmHead.defined())
+    lmHead = std::make_shared<const PackedMatrix>(pack({weights.lmHead}, dataType, executor));
   return {architecture,
           dataType,
           HeadLayout(architecture.numHeads, architecture.dKv, headDataType(dataType, architecture), executor.kernels),

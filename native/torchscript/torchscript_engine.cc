@@ -69,11 +69,7 @@ std::span<const Method> methodsOf(ModelKind kind) {
 class TorchScriptEngine final : public Engine {
  public:
   TorchScriptEngine(torch::jit::Module module, ModelKind kind, const at::Device& device)
-      : device_(device),
-        kind_(kind),
-        vocabSize_(findVocabSize(module)),
-        module_(std::move(module)),
-        tensors_(device) {
+      : device_(device), kind_(kind), vocabSize_(findVocabSize(module)), module_(std::move(module)), tensors_(device) {
     const std::span<const Method> methods = methodsOf(kind);
     if (device_.is_cpu()) {
       compiled(methods.front());

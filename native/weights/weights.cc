@@ -65,8 +65,7 @@ class WeightReader {
 
   void readEncoder(Weights& weights) {
     // A checkpoint may have another matrix as the encoder's own embedding. Hugging Face's encoder reads that one.
-    weights.embedding =
-        take(prefix_ + "encoder.embed_tokens.weight", {architecture_.vocabSize, architecture_.dModel});
+    weights.embedding = take(prefix_ + "encoder.embed_tokens.weight", {architecture_.vocabSize, architecture_.dModel});
     weights.encoder = readStack(prefix_ + "encoder.", architecture_.numLayers, /*isDecoder=*/false);
     weights_.erase(prefix_ + "shared.weight");
   }

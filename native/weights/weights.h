@@ -50,7 +50,8 @@ struct Weights {
   StackWeights encoder;
   StackWeights decoder;  // empty without a decoder
 
-  std::vector<LinearWeights> classifier;  // the head of a classifier, with tanh between its layers; empty: no classifier
+  std::vector<LinearWeights>
+      classifier;  // the head of a classifier, with tanh between its layers; empty: no classifier
 
   bool hasDecoder() const { return !decoder.layers.empty(); }
 };

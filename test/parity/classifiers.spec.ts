@@ -117,6 +117,11 @@ describe("a classifier's logits", () => {
         [5, EOS, 9, 11, EOS, 0],
         [EOS, 8, 7, EOS, 3, 4],
       ],
+      // Ends that the mask leaves out count as well.
+      attentionMask: [
+        [1, 1, 1, 1, 0, 0],
+        [1, 1, 1, 1, 1, 1],
+      ],
     };
     const reply = await ask<{ logits: ReferenceTensor }>("t5", "texts", 1, "classifierLogits", source);
     const expected = takeFloats(sharedReference(), reply.logits);

@@ -11,7 +11,7 @@ import {
 } from "torch-t5";
 import { loadNative } from "#lib/native/addon.js";
 import { useClassifiers } from "../support/classifiers.js";
-import { changeConfig, withDirectory } from "../support/directory.js";
+import { changeConfig, updateManifest, withDirectory } from "../support/directory.js";
 import { PRECISIONS } from "../support/model.js";
 
 const CPU = { device: "cpu", intraOpThreads: 1 } as const;
@@ -137,6 +137,21 @@ describe("T5ForSequenceClassification", () => {
     for (const batchSize of [1, 2, 32]) {
       assert.deepEqual(labels(await model.classify(texts, { batchSize })), labels(alone), `batchSize ${batchSize}`);
     }
+  });
+
+  it("classifies texts of several lengths with a tokenizer that pads with the end of the sequence", async () => {
+    await withCopy("texts", async (directory) => {
+      const path = join(directory, "tokenizer_config.json");
+      writeFileSync(path, JSON.stringify({ ...JSON.parse(readFileSync(path, "utf8")), pad_token: "</s>" }));
+      updateManifest(directory, "tokenizer_config.json");
+      await using other = await T5ForSequenceClassification.fromPretrained(directory, CPU);
+      assert.equal(other.tokenizer?.padTokenId, EOS);
+      const texts = ["a", "spell number: 7", "b", "a </s> b"];
+      const labels = (await other.classify(texts)).map(([best]) => best?.label);
+      for (const [index, text] of texts.entries()) {
+        assert.equal((await model.classify(text))[0]?.label, labels[index], text);
+      }
+    });
   });
 
   it("truncates no text: the last word of a long one counts", async () => {
