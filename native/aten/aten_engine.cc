@@ -15,7 +15,7 @@
 #include "aten/layers.h"
 #include "core/cancellation.h"
 #include "engine/tensors.h"
-#include "weights/classifier.h"
+#include "weights/classification_head.h"
 
 namespace torch_t5 {
 namespace {
@@ -48,7 +48,7 @@ class AtenEngine final : public Engine {
                      ? placeStack(weights.decoder, bucketsOf(architecture, /*isBidirectional=*/false), placement)
                      : AtenStack()),
         crossInput_(packCrossInput(weights.decoder, placement)),
-        head_(headOf(weights, placement.device)) {
+        classificationHead_(classificationHeadOf(weights, placement.device)) {
     if (runtime != nullptr) useGraphs(*runtime);
   }
 
@@ -105,7 +105,7 @@ class AtenEngine final : public Engine {
   }
 
   at::Tensor classify(const at::Tensor& inputIds, const at::Tensor& attentionMask, const Sentence& sentence) override {
-    return classifyStates(*this, head_, inputIds, attentionMask, sentence);
+    return classifyStates(*this, classificationHead_, inputIds, attentionMask, sentence);
   }
 
  private:
@@ -298,7 +298,7 @@ class AtenEngine final : public Engine {
   AtenStack encoder_;
   AtenStack decoder_;
   at::Tensor crossInput_;
-  std::optional<ClassificationHead> head_;
+  std::optional<ClassificationHead> classificationHead_;
   std::unique_ptr<DecoderStep> step_;  // null where steps are libtorch's operators
   std::optional<EncoderGraphs> encoderGraphs_;
   std::optional<DecoderGraphs> decoderGraphs_;

@@ -16,7 +16,7 @@
 #include "fused/kv_cache.h"
 #include "fused/packed_model.h"
 #include "fused/transformer.h"
-#include "weights/classifier.h"
+#include "weights/classification_head.h"
 
 namespace torch_t5 {
 namespace {
@@ -41,7 +41,7 @@ class FusedEngine final : public Engine {
  public:
   FusedEngine(Weights weights, const Architecture& architecture, Precision precision, int threads)
       : executor_{bestKernels(), threads},
-        head_(headOf(weights, at::kCPU)),
+        classificationHead_(classificationHeadOf(weights, at::kCPU)),
         model_(packModel(std::move(weights), architecture, dataTypeOf(precision), executor_)),
         transformer_(model_, executor_, scratch_) {}
 
@@ -93,7 +93,7 @@ class FusedEngine final : public Engine {
   }
 
   at::Tensor classify(const at::Tensor& inputIds, const at::Tensor& attentionMask, const Sentence& sentence) override {
-    return classifyStates(*this, head_, inputIds, attentionMask, sentence);
+    return classifyStates(*this, classificationHead_, inputIds, attentionMask, sentence);
   }
 
  private:
@@ -227,7 +227,7 @@ class FusedEngine final : public Engine {
   }
 
   Executor executor_;
-  std::optional<ClassificationHead> head_;
+  std::optional<ClassificationHead> classificationHead_;
   PackedModel model_;
   Scratch scratch_;
   Transformer transformer_;

@@ -9,6 +9,6 @@
 namespace torch_t5 {
 
 /// The head on `device`, from a copy of the weights; none if the model is no classifier.
-std::optional<ClassificationHead> headOf(const Weights& weights, const at::Device& device);
+std::optional<ClassificationHead> classificationHeadOf(const Weights& weights, const at::Device& device);
 
 }  // namespace torch_t5

@@ -1,11 +1,11 @@
-#include "weights/classifier.h"
+#include "weights/classification_head.h"
 
 #include <utility>
 #include <vector>
 
 namespace torch_t5 {
 
-std::optional<ClassificationHead> headOf(const Weights& weights, const at::Device& device) {
+std::optional<ClassificationHead> classificationHeadOf(const Weights& weights, const at::Device& device) {
   if (weights.classifier.empty()) return std::nullopt;
   std::vector<Dense> layers;
   for (std::size_t index = 0; index < weights.classifier.size(); ++index) {
