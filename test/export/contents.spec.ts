@@ -299,7 +299,7 @@ describe("an exported directory", () => {
     assert.deepEqual(JSON.parse(embedded.stdout).embedding.map(Math.fround), [...expected.data]);
     for (const wrong of [
       ["--prompt-name", "x"],
-      ["--normalize", "--no-normalize"],
+      ["--prompt", "a", "--prompt-name", "query"],
       ["--pooling", "x"],
     ]) {
       assert.equal((await torchT5(["embed", ...flags, ...wrong, "a"])).code, 2, wrong.join(" "));

@@ -6,7 +6,7 @@ import { type Job, jobOptions, jobOptionsHelp, readJobOptions, runJob } from "..
 import { shortestFloat32s } from "../jsonl/json-lines.js";
 import { isResultOfText, openTexts, resultOf, type TextInput, type TextItem } from "../jsonl/texts.js";
 import { choiceOption, integerOption, parse, withFlags } from "../terminal/arguments.js";
-import { type Command, EXIT, UsageError } from "../terminal/command.js";
+import { type Command, EXIT } from "../terminal/command.js";
 
 type EmbedOptions = NonNullable<Parameters<T5EncoderModel["embed"]>[1]>;
 
@@ -42,20 +42,16 @@ Example: torch-t5 embed --normalize "spell number: 7" "spell number: 8"`,
       ...jobOptions,
       pooling: { type: "string" },
       normalize: { type: "boolean" },
-      "no-normalize": { type: "boolean" },
-      "no-dense": { type: "boolean" },
+      dense: { type: "boolean" },
       prompt: { type: "string" },
       "prompt-name": { type: "string" },
       "batch-size": { type: "string" },
     });
     const batchSize = integerOption(values["batch-size"], "batch-size", 1) ?? DEFAULT_BATCH_SIZE;
-    if (values.normalize && values["no-normalize"]) {
-      throw new UsageError("Expected --normalize or --no-normalize but received both");
-    }
     const embed = embedWith({
       pooling: choiceOption(values.pooling, "pooling", POOLINGS),
-      normalize: values["no-normalize"] ? false : values.normalize,
-      dense: values["no-dense"] ? false : undefined,
+      normalize: values.normalize,
+      dense: values.dense,
       prompt: values.prompt,
       promptName: values["prompt-name"],
       batchSize,

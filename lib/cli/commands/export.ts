@@ -8,9 +8,9 @@ export const exportCommand: Command = {
   summary: "Write a Hugging Face model in the form that torch-t5 runs",
   help: `torch-t5 export [options] <source> <directory>
 
-Exports a T5, T5 v1.1, Flan-T5, mT5, UMT5 or ByT5 of Hugging Face, an encoder or a classifier of these, or a
-directory of sentence-transformers. Traces Hugging Face's own module, compares the written archive with it on many inputs, and keeps
-the export only if every logit is bitwise equal, or every hidden state of an encoder. Needs Python's torch and
+Exports a T5, T5 v1.1, Flan-T5, mT5, UMT5 or ByT5 of Hugging Face, an encoder or a classifier of these, or a directory
+of sentence-transformers. Traces Hugging Face's own module, compares the written archive with it on many inputs, and
+keeps the export only if every logit is bitwise equal, or every hidden state of an encoder. Needs Python's torch and
 transformers: torch-t5 setup --export
 
   <source>              a Hugging Face directory, or a name on the Hub such as google/flan-t5-small
