@@ -2,6 +2,7 @@
 #include <napi.h>
 
 #include "bindings/decoding_objects.h"
+#include "bindings/dense_object.h"
 #include "bindings/environment.h"
 #include "bindings/model_object.h"
 #include "bindings/results.h"
@@ -26,6 +27,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   DecodingSessionObject::define(env);
   SearchObject::define(env);
   HeadObject::define(env);
+  DenseObject::define(env);
   exports.Set("load", Napi::Function::New<ModelObject::load>(env, "load"));
   exports.Set("release", Napi::Function::New<release>(env, "release"));
   exports.Set("observe", Napi::Function::New<observe>(env, "observe"));

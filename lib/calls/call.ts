@@ -1,6 +1,8 @@
 // What the calls of a model share: the model's state, the ids that cancel native work, abort signals, and stacks of
 // errors.
+import type { ModelKind } from "../loading/architectures.js";
 import type { T5Config } from "../loading/config.js";
+import type { LoadedEmbedding, LoadedModel } from "../loading/load.js";
 import type { NativeModel, NativeScheduling } from "../native/types.js";
 import type { T5Tokenizer } from "../tokenizer/t5-tokenizer.js";
 import { abortable, onAbort } from "../util/abort.js";
@@ -9,9 +11,11 @@ import { refused } from "../util/validation.js";
 
 /** The state of a loaded model that its methods, sessions, encoder outputs and heads share. */
 export class ModelHandle {
+  readonly kind: ModelKind;
   readonly config: T5Config;
   readonly tokenizer: T5Tokenizer | undefined;
   readonly native: NativeModel;
+  readonly embedding: LoadedEmbedding | undefined;
   /** See `AttentionModel`. */
   readonly materializesAttention: boolean;
   /** Frees the native memory of a returned tensor's buffer. */
@@ -22,12 +26,14 @@ export class ModelHandle {
   hasTokenTexts = false;
   #lastId = 0;
 
-  constructor(parts: Pick<ModelHandle, "config" | "tokenizer" | "native" | "materializesAttention" | "release">) {
-    this.config = parts.config;
-    this.tokenizer = parts.tokenizer;
-    this.native = parts.native;
-    this.materializesAttention = parts.materializesAttention;
-    this.release = parts.release;
+  constructor({ kind, directory, tokenizer, precision, native, embedding, release }: LoadedModel) {
+    this.kind = kind;
+    this.config = directory.config;
+    this.tokenizer = tokenizer;
+    this.native = native;
+    this.embedding = embedding;
+    this.materializesAttention = precision === "exact" || native.device !== "cpu";
+    this.release = release;
   }
 
   /** An id for a call that native code can cancel. */

@@ -10,7 +10,7 @@ import {
 import type { NativeEncoderOutput } from "../native/types.js";
 import type { PaddedBatch } from "../tokenizer/padded-batch.js";
 import { readSignal } from "../util/call-options.js";
-import { expected } from "../util/validation.js";
+import { expected, refused } from "../util/validation.js";
 import { Call, type ModelHandle, NativeResource, throwIfAborted } from "./call.js";
 import { checkDecodingOptions, type DecodingOptions, DecodingSession } from "./session.js";
 
@@ -55,10 +55,14 @@ export class EncoderOutput {
     return this.shape[0];
   }
 
-  /** Starts a decoder that attends to this output, with an empty cache. Throws ERR_INVALID_ARGUMENT, ERR_DISPOSED. */
+  /**
+   * Starts a decoder that attends to this output, with an empty cache. Throws ERR_INVALID_ARGUMENT, also for the output
+   * of a model without a decoder, ERR_DISPOSED.
+   */
   startDecoding(options?: DecodingOptions): DecodingSession {
     const call = new Call(this.#model, "startDecoding", EncoderOutput.prototype.startDecoding);
     return call.read(() => {
+      if (this.#model.kind === "encoder") throw refused("a model with a decoder", call.name, "a T5EncoderModel");
       const maxLength = checkDecodingOptions(options);
       const native = this.nativeFor(this.#model, call.name).startDecoding();
       return DecodingSession.start(this.#model, native, this.batch, maxLength);
@@ -89,16 +93,19 @@ export async function encode(call: Call, source: unknown, options: unknown): Pro
   const { model } = call;
   const signal = call.read(() => readSignal(options));
   throwIfAborted(signal);
-  const ids = call.read(() => {
-    if (EncoderOutput.is(source)) throw expected("texts or ids", "source", source);
-    return readSourceIds(readFields(source, "source", SOURCE_FIELDS), model, "source");
-  });
+  const ids = call.read(() => readEncoderInput(source, "source", model));
   const native = await call.run(
     signal,
     (scheduling) => model.native.encode({ scheduling, source: ids }),
     (late) => late.dispose(),
   );
   return EncoderOutput.of(model, native);
+}
+
+/** Reads the input of an encoder. Throws ERR_INVALID_ARGUMENT, ERR_TOKEN_OUT_OF_RANGE. */
+export function readEncoderInput(value: unknown, name: string, model: ModelHandle): PaddedBatch {
+  if (EncoderOutput.is(value)) throw expected("texts or ids", name, value);
+  return readSourceIds(readFields(value, name, SOURCE_FIELDS), model, name);
 }
 
 /** Reads a source. Throws ERR_INVALID_ARGUMENT, ERR_TOKEN_OUT_OF_RANGE, ERR_DISPOSED. */

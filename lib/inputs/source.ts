@@ -64,12 +64,15 @@ export function readFields<Name extends string>(
   return readProperties<Name | "text">(input, name, known);
 }
 
-/** Reads texts or ids. Throws ERR_INVALID_ARGUMENT, ERR_TOKEN_OUT_OF_RANGE. */
-export function readSourceIds(fields: SourceFields, model: InputModel, name: string): PaddedBatch {
+/**
+ * Reads texts, truncated to `maxLength` ids if it is given, or ids. Throws ERR_INVALID_ARGUMENT,
+ * ERR_TOKEN_OUT_OF_RANGE.
+ */
+export function readSourceIds(fields: SourceFields, model: InputModel, name: string, maxLength?: number): PaddedBatch {
   const { text, inputIds, attentionMask, shape } = fields;
   if (text !== undefined) {
     for (const other of ["inputIds", "attentionMask", "shape"] as const) refuseBoth(fields, "text", other, name);
-    return encodeTexts(text, "text", model);
+    return encodeTexts(text, "text", model, maxLength);
   }
   if (inputIds === undefined) throw expected("text or inputIds", name, undefined);
   if (shape !== undefined && !isIdArray(inputIds)) {
@@ -83,14 +86,14 @@ export function readSourceIds(fields: SourceFields, model: InputModel, name: str
 }
 
 /** Tokenizes one text or several, padded to one length. Throws ERR_INVALID_ARGUMENT, ERR_TOKEN_OUT_OF_RANGE. */
-export function encodeTexts(text: unknown, name: string, model: InputModel): PaddedBatch {
+export function encodeTexts(text: unknown, name: string, model: InputModel, maxLength?: number): PaddedBatch {
   const { tokenizer, config } = model;
   if (tokenizer === undefined) {
     throw expected("inputIds and labels, because the model has no tokenizer,", `the input instead of ${name}`, text);
   }
   const isOne = typeof text === "string";
   if (!isOne && !Array.isArray(text)) throw expected("a string or an array of strings", name, text);
-  const encoded = tokenizer.encodePadded(isOne ? [text] : text, name);
+  const encoded = tokenizer.encodePadded(isOne ? [text] : text, name, maxLength);
   const wrong = encoded.inputIds.findIndex((id) => id >= config.vocabSize);
   if (wrong === -1) {
     checkAttention(encoded.batch, encoded.length, model, name);

@@ -3,11 +3,15 @@ import { totalmem } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { loadNative, type Native } from "../native/addon.js";
-import type { NativeModel } from "../native/types.js";
+import type { NativeDense, NativeDenseWeights, NativeModel } from "../native/types.js";
 import { T5Tokenizer } from "../tokenizer/t5-tokenizer.js";
 import { checkChoice, checkFlag, checkInteger, checkOptions, expected } from "../util/validation.js";
+import { checkLoads, type ModelKind } from "./architectures.js";
 import { readArchitecture } from "./config.js";
 import { type ModelDirectory, readDirectory, verifyContents, verifySizes } from "./directory.js";
+import { denseWeights, type EmbeddingConfig } from "./embedding.js";
+import { type Labels, labelsOf } from "./labels.js";
+import { readSafetensors } from "./safetensors.js";
 
 export const PRECISIONS = ["exact", "float32", "bfloat16", "int8"] as const;
 
@@ -69,12 +73,24 @@ interface CheckedLoadOptions {
   readonly maxCacheBytes: number;
 }
 
+/** How a model embeds, with its dense layers on the model's device. */
+export interface LoadedEmbedding {
+  readonly config: EmbeddingConfig;
+  /** In place of each dense module its layer. */
+  readonly layers: readonly (NativeDense | "normalize")[];
+}
+
 /** The parts of a loaded model. */
 export interface LoadedModel {
+  readonly kind: ModelKind;
   readonly directory: ModelDirectory;
+  /** None of a model that doesn't classify. */
+  readonly labels: Labels;
   readonly tokenizer: T5Tokenizer | undefined;
   readonly precision: Precision;
   readonly native: NativeModel;
+  /** The modules after the encoder, in order; undefined where the export states none. */
+  readonly embedding: LoadedEmbedding | undefined;
   /** Frees the native memory of a returned tensor's buffer. */
   readonly release: (buffer: ArrayBufferLike) => void;
 }
@@ -90,6 +106,9 @@ const LOAD_OPTIONS = [
   "maxBatchTokens",
   "maxCacheBytes",
 ] as const;
+const DENSE_WEIGHTS = "embedding.safetensors";
+/** Of native calls that nobody cancels. */
+const LOADING = { id: 0, priority: 0, isObserved: false } as const;
 const DEVICE = /^(auto|cpu|cuda(:\d{1,4})?)$/;
 const MAX_THREADS = 1024;
 const DEFAULT_MAX_BATCH_SIZE = 64;
@@ -142,11 +161,13 @@ function defaultCacheBytes(): number {
   return Math.floor(Math.min(process.constrainedMemory() || Infinity, totalmem()) / 4);
 }
 
-/** Loads an exported directory. Rejects as `T5ForConditionalGeneration.fromPretrained` does. */
-export async function loadModel(path: string, options: CheckedLoadOptions): Promise<LoadedModel> {
+/** Loads an exported directory for the class of a kind. Rejects as `T5ForConditionalGeneration.fromPretrained` does. */
+export async function loadModel(path: string, kind: ModelKind, options: CheckedLoadOptions): Promise<LoadedModel> {
   const { precision } = options;
   const directory = await readDirectory(path);
+  checkLoads(kind, directory.manifest);
   const { config, configFile } = directory;
+  const labels = labelsOf(kind, configFile);
   const architecture = precision === "exact" ? undefined : readArchitecture(config, configFile, precision);
   await verifySizes(directory);
   // Worker threads hash large files while libtorch is opened here. libtorch gets the archive only after it was
@@ -156,19 +177,55 @@ export async function loadModel(path: string, options: CheckedLoadOptions): Prom
   const { addon, libtorch } = valueOrThrow(opened);
   const loading = addon.load({
     ...options,
+    kind,
     architecture,
     path: join(path, "model.pt"),
     libtorchDirectory: libtorch.directory,
   });
-  const [native, tokenizer] = await Promise.allSettled([loading, T5Tokenizer.find(path)]);
-  if (tokenizer.status === "rejected" && native.status === "fulfilled") await native.value.dispose();
+  const [loaded, read] = await Promise.allSettled([
+    loading,
+    Promise.all([T5Tokenizer.find(path), readDenseWeights(directory)]),
+  ]);
+  if (read.status === "rejected" && loaded.status === "fulfilled") await loaded.value.dispose();
+  const [tokenizer, dense] = valueOrThrow(read);
+  const native = valueOrThrow(loaded);
   return {
+    kind,
     directory,
-    tokenizer: valueOrThrow(tokenizer),
+    labels,
+    tokenizer,
     precision,
-    native: valueOrThrow(native),
+    native,
+    embedding: await loadEmbedding(native, directory, dense),
     release: (buffer) => addon.release(buffer),
   };
+}
+
+/** The weights of a directory's dense modules. Rejects with ERR_MODEL_CORRUPT. */
+async function readDenseWeights({ path, embedding }: ModelDirectory): Promise<readonly NativeDenseWeights[]> {
+  if (!embedding?.modules.some(({ type }) => type === "dense")) return [];
+  return denseWeights(embedding, await readSafetensors(join(path, DENSE_WEIGHTS)));
+}
+
+/** Loads the dense modules onto the model's device. Disposes the model if that fails. */
+async function loadEmbedding(
+  native: NativeModel,
+  { embedding }: ModelDirectory,
+  weights: readonly NativeDenseWeights[],
+): Promise<LoadedEmbedding | undefined> {
+  if (embedding === undefined) return undefined;
+  try {
+    const dense: NativeDense[] = [];
+    // No other call has an id yet.
+    for (const layer of weights) dense.push(await native.loadDense({ scheduling: LOADING, ...layer }));
+    return {
+      config: embedding,
+      layers: embedding.modules.map(({ type }) => (type === "dense" && dense.shift()) || "normalize"),
+    };
+  } catch (thrown) {
+    await native.dispose();
+    throw thrown;
+  }
 }
 
 /** Async, so that an error is a rejection. */

@@ -33,6 +33,8 @@ export interface NativeAddon {
 export interface NativeLoadOptions {
   /** The file of the model's TorchScript archive. */
   readonly path: string;
+  /** What to load of it: the whole model, or its encoder. */
+  readonly kind: "generation" | "encoder" | "sequenceClassification" | "tokenClassification";
   /** "auto", "cpu", "cuda" or "cuda:N". */
   readonly device: string;
   /** The folder of libtorch's libraries. Its CUDA library is opened when a CUDA device is asked for. */
@@ -93,13 +95,18 @@ export interface NativeInfo {
   readonly parallelBackend: string;
 }
 
+/** What needs a decoder rejects with ERR_INVALID_ARGUMENT if only an encoder was loaded. */
 export interface NativeModel {
   /** "cpu" or "cuda:N". */
   readonly device: string;
   forward(request: NativeForwardRequest): Promise<NativeForwardResult>;
   encode(request: NativeEncodeRequest): Promise<NativeEncoderOutput>;
-  /** `[batch, dModel]` */
+  /** The encoder's last hidden state, `[batch, sourceLength, dModel]`. */
+  forwardEncoder(request: NativeEncodeRequest): Promise<NativeTensor<Float32Array>>;
+  /** `[batch, columns]`: those of the last dense layer, else `dModel` for each pooling. */
   embed(request: NativeEmbedRequest): Promise<NativeTensor<Float32Array>>;
+  /** The logits of a classifier: `[batch, numLabels]` of texts, `[batch, sourceLength, numLabels]` of tokens. */
+  classify(request: NativeClassifyRequest): Promise<NativeTensor<Float32Array>>;
   score(request: NativeScoreRequest): Promise<NativeScoreResult>;
   /** Runs a search from the source to the last token. */
   generate(request: NativeGenerateRequest): Promise<NativeGenerateResult>;
@@ -111,6 +118,7 @@ export interface NativeModel {
     readonly path: string;
     readonly trusted: boolean;
   }): Promise<NativeHead>;
+  loadDense(request: NativeDenseWeights & { readonly scheduling: NativeScheduling }): Promise<NativeDense>;
   /**
    * Sets the text of every id, which stop strings need. `bytes`: the texts in UTF-8, concatenated. `offsets`,
    * `[vocabSize + 1]`: where each text begins, and where the last one ends.
@@ -215,10 +223,46 @@ export interface NativeEncodeRequest {
 export interface NativeEmbedRequest {
   readonly scheduling: NativeScheduling;
   readonly source: PaddedBatch | NativeEncoderOutput;
-  /** The mean of the positions that the mask keeps, or the first position. */
-  readonly pooling: "mean" | "first";
-  /** Scale each vector to length 1. */
-  readonly normalize: boolean;
+  /** At least one; the vectors of several are concatenated. */
+  readonly pooling: readonly (
+    | "mean"
+    | "first"
+    | "cls"
+    | "max"
+    | "mean_sqrt_len_tokens"
+    | "weightedmean"
+    | "lasttoken"
+  )[];
+  /** The number of positions, of those that the mask keeps, that are not pooled. */
+  readonly promptLength: number;
+  /** What is applied to the pooled vectors, in order; "normalize" scales them to length 1. */
+  readonly layers: readonly (NativeDense | "normalize")[];
+}
+
+export interface NativeClassifyRequest {
+  readonly scheduling: NativeScheduling;
+  readonly source: PaddedBatch;
+  /** `[batch, sourceLength]`: the ids shifted right, for a classifier of texts. */
+  readonly decoderInputIds: Int32Array | undefined;
+  /** `[batch]`: the position whose state stands for the row, for a classifier of texts. */
+  readonly positions: Int32Array | undefined;
+}
+
+/** A dense layer for embeddings. */
+export interface NativeDenseWeights {
+  readonly inputs: number;
+  readonly outputs: number;
+  /** `[outputs, inputs]` */
+  readonly weight: Float32Array;
+  /** `[outputs]` */
+  readonly bias: Float32Array | undefined;
+  readonly activation: "identity" | "tanh" | "relu" | "gelu" | "silu" | "sigmoid";
+}
+
+/** A dense layer on the model's device. */
+export interface NativeDense {
+  /** Frees the layer once the calls that use it have ended. */
+  dispose(): void;
 }
 
 export interface NativeScoreRequest {

@@ -12,6 +12,8 @@ export interface BackendDecodeOptions {
 export interface TokenizerBackend {
   readonly padTokenId: number;
   readonly eosTokenId: number;
+  /** The id of text that is in no other token; undefined if there is none. */
+  readonly unkTokenId: number | undefined;
   /** Whether decoding cleans up spaces by default. */
   readonly cleanUpTokenizationSpaces: boolean;
   /** The maximum length of a template. Truncation leaves room for it, even if a text's template is shorter. */
@@ -22,6 +24,8 @@ export interface TokenizerBackend {
   encode(text: string): Tokens;
   /** The text of ids. Ids without a token are left out. */
   decode(ids: readonly number[], options: BackendDecodeOptions): string;
+  /** The text of tokens. */
+  tokensToText(tokens: readonly string[]): string;
   /** A stream of the text of ids, which isn't cleaned up. */
   decodeStream(skipSpecialTokens: boolean): TextStream;
   /** The bytes of UTF-8 that an id adds within a text; none for an id without a token. */

@@ -35,6 +35,7 @@ export function byteBackend(config: JsonObject): TokenizerBackend {
   return {
     padTokenId: PAD,
     eosTokenId: EOS,
+    unkTokenId: ids.get("<unk>"),
     cleanUpTokenizationSpaces: config.clean_up_tokenization_spaces === true,
     maxTemplateIds: 1,
     template: (textIds) => (textIds.at(-1) === EOS ? EMPTY_TEMPLATE : EOS_TEMPLATE),
@@ -51,6 +52,12 @@ export function byteBackend(config: JsonObject): TokenizerBackend {
       }
       const text = decodeValid(Uint8Array.from(bytes));
       return cleanUpTokenizationSpaces ? cleanUpTokenization(text) : text;
+    },
+    tokensToText(texts) {
+      const bytes = texts.flatMap((token) =>
+        ids.has(token) || token.length > 1 ? [...encoder.encode(token)] : [token.charCodeAt(0)],
+      );
+      return decodeValid(Uint8Array.from(bytes));
     },
     decodeStream: (skipSpecialTokens) => byteStream(added, skipSpecialTokens),
     tokenBytes(id) {

@@ -23,6 +23,12 @@ export interface Encoding {
   readonly offsets: Int32Array;
 }
 
+/** One encoded text, and which of its ids are the text's own: those from `first` up to but not including `last`. */
+export interface TextEncoding extends Encoding {
+  readonly first: number;
+  readonly last: number;
+}
+
 /** Encoded texts, padded on the right. `forward` accepts it as its source. */
 export interface BatchEncoding {
   /** `[batch, length]` in row-major order. */
@@ -109,7 +115,8 @@ export class T5Tokenizer {
    */
   encode(text: string, options?: EncodeOptions): Encoding {
     const { maxLength } = checkEncodeOptions(options, ["maxLength"]);
-    return this.#encode(text, "text", maxLength);
+    const { ids, offsets } = this.#encode(text, "text", maxLength);
+    return { ids, offsets };
   }
 
   /** The ids of texts, padded on the right to the longest one, and their mask. Throws ERR_INVALID_ARGUMENT. */
@@ -191,6 +198,21 @@ export class T5Tokenizer {
     return { bytes, offsets };
   }
 
+  /** The encoding of a whole text, which `name` names in errors. @internal */
+  encodeText(text: unknown, name: string): TextEncoding {
+    return this.#encode(text, name, undefined);
+  }
+
+  /** The id of text that is in no other token; undefined if the tokenizer has none. @internal */
+  get unkTokenId(): number | undefined {
+    return this.#backend.unkTokenId;
+  }
+
+  /** The text of tokens, special ones included: Hugging Face's `convert_tokens_to_string`. @internal */
+  tokensToText(tokens: readonly string[]): string {
+    return this.#backend.tokensToText(tokens);
+  }
+
   /** The padded batch of texts, which `name` names in errors. @internal */
   encodePadded(texts: unknown, name: string, maxLength?: number, padToMultipleOf?: number): PaddedBatch {
     const rows = checkTexts(texts, name).map((text, index) => this.#encode(text, `${name}[${index}]`, maxLength).ids);
@@ -209,7 +231,7 @@ export class T5Tokenizer {
     };
   }
 
-  #encode(text: unknown, name: string, maxLength: number | undefined): Encoding {
+  #encode(text: unknown, name: string, maxLength: number | undefined): TextEncoding {
     const tokens = this.#tokensOf(text, name);
     const maxCount =
       maxLength === undefined ? tokens.ids.length : Math.max(0, maxLength - this.#backend.maxTemplateIds);
@@ -223,7 +245,7 @@ export class T5Tokenizer {
     ids.set(textIds, prefix.length);
     ids.set(suffix, prefix.length + textIds.length);
     offsets.set(textOffsets, 2 * prefix.length);
-    return { ids, offsets };
+    return { ids, offsets, first: prefix.length, last: prefix.length + textIds.length };
   }
 
   #tokensOf(text: unknown, name: string) {

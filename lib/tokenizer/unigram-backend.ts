@@ -62,6 +62,7 @@ export function unigramBackend(tokenizerJson: JsonObject, tokenizerConfig: JsonO
   return {
     padTokenId: specialTokenId(tokenizerConfig.pad_token, "<pad>"),
     eosTokenId: specialTokenId(tokenizerConfig.eos_token, "</s>"),
+    unkTokenId: tokenToId(contentOf(tokenizerConfig.unk_token, "<unk>")),
     cleanUpTokenizationSpaces: tokenizerConfig.clean_up_tokenization_spaces === true,
     maxTemplateIds: template.prefix.length + template.suffix.length,
     template: () => template,
@@ -70,6 +71,7 @@ export function unigramBackend(tokenizerJson: JsonObject, tokenizerConfig: JsonO
       const text = decode(ids, skipSpecialTokens);
       return cleanUpTokenizationSpaces ? cleanUpTokenization(text) : text;
     },
+    tokensToText: (tokens) => decoder(tokens).join(""),
     decodeStream: (skipSpecialTokens) =>
       new WindowStream({
         isStable: isDecoderStable,

@@ -6,10 +6,14 @@
 
 #include "bindings/arguments.h"
 #include "bindings/decoding_objects.h"
+#include "bindings/dense_object.h"
 #include "bindings/environment.h"
 #include "bindings/results.h"
 #include "bindings/search_object.h"
 #include "bindings/values.h"
+#include "engine/classification.h"
+#include "engine/embedding.h"
+#include "engine/encoding.h"
 #include "engine/forward.h"
 #include "engine/scoring.h"
 #include "torchscript/torchscript_head.h"
@@ -33,6 +37,10 @@ std::shared_ptr<const Head> optionalHead(const Napi::Object& request) {
 
 Task<std::shared_ptr<const Head>> loadHeadFile(std::string path, CodePolicy policy, SharedEngine& engine) {
   co_return loadTorchScriptHead(path, policy, engine.device());
+}
+
+Task<std::shared_ptr<const Dense>> makeDense(SharedEngine& engine, std::shared_ptr<const DenseWeights> weights) {
+  co_return std::make_shared<const Dense>(*weights, engine.device());
 }
 
 }  // namespace
@@ -72,11 +80,14 @@ void ModelObject::define(Napi::Env env) {
               {
                   InstanceMethod<&ModelObject::forward>("forward"),
                   InstanceMethod<&ModelObject::encode>("encode"),
+                  InstanceMethod<&ModelObject::forwardEncoder>("forwardEncoder"),
                   InstanceMethod<&ModelObject::embed>("embed"),
+                  InstanceMethod<&ModelObject::classify>("classify"),
                   InstanceMethod<&ModelObject::score>("score"),
                   InstanceMethod<&ModelObject::generate>("generate"),
                   InstanceMethod<&ModelObject::startSearch>("startSearch"),
                   InstanceMethod<&ModelObject::loadHead>("loadHead"),
+                  InstanceMethod<&ModelObject::loadDense>("loadDense"),
                   InstanceMethod<&ModelObject::uploadTokenTexts>("uploadTokenTexts"),
                   InstanceMethod<&ModelObject::cancel>("cancel"),
                   InstanceMethod<&ModelObject::dispose>("dispose"),
@@ -140,14 +151,36 @@ Napi::Value ModelObject::encode(const Napi::CallbackInfo& info) {
   });
 }
 
+Napi::Value ModelObject::forwardEncoder(const Napi::CallbackInfo& info) {
+  return withErrors(info.Env(), [&] {
+    const Napi::Object object = toObject(info[0], "request");
+    const auto source = shared(toSourceIds(toObject(object.Get("source"), "source")));
+    return startCall<at::Tensor>(
+        info.Env(), runner_, toScheduling(object),
+        [source](SharedEngine& engine) { return lastHiddenState(engine, source); }, valueToJs<at::Tensor>());
+  });
+}
+
 Napi::Value ModelObject::embed(const Napi::CallbackInfo& info) {
   return withErrors(info.Env(), [&] {
     const Napi::Object object = toObject(info[0], "request");
     const auto source = shared(toEncoderSource(object));
     return startCall<at::Tensor>(
         info.Env(), runner_, toScheduling(object),
-        [source, pooling = toPooling(object)](SharedEngine& engine) { return runEmbed(engine, source, pooling); },
+        [source, pooling = toPooling(object), layers = toEmbeddingLayers(object)](SharedEngine& engine) {
+          return runEmbed(engine, source, pooling, layers);
+        },
         valueToJs<at::Tensor>());
+  });
+}
+
+Napi::Value ModelObject::classify(const Napi::CallbackInfo& info) {
+  return withErrors(info.Env(), [&] {
+    const Napi::Object object = toObject(info[0], "request");
+    const auto request = shared(toClassifyRequest(object));
+    return startCall<at::Tensor>(
+        info.Env(), runner_, toScheduling(object),
+        [request](SharedEngine& engine) { return runClassify(engine, request); }, valueToJs<at::Tensor>());
   });
 }
 
@@ -196,6 +229,18 @@ Napi::Value ModelObject::loadHead(const Napi::CallbackInfo& info) {
         info.Env(), runner_, toScheduling(object),
         [path = string(object, "path"), policy](SharedEngine& engine) { return loadHeadFile(path, policy, engine); },
         valueToJs<Loaded>([](Napi::Env env, Loaded head) { return HeadObject::wrap(env, std::move(head)); }));
+  });
+}
+
+Napi::Value ModelObject::loadDense(const Napi::CallbackInfo& info) {
+  using Loaded = std::shared_ptr<const Dense>;
+  return withErrors(info.Env(), [&] {
+    const Napi::Object object = toObject(info[0], "request");
+    const auto weights = shared(toDenseWeights(object));
+    return startCall<Loaded>(
+        info.Env(), runner_, toScheduling(object),
+        [weights](SharedEngine& engine) { return makeDense(engine, weights); },
+        valueToJs<Loaded>([](Napi::Env env, Loaded dense) { return DenseObject::wrap(env, std::move(dense)); }));
   });
 }
 

@@ -46,11 +46,14 @@ class ModelObject : public NativeObject<ModelObject> {
 
   Napi::Value forward(const Napi::CallbackInfo& info);
   Napi::Value encode(const Napi::CallbackInfo& info);
+  Napi::Value forwardEncoder(const Napi::CallbackInfo& info);
   Napi::Value embed(const Napi::CallbackInfo& info);
+  Napi::Value classify(const Napi::CallbackInfo& info);
   Napi::Value score(const Napi::CallbackInfo& info);
   Napi::Value generate(const Napi::CallbackInfo& info);
   Napi::Value startSearch(const Napi::CallbackInfo& info);
   Napi::Value loadHead(const Napi::CallbackInfo& info);
+  Napi::Value loadDense(const Napi::CallbackInfo& info);
   void uploadTokenTexts(const Napi::CallbackInfo& info);
   void cancel(const Napi::CallbackInfo& info);
   Napi::Value dispose(const Napi::CallbackInfo& info);

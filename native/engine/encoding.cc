@@ -1,6 +1,5 @@
 #include "engine/encoding.h"
 
-#include <ATen/ops/linalg_vector_norm.h>
 #include <ATen/ops/ones_like.h>
 
 #include <utility>
@@ -9,14 +8,6 @@
 #include "engine/tensors.h"
 
 namespace torch_t5 {
-namespace {
-
-// The lower limits of divisors in sentence-transformers.
-constexpr double kMinCount = 1e-9;
-constexpr double kMinNorm = 1e-12;
-
-}  // namespace
-
 SourceTensors toTensors(const SourceIds& source, const at::Device& device) {
   const at::Tensor inputIds = toTensor(source.inputIds, source.batch, source.length, device);
   if (!source.attentionMask) return {inputIds, at::ones_like(inputIds)};
@@ -31,25 +22,10 @@ Task<std::shared_ptr<const EncoderOutput>> encodeIfNeeded(SharedEngine& engine, 
       EncoderOutput{std::move(ids.inputIds), std::move(ids.attentionMask), std::move(states)});
 }
 
-at::Tensor pool(const EncoderOutput& encoderOutput, const Pooling& pooling) {
-  const at::Tensor& states = encoderOutput.lastHiddenState;
-  at::Tensor pooled;
-  if (pooling.first) {
-    pooled = states.select(1, 0);
-  } else {
-    const at::Tensor kept = encoderOutput.attentionMask.unsqueeze(-1).expand_as(states).to(states.scalar_type());
-    pooled = (states * kept).sum(1) / kept.sum(1).clamp_min(kMinCount);
-  }
-  if (pooling.normalize) {
-    const at::Tensor norm = at::linalg_vector_norm(pooled, 2, at::IntArrayRef{1}, /*keepdim=*/true);
-    pooled = pooled / norm.clamp_min(kMinNorm).expand_as(pooled);
-  }
-  return owned(pooled, at::kFloat);
-}
-
-Task<at::Tensor> runEmbed(SharedEngine& engine, std::shared_ptr<const EncoderSource> source, Pooling pooling) {
-  const std::shared_ptr<const EncoderOutput> encoderOutput = co_await encodeIfNeeded(engine, *source);
-  co_return pool(*encoderOutput, pooling);
+Task<at::Tensor> lastHiddenState(SharedEngine& engine, std::shared_ptr<const SourceIds> source) {
+  const SourceTensors ids = toTensors(*source, engine.device());
+  at::Tensor states = co_await engine.encode(ids.inputIds, ids.attentionMask);
+  co_return owned(std::move(states), at::kFloat);
 }
 
 }  // namespace torch_t5

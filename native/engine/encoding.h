@@ -1,4 +1,4 @@
-// Encoding: runs the encoder, and pools its hidden states into embeddings.
+// Encoding: runs the encoder.
 #pragma once
 
 #include <memory>
@@ -24,11 +24,8 @@ using EncoderSource = std::variant<SourceIds, std::shared_ptr<const EncoderOutpu
 /// Encodes ids, which must have passed `check`; returns an encoder output unchanged. Throws what the engine throws.
 Task<std::shared_ptr<const EncoderOutput>> encodeIfNeeded(SharedEngine& engine, const EncoderSource& source);
 
-/// Embeddings, float32 [B, D] on the CPU, by the formulas of sentence-transformers' Pooling and Normalize. The mean
-/// excludes padding.
-at::Tensor pool(const EncoderOutput& encoderOutput, const Pooling& pooling);
-
-/// Encodes ids if needed, and pools. Throws what the engine throws.
-Task<at::Tensor> runEmbed(SharedEngine& engine, std::shared_ptr<const EncoderSource> source, Pooling pooling);
+/// The encoder's last hidden state, float32 [B, S, D] on the CPU. The ids must have passed `check`. Throws what the
+/// engine throws.
+Task<at::Tensor> lastHiddenState(SharedEngine& engine, std::shared_ptr<const SourceIds> source);
 
 }  // namespace torch_t5

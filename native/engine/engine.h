@@ -98,6 +98,21 @@ struct CacheSize {
   std::int64_t sourcePositions = 0;  // of all rows of the encoder's output
 };
 
+/// What a classifier of texts reads a text by.
+struct Sentence {
+  at::Tensor decoderInputIds;  // int64 [B, S] on the device: the source's ids, shifted
+  at::Tensor positions;        // int64 [B] on the device: the position whose state stands for the row
+};
+
+/// Throws ERR_INVALID_ARGUMENT where a model is an encoder alone. JavaScript's classes have no method that needs more.
+void expectDecoder(bool hasDecoder);
+
+/// Throws ERR_INVALID_ARGUMENT where a model has no language-model head.
+void expectLmHead(bool hasLmHead);
+
+/// Throws ERR_INVALID_ARGUMENT where a model classifies nothing.
+void expectClassifier(bool isClassifier);
+
 /// Used in inference mode, by one thread at a time. Every output contains hidden states, and the selected logits. A
 /// method throws ERR_ABORTED if cancellation was requested in this thread's `CancellationScope`. For other failures,
 /// such as an id outside the vocabulary or lack of memory, it throws an `Error` or libtorch's exception.
@@ -110,8 +125,13 @@ class Engine {
 
   virtual at::Device device() const = 0;
 
+  /// Whether the bits of a row's results depend neither on the other rows of its batch nor on padding.
+  virtual bool isBatchInvariant() const { return false; }
+
   /// V. Callers check selected tokens against it.
   virtual std::int64_t vocabSize() const = 0;
+
+  // Of an encoder alone, the methods below except `encode` throw ERR_INVALID_ARGUMENT.
 
   /// The whole model. `inputIds`, `attentionMask`: [B, S]; `decoderInputIds`: [B, T].
   virtual ForwardOutput forward(const at::Tensor& inputIds, const at::Tensor& attentionMask,
@@ -144,6 +164,9 @@ class Engine {
   /// merges calls. Throws what fails the whole pass, for instance ERR_ABORTED; then no call has a result, and the calls
   /// may be run again.
   virtual void runTogether(std::span<EngineCall* const> calls);
+  /// The logits of a classifier's L labels: [B, L] of texts, [B, S, L] of tokens. `sentence`: undefined tensors for a
+  /// classifier of tokens. Of any other model it throws ERR_INVALID_ARGUMENT.
+  virtual at::Tensor classify(const at::Tensor& inputIds, const at::Tensor& attentionMask, const Sentence& sentence);
 };
 
 }  // namespace torch_t5

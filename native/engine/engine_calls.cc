@@ -21,6 +21,10 @@ void runCall(Engine& engine, DecodeCall& call) {
 
 void runCall(Engine& engine, GreedyCall& call) { call.output = engine.decodeGreedily(call.request); }
 
+void runCall(Engine& engine, ClassifyCall& call) {
+  call.output = engine.classify(call.inputIds, call.attentionMask, call.sentence);
+}
+
 std::int64_t positionsOf(const EncodeCall& call) { return call.inputIds.numel(); }
 std::int64_t positionsOf(const ForwardCall& call) { return call.inputIds.numel() + call.decoderInputIds.numel(); }
 std::int64_t positionsOf(const DecodeCall& call) {
@@ -28,6 +32,10 @@ std::int64_t positionsOf(const DecodeCall& call) {
   return call.decoderInputIds.numel() + (call.cache ? 0 : call.source.encoderOutput->inputIds.numel());
 }
 std::int64_t positionsOf(const GreedyCall& call) { return call.request.ids.numel() * call.request.maxTokens; }
+
+std::int64_t positionsOf(const ClassifyCall& call) {
+  return call.inputIds.numel() * (call.sentence.decoderInputIds.defined() ? 2 : 1);
+}
 
 }  // namespace
 

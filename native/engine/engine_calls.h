@@ -46,9 +46,17 @@ struct GreedyCall {
   std::optional<at::Tensor> output;
 };
 
+/// `Engine::classify`.
+struct ClassifyCall {
+  at::Tensor inputIds;       // [B, S]
+  at::Tensor attentionMask;  // [B, S]
+  Sentence sentence;
+  at::Tensor output;
+};
+
 /// One call, and what it threw.
 struct EngineCall {
-  std::variant<EncodeCall, ForwardCall, DecodeCall, GreedyCall> call;
+  std::variant<EncodeCall, ForwardCall, DecodeCall, GreedyCall, ClassifyCall> call;
   std::exception_ptr error;
 
   /// Whether it decodes one more position of rows that have a cache.

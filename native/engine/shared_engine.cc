@@ -50,6 +50,12 @@ Task<std::optional<at::Tensor>> SharedEngine::decodeGreedily(const GreedyRequest
   co_return std::move(std::get<GreedyCall>(call.call).output);
 }
 
+Task<at::Tensor> SharedEngine::classify(at::Tensor inputIds, at::Tensor attentionMask, Sentence sentence) {
+  EngineCall call{ClassifyCall{std::move(inputIds), std::move(attentionMask), std::move(sentence), {}}, {}};
+  co_await Pass(*this, call);
+  co_return std::move(std::get<ClassifyCall>(call.call).output);
+}
+
 class SharedEngine::CreditPause {
  public:
   CreditPause(SharedEngine& engine, const Credit& credit) : engine_(engine), credit_(credit) {}

@@ -22,6 +22,7 @@ class SharedEngine {
 
   at::Device device() const { return engine_.device(); }
   std::int64_t vocabSize() const { return engine_.vocabSize(); }
+  bool isBatchInvariant() const { return engine_.isBatchInvariant(); }
 
   // The engine's methods. Each task throws what the engine throws, and ERR_ABORTED if the request was cancelled.
 
@@ -31,6 +32,7 @@ class SharedEngine {
   /// Waits for the call's pass. The results are in the call.
   Task<DecodeCall> decode(DecodeCall call);
   Task<std::optional<at::Tensor>> decodeGreedily(const GreedyRequest& request);
+  Task<at::Tensor> classify(at::Tensor inputIds, at::Tensor attentionMask, Sentence sentence);
 
   /// Waits until there is credit, and spends it. Returns false if the credit is closed.
   Task<bool> spend(Credit& credit);

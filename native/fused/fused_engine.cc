@@ -4,6 +4,7 @@
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -16,6 +17,7 @@
 #include "fused/lm_head.h"
 #include "fused/packed_model.h"
 #include "fused/transformer.h"
+#include "weights/classification_head.h"
 
 namespace torch_t5 {
 namespace {
@@ -35,11 +37,14 @@ class FusedEngine final : public Engine {
  public:
   FusedEngine(Weights weights, const Architecture& architecture, Precision precision, int threads)
       : executor_{bestKernels(), threads},
+        classificationHead_(classificationHeadOf(weights, at::kCPU)),
         model_(packModel(std::move(weights), architecture, dataTypeOf(precision), executor_)),
         transformer_(model_, executor_, scratch_),
         lmHead_(model_, executor_, scratch_) {}
 
   at::Device device() const override { return at::kCPU; }
+
+  bool isBatchInvariant() const override { return true; }
 
   std::int64_t vocabSize() const override { return model_.architecture.vocabSize; }
 
@@ -87,7 +92,7 @@ class FusedEngine final : public Engine {
     std::vector<DecodeCall*> decodeCalls;
     for (EngineCall* call : calls) {
       try {
-        checkIds(*call);
+        check(*call);
       } catch (const Error&) {
         call->error = std::current_exception();
         continue;
@@ -98,10 +103,16 @@ class FusedEngine final : public Engine {
         encoderParts.push_back({forward->inputIds, forward->attentionMask, forward->output.encoderLastHiddenState, forward});
       } else if (auto* decode = std::get_if<DecodeCall>(&call->call)) {
         decodeCalls.push_back(decode);
+      } else {
+        run(*this, *call);
       }
     }
     if (!decodeCalls.empty()) decode(decodeCalls);
     if (!encoderParts.empty()) encode(encoderParts);
+  }
+
+  at::Tensor classify(const at::Tensor& inputIds, const at::Tensor& attentionMask, const Sentence& sentence) override {
+    return classifyStates(*this, classificationHead_, inputIds, attentionMask, sentence);
   }
 
  private:
@@ -134,16 +145,23 @@ class FusedEngine final : public Engine {
     if (call.error) std::rethrow_exception(call.error);
   }
 
-  /// Throws ERR_TOKEN_OUT_OF_RANGE.
-  void checkIds(const EngineCall& call) const {
+  /// Throws ERR_TOKEN_OUT_OF_RANGE, and ERR_INVALID_ARGUMENT for what the model lacks.
+  void check(const EngineCall& call) const {
     if (const auto* encode = std::get_if<EncodeCall>(&call.call)) {
       checkIds(encode->inputIds, "inputIds");
     } else if (const auto* forward = std::get_if<ForwardCall>(&call.call)) {
+      checkDecoder(forward->selection);
       checkIds(forward->inputIds, "inputIds");
       checkIds(forward->decoderInputIds, "decoderInputIds");
     } else if (const auto* decode = std::get_if<DecodeCall>(&call.call)) {
+      checkDecoder(decode->selection);
       checkIds(decode->decoderInputIds, "decoderInputIds");
     }
+  }
+
+  void checkDecoder(const LogitsSelection& selection) const {
+    expectDecoder(!model_.decoder.layers.empty());
+    if (!selection.isEmpty) expectLmHead(model_.lmHead != nullptr);
   }
 
   void checkIds(const at::Tensor& ids, const char* name) const {
@@ -346,6 +364,7 @@ class FusedEngine final : public Engine {
   }
 
   Executor executor_;
+  std::optional<ClassificationHead> classificationHead_;
   PackedModel model_;
   Scratch scratch_;
   Transformer transformer_;

@@ -58,16 +58,18 @@ void ModelRunner::load(Callback<ModelInfo> callback) {
 
 ModelInfo ModelRunner::loadEngine() {
   const auto& architecture = options_.architecture;
+  const ModelKind kind = options_.kind;
   const Precision precision = options_.precision;
   setInterOpThreads(options_.interOpThreads);
   setIntraOpThreads(options_.intraOpThreads);
   const at::Device device = deviceFor(options_);
   if (precision == Precision::kExact) {
-    engine_ = loadTorchScriptEngine(options_.path, device);
+    engine_ = loadTorchScriptEngine(options_.path, kind, device);
   } else if (!device.is_cpu()) {
-    engine_ = makeAtenEngine(readWeights(options_.path, architecture), architecture, precision, device, cudaRuntime());
+    engine_ =
+        makeAtenEngine(readWeights(options_.path, architecture, kind), architecture, precision, device, cudaRuntime());
   } else {
-    Weights weights = readWeights(options_.path, architecture);
+    Weights weights = readWeights(options_.path, architecture, kind);
     disableIntraOpThreads();
     engine_ =
         makeFusedEngine(std::move(weights), architecture, precision, resolveIntraOpThreads(options_.intraOpThreads));

@@ -2,6 +2,7 @@
 import {
   type DecodingSession,
   type EncoderOutput,
+  type EntityGroup,
   type FinishReason,
   type ForwardOptions,
   type ForwardResult,
@@ -9,13 +10,18 @@ import {
   type GenerateResult,
   type GenerationConfig,
   type Head,
+  type LabelScore,
   type LogitsProcessor,
   type Precision,
+  T5EncoderModel,
   T5Error,
   type T5ErrorCode,
   T5ForConditionalGeneration,
+  T5ForSequenceClassification,
+  type T5ForTokenClassification,
   T5Tokenizer,
   Tensor,
+  type TokenLabel,
 } from "torch-t5";
 
 /** Whether two types are the same. `any` is the same as `any` only. */
@@ -26,11 +32,53 @@ function isTrue<Value extends true>(): Value | undefined {
 }
 
 declare const t5: T5ForConditionalGeneration;
+declare const encoder: T5EncoderModel;
+declare const textClassifier: T5ForSequenceClassification;
+declare const tokenClassifier: T5ForTokenClassification;
 declare const anyOptions: ForwardOptions;
 declare const anyGenerateOptions: GenerateOptions;
 declare const encoded: EncoderOutput;
 declare const session: DecodingSession;
 declare const head: Head;
+
+export async function encoders(): Promise<void> {
+  const { lastHiddenState } = await encoder.forward("text");
+  lastHiddenState satisfies Tensor<Float32Array>;
+  (await encoder.encode(["text"])) satisfies EncoderOutput;
+  (await encoder.embed("text", { pooling: "mean", normalize: true })) satisfies Tensor;
+  encoder.embeddingConfig?.prompts.query satisfies string | undefined;
+  (await encoder.embed("text", { promptName: "query" })) satisfies Tensor;
+  (await T5EncoderModel.fromPretrained("directory", { precision: "int8" })) satisfies T5EncoderModel;
+  // @ts-expect-error an encoder has no decoder
+  encoder.generate;
+  // @ts-expect-error an encoder reads no target
+  encoder.forward({ text: "a", target: "b" });
+  // @ts-expect-error an encoder has no logits to select
+  encoder.forward("a", { topK: 3 });
+}
+
+export async function classifiers(): Promise<void> {
+  (await T5ForSequenceClassification.fromPretrained("directory")) satisfies T5ForSequenceClassification;
+  (await textClassifier.forward(["text"])).logits satisfies Tensor<Float32Array>;
+  (await textClassifier.classify("text", { topK: 2, functionToApply: "sigmoid" })) satisfies readonly LabelScore[];
+  (await textClassifier.classify(["text"])) satisfies readonly (readonly LabelScore[])[];
+  textClassifier.config.id2label[0] satisfies string | undefined;
+  textClassifier.config.numLabels satisfies number;
+  (await tokenClassifier.classify("text")) satisfies readonly TokenLabel[];
+  (await tokenClassifier.classify("text", { aggregationStrategy: "none" })) satisfies readonly TokenLabel[];
+  (await tokenClassifier.classify("text", { aggregationStrategy: "simple" })) satisfies readonly EntityGroup[];
+  (await tokenClassifier.classify(["text"], { ignoreLabels: [] })) satisfies readonly (readonly TokenLabel[])[];
+  // @ts-expect-error a classifier generates nothing
+  textClassifier.generate;
+  // @ts-expect-error a classifier embeds nothing
+  tokenClassifier.embed;
+  // @ts-expect-error not a function of the pipeline
+  textClassifier.classify("text", { functionToApply: "relu" });
+  // @ts-expect-error a classifier of texts has no tokens to aggregate
+  textClassifier.classify("text", { aggregationStrategy: "simple" });
+  // @ts-expect-error needs words, which T5's tokenizer doesn't know
+  tokenClassifier.classify("text", { aggregationStrategy: "first" });
+}
 
 export async function results(): Promise<void> {
   const all = await t5.forward("text");
@@ -223,8 +271,9 @@ export async function judging(): Promise<void> {
 
   (await t5.embed(["a", "b"], { pooling: "first", normalize: true })) satisfies Tensor;
   await t5.embed(encoded);
+  (await t5.embed("a", { pooling: ["cls", "max"], dense: false, prompt: "query: " })) satisfies Tensor;
   // @ts-expect-error no such pooling
-  await t5.embed("a", { pooling: "max" });
+  await t5.embed("a", { pooling: "median" });
 }
 
 export async function loading(): Promise<void> {

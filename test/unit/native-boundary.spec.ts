@@ -11,7 +11,7 @@ const given = readGenerateOptions({ maxLength: 5, eosTokenId: 1, padTokenId: 0 }
 const options = resolveGenerationOptions(given, readGenerateOptions({}, task.vocabSize), task);
 const source = { batch: 1, length: 2, inputIds: Int32Array.of(5, 1), attentionMask: undefined };
 const request: NativeGenerateRequest = {
-  scheduling: { id: 1, priority: 0, isObserved: false },
+  scheduling: { scheduling, priority: 0, isObserved: false },
   source,
   targetLength: 1,
   decoderInputIds: Int32Array.of(0),
@@ -20,7 +20,7 @@ const request: NativeGenerateRequest = {
 const two = Int32Array.of(0, 0);
 
 const forwardRequest = {
-  scheduling: { id: 1, priority: 0, isObserved: false },
+  scheduling: { scheduling, priority: 0, isObserved: false },
   targetLength: 1,
   labels: undefined,
   loss: false,
@@ -30,6 +30,25 @@ const forwardRequest = {
   hiddenStates: false,
   head: undefined,
 };
+
+const embedding = { pooling: ["mean"], promptLength: 0, layers: [] } as const;
+const dense = { inputs: 2, outputs: 3, weight: new Float32Array(6), bias: undefined, activation: "tanh" } as const;
+
+const wrongDense: readonly (readonly [promise: string, part: object, message: RegExp])[] = [
+  ["too few weights", { outputs: 4 }, /4 x 2 values for weight but received 6/],
+  ["a short bias", { bias: new Float32Array(2) }, /1 x 3 values for bias but received 2/],
+  ["weights of 64 bits", { weight: new Float64Array(6) }, /a Float32Array for weight/],
+  ["no inputs", { inputs: 0 }, /from 1 to \d+ for inputs/],
+  ["an unknown activation", { activation: "softmax" }, /a known name for activation but received "softmax"/],
+];
+
+const wrongEmbeddings: readonly (readonly [promise: string, part: object, message: RegExp])[] = [
+  ["no pooling", { pooling: [] }, /at least one mode for pooling but received none/],
+  ["an unknown pooling", { pooling: ["median"] }, /a known name for pooling but received "median"/],
+  ["a negative length of the prompt", { promptLength: -1 }, /from 0 to 2147483647 for promptLength/],
+  ["an unknown layer", { layers: ["dropout"] }, /a dense layer or "normalize" for layers/],
+  ["an object that is no layer", { layers: [{}] }, /a string for layers/],
+];
 
 const wrongSources: readonly (readonly [promise: string, part: object, message: RegExp])[] = [
   ["too few ids", { batch: 2 }, /2 x 2 values for inputIds but received 2/],
@@ -67,6 +86,7 @@ describe("the native boundary", () => {
     const { addon, libtorch } = loadNative();
     model = await addon.load({
       path: join(demoModel, "model.pt"),
+      kind: "generation",
       device: "cpu",
       libtorchDirectory: libtorch.directory,
       intraOpThreads: 1,
@@ -105,26 +125,38 @@ describe("the native boundary", () => {
         async () => model.forward({ ...forwardRequest, source: wrongSource, decoderInputIds }),
         refused,
       );
-      await assert.rejects(
-        async () => model.encode({ scheduling: { id: 1, priority: 0, isObserved: false }, source: wrongSource }),
-        refused,
-      );
-      await assert.rejects(
-        async () =>
-          model.embed({
-            scheduling: { id: 1, priority: 0, isObserved: false },
-            source: wrongSource,
-            pooling: "mean",
-            normalize: false,
-          }),
-        refused,
-      );
+      await assert.rejects(async () => model.encode({ scheduling, source: wrongSource }), refused);
+      await assert.rejects(async () => model.embed({ scheduling, source: wrongSource, ...embedding }), refused);
       await refuses({ source: wrongSource, decoderInputIds }, message);
     });
   }
 
+  for (const [promise, wrong, message] of wrongDense) {
+    it(`refuses a dense layer with ${promise}`, async () => {
+      const refused = { code: "ERR_INVALID_ARGUMENT", message };
+      await assert.rejects(async () => model.loadDense({ scheduling, ...dense, ...wrong }), refused);
+    });
+  }
+
+  for (const [promise, wrong, message] of wrongEmbeddings) {
+    it(`refuses an embedding with ${promise}`, async () => {
+      const refused = { code: "ERR_INVALID_ARGUMENT", message };
+      await assert.rejects(async () => model.embed({ scheduling, source, ...embedding, ...wrong }), refused);
+    });
+  }
+
+  it("refuses a dense layer of other inputs, and one that was disposed", async () => {
+    const layer = await model.loadDense({ scheduling, ...dense });
+    const call = () => model.embed({ scheduling, source, ...embedding, layers: [layer] });
+    const message = /Expected 2 columns for a dense layer's input but received 128/;
+    await assert.rejects(async () => call(), { code: "ERR_INVALID_ARGUMENT", message });
+    layer.dispose();
+    await assert.rejects(async () => call(), { code: "ERR_DISPOSED" });
+    assert.deepEqual((await model.embed({ scheduling, source, ...embedding })).shape, [1, 128]);
+  });
+
   it("refuses decoder ids with more rows than the encoder output", async () => {
-    const output = await model.encode({ scheduling: { id: 1, priority: 0, isObserved: false }, source });
+    const output = await model.encode({ scheduling: { scheduling, priority: 0, isObserved: false }, source });
     await refuses({ source: output, decoderInputIds: two }, /1 x 1 values for decoderInputIds but received 2/);
     output.dispose();
     await assert.rejects(async () => model.generate({ ...request, source: output }), { code: "ERR_DISPOSED" });
@@ -139,13 +171,13 @@ describe("the native boundary", () => {
   it("takes no logits from a search that keeps none, and refuses a call while another one runs", async () => {
     const search = await model.startSearch({ ...request, options: { ...options, minLength: 5 } });
     const step = await search.advance({
-      scheduling: { id: 1, priority: 0, isObserved: false },
+      scheduling: { scheduling, priority: 0, isObserved: false },
       edited: undefined,
       takeLogits: true,
     });
     assert.equal(step.logits, undefined);
     const running = search.advance({
-      scheduling: { id: 1, priority: 0, isObserved: false },
+      scheduling: { scheduling, priority: 0, isObserved: false },
       edited: undefined,
       takeLogits: false,
     });

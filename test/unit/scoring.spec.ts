@@ -344,7 +344,38 @@ describe("embed", () => {
       () => model().embed([...Array(40).fill("a"), 5]),
       /a string for text\[40\] but received 5/,
     ],
-    ["another pooling", () => model().embed("a", { pooling: "max" as never }), /"mean" or "first" for options.pooling/],
+    [
+      "another pooling",
+      () => model().embed("a", { pooling: "median" as never }),
+      /"mean", "first", .* or "lasttoken" for options.pooling but received "median"/,
+    ],
+    ["no pooling", () => model().embed("a", { pooling: [] }), /at least one pooling for options.pooling/],
+    [
+      "another pooling among several",
+      () => model().embed("a", { pooling: ["mean", "sum" as never] }),
+      /for options.pooling\[1\] but received "sum"/,
+    ],
+    [
+      "dense modules that the model lacks",
+      () => model().embed("a", { dense: true }),
+      /false or nothing for options.dense but received true, but the model has no dense modules/,
+    ],
+    ["a prompt that is no text", () => model().embed("a", { prompt: 5 as never }), /a string for options.prompt .* 5/],
+    [
+      "a prompt's name, as the model has none",
+      () => model().embed("a", { promptName: "query" }),
+      /nothing, as the model has no prompts, for options.promptName but received "query"/,
+    ],
+    [
+      "a prompt and a prompt's name",
+      () => model().embed("a", { prompt: "", promptName: "query" }),
+      /nothing, as options.prompt is given, for options.promptName/,
+    ],
+    [
+      "a prompt for ids",
+      () => model().embed({ inputIds: [[1]] }, { prompt: "a" }),
+      /texts, as a prompt is given, for source/,
+    ],
     [
       "normalize of another type",
       () => model().embed("a", { normalize: 1 as never }),

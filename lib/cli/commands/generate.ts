@@ -1,6 +1,6 @@
 // `torch-t5 generate`: answers texts, on a terminal token by token.
 import { stdout } from "node:process";
-import type { T5ForConditionalGeneration } from "../../index.js";
+import { T5ForConditionalGeneration } from "../../index.js";
 import { batched, readTexts } from "../jsonl/input.js";
 import { shortestFloat32 } from "../jsonl/json-lines.js";
 import { integerOption, parse, withFlags } from "../terminal/arguments.js";
@@ -53,7 +53,7 @@ Example: torch-t5 generate "spell number: 48213" "date to iso: March 5, 2021"`,
     // The answer of a single text is printed as it is; of several texts, each answer takes one line.
     const asLine = positionals.length === 1 && positionals[0] !== "-" ? (text: string) => text : onOneLine;
     await withFlags(generationFlags, () =>
-      withModel(values, async (t5) => {
+      withModel(T5ForConditionalGeneration, values, async (t5) => {
         const canStream = !values.json && !hasBeams(t5, options);
         const streams = values.stream ?? (stdout.isTTY && canStream);
         for await (const batch of batched(texts, batchSize)) {

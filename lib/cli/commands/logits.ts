@@ -1,5 +1,5 @@
 // `torch-t5 logits`: prints the best tokens at each decoder position, with their logits and probabilities.
-import type { T5ForConditionalGeneration, T5Tokenizer, Tensor } from "../../index.js";
+import { T5ForConditionalGeneration, type T5Tokenizer, type Tensor } from "../../index.js";
 import { collect, readTexts } from "../jsonl/input.js";
 import { integerOption, parse } from "../terminal/arguments.js";
 import { type Command, EXIT, UsageError } from "../terminal/command.js";
@@ -72,7 +72,7 @@ Example: torch-t5 logits "spell number: 7" --target seven`,
         `Expected one --target for each of ${texts.length} texts but received ${values.target.length}`,
       );
     }
-    await withModel(values, async (t5) => {
+    await withModel(T5ForConditionalGeneration, values, async (t5) => {
       for (const [index, text] of texts.entries()) {
         const target = values.target?.[index];
         const positions = await computePositions(t5, text, target, topK);

@@ -1,5 +1,5 @@
 // `torch-t5 rerank`: sorts documents by their relevance to a query, JSON Lines in and out.
-import type { T5ForConditionalGeneration } from "../../index.js";
+import { T5ForConditionalGeneration } from "../../index.js";
 import { type Job, jobOptions, jobOptionsHelp, openJobInput, readJobOptions, runJob } from "../jsonl/job.js";
 import {
   arrayField,
@@ -74,6 +74,7 @@ Example: echo '{"query":"doctor of Thornby","documents":["Its doctor is Mona."]}
 
 function rerankJob(options: RerankOptions): Job<Item> {
   return {
+    modelClass: T5ForConditionalGeneration,
     batchSize: 1,
     read(text) {
       const fields = parseObject(text);

@@ -1,5 +1,5 @@
 // `torch-t5 score`: log-probabilities of given answers, JSON Lines in and out.
-import { SCORE_REDUCTIONS, type ScoreReduction, type T5ForConditionalGeneration } from "../../index.js";
+import { SCORE_REDUCTIONS, type ScoreReduction, T5ForConditionalGeneration } from "../../index.js";
 import { type Job, jobOptions, jobOptionsHelp, openJobInput, readJobOptions, runJob } from "../jsonl/job.js";
 import {
   arrayField,
@@ -60,6 +60,7 @@ Example: echo '{"source":"spell number: 7","targets":["seven","six"]}' | torch-t
 
 function scoreJob(options: ReadScoreOptions): Job<Item> {
   return {
+    modelClass: T5ForConditionalGeneration,
     batchSize: 1,
     read(text) {
       const fields = parseObject(text);

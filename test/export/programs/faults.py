@@ -10,13 +10,16 @@ import sys
 from collections import namedtuple
 from collections.abc import Callable
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
 
 import exporter  # noqa: F401
 import torch
-from t5_export import ExportError, export_model, export_source, hub, loading, tokenizers, tracing, writing
-from t5_export.wrapper import ExportedT5
+from t5_export import ExportError, export_model, export_source, hub, kinds, loading, tokenizers, tracing, writing
+from t5_export.architectures import Kind
+from t5_export.generation import ExportedT5
+from t5_export.kinds import EXPORTS
 from torch import Tensor
 from transformers import BertConfig, BertModel, GenerationConfig, T5Config, T5ForConditionalGeneration
 
@@ -160,7 +163,8 @@ def main(checkpoint: Path, directory: Path) -> dict[str, object]:
         return lambda target: export_model(change(T5ForConditionalGeneration.from_pretrained(checkpoint)), target)
 
     def traced_as(wrapper: type[ExportedT5]) -> Callable[[Path], None]:
-        return with_patch(tracing, "ExportedT5", wrapper)
+        export = replace(EXPORTS[Kind.GENERATION], wrap=wrapper)
+        return with_patch(kinds, "EXPORTS", {**EXPORTS, Kind.GENERATION: export})
 
     faults: dict[str, Callable[[Path], None]] = {
         "nothing": export,
