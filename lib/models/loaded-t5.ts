@@ -31,6 +31,7 @@ export abstract class LoadedT5 {
   async dispose(): Promise<void> {
     this.#handle.isDisposed = true;
     await this.#handle.native.dispose();
+    for (const layer of this.#handle.embedding?.layers ?? []) if (layer !== "normalize") layer.dispose();
   }
 
   /** The same as `dispose()`, for `await using`. */

@@ -115,7 +115,8 @@ Checks every file of an exported directory against its manifest, then computes t
 the number of threads that Hugging Face used. Prints for each probe "bitwise equal", or how far its logits are from
 Hugging Face's: the largest and the mean difference, the share of positions with the same best token (top-1
 agreement), and the KL divergence of Hugging Face's distribution from the computed one, in nats per position.
-Of an encoder, the last hidden states are compared, by their largest and mean difference. On CUDA, also prints the environment variables that change bits there.
+Of an encoder, the last hidden states are compared, by their largest and mean difference.
+On CUDA, also prints the environment variables that change bits there.
 
   <directory>           an exported model
 ${precisionHelp}
