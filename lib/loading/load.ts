@@ -1,6 +1,7 @@
 // From a directory to a model in memory: the options of `fromPretrained`, and the order in which everything is checked.
 import { join } from "node:path";
 import { loadNative, type Native } from "../native/addon.js";
+import { cpuQuota, defaultThreads } from "../native/cpu-quota.js";
 import type { NativeModel } from "../native/types.js";
 import { T5Tokenizer } from "../tokenizer/t5-tokenizer.js";
 import { checkChoice, checkFlag, checkInteger, checkOptions, expected } from "../util/validation.js";
@@ -30,7 +31,7 @@ export interface LoadOptions {
    * bits of Hugging Face, and for CUDA: those depend on the batch. Default: false.
    */
   readonly batchInvariant?: boolean | undefined;
-  /** Threads within one operator, up to 1024. Default: PyTorch's own. */
+  /** Threads within one operator, up to 1024. Default: PyTorch's own number, or the CPU quota if that is lower. */
   readonly intraOpThreads?: number | undefined;
   /** Threads that run operators in parallel, up to 1024. Default: PyTorch's own. */
   readonly interOpThreads?: number | undefined;
@@ -39,9 +40,9 @@ export interface LoadOptions {
 }
 
 /**
- * Load options with their defaults filled in. 0 threads: PyTorch's own number. A maximum queue length of 0: no limit.
+ * Load options with their defaults filled in. 0 threads: the default number. A maximum queue length of 0: no limit.
  */
-interface CheckedLoadOptions {
+export interface CheckedLoadOptions {
   readonly device: string;
   readonly precision: Precision;
   readonly intraOpThreads: number;
@@ -116,8 +117,12 @@ export async function loadModel(path: string, options: CheckedLoadOptions): Prom
   const [verified, opened] = await Promise.allSettled([verifyContents(directory), openNative()]);
   valueOrThrow(verified);
   const { addon, libtorch } = valueOrThrow(opened);
+  const pyTorchThreads = addon.info().intraOpThreads;
+  const threads = defaultThreads(pyTorchThreads, cpuQuota());
   const loading = addon.load({
     ...options,
+    // PyTorch's own number is left unset, as in a Python process that sets none.
+    intraOpThreads: options.intraOpThreads === 0 && threads < pyTorchThreads ? threads : options.intraOpThreads,
     architecture,
     path: join(path, "model.pt"),
     libtorchDirectory: libtorch.directory,
