@@ -5,7 +5,9 @@ import type { NativeModel } from "../native/types.js";
 import type { T5Tokenizer } from "../tokenizer/t5-tokenizer.js";
 import { abortable, onAbort } from "../util/abort.js";
 import { type CallSite, captureCallSite, errorFor, T5Error } from "../util/errors.js";
+import { continueSliced, firstSlice, type Sliced } from "../util/slices.js";
 import { refused } from "../util/validation.js";
+import { type Place, StartOrder } from "./start-order.js";
 
 /** The state of a loaded model that its methods, sessions, encoder outputs and heads share. */
 export class ModelHandle {
@@ -16,18 +18,24 @@ export class ModelHandle {
   readonly materializesAttention: boolean;
   /** Frees the native memory of a returned tensor's buffer. */
   readonly release: (buffer: ArrayBufferLike) => void;
+  /** The order in which calls start. */
+  readonly order: StartOrder;
   /** Whether `dispose` was called. */
   isDisposed = false;
   /** Whether native code has the texts of the ids, which stop strings need. */
   hasTokenTexts = false;
   #lastId = 0;
 
-  constructor(parts: Pick<ModelHandle, "config" | "tokenizer" | "native" | "materializesAttention" | "release">) {
+  constructor(
+    parts: Pick<ModelHandle, "config" | "tokenizer" | "native" | "materializesAttention" | "release">,
+    maxQueueLength: number,
+  ) {
     this.config = parts.config;
     this.tokenizer = parts.tokenizer;
     this.native = parts.native;
     this.materializesAttention = parts.materializesAttention;
     this.release = parts.release;
+    this.order = new StartOrder(maxQueueLength);
   }
 
   /** An id for a call that native code can cancel. */
@@ -64,21 +72,30 @@ export class Call {
   }
 
   /**
-   * Starts native work and waits for it. Rejects with the signal's reason as soon as the signal aborts, else with
-   * T5Errors. `discard` receives a result that arrives after an abort.
+   * Starts native work, after the calls made before, and waits for it. Rejects with the signal's reason as soon as the
+   * signal aborts, else with T5Errors. `discard` receives a result that arrives after an abort.
    */
   async run<Result>(
     signal: AbortSignal | undefined,
     start: (id: number) => Promise<Result>,
-    discard: (result: Result) => void = () => {},
+    discard?: (result: Result) => void,
   ): Promise<Result> {
     throwIfAborted(signal);
-    const id = this.model.newId();
-    const pending = this.#start(id, start);
-    return abortable(pending, signal, () => {
-      this.model.native.cancel(id);
-      pending.then(discard, () => {});
-    });
+    return this.#run(signal, { done: true, value: undefined }, undefined, start, discard);
+  }
+
+  /**
+   * As `run`, with what `work` returns, which runs in time slices before. The call keeps its place among the model's
+   * calls meanwhile.
+   */
+  async runSliced<Prepared, Result>(
+    signal: AbortSignal | undefined,
+    work: Sliced<Prepared>,
+    start: (id: number, prepared: Prepared) => Promise<Result>,
+    discard?: (result: Result) => void,
+  ): Promise<Result> {
+    throwIfAborted(signal);
+    return this.#run(signal, this.#firstSlice(work), work, start, discard);
   }
 
   /**
@@ -87,11 +104,16 @@ export class Call {
    */
   async runToEnd<Result>(signal: AbortSignal | undefined, start: (id: number) => Promise<Result>): Promise<Result> {
     throwIfAborted(signal);
+    const { order, native } = this.model;
     const id = this.model.newId();
-    const pending = this.#start(id, start);
-    const unlisten = signal && onAbort(signal, () => this.model.native.cancel(id));
+    const place = this.#takePlace();
+    let unlisten: (() => void) | undefined;
     try {
-      return await pending;
+      return await new Promise<Result>((resolve, reject) => {
+        order.start(place, () => this.#start(start, id, undefined).then(resolve, reject));
+        const abort = () => (order.leave(place) ? reject() : native.cancel(id));
+        unlisten = signal && onAbort(signal, abort);
+      });
     } catch (thrown) {
       throwIfAborted(signal);
       throw thrown;
@@ -105,9 +127,89 @@ export class Call {
     return errorFor(thrown, this.#site);
   }
 
-  async #start<Result>(id: number, start: (id: number) => Promise<Result>): Promise<Result> {
+  /** `first` is the first slice of `work`. */
+  #run<Prepared, Result>(
+    signal: AbortSignal | undefined,
+    first: IteratorResult<undefined, Prepared>,
+    work: Sliced<Prepared> | undefined,
+    start: (id: number, prepared: Prepared) => Promise<Result>,
+    discard: (result: Result) => void = () => {},
+  ): Promise<Result> {
+    if (first.done && this.model.order.isEmpty) return this.#runNow(signal, first.value, start, discard);
+    return this.#runInOrder(signal, first, work, start, discard);
+  }
+
+  /** A function of its own, so that what waits for native code refers to as little as possible. */
+  #runNow<Prepared, Result>(
+    signal: AbortSignal | undefined,
+    prepared: Prepared,
+    start: (id: number, prepared: Prepared) => Promise<Result>,
+    discard: (result: Result) => void,
+  ): Promise<Result> {
+    const { model } = this;
+    const id = model.newId();
+    const pending = this.#start(start, id, prepared);
+    return abortable(pending, signal, () => {
+      model.native.cancel(id);
+      pending.then(discard, () => {});
+    });
+  }
+
+  #runInOrder<Prepared, Result>(
+    signal: AbortSignal | undefined,
+    first: IteratorResult<undefined, Prepared>,
+    work: Sliced<Prepared> | undefined,
+    start: (id: number, prepared: Prepared) => Promise<Result>,
+    discard: (result: Result) => void,
+  ): Promise<Result> {
+    const { order, native } = this.model;
+    const id = this.model.newId();
+    const place = this.#takePlace();
+    let stop = () => {};
+    let abandon = () => {};
+    const pending = new Promise<Result>((resolve, reject) => {
+      abandon = reject;
+      const done = (prepared: Prepared) => {
+        order.start(place, () => this.#start(start, id, prepared).then(resolve, reject));
+      };
+      const failed = (thrown: unknown) => {
+        order.leave(place);
+        reject(this.error(thrown));
+      };
+      if (first.done) done(first.value);
+      else if (work !== undefined) stop = continueSliced(work, { done, failed });
+    });
+    return abortable(pending, signal, () => {
+      stop();
+      if (order.leave(place)) abandon();
+      else native.cancel(id);
+      pending.then(discard, () => {});
+    });
+  }
+
+  #firstSlice<Prepared>(work: Sliced<Prepared>): IteratorResult<undefined, Prepared> {
     try {
-      return await start(id);
+      return firstSlice(work);
+    } catch (thrown) {
+      throw this.error(thrown);
+    }
+  }
+
+  #takePlace(): Place {
+    try {
+      return this.model.order.take();
+    } catch (thrown) {
+      throw this.error(thrown);
+    }
+  }
+
+  async #start<Prepared, Result>(
+    start: (id: number, prepared: Prepared) => Promise<Result>,
+    id: number,
+    prepared: Prepared,
+  ): Promise<Result> {
+    try {
+      return await start(id, prepared);
     } catch (thrown) {
       throw this.error(thrown);
     }
@@ -142,7 +244,8 @@ export class NativeResource<Native extends { dispose(): void }> {
   dispose(): void {
     if (this.#isDisposed) return;
     this.#isDisposed = true;
-    this.#native.dispose();
+    // Calls made before may not have reached native code.
+    this.#model.order.after(() => this.#native.dispose());
   }
 }
 

@@ -1,5 +1,5 @@
 // Where and why each generated sequence ends, read from its ids. native/generation/stopping_criteria.cc ends them.
-import type { NativeGenerateOptions, NativeTensor } from "../native/types.js";
+import type { NativeGenerateOptions } from "../native/types.js";
 import type { T5Tokenizer } from "../tokenizer/t5-tokenizer.js";
 
 /**
@@ -24,16 +24,8 @@ export interface EndConditions {
   readonly tokenizer: T5Tokenizer | undefined;
 }
 
-/** The end of every sequence `[rows, length]`. */
-export function finishesOf({ data, shape }: NativeTensor<Int32Array>, conditions: EndConditions): readonly Finish[] {
-  const [rows = 0, length = 0] = shape;
-  return Array.from({ length: rows }, (_, row) =>
-    finishOf(data.subarray(row * length, (row + 1) * length), conditions),
-  );
-}
-
 /** The end of one sequence, which may be padded after it. */
-function finishOf(ids: Int32Array, { promptLength, options, tokenizer }: EndConditions): Finish {
+export function finishOf(ids: Int32Array, { promptLength, options, tokenizer }: EndConditions): Finish {
   const { eosTokenIds, stopStrings, maxLength, maxTime } = options;
   const eos = ids.findIndex((id, index) => index >= promptLength && eosTokenIds.includes(id));
   // The padding after an end id has texts, too.

@@ -1,14 +1,15 @@
 // `generate`: from a source to sequences, in one native call, or step by step with a logits processor.
-import { type Call, type ModelHandle, throwIfAborted } from "../calls/call.js";
+import { type Call, throwIfAborted } from "../calls/call.js";
 import { type Added, type Given, wrapTensor } from "../calls/results.js";
 import type { NativeGenerateResult, NativeSearch, NativeStep, NativeTensor } from "../native/types.js";
 import { abortable } from "../util/abort.js";
 import { T5Error } from "../util/errors.js";
+import { runSliced, type Sliced } from "../util/slices.js";
 import type { Tensor } from "../util/tensor.js";
 import type { DefaultsReader } from "./config.js";
-import { type FinishReason, finishesOf } from "./finish.js";
+import { type EndConditions, type Finish, type FinishReason, finishOf } from "./finish.js";
 import type { GenerateOptions, LogitsProcessor } from "./options.js";
-import { type GenerateRequest, readGenerateOptions, readGenerateRequest } from "./request.js";
+import { type GenerateRequest, prepareGeneration, readGenerateOptions, readGenerateRequest } from "./request.js";
 
 /**
  * The sequences of a `generate` call. Here and below, `rows` is `batch x numReturnSequences`, and `searched` is
@@ -67,14 +68,15 @@ export async function generate(
   const request = call.read(() => readGenerateRequest(input, values, model, readDefaults));
   const { logitsProcessor: processor } = values;
   if (processor === undefined) {
-    const result = await call.run(signal, (id) => model.native.generate({ id, ...request }));
-    return wrapGenerated(result, request, model);
+    const work = prepareGeneration(request, model);
+    const result = await call.runSliced(signal, work, (id, prepared) => model.native.generate({ id, ...prepared }));
+    return wrapGenerated(result, request, call, signal);
   }
   const native = await startGeneration(call, request, signal);
   try {
     for (let step = 0; ; step++) {
       const { result } = await nextStep(call, native, { processor, step, takeLogits: false }, signal);
-      if (result !== undefined) return wrapGenerated(result, request, model);
+      if (result !== undefined) return await wrapGenerated(result, request, call, signal);
     }
   } finally {
     native.dispose();
@@ -87,9 +89,10 @@ export function startGeneration(
   request: GenerateRequest,
   signal: AbortSignal | undefined,
 ): Promise<NativeSearch> {
-  return call.run(
+  return call.runSliced(
     signal,
-    (id) => call.model.native.startSearch({ id, ...request }),
+    prepareGeneration(request, call.model),
+    (id, prepared) => call.model.native.startSearch({ id, ...prepared }),
     (late) => late.dispose(),
   );
 }
@@ -135,18 +138,22 @@ async function callProcessor(processor: LogitsProcessor, step: Parameters<Logits
   await processor(step);
 }
 
-function wrapGenerated(
+/** Wraps a result, and decodes its rows in time slices. Rejects with the signal's reason as soon as it aborts. */
+async function wrapGenerated(
   result: NativeGenerateResult,
   { options, targetLength: promptLength }: GenerateRequest,
-  model: ModelHandle,
-): GenerateSequences {
+  { model }: Call,
+  signal: AbortSignal | undefined,
+): Promise<GenerateSequences> {
   const { sequences, logits, scores, sequenceScores, beamIndices, transitionScores } = result;
+  const { tokenizer } = model;
   const wrap = <Data extends Float32Array | Int32Array>(tensor: NativeTensor<Data>) =>
     wrapTensor(tensor, model.release);
-  const finishes = finishesOf(sequences, { promptLength, options, tokenizer: model.tokenizer });
+  const rows = readRows(sequences, { promptLength, options, tokenizer });
+  const { finishes, texts } = await abortable(runSliced(rows), signal, () => {});
   return {
     sequences: wrap(sequences),
-    texts: model.tokenizer && textsOf(sequences, model.tokenizer),
+    texts,
     finishReasons: finishes.map(({ reason }) => reason),
     lengths: finishes.map(({ length }) => length),
     ...(logits && { logits: logits.map(wrap) }),
@@ -157,13 +164,25 @@ function wrapGenerated(
   };
 }
 
-function textsOf(
-  { data, shape }: NativeTensor<Int32Array>,
-  tokenizer: NonNullable<ModelHandle["tokenizer"]>,
-): readonly string[] {
+interface ReadRows {
+  readonly finishes: readonly Finish[];
+  /** Undefined without a tokenizer. */
+  readonly texts: readonly string[] | undefined;
+}
+
+/** The end and the text of every sequence `[rows, length]`. */
+function* readRows({ data, shape }: NativeTensor<Int32Array>, conditions: EndConditions): Sliced<ReadRows> {
+  const { tokenizer } = conditions;
   const [rows = 0, length = 0] = shape;
-  const row = (index: number) => data.subarray(index * length, (index + 1) * length);
-  // Without a pad id, Hugging Face fills with -1.
-  const ids = Array.from({ length: rows }, (_, index) => row(index).filter((id) => id >= 0));
-  return tokenizer.batchDecode(ids, { skipSpecialTokens: true });
+  const finishes: Finish[] = [];
+  const texts: string[] = [];
+  for (let row = 0; row < rows; row++) {
+    if (row > 0) yield;
+    const ids = data.subarray(row * length, (row + 1) * length);
+    finishes.push(finishOf(ids, conditions));
+    // Without a pad id, Hugging Face fills with -1.
+    const filled = ids.filter((id) => id >= 0);
+    if (tokenizer !== undefined) texts.push(tokenizer.decode(filled, { skipSpecialTokens: true }));
+  }
+  return { finishes, texts: tokenizer && texts };
 }

@@ -1,13 +1,13 @@
 // `stream`: one token at a time, computed on demand.
 import { type Call, throwIfAborted } from "../calls/call.js";
 import { type Added, type Given, wrapTensor } from "../calls/results.js";
-import type { NativeSearch, NativeStep, NativeTensor } from "../native/types.js";
+import type { NativeSearch, NativeStep } from "../native/types.js";
 import type { DecodeStream } from "../tokenizer/decode-stream.js";
 import { onAbort } from "../util/abort.js";
 import type { Tensor } from "../util/tensor.js";
 import { expected } from "../util/validation.js";
 import type { DefaultsReader } from "./config.js";
-import { type FinishReason, finishesOf } from "./finish.js";
+import { type FinishReason, finishOf } from "./finish.js";
 import { nextStep, startGeneration } from "./generate.js";
 import type { OptionValues } from "./option-table.js";
 import type { StreamOptions } from "./options.js";
@@ -146,7 +146,7 @@ export class TokenStream<Token = StreamedToken> implements AsyncIterableIterator
     const ids = this.#steps === 0 ? [...request.decoderInputIds, tokenId] : [tokenId];
     const piece = this.#text?.push(ids) ?? "";
     const text = step.result === undefined ? piece : piece + (this.#text?.end() ?? "");
-    const finishReason = step.result && this.#finishReason(step.result.sequences, request);
+    const finishReason = step.result && this.#finishReason(step.result.sequences.data, request);
     return {
       tokenId,
       text,
@@ -155,11 +155,8 @@ export class TokenStream<Token = StreamedToken> implements AsyncIterableIterator
     };
   }
 
-  #finishReason(sequences: NativeTensor<Int32Array>, request: GenerateRequest): FinishReason | undefined {
-    const { options, targetLength: promptLength } = request;
-    const { tokenizer } = this.#call.model;
-    const [finish] = finishesOf(sequences, { promptLength, options, tokenizer });
-    return finish?.reason;
+  #finishReason(ids: Int32Array, { options, targetLength: promptLength }: GenerateRequest): FinishReason {
+    return finishOf(ids, { promptLength, options, tokenizer: this.#call.model.tokenizer }).reason;
   }
 
   #close(): void {
