@@ -13,7 +13,14 @@ import type { GenerateOptions, ProcessorOption, StreamOptions } from "./generati
 import type { GenerateInput } from "./generation/request.js";
 import { type StreamedToken, TokenStream } from "./generation/stream.js";
 import type { GenerationConfig, T5Config } from "./loading/config.js";
-import { checkLoadOptions, type LoadedModel, type LoadOptions, loadModel, type Precision } from "./loading/load.js";
+import {
+  type CheckedLoadOptions,
+  checkLoadOptions,
+  type LoadedModel,
+  type LoadOptions,
+  loadModel,
+  type Precision,
+} from "./loading/load.js";
 import type { T5Tokenizer } from "./tokenizer/t5-tokenizer.js";
 import type { Exact, SignalOption } from "./util/call-options.js";
 import { captureCallSite, errorFor } from "./util/errors.js";
@@ -38,7 +45,10 @@ export class T5ForConditionalGeneration {
   readonly #handle: ModelHandle;
   readonly #generationDefaults: DefaultsReader;
 
-  private constructor({ directory, tokenizer, precision, native, release }: LoadedModel) {
+  private constructor(
+    { directory, tokenizer, precision, native, release }: LoadedModel,
+    { maxQueueLength }: CheckedLoadOptions,
+  ) {
     this.config = directory.config;
     this.generationConfig = directory.generationConfig;
     this.tokenizer = tokenizer;
@@ -46,7 +56,8 @@ export class T5ForConditionalGeneration {
     this.precision = precision;
     this.#generationDefaults = checkGenerationConfig(this.generationConfig, this.config.vocabSize);
     const materializesAttention = precision === "exact" || native.device !== "cpu";
-    this.#handle = new ModelHandle({ config: this.config, tokenizer, native, materializesAttention, release });
+    const parts = { config: this.config, tokenizer, native, materializesAttention, release };
+    this.#handle = new ModelHandle(parts, maxQueueLength);
   }
 
   /**
@@ -60,7 +71,7 @@ export class T5ForConditionalGeneration {
     const path = guarded(site, () => readPath(directory, "directory"));
     const checked = guarded(site, () => checkLoadOptions(options));
     try {
-      return new T5ForConditionalGeneration(await loadModel(path, checked));
+      return new T5ForConditionalGeneration(await loadModel(path, checked), checked);
     } catch (thrown) {
       throw errorFor(thrown, site);
     }
@@ -159,8 +170,9 @@ export class T5ForConditionalGeneration {
 
   /** Waits for the calls made so far, then frees the model. Later calls reject with ERR_DISPOSED. Idempotent. */
   async dispose(): Promise<void> {
+    const { native, preparing } = this.#handle;
     this.#handle.isDisposed = true;
-    await this.#handle.native.dispose();
+    await new Promise<void>((resolve) => preparing.after(() => resolve(native.dispose())));
   }
 
   /** The same as `dispose()`, for `await using`. */

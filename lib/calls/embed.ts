@@ -1,11 +1,13 @@
 // `embed`: one vector per text, pooled from the encoder's output as Sentence-T5 (Ni et al., 2021) does.
-import { encodeTexts, readFields, readSourceIds, SOURCE_FIELDS } from "../inputs/source.js";
+import { readFields, readSourceIds, SOURCE_FIELDS, type Texts } from "../inputs/source.js";
+import type { NativeScheduling, NativeTensor } from "../native/types.js";
 import type { PaddedBatch } from "../tokenizer/padded-batch.js";
 import { checkBatchSize, checkSignal, readOptions, type SignalOption } from "../util/call-options.js";
+import type { Sliced } from "../util/slices.js";
 import { Tensor } from "../util/tensor.js";
 import { checkChoice, checkFlag, expected, INT32_MAX } from "../util/validation.js";
 import { type Call, type ModelHandle, throwIfAborted } from "./call.js";
-import { batchOf, EncoderOutput, type EncoderSource } from "./encoder-output.js";
+import { batchOf, EncoderOutput, type EncoderSource, prepareSource, type ReadSource } from "./encoder-output.js";
 import { wrapTensor } from "./results.js";
 
 /** How the encoder's output becomes one vector. */
@@ -26,23 +28,39 @@ export async function embed(call: Call, source: unknown, options: unknown): Prom
   const { model } = call;
   const { pooling, normalize, batchSize, signal } = call.read(() => readEmbedOptions(options));
   throwIfAborted(signal);
-  const batches = call.read(() => readBatches(source, batchSize, model));
-  const run = (batch: EncoderSource) =>
-    call.run(signal, (scheduling) => model.native.embed({ scheduling, source: batch, pooling, normalize }));
-  const [first, ...others] = batches;
-  if (first === undefined) throw expected("at least one text", "source", source);
-  if (others.length === 0) return wrapTensor(await run(first), model.release);
+  const read = call.read(() => readBatches(source, batchSize, model));
+  const pass = (scheduling: NativeScheduling, batch: EncoderSource) =>
+    model.native.embed({ scheduling, source: batch, pooling, normalize });
+  let others: readonly EncoderSource[] = [];
+  const first = await call.runSliced(signal, prepareBatches(read, model), (scheduling, [batch, ...rest]) => {
+    others = rest;
+    return pass(scheduling, batch);
+  });
+  if (others.length === 0) return wrapTensor(first, model.release);
   const { dModel } = model.config;
-  const rows = batches.reduce((sum, batch) => sum + batchOf(batch), 0);
+  const rows = read.reduce((sum, batch) => sum + batchOf(batch), 0);
   const all = new Float32Array(rows * dModel);
   let end = 0;
-  for (const batch of batches) {
-    const { data } = await run(batch);
+  const take = ({ data }: NativeTensor<Float32Array>) => {
     all.set(data, end);
     end += data.length;
     model.release(data.buffer);
-  }
+  };
+  take(first);
+  for (const batch of others) take(await call.run(signal, (scheduling) => pass(scheduling, batch)));
   return new Tensor(all, [rows, dModel]);
+}
+
+type Batches<Batch> = readonly [Batch, ...(readonly Batch[])];
+
+/** Tokenizes the batches that consist of texts. */
+function* prepareBatches([first, ...others]: Batches<ReadSource>, model: ModelHandle): Sliced<Batches<EncoderSource>> {
+  const prepared: [EncoderSource, ...EncoderSource[]] = [yield* prepareSource(first, model)];
+  for (const batch of others) {
+    yield;
+    prepared.push(yield* prepareSource(batch, model));
+  }
+  return prepared;
 }
 
 function readEmbedOptions(options: unknown) {
@@ -56,50 +74,33 @@ function readEmbedOptions(options: unknown) {
   };
 }
 
-function readBatches(value: unknown, batchSize: number, model: ModelHandle): readonly EncoderSource[] {
+/** Copies the source. */
+function readBatches(value: unknown, batchSize: number, model: ModelHandle): Batches<ReadSource> {
   if (EncoderOutput.is(value)) return [value.nativeFor(model, "source")];
-  const fields = readFields(value, "source", SOURCE_FIELDS);
-  const { text, ...others } = fields;
-  const batches = Array.isArray(text) ? textBatches(text, others, batchSize, model) : undefined;
-  return batches ?? rowBatches(readSourceIds(fields, model, "source"), batchSize, model);
+  const source = readSourceIds(readFields(value, "source", SOURCE_FIELDS), model, "source");
+  const rows = batchOf(source);
+  checkRows(rows, model);
+  const take = (begin: number) => {
+    const end = Math.min(rows, begin + batchSize);
+    return "texts" in source ? takeTexts(source, begin, end) : takeRows(source, begin, end);
+  };
+  if (rows <= batchSize) return [source];
+  const others = Array.from({ length: Math.ceil(rows / batchSize) - 1 }, (_, index) => take((index + 1) * batchSize));
+  return [take(0), ...others];
 }
 
-/**
- * Tokenizes and pads texts batch by batch. Undefined if one batch holds them all, or if `others` has a field to refuse.
- */
-function textBatches(
-  texts: readonly unknown[],
-  others: Readonly<Record<string, unknown>>,
-  batchSize: number,
-  model: ModelHandle,
-): readonly EncoderSource[] | undefined {
-  if (texts.length <= batchSize || Object.values(others).some((value) => value !== undefined)) return undefined;
-  checkRows(texts.length, model);
-  for (const [index, text] of texts.entries()) {
-    if (typeof text !== "string") throw expected("a string", `text[${index}]`, text);
-  }
-  const batches: EncoderSource[] = [];
-  for (let begin = 0; begin < texts.length; begin += batchSize) {
-    batches.push(encodeTexts(texts.slice(begin, begin + batchSize), `text from ${begin} on`, model));
-  }
-  return batches;
+/** Texts of one batch, which are padded to the longest of them. */
+function takeTexts({ texts, name }: Texts, begin: number, end: number): Texts {
+  return { texts: texts.slice(begin, end), name, first: begin };
 }
 
-function rowBatches(ids: PaddedBatch, batchSize: number, model: ModelHandle): readonly EncoderSource[] {
-  const { batch, length, inputIds, attentionMask } = ids;
-  checkRows(batch, model);
-  if (batch <= batchSize) return [ids];
-  return Array.from({ length: Math.ceil(batch / batchSize) }, (_, index) => {
-    const rows = Math.min(batchSize, batch - index * batchSize);
-    const begin = index * batchSize * length;
-    const end = begin + rows * length;
-    return {
-      batch: rows,
-      length,
-      inputIds: inputIds.subarray(begin, end),
-      attentionMask: attentionMask?.subarray(begin, end),
-    };
-  });
+function takeRows({ length, inputIds, attentionMask }: PaddedBatch, begin: number, end: number): PaddedBatch {
+  return {
+    batch: end - begin,
+    length,
+    inputIds: inputIds.subarray(begin * length, end * length),
+    attentionMask: attentionMask?.subarray(begin * length, end * length),
+  };
 }
 
 function checkRows(rows: number, { config }: ModelHandle): void {

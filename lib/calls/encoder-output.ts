@@ -1,15 +1,19 @@
 // The output of an encoder, kept on the device for calls that decode.
 import {
+  encodeSource,
+  encodeTexts,
   type IdSource,
   readFields,
   readSourceIds,
   SOURCE_FIELDS,
   type TextSource,
+  type Texts,
   type TokenizedSource,
 } from "../inputs/source.js";
 import type { NativeEncoderOutput } from "../native/types.js";
 import type { PaddedBatch } from "../tokenizer/padded-batch.js";
 import { readSignal } from "../util/call-options.js";
+import type { Sliced } from "../util/slices.js";
 import { expected } from "../util/validation.js";
 import { Call, type ModelHandle, NativeResource, throwIfAborted } from "./call.js";
 import { checkDecodingOptions, type DecodingOptions, DecodingSession } from "./session.js";
@@ -22,6 +26,9 @@ export type Source = EncoderInput | EncoderOutput;
 
 /** A source as native code takes it, checked and copied. */
 export type EncoderSource = PaddedBatch | NativeEncoderOutput;
+
+/** A source of which everything is copied, and texts are not tokenized. */
+export type ReadSource = EncoderSource | Texts;
 
 /**
  * The last hidden state of an encoder and its mask, on the model's device. Any number of calls may use it at the same
@@ -89,25 +96,32 @@ export async function encode(call: Call, source: unknown, options: unknown): Pro
   const { model } = call;
   const signal = call.read(() => readSignal(options));
   throwIfAborted(signal);
-  const ids = call.read(() => {
+  const read = call.read(() => {
     if (EncoderOutput.is(source)) throw expected("texts or ids", "source", source);
     return readSourceIds(readFields(source, "source", SOURCE_FIELDS), model, "source");
   });
-  const native = await call.run(
+  const native = await call.runSliced(
     signal,
-    (scheduling) => model.native.encode({ scheduling, source: ids }),
+    encodeSource(read, model),
+    (scheduling, ids) => model.native.encode({ scheduling, source: ids }),
     (late) => late.dispose(),
   );
   return EncoderOutput.of(model, native);
 }
 
-/** Reads a source. Throws ERR_INVALID_ARGUMENT, ERR_TOKEN_OUT_OF_RANGE, ERR_DISPOSED. */
-export function readSource(value: unknown, name: string, model: ModelHandle): EncoderSource {
+/** Copies a source. Throws ERR_INVALID_ARGUMENT, ERR_TOKEN_OUT_OF_RANGE, ERR_DISPOSED. */
+export function readSource(value: unknown, name: string, model: ModelHandle): ReadSource {
   if (EncoderOutput.is(value)) return value.nativeFor(model, name);
   return readSourceIds(readFields(value, name, SOURCE_FIELDS), model, name);
 }
 
+/** Tokenizes a source that consists of texts. Throws as `encodeTexts` does. */
+export function* prepareSource(source: ReadSource, model: ModelHandle): Sliced<EncoderSource> {
+  return "texts" in source ? yield* encodeTexts(source, model) : source;
+}
+
 /** The number of rows of a source. */
-export function batchOf(source: EncoderSource): number {
+export function batchOf(source: ReadSource): number {
+  if ("texts" in source) return source.texts.length;
   return "batch" in source ? source.batch : (source.shape[0] ?? 0);
 }

@@ -1,15 +1,18 @@
 // `forward`: one pass through the model.
-import { DECODER_FIELDS, type DecoderInput, readDecoderInput } from "../inputs/decoder-input.js";
+import { DECODER_FIELDS, type DecoderInput, decoderIdsOf, readDecoderInput } from "../inputs/decoder-input.js";
 import {
+  encodeTexts,
   type IdSource,
   readFields,
   readSourceIds,
+  rowsOf,
   SOURCE_FIELDS,
   type TextSource,
   type TokenizedSource,
 } from "../inputs/source.js";
 import type { NativeForwardRequest, NativeForwardResult, NativeHead } from "../native/types.js";
 import { checkSignal, readOptions } from "../util/call-options.js";
+import type { Sliced } from "../util/slices.js";
 import type { Tensor } from "../util/tensor.js";
 import { checkFlag, expected } from "../util/validation.js";
 import { type Call, type ModelHandle, throwIfAborted } from "./call.js";
@@ -20,6 +23,7 @@ import {
   type Added,
   checkLogitsSize,
   checkSelection,
+  copySelection,
   type DecoderHiddenStatesResult,
   type Given,
   SELECTION_OPTIONS,
@@ -85,32 +89,44 @@ export async function forward(call: Call, input: unknown, options: unknown): Pro
     return { fields: given, signal: checkSignal(given.signal) };
   });
   throwIfAborted(signal);
-  const request = call.read(() => readRequest(model, input, fields));
-  return call.run(signal, (scheduling) => model.native.forward({ scheduling, ...request }));
+  const work = call.read(() => readRequest(model, input, fields));
+  return call.runSliced(signal, work, (scheduling, request) => model.native.forward({ scheduling, ...request }));
 }
 
-function readRequest(model: ModelHandle, input: unknown, options: ForwardFields): Omit<NativeForwardRequest, "scheduling"> {
+type ForwardRequest = Omit<NativeForwardRequest, "scheduling">;
+
+/** Copies the arguments now; the returned work makes a request of them. */
+function readRequest(model: ModelHandle, input: unknown, options: ForwardFields): Sliced<ForwardRequest> {
   if (EncoderOutput.is(input)) {
     throw expected("texts or ids (use startDecoding of an encoder output)", "input", input);
   }
+  const { vocabSize } = model.config;
   const fields = readFields(input, "input", INPUT_FIELDS);
   const source = readSourceIds(fields, model, "input");
-  const { ids, labels } = readDecoderInput(fields, source.batch, model);
-  const { vocabSize } = model.config;
+  const batch = rowsOf(source);
+  const decoderInput = readDecoderInput(fields, batch, model);
   const head = checkHead(options, model);
-  const selection = checkSelection(options, ids.length, vocabSize);
   const loss = checkFlag(options.loss, "options.loss");
-  if (loss && labels === undefined) throw expected("target or labels, as options.loss is true,", "input", undefined);
-  checkLogitsSize(source.batch, ids.length, vocabSize, selection);
-  return {
-    source,
-    targetLength: ids.length,
-    decoderInputIds: ids.data,
-    labels: loss || head !== undefined ? labels : undefined,
-    loss,
-    ...selection,
-    head,
-  };
+  if (loss && decoderInput.target === undefined && decoderInput.labels === undefined) {
+    throw expected("target or labels, as options.loss is true,", "input", undefined);
+  }
+  const selected = copySelection(options);
+  return (function* makeRequest() {
+    const encoded = "texts" in source ? yield* encodeTexts(source, model) : source;
+    const target = decoderInput.target && (yield* encodeTexts(decoderInput.target, model));
+    const { ids, labels } = decoderIdsOf(decoderInput, target, batch, model);
+    const selection = checkSelection(selected, ids.length, vocabSize);
+    checkLogitsSize(batch, ids.length, vocabSize, selection);
+    return {
+      source: encoded,
+      targetLength: ids.length,
+      decoderInputIds: ids.data,
+      labels: loss || head !== undefined ? labels : undefined,
+      loss,
+      ...selection,
+      head,
+    };
+  })();
 }
 
 /** The head of a call, or undefined. Throws ERR_INVALID_ARGUMENT, ERR_DISPOSED. */

@@ -1,11 +1,12 @@
 // `rerank`: documents sorted by monoT5's relevance (Nogueira et al., 2020), the probability of "true" against "false".
 import { anId, checkId } from "../inputs/ids.js";
-import { encodeTexts } from "../inputs/source.js";
+import { encodeTexts, readTexts } from "../inputs/source.js";
 import type { NativeForwardRequest } from "../native/types.js";
 import { abortable } from "../util/abort.js";
 import { checkBatchSize, checkSignal, readOptions, type SignalOption } from "../util/call-options.js";
 import { T5Error } from "../util/errors.js";
 import { logSumExp } from "../util/reductions.js";
+import { finish, type Sliced } from "../util/slices.js";
 import { checkInteger, expected } from "../util/validation.js";
 import { type Call, type ModelHandle, throwIfAborted } from "./call.js";
 
@@ -137,7 +138,7 @@ function promptOf(template: unknown, query: string): Plan["prompt"] {
 function tokenId(token: unknown, name: string, model: ModelHandle): number {
   const { vocabSize } = model.config;
   if (typeof token === "string") {
-    const { inputIds } = encodeTexts(token, name, model);
+    const { inputIds } = finish(encodeTexts(readTexts(token, name, model), model));
     // The end-of-sequence id is last.
     const [id] = inputIds;
     if (inputIds.length === 2 && id !== undefined) return id;
@@ -183,8 +184,10 @@ async function scoreBatch(
 ): Promise<readonly RankedDocument[]> {
   const { model } = call;
   const prompts = documents.map(plan.prompt);
-  const request = call.read(() => readRequest(prompts, plan.tokens, first, model));
-  const { logits } = await call.run(plan.signal, (scheduling) => model.native.forward({ scheduling, ...request }));
+  const work = call.read(() => readRequest(prompts, plan.tokens, first, model));
+  const { logits } = await call.runSliced(plan.signal, work, (scheduling, request) =>
+    model.native.forward({ scheduling, ...request }),
+  );
   if (logits === undefined) {
     throw call.error(new T5Error("ERR_INTERNAL", "Expected logits for rerank but received none"));
   }
@@ -203,22 +206,25 @@ function readRequest(
   tokens: Int32Array,
   first: number,
   model: ModelHandle,
-): Omit<NativeForwardRequest, "scheduling"> {
+): Sliced<Omit<NativeForwardRequest, "scheduling">> {
   const wrong = prompts.findIndex((prompt) => typeof prompt !== "string");
   if (wrong !== -1) throw expected("a string", `the prompt of documents[${first + wrong}]`, prompts[wrong]);
-  const source = encodeTexts(prompts, `the prompts from documents[${first}] on`, model);
-  return {
-    source,
-    targetLength: 1,
-    decoderInputIds: new Int32Array(source.batch).fill(model.config.decoderStartTokenId),
-    labels: undefined,
-    loss: false,
-    positions: Int32Array.of(0),
-    tokens,
-    topK: 0,
-    hiddenStates: false,
-    head: undefined,
-  };
+  const texts = readTexts(prompts, `the prompts from documents[${first}] on`, model);
+  return (function* makeRequest() {
+    const source = yield* encodeTexts(texts, model);
+    return {
+      source,
+      targetLength: 1,
+      decoderInputIds: new Int32Array(source.batch).fill(model.config.decoderStartTokenId),
+      labels: undefined,
+      loss: false,
+      positions: Int32Array.of(0),
+      tokens,
+      topK: 0,
+      hiddenStates: false,
+      head: undefined,
+    };
+  })();
 }
 
 function best(ranked: readonly RankedDocument[], count: number): RankedDocument[] {

@@ -1,6 +1,6 @@
 // What calls return: the options that select it, the types that follow from the options, and tensors over native
 // memory.
-import { readIdList, readList } from "../inputs/ids.js";
+import { isRow, readIdList, readList } from "../inputs/ids.js";
 import type { NativeForwardResult, NativeSelection, NativeTensor } from "../native/types.js";
 import type { SignalOption } from "../util/call-options.js";
 import { Tensor, type TensorData, type TopK } from "../util/tensor.js";
@@ -78,6 +78,13 @@ export const SELECTION_OPTIONS = ["positions", ...STEP_SELECTION_OPTIONS] as con
 /** Selection options as the caller gave them. */
 export type SelectionFields = Readonly<Partial<Record<(typeof SELECTION_OPTIONS)[number], unknown>>>;
 
+/** Copies the lists of a selection, for `checkSelection` to check later. */
+export function copySelection(selection: SelectionFields): SelectionFields {
+  const { positions, tokens } = selection;
+  if (positions === undefined && tokens === undefined) return selection;
+  return { ...selection, positions: copyRow(positions), tokens: copyRow(tokens) };
+}
+
 /** Throws ERR_INVALID_ARGUMENT, and ERR_TOKEN_OUT_OF_RANGE for an id in `tokens` that is out of range. */
 export function checkSelection(fields: SelectionFields, targetLength: number, vocabSize: number): NativeSelection {
   const { positions, topK } = fields;
@@ -117,6 +124,11 @@ export function wrapTensor<Data extends TensorData>(
   release: (buffer: ArrayBufferLike) => void,
 ): Tensor<Data> {
   return new Tensor(data, shape, release);
+}
+
+/** A copy of a value that is an array which may hold ids, else the value. */
+function copyRow(value: unknown): unknown {
+  return isRow(value) ? Array.from<unknown>(value) : value;
 }
 
 function checkPositions(value: unknown, length: number): Int32Array {

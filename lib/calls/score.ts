@@ -1,12 +1,13 @@
 // `score`: the log-probabilities of given targets after a source.
 import { isRow, readIdList, readIds, type TokenIds } from "../inputs/ids.js";
 import { checkAttention } from "../inputs/memory-limit.js";
-import { encodeTexts } from "../inputs/source.js";
+import { encodeTexts, readTexts, type Texts } from "../inputs/source.js";
 import type { IdRow } from "../tokenizer/padded-batch.js";
 import { checkBatchSize, checkSignal, readOptions, type SignalOption } from "../util/call-options.js";
+import type { Sliced } from "../util/slices.js";
 import { checkChoice, expected, INT32_MAX, isRecord } from "../util/validation.js";
 import { type Call, type ModelHandle, throwIfAborted } from "./call.js";
-import { batchOf, readSource } from "./encoder-output.js";
+import { batchOf, type EncoderSource, prepareSource, readSource } from "./encoder-output.js";
 import type { Absent, Given } from "./results.js";
 
 /** How the log-probabilities of a target's tokens become its score. */
@@ -69,24 +70,15 @@ export async function score(
   const { model } = call;
   const { reduction, batchSize, signal } = call.read(() => readScoreOptions(options));
   throwIfAborted(signal);
-  const request = call.read(() => {
-    const encoderSource = readSource(source, "source", model);
-    const rows = readTargets(targets, model);
-    checkPairs(batchOf(encoderSource), rows.length);
-    const maxLength = rows.reduce((max, { length }) => Math.max(max, length), 0);
-    checkAttention(Math.min(batchSize, rows.length), maxLength, model, "targets");
-    return {
-      source: encoderSource,
-      rows,
-      targetIds: concatenate(rows),
-      targetLengths: Int32Array.from(rows, ({ length }) => length),
-    };
-  });
-  const { rows, ...ids } = request;
+  const work = call.read(() => readRequest(source, targets, batchSize, model));
   const { decoderStartTokenId, padTokenId } = model.config;
-  const { scores, logProbs } = await call.run(signal, (scheduling) =>
-    model.native.score({ scheduling, ...ids, decoderStartTokenId, padTokenId, batchSize, mean: reduction === "mean" }),
-  );
+  let rows: readonly Int32Array[] = [];
+  const { scores, logProbs } = await call.runSliced(signal, work, (scheduling, prepared) => {
+    const { rows: prepare, ...ids } = prepared;
+    rows = prepare;
+    const mean = reduction === "mean";
+    return model.native.score({ scheduling, ...ids, decoderStartTokenId, padTokenId, batchSize, mean });
+  });
   let end = 0;
   const results = rows.map((row, index) => {
     const begin = end;
@@ -108,7 +100,35 @@ function readScoreOptions(options: unknown) {
   };
 }
 
-function readTargets(value: unknown, model: ModelHandle): readonly Int32Array[] {
+/** What native code scores. */
+interface ScoreRequest {
+  readonly source: EncoderSource;
+  /** The ids of each target. */
+  readonly rows: readonly Int32Array[];
+  readonly targetIds: Int32Array;
+  readonly targetLengths: Int32Array;
+}
+
+/** Copies the arguments now; the returned work makes a request of them. */
+function readRequest(source: unknown, targets: unknown, batchSize: number, model: ModelHandle): Sliced<ScoreRequest> {
+  const read = readSource(source, "source", model);
+  const readRows = readTargets(targets, model);
+  checkPairs(batchOf(read), readRows.length);
+  return (function* makeRequest() {
+    const encoded = yield* prepareSource(read, model);
+    const rows: Int32Array[] = [];
+    for (const row of readRows) {
+      yield;
+      rows.push("texts" in row ? (yield* encodeTexts(row, model)).inputIds : row);
+    }
+    const maxLength = rows.reduce((max, { length }) => Math.max(max, length), 0);
+    checkAttention(Math.min(batchSize, rows.length), maxLength, model, "targets");
+    const targetLengths = Int32Array.from(rows, ({ length }) => length);
+    return { source: encoded, rows, targetIds: concatenate(rows), targetLengths };
+  })();
+}
+
+function readTargets(value: unknown, model: ModelHandle): readonly (Int32Array | Texts)[] {
   const { vocabSize } = model.config;
   if (isRecord(value)) {
     const { batch, length, data } = readIds(value, "targets", vocabSize);
@@ -117,13 +137,13 @@ function readTargets(value: unknown, model: ModelHandle): readonly Int32Array[] 
   if (!Array.isArray(value)) throw expected("an array of texts or of rows of ids", "targets", value);
   const { length } = value;
   if (length === 0) throw expected("at least one target", "targets", value);
-  const rows: Int32Array[] = [];
+  const rows: (Int32Array | Texts)[] = [];
   for (let index = 0; index < length; index++) rows.push(readTarget(value[index], `targets[${index}]`, model));
   return rows;
 }
 
-function readTarget(target: unknown, name: string, model: ModelHandle): Int32Array {
-  if (typeof target === "string") return encodeTexts(target, name, model).inputIds;
+function readTarget(target: unknown, name: string, model: ModelHandle): Int32Array | Texts {
+  if (typeof target === "string") return readTexts(target, name, model);
   if (!isRow(target)) throw expected("a string or an array of ids", name, target);
   return readIdList(target, name, model.config.vocabSize);
 }

@@ -1,6 +1,13 @@
 // The arguments of `generate` and `stream`: read, checked and copied into a request to native code.
 import type { ModelHandle } from "../calls/call.js";
-import { batchOf, EncoderOutput, type EncoderSource, readSource, type Source } from "../calls/encoder-output.js";
+import {
+  batchOf,
+  EncoderOutput,
+  prepareSource,
+  type ReadSource,
+  readSource,
+  type Source,
+} from "../calls/encoder-output.js";
 import { startRows, withStartId } from "../inputs/decoder-input.js";
 import { readIds, type TokenIds } from "../inputs/ids.js";
 import { checkAttention } from "../inputs/memory-limit.js";
@@ -17,6 +24,7 @@ import {
 import type { NativeGenerateRequest } from "../native/types.js";
 import type { IdMatrix } from "../tokenizer/padded-batch.js";
 import { checkSignal, readOptions } from "../util/call-options.js";
+import type { Sliced } from "../util/slices.js";
 import { expected } from "../util/validation.js";
 import type { DefaultsReader } from "./config.js";
 import { checkOptionValues, OPTION_NAMES } from "./option-table.js";
@@ -44,8 +52,10 @@ interface GenerateCallOptions extends GivenOptions {
   readonly signal: AbortSignal | undefined;
 }
 
-/** A request that no native call has taken yet. */
-export type GenerateRequest = Omit<NativeGenerateRequest, "scheduling">;
+/** A request of which everything is copied and checked, but texts are not tokenized. */
+export interface GenerateRequest extends Omit<NativeGenerateRequest, "scheduling" | "source"> {
+  readonly source: ReadSource;
+}
 
 const CALL_OPTIONS = [...OPTION_NAMES, "signal"] as const;
 const INPUT_FIELDS = [...SOURCE_FIELDS, "encoderOutput", "decoderInputIds"] as const;
@@ -84,12 +94,20 @@ export function readGenerateRequest(
     vocabSize,
     hasTokenizer: model.tokenizer !== undefined,
   });
-  if (options.stopStrings.length > 0) uploadTokenTexts(model);
   return { source, targetLength: prompt.length, decoderInputIds: prompt.data, options };
 }
 
+/** Tokenizes the texts of a request, and gives native code what it needs. Throws as `encodeTexts` does. */
+export function* prepareGeneration(
+  { source, ...request }: GenerateRequest,
+  model: ModelHandle,
+): Sliced<Omit<NativeGenerateRequest, "scheduling">> {
+  if (request.options.stopStrings.length > 0) yield* uploadTokenTexts(model);
+  return { source: yield* prepareSource(source, model), ...request };
+}
+
 interface ReadInput {
-  readonly source: EncoderSource;
+  readonly source: ReadSource;
   readonly decoderInputIds?: IdMatrix;
 }
 
@@ -107,7 +125,7 @@ function readInput(input: unknown, model: ModelHandle): ReadInput {
 function readFieldsSource(
   fields: Readonly<Partial<Record<(typeof INPUT_FIELDS)[number], unknown>>>,
   model: ModelHandle,
-): EncoderSource {
+): ReadSource {
   const { encoderOutput } = fields;
   if (encoderOutput === undefined) return readSourceIds(fields, model, "input");
   for (const name of SOURCE_FIELDS) refuseBoth(fields, "encoderOutput", name, "input");
@@ -116,9 +134,11 @@ function readFieldsSource(
 }
 
 /** Gives native code the text of every id, for stop strings, once per model. */
-function uploadTokenTexts(model: ModelHandle): void {
+function* uploadTokenTexts(model: ModelHandle): Sliced<void> {
   if (model.hasTokenTexts || model.tokenizer === undefined) return;
-  const { bytes, offsets } = model.tokenizer.tokenTexts(model.config.vocabSize);
+  const { bytes, offsets } = yield* model.tokenizer.tokenTexts(model.config.vocabSize);
+  // Another call may have done it meanwhile.
+  if (model.hasTokenTexts) return;
   model.native.uploadTokenTexts(bytes, offsets);
   model.hasTokenTexts = true;
 }

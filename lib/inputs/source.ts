@@ -1,7 +1,8 @@
 // What the encoder reads: texts or ids become the matrices that native code reads.
 import type { PaddedBatch } from "../tokenizer/padded-batch.js";
-import type { T5Tokenizer } from "../tokenizer/t5-tokenizer.js";
+import { copyTexts, type EncodeBatchOptions, type T5Tokenizer } from "../tokenizer/t5-tokenizer.js";
 import { readProperties } from "../util/call-options.js";
+import { SLICED_UNITS, type Sliced } from "../util/slices.js";
 import { expected, isRecord } from "../util/validation.js";
 import { idError, isIdArray, readIds, readMask, type TokenIds } from "./ids.js";
 import { type AttentionModel, checkAttention } from "./memory-limit.js";
@@ -45,6 +46,15 @@ export interface InputModel extends AttentionModel {
 
 export const SOURCE_FIELDS = ["text", "inputIds", "attentionMask", "shape"] as const;
 
+/** Texts that were copied, and that `encodeTexts` tokenizes. */
+export interface Texts {
+  readonly texts: readonly string[];
+  /** Names the texts in errors. */
+  readonly name: string;
+  /** The index of the first text in errors. Default: 0. */
+  readonly first?: number;
+}
+
 /** The properties of a source as the caller gave them. */
 type SourceFields = Readonly<Partial<Record<(typeof SOURCE_FIELDS)[number], unknown>>>;
 
@@ -64,12 +74,12 @@ export function readFields<Name extends string>(
   return readProperties<Name | "text">(input, name, known);
 }
 
-/** Reads texts or ids. Throws ERR_INVALID_ARGUMENT, ERR_TOKEN_OUT_OF_RANGE. */
-export function readSourceIds(fields: SourceFields, model: InputModel, name: string): PaddedBatch {
+/** Copies texts, or copies and checks ids. Throws ERR_INVALID_ARGUMENT, ERR_TOKEN_OUT_OF_RANGE. */
+export function readSourceIds(fields: SourceFields, model: InputModel, name: string): PaddedBatch | Texts {
   const { text, inputIds, attentionMask, shape } = fields;
   if (text !== undefined) {
     for (const other of ["inputIds", "attentionMask", "shape"] as const) refuseBoth(fields, "text", other, name);
-    return encodeTexts(text, "text", model);
+    return readTexts(text, "text", model);
   }
   if (inputIds === undefined) throw expected("text or inputIds", name, undefined);
   if (shape !== undefined && !isIdArray(inputIds)) {
@@ -82,21 +92,46 @@ export function readSourceIds(fields: SourceFields, model: InputModel, name: str
   return { batch: source.batch, length: source.length, inputIds: source.data, attentionMask: mask };
 }
 
-/** Tokenizes one text or several, padded to one length. Throws ERR_INVALID_ARGUMENT, ERR_TOKEN_OUT_OF_RANGE. */
-export function encodeTexts(text: unknown, name: string, model: InputModel): PaddedBatch {
-  const { tokenizer, config } = model;
-  if (tokenizer === undefined) {
+/** Copies one text or several. Throws ERR_INVALID_ARGUMENT. */
+export function readTexts(text: unknown, name: string, model: InputModel): Texts {
+  if (model.tokenizer === undefined) {
     throw expected("inputIds and labels, because the model has no tokenizer,", `the input instead of ${name}`, text);
   }
-  const isOne = typeof text === "string";
-  if (!isOne && !Array.isArray(text)) throw expected("a string or an array of strings", name, text);
-  const encoded = tokenizer.encodePadded(isOne ? [text] : text, name);
-  const wrong = encoded.inputIds.findIndex((id) => id >= config.vocabSize);
-  if (wrong === -1) {
-    checkAttention(encoded.batch, encoded.length, model, name);
-    return encoded;
+  if (typeof text === "string") return { texts: [text], name };
+  if (!Array.isArray(text)) throw expected("a string or an array of strings", name, text);
+  return { texts: copyTexts(text, name), name };
+}
+
+/** The number of rows of a source. */
+export function rowsOf(source: PaddedBatch | Texts): number {
+  return "texts" in source ? source.texts.length : source.batch;
+}
+
+/** Tokenizes a source that consists of texts. Throws as `encodeTexts` does. */
+export function* encodeSource(source: PaddedBatch | Texts, model: InputModel): Sliced<PaddedBatch> {
+  return "texts" in source ? yield* encodeTexts(source, model) : source;
+}
+
+/**
+ * Tokenizes texts, padded to one length: the one place where the texts of calls become ids. Throws
+ * ERR_INVALID_ARGUMENT, ERR_TOKEN_OUT_OF_RANGE, ERR_OUT_OF_MEMORY.
+ */
+export function* encodeTexts(
+  { texts, name, first }: Texts,
+  model: InputModel,
+  options: EncodeBatchOptions = {},
+): Sliced<PaddedBatch> {
+  const { tokenizer, config } = model;
+  if (tokenizer === undefined) throw expected("a model with a tokenizer", name, texts);
+  const encoded = yield* tokenizer.encodePadded(texts, { name, first }, options);
+  const { inputIds } = encoded;
+  for (let index = 0; index < inputIds.length; index++) {
+    if ((index + 1) % SLICED_UNITS === 0) yield;
+    if ((inputIds[index] ?? 0) < config.vocabSize) continue;
+    throw idError(`a tokenizer of ids from 0 to ${config.vocabSize - 1}`, name, inputIds[index]);
   }
-  throw idError(`a tokenizer of ids from 0 to ${config.vocabSize - 1}`, name, encoded.inputIds[wrong]);
+  checkAttention(encoded.batch, encoded.length, model, name);
+  return encoded;
 }
 
 /** Throws ERR_INVALID_ARGUMENT unless the decoder has as many rows as the encoder. */

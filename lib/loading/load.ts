@@ -3,6 +3,7 @@ import { totalmem } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { loadNative, type Native } from "../native/addon.js";
+import { cpuQuota, defaultThreads } from "../native/cpu-quota.js";
 import type { NativeModel } from "../native/types.js";
 import { T5Tokenizer } from "../tokenizer/t5-tokenizer.js";
 import { checkChoice, checkFlag, checkInteger, checkOptions, expected } from "../util/validation.js";
@@ -32,7 +33,7 @@ export interface LoadOptions {
    * bits of Hugging Face, and for CUDA: those depend on the batch. Default: false.
    */
   readonly batchInvariant?: boolean | undefined;
-  /** Threads within one operator, up to 1024. Default: PyTorch's own. */
+  /** Threads within one operator, up to 1024. Default: PyTorch's own number, or the CPU quota if that is lower. */
   readonly intraOpThreads?: number | undefined;
   /** Threads that run operators in parallel, up to 1024. Default: PyTorch's own. */
   readonly interOpThreads?: number | undefined;
@@ -56,9 +57,9 @@ export interface LoadOptions {
 }
 
 /**
- * Load options with their defaults filled in. 0 threads: PyTorch's own number. A maximum queue length of 0: no limit.
+ * Load options with their defaults filled in. 0 threads: the default number. A maximum queue length of 0: no limit.
  */
-interface CheckedLoadOptions {
+export interface CheckedLoadOptions {
   readonly device: string;
   readonly precision: Precision;
   readonly intraOpThreads: number;
@@ -139,7 +140,7 @@ export function checkLoadOptions(value: unknown): CheckedLoadOptions {
 
 /** A quarter of the memory that the process may use. */
 function defaultCacheBytes(): number {
-  return Math.floor((Math.min(process.constrainedMemory() || Infinity, totalmem())) / 4);
+  return Math.floor(Math.min(process.constrainedMemory() || Infinity, totalmem()) / 4);
 }
 
 /** Loads an exported directory. Rejects as `T5ForConditionalGeneration.fromPretrained` does. */
@@ -154,8 +155,12 @@ export async function loadModel(path: string, options: CheckedLoadOptions): Prom
   const [verified, opened] = await Promise.allSettled([verifyContents(directory), openNative()]);
   valueOrThrow(verified);
   const { addon, libtorch } = valueOrThrow(opened);
+  const pyTorchThreads = addon.info().intraOpThreads;
+  const threads = defaultThreads(pyTorchThreads, cpuQuota());
   const loading = addon.load({
     ...options,
+    // PyTorch's own number is left unset, as in a Python process that sets none.
+    intraOpThreads: options.intraOpThreads === 0 && threads < pyTorchThreads ? threads : options.intraOpThreads,
     architecture,
     path: join(path, "model.pt"),
     libtorchDirectory: libtorch.directory,

@@ -1,15 +1,16 @@
 // The public tokenizer: texts to ids, padded batches of them, and ids back to text, as Hugging Face's tokenizers.
 import { access, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { setImmediate } from "node:timers/promises";
 import { types } from "node:util";
 import { T5Error } from "../util/errors.js";
 import { checkObject, parseJson } from "../util/json.js";
+import { finish, runSliced, SLICED_UNITS, type Sliced } from "../util/slices.js";
 import { checkFlag, checkInteger, checkOptions, expected, INT32_MAX, readPath } from "../util/validation.js";
 import type { BackendDecodeOptions, TokenizerBackend } from "./backend.js";
 import { byteBackend } from "./byte-backend.js";
 import { CleanUpStream, DecodeStream } from "./decode-stream.js";
-import { allocateBatch, type IdRow, type PaddedBatch, padRows, setRow } from "./padded-batch.js";
+import { type IdRow, type PaddedBatch, padRows } from "./padded-batch.js";
+import type { Tokens } from "./pre-tokenized-string.js";
 import { unigramBackend } from "./unigram-backend.js";
 
 /** One encoded text. */
@@ -52,8 +53,22 @@ export interface DecodeOptions {
   readonly cleanUpTokenizationSpaces?: boolean | undefined;
 }
 
-/** The time for which `encodeBatchAsync` occupies the event loop before it yields. */
-const TIME_SLICE_MS = 3;
+/** The ids of a text, and what its offsets are made of. */
+interface Encoded {
+  readonly ids: Int32Array;
+  /** The next text overwrites them. */
+  readonly tokens: Tokens;
+  /** The number of ids before those of the text. */
+  readonly prefixLength: number;
+  /** The number of ids of the text. */
+  readonly count: number;
+}
+
+/** The work that each text takes beside its characters, as a number of characters. */
+const TEXT_UNITS = 16;
+
+/** The ids whose texts are made between two interruptions. */
+const SLICED_IDS = 64;
 
 /** A model's tokenizer, with the results of Rust's tokenizers, or of transformers' ByT5Tokenizer for ByT5. */
 export class T5Tokenizer {
@@ -108,40 +123,31 @@ export class T5Tokenizer {
    * counts as U+FFFD. Throws ERR_INVALID_ARGUMENT.
    */
   encode(text: string, options?: EncodeOptions): Encoding {
-    const { maxLength } = checkEncodeOptions(options, ["maxLength"]);
-    return this.#encode(text, "text", maxLength);
+    const { ids, tokens, prefixLength, count } = finish(
+      this.#encode(text, "text", checkEncodeOptions(options, ["maxLength"])),
+    );
+    const offsets = new Int32Array(2 * ids.length);
+    offsets.set(tokens.offsets.subarray(0, 2 * count), 2 * prefixLength);
+    return { ids, offsets };
   }
 
   /** The ids of texts, padded on the right to the longest one, and their mask. Throws ERR_INVALID_ARGUMENT. */
   encodeBatch(texts: readonly string[], options?: EncodeBatchOptions): BatchEncoding {
-    const { maxLength, padToMultipleOf } = checkEncodeOptions(options, ["maxLength", "padToMultipleOf"]);
-    return batchOf(this.encodePadded(texts, "texts", maxLength, padToMultipleOf));
+    return batchOf(finish(this.encodePadded(copyTexts(texts, "texts"), { name: "texts" }, checkBatchOptions(options))));
   }
 
   /**
-   * `encodeBatch` that yields to the event loop every few milliseconds, between two texts.
+   * `encodeBatch` that yields to the event loop every few milliseconds, between two texts and within a long one.
    * Rejects with ERR_INVALID_ARGUMENT.
    */
   async encodeBatchAsync(texts: readonly string[], options?: EncodeBatchOptions): Promise<BatchEncoding> {
-    const { maxLength, padToMultipleOf } = checkEncodeOptions(options, ["maxLength", "padToMultipleOf"]);
-    const copied = checkTexts(texts, "texts");
-    const slice = new TimeSlice();
-    const rows: Int32Array[] = [];
-    for (const [index, text] of copied.entries()) {
-      rows.push(this.#encode(text, `texts[${index}]`, maxLength).ids);
-      if (slice.isOver) await slice.next();
-    }
-    const padded = allocateBatch(rows, this.#backend.padTokenId, padToMultipleOf);
-    for (const [row, ids] of rows.entries()) {
-      setRow(padded, row, ids);
-      if (slice.isOver) await slice.next();
-    }
-    return batchOf(padded);
+    const checked = checkBatchOptions(options);
+    return batchOf(await runSliced(this.encodePadded(copyTexts(texts, "texts"), { name: "texts" }, checked)));
   }
 
   /** The number of ids that `encode` gives for a text. Throws ERR_INVALID_ARGUMENT. */
   countTokens(text: string): number {
-    const { ids } = this.#tokensOf(text, "text");
+    const { ids } = finish(this.#tokensOf(text, "text"));
     const { prefix, suffix } = this.#backend.template(ids);
     return prefix.length + ids.length + suffix.length;
   }
@@ -182,19 +188,40 @@ export class T5Tokenizer {
    * The bytes of UTF-8 that each id below `count` adds within a text. Those of an id begin at `offsets[id]` and end at
    * `offsets[id + 1]`. @internal
    */
-  tokenTexts(count: number): { readonly bytes: Uint8Array; readonly offsets: Int32Array } {
-    const texts = Array.from({ length: count }, (_, id) => this.#backend.tokenBytes(id));
+  *tokenTexts(count: number): Sliced<{ readonly bytes: Uint8Array; readonly offsets: Int32Array }> {
+    const texts: Uint8Array[] = [];
     const offsets = new Int32Array(count + 1);
-    for (const [id, { length }] of texts.entries()) offsets[id + 1] = (offsets[id] ?? 0) + length;
+    for (let id = 0; id < count; id++) {
+      const text = this.#backend.tokenBytes(id);
+      texts.push(text);
+      offsets[id + 1] = (offsets[id] ?? 0) + text.length;
+      if (id % SLICED_IDS === 0) yield;
+    }
     const bytes = new Uint8Array(offsets[count] ?? 0);
-    for (const [id, text] of texts.entries()) bytes.set(text, offsets[id] ?? 0);
+    for (const [id, text] of texts.entries()) {
+      bytes.set(text, offsets[id] ?? 0);
+      if (id % SLICED_IDS === 0) yield;
+    }
     return { bytes, offsets };
   }
 
-  /** The padded batch of texts, which `name` names in errors. @internal */
-  encodePadded(texts: unknown, name: string, maxLength?: number, padToMultipleOf?: number): PaddedBatch {
-    const rows = checkTexts(texts, name).map((text, index) => this.#encode(text, `${name}[${index}]`, maxLength).ids);
-    return padRows(rows, this.#backend.padTokenId, padToMultipleOf);
+  /** The padded batch of texts, which errors name from `name[first]` on. @internal */
+  *encodePadded(
+    texts: readonly string[],
+    { name, first = 0 }: { readonly name: string; readonly first?: number | undefined },
+    options: EncodeBatchOptions,
+  ): Sliced<PaddedBatch> {
+    const rows: Int32Array[] = [];
+    let work = 0;
+    for (const [index, text] of texts.entries()) {
+      if (work >= SLICED_UNITS) {
+        work = 0;
+        yield;
+      }
+      work += TEXT_UNITS + text.length;
+      rows.push((yield* this.#encode(text, `${name}[${first + index}]`, options)).ids);
+    }
+    return yield* padRows(rows, this.#backend.padTokenId, options.padToMultipleOf);
   }
 
   #checkDecodeOptions(options: unknown): BackendDecodeOptions {
@@ -209,27 +236,24 @@ export class T5Tokenizer {
     };
   }
 
-  #encode(text: unknown, name: string, maxLength: number | undefined): Encoding {
-    const tokens = this.#tokensOf(text, name);
-    const maxCount =
-      maxLength === undefined ? tokens.ids.length : Math.max(0, maxLength - this.#backend.maxTemplateIds);
-    const isWhole = tokens.ids.length <= maxCount;
-    const textIds = isWhole ? tokens.ids : tokens.ids.subarray(0, maxCount);
-    const textOffsets = isWhole ? tokens.offsets : tokens.offsets.subarray(0, 2 * maxCount);
+  *#encode(text: string, name: string, { maxLength }: EncodeOptions): Sliced<Encoded> {
+    const tokens = yield* this.#tokensOf(text, name);
+    const { length } = tokens.ids;
+    const count =
+      maxLength === undefined ? length : Math.min(length, Math.max(0, maxLength - this.#backend.maxTemplateIds));
+    const textIds = count === length ? tokens.ids : tokens.ids.subarray(0, count);
     const { prefix, suffix } = this.#backend.template(textIds);
-    const ids = new Int32Array(prefix.length + textIds.length + suffix.length);
-    const offsets = new Int32Array(2 * ids.length);
+    const ids = new Int32Array(prefix.length + count + suffix.length);
     ids.set(prefix);
     ids.set(textIds, prefix.length);
-    ids.set(suffix, prefix.length + textIds.length);
-    offsets.set(textOffsets, 2 * prefix.length);
-    return { ids, offsets };
+    ids.set(suffix, prefix.length + count);
+    return { ids, tokens, prefixLength: prefix.length, count };
   }
 
-  #tokensOf(text: unknown, name: string) {
+  *#tokensOf(text: string, name: string): Sliced<Tokens> {
     if (typeof text !== "string") throw expected("a string", name, text);
     try {
-      return this.#backend.encode(text);
+      return yield* this.#backend.encode(text);
     } catch (cause) {
       const { code, message } = expected("a text that the tokenizer can take", name, text);
       throw new T5Error(code, message, { cause });
@@ -237,30 +261,23 @@ export class T5Tokenizer {
   }
 }
 
-/** A time for which the event loop is occupied. */
-class TimeSlice {
-  #begin = performance.now();
-
-  get isOver(): boolean {
-    return performance.now() - this.#begin >= TIME_SLICE_MS;
-  }
-
-  /** Yields to the event loop and begins the next one. */
-  async next(): Promise<void> {
-    await setImmediate();
-    this.#begin = performance.now();
-  }
-}
-
 function batchOf({ batch, length, inputIds, attentionMask }: PaddedBatch): BatchEncoding {
   return { inputIds, attentionMask: attentionMask ?? new Int32Array(inputIds.length).fill(1), shape: [batch, length] };
 }
 
-function checkTexts(texts: unknown, name: string): readonly unknown[] {
+/** Copies an array of texts. Throws ERR_INVALID_ARGUMENT. */
+export function copyTexts(texts: unknown, name: string): readonly string[] {
   if (!Array.isArray(texts)) throw expected("an array of strings", name, texts);
   if (texts.length === 0) throw expected("at least one text", name, texts);
-  // Unlike slice, Array.from replaces holes by undefined, which is refused as any other value.
-  return Array.from(texts);
+  // Array.from replaces holes by undefined, which is refused as any other value.
+  return Array.from(texts, (text: unknown, index) => {
+    if (typeof text !== "string") throw expected("a string", `${name}[${index}]`, text);
+    return text;
+  });
+}
+
+function checkBatchOptions(options: unknown): EncodeBatchOptions {
+  return checkEncodeOptions(options, ["maxLength", "padToMultipleOf"]);
 }
 
 function checkEncodeOptions(options: unknown, known: readonly string[]): EncodeBatchOptions {
