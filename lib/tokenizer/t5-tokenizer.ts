@@ -10,17 +10,27 @@ import type { BackendDecodeOptions, TokenizerBackend } from "./backend.js";
 import { byteBackend } from "./byte-backend.js";
 import { CleanUpStream, DecodeStream } from "./decode-stream.js";
 import { allocateBatch, type IdRow, type PaddedBatch, padRows, setRow } from "./padded-batch.js";
+import { EMPTY_TEMPLATE } from "./post-processor.js";
+import {
+  readMaxLength,
+  readTruncationSettings,
+  TRUNCATION_OPTIONS,
+  type TruncationOptions,
+  type TruncationSettings,
+} from "./truncation.js";
 import { unigramBackend } from "./unigram-backend.js";
 
 /** One encoded text. */
 export interface Encoding {
-  /** Token ids. The last is the end-of-sequence id. */
+  /** Token ids. The last is the end-of-sequence id, unless `addSpecialTokens` is false. */
   readonly ids: Int32Array;
   /**
    * The range of the text that each id stands for, in UTF-16 units as `slice` counts them: `[ids.length, 2]`, start and
    * end. Both are 0 for an id that the tokenizer adds, such as the end-of-sequence id.
    */
   readonly offsets: Int32Array;
+  /** Whether the text was truncated; absent unless `maxLength` or `truncation` is given. */
+  readonly truncated?: boolean;
 }
 
 /** Encoded texts, padded on the right. `forward` accepts it as its source. */
@@ -30,13 +40,21 @@ export interface BatchEncoding {
   /** 1 at ids, 0 at padding, `[batch, length]`. */
   readonly attentionMask: Int32Array;
   readonly shape: readonly [batch: number, length: number];
+  /** Whether each text was truncated; absent unless `maxLength` or `truncation` is given. */
+  readonly truncated?: readonly boolean[];
+}
+
+/** The option of everything that turns texts into ids. */
+export interface SpecialTokensOption {
+  /**
+   * Add the ids of the tokenizer's template, for T5 the end-of-sequence id. False for ids that a generation continues
+   * or avoids, such as those of `badWordsIds`. Default: true, as in Hugging Face.
+   */
+  readonly addSpecialTokens?: boolean | undefined;
 }
 
 /** The options of `encode`. */
-export interface EncodeOptions {
-  /** Longer texts are truncated to this many ids, of which the last is still the end-of-sequence id. */
-  readonly maxLength?: number | undefined;
-}
+export interface EncodeOptions extends TruncationOptions, SpecialTokensOption {}
 
 /** The options of `encodeBatch` and `encodeBatchAsync`. */
 export interface EncodeBatchOptions extends EncodeOptions {
@@ -52,15 +70,29 @@ export interface DecodeOptions {
   readonly cleanUpTokenizationSpaces?: boolean | undefined;
 }
 
+/** Checked options. */
+export interface EncodingSettings {
+  /** The maximum number of ids of a text; undefined: nothing is truncated. */
+  readonly maxLength?: number | undefined;
+  readonly padToMultipleOf?: number | undefined;
+  readonly addSpecialTokens: boolean;
+}
+
+const ENCODE_OPTIONS = [...TRUNCATION_OPTIONS, "addSpecialTokens"] as const;
+const BATCH_OPTIONS = [...ENCODE_OPTIONS, "padToMultipleOf"] as const;
+const WHOLE: EncodingSettings = { addSpecialTokens: true };
+
 /** The time for which `encodeBatchAsync` occupies the event loop before it yields. */
 const TIME_SLICE_MS = 3;
 
 /** A model's tokenizer, with the results of Rust's tokenizers, or of transformers' ByT5Tokenizer for ByT5. */
 export class T5Tokenizer {
   readonly #backend: TokenizerBackend;
+  readonly #truncation: TruncationSettings;
 
-  private constructor(backend: TokenizerBackend) {
+  private constructor(backend: TokenizerBackend, truncation: TruncationSettings) {
     this.#backend = backend;
+    this.#truncation = truncation;
   }
 
   /**
@@ -89,8 +121,10 @@ export class T5Tokenizer {
       return bytes === undefined ? undefined : checkObject(parseJson(bytes.toString("utf8"), name), name);
     };
     const [tokenizer, config = {}] = await Promise.all([read("tokenizer.json"), read("tokenizer_config.json")]);
-    if (tokenizer !== undefined) return new T5Tokenizer(unigramBackend(tokenizer, config));
-    return config.tokenizer_class === "ByT5Tokenizer" ? new T5Tokenizer(byteBackend(config)) : undefined;
+    const isBytes = tokenizer === undefined && config.tokenizer_class === "ByT5Tokenizer";
+    if (tokenizer === undefined && !isBytes) return undefined;
+    const backend = tokenizer === undefined ? byteBackend(config) : unigramBackend(tokenizer, config);
+    return new T5Tokenizer(backend, readTruncationSettings(config, tokenizer));
   }
 
   /** The id that fills rows of a batch. */
@@ -103,19 +137,22 @@ export class T5Tokenizer {
     return this.#backend.eosTokenId;
   }
 
+  /** The number of ids that `truncation` truncates to: Hugging Face's `model_max_length`. Undefined: none is set. */
+  get modelMaxLength(): number | undefined {
+    return this.#truncation.modelMaxLength;
+  }
+
   /**
    * The ids of a text and the end-of-sequence id, which is the only one for an empty text. Half of a surrogate pair
    * counts as U+FFFD. Throws ERR_INVALID_ARGUMENT.
    */
   encode(text: string, options?: EncodeOptions): Encoding {
-    const { maxLength } = checkEncodeOptions(options, ["maxLength"]);
-    return this.#encode(text, "text", maxLength);
+    return this.#encode(text, "text", this.#checkEncodeOptions(options, ENCODE_OPTIONS));
   }
 
   /** The ids of texts, padded on the right to the longest one, and their mask. Throws ERR_INVALID_ARGUMENT. */
   encodeBatch(texts: readonly string[], options?: EncodeBatchOptions): BatchEncoding {
-    const { maxLength, padToMultipleOf } = checkEncodeOptions(options, ["maxLength", "padToMultipleOf"]);
-    return batchOf(this.encodePadded(texts, "texts", maxLength, padToMultipleOf));
+    return batchOf(this.encodePadded(texts, "texts", this.#checkEncodeOptions(options, BATCH_OPTIONS)));
   }
 
   /**
@@ -123,26 +160,28 @@ export class T5Tokenizer {
    * Rejects with ERR_INVALID_ARGUMENT.
    */
   async encodeBatchAsync(texts: readonly string[], options?: EncodeBatchOptions): Promise<BatchEncoding> {
-    const { maxLength, padToMultipleOf } = checkEncodeOptions(options, ["maxLength", "padToMultipleOf"]);
+    const settings = this.#checkEncodeOptions(options, BATCH_OPTIONS);
     const copied = checkTexts(texts, "texts");
     const slice = new TimeSlice();
-    const rows: Int32Array[] = [];
+    const rows: Encoding[] = [];
     for (const [index, text] of copied.entries()) {
-      rows.push(this.#encode(text, `texts[${index}]`, maxLength).ids);
+      rows.push(this.#encode(text, `texts[${index}]`, settings));
       if (slice.isOver) await slice.next();
     }
-    const padded = allocateBatch(rows, this.#backend.padTokenId, padToMultipleOf);
-    for (const [row, ids] of rows.entries()) {
-      setRow(padded, row, ids);
+    const ids = rows.map((row) => row.ids);
+    const padded = allocateBatch(ids, this.#backend.padTokenId, settings.padToMultipleOf);
+    for (const [row, values] of ids.entries()) {
+      setRow(padded, row, values);
       if (slice.isOver) await slice.next();
     }
-    return batchOf(padded);
+    return batchOf(withTruncated(padded, rows, settings));
   }
 
   /** The number of ids that `encode` gives for a text. Throws ERR_INVALID_ARGUMENT. */
-  countTokens(text: string): number {
+  countTokens(text: string, options?: SpecialTokensOption): number {
+    const { addSpecialTokens } = this.#checkEncodeOptions(options, ["addSpecialTokens"]);
     const { ids } = this.#tokensOf(text, "text");
-    const { prefix, suffix } = this.#backend.template(ids);
+    const { prefix, suffix } = addSpecialTokens ? this.#backend.template(ids) : EMPTY_TEMPLATE;
     return prefix.length + ids.length + suffix.length;
   }
 
@@ -197,9 +236,20 @@ export class T5Tokenizer {
   }
 
   /** The padded batch of texts, which `name` names in errors. @internal */
-  encodePadded(texts: unknown, name: string, maxLength?: number, padToMultipleOf?: number): PaddedBatch {
-    const rows = checkTexts(texts, name).map((text, index) => this.#encode(text, `${name}[${index}]`, maxLength).ids);
-    return padRows(rows, this.#backend.padTokenId, padToMultipleOf);
+  encodePadded(texts: unknown, name: string, settings = WHOLE): PaddedBatch {
+    const rows = checkTexts(texts, name).map((text, index) => this.#encode(text, `${name}[${index}]`, settings));
+    const ids = rows.map((row) => row.ids);
+    return withTruncated(padRows(ids, this.#backend.padTokenId, settings.padToMultipleOf), rows, settings);
+  }
+
+  #checkEncodeOptions(options: unknown, known: readonly string[]): EncodingSettings {
+    const { padToMultipleOf, addSpecialTokens = true, ...given } = checkOptions(options, "options", known);
+    return {
+      maxLength: readMaxLength(given, "options.", this.#truncation),
+      padToMultipleOf:
+        padToMultipleOf === undefined ? undefined : checkInteger(padToMultipleOf, "options.padToMultipleOf", 1),
+      addSpecialTokens: checkFlag(addSpecialTokens, "options.addSpecialTokens"),
+    };
   }
 
   #checkDecodeOptions(options: unknown): BackendDecodeOptions {
@@ -214,21 +264,21 @@ export class T5Tokenizer {
     };
   }
 
-  #encode(text: unknown, name: string, maxLength: number | undefined): Encoding {
+  #encode(text: unknown, name: string, { maxLength, addSpecialTokens }: EncodingSettings): Encoding {
     const tokens = this.#tokensOf(text, name);
-    const maxCount =
-      maxLength === undefined ? tokens.ids.length : Math.max(0, maxLength - this.#backend.maxTemplateIds);
-    const isWhole = tokens.ids.length <= maxCount;
-    const textIds = isWhole ? tokens.ids : tokens.ids.subarray(0, maxCount);
-    const textOffsets = isWhole ? tokens.offsets : tokens.offsets.subarray(0, 2 * maxCount);
-    const { prefix, suffix } = this.#backend.template(textIds);
-    const ids = new Int32Array(prefix.length + textIds.length + suffix.length);
+    const count = tokens.ids.length;
+    const added = addSpecialTokens ? this.#backend.maxTemplateIds : 0;
+    const kept = maxLength === undefined ? count : Math.min(count, Math.max(0, maxLength - added));
+    const start = this.#truncation.side === "left" ? count - kept : 0;
+    const textIds = tokens.ids.subarray(start, start + kept);
+    const { prefix, suffix } = addSpecialTokens ? this.#backend.template(textIds) : EMPTY_TEMPLATE;
+    const ids = new Int32Array(prefix.length + kept + suffix.length);
     const offsets = new Int32Array(2 * ids.length);
     ids.set(prefix);
     ids.set(textIds, prefix.length);
-    ids.set(suffix, prefix.length + textIds.length);
-    offsets.set(textOffsets, 2 * prefix.length);
-    return { ids, offsets };
+    ids.set(suffix, prefix.length + kept);
+    offsets.set(tokens.offsets.subarray(2 * start, 2 * (start + kept)), 2 * prefix.length);
+    return { ids, offsets, ...(maxLength !== undefined && { truncated: kept < count }) };
   }
 
   #tokensOf(text: unknown, name: string) {
@@ -257,8 +307,18 @@ class TimeSlice {
   }
 }
 
-function batchOf({ batch, length, inputIds, attentionMask }: PaddedBatch): BatchEncoding {
-  return { inputIds, attentionMask: attentionMask ?? new Int32Array(inputIds.length).fill(1), shape: [batch, length] };
+function batchOf({ batch, length, inputIds, attentionMask, truncated }: PaddedBatch): BatchEncoding {
+  return {
+    inputIds,
+    attentionMask: attentionMask ?? new Int32Array(inputIds.length).fill(1),
+    shape: [batch, length],
+    ...(truncated && { truncated }),
+  };
+}
+
+/** The batch, with what its rows state about truncation. */
+function withTruncated(batch: PaddedBatch, rows: readonly Encoding[], { maxLength }: EncodingSettings): PaddedBatch {
+  return maxLength === undefined ? batch : { ...batch, truncated: rows.map(({ truncated = false }) => truncated) };
 }
 
 function checkTexts(texts: unknown, name: string): readonly unknown[] {
@@ -266,15 +326,6 @@ function checkTexts(texts: unknown, name: string): readonly unknown[] {
   if (texts.length === 0) throw expected("at least one text", name, texts);
   // Unlike slice, Array.from replaces holes by undefined, which is refused as any other value.
   return Array.from(texts);
-}
-
-function checkEncodeOptions(options: unknown, known: readonly string[]): EncodeBatchOptions {
-  const { maxLength, padToMultipleOf } = checkOptions(options, "options", known);
-  const check = (value: unknown, name: string) => (value === undefined ? undefined : checkInteger(value, name, 1));
-  return {
-    maxLength: check(maxLength, "options.maxLength"),
-    padToMultipleOf: check(padToMultipleOf, "options.padToMultipleOf"),
-  };
 }
 
 function checkIds(ids: unknown, name: string): readonly number[] {
