@@ -1,12 +1,12 @@
 // `embed`: one vector per text, pooled from the encoder's output as Sentence-T5 (Ni et al., 2021) does.
-import { encodeTexts, readFields, readSourceIds, SOURCE_FIELDS } from "../inputs/source.js";
+import { encodeTexts, readFields, readSourceIds, readSourceLength, SOURCE_FIELDS } from "../inputs/source.js";
 import type { PaddedBatch } from "../tokenizer/padded-batch.js";
 import { checkBatchSize, checkSignal, readOptions, type SignalOption } from "../util/call-options.js";
 import { Tensor } from "../util/tensor.js";
 import { checkChoice, checkFlag, expected, INT32_MAX } from "../util/validation.js";
 import { type Call, type ModelHandle, throwIfAborted } from "./call.js";
 import { batchOf, EncoderOutput, type EncoderSource } from "./encoder-output.js";
-import { wrapTensor } from "./results.js";
+import { truncationOf } from "./results.js";
 
 /** How the encoder's output becomes one vector. */
 export const POOLINGS = ["mean", "first"] as const;
@@ -21,8 +21,25 @@ export interface EmbedOptions extends SignalOption {
   readonly batchSize?: number | undefined;
 }
 
+/** The vectors that `embed` resolves to, `[batch, dModel]`. */
+export class Embeddings extends Tensor {
+  /** Whether each text of the source was truncated, `[batch]`; undefined where the source has no `maxLength`. */
+  readonly truncated: readonly boolean[] | undefined;
+
+  /** As `Tensor`. @internal */
+  constructor(
+    data: Float32Array,
+    shape: readonly number[],
+    truncated: readonly boolean[] | undefined,
+    release?: (buffer: ArrayBufferLike) => void,
+  ) {
+    super(data, shape, release);
+    this.truncated = truncated && Object.freeze([...truncated]);
+  }
+}
+
 /** Embeds with the model of `call`: `[batch, dModel]`. */
-export async function embed(call: Call, source: unknown, options: unknown): Promise<Tensor> {
+export async function embed(call: Call, source: unknown, options: unknown): Promise<Embeddings> {
   const { model } = call;
   const { pooling, normalize, batchSize, signal } = call.read(() => readEmbedOptions(options));
   throwIfAborted(signal);
@@ -31,7 +48,10 @@ export async function embed(call: Call, source: unknown, options: unknown): Prom
     call.run(signal, (id) => model.native.embed({ id, source: batch, pooling, normalize }));
   const [first, ...others] = batches;
   if (first === undefined) throw expected("at least one text", "source", source);
-  if (others.length === 0) return wrapTensor(await run(first), model.release);
+  if (others.length === 0) {
+    const { data, shape } = await run(first);
+    return new Embeddings(data, shape, truncationOf(first).truncated, model.release);
+  }
   const { dModel } = model.config;
   const rows = batches.reduce((sum, batch) => sum + batchOf(batch), 0);
   const all = new Float32Array(rows * dModel);
@@ -42,7 +62,8 @@ export async function embed(call: Call, source: unknown, options: unknown): Prom
     end += data.length;
     model.release(data.buffer);
   }
-  return new Tensor(all, [rows, dModel]);
+  const truncated = batches.flatMap((batch) => truncationOf(batch).truncated ?? []);
+  return new Embeddings(all, [rows, dModel], truncated.length === rows ? truncated : undefined);
 }
 
 function readEmbedOptions(options: unknown) {
@@ -59,28 +80,28 @@ function readEmbedOptions(options: unknown) {
 function readBatches(value: unknown, batchSize: number, model: ModelHandle): readonly EncoderSource[] {
   if (EncoderOutput.is(value)) return [value.nativeFor(model, "source")];
   const fields = readFields(value, "source", SOURCE_FIELDS);
-  const { text, ...others } = fields;
-  const batches = Array.isArray(text) ? textBatches(text, others, batchSize, model) : undefined;
-  return batches ?? rowBatches(readSourceIds(fields, model, "source"), batchSize, model);
+  const { text, maxLength, truncation, ...others } = fields;
+  const isWhole = !Array.isArray(text) || text.length <= batchSize;
+  if (!isWhole && Object.values(others).every((other) => other === undefined)) {
+    return textBatches(text, readSourceLength({ maxLength, truncation }, "source", model), batchSize, model);
+  }
+  return rowBatches(readSourceIds(fields, model, "source"), batchSize, model);
 }
 
-/**
- * Tokenizes and pads texts batch by batch. Undefined if one batch holds them all, or if `others` has a field to refuse.
- */
+/** Tokenizes and pads texts batch by batch. */
 function textBatches(
   texts: readonly unknown[],
-  others: Readonly<Record<string, unknown>>,
+  maxLength: number | undefined,
   batchSize: number,
   model: ModelHandle,
-): readonly EncoderSource[] | undefined {
-  if (texts.length <= batchSize || Object.values(others).some((value) => value !== undefined)) return undefined;
+): readonly EncoderSource[] {
   checkRows(texts.length, model);
   for (const [index, text] of texts.entries()) {
     if (typeof text !== "string") throw expected("a string", `text[${index}]`, text);
   }
   const batches: EncoderSource[] = [];
   for (let begin = 0; begin < texts.length; begin += batchSize) {
-    batches.push(encodeTexts(texts.slice(begin, begin + batchSize), `text from ${begin} on`, model));
+    batches.push(encodeTexts(texts.slice(begin, begin + batchSize), `text from ${begin} on`, model, { maxLength }));
   }
   return batches;
 }

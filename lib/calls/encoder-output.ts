@@ -12,6 +12,7 @@ import type { PaddedBatch } from "../tokenizer/padded-batch.js";
 import { readSignal } from "../util/call-options.js";
 import { expected } from "../util/validation.js";
 import { Call, type ModelHandle, NativeResource, throwIfAborted } from "./call.js";
+import { type TruncationResult, truncationOf } from "./results.js";
 import { checkDecodingOptions, type DecodingOptions, DecodingSession } from "./session.js";
 
 /** The input of an encoder. */
@@ -30,19 +31,22 @@ export type EncoderSource = PaddedBatch | NativeEncoderOutput;
 export class EncoderOutput {
   /** `[batch, sourceLength, dModel]` */
   readonly shape: readonly [batch: number, sourceLength: number, dModel: number];
+  /** Whether each text of the source was truncated, `[batch]`; undefined where the source has no `maxLength`. */
+  readonly truncated: readonly boolean[] | undefined;
   readonly #model: ModelHandle;
   readonly #native: NativeResource<NativeEncoderOutput>;
 
-  private constructor(model: ModelHandle, native: NativeEncoderOutput) {
+  private constructor(model: ModelHandle, native: NativeEncoderOutput, { truncated }: TruncationResult) {
     this.#model = model;
+    this.truncated = truncated && Object.freeze([...truncated]);
     this.#native = new NativeResource(model, native, "an encoder output");
     const [batch = 0, sourceLength = 0, dModel = 0] = native.shape;
     this.shape = Object.freeze([batch, sourceLength, dModel] as const);
   }
 
   /** @internal */
-  static of(model: ModelHandle, native: NativeEncoderOutput): EncoderOutput {
-    return new EncoderOutput(model, native);
+  static of(model: ModelHandle, native: NativeEncoderOutput, truncation: TruncationResult): EncoderOutput {
+    return new EncoderOutput(model, native, truncation);
   }
 
   /** Whether a value is an encoder output. @internal */
@@ -98,7 +102,7 @@ export async function encode(call: Call, source: unknown, options: unknown): Pro
     (id) => model.native.encode({ id, source: ids }),
     (late) => late.dispose(),
   );
-  return EncoderOutput.of(model, native);
+  return EncoderOutput.of(model, native, truncationOf(ids));
 }
 
 /** Reads a source. Throws ERR_INVALID_ARGUMENT, ERR_TOKEN_OUT_OF_RANGE, ERR_DISPOSED. */

@@ -8,7 +8,7 @@ import {
   type TextSource,
   type TokenizedSource,
 } from "../inputs/source.js";
-import type { NativeForwardRequest, NativeForwardResult, NativeHead } from "../native/types.js";
+import type { NativeForwardRequest, NativeHead } from "../native/types.js";
 import { checkSignal, readOptions } from "../util/call-options.js";
 import type { Tensor } from "../util/tensor.js";
 import { checkFlag, expected } from "../util/validation.js";
@@ -25,6 +25,9 @@ import {
   SELECTION_OPTIONS,
   type Selected,
   type SelectionOptions,
+  type TruncationResult,
+  truncationOf,
+  wrapResult,
 } from "./results.js";
 
 /** The input of `forward`. */
@@ -69,7 +72,8 @@ type Computed<HeadOption, TopKOption> = [HeadOption] extends [Absent]
  */
 export type ForwardResult<Options = Record<never, never>> = Computed<Given<Options, "head">, Given<Options, "topK">> &
   Added<Given<Options, "loss">, LossResult> &
-  Added<Given<Options, "hiddenStates">, HiddenStatesResult>;
+  Added<Given<Options, "hiddenStates">, HiddenStatesResult> &
+  TruncationResult;
 
 const FORWARD_OPTIONS = [...SELECTION_OPTIONS, "loss", "head"] as const;
 const INPUT_FIELDS = [...SOURCE_FIELDS, ...DECODER_FIELDS] as const;
@@ -77,8 +81,12 @@ const INPUT_FIELDS = [...SOURCE_FIELDS, ...DECODER_FIELDS] as const;
 /** The options as the caller gave them. */
 type ForwardFields = Readonly<Partial<Record<(typeof FORWARD_OPTIONS)[number], unknown>>>;
 
-/** One forward pass of the model of `call`. */
-export async function forward(call: Call, input: unknown, options: unknown): Promise<NativeForwardResult> {
+/** One forward pass of the model of `call`. The result has the properties of `Result`. */
+export async function forward<Result>(
+  call: Call,
+  input: unknown,
+  options: unknown,
+): Promise<Result & TruncationResult> {
   const { model } = call;
   const { fields, signal } = call.read(() => {
     const given: ForwardFields = readOptions(options, FORWARD_OPTIONS);
@@ -86,7 +94,8 @@ export async function forward(call: Call, input: unknown, options: unknown): Pro
   });
   throwIfAborted(signal);
   const request = call.read(() => readRequest(model, input, fields));
-  return call.run(signal, (id) => model.native.forward({ id, ...request }));
+  const result = await call.run(signal, (id) => model.native.forward({ id, ...request }));
+  return { ...wrapResult<Result>(result, model.release), ...truncationOf(request.source) };
 }
 
 function readRequest(model: ModelHandle, input: unknown, options: ForwardFields): Omit<NativeForwardRequest, "id"> {

@@ -3,26 +3,30 @@ import { isRow, readIdList, readIds, type TokenIds } from "../inputs/ids.js";
 import { checkAttention } from "../inputs/memory-limit.js";
 import { encodeTexts } from "../inputs/source.js";
 import type { IdRow } from "../tokenizer/padded-batch.js";
+import type { SpecialTokensOption } from "../tokenizer/t5-tokenizer.js";
 import { checkBatchSize, checkSignal, readOptions, type SignalOption } from "../util/call-options.js";
-import { checkChoice, expected, INT32_MAX, isRecord } from "../util/validation.js";
+import { checkChoice, checkFlag, expected, INT32_MAX, isRecord } from "../util/validation.js";
 import { type Call, type ModelHandle, throwIfAborted } from "./call.js";
 import { batchOf, readSource } from "./encoder-output.js";
-import type { Absent, Given } from "./results.js";
+import { type Absent, type Given, truncationOf } from "./results.js";
 
 /** How the log-probabilities of a target's tokens become its score. */
 export const SCORE_REDUCTIONS = ["sum", "mean", "none"] as const;
 
 export type ScoreReduction = (typeof SCORE_REDUCTIONS)[number];
 
-/** The options of `score`. */
-export interface ScoreOptions extends SignalOption {
+/** The options of `score`. `addSpecialTokens: false` scores texts without the end of the answer. */
+export interface ScoreOptions extends SignalOption, SpecialTokensOption {
   /** The score: the sum of the log-probabilities of the target's tokens, their mean, or none. Default: "sum". */
   readonly reduction?: ScoreReduction | undefined;
   /** Targets that go through the decoder at once. Default: 32. */
   readonly batchSize?: number | undefined;
 }
 
-/** Targets: texts, to which the end-of-sequence id is added, or rows of ids of any lengths, taken as they are. */
+/**
+ * Targets: texts, to which the end-of-sequence id is added unless `addSpecialTokens` is false, or rows of ids of any
+ * lengths, taken as they are.
+ */
 export type ScoreTargets = readonly string[] | readonly IdRow[] | TokenIds;
 
 /** The log-probabilities of one target's tokens. */
@@ -32,8 +36,10 @@ export interface TokenScores {
    * `ids`.
    */
   readonly logProbs: Float32Array;
-  /** The target's ids; for a text the end-of-sequence id is the last. */
+  /** The target's ids; for a text the end-of-sequence id is the last, unless `addSpecialTokens` is false. */
   readonly ids: Int32Array;
+  /** Whether the text of the target's source was truncated; absent where the source has no `maxLength`. */
+  readonly truncated?: boolean;
 }
 
 interface Scored {
@@ -67,11 +73,11 @@ export async function score(
   options: unknown,
 ): Promise<readonly TargetScore[]> {
   const { model } = call;
-  const { reduction, batchSize, signal } = call.read(() => readScoreOptions(options));
+  const { reduction, batchSize, addSpecialTokens, signal } = call.read(() => readScoreOptions(options));
   throwIfAborted(signal);
   const request = call.read(() => {
     const encoderSource = readSource(source, "source", model);
-    const rows = readTargets(targets, model);
+    const rows = readTargets(targets, model, addSpecialTokens);
     checkPairs(batchOf(encoderSource), rows.length);
     const maxLength = rows.reduce((max, { length }) => Math.max(max, length), 0);
     checkAttention(Math.min(batchSize, rows.length), maxLength, model, "targets");
@@ -87,11 +93,17 @@ export async function score(
   const { scores, logProbs } = await call.run(signal, (id) =>
     model.native.score({ id, ...ids, decoderStartTokenId, padTokenId, batchSize, mean: reduction === "mean" }),
   );
+  const { truncated } = truncationOf(request.source);
   let end = 0;
   const results = rows.map((row, index) => {
     const begin = end;
     end += row.length;
-    const tokens = { logProbs: logProbs.data.slice(begin, end), ids: row };
+    const isTruncated = truncated?.[truncated.length === 1 ? 0 : index];
+    const tokens = {
+      logProbs: logProbs.data.slice(begin, end),
+      ids: row,
+      ...(isTruncated !== undefined && { truncated: isTruncated }),
+    };
     return reduction === "none" ? tokens : { score: scores.data[index] ?? Number.NaN, ...tokens };
   });
   model.release(scores.data.buffer);
@@ -100,15 +112,17 @@ export async function score(
 }
 
 function readScoreOptions(options: unknown) {
-  const { reduction = "sum", batchSize, signal } = readOptions(options, ["reduction", "batchSize", "signal"]);
+  const names = ["reduction", "batchSize", "addSpecialTokens", "signal"] as const;
+  const { reduction = "sum", batchSize, addSpecialTokens = true, signal } = readOptions(options, names);
   return {
+    addSpecialTokens: checkFlag(addSpecialTokens, "options.addSpecialTokens"),
     reduction: checkChoice(reduction, "options.reduction", SCORE_REDUCTIONS),
     batchSize: checkBatchSize(batchSize),
     signal: checkSignal(signal),
   };
 }
 
-function readTargets(value: unknown, model: ModelHandle): readonly Int32Array[] {
+function readTargets(value: unknown, model: ModelHandle, addSpecialTokens: boolean): readonly Int32Array[] {
   const { vocabSize } = model.config;
   if (isRecord(value)) {
     const { batch, length, data } = readIds(value, "targets", vocabSize);
@@ -118,12 +132,18 @@ function readTargets(value: unknown, model: ModelHandle): readonly Int32Array[] 
   const { length } = value;
   if (length === 0) throw expected("at least one target", "targets", value);
   const rows: Int32Array[] = [];
-  for (let index = 0; index < length; index++) rows.push(readTarget(value[index], `targets[${index}]`, model));
+  for (let index = 0; index < length; index++) {
+    rows.push(readTarget(value[index], `targets[${index}]`, model, addSpecialTokens));
+  }
   return rows;
 }
 
-function readTarget(target: unknown, name: string, model: ModelHandle): Int32Array {
-  if (typeof target === "string") return encodeTexts(target, name, model).inputIds;
+function readTarget(target: unknown, name: string, model: ModelHandle, addSpecialTokens: boolean): Int32Array {
+  if (typeof target === "string") {
+    const { inputIds } = encodeTexts(target, name, model, { addSpecialTokens });
+    if (inputIds.length > 0) return inputIds;
+    throw expected("a text of at least one id, as options.addSpecialTokens is false,", name, target);
+  }
   if (!isRow(target)) throw expected("a string or an array of ids", name, target);
   return readIdList(target, name, model.config.vocabSize);
 }

@@ -1,6 +1,6 @@
 // `generate`: from a source to sequences, in one native call, or step by step with a logits processor.
 import { type Call, type ModelHandle, throwIfAborted } from "../calls/call.js";
-import { type Added, type Given, wrapTensor } from "../calls/results.js";
+import { type Added, type Given, type TruncationResult, truncationOf, wrapTensor } from "../calls/results.js";
 import type { NativeGenerateResult, NativeSearch, NativeStep, NativeTensor } from "../native/types.js";
 import { abortable } from "../util/abort.js";
 import { T5Error } from "../util/errors.js";
@@ -14,7 +14,7 @@ import { type GenerateRequest, readGenerateOptions, readGenerateRequest } from "
  * The sequences of a `generate` call. Here and below, `rows` is `batch x numReturnSequences`, and `searched` is
  * `batch x numBeams`, or `rows` when sampling without beams.
  */
-export interface GenerateSequences {
+export interface GenerateSequences extends TruncationResult {
   /** `[rows, length]`: each sequence begins with the decoder's input, and is filled with the pad id after its end. */
   readonly sequences: Tensor<Int32Array>;
   /** The text of each sequence without special tokens; undefined where the model has no tokenizer. */
@@ -137,7 +137,7 @@ async function callProcessor(processor: LogitsProcessor, step: Parameters<Logits
 
 function wrapGenerated(
   result: NativeGenerateResult,
-  { options, targetLength: promptLength }: GenerateRequest,
+  { source, options, targetLength: promptLength }: GenerateRequest,
   model: ModelHandle,
 ): GenerateSequences {
   const { sequences, logits, scores, sequenceScores, beamIndices, transitionScores } = result;
@@ -154,6 +154,7 @@ function wrapGenerated(
     ...(sequenceScores && { sequenceScores: wrap(sequenceScores) }),
     ...(beamIndices && { beamIndices: wrap(beamIndices) }),
     ...(transitionScores && { transitionScores: wrap(transitionScores) }),
+    ...truncationOf(source),
   };
 }
 

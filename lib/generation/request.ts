@@ -17,10 +17,10 @@ import {
 import type { NativeGenerateRequest } from "../native/types.js";
 import type { IdMatrix } from "../tokenizer/padded-batch.js";
 import { checkSignal, readOptions } from "../util/call-options.js";
-import { expected } from "../util/validation.js";
+import { expected, refused } from "../util/validation.js";
 import { type DefaultsReader, rejectUnsupported } from "./config.js";
 import { checkOptionValues, OPTION_NAMES, type OptionValues } from "./option-table.js";
-import { resolveGenerationOptions } from "./resolve.js";
+import { NOT_ENDED, resolveGenerationOptions } from "./resolve.js";
 
 /** An encoder output as a property of the input, for `decoderInputIds` alongside it. */
 export interface EncoderOutputSource {
@@ -80,6 +80,7 @@ export function readGenerateRequest(
     batch,
     promptLength: prompt.length,
     vocabSize,
+    endId: endIdOf(model),
     hasTokenizer: model.tokenizer !== undefined,
   });
   if (options.stopStrings.length > 0) uploadTokenTexts(model);
@@ -99,7 +100,24 @@ function readInput(input: unknown, model: ModelHandle): ReadInput {
   const decoderInputIds = readIds(fields.decoderInputIds, "decoderInputIds", model.config.vocabSize);
   checkBatch(decoderInputIds.batch, batchOf(source), "decoderInputIds");
   checkAttention(decoderInputIds.batch, decoderInputIds.length, model, "decoderInputIds");
+  checkPromptEnds(decoderInputIds, model);
   return { source, decoderInputIds };
+}
+
+/**
+ * Refuses a prompt whose rows all end in the end-of-sequence id: Hugging Face would generate on after the end. It is
+ * what `encode` gives without `addSpecialTokens: false`. Some rows may have ended, as in `sequences` of another call.
+ */
+function checkPromptEnds({ batch, length, data }: IdMatrix, model: ModelHandle): void {
+  const endId = endIdOf(model);
+  if (endId === model.config.decoderStartTokenId) return;
+  for (let row = 1; row <= batch; row++) if (data[row * length - 1] !== endId) return;
+  throw refused(NOT_ENDED, "decoderInputIds", `rows that all end in ${endId}`);
+}
+
+/** The id that `encode` puts at the end of a text. */
+function endIdOf({ tokenizer, config }: ModelHandle): number {
+  return tokenizer?.eosTokenId ?? config.eosTokenId;
 }
 
 function readFieldsSource(

@@ -1,6 +1,6 @@
 // `stream`: one token at a time, computed on demand.
 import { type Call, throwIfAborted } from "../calls/call.js";
-import { type Added, type Given, wrapTensor } from "../calls/results.js";
+import { type Added, type Given, truncationOf, wrapTensor } from "../calls/results.js";
 import type { NativeSearch, NativeStep, NativeTensor } from "../native/types.js";
 import type { DecodeStream } from "../tokenizer/decode-stream.js";
 import { onAbort } from "../util/abort.js";
@@ -85,6 +85,11 @@ export class TokenStream<Token = StreamedToken> implements AsyncIterableIterator
   async throw(error?: unknown): Promise<IteratorResult<Token, undefined>> {
     this.#close();
     throw error;
+  }
+
+  /** Whether the source's text was truncated: known from the first token on, where the source has `maxLength`. */
+  get truncated(): boolean | undefined {
+    return "error" in this.#checked ? undefined : truncationOf(this.#checked.request.source).truncated?.[0];
   }
 
   [Symbol.asyncIterator](): this {

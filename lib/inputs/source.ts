@@ -1,13 +1,14 @@
 // What the encoder reads: texts or ids become the matrices that native code reads.
 import type { PaddedBatch } from "../tokenizer/padded-batch.js";
 import type { T5Tokenizer } from "../tokenizer/t5-tokenizer.js";
+import { readMaxLength, TRUNCATION_OPTIONS, type TruncationOptions } from "../tokenizer/truncation.js";
 import { readProperties } from "../util/call-options.js";
 import { expected, isRecord } from "../util/validation.js";
 import { idError, isIdArray, readIds, readMask, type TokenIds } from "./ids.js";
 import { type AttentionModel, checkAttention } from "./memory-limit.js";
 
-/** An encoder's input as texts. */
-export interface TextSource {
+/** An encoder's input as texts, which `maxLength` and `truncation` truncate. */
+export interface TextSource extends TruncationOptions {
   readonly text: string | readonly string[];
   readonly inputIds?: undefined;
   readonly attentionMask?: undefined;
@@ -20,6 +21,8 @@ export interface IdSource {
   /** 1 where the encoder attends, 0 at padding, `[batch, sourceLength]`. Default: all ones, as in Hugging Face. */
   readonly attentionMask?: TokenIds | undefined;
   readonly text?: undefined;
+  readonly maxLength?: undefined;
+  readonly truncation?: undefined;
 }
 
 /**
@@ -29,7 +32,11 @@ export interface TokenizedSource {
   readonly inputIds: Int32Array | BigInt64Array;
   readonly attentionMask?: Int32Array | BigInt64Array | undefined;
   readonly shape: readonly number[];
+  /** Not read: it is for the caller of `encodeBatch`. */
+  readonly truncated?: readonly boolean[] | undefined;
   readonly text?: undefined;
+  readonly maxLength?: undefined;
+  readonly truncation?: undefined;
 }
 
 /** The parts of a model that read and check its inputs. */
@@ -43,7 +50,14 @@ export interface InputModel extends AttentionModel {
   readonly tokenizer: T5Tokenizer | undefined;
 }
 
-export const SOURCE_FIELDS = ["text", "inputIds", "attentionMask", "shape"] as const;
+export const SOURCE_FIELDS = [
+  "text",
+  "inputIds",
+  "attentionMask",
+  "shape",
+  "truncated",
+  ...TRUNCATION_OPTIONS,
+] as const;
 
 /** The properties of a source as the caller gave them. */
 type SourceFields = Readonly<Partial<Record<(typeof SOURCE_FIELDS)[number], unknown>>>;
@@ -68,10 +82,13 @@ export function readFields<Name extends string>(
 export function readSourceIds(fields: SourceFields, model: InputModel, name: string): PaddedBatch {
   const { text, inputIds, attentionMask, shape } = fields;
   if (text !== undefined) {
-    for (const other of ["inputIds", "attentionMask", "shape"] as const) refuseBoth(fields, "text", other, name);
-    return encodeTexts(text, "text", model);
+    for (const other of ["inputIds", "attentionMask", "shape", "truncated"] as const) {
+      refuseBoth(fields, "text", other, name);
+    }
+    return encodeTexts(text, "text", model, { maxLength: readSourceLength(fields, name, model) });
   }
   if (inputIds === undefined) throw expected("text or inputIds", name, undefined);
+  for (const option of TRUNCATION_OPTIONS) refuseBoth(fields, "inputIds", option, name);
   if (shape !== undefined && !isIdArray(inputIds)) {
     throw expected("an Int32Array or a BigInt64Array, as shape is given,", "inputIds", inputIds);
   }
@@ -82,15 +99,33 @@ export function readSourceIds(fields: SourceFields, model: InputModel, name: str
   return { batch: source.batch, length: source.length, inputIds: source.data, attentionMask: mask };
 }
 
+/** The number of ids that the texts of a source are truncated to, or undefined. Throws ERR_INVALID_ARGUMENT. */
+export function readSourceLength(fields: SourceFields, name: string, { tokenizer }: InputModel): number | undefined {
+  return readMaxLength(fields, `${name}.`, { modelMaxLength: tokenizer?.modelMaxLength });
+}
+
+/** How texts are tokenized. */
+export interface TextOptions {
+  /** Truncate to this many ids. Default: never. */
+  readonly maxLength?: number | undefined;
+  /** Default: true. */
+  readonly addSpecialTokens?: boolean;
+}
+
 /** Tokenizes one text or several, padded to one length. Throws ERR_INVALID_ARGUMENT, ERR_TOKEN_OUT_OF_RANGE. */
-export function encodeTexts(text: unknown, name: string, model: InputModel): PaddedBatch {
+export function encodeTexts(
+  text: unknown,
+  name: string,
+  model: InputModel,
+  { maxLength, addSpecialTokens = true }: TextOptions = {},
+): PaddedBatch {
   const { tokenizer, config } = model;
   if (tokenizer === undefined) {
     throw expected("inputIds and labels, because the model has no tokenizer,", `the input instead of ${name}`, text);
   }
   const isOne = typeof text === "string";
   if (!isOne && !Array.isArray(text)) throw expected("a string or an array of strings", name, text);
-  const encoded = tokenizer.encodePadded(isOne ? [text] : text, name);
+  const encoded = tokenizer.encodePadded(isOne ? [text] : text, name, { maxLength, addSpecialTokens });
   const wrong = encoded.inputIds.findIndex((id) => id >= config.vocabSize);
   if (wrong === -1) {
     checkAttention(encoded.batch, encoded.length, model, name);

@@ -13,7 +13,7 @@ import { updateManifest, withModelCopy } from "../support/directory.js";
 import { runProgram } from "../support/program.js";
 
 const VOCAB_SIZE = 100;
-const task: GenerationTask = { batch: 2, promptLength: 1, vocabSize: VOCAB_SIZE, hasTokenizer: true };
+const task: GenerationTask = { batch: 2, promptLength: 1, vocabSize: VOCAB_SIZE, endId: 1, hasTokenizer: true };
 const ends = { eos_token_id: 1, pad_token_id: 0 };
 
 /** The options of native code for a caller's options and a generation_config.json. */

@@ -127,7 +127,7 @@ describe("generate", () => {
   it("does not take the decoder's input for the end", async () => {
     const { eosTokenId } = model().config;
     const { finishReasons, lengths } = await model().generate(
-      { text, decoderInputIds: [[68, 9, eosTokenId]] },
+      { text, decoderInputIds: [[68, eosTokenId, 9]] },
       { stopStrings: "forty-", maxNewTokens: 3, suppressTokens: [eosTokenId] },
     );
     assert.deepEqual([finishReasons, lengths], [["length"], [3]]);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { getEventListeners } from "node:events";
 import { Head, type RankedDocument, type T5ErrorCode } from "torch-t5";
-import { fillTemplate } from "#lib/calls/rerank.js";
+import { fillTemplate } from "#lib/calls/prompt.js";
 import { useModel } from "../support/model.js";
 
 const reason = new Error("changed my mind");
@@ -173,8 +173,9 @@ describe("rerank", () => {
   });
 
   it("fills a template in one pass", () => {
-    assert.equal(fillTemplate("{query} {document}", "{document}", "{query} $& $1"), "{document} {query} $& $1");
-    assert.equal(fillTemplate("{document}{query}{document}{other}", "q", "d"), "dqd{other}");
+    assert.equal(fillTemplate("{query} {document}", "{document}", ["{query} $& $1"]), "{document} {query} $& $1");
+    assert.equal(fillTemplate("{document}{query}{document}{other}", "q", ["d"]), "dqd{other}");
+    assert.equal(fillTemplate("{document1}{query}{document0}{document}", "q", ["{query}", "d"]), "dq{query}{document}");
   });
 
   it("copies an array of documents before it returns", async () => {
@@ -265,7 +266,7 @@ describe("rerank", () => {
     [
       "a token of many",
       () => model().rerank("a", [], { trueToken: "seven eight" }),
-      /a text of one token, not of 2, for options.trueToken/,
+      /a text of one token, not of 2 \("▁seven", "▁eight"\), for options.trueToken/,
     ],
     ["an empty token", () => model().rerank("a", [], { ...options, trueToken: "" }), /for options.trueToken/],
     [
