@@ -44,8 +44,8 @@ export function readMaxLength(
   }
   if (!truncates) return undefined;
   if (modelMaxLength === undefined) {
-    const reason = "none, and the tokenizer has no model_max_length";
-    throw refused(`maxLength alongside ${prefix}truncation`, `${prefix}maxLength`, reason);
+    const what = "maxLength alongside it, as the tokenizer has no model_max_length,";
+    throw refused(what, `${prefix}truncation`, "none");
   }
   return modelMaxLength;
 }
