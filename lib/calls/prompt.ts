@@ -7,8 +7,19 @@ import { expected } from "../util/validation.js";
  */
 export type PromptTemplate = string | ((query: string, ...documents: string[]) => string);
 
-/** Makes a prompt of documents. May be the caller's function: what it throws is the caller's error. */
-export type PromptMaker = (documents: readonly string[]) => unknown;
+/** A range of a prompt, in UTF-16 units. */
+export interface Span {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** A template for a query. */
+export interface Prompter {
+  /** The prompt of documents. May be the caller's function: what it throws is the caller's error. */
+  make(documents: readonly string[]): unknown;
+  /** The range of each document in their prompt; undefined where the prompt doesn't contain all of them. */
+  locate(prompt: string, documents: readonly string[]): readonly Span[] | undefined;
+}
 
 /** The templates of monoT5 and duoT5, by the number of documents in a prompt. */
 const DEFAULT_TEMPLATES = {
@@ -19,69 +30,80 @@ const DEFAULT_TEMPLATES = {
 /** The number of documents in a prompt. */
 export type PromptSize = keyof typeof DEFAULT_TEMPLATES;
 
-/** Guesses of how much of the documents fits, before the search halves what is left. */
-const MAX_GUESSES = 8;
-
-/** Reads the option `template` for prompts of `size` documents. Throws ERR_INVALID_ARGUMENT. */
-export function readTemplate(template: unknown, query: string, size: PromptSize): PromptMaker {
-  if (typeof template === "function") return (documents) => template(query, ...documents);
+/**
+ * Reads the option `template` for prompts of `size` documents. `truncates`: documents may have to be truncated, so that
+ * each must be in a prompt once. Throws ERR_INVALID_ARGUMENT.
+ */
+export function readTemplate(template: unknown, query: string, size: PromptSize, truncates: boolean): Prompter {
+  if (typeof template === "function") {
+    return { make: (documents) => template(query, ...documents), locate: findDocuments };
+  }
   const text = template ?? DEFAULT_TEMPLATES[size];
-  const names = ["query", ...documentNames(size)].map((name) => `{${name}}`);
-  if (typeof text !== "string" || !names.every((name) => text.includes(name))) {
-    const what = `a text with ${names.slice(0, -1).join(", ")} and ${names.at(-1)}, or a function`;
+  const placeholders = documentNames(size).map((name) => `{${name}}`);
+  const all = ["{query}", ...placeholders];
+  if (typeof text !== "string" || !all.every((name) => text.includes(name))) {
+    const what = `a text with ${all.slice(0, -1).join(", ")} and ${all.at(-1)}, or a function`;
     throw expected(what, "options.template", template);
   }
-  return (documents) => fillTemplate(text, query, documents);
-}
-
-/** The prompt of a template. One pass replaces all placeholders, so that placeholders in the texts stay as they are. */
-export function fillTemplate(template: string, query: string, documents: readonly string[]): string {
-  const values = new Map([["query", query]]);
-  for (const [index, name] of documentNames(documents.length).entries()) values.set(name, documents[index] ?? "");
-  return template.replace(/\{(\w+)\}/g, (placeholder, name: string) => values.get(name) ?? placeholder);
-}
-
-/** How a prompt is counted and its documents are cut. */
-export interface PromptMeter {
-  /** The number of ids of a prompt, the end-of-sequence id included. */
-  count(prompt: string): number;
-  /** The offset in a document at which each of its tokens ends. */
-  ends(document: string): readonly number[];
-}
-
-/** A prompt, and which of its documents were truncated. */
-export interface FittedPrompt {
-  readonly prompt: string;
-  readonly truncated: readonly boolean[];
+  if (truncates && placeholders.some((name) => text.indexOf(name) !== text.lastIndexOf(name))) {
+    throw expected(
+      `a text with ${placeholders.join(" and ")} once, as documents are truncated,`,
+      "options.template",
+      text,
+    );
+  }
+  return {
+    make: (documents) => fillTemplate(text, query, documents).text,
+    locate: (_, documents) => fillTemplate(text, query, documents).spans,
+  };
 }
 
 /**
- * The prompt of documents that has at most `maxLength` ids. Where it has more, the documents are truncated at the end
- * of a token, as little as possible, the longest first: transformers' `longest_first`, but for documents only.
- * Undefined where nothing would be left of a document.
+ * The prompt of a template, with the range of each document. One pass replaces all placeholders, so that placeholders
+ * in the texts stay as they are.
  */
-export function fitPrompt(
+export function fillTemplate(
+  template: string,
+  query: string,
   documents: readonly string[],
-  make: (documents: readonly string[]) => string,
-  { count, ends }: PromptMeter,
-  maxLength: number,
-): FittedPrompt | undefined {
-  const whole = make(documents);
-  const wholeCount = count(whole);
-  if (wholeCount <= maxLength) return { prompt: whole, truncated: documents.map(() => false) };
-  const tokenEnds = documents.map(ends);
-  const lengths = tokenEnds.map(({ length }) => length);
-  const parts = (kept: readonly number[]) =>
-    documents.map((document, index) => {
-      const length = kept[index] ?? 0;
-      return length >= (lengths[index] ?? 0) ? document : document.slice(0, tokenEnds[index]?.[length - 1] ?? 0);
-    });
-  const total = lengths.reduce((sum, length) => sum + length, 0);
-  const promptOf = (keptTotal: number) => make(parts(shares(lengths, keptTotal)));
-  const found = largestFitting(total, wholeCount, maxLength, (kept) => count(promptOf(kept)));
-  const kept = shares(lengths, found);
-  if (found === 0 || kept.some((length, index) => length === 0 && lengths[index] !== 0)) return undefined;
-  return { prompt: promptOf(found), truncated: kept.map((length, index) => length < (lengths[index] ?? 0)) };
+): { readonly text: string; readonly spans: readonly Span[] } {
+  const names = documentNames(documents.length);
+  const spans: Span[] = [];
+  let text = "";
+  let done = 0;
+  for (const match of template.matchAll(/\{(\w+)\}/g)) {
+    text += template.slice(done, match.index);
+    done = match.index + match[0].length;
+    const index = names.indexOf(match[1] ?? "");
+    const start = text.length;
+    text += match[1] === "query" ? query : (documents[index] ?? match[0]);
+    if (index !== -1) spans[index] = { start, end: text.length };
+  }
+  return { text: text + template.slice(done), spans };
+}
+
+/** How many tokens each document keeps, so that a prompt has `excess` tokens less. */
+export interface Shares {
+  /** The index in the prompt's tokens of each document's first token. */
+  readonly starts: readonly number[];
+  /** The number of tokens of each document. */
+  readonly lengths: readonly number[];
+  /** The number of tokens that each document keeps; the others at its end are removed. */
+  readonly kept: readonly number[];
+}
+
+/**
+ * Shortens one or two documents of a prompt by `excess` tokens, the longest first, as transformers' `longest_first` does
+ * for pairs. `offsets` are the prompt's, `[tokens, 2]`. A token that is partly of a document, and partly of the rest of
+ * the prompt, belongs to the rest. Undefined where nothing would be left of a document.
+ */
+export function shorten(offsets: Int32Array, spans: readonly Span[], excess: number): Shares | undefined {
+  const ranges = spans.map((span) => tokensWithin(offsets, span));
+  const lengths = ranges.map(({ start, end }) => end - start);
+  const total = lengths.reduce((sum, length) => sum + length, 0) - excess;
+  const kept = share(lengths, total);
+  if (total < 0 || kept.some((length, index) => length === 0 && lengths[index] !== 0)) return undefined;
+  return { starts: ranges.map(({ start }) => start), lengths, kept };
 }
 
 /** The placeholders of the documents. */
@@ -89,31 +111,35 @@ function documentNames(size: number): readonly string[] {
   return size === 1 ? ["document"] : Array.from({ length: size }, (_, index) => `document${index}`);
 }
 
+/** Finds documents in the prompt of the caller's function: in their order, each where it is last. */
+function findDocuments(prompt: string, documents: readonly string[]): readonly Span[] | undefined {
+  const spans: Span[] = [];
+  let end = prompt.length;
+  for (const document of documents.toReversed()) {
+    const start = document.length > end ? -1 : prompt.lastIndexOf(document, end - document.length);
+    if (start === -1) return undefined;
+    spans.unshift({ start, end: start + document.length });
+    end = start;
+  }
+  return spans;
+}
+
+/** The tokens that are within a range of the text, as indices. */
+function tokensWithin(offsets: Int32Array, { start, end }: Span): Span {
+  const isWithin = (token: number) => (offsets[2 * token] ?? 0) >= start && (offsets[2 * token + 1] ?? 0) <= end;
+  const count = offsets.length / 2;
+  let first = 0;
+  while (first < count && !isWithin(first)) first++;
+  let last = first;
+  while (last < count && isWithin(last)) last++;
+  return { start: first, end: last };
+}
+
 /** How many tokens each of one or two documents keeps, of `total` for all: the shorter one is truncated last. */
-function shares(lengths: readonly number[], total: number): readonly number[] {
-  const [first = 0, second] = lengths;
+function share([first = 0, second]: readonly number[], total: number): readonly number[] {
   if (second === undefined) return [Math.min(first, total)];
   const half = Math.ceil(total / 2);
   if (first <= half) return [first, Math.min(second, total - first)];
-  if (second <= total - half) return [Math.min(first, total - second), second];
+  if (second <= total - half) return [total - second, second];
   return [half, total - half];
-}
-
-/**
- * The largest number below `total` whose count is at most `max`, or 0. A prompt has about one id more for each token
- * more, so that a few guesses find it; the counts of a caller's function may be any.
- */
-function largestFitting(total: number, totalCount: number, max: number, countOf: (kept: number) => number): number {
-  let fitting = 0;
-  let tooMany = total;
-  let guess = total - (totalCount - max);
-  for (let guesses = 0; tooMany - fitting > 1; guesses++) {
-    const middle = Math.floor((fitting + tooMany) / 2);
-    const kept = guesses < MAX_GUESSES ? Math.min(Math.max(guess, fitting + 1), tooMany - 1) : middle;
-    const excess = countOf(kept) - max;
-    if (excess <= 0) fitting = kept;
-    else tooMany = kept;
-    guess = excess === 0 ? kept + 1 : kept - excess;
-  }
-  return fitting;
 }

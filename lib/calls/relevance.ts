@@ -1,16 +1,18 @@
 // What monoT5 and duoT5 share: the probability of one token against another as the first token of the answer.
 import { anId, checkId } from "../inputs/ids.js";
-import { encodeTexts } from "../inputs/source.js";
+import { encodeTexts, padIds } from "../inputs/source.js";
 import type { NativeForwardRequest } from "../native/types.js";
+import type { PaddedBatch } from "../tokenizer/padded-batch.js";
+import type { T5Tokenizer } from "../tokenizer/t5-tokenizer.js";
 import { T5Error } from "../util/errors.js";
 import { logSumExp } from "../util/reductions.js";
 import { expected, refused } from "../util/validation.js";
 import type { Call, ModelHandle } from "./call.js";
-import { type FittedPrompt, fitPrompt, type PromptMaker, type PromptMeter } from "./prompt.js";
+import { type Prompter, shorten } from "./prompt.js";
 
 /** How prompts are judged. */
 export interface RelevancePlan {
-  readonly prompt: PromptMaker;
+  readonly prompter: Prompter;
   /** The ids of the irrelevant answer and of the relevant one. */
   readonly tokens: Int32Array;
   /** The maximum number of ids of a prompt, whose documents are truncated; undefined: no maximum. */
@@ -33,6 +35,12 @@ export interface Judgement {
   readonly truncated: readonly boolean[];
 }
 
+/** A prompt's ids, and which of its documents were truncated. */
+interface EncodedPrompt {
+  readonly ids: Int32Array;
+  readonly truncated: readonly boolean[];
+}
+
 /** A piece's name begins with the space that a text of the same word leaves out. */
 const PIECE_SPACE = "▁";
 
@@ -43,17 +51,31 @@ export async function judge(
   items: readonly PromptDocuments[],
 ): Promise<readonly Judgement[]> {
   const { model } = call;
-  const prompts = items.map((item) => promptOf(call, plan, item));
-  const name = `the prompts from ${items[0]?.name} on`;
-  const request = call.read(() => readRequest(prompts, plan.tokens, name, model));
+  const { maxLength, tokens } = plan;
+  // Not within `call.read`: what the caller's template throws is the caller's error.
+  const prompts = items.map((item) => plan.prompter.make(item.documents));
+  const { source, truncated } = call.read(() => {
+    const { tokenizer } = model;
+    const name = `the prompts from ${items[0]?.name} on`;
+    const texts = items.map((item, index) => checkPrompt(prompts[index], item));
+    if (maxLength === undefined || tokenizer === undefined) {
+      return { source: encodeTexts(texts, name, model), truncated: [] };
+    }
+    const encoded = items.map((item, index) =>
+      encodePrompt(texts[index] ?? "", item, plan.prompter, maxLength, tokenizer),
+    );
+    const rows = encoded.map(({ ids }) => ids);
+    return { source: padIds(rows, name, model), truncated: encoded.map((prompt) => prompt.truncated) };
+  });
+  const request = requestOf(source, tokens, model);
   const { logits } = await call.run(plan.signal, (id) => model.native.forward({ id, ...request }));
   if (logits === undefined) {
     throw call.error(new T5Error("ERR_INTERNAL", "Expected logits for rerank but received none"));
   }
   const { data } = logits;
-  const judgements = prompts.map(({ truncated }, row) => {
+  const judgements = items.map((_, row) => {
     const pair = data.subarray(2 * row, 2 * row + 2);
-    return { score: (pair[1] ?? Number.NaN) - logSumExp(pair), truncated };
+    return { score: (pair[1] ?? Number.NaN) - logSumExp(pair), truncated: truncated[row] ?? [] };
   });
   model.release(data.buffer);
   return judgements;
@@ -82,40 +104,41 @@ export function readAnswer(token: unknown, name: string, model: ModelHandle): nu
   throw expected(`a text of one token, not of ${inputIds.length}${found},`, name, token);
 }
 
-function promptOf(
-  call: Call,
-  { prompt, maxLength }: RelevancePlan,
-  { documents, name }: PromptDocuments,
-): FittedPrompt {
-  // Not within `call.read`: what the caller's template throws is the caller's error.
-  const make = (parts: readonly string[]): string => {
-    const made = prompt(parts);
-    if (typeof made === "string") return made;
-    throw call.error(expected("a string", `the prompt of ${name}`, made));
-  };
-  const { tokenizer } = call.model;
-  if (maxLength === undefined || tokenizer === undefined) return { prompt: make(documents), truncated: [] };
-  const meter: PromptMeter = {
-    count: (text) => call.read(() => tokenizer.countTokens(text)),
-    ends: (text) => {
-      const { offsets } = call.read(() => tokenizer.encode(text, { addSpecialTokens: false }));
-      return Array.from(offsets).filter((_, index) => index % 2 === 1);
-    },
-  };
-  const fitted = fitPrompt(documents, make, meter, maxLength);
-  if (fitted !== undefined) return fitted;
-  const reason = `${maxLength}, which leaves no room for ${name}`;
-  throw call.error(refused("more ids than the prompt has without its documents", "options.maxLength", reason));
+function checkPrompt(prompt: unknown, { name }: PromptDocuments): string {
+  if (typeof prompt === "string") return prompt;
+  throw expected("a string", `the prompt of ${name}`, prompt);
 }
 
-function readRequest(
-  prompts: readonly FittedPrompt[],
-  tokens: Int32Array,
-  name: string,
-  model: ModelHandle,
-): Omit<NativeForwardRequest, "id"> {
-  const texts = prompts.map(({ prompt }) => prompt);
-  const source = encodeTexts(texts, name, model);
+/** The ids of a prompt, of which only the documents are truncated. Throws ERR_INVALID_ARGUMENT. */
+function encodePrompt(
+  prompt: string,
+  { documents, name }: PromptDocuments,
+  prompter: Prompter,
+  maxLength: number,
+  tokenizer: T5Tokenizer,
+): EncodedPrompt {
+  const { ids, offsets } = tokenizer.encode(prompt, { addSpecialTokens: false });
+  const excess = ids.length + tokenizer.specialTokenCount - maxLength;
+  if (excess <= 0) return { ids: tokenizer.withSpecialTokens(ids), truncated: documents.map(() => false) };
+  const spans = prompter.locate(prompt, documents);
+  if (spans === undefined) {
+    throw expected(`a text that contains ${name}, to be truncated,`, `the prompt of ${name}`, prompt);
+  }
+  const shares = shorten(offsets, spans, excess);
+  if (shares === undefined) {
+    const reason = `${maxLength}, which leaves no room for ${name}`;
+    throw refused("more ids than the prompt has without its documents", "options.maxLength", reason);
+  }
+  const { starts, lengths, kept } = shares;
+  const isRemoved = (token: number) =>
+    starts.some((start, index) => token >= start + (kept[index] ?? 0) && token < start + (lengths[index] ?? 0));
+  return {
+    ids: tokenizer.withSpecialTokens(ids.filter((_, token) => !isRemoved(token))),
+    truncated: kept.map((length, index) => length < (lengths[index] ?? 0)),
+  };
+}
+
+function requestOf(source: PaddedBatch, tokens: Int32Array, model: ModelHandle): Omit<NativeForwardRequest, "id"> {
   return {
     source,
     targetLength: 1,

@@ -191,11 +191,12 @@ function readPlan(query: unknown, options: unknown, model: ModelHandle): Plan {
   );
   if (tokens[0] === tokens[1]) throw expected("another token than falseToken", "options.trueToken", trueToken);
   const modelMaxLength = model.tokenizer?.modelMaxLength;
+  const length = readMaxLength({ maxLength, truncation }, "options.", { modelMaxLength });
   return {
     pairwise,
-    prompt: readTemplate(template, query, pairwise ? 2 : 1),
+    prompter: readTemplate(template, query, pairwise ? 2 : 1, length !== undefined),
     tokens,
-    maxLength: readMaxLength({ maxLength, truncation }, "options.", { modelMaxLength }),
+    maxLength: length,
     batchSize: checkBatchSize(batchSize),
     topN: topN === undefined ? Number.POSITIVE_INFINITY : checkInteger(topN, "options.topN", 1),
     signal: checkSignal(given.signal),

@@ -1,5 +1,5 @@
 // What the encoder reads: texts or ids become the matrices that native code reads.
-import type { PaddedBatch } from "../tokenizer/padded-batch.js";
+import { type PaddedBatch, padRows } from "../tokenizer/padded-batch.js";
 import type { T5Tokenizer } from "../tokenizer/t5-tokenizer.js";
 import { readMaxLength, TRUNCATION_OPTIONS, type TruncationOptions } from "../tokenizer/truncation.js";
 import { readProperties } from "../util/call-options.js";
@@ -119,13 +119,28 @@ export function encodeTexts(
   model: InputModel,
   { maxLength, addSpecialTokens = true }: TextOptions = {},
 ): PaddedBatch {
-  const { tokenizer, config } = model;
+  const { tokenizer } = model;
   if (tokenizer === undefined) {
     throw expected("inputIds and labels, because the model has no tokenizer,", `the input instead of ${name}`, text);
   }
   const isOne = typeof text === "string";
   if (!isOne && !Array.isArray(text)) throw expected("a string or an array of strings", name, text);
-  const encoded = tokenizer.encodePadded(isOne ? [text] : text, name, { maxLength, addSpecialTokens });
+  return checkTextIds(
+    tokenizer.encodePadded(isOne ? [text] : text, name, { maxLength, addSpecialTokens }),
+    name,
+    model,
+  );
+}
+
+/** Pads rows of a tokenizer's ids. Throws as `encodeTexts` does. */
+export function padIds(rows: readonly Int32Array[], name: string, model: InputModel): PaddedBatch {
+  const padTokenId = model.tokenizer?.padTokenId ?? model.config.padTokenId;
+  return checkTextIds(padRows(rows, padTokenId), name, model);
+}
+
+/** Checks what a tokenizer made of texts. */
+function checkTextIds(encoded: PaddedBatch, name: string, model: InputModel): PaddedBatch {
+  const { config } = model;
   const wrong = encoded.inputIds.findIndex((id) => id >= config.vocabSize);
   if (wrong === -1) {
     checkAttention(encoded.batch, encoded.length, model, name);

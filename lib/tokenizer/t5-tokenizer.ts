@@ -217,6 +217,17 @@ export class T5Tokenizer {
     return new DecodeStream(cleanUpTokenizationSpaces ? new CleanUpStream(stream) : stream);
   }
 
+  /** The maximum number of ids that `withSpecialTokens` adds. @internal */
+  get specialTokenCount(): number {
+    return this.#backend.maxTemplateIds;
+  }
+
+  /** The ids of a text with those that `encode` adds. @internal */
+  withSpecialTokens(ids: Int32Array): Int32Array {
+    const { prefix, suffix } = this.#backend.template(ids);
+    return Int32Array.from([...prefix, ...ids, ...suffix]);
+  }
+
   /** The bytes of UTF-8 that an id adds within a text. @internal */
   tokenBytes(id: number): Uint8Array {
     return this.#backend.tokenBytes(id);

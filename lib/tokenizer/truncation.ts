@@ -56,7 +56,7 @@ export function readTruncationSettings(config: JsonObject, tokenizerJson: JsonOb
   const hasLength = typeof length === "number" && Number.isInteger(length) && length >= 1 && length <= LARGE_LENGTH;
   return {
     modelMaxLength: hasLength ? length : undefined,
-    side: side === undefined || side === null ? savedSide(tokenizerJson?.truncation) : checkSide(side),
+    side: side === undefined ? savedSide(tokenizerJson?.truncation) : checkSide(side),
   };
 }
 

@@ -173,9 +173,10 @@ describe("rerank", () => {
   });
 
   it("fills a template in one pass", () => {
-    assert.equal(fillTemplate("{query} {document}", "{document}", ["{query} $& $1"]), "{document} {query} $& $1");
-    assert.equal(fillTemplate("{document}{query}{document}{other}", "q", ["d"]), "dqd{other}");
-    assert.equal(fillTemplate("{document1}{query}{document0}{document}", "q", ["{query}", "d"]), "dq{query}{document}");
+    const fill = (...given: Parameters<typeof fillTemplate>) => fillTemplate(...given).text;
+    assert.equal(fill("{query} {document}", "{document}", ["{query} $& $1"]), "{document} {query} $& $1");
+    assert.equal(fill("{document}{query}{document}{other}", "q", ["d"]), "dqd{other}");
+    assert.equal(fill("{document1}{query}{document0}{document}", "q", ["{query}", "d"]), "dq{query}{document}");
   });
 
   it("copies an array of documents before it returns", async () => {

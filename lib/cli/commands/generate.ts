@@ -7,7 +7,7 @@ import { integerOption, parse, withFlags } from "../terminal/arguments.js";
 import { type Command, EXIT, UsageError } from "../terminal/command.js";
 import { modelOptions, modelOptionsHelp, withModel } from "../terminal/model.js";
 import { write } from "../terminal/output.js";
-import { checkTruncation, readTruncation, TruncationNote, truncationHelp } from "../terminal/truncation.js";
+import { checkTruncation, readTruncation, TruncationNote } from "../terminal/truncation.js";
 import { generationFlags, generationHelp, generationOptions, readGenerationOptions } from "./generation-flags.js";
 
 type GenerateOptions = NonNullable<Parameters<T5ForConditionalGeneration["generate"]>[1]>;
@@ -31,8 +31,10 @@ line per answer. On a terminal each answer appears token by token, except with b
                         with a "truncated" where texts are to be truncated
   --return-scores       with --json: also sequenceScores (with beams) and transitionScores
   --batch-size <count>  texts that are answered at once (default: 1): faster, and the same answers up to rounding
-${truncationHelp("longer texts", LENGTH_FLAG)}
-                        (--max-length is the maximum length of the answer)
+  --max-source-length <count>
+                        truncate longer texts to this many tokens, the end of sequence included; --max-length is the
+                        maximum length of an answer
+  --truncation          truncate longer texts to the model_max_length of the tokenizer
 ${modelOptionsHelp}
 
 ${generationHelp}

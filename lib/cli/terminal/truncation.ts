@@ -10,10 +10,9 @@ export const truncationOptions = {
   truncation: { type: "boolean" },
 } as const;
 
-/** The lines of the flags in a command's help. `flag` is the name of the flag with the length. */
-export function truncationHelp(what: string, flag = "max-length"): string {
-  return `  --${flag} <count>
-                        truncate ${what} to this many tokens, the end of sequence included
+/** The lines of the flags in a command's help. */
+export function truncationHelp(what: string): string {
+  return `  --max-length <count>  truncate ${what} to this many tokens, the end of sequence included
   --truncation          truncate ${what} to the model_max_length of the tokenizer`;
 }
 
