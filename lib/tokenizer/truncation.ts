@@ -1,6 +1,7 @@
 // Truncation of texts that are too long: its options, and the defaults in a tokenizer's files.
+import { corrupt } from "../util/json.js";
 import { checkFlag, checkInteger, expected, isRecord, refused } from "../util/validation.js";
-import { corruptSetting, type JsonObject } from "./tokenizer-json.js";
+import type { JsonObject } from "./tokenizer-json.js";
 
 /** Whether, and to how many ids, a longer text is truncated. The ids that the tokenizer adds count. */
 export interface TruncationOptions {
@@ -66,5 +67,5 @@ function savedSide(truncation: unknown): TruncationSettings["side"] {
 
 function checkSide(side: unknown): TruncationSettings["side"] {
   if (side === "left" || side === "right") return side;
-  throw corruptSetting("left or right", "truncation_side", side);
+  throw corrupt('"left" or "right"', "truncation_side in tokenizer_config.json", side);
 }

@@ -61,6 +61,16 @@ describe("score", () => {
     );
   });
 
+  it("leaves out the end of texts with addSpecialTokens: false, and takes ids as they are", async () => {
+    const [whole] = await model().score(source, ["seven"]);
+    const [word] = await model().score(source, ["seven"], { addSpecialTokens: false });
+    assert.ok(whole && word);
+    assert.deepEqual(word.ids, whole.ids.slice(0, -1));
+    assert.deepEqual(word.logProbs, whole.logProbs.slice(0, -1));
+    assert.deepEqual(await model().score(source, [word.ids], { addSpecialTokens: false }), [word]);
+    assert.deepEqual(await model().score(source, ["seven"], { addSpecialTokens: true }), [whole]);
+  });
+
   it("takes one source for all targets, or one per target", async () => {
     const paired = await model().score(["spell number: 7", "spell number: 8"], ["seven", "eight"]);
     const crossed = await model().score(["spell number: 8", "spell number: 7"], ["seven", "eight"]);
@@ -102,6 +112,16 @@ describe("score", () => {
     ["another reduction", () => model().score(source, ["a"], { reduction: "max" as never }), /for options.reduction/],
     ["a batch of 0", () => model().score(source, ["a"], { batchSize: 0 }), /for options.batchSize but received 0/],
     ["an unknown option", () => model().score(source, ["a"], { batchsize: 1 } as never), /did you mean batchSize\?/],
+    [
+      "no text without its end",
+      () => model().score(source, ["a", ""], { addSpecialTokens: false }),
+      /a text of at least one id, as options.addSpecialTokens is false, for targets\[1\] but received ""/,
+    ],
+    [
+      "a number for addSpecialTokens",
+      () => model().score(source, ["a"], { addSpecialTokens: 1 as never }),
+      /a boolean for options.addSpecialTokens/,
+    ],
     ["no source", () => model().score(undefined as never, ["a"]), /for source but received undefined/],
     ["a source with a target", () => model().score({ text: "a", target: "b" } as never, ["a"]), /the names in source/],
   ]);
