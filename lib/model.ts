@@ -129,7 +129,7 @@ export class T5ForConditionalGeneration {
 
   /**
    * Documents sorted by their relevance to a query, the most relevant first, as monoT5 (Nogueira et al., 2020) computes
-   * it. Documents are read batch by batch. Rejects also with what an iterator or a template function throws; an
+   * it, or with `pairwise` duoT5 (Pradeep et al., 2021). Documents are read batch by batch. Rejects also with what an iterator or a template function throws; an
    * iterator that isn't read to its end is closed.
    */
   async rerank(query: string, documents: Documents, options?: RerankOptions): Promise<readonly RankedDocument[]> {

@@ -8,7 +8,7 @@ import {
 } from "./comparing.js";
 import { askGenerate, assertSameGeneration } from "./generating.js";
 import { EMBEDDED } from "./models.js";
-import { useSubject } from "./subject.js";
+import { type Subject, useSubject } from "./subject.js";
 
 const THREADS = 1;
 const TEXTS = ["spell number: 48213", "date to iso: March 5, 2021", "spell number: 7", ""];
@@ -104,26 +104,6 @@ describe("truncated texts give Hugging Face's results on its own truncated ids",
     });
   }
 
-  for (const maxLength of PROMPT_LENGTHS) {
-    it(`rerank: the document is truncated, and the prompt of at most ${maxLength} ids keeps its end`, async () => {
-      const end = (await tokenize(["Relevant:"])).inputIds[0] ?? [];
-      const tokens = (await tokenize(["true", "false"])).inputIds.map(([id]) => id);
-      const ranked = await subject.t5().rerank(QUERY, DOCUMENTS, { maxLength, batchSize: 1 });
-      assert.equal(ranked.length, DOCUMENTS.length);
-      assert.ok(ranked.some(({ truncated }) => truncated));
-      for (const { index, probability, truncated } of ranked) {
-        const begin = `Query: ${QUERY} Document: ${DOCUMENTS[index]}`;
-        const ids = (await tokenize([begin], { addSpecialTokens: false })).inputIds[0] ?? [];
-        const kept = [...ids.slice(0, maxLength - end.length), ...end];
-        const reply = await subject.ask<{ probabilities: ReferenceTensor }>("rerank", { inputIds: [kept], tokens });
-        const [expected = Number.NaN] = take(reply.probabilities);
-        const difference = Math.abs(probability - expected);
-        assert.ok(difference <= ROUNDING, `document ${index}: ${probability} instead of ${expected}`);
-        assert.equal(truncated, ids.length + end.length > maxLength, `document ${index}`);
-      }
-    });
-  }
-
   it("targets without special tokens are scored as Hugging Face's ids of them", async () => {
     const targets = ["forty-eight thousand", "seven", "two hundred thirteen"];
     const rows = await Promise.all(targets.map((target) => tokenize([target], { addSpecialTokens: false })));
@@ -144,17 +124,52 @@ describe("truncated texts give Hugging Face's results on its own truncated ids",
     );
   });
 
-  it("a bad word whose ids have no end is never generated, as in Hugging Face", async () => {
+  it("a bad word whose ids have no end is never generated, and the end alone is no bad word, as in Hugging Face", async () => {
     const [source = ""] = TEXTS;
-    const { tokenizer } = subject.t5();
+    const { tokenizer, config } = subject.t5();
     assert.ok(tokenizer);
+    const { eosTokenId } = config;
     const [word] = (await tokenize(["thousand"], { addSpecialTokens: false })).inputIds;
-    const badWordsIds = [tokenizer.encode("thousand", { addSpecialTokens: false }).ids];
-    assert.deepEqual([...(badWordsIds[0] ?? [])], word);
+    const own = tokenizer.encode("thousand", { addSpecialTokens: false }).ids;
+    assert.deepEqual([...own], word);
     const request = { model: subject.name, threads: THREADS, ...(await tokenize([source])) };
-    const expected = await askGenerate(subject.reference(), { ...request, options: { badWordsIds: [word ?? []] } });
-    const { texts } = await subject.t5().generate(source, { badWordsIds });
+    const expected = await askGenerate(subject.reference(), {
+      ...request,
+      options: { badWordsIds: [[eosTokenId], word ?? []] },
+    });
+    const { texts } = await subject.t5().generate(source, { badWordsIds: [[eosTokenId], own] });
     assert.deepEqual(texts, expected.texts);
     assert.ok(!texts?.[0]?.includes("thousand"));
   });
 });
+
+describe("documents are truncated as Hugging Face's ids of them", () => {
+  // As in T5, a word has the space before it.
+  describe(EMBEDDED, () => describeDocuments(useSubject(EMBEDDED, "exact", THREADS), "Relevant:", PROMPT_LENGTHS));
+  describe("byt5", () => describeDocuments(useSubject("byt5", "exact", THREADS), " Relevant:", [70, 81, 90, 110]));
+});
+
+/** `end` is what comes after the document, without what isn't read of it. */
+function describeDocuments(subject: Subject, end: string, lengths: readonly number[]): void {
+  const [trueToken, falseToken] = [7, 6];
+  for (const maxLength of lengths) {
+    it(`in prompts of at most ${maxLength} ids, which keep their end`, async () => {
+      const idsOf = async (text: string, options: object) =>
+        (await subject.ask<Encoded>("tokenize", { texts: [text], ...options })).inputIds[0] ?? [];
+      const last = await idsOf(end, {});
+      const ranked = await subject.t5().rerank(QUERY, DOCUMENTS, { maxLength, batchSize: 1, trueToken, falseToken });
+      assert.equal(ranked.length, DOCUMENTS.length);
+      assert.ok(ranked.some(({ truncated }) => truncated));
+      for (const { index, probability, truncated } of ranked) {
+        const ids = await idsOf(`Query: ${QUERY} Document: ${DOCUMENTS[index]}`, { addSpecialTokens: false });
+        const inputIds = [[...ids.slice(0, maxLength - last.length), ...last]];
+        const request = { inputIds, tokens: [trueToken, falseToken] };
+        const reply = await subject.ask<{ probabilities: ReferenceTensor }>("rerank", request);
+        const [expected = Number.NaN] = takeFloats(subject.reference(), reply.probabilities);
+        const difference = Math.abs(probability - expected);
+        assert.ok(difference <= ROUNDING, `document ${index}: ${probability} instead of ${expected}`);
+        assert.equal(truncated, ids.length + last.length > maxLength, `document ${index}`);
+      }
+    });
+  }
+}

@@ -56,7 +56,8 @@ the log-probability of each token of the target, including the end of sequence, 
   --batch-size <count>  targets that go through the decoder at once (default: 32)
   --no-add-special-tokens
                         score the targets without an end of sequence
-${truncationHelp("longer sources")}; each line has a "truncated" then
+${truncationHelp("longer sources")};
+                        each line has a "truncated" then
 ${jobOptionsHelp}
 
 Example: echo '{"source":"spell number: 7","targets":["seven","six"]}' | torch-t5 score`,
