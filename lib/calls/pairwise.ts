@@ -7,7 +7,7 @@ import { judge, type PromptDocuments, type RelevancePlan } from "./relevance.js"
 export interface Preference {
   /** The sum over the others of p(this, other) + 1 - p(other, this). */
   readonly sum: number;
-  /** Its share of the maximum, from 0 to 1: the mean probability to be the more relevant one. */
+  /** `sum` divided by its maximum, from 0 to 1: the mean probability that this document is the more relevant one. */
   readonly mean: number;
   /** Whether the document was truncated in any of its prompts. */
   readonly truncated: boolean;
@@ -22,7 +22,7 @@ export const MAX_PAIRED_DOCUMENTS = Math.floor((1 + Math.sqrt(1 + 4 * INT32_MAX)
  */
 const STEPS = 2 ** 36;
 
-/** What one document alone is to the others: neither more nor less relevant. */
+/** The mean of a single document, which is compared with no other one. */
 const EVEN = 0.5;
 
 type Pair = readonly [first: number, second: number];

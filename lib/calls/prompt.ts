@@ -93,9 +93,9 @@ export interface Shares {
 }
 
 /**
- * Shortens one or two documents of a prompt by `excess` tokens, the longest first, as transformers' `longest_first` does
- * for pairs. `offsets` are the prompt's, `[tokens, 2]`. A token that is partly of a document, and partly of the rest of
- * the prompt, belongs to the rest. Undefined where nothing would be left of a document.
+ * Shortens one or two documents of a prompt by `excess` tokens, the longer one first. `offsets` are those of the
+ * prompt's tokens, `[tokens, 2]`. A token that a document shares with the rest of the prompt is kept. Undefined where
+ * nothing would be left of a document.
  */
 export function shorten(offsets: Int32Array, spans: readonly Span[], excess: number): Shares | undefined {
   const ranges = spans.map((span) => tokensWithin(offsets, span));
@@ -111,7 +111,7 @@ function documentNames(size: number): readonly string[] {
   return size === 1 ? ["document"] : Array.from({ length: size }, (_, index) => `document${index}`);
 }
 
-/** Finds documents in the prompt of the caller's function: in their order, each where it is last. */
+/** Finds documents in the prompt of the caller's function: in their order, each at its last occurrence. */
 function findDocuments(prompt: string, documents: readonly string[]): readonly Span[] | undefined {
   const spans: Span[] = [];
   let end = prompt.length;

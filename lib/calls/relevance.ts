@@ -41,7 +41,7 @@ interface EncodedPrompt {
   readonly truncated: readonly boolean[];
 }
 
-/** A piece's name begins with the space that a text of the same word leaves out. */
+/** The first character in the names of pieces that begin a word: it stands for a space. */
 const PIECE_SPACE = "▁";
 
 /** Judges prompts in one forward pass. Rejects also with what the caller's template throws. */
@@ -122,7 +122,8 @@ function encodePrompt(
   if (excess <= 0) return { ids: tokenizer.withSpecialTokens(ids), truncated: documents.map(() => false) };
   const spans = prompter.locate(prompt, documents);
   if (spans === undefined) {
-    throw expected(`a text that contains ${name}, to be truncated,`, `the prompt of ${name}`, prompt);
+    const order = documents.length > 1 ? ", in this order" : "";
+    throw expected(`a text that contains ${name}${order}, to be truncated,`, `the prompt of ${name}`, prompt);
   }
   const shares = shorten(offsets, spans, excess);
   if (shares === undefined) {

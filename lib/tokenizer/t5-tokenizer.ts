@@ -80,7 +80,7 @@ export interface EncodingSettings {
 
 const ENCODE_OPTIONS = [...TRUNCATION_OPTIONS, "addSpecialTokens"] as const;
 const BATCH_OPTIONS = [...ENCODE_OPTIONS, "padToMultipleOf"] as const;
-const WHOLE: EncodingSettings = { addSpecialTokens: true };
+const DEFAULT_SETTINGS: EncodingSettings = { addSpecialTokens: true };
 
 /** The time for which `encodeBatchAsync` occupies the event loop before it yields. */
 const TIME_SLICE_MS = 3;
@@ -247,7 +247,7 @@ export class T5Tokenizer {
   }
 
   /** The padded batch of texts, which `name` names in errors. @internal */
-  encodePadded(texts: unknown, name: string, settings = WHOLE): PaddedBatch {
+  encodePadded(texts: unknown, name: string, settings = DEFAULT_SETTINGS): PaddedBatch {
     const rows = checkTexts(texts, name).map((text, index) => this.#encode(text, `${name}[${index}]`, settings));
     const ids = rows.map((row) => row.ids);
     return withTruncated(padRows(ids, this.#backend.padTokenId, settings.padToMultipleOf), rows, settings);

@@ -252,6 +252,20 @@ describe("rerank", () => {
     assert.equal(getEventListeners(signal, "abort").length, 0);
   });
 
+  it("rejects with the signal's reason if the iterator itself aborts it and never settles", async () => {
+    for (const pairwise of [false, true]) {
+      const controller = new AbortController();
+      const { signal } = controller;
+      const aborting = iterable(() => {
+        controller.abort(reason);
+        return new Promise(() => {});
+      });
+      await assert.rejects(model().rerank("number", aborting.source, { ...options, pairwise, signal }), isReason);
+      assert.deepEqual(aborting.closed, ["closed"]);
+      assert.equal(getEventListeners(signal, "abort").length, 0);
+    }
+  });
+
   it("refuses a wrong element of an array before anything runs", async () => {
     const template = () => assert.fail("no prompt must be made");
     const call = model().rerank("number", ["a", 5 as never], { ...options, template });

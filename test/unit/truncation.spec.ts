@@ -202,6 +202,11 @@ describe("documents of prompts are truncated", () => {
       const error = { name: "T5Error", code: "ERR_INVALID_ARGUMENT", message };
       await assert.rejects(rank([long], { maxLength: 40, ...options }), error);
     }
+    const swapped = (asked: string, first = "", second = "") => `${asked} ${second} ${first}`;
+    await assert.rejects(
+      rank([long, `x ${long}`], { maxLength: 40, pairwise: true, template: swapped }),
+      /a text that contains documents\[0\] and documents\[1\], in this order, to be truncated, for the prompt of/,
+    );
     const fitting = await rank(["a"], { maxLength: 40, template: (_, text) => text.toUpperCase() });
     assert.equal(fitting[0]?.truncated, false);
     await assert.rejects(
