@@ -87,9 +87,9 @@ export class TokenStream<Token = StreamedToken> implements AsyncIterableIterator
     throw error;
   }
 
-  /** Whether the source's text was truncated: known from the first token on, where the source has `maxLength`. */
-  get truncated(): boolean | undefined {
-    return "error" in this.#checked ? undefined : truncationOf(this.#checked.request.source).truncated?.[0];
+  /** Whether each text of the source was truncated: from the first token on, where the source has `maxLength`. */
+  get truncated(): readonly boolean[] | undefined {
+    return "error" in this.#checked ? undefined : truncationOf(this.#checked.request.source).truncated;
   }
 
   [Symbol.asyncIterator](): this {

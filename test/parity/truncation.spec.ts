@@ -100,7 +100,7 @@ describe("truncated texts give Hugging Face's results on its own truncated ids",
       let streamed = "";
       for await (const { text } of stream) streamed += text;
       assert.equal(streamed, texts?.[0]);
-      assert.equal(stream.truncated, (await longerThan(maxLength))[0]);
+      assert.deepEqual(stream.truncated, (await longerThan(maxLength)).slice(0, 1));
     });
   }
 

@@ -196,7 +196,7 @@ export async function generation(): Promise<void> {
 export async function truncating(): Promise<void> {
   (await t5.forward({ text: "a", target: "b", maxLength: 5 })).truncated satisfies readonly boolean[] | undefined;
   (await t5.generate({ text: "a", truncation: true })).truncated satisfies readonly boolean[] | undefined;
-  t5.stream({ text: "a", maxLength: 5 }).truncated satisfies boolean | undefined;
+  t5.stream({ text: "a", maxLength: 5 }).truncated satisfies readonly boolean[] | undefined;
   (await t5.encode({ text: "a", maxLength: 5 })).truncated satisfies readonly boolean[] | undefined;
   // @ts-expect-error ids are taken as they are
   await t5.forward({ inputIds: [[1]], maxLength: 5 });

@@ -123,7 +123,7 @@ async function stream(
     const tokens = t5.stream({ text: input, ...truncation }, options);
     for await (const { text } of tokens) await write(asLine(text));
     await write("\n");
-    note.add(1, [tokens.truncated ?? false]);
+    note.add(1, tokens.truncated);
   }
 }
 
