@@ -1,11 +1,10 @@
 // The public model: loads an exported directory, and passes each call to the file of its name.
 import { Call, guarded, ModelHandle } from "./calls/call.js";
-import { type EmbedOptions, embed } from "./calls/embed.js";
+import { type Embeddings, type EmbedOptions, embed } from "./calls/embed.js";
 import { type EncoderInput, type EncoderOutput, encode, type Source } from "./calls/encoder-output.js";
 import { type ForwardInput, type ForwardOptions, type ForwardResult, forward } from "./calls/forward.js";
 import { type Head, type LoadHeadOptions, loadHead } from "./calls/head.js";
 import { type Documents, type RankedDocument, type RerankOptions, rerank } from "./calls/rerank.js";
-import { wrapResult } from "./calls/results.js";
 import { type ScoreOptions, type ScoreTargets, score, type TargetScore } from "./calls/score.js";
 import { checkGenerationConfig, type DefaultsReader } from "./generation/config.js";
 import { type GenerateResult, generate } from "./generation/generate.js";
@@ -24,7 +23,6 @@ import {
 import type { T5Tokenizer } from "./tokenizer/t5-tokenizer.js";
 import type { Exact, SignalOption } from "./util/call-options.js";
 import { captureCallSite, errorFor } from "./util/errors.js";
-import type { Tensor } from "./util/tensor.js";
 import { readPath } from "./util/validation.js";
 
 /**
@@ -93,7 +91,7 @@ export class T5ForConditionalGeneration {
     options?: Exact<Options, ForwardOptions>,
   ): Promise<ForwardResult<Options>> {
     const call = new Call(this.#handle, "forward", T5ForConditionalGeneration.prototype.forward);
-    return wrapResult(await forward(call, input, options), this.#handle.release);
+    return forward<ForwardResult<Options>>(call, input, options);
   }
 
   /** The encoder's output, `[batch, sourceLength, dModel]`, kept on the device for any number of decodings. */
@@ -145,7 +143,7 @@ export class T5ForConditionalGeneration {
 
   /**
    * Documents sorted by their relevance to a query, the most relevant first, as monoT5 (Nogueira et al., 2020) computes
-   * it. Documents are read batch by batch. Rejects also with what an iterator or a template function throws; an
+   * it, or with `pairwise` duoT5 (Pradeep et al., 2021). Documents are read batch by batch. Rejects also with what an iterator or a template function throws; an
    * iterator that isn't read to its end is closed.
    */
   async rerank(query: string, documents: Documents, options?: RerankOptions): Promise<readonly RankedDocument[]> {
@@ -154,7 +152,7 @@ export class T5ForConditionalGeneration {
   }
 
   /** One vector per row of the source, `[batch, dModel]`, pooled from the encoder's output as Sentence-T5 does. */
-  async embed(source: Source, options?: EmbedOptions): Promise<Tensor> {
+  async embed(source: Source, options?: EmbedOptions): Promise<Embeddings> {
     return embed(new Call(this.#handle, "embed", T5ForConditionalGeneration.prototype.embed), source, options);
   }
 

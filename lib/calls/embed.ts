@@ -1,5 +1,5 @@
 // `embed`: one vector per text, pooled from the encoder's output as Sentence-T5 (Ni et al., 2021) does.
-import { readFields, readSourceIds, SOURCE_FIELDS, type Texts } from "../inputs/source.js";
+import { encodeSource, readFields, readSourceIds, SOURCE_FIELDS, type Texts } from "../inputs/source.js";
 import type { NativeScheduling, NativeTensor } from "../native/types.js";
 import type { PaddedBatch } from "../tokenizer/padded-batch.js";
 import { checkBatchSize, checkSignal, readOptions, type SignalOption } from "../util/call-options.js";
@@ -7,8 +7,8 @@ import type { Sliced } from "../util/slices.js";
 import { Tensor } from "../util/tensor.js";
 import { checkChoice, checkFlag, expected, INT32_MAX } from "../util/validation.js";
 import { type Call, type ModelHandle, throwIfAborted } from "./call.js";
-import { batchOf, EncoderOutput, type EncoderSource, prepareSource, type ReadSource } from "./encoder-output.js";
-import { wrapTensor } from "./results.js";
+import { batchOf, EncoderOutput, type EncoderSource, type ReadSource } from "./encoder-output.js";
+import { truncationOf } from "./results.js";
 
 /** How the encoder's output becomes one vector. */
 export const POOLINGS = ["mean", "first"] as const;
@@ -23,8 +23,25 @@ export interface EmbedOptions extends SignalOption {
   readonly batchSize?: number | undefined;
 }
 
+/** The vectors that `embed` resolves to, `[batch, dModel]`. */
+export class Embeddings extends Tensor {
+  /** Whether each text of the source was truncated, `[batch]`; undefined where the source has no `maxLength`. */
+  readonly truncated: readonly boolean[] | undefined;
+
+  /** As `Tensor`. @internal */
+  constructor(
+    data: Float32Array,
+    shape: readonly number[],
+    truncated: readonly boolean[] | undefined,
+    release?: (buffer: ArrayBufferLike) => void,
+  ) {
+    super(data, shape, release);
+    this.truncated = truncated && Object.freeze([...truncated]);
+  }
+}
+
 /** Embeds with the model of `call`: `[batch, dModel]`. */
-export async function embed(call: Call, source: unknown, options: unknown): Promise<Tensor> {
+export async function embed(call: Call, source: unknown, options: unknown): Promise<Embeddings> {
   const { model } = call;
   const { pooling, normalize, batchSize, signal } = call.read(() => readEmbedOptions(options));
   throwIfAborted(signal);
@@ -32,11 +49,14 @@ export async function embed(call: Call, source: unknown, options: unknown): Prom
   const pass = (scheduling: NativeScheduling, batch: EncoderSource) =>
     model.native.embed({ scheduling, source: batch, pooling, normalize });
   let others: readonly EncoderSource[] = [];
-  const first = await call.runSliced(signal, prepareBatches(read, model), (scheduling, [batch, ...rest]) => {
+  let truncated: readonly boolean[] | undefined;
+  const first = await call.runSliced(signal, prepareBatches(read, model), (scheduling, batches) => {
+    const [batch, ...rest] = batches;
     others = rest;
+    truncated = truncatedOf(batches);
     return pass(scheduling, batch);
   });
-  if (others.length === 0) return wrapTensor(first, model.release);
+  if (others.length === 0) return new Embeddings(first.data, first.shape, truncated, model.release);
   const { dModel } = model.config;
   const rows = read.reduce((sum, batch) => sum + batchOf(batch), 0);
   const all = new Float32Array(rows * dModel);
@@ -48,19 +68,25 @@ export async function embed(call: Call, source: unknown, options: unknown): Prom
   };
   take(first);
   for (const batch of others) take(await call.run(signal, (scheduling) => pass(scheduling, batch)));
-  return new Tensor(all, [rows, dModel]);
+  return new Embeddings(all, [rows, dModel], truncated);
 }
 
 type Batches<Batch> = readonly [Batch, ...(readonly Batch[])];
 
 /** Tokenizes the batches that consist of texts. */
 function* prepareBatches([first, ...others]: Batches<ReadSource>, model: ModelHandle): Sliced<Batches<EncoderSource>> {
-  const prepared: [EncoderSource, ...EncoderSource[]] = [yield* prepareSource(first, model)];
+  const prepared: [EncoderSource, ...EncoderSource[]] = [yield* encodeSource(first, model)];
   for (const batch of others) {
     yield;
-    prepared.push(yield* prepareSource(batch, model));
+    prepared.push(yield* encodeSource(batch, model));
   }
   return prepared;
+}
+
+/** Whether each text of all batches was truncated; undefined where none could be. */
+function truncatedOf(batches: Batches<EncoderSource>): readonly boolean[] | undefined {
+  const all = batches.map((batch) => truncationOf(batch).truncated);
+  return all.includes(undefined) ? undefined : all.flatMap((truncated) => truncated ?? []);
 }
 
 function readEmbedOptions(options: unknown) {
@@ -90,8 +116,8 @@ function readBatches(value: unknown, batchSize: number, model: ModelHandle): Bat
 }
 
 /** Texts of one batch, which are padded to the longest of them. */
-function takeTexts({ texts, name }: Texts, begin: number, end: number): Texts {
-  return { texts: texts.slice(begin, end), name, first: begin };
+function takeTexts(source: Texts, begin: number, end: number): Texts {
+  return { ...source, texts: source.texts.slice(begin, end), first: begin };
 }
 
 function takeRows({ length, inputIds, attentionMask }: PaddedBatch, begin: number, end: number): PaddedBatch {

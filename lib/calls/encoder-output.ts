@@ -1,10 +1,10 @@
 // The output of an encoder, kept on the device for calls that decode.
 import {
   encodeSource,
-  encodeTexts,
   type IdSource,
   readFields,
   readSourceIds,
+  rowsOf,
   SOURCE_FIELDS,
   type TextSource,
   type Texts,
@@ -13,9 +13,9 @@ import {
 import type { NativeEncoderOutput } from "../native/types.js";
 import type { PaddedBatch } from "../tokenizer/padded-batch.js";
 import { readSignal } from "../util/call-options.js";
-import type { Sliced } from "../util/slices.js";
 import { expected } from "../util/validation.js";
 import { Call, type ModelHandle, NativeResource, throwIfAborted } from "./call.js";
+import { type TruncationResult, truncationOf } from "./results.js";
 import { checkDecodingOptions, type DecodingOptions, DecodingSession } from "./session.js";
 
 /** The input of an encoder. */
@@ -37,19 +37,22 @@ export type ReadSource = EncoderSource | Texts;
 export class EncoderOutput {
   /** `[batch, sourceLength, dModel]` */
   readonly shape: readonly [batch: number, sourceLength: number, dModel: number];
+  /** Whether each text of the source was truncated, `[batch]`; undefined where the source has no `maxLength`. */
+  readonly truncated: readonly boolean[] | undefined;
   readonly #model: ModelHandle;
   readonly #native: NativeResource<NativeEncoderOutput>;
 
-  private constructor(model: ModelHandle, native: NativeEncoderOutput) {
+  private constructor(model: ModelHandle, native: NativeEncoderOutput, { truncated }: TruncationResult) {
     this.#model = model;
+    this.truncated = truncated && Object.freeze([...truncated]);
     this.#native = new NativeResource(model, native, "an encoder output");
     const [batch = 0, sourceLength = 0, dModel = 0] = native.shape;
     this.shape = Object.freeze([batch, sourceLength, dModel] as const);
   }
 
   /** @internal */
-  static of(model: ModelHandle, native: NativeEncoderOutput): EncoderOutput {
-    return new EncoderOutput(model, native);
+  static of(model: ModelHandle, native: NativeEncoderOutput, truncation: TruncationResult): EncoderOutput {
+    return new EncoderOutput(model, native, truncation);
   }
 
   /** Whether a value is an encoder output. @internal */
@@ -100,13 +103,17 @@ export async function encode(call: Call, source: unknown, options: unknown): Pro
     if (EncoderOutput.is(source)) throw expected("texts or ids", "source", source);
     return readSourceIds(readFields(source, "source", SOURCE_FIELDS), model, "source");
   });
+  let truncation: TruncationResult = {};
   const native = await call.runSliced(
     signal,
     encodeSource(read, model),
-    (scheduling, ids) => model.native.encode({ scheduling, source: ids }),
+    (scheduling, ids) => {
+      truncation = truncationOf(ids);
+      return model.native.encode({ scheduling, source: ids });
+    },
     (late) => late.dispose(),
   );
-  return EncoderOutput.of(model, native);
+  return EncoderOutput.of(model, native, truncation);
 }
 
 /** Copies a source. Throws ERR_INVALID_ARGUMENT, ERR_TOKEN_OUT_OF_RANGE, ERR_DISPOSED. */
@@ -115,13 +122,7 @@ export function readSource(value: unknown, name: string, model: ModelHandle): Re
   return readSourceIds(readFields(value, name, SOURCE_FIELDS), model, name);
 }
 
-/** Tokenizes a source that consists of texts. Throws as `encodeTexts` does. */
-export function* prepareSource(source: ReadSource, model: ModelHandle): Sliced<EncoderSource> {
-  return "texts" in source ? yield* encodeTexts(source, model) : source;
-}
-
 /** The number of rows of a source. */
 export function batchOf(source: ReadSource): number {
-  if ("texts" in source) return source.texts.length;
-  return "batch" in source ? source.batch : (source.shape[0] ?? 0);
+  return "shape" in source ? (source.shape[0] ?? 0) : rowsOf(source);
 }

@@ -1,6 +1,7 @@
 // `forward`: one pass through the model.
 import { DECODER_FIELDS, type DecoderInput, decoderIdsOf, readDecoderInput } from "../inputs/decoder-input.js";
 import {
+  encodeSource,
   encodeTexts,
   type IdSource,
   readFields,
@@ -10,7 +11,7 @@ import {
   type TextSource,
   type TokenizedSource,
 } from "../inputs/source.js";
-import type { NativeForwardRequest, NativeForwardResult, NativeHead } from "../native/types.js";
+import type { NativeForwardRequest, NativeHead } from "../native/types.js";
 import { checkSignal, readOptions } from "../util/call-options.js";
 import type { Sliced } from "../util/slices.js";
 import type { Tensor } from "../util/tensor.js";
@@ -29,6 +30,9 @@ import {
   SELECTION_OPTIONS,
   type Selected,
   type SelectionOptions,
+  type TruncationResult,
+  truncationOf,
+  wrapResult,
 } from "./results.js";
 
 /** The input of `forward`. */
@@ -73,7 +77,8 @@ type Computed<HeadOption, TopKOption> = [HeadOption] extends [Absent]
  */
 export type ForwardResult<Options = Record<never, never>> = Computed<Given<Options, "head">, Given<Options, "topK">> &
   Added<Given<Options, "loss">, LossResult> &
-  Added<Given<Options, "hiddenStates">, HiddenStatesResult>;
+  Added<Given<Options, "hiddenStates">, HiddenStatesResult> &
+  TruncationResult;
 
 const FORWARD_OPTIONS = [...SELECTION_OPTIONS, "loss", "head"] as const;
 const INPUT_FIELDS = [...SOURCE_FIELDS, ...DECODER_FIELDS] as const;
@@ -81,8 +86,12 @@ const INPUT_FIELDS = [...SOURCE_FIELDS, ...DECODER_FIELDS] as const;
 /** The options as the caller gave them. */
 type ForwardFields = Readonly<Partial<Record<(typeof FORWARD_OPTIONS)[number], unknown>>>;
 
-/** One forward pass of the model of `call`. */
-export async function forward(call: Call, input: unknown, options: unknown): Promise<NativeForwardResult> {
+/** One forward pass of the model of `call`. The result has the properties of `Result`. */
+export async function forward<Result>(
+  call: Call,
+  input: unknown,
+  options: unknown,
+): Promise<Result & TruncationResult> {
   const { model } = call;
   const { fields, signal } = call.read(() => {
     const given: ForwardFields = readOptions(options, FORWARD_OPTIONS);
@@ -90,7 +99,12 @@ export async function forward(call: Call, input: unknown, options: unknown): Pro
   });
   throwIfAborted(signal);
   const work = call.read(() => readRequest(model, input, fields));
-  return call.runSliced(signal, work, (scheduling, request) => model.native.forward({ scheduling, ...request }));
+  let truncation: TruncationResult = {};
+  const result = await call.runSliced(signal, work, (scheduling, request) => {
+    truncation = truncationOf(request.source);
+    return model.native.forward({ scheduling, ...request });
+  });
+  return { ...wrapResult<Result>(result, model.release), ...truncation };
 }
 
 type ForwardRequest = Omit<NativeForwardRequest, "scheduling">;
@@ -112,7 +126,7 @@ function readRequest(model: ModelHandle, input: unknown, options: ForwardFields)
   }
   const selected = copySelection(options);
   return (function* makeRequest() {
-    const encoded = "texts" in source ? yield* encodeTexts(source, model) : source;
+    const encoded = yield* encodeSource(source, model);
     const target = decoderInput.target && (yield* encodeTexts(decoderInput.target, model));
     const { ids, labels } = decoderIdsOf(decoderInput, target, batch, model);
     const selection = checkSelection(selected, ids.length, vocabSize);

@@ -1,7 +1,8 @@
 // What calls return: the options that select it, the types that follow from the options, and tensors over native
 // memory.
 import { isRow, readIdList, readList } from "../inputs/ids.js";
-import type { NativeForwardResult, NativeSelection, NativeTensor } from "../native/types.js";
+import type { NativeEncoderOutput, NativeForwardResult, NativeSelection, NativeTensor } from "../native/types.js";
+import type { PaddedBatch } from "../tokenizer/padded-batch.js";
 import type { SignalOption } from "../util/call-options.js";
 import { Tensor, type TensorData, type TopK } from "../util/tensor.js";
 import { checkFlag, checkInteger, expected, INT32_MAX } from "../util/validation.js";
@@ -22,6 +23,12 @@ export interface SelectionOptions extends SignalOption {
 export interface LogitsResult {
   /** `[batch, positions, tokens]`: by default `[batch, targetLength, vocabSize]`. */
   readonly logits: Tensor;
+}
+
+/** What `maxLength` or `truncation` in the source adds to a result. */
+export interface TruncationResult {
+  /** Whether each text of the source was truncated, `[batch]`. */
+  readonly truncated?: readonly boolean[];
 }
 
 /** The largest logits, `[batch, positions, topK]`, in descending order; `indices` are vocabulary ids. */
@@ -107,6 +114,11 @@ export function checkLogitsSize(
   const size = batch * (selection.positions?.length ?? targetLength) * (selection.tokens?.length ?? vocabSize);
   if (size <= INT32_MAX) return;
   throw expected(`at most ${INT32_MAX} logits (select positions or tokens, or use smaller batches)`, "input", size);
+}
+
+/** What a result states about the truncation of its source. */
+export function truncationOf(source: PaddedBatch | NativeEncoderOutput): TruncationResult {
+  return "truncated" in source && source.truncated !== undefined ? { truncated: source.truncated } : {};
 }
 
 /** Wraps the tensors of a native result, which has the properties of `Result`. `release` frees a tensor's memory. */

@@ -1,6 +1,6 @@
 // `generate`: from a source to sequences, in one native call, or step by step with a logits processor.
 import { type Call, throwIfAborted } from "../calls/call.js";
-import { type Added, type Given, wrapTensor } from "../calls/results.js";
+import { type Added, type Given, type TruncationResult, truncationOf, wrapTensor } from "../calls/results.js";
 import type { FinishReason, NativeGenerateResult, NativeSearch, NativeStep, NativeTensor } from "../native/types.js";
 import type { T5Tokenizer } from "../tokenizer/t5-tokenizer.js";
 import { abortable } from "../util/abort.js";
@@ -15,7 +15,7 @@ import { type GenerateRequest, prepareGeneration, readGenerateOptions, readGener
  * The sequences of a `generate` call. Here and below, `rows` is `batch x numReturnSequences`, and `searched` is
  * `batch x numBeams`, or `rows` when sampling without beams.
  */
-export interface GenerateSequences {
+export interface GenerateSequences extends TruncationResult {
   /** `[rows, length]`: each sequence begins with the decoder's input, and is filled with the pad id after its end. */
   readonly sequences: Tensor<Int32Array>;
   /** The text of each sequence without special tokens; undefined where the model has no tokenizer. */
@@ -68,35 +68,48 @@ export async function generate(
   const request = call.read(() => readGenerateRequest(input, given, model, readDefaults));
   const { logitsProcessor: processor } = given.values;
   if (processor === undefined) {
-    const work = prepareGeneration(request, model);
-    const result = await call.runSliced(signal, work, (scheduling, prepared) =>
-      model.native.generate({ scheduling, ...prepared }),
-    );
-    return wrapGenerated(result, call, signal);
+    let truncation: TruncationResult = {};
+    const result = await call.runSliced(signal, prepareGeneration(request, model), (scheduling, prepared) => {
+      truncation = truncationOf(prepared.source);
+      return model.native.generate({ scheduling, ...prepared });
+    });
+    return wrapGenerated(result, truncation, call, signal);
   }
-  const native = await startGeneration(call, request, signal);
+  const { native, truncation } = await startGeneration(call, request, signal);
   try {
     for (let step = 0; ; step++) {
       const { result } = await nextStep(call, native, { processor, step, takeLogits: false }, signal);
-      if (result !== undefined) return await wrapGenerated(result, call, signal);
+      if (result !== undefined) return await wrapGenerated(result, truncation, call, signal);
     }
   } finally {
     native.dispose();
   }
 }
 
-/** Encodes the source and prepares the search, for `nextStep`. The caller has to dispose the result. */
-export function startGeneration(
+/** A generation whose source is encoded. */
+interface StartedGeneration {
+  /** For `nextStep`. The owner has to dispose it. */
+  readonly native: NativeSearch;
+  readonly truncation: TruncationResult;
+}
+
+/** Encodes the source and prepares the search. */
+export async function startGeneration(
   call: Call,
   request: GenerateRequest,
   signal: AbortSignal | undefined,
-): Promise<NativeSearch> {
-  return call.runSliced(
+): Promise<StartedGeneration> {
+  let truncation: TruncationResult = {};
+  const native = await call.runSliced(
     signal,
     prepareGeneration(request, call.model),
-    (scheduling, prepared) => call.model.native.startSearch({ scheduling, ...prepared }),
+    (scheduling, prepared) => {
+      truncation = truncationOf(prepared.source);
+      return call.model.native.startSearch({ scheduling, ...prepared });
+    },
     (late) => late.dispose(),
   );
+  return { native, truncation };
 }
 
 /** What one step does. */
@@ -143,6 +156,7 @@ async function callProcessor(processor: LogitsProcessor, step: Parameters<Logits
 /** Wraps a result, and decodes its rows in time slices. Rejects with the signal's reason as soon as it aborts. */
 async function wrapGenerated(
   result: NativeGenerateResult,
+  truncation: TruncationResult,
   { model }: Call,
   signal: AbortSignal | undefined,
 ): Promise<GenerateSequences> {
@@ -160,6 +174,7 @@ async function wrapGenerated(
     ...(sequenceScores && { sequenceScores: wrap(sequenceScores) }),
     ...(beamIndices && { beamIndices: wrap(beamIndices) }),
     ...(transitionScores && { transitionScores: wrap(transitionScores) }),
+    ...truncation,
   };
 }
 

@@ -1,18 +1,12 @@
 // The arguments of `generate` and `stream`: read, checked and copied into a request to native code.
 import type { ModelHandle } from "../calls/call.js";
-import {
-  batchOf,
-  EncoderOutput,
-  prepareSource,
-  type ReadSource,
-  readSource,
-  type Source,
-} from "../calls/encoder-output.js";
+import { batchOf, EncoderOutput, type ReadSource, readSource, type Source } from "../calls/encoder-output.js";
 import { startRows, withStartId } from "../inputs/decoder-input.js";
 import { readIds, type TokenIds } from "../inputs/ids.js";
 import { checkAttention } from "../inputs/memory-limit.js";
 import {
   checkBatch,
+  encodeSource,
   type IdSource,
   readFields,
   readSourceIds,
@@ -25,10 +19,10 @@ import type { NativeGenerateRequest } from "../native/types.js";
 import type { IdMatrix } from "../tokenizer/padded-batch.js";
 import { checkSignal, readOptions } from "../util/call-options.js";
 import type { Sliced } from "../util/slices.js";
-import { expected } from "../util/validation.js";
+import { expected, refused } from "../util/validation.js";
 import type { DefaultsReader } from "./config.js";
 import { checkOptionValues, OPTION_NAMES } from "./option-table.js";
-import { type GivenOptions, resolveGenerationOptions } from "./resolve.js";
+import { type GivenOptions, NOT_ENDED, resolveGenerationOptions } from "./resolve.js";
 import { UNSUPPORTED_NAMES } from "./unsupported.js";
 
 /** An encoder output as a property of the input, for `decoderInputIds` alongside it. */
@@ -92,6 +86,7 @@ export function readGenerateRequest(
     batch,
     promptLength: prompt.length,
     vocabSize,
+    endId: endIdOf(model),
     hasTokenizer: model.tokenizer !== undefined,
   });
   return { source, targetLength: prompt.length, decoderInputIds: prompt.data, options };
@@ -103,7 +98,7 @@ export function* prepareGeneration(
   model: ModelHandle,
 ): Sliced<Omit<NativeGenerateRequest, "scheduling">> {
   if (request.options.stopStrings.length > 0) yield* uploadTokenTexts(model);
-  return { source: yield* prepareSource(source, model), ...request };
+  return { source: yield* encodeSource(source, model), ...request };
 }
 
 interface ReadInput {
@@ -119,7 +114,24 @@ function readInput(input: unknown, model: ModelHandle): ReadInput {
   const decoderInputIds = readIds(fields.decoderInputIds, "decoderInputIds", model.config.vocabSize);
   checkBatch(decoderInputIds.batch, batchOf(source), "decoderInputIds");
   checkAttention(decoderInputIds.batch, decoderInputIds.length, model, "decoderInputIds");
+  checkPromptEnds(decoderInputIds, model);
   return { source, decoderInputIds };
+}
+
+/**
+ * Refuses a prompt whose rows all end in the end-of-sequence id: Hugging Face would generate on after the end. It is
+ * what `encode` gives without `addSpecialTokens: false`. Some rows may have ended, as in `sequences` of another call.
+ */
+function checkPromptEnds({ batch, length, data }: IdMatrix, model: ModelHandle): void {
+  const endId = endIdOf(model);
+  if (endId === model.config.decoderStartTokenId) return;
+  for (let row = 1; row <= batch; row++) if (data[row * length - 1] !== endId) return;
+  throw refused(NOT_ENDED, "decoderInputIds", `rows that all end in ${endId}`);
+}
+
+/** The id that `encode` puts at the end of a text. */
+function endIdOf({ tokenizer, config }: ModelHandle): number {
+  return tokenizer?.eosTokenId ?? config.eosTokenId;
 }
 
 function readFieldsSource(

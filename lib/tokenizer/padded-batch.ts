@@ -22,6 +22,8 @@ export interface PaddedBatch {
   readonly inputIds: Int32Array;
   /** 1 at ids, 0 at padding, `[batch, length]`; undefined: all ones. */
   readonly attentionMask: Int32Array | undefined;
+  /** Whether each row's text was truncated; absent where nothing could be. */
+  readonly truncated?: readonly boolean[];
 }
 
 /** Pads rows on the right to the length of the longest one, or to the next multiple of `multiple`. */

@@ -10,18 +10,28 @@ import type { BackendDecodeOptions, TokenizerBackend } from "./backend.js";
 import { byteBackend } from "./byte-backend.js";
 import { CleanUpStream, DecodeStream } from "./decode-stream.js";
 import { type IdRow, type PaddedBatch, padRows } from "./padded-batch.js";
+import { EMPTY_TEMPLATE } from "./post-processor.js";
 import type { Tokens } from "./pre-tokenized-string.js";
+import {
+  readMaxLength,
+  readTruncationSettings,
+  TRUNCATION_OPTIONS,
+  type TruncationOptions,
+  type TruncationSettings,
+} from "./truncation.js";
 import { unigramBackend } from "./unigram-backend.js";
 
 /** One encoded text. */
 export interface Encoding {
-  /** Token ids. The last is the end-of-sequence id. */
+  /** Token ids. The last is the end-of-sequence id, unless `addSpecialTokens` is false. */
   readonly ids: Int32Array;
   /**
    * The range of the text that each id stands for, in UTF-16 units as `slice` counts them: `[ids.length, 2]`, start and
    * end. Both are 0 for an id that the tokenizer adds, such as the end-of-sequence id.
    */
   readonly offsets: Int32Array;
+  /** Whether the text was truncated; absent unless `maxLength` or `truncation` is given. */
+  readonly truncated?: boolean;
 }
 
 /** Encoded texts, padded on the right. `forward` accepts it as its source. */
@@ -31,13 +41,21 @@ export interface BatchEncoding {
   /** 1 at ids, 0 at padding, `[batch, length]`. */
   readonly attentionMask: Int32Array;
   readonly shape: readonly [batch: number, length: number];
+  /** Whether each text was truncated; absent unless `maxLength` or `truncation` is given. */
+  readonly truncated?: readonly boolean[];
+}
+
+/** The option of everything that turns texts into ids. */
+export interface SpecialTokensOption {
+  /**
+   * Add the ids of the tokenizer's template, for T5 the end-of-sequence id. False for ids that a generation continues
+   * or avoids, such as those of `badWordsIds`. Default: true, as in Hugging Face.
+   */
+  readonly addSpecialTokens?: boolean | undefined;
 }
 
 /** The options of `encode`. */
-export interface EncodeOptions {
-  /** Longer texts are truncated to this many ids, of which the last is still the end-of-sequence id. */
-  readonly maxLength?: number | undefined;
-}
+export interface EncodeOptions extends TruncationOptions, SpecialTokensOption {}
 
 /** The options of `encodeBatch` and `encodeBatchAsync`. */
 export interface EncodeBatchOptions extends EncodeOptions {
@@ -53,16 +71,29 @@ export interface DecodeOptions {
   readonly cleanUpTokenizationSpaces?: boolean | undefined;
 }
 
+/** Checked options. */
+export interface EncodingSettings {
+  /** The maximum number of ids of a text; undefined: nothing is truncated. */
+  readonly maxLength?: number | undefined;
+  readonly padToMultipleOf?: number | undefined;
+  readonly addSpecialTokens: boolean;
+}
+
 /** The ids of a text, and what its offsets are made of. */
 interface Encoded {
   readonly ids: Int32Array;
   /** The next text overwrites them. */
   readonly tokens: Tokens;
+  /** The range of `tokens` that is kept. */
+  readonly start: number;
+  readonly end: number;
   /** The number of ids before those of the text. */
   readonly prefixLength: number;
-  /** The number of ids of the text. */
-  readonly count: number;
+  readonly isTruncated: boolean;
 }
+
+const ENCODE_OPTIONS = [...TRUNCATION_OPTIONS, "addSpecialTokens"] as const;
+const BATCH_OPTIONS = [...ENCODE_OPTIONS, "padToMultipleOf"] as const;
 
 /** The work that each text takes beside its characters, as a number of characters. */
 const TEXT_UNITS = 16;
@@ -73,9 +104,11 @@ const SLICED_IDS = 64;
 /** A model's tokenizer, with the results of Rust's tokenizers, or of transformers' ByT5Tokenizer for ByT5. */
 export class T5Tokenizer {
   readonly #backend: TokenizerBackend;
+  readonly #truncation: TruncationSettings;
 
-  private constructor(backend: TokenizerBackend) {
+  private constructor(backend: TokenizerBackend, truncation: TruncationSettings) {
     this.#backend = backend;
+    this.#truncation = truncation;
   }
 
   /**
@@ -104,8 +137,10 @@ export class T5Tokenizer {
       return bytes === undefined ? undefined : checkObject(parseJson(bytes.toString("utf8"), name), name);
     };
     const [tokenizer, config = {}] = await Promise.all([read("tokenizer.json"), read("tokenizer_config.json")]);
-    if (tokenizer !== undefined) return new T5Tokenizer(unigramBackend(tokenizer, config));
-    return config.tokenizer_class === "ByT5Tokenizer" ? new T5Tokenizer(byteBackend(config)) : undefined;
+    const isBytes = tokenizer === undefined && config.tokenizer_class === "ByT5Tokenizer";
+    if (tokenizer === undefined && !isBytes) return undefined;
+    const backend = tokenizer === undefined ? byteBackend(config) : unigramBackend(tokenizer, config);
+    return new T5Tokenizer(backend, readTruncationSettings(config, tokenizer));
   }
 
   /** The id that fills rows of a batch. */
@@ -118,22 +153,23 @@ export class T5Tokenizer {
     return this.#backend.eosTokenId;
   }
 
+  /** The number of ids that `truncation` truncates to: Hugging Face's `model_max_length`. Undefined: none is set. */
+  get modelMaxLength(): number | undefined {
+    return this.#truncation.modelMaxLength;
+  }
+
   /**
    * The ids of a text and the end-of-sequence id, which is the only one for an empty text. Half of a surrogate pair
    * counts as U+FFFD. Throws ERR_INVALID_ARGUMENT.
    */
   encode(text: string, options?: EncodeOptions): Encoding {
-    const { ids, tokens, prefixLength, count } = finish(
-      this.#encode(text, "text", checkEncodeOptions(options, ["maxLength"])),
-    );
-    const offsets = new Int32Array(2 * ids.length);
-    offsets.set(tokens.offsets.subarray(0, 2 * count), 2 * prefixLength);
-    return { ids, offsets };
+    return finish(this.encodeSliced(text, "text", this.#checkEncodeOptions(options, ENCODE_OPTIONS)));
   }
 
   /** The ids of texts, padded on the right to the longest one, and their mask. Throws ERR_INVALID_ARGUMENT. */
   encodeBatch(texts: readonly string[], options?: EncodeBatchOptions): BatchEncoding {
-    return batchOf(finish(this.encodePadded(copyTexts(texts, "texts"), { name: "texts" }, checkBatchOptions(options))));
+    const settings = this.#checkEncodeOptions(options, BATCH_OPTIONS);
+    return batchOf(finish(this.encodePadded(copyTexts(texts, "texts"), { name: "texts" }, settings)));
   }
 
   /**
@@ -141,14 +177,15 @@ export class T5Tokenizer {
    * Rejects with ERR_INVALID_ARGUMENT.
    */
   async encodeBatchAsync(texts: readonly string[], options?: EncodeBatchOptions): Promise<BatchEncoding> {
-    const checked = checkBatchOptions(options);
-    return batchOf(await runSliced(this.encodePadded(copyTexts(texts, "texts"), { name: "texts" }, checked)));
+    const settings = this.#checkEncodeOptions(options, BATCH_OPTIONS);
+    return batchOf(await runSliced(this.encodePadded(copyTexts(texts, "texts"), { name: "texts" }, settings)));
   }
 
   /** The number of ids that `encode` gives for a text. Throws ERR_INVALID_ARGUMENT. */
-  countTokens(text: string): number {
+  countTokens(text: string, options?: SpecialTokensOption): number {
+    const { addSpecialTokens } = this.#checkEncodeOptions(options, ["addSpecialTokens"]);
     const { ids } = finish(this.#tokensOf(text, "text"));
-    const { prefix, suffix } = this.#backend.template(ids);
+    const { prefix, suffix } = addSpecialTokens ? this.#backend.template(ids) : EMPTY_TEMPLATE;
     return prefix.length + ids.length + suffix.length;
   }
 
@@ -184,6 +221,17 @@ export class T5Tokenizer {
     return new DecodeStream(cleanUpTokenizationSpaces ? new CleanUpStream(stream) : stream);
   }
 
+  /** The maximum number of ids that `withSpecialTokens` adds. @internal */
+  get specialTokenCount(): number {
+    return this.#backend.maxTemplateIds;
+  }
+
+  /** The ids of a text with those that `encode` adds. @internal */
+  withSpecialTokens(ids: Int32Array): Int32Array {
+    const { prefix, suffix } = this.#backend.template(ids);
+    return Int32Array.from([...prefix, ...ids, ...suffix]);
+  }
+
   /**
    * The bytes of UTF-8 that each id below `count` adds within a text. Those of an id begin at `offsets[id]` and end at
    * `offsets[id + 1]`. @internal
@@ -205,13 +253,22 @@ export class T5Tokenizer {
     return { bytes, offsets };
   }
 
+  /** `encode` in time slices. `name` names the text in errors. @internal */
+  *encodeSliced(text: string, name: string, settings: EncodingSettings): Sliced<Encoding> {
+    const { ids, tokens, start, end, prefixLength, isTruncated } = yield* this.#encode(text, name, settings);
+    const offsets = new Int32Array(2 * ids.length);
+    offsets.set(tokens.offsets.subarray(2 * start, 2 * end), 2 * prefixLength);
+    return { ids, offsets, ...(settings.maxLength !== undefined && { truncated: isTruncated }) };
+  }
+
   /** The padded batch of texts, which errors name from `name[first]` on. @internal */
   *encodePadded(
     texts: readonly string[],
     { name, first = 0 }: { readonly name: string; readonly first?: number | undefined },
-    options: EncodeBatchOptions,
+    settings: EncodingSettings,
   ): Sliced<PaddedBatch> {
     const rows: Int32Array[] = [];
+    const truncated: boolean[] = [];
     let work = 0;
     for (const [index, text] of texts.entries()) {
       if (work >= SLICED_UNITS) {
@@ -219,9 +276,22 @@ export class T5Tokenizer {
         yield;
       }
       work += TEXT_UNITS + text.length;
-      rows.push((yield* this.#encode(text, `${name}[${first + index}]`, options)).ids);
+      const { ids, isTruncated } = yield* this.#encode(text, `${name}[${first + index}]`, settings);
+      rows.push(ids);
+      truncated.push(isTruncated);
     }
-    return yield* padRows(rows, this.#backend.padTokenId, options.padToMultipleOf);
+    const padded = yield* padRows(rows, this.#backend.padTokenId, settings.padToMultipleOf);
+    return settings.maxLength === undefined ? padded : { ...padded, truncated };
+  }
+
+  #checkEncodeOptions(options: unknown, known: readonly string[]): EncodingSettings {
+    const { padToMultipleOf, addSpecialTokens = true, ...given } = checkOptions(options, "options", known);
+    return {
+      maxLength: readMaxLength(given, "options.", this.#truncation),
+      padToMultipleOf:
+        padToMultipleOf === undefined ? undefined : checkInteger(padToMultipleOf, "options.padToMultipleOf", 1),
+      addSpecialTokens: checkFlag(addSpecialTokens, "options.addSpecialTokens"),
+    };
   }
 
   #checkDecodeOptions(options: unknown): BackendDecodeOptions {
@@ -236,18 +306,20 @@ export class T5Tokenizer {
     };
   }
 
-  *#encode(text: string, name: string, { maxLength }: EncodeOptions): Sliced<Encoded> {
+  *#encode(text: string, name: string, { maxLength, addSpecialTokens }: EncodingSettings): Sliced<Encoded> {
     const tokens = yield* this.#tokensOf(text, name);
     const { length } = tokens.ids;
-    const count =
-      maxLength === undefined ? length : Math.min(length, Math.max(0, maxLength - this.#backend.maxTemplateIds));
-    const textIds = count === length ? tokens.ids : tokens.ids.subarray(0, count);
-    const { prefix, suffix } = this.#backend.template(textIds);
+    const added = addSpecialTokens ? this.#backend.maxTemplateIds : 0;
+    const count = maxLength === undefined ? length : Math.min(length, Math.max(0, maxLength - added));
+    const start = this.#truncation.side === "left" ? length - count : 0;
+    const end = start + count;
+    const textIds = tokens.ids.subarray(start, end);
+    const { prefix, suffix } = addSpecialTokens ? this.#backend.template(textIds) : EMPTY_TEMPLATE;
     const ids = new Int32Array(prefix.length + count + suffix.length);
     ids.set(prefix);
     ids.set(textIds, prefix.length);
     ids.set(suffix, prefix.length + count);
-    return { ids, tokens, prefixLength: prefix.length, count };
+    return { ids, tokens, start, end, prefixLength: prefix.length, isTruncated: count < length };
   }
 
   *#tokensOf(text: string, name: string): Sliced<Tokens> {
@@ -261,8 +333,13 @@ export class T5Tokenizer {
   }
 }
 
-function batchOf({ batch, length, inputIds, attentionMask }: PaddedBatch): BatchEncoding {
-  return { inputIds, attentionMask: attentionMask ?? new Int32Array(inputIds.length).fill(1), shape: [batch, length] };
+function batchOf({ batch, length, inputIds, attentionMask, truncated }: PaddedBatch): BatchEncoding {
+  return {
+    inputIds,
+    attentionMask: attentionMask ?? new Int32Array(inputIds.length).fill(1),
+    shape: [batch, length],
+    ...(truncated && { truncated }),
+  };
 }
 
 /** Copies an array of texts. Throws ERR_INVALID_ARGUMENT. */
@@ -274,19 +351,6 @@ export function copyTexts(texts: unknown, name: string): readonly string[] {
     if (typeof text !== "string") throw expected("a string", `${name}[${index}]`, text);
     return text;
   });
-}
-
-function checkBatchOptions(options: unknown): EncodeBatchOptions {
-  return checkEncodeOptions(options, ["maxLength", "padToMultipleOf"]);
-}
-
-function checkEncodeOptions(options: unknown, known: readonly string[]): EncodeBatchOptions {
-  const { maxLength, padToMultipleOf } = checkOptions(options, "options", known);
-  const check = (value: unknown, name: string) => (value === undefined ? undefined : checkInteger(value, name, 1));
-  return {
-    maxLength: check(maxLength, "options.maxLength"),
-    padToMultipleOf: check(padToMultipleOf, "options.padToMultipleOf"),
-  };
 }
 
 function checkIds(ids: unknown, name: string): readonly number[] {

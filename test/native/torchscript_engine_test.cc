@@ -184,7 +184,7 @@ void returnsSelectedLogits(std::span<char*> arguments) {
   const at::Tensor selected = all.logits.index_select(1, ids({3, 0})).index_select(2, ids({9, 5, 9}));
   expect(at::equal(some.logits, selected), "the selected logits [2, 2, 3], in the selection's order");
   try {
-    toLogitsSelection({.tokens = {{5, static_cast<std::int32_t>(engine->vocabSize())}}}, *engine);
+    toLogitsSelection({.tokens = {{5, static_cast<std::int32_t>(engine->vocabSize())}}}, SharedEngine(*engine));
     expect(false, "an error for a token outside the vocabulary");
   } catch (const Error& error) {
     expect(error.code() == ErrorCode::kTokenOutOfRange, "ERR_TOKEN_OUT_OF_RANGE");

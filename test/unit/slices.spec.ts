@@ -68,11 +68,11 @@ describe("texts that are tokenized in slices", () => {
     encoded.dispose();
   });
 
-  it("take turns, so that one of a few slices is not held up by one of many", async () => {
-    const t5 = model();
-    const refused = t5.forward(LONG).catch(() => {});
-    const counting = t5.embed(MANY.slice(0, 1000));
-    assert.deepEqual(await settled({ refused, counting }), ["counting", "refused"]);
+  it("take turns, so that a few slices do not wait for many", async () => {
+    const tokenizer = await T5Tokenizer.fromPretrained(demoModel);
+    const many = tokenizer.encodeBatchAsync([LONG]);
+    const few = tokenizer.encodeBatchAsync(MANY.slice(0, 1000));
+    assert.deepEqual(await settled({ many, few }), ["few", "many"]);
   });
 
   it("are copied before the call returns, as everything else is", async () => {
@@ -135,19 +135,12 @@ describe("texts that are tokenized in slices", () => {
 
   it("let calls made after them end with an abort", async () => {
     const t5 = model();
-    const encoded = await t5.encode(SHORT);
-    const session = encoded.startDecoding();
     const controller = new AbortController();
     const scoring = t5.score(SHORT, MANY);
-    const step = session.step([[0]], { signal: controller.signal });
     const forward = t5.forward(SHORT, { signal: controller.signal });
     controller.abort();
-    await assert.rejects(step, { name: "AbortError" });
     await assert.rejects(forward, { name: "AbortError" });
     assert.equal(getEventListeners(controller.signal, "abort").length, 0);
-    assert.equal(session.position, 0);
-    await session.step([[0]]);
-    assert.equal(session.position, 1);
     assert.equal((await scoring).length, MANY.length);
   });
 

@@ -1,6 +1,6 @@
 // `torch-t5 embed`: one vector per text, as JSON Lines or as a safetensors file.
 import { extname } from "node:path";
-import { POOLINGS, type T5ForConditionalGeneration } from "../../index.js";
+import { POOLINGS, type T5ForConditionalGeneration, type TruncationOptions } from "../../index.js";
 import { type Embedder, saveEmbeddings } from "../jsonl/embeddings-file.js";
 import { inputOf, readTexts } from "../jsonl/input.js";
 import { type Job, jobOptions, jobOptionsHelp, openJobInput, readJobOptions, runJob } from "../jsonl/job.js";
@@ -15,6 +15,14 @@ import {
 } from "../jsonl/json-lines.js";
 import { choiceOption, integerOption, parse, withFlags } from "../terminal/arguments.js";
 import { type Command, EXIT } from "../terminal/command.js";
+import {
+  checkTruncation,
+  isTruncating,
+  readTruncation,
+  TRUNCATED,
+  truncationHelp,
+  truncationOptions,
+} from "../terminal/truncation.js";
 
 type EmbedOptions = NonNullable<Parameters<T5ForConditionalGeneration["embed"]>[1]>;
 
@@ -41,6 +49,8 @@ their other fields are copied to the output.
   --batch-size <count>  texts that go through the encoder at once (default: ${DEFAULT_BATCH_SIZE})
   --output <file>.safetensors
                         write one float32 tensor "embeddings" [texts, dModel] instead of JSON Lines
+${truncationHelp("longer texts")};
+                        each line has a "truncated" then
 ${jobOptionsHelp}
 
 Example: torch-t5 embed --normalize "spell number: 7" "spell number: 8"`,
@@ -51,10 +61,12 @@ Example: torch-t5 embed --normalize "spell number: 7" "spell number: 8"`,
       pooling: { type: "string" },
       normalize: { type: "boolean" },
       "batch-size": { type: "string" },
+      ...truncationOptions,
     });
     const batchSize = integerOption(values["batch-size"], "batch-size", 1) ?? DEFAULT_BATCH_SIZE;
     const pooling = choiceOption(values.pooling, "pooling", POOLINGS) ?? "mean";
-    const embed = embedWith({ pooling, normalize: values.normalize ?? false, batchSize });
+    const truncation = readTruncation(values["max-length"], values.truncation);
+    const embed = embedWith({ pooling, normalize: values.normalize ?? false, batchSize }, truncation);
     const options = readJobOptions(values);
     const isText = values.input === undefined && positionals.length > 0;
     const input = isText ? inputOf(readTexts(positionals)) : await openJobInput(values, positionals);
@@ -63,7 +75,7 @@ Example: torch-t5 embed --normalize "spell number: 7" "spell number: 8"`,
       const textOf = (line: string) => read(line).text;
       await saveEmbeddings({ textOf, embed, batchSize }, input, options.output, options);
     } else {
-      await runJob(embeddingJob(embed, batchSize, read), input, options);
+      await runJob(embeddingJob(embed, batchSize, read, isTruncating(truncation)), input, options);
     }
     return EXIT.ok;
   },
@@ -82,11 +94,20 @@ function readLine(line: string): Item {
   throw new Error(`Expected a string or an object with its text but received ${excerpt(line)}`);
 }
 
-function embedWith(options: EmbedOptions): Embedder["embed"] {
-  return (t5, texts) => withFlags(["pooling", "normalize", "batch-size"], () => t5.embed(texts, options));
+function embedWith(options: EmbedOptions, truncation: TruncationOptions): Embedder["embed"] {
+  return (t5, text) => {
+    checkTruncation(t5, truncation);
+    return withFlags(["pooling", "normalize", "batch-size"], () => t5.embed({ text, ...truncation }, options));
+  };
 }
 
-function embeddingJob(embed: Embedder["embed"], batchSize: number, read: (text: string) => Item): Job<Item> {
+function embeddingJob(
+  embed: Embedder["embed"],
+  batchSize: number,
+  read: (text: string) => Item,
+  truncates: boolean,
+): Job<Item> {
+  const results = ["line", RESULT, ...(truncates ? [TRUNCATED] : [])];
   return {
     batchSize,
     read,
@@ -96,10 +117,11 @@ function embeddingJob(embed: Embedder["embed"], batchSize: number, read: (text: 
         items.map(({ text }) => text),
       );
       return items.map(({ fields }, index) => ({
-        ...without(fields, "line", RESULT),
+        ...without(fields, ...results),
+        ...(embeddings.truncated && { [TRUNCATED]: embeddings.truncated[index] }),
         [RESULT]: shortestFloat32s(embeddings.row(index)),
       }));
     },
-    isResultOf: ({ fields }, result) => isSameJson(without(fields, "line", RESULT), without(result, "line", RESULT)),
+    isResultOf: ({ fields }, result) => isSameJson(without(fields, ...results), without(result, ...results)),
   };
 }

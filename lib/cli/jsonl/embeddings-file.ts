@@ -1,10 +1,11 @@
 // Writes embeddings to a safetensors file: one tensor, with a row for each line of the input.
 import { stat } from "node:fs/promises";
-import type { T5ForConditionalGeneration, Tensor } from "../../index.js";
+import type { Embeddings, T5ForConditionalGeneration } from "../../index.js";
 import { UsageError } from "../terminal/command.js";
 import { withModel } from "../terminal/model.js";
 import { onInterruption } from "../terminal/output.js";
 import { Progress } from "../terminal/progress.js";
+import { TruncationNote } from "../terminal/truncation.js";
 import { atLine, batched, type Input } from "./input.js";
 import type { JobOptions } from "./job.js";
 import { SafetensorsWriter } from "./safetensors.js";
@@ -16,7 +17,7 @@ export interface Embedder {
   /** The text of a line. Throws where it has none. */
   textOf(line: string): string;
   /** `[texts, dModel]` */
-  embed(t5: T5ForConditionalGeneration, texts: readonly string[]): Promise<Tensor>;
+  embed(t5: T5ForConditionalGeneration, texts: readonly string[]): Promise<Embeddings>;
   readonly batchSize: number;
 }
 
@@ -31,6 +32,7 @@ export async function saveEmbeddings(
   if (!options.overwrites && (await stat(path).catch(() => undefined)) !== undefined) {
     throw new UsageError(`Expected --overwrite to replace ${JSON.stringify(path)} but received none`);
   }
+  const note = new TruncationNote();
   await withModel(options.model, async (t5) => {
     const writer = new SafetensorsWriter(path);
     const progress = new Progress(input.bytes);
@@ -40,7 +42,7 @@ export async function saveEmbeddings(
     });
     try {
       await writer.open();
-      if ((await writeRows(embedder, input, t5, writer, progress)) === 0) {
+      if ((await writeRows(embedder, input, t5, writer, progress, note)) === 0) {
         throw new UsageError(`Expected at least one line of ${input.name} but received none`);
       }
       await writer.finish(TENSOR, t5.config.dModel);
@@ -52,6 +54,7 @@ export async function saveEmbeddings(
       progress.clear();
     }
   });
+  note.print();
 }
 
 /** Resolves to the number of rows. */
@@ -61,12 +64,14 @@ async function writeRows(
   t5: T5ForConditionalGeneration,
   writer: SafetensorsWriter,
   progress: Progress,
+  note: TruncationNote,
 ): Promise<number> {
   let written = 0;
   for await (const lines of batched({ [Symbol.asyncIterator]: () => input.lines }, batchSize)) {
     const texts = lines.map((line) => atLine(input.name, line.number, () => textOf(line.text())));
     const embeddings = await embed(t5, texts);
     await writer.append(embeddings.data);
+    note.add(texts.length, embeddings.truncated);
     embeddings.dispose();
     written += lines.length;
     progress.update(written, lines.at(-1)?.end ?? 0);
