@@ -28,6 +28,17 @@ const decodingStep = (batch) => ({
   work: { count: batch, of: "tokens" },
 });
 
+/** Generations of `callers` callers: `mode` is "one after another", "at the same time" or "as one batch". */
+const callers = (count, mode) => ({
+  name: `${count} callers, ${mode}`,
+  callers: count,
+  mode,
+  sourceLength: 16,
+  numBeams: 1,
+  newTokens: 32,
+  work: { count: 32 * count, of: "tokens" },
+});
+
 const SHAPES = [
   [1, 16, 1],
   [1, 32, 16],
@@ -98,6 +109,38 @@ const modelSuites = {
     unit: "ms",
     cases: [generation(1, 1), generation(1, 8), generation(1, 32), generation(4, 1)],
     repetitions: 1 / 5,
+    warmups: 1,
+  },
+  service: {
+    title: "many callers: 32 new tokens for each, 16 source ids",
+    kind: "service",
+    unit: "ms",
+    cases: [
+      callers(32, "one after another"),
+      callers(32, "at the same time"),
+      callers(32, "as one batch"),
+      callers(1, "at the same time"),
+      callers(8, "at the same time"),
+      callers(64, "at the same time"),
+    ],
+    repetitions: 1 / 5,
+    warmups: 1,
+  },
+  "service-latency": {
+    title: "streams of 32 tokens that arrive at random (Poisson), at a share of the rate that 32 callers reach",
+    kind: "service-latency",
+    ratios: false,
+    unit: "ms",
+    cases: [0.3, 0.6, 0.9].map((share) => ({
+      name: `${share} of capacity`,
+      share,
+      requests: 96,
+      callers: 32,
+      sourceLength: 16,
+      numBeams: 1,
+      newTokens: 32,
+    })),
+    repetitions: 1,
     warmups: 1,
   },
   score: {
