@@ -117,8 +117,8 @@ export class T5ForConditionalGeneration {
   }
 
   /**
-   * The tokens of one or several sequences, each step computed when `next()` asks for its first token. Wrong arguments
-   * reject the first `next()`. Leaving the loop frees the generation at once.
+   * The tokens of one or several sequences. Up to two steps are computed before `next()` asks for their tokens. Wrong
+   * arguments reject the first `next()`. Leaving the loop frees the generation at once.
    */
   stream<const Options extends StreamOptions = Record<never, never>>(
     input: GenerateInput,
@@ -143,8 +143,8 @@ export class T5ForConditionalGeneration {
 
   /**
    * Documents sorted by their relevance to a query, the most relevant first, as monoT5 (Nogueira et al., 2020) computes
-   * it, or with `pairwise` duoT5 (Pradeep et al., 2021). Documents are read batch by batch. Rejects also with what an iterator or a template function throws; an
-   * iterator that isn't read to its end is closed.
+   * it, or with `pairwise` duoT5 (Pradeep et al., 2021). Documents are read batch by batch. Rejects also with what an
+   * iterator or a template function throws; an iterator that isn't read to its end is closed.
    */
   async rerank(query: string, documents: Documents, options?: RerankOptions): Promise<readonly RankedDocument[]> {
     const call = new Call(this.#handle, "rerank", T5ForConditionalGeneration.prototype.rerank);

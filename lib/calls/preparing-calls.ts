@@ -1,5 +1,5 @@
-// The calls of a model whose inputs are being prepared in time slices, and what waits for them: `dispose`. A call starts
-// as soon as its own input is ready.
+// The calls of a model whose inputs are being prepared in time slices, and what waits for them: `dispose`. A call
+// starts as soon as its own input is ready.
 import { T5Error } from "../util/errors.js";
 
 /** A call whose input is being prepared, or a function that waits for the ones before it. */

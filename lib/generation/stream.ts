@@ -1,4 +1,4 @@
-// `stream`: the tokens of all rows, step by step, each step computed on demand.
+// `stream`: the tokens of all rows, step by step.
 import { type Call, throwIfAborted } from "../calls/call.js";
 import { type Added, type Given, type TruncationResult, wrapTensor } from "../calls/results.js";
 import type { FinishReason, NativeSearch, NativeStep } from "../native/types.js";
@@ -52,8 +52,8 @@ interface UnfinishedRow {
 }
 
 /**
- * The tokens of one generation. A step, which generates the next token of every row that has not ended, is computed
- * when `next()` asks for the first of its tokens; they follow one another in the order of their rows. `return()`, which
+ * The tokens of one generation. A step generates the next token of every row that has not ended; its tokens follow one
+ * another in the order of their rows. Up to two steps are computed ahead, without a logits processor. `return()`, which
  * `break` calls, frees the generation at once, even while a step runs.
  */
 export class TokenStream<Token = StreamedToken> implements AsyncIterableIterator<Token, undefined> {
