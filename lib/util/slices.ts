@@ -19,11 +19,23 @@ interface Outcome<Result> {
   failed(thrown: unknown): void;
 }
 
-/** Runs work until its end, or until `end` at most. Returns whether it has ended. */
-type Task = (end: number) => boolean;
+/** Work that has had its first slice. */
+interface Task {
+  /** Runs it until its end, or until `end` at most. Returns whether it has ended. */
+  readonly run: (end: number) => boolean;
+  /** The number of slices that it has had since. */
+  slices: number;
+}
 
-/** The tasks that have had their first slice. The first one runs next, and goes to the end if it needs more slices. */
-const tasks = new Set<Task>();
+/** The number of slices after which a task is long. */
+const SHORT_SLICES = 8;
+
+/** Take turns, so that they do not wait for one another. */
+const shortTasks = new Set<Task>();
+/** Run one after another, so that one at a time holds the memory that its long text needs. */
+const longTasks = new Set<Task>();
+/** Slices are for short and for long tasks in turn, as long as there are both. */
+let isForLong = false;
 let isScheduled = false;
 
 /** Runs work to its end at once. */
@@ -39,9 +51,12 @@ export function firstSlice<Result>(work: Sliced<Result>): IteratorResult<undefin
   return runUntil(work, performance.now() + SLICE_MS);
 }
 
-/** Runs the further slices of work, in turn with those of other work. The returned function ends the work without an outcome. */
+/**
+ * Runs the further slices of work, in turn with those of other work. The returned function ends the work without an
+ * outcome.
+ */
 export function continueSliced<Result>(work: Sliced<Result>, outcome: Outcome<Result>): () => void {
-  const task = (end: number) => {
+  const run = (end: number) => {
     let step: IteratorResult<undefined, Result>;
     try {
       step = runUntil(work, end);
@@ -52,10 +67,12 @@ export function continueSliced<Result>(work: Sliced<Result>, outcome: Outcome<Re
     if (step.done) outcome.done(step.value);
     return step.done === true;
   };
-  tasks.add(task);
+  const task = { run, slices: 0 };
+  shortTasks.add(task);
   schedule();
   return () => {
-    tasks.delete(task);
+    shortTasks.delete(task);
+    longTasks.delete(task);
   };
 }
 
@@ -76,7 +93,7 @@ function runUntil<Result>(work: Sliced<Result>, end: number): IteratorResult<und
 }
 
 function schedule(): void {
-  if (isScheduled || tasks.size === 0) return;
+  if (isScheduled || shortTasks.size + longTasks.size === 0) return;
   isScheduled = true;
   setImmediate(runSlice);
 }
@@ -85,13 +102,22 @@ function schedule(): void {
 function runSlice(): void {
   isScheduled = false;
   const end = performance.now() + SLICE_MS;
-  for (const task of tasks) {
-    tasks.delete(task);
-    if (!task(end)) {
-      tasks.add(task);
-      break;
-    }
-    if (performance.now() >= end) break;
-  }
+  do runTask(end);
+  while (performance.now() < end && shortTasks.size + longTasks.size > 0);
   schedule();
+}
+
+/** Runs the next task until its end, or until `end` at most. */
+function runTask(end: number): void {
+  const isLong = longTasks.size > 0 && (isForLong || shortTasks.size === 0);
+  isForLong = !isLong;
+  const tasks = isLong ? longTasks : shortTasks;
+  const [task] = tasks;
+  if (task === undefined) return;
+  const isDone = task.run(end);
+  // A task that was ended meanwhile is in neither set.
+  if (isLong && !isDone) return;
+  if (!tasks.delete(task) || isDone) return;
+  task.slices++;
+  (task.slices < SHORT_SLICES ? shortTasks : longTasks).add(task);
 }

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { getEventListeners } from "node:events";
 import { demoModel, T5ForConditionalGeneration, T5Tokenizer } from "torch-t5";
+import { runSliced } from "#lib/util/slices.js";
 import { useModel } from "../support/model.js";
 
 /** Tokenizing it takes many time slices. */
@@ -22,20 +23,46 @@ async function settled(calls: Readonly<Record<string, Promise<unknown>>>): Promi
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
+/** Work of so many time slices. */
+function* sliced(slices: number): Generator<undefined, void, undefined> {
+  for (let slice = 1; slice < slices; slice++) {
+    const end = performance.now() + 1;
+    while (performance.now() < end);
+    yield;
+  }
+}
+
+describe("work in slices", () => {
+  it("of a few slices does not wait for longer work, which runs one after another", async () => {
+    const order = await settled({
+      first: runSliced(sliced(40)),
+      second: runSliced(sliced(20)),
+      few: runSliced(sliced(4)),
+    });
+    assert.deepEqual(order, ["few", "first", "second"]);
+  });
+});
+
 describe("texts that are tokenized in slices", () => {
   const model = useModel();
 
   it("leave the event loop free", async () => {
-    let turns = 0;
-    let isDone = false;
-    const count = () => {
-      turns++;
-      if (!isDone) setImmediate(count);
-    };
-    setImmediate(count);
-    await assert.rejects(model().forward(LONG), { code: "ERR_OUT_OF_MEMORY" });
-    isDone = true;
-    assert.ok(turns >= 5, `${turns} turns`);
+    const t5 = model();
+    const refused = () => assert.rejects(t5.forward(LONG), { code: "ERR_OUT_OF_MEMORY" });
+    const truncated = () => t5.rerank(SHORT, [LONG], { maxLength: 64, trueToken: 5, falseToken: 6 });
+    for (const call of [refused, truncated]) {
+      let turns = 0;
+      let isDone = false;
+      const count = () => {
+        turns++;
+        if (!isDone) setImmediate(count);
+      };
+      const pending = call();
+      setImmediate(count);
+      await pending;
+      isDone = true;
+      assert.ok(turns >= 5, `${turns} turns`);
+    }
   });
 
   it("have the ids of texts that are tokenized at once, whatever is tokenized meanwhile", async () => {
@@ -66,13 +93,6 @@ describe("texts that are tokenized in slices", () => {
     await refused;
     session.dispose();
     encoded.dispose();
-  });
-
-  it("take turns, so that a few slices do not wait for many", async () => {
-    const tokenizer = await T5Tokenizer.fromPretrained(demoModel);
-    const many = tokenizer.encodeBatchAsync([LONG]);
-    const few = tokenizer.encodeBatchAsync(MANY.slice(0, 1000));
-    assert.deepEqual(await settled({ many, few }), ["few", "many"]);
   });
 
   it("are copied before the call returns, as everything else is", async () => {
@@ -122,6 +142,7 @@ describe("texts that are tokenized in slices", () => {
       (signal: AbortSignal) => t5.stream(LONG, { signal }).next(),
       (signal: AbortSignal) => t5.score(LONG, MANY, { signal }),
       (signal: AbortSignal) => t5.rerank(LONG, MANY, { signal, trueToken: 5, falseToken: 6 }),
+      (signal: AbortSignal) => t5.rerank(SHORT, [LONG], { signal, maxLength: 64, trueToken: 5, falseToken: 6 }),
     ]) {
       const controller = new AbortController();
       const call = make(controller.signal);
