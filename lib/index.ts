@@ -33,7 +33,13 @@ export type {
 } from "./calls/forward.js";
 export type { EncoderForwardResult } from "./calls/forward-encoder.js";
 export { Head, type LoadHeadOptions } from "./calls/head.js";
-export type { DecoderHiddenStatesResult, LogitsResult, SelectionOptions, TopKResult } from "./calls/results.js";
+export type {
+  DecoderHiddenStatesResult,
+  LogitsResult,
+  SelectionOptions,
+  TopKResult,
+  TruncationResult,
+} from "./calls/results.js";
 
 // `encode`, and decoding step by step.
 
@@ -63,8 +69,9 @@ export type { AggregationStrategy, ClassifyTokensOptions, EntityGroup, TokenLabe
 
 // `score`, `rerank` and `embed`.
 
-export type { EmbedOptions } from "./calls/embed.js";
-export type { Documents, PromptTemplate, RankedDocument, RerankOptions } from "./calls/rerank.js";
+export type { Embeddings, EmbedOptions } from "./calls/embed.js";
+export type { PromptTemplate } from "./calls/prompt.js";
+export type { Documents, RankedDocument, RerankOptions } from "./calls/rerank.js";
 export type { ScoreOptions, ScoreReduction, ScoreTargets, TargetScore, TokenScores } from "./calls/score.js";
 
 // The tokenizer.
@@ -76,8 +83,10 @@ export {
   type EncodeBatchOptions,
   type EncodeOptions,
   type Encoding,
+  type SpecialTokensOption,
   T5Tokenizer,
 } from "./tokenizer/t5-tokenizer.js";
+export type { TruncationOptions } from "./tokenizer/truncation.js";
 
 // Tensors, errors, and the option of every call.
 

@@ -256,6 +256,28 @@ const overhead = {
   },
 };
 
+/** The event loop while large inputs are copied, tokenized and checked, and results are decoded. */
+const inputs = {
+  title:
+    "the embedded model, one thread: the delay of the event loop, beyond its timer's resolution, with large inputs",
+  kind: "inputs",
+  ratios: false,
+  unit: "ms",
+  models: ["demo"],
+  threads: 1,
+  cases: [
+    { name: "embed of 2,000 texts" },
+    { name: "forward of a text of 1 MB, too long for attention" },
+    { name: "encodeBatchAsync of a text of 1 MB" },
+    { name: "score of 1,000 targets" },
+    { name: "forward of 1,000,000 ids, too many for attention" },
+    { name: "generate of 256 rows of 64 tokens" },
+  ],
+  repetitions: 1,
+  warmups: 1,
+  peers: { "torch-t5": { label: "torch-t5", program: "node/inputs.mjs" } },
+};
+
 /** The number of texts of each length, as ../preparing/tokenizer_inputs.py writes them. */
 const TEXTS = { "20 words": 200, "200 words": 40, "2,000 words": 8, "a batch of 256 texts": 1 };
 
@@ -284,4 +306,4 @@ const tokenizer = {
   },
 };
 
-export const SUITES = { ...modelSuites, overhead, tokenizer };
+export const SUITES = { ...modelSuites, overhead, inputs, tokenizer };

@@ -7,7 +7,9 @@ import type { NativeModel, NativeScheduling } from "../native/types.js";
 import type { T5Tokenizer } from "../tokenizer/t5-tokenizer.js";
 import { abortable, onAbort } from "../util/abort.js";
 import { type CallSite, captureCallSite, errorFor, T5Error } from "../util/errors.js";
+import { continueSliced, firstSlice, type Sliced } from "../util/slices.js";
 import { refused } from "../util/validation.js";
+import { PreparingCalls } from "./preparing-calls.js";
 
 /** The state of a loaded model that its methods, sessions, encoder outputs and heads share. */
 export class ModelHandle {
@@ -20,13 +22,15 @@ export class ModelHandle {
   readonly materializesAttention: boolean;
   /** Frees the native memory of a returned tensor's buffer. */
   readonly release: (buffer: ArrayBufferLike) => void;
+  /** The calls that have not started. */
+  readonly preparing: PreparingCalls;
   /** Whether `dispose` was called. */
   isDisposed = false;
   /** Whether native code has the texts of the ids, which stop strings need. */
   hasTokenTexts = false;
   #lastId = 0;
 
-  constructor({ kind, directory, tokenizer, precision, native, embedding, release }: LoadedModel) {
+  constructor({ kind, directory, tokenizer, precision, native, embedding, release, maxQueueLength }: LoadedModel) {
     this.kind = kind;
     this.config = directory.config;
     this.tokenizer = tokenizer;
@@ -34,6 +38,7 @@ export class ModelHandle {
     this.embedding = embedding;
     this.materializesAttention = precision === "exact" || native.device !== "cpu";
     this.release = release;
+    this.preparing = new PreparingCalls(maxQueueLength);
   }
 
   /** An id for a call that native code can cancel. */
@@ -76,15 +81,32 @@ export class Call {
   async run<Result>(
     signal: AbortSignal | undefined,
     start: (scheduling: NativeScheduling) => Promise<Result>,
-    discard: (result: Result) => void = () => {},
+    discard?: (result: Result) => void,
   ): Promise<Result> {
     throwIfAborted(signal);
-    const id = this.model.newId();
-    const pending = this.#start(id, start);
-    return abortable(pending, signal, () => {
-      this.model.native.cancel(id);
-      pending.then(discard, () => {});
-    });
+    return this.#run(signal, undefined, start, discard);
+  }
+
+  /** As `run`, with what `work` returns, which runs in time slices before. Other calls may start meanwhile. */
+  async runSliced<Prepared, Result>(
+    signal: AbortSignal | undefined,
+    work: Sliced<Prepared>,
+    start: (scheduling: NativeScheduling, prepared: Prepared) => Promise<Result>,
+    discard?: (result: Result) => void,
+  ): Promise<Result> {
+    throwIfAborted(signal);
+    const first = this.#guard(() => firstSlice(work));
+    if (first.done) return this.#run(signal, first.value, start, discard);
+    const { preparing } = this.model;
+    const place = this.#guard(() => preparing.begin());
+    try {
+      const prepared = await this.#finish(work, signal);
+      throwIfAborted(signal);
+      // Not awaited: the call has started, and `dispose` may follow.
+      return this.#run(signal, prepared, start, discard);
+    } finally {
+      preparing.end(place);
+    }
   }
 
   /**
@@ -97,7 +119,7 @@ export class Call {
   ): Promise<Result> {
     throwIfAborted(signal);
     const id = this.model.newId();
-    const pending = this.#start(id, start);
+    const pending = this.#start(id, undefined, start);
     const unlisten = signal && onAbort(signal, () => this.model.native.cancel(id));
     try {
       return await pending;
@@ -114,9 +136,45 @@ export class Call {
     return errorFor(thrown, this.#site);
   }
 
-  async #start<Result>(id: number, start: (scheduling: NativeScheduling) => Promise<Result>): Promise<Result> {
+  #run<Prepared, Result>(
+    signal: AbortSignal | undefined,
+    prepared: Prepared,
+    start: (scheduling: NativeScheduling, prepared: Prepared) => Promise<Result>,
+    discard: (result: Result) => void = () => {},
+  ): Promise<Result> {
+    const { model } = this;
+    const id = model.newId();
+    const pending = this.#start(id, prepared, start);
+    return abortable(pending, signal, () => {
+      model.native.cancel(id);
+      pending.then(discard, () => {});
+    });
+  }
+
+  /** The further slices of work. */
+  #finish<Prepared>(work: Sliced<Prepared>, signal: AbortSignal | undefined): Promise<Prepared> {
+    let stop = () => {};
+    const pending = new Promise<Prepared>((done, reject) => {
+      stop = continueSliced(work, { done, failed: (thrown) => reject(this.error(thrown)) });
+    });
+    return abortable(pending, signal, stop);
+  }
+
+  #guard<Result>(run: () => Result): Result {
     try {
-      return await start({ id, priority: 0, isObserved: false });
+      return run();
+    } catch (thrown) {
+      throw this.error(thrown);
+    }
+  }
+
+  async #start<Prepared, Result>(
+    id: number,
+    prepared: Prepared,
+    start: (scheduling: NativeScheduling, prepared: Prepared) => Promise<Result>,
+  ): Promise<Result> {
+    try {
+      return await start({ id, priority: 0, isObserved: false }, prepared);
     } catch (thrown) {
       throw this.error(thrown);
     }
@@ -151,7 +209,8 @@ export class NativeResource<Native extends { dispose(): void }> {
   dispose(): void {
     if (this.#isDisposed) return;
     this.#isDisposed = true;
-    this.#native.dispose();
+    // Calls made before may not have reached native code.
+    this.#model.preparing.after(() => this.#native.dispose());
   }
 }
 

@@ -5,7 +5,7 @@ import { checkBatchSize, checkSignal, readOptions, type SignalOption } from "../
 import { argmaxOf, softmaxInto } from "../util/reductions.js";
 import { checkChoice, expected } from "../util/validation.js";
 import { type Call, throwIfAborted } from "./call.js";
-import { computeLogits, type EncodedText, readTextBatches } from "./classification.js";
+import { classifyTexts, type EncodedText } from "./classification.js";
 
 export const AGGREGATION_STRATEGIES = ["none", "simple"] as const;
 
@@ -56,11 +56,9 @@ export async function classifyTokens(
 ): Promise<readonly (TokenLabel | EntityGroup)[] | readonly (readonly (TokenLabel | EntityGroup)[])[]> {
   const { aggregationStrategy, ignored, batchSize, signal } = call.read(() => readClassifyTokensOptions(options));
   throwIfAborted(signal);
-  const batches = call.read(() => readTextBatches(texts, batchSize, call.model));
   const { tokenizer } = call.model;
   const results: (readonly (TokenLabel | EntityGroup)[])[] = [];
-  for (const batch of batches) {
-    const logits = await computeLogits(call, labels, batch.request, signal);
+  await classifyTexts(call, labels, { texts, batchSize, signal }, (batch, logits) => {
     const width = batch.request.source.length * labels.numLabels;
     for (const [row, text] of batch.texts.entries()) {
       const tokens = tokenLabels(logits.data.subarray(row * width, (row + 1) * width), text, labels, tokenizer);
@@ -69,8 +67,7 @@ export async function classifyTokens(
           ? tokens.filter(({ entity }) => !ignored.has(entity))
           : groupEntities(tokens, tokenizer).filter(({ entityGroup }) => !ignored.has(entityGroup));
     }
-    logits.dispose();
-  }
+  });
   const [only = []] = results;
   return typeof texts === "string" ? only : results;
 }

@@ -4,7 +4,7 @@ import { checkBatchSize, checkSignal, readOptions, type SignalOption } from "../
 import { softmaxInto } from "../util/reductions.js";
 import { checkChoice, checkInteger } from "../util/validation.js";
 import { type Call, throwIfAborted } from "./call.js";
-import { computeLogits, readTextBatches } from "./classification.js";
+import { classifyTexts } from "./classification.js";
 
 export const LABEL_FUNCTIONS = ["softmax", "sigmoid", "none"] as const;
 
@@ -40,10 +40,8 @@ export async function classify(
 ): Promise<readonly LabelScore[] | readonly (readonly LabelScore[])[]> {
   const { topK, functionToApply, batchSize, signal } = call.read(() => readClassifyOptions(options, labels));
   throwIfAborted(signal);
-  const batches = call.read(() => readTextBatches(texts, batchSize, call.model));
   const results: (readonly LabelScore[])[] = [];
-  for (const batch of batches) {
-    const logits = await computeLogits(call, labels, batch.request, signal);
+  await classifyTexts(call, labels, { texts, batchSize, signal }, (batch, logits) => {
     for (const [row, { index }] of batch.texts.entries()) {
       const scores = scoresOf(
         logits.data.subarray(row * labels.numLabels, (row + 1) * labels.numLabels),
@@ -51,8 +49,7 @@ export async function classify(
       );
       results[index] = scoredLabels(scores, labels).slice(0, topK);
     }
-    logits.dispose();
-  }
+  });
   const [only = []] = results;
   return typeof texts === "string" ? only : results;
 }

@@ -1,15 +1,15 @@
 // `embed`: one vector per text, as sentence-transformers makes it of the encoder's output.
-
-import { encodeTexts, readFields, readSourceIds, SOURCE_FIELDS } from "../inputs/source.js";
+import { encodeSource, readFields, readSourceIds, SOURCE_FIELDS, type Texts } from "../inputs/source.js";
 import { POOLINGS, type Pooling } from "../loading/embedding.js";
-import type { NativeDense, NativeEmbedRequest } from "../native/types.js";
+import type { NativeDense, NativeEmbedRequest, NativeScheduling, NativeTensor } from "../native/types.js";
 import type { PaddedBatch } from "../tokenizer/padded-batch.js";
 import { checkBatchSize, checkSignal, readOptions, type SignalOption } from "../util/call-options.js";
+import type { Sliced } from "../util/slices.js";
 import { Tensor } from "../util/tensor.js";
 import { checkChoice, checkFlag, expected, INT32_MAX, refused } from "../util/validation.js";
 import { type Call, type ModelHandle, throwIfAborted } from "./call.js";
-import { batchOf, EncoderOutput, type EncoderSource, readSource } from "./encoder-output.js";
-import { wrapTensor } from "./results.js";
+import { batchOf, EncoderOutput, type EncoderSource, type ReadSource } from "./encoder-output.js";
+import { truncationOf } from "./results.js";
 
 /** The options of `embed`. Those that aren't given are as the model's export states, if it states them. */
 export interface EmbedOptions extends SignalOption {
@@ -31,30 +31,70 @@ export interface EmbedOptions extends SignalOption {
   readonly batchSize?: number | undefined;
 }
 
+/** The vectors that `embed` resolves to, `[batch, columns]`. */
+export class Embeddings extends Tensor {
+  /** Whether each text of the source was truncated, `[batch]`; undefined where the source has no `maxLength`. */
+  readonly truncated: readonly boolean[] | undefined;
+
+  /** As `Tensor`. @internal */
+  constructor(
+    data: Float32Array,
+    shape: readonly number[],
+    truncated: readonly boolean[] | undefined,
+    release?: (buffer: ArrayBufferLike) => void,
+  ) {
+    super(data, shape, release);
+    this.truncated = truncated && Object.freeze([...truncated]);
+  }
+}
+
 /** Embeds with the model of `call`: `[batch, columns]`. */
-export async function embed(call: Call, source: unknown, options: unknown): Promise<Tensor> {
+export async function embed(call: Call, source: unknown, options: unknown): Promise<Embeddings> {
   const { model } = call;
   const { settings, batchSize, signal } = call.read(() => readEmbedOptions(options, model));
   throwIfAborted(signal);
-  const { batches, promptLength } = call.read(() => readBatches(source, settings, batchSize, model));
+  const { batches: read, promptLength } = call.read(() => readBatches(source, settings, batchSize, model));
   const { pooling, layers, columns } = settings;
-  const run = (batch: EncoderSource) =>
-    call.run(signal, (scheduling) =>
-      model.native.embed({ scheduling, source: batch, pooling, promptLength, layers }),
-    );
-  const [first, ...others] = batches;
-  if (first === undefined) throw expected("at least one text", "source", source);
-  if (others.length === 0) return wrapTensor(await run(first), model.release);
-  const rows = batches.reduce((sum, batch) => sum + batchOf(batch), 0);
+  const pass = (scheduling: NativeScheduling, batch: EncoderSource) =>
+    model.native.embed({ scheduling, source: batch, pooling, promptLength, layers });
+  let others: readonly EncoderSource[] = [];
+  let truncated: readonly boolean[] | undefined;
+  const first = await call.runSliced(signal, prepareBatches(read, model), (scheduling, batches) => {
+    const [batch, ...rest] = batches;
+    others = rest;
+    truncated = truncatedOf(batches);
+    return pass(scheduling, batch);
+  });
+  if (others.length === 0) return new Embeddings(first.data, first.shape, truncated, model.release);
+  const rows = read.reduce((sum, batch) => sum + batchOf(batch), 0);
   const all = new Float32Array(rows * columns);
   let end = 0;
-  for (const batch of batches) {
-    const { data } = await run(batch);
+  const take = ({ data }: NativeTensor<Float32Array>) => {
     all.set(data, end);
     end += data.length;
     model.release(data.buffer);
+  };
+  take(first);
+  for (const batch of others) take(await call.run(signal, (scheduling) => pass(scheduling, batch)));
+  return new Embeddings(all, [rows, columns], truncated);
+}
+
+type Batches<Batch> = readonly [Batch, ...(readonly Batch[])];
+
+/** Tokenizes the batches that consist of texts. */
+function* prepareBatches([first, ...others]: Batches<ReadSource>, model: ModelHandle): Sliced<Batches<EncoderSource>> {
+  const prepared: [EncoderSource, ...EncoderSource[]] = [yield* encodeSource(first, model)];
+  for (const batch of others) {
+    yield;
+    prepared.push(yield* encodeSource(batch, model));
   }
-  return new Tensor(all, [rows, columns]);
+  return prepared;
+}
+
+/** Whether each text of all batches was truncated; undefined where none could be. */
+function truncatedOf(batches: Batches<EncoderSource>): readonly boolean[] | undefined {
+  const all = batches.map((batch) => truncationOf(batch).truncated);
+  return all.includes(undefined) ? undefined : all.flatMap((truncated) => truncated ?? []);
 }
 
 /** How one call embeds. */
@@ -139,40 +179,27 @@ function readPrompt({ prompt, promptName }: EmbedFields, { embedding }: ModelHan
 }
 
 /** The batches of a source, and the number of ids at the beginning of each row that are a prompt and not pooled. */
-interface Batches {
-  readonly batches: readonly EncoderSource[];
+interface ReadBatches {
+  readonly batches: Batches<ReadSource>;
   readonly promptLength: number;
 }
 
-function readBatches(value: unknown, settings: Settings, batchSize: number, model: ModelHandle): Batches {
+/** Copies the source. */
+function readBatches(value: unknown, settings: Settings, batchSize: number, model: ModelHandle): ReadBatches {
   const { prompt, isPromptGiven } = settings;
-  const fields = EncoderOutput.is(value) ? undefined : readFields(value, "source", SOURCE_FIELDS);
-  if (isPromptGiven && fields?.text === undefined) {
-    throw expected("texts, as a prompt is given,", "source", value);
+  const source = EncoderOutput.is(value)
+    ? value.nativeFor(model, "source")
+    : readSourceIds(readFields(value, "source", SOURCE_FIELDS), model, "source");
+  if (!("texts" in source)) {
+    if (isPromptGiven) throw expected("texts, as a prompt is given,", "source", value);
+    return { batches: inBatches(source, batchSize, settings), promptLength: 0 };
   }
-  if (fields === undefined) return { batches: [readSource(value, "source", model)], promptLength: 0 };
-  const { text, ...others } = fields;
-  if (text === undefined) {
-    return { batches: rowBatches(readSourceIds(fields, model, "source"), batchSize, settings), promptLength: 0 };
-  }
-  const maxLength = model.embedding?.config.maxSeqLength;
-  const prompted = withPrompt(text, prompt);
-  const batches = Array.isArray(prompted)
-    ? textBatches(prompted, others, batchSize, model, settings, maxLength)
-    : undefined;
+  const maxLength = source.maxLength ?? model.embedding?.config.maxSeqLength;
+  const texts = prompt === "" ? source.texts : source.texts.map((text) => prompt + text);
   return {
-    batches:
-      batches ??
-      rowBatches(readSourceIds({ ...others, text: prompted }, model, "source", maxLength), batchSize, settings),
+    batches: inBatches({ ...source, texts, maxLength }, batchSize, settings),
     promptLength: promptLengthOf(prompt, model, maxLength),
   };
-}
-
-/** The prompt before each text. */
-function withPrompt(text: unknown, prompt: string): unknown {
-  const add = (one: unknown) => (typeof one === "string" ? prompt + one : one);
-  if (prompt === "") return text;
-  return Array.isArray(text) ? Array.from(text, add) : add(text);
 }
 
 /** As sentence-transformers counts: the ids of the prompt alone, without the end of the sequence. */
@@ -182,44 +209,30 @@ function promptLengthOf(prompt: string, { tokenizer, embedding }: ModelHandle, m
   return ids.at(-1) === tokenizer.eosTokenId ? ids.length - 1 : ids.length;
 }
 
-/**
- * Tokenizes and pads texts batch by batch. Undefined if one batch holds them all, or if `others` has a field to refuse.
- */
-function textBatches(
-  texts: readonly unknown[],
-  others: Readonly<Record<string, unknown>>,
-  batchSize: number,
-  model: ModelHandle,
-  settings: Settings,
-  maxLength: number | undefined,
-): readonly EncoderSource[] | undefined {
-  if (texts.length <= batchSize || Object.values(others).some((value) => value !== undefined)) return undefined;
-  checkRows(texts.length, settings);
-  for (const [index, text] of texts.entries()) {
-    if (typeof text !== "string") throw expected("a string", `text[${index}]`, text);
-  }
-  const batches: EncoderSource[] = [];
-  for (let begin = 0; begin < texts.length; begin += batchSize) {
-    batches.push(encodeTexts(texts.slice(begin, begin + batchSize), `text from ${begin} on`, model, maxLength));
-  }
-  return batches;
+function inBatches(source: ReadSource, batchSize: number, settings: Settings): Batches<ReadSource> {
+  const rows = batchOf(source);
+  checkRows(rows, settings);
+  if (rows <= batchSize || !("texts" in source || "inputIds" in source)) return [source];
+  const take = (begin: number) => {
+    const end = Math.min(rows, begin + batchSize);
+    return "texts" in source ? takeTexts(source, begin, end) : takeRows(source, begin, end);
+  };
+  const others = Array.from({ length: Math.ceil(rows / batchSize) - 1 }, (_, index) => take((index + 1) * batchSize));
+  return [take(0), ...others];
 }
 
-function rowBatches(ids: PaddedBatch, batchSize: number, settings: Settings): readonly EncoderSource[] {
-  const { batch, length, inputIds, attentionMask } = ids;
-  checkRows(batch, settings);
-  if (batch <= batchSize) return [ids];
-  return Array.from({ length: Math.ceil(batch / batchSize) }, (_, index) => {
-    const rows = Math.min(batchSize, batch - index * batchSize);
-    const begin = index * batchSize * length;
-    const end = begin + rows * length;
-    return {
-      batch: rows,
-      length,
-      inputIds: inputIds.subarray(begin, end),
-      attentionMask: attentionMask?.subarray(begin, end),
-    };
-  });
+/** Texts of one batch, which are padded to the longest of them. */
+function takeTexts(source: Texts, begin: number, end: number): Texts {
+  return { ...source, texts: source.texts.slice(begin, end), first: begin };
+}
+
+function takeRows({ length, inputIds, attentionMask }: PaddedBatch, begin: number, end: number): PaddedBatch {
+  return {
+    batch: end - begin,
+    length,
+    inputIds: inputIds.subarray(begin * length, end * length),
+    attentionMask: attentionMask?.subarray(begin * length, end * length),
+  };
 }
 
 function checkRows(rows: number, { columns }: Settings): void {

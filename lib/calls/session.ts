@@ -156,7 +156,8 @@ export class DecodingSession {
   dispose(): void {
     if (this.#isDisposed) return;
     this.#isDisposed = true;
-    this.#state.native.dispose();
+    // A call made before may not have reached native code.
+    this.#model.preparing.after(() => this.#state.native.dispose());
   }
 
   /** The same as `dispose()`, for `using`. */

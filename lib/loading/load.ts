@@ -3,6 +3,7 @@ import { totalmem } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { loadNative, type Native } from "../native/addon.js";
+import { cpuQuota, defaultThreads } from "../native/cpu-quota.js";
 import type { NativeDense, NativeDenseWeights, NativeModel } from "../native/types.js";
 import { T5Tokenizer } from "../tokenizer/t5-tokenizer.js";
 import { checkChoice, checkFlag, checkInteger, checkOptions, expected } from "../util/validation.js";
@@ -36,7 +37,7 @@ export interface LoadOptions {
    * bits of Hugging Face, and for CUDA: those depend on the batch. Default: false.
    */
   readonly batchInvariant?: boolean | undefined;
-  /** Threads within one operator, up to 1024. Default: PyTorch's own. */
+  /** Threads within one operator, up to 1024. Default: PyTorch's own number, or the CPU quota if that is lower. */
   readonly intraOpThreads?: number | undefined;
   /** Threads that run operators in parallel, up to 1024. Default: PyTorch's own. */
   readonly interOpThreads?: number | undefined;
@@ -60,9 +61,9 @@ export interface LoadOptions {
 }
 
 /**
- * Load options with their defaults filled in. 0 threads: PyTorch's own number. A maximum queue length of 0: no limit.
+ * Load options with their defaults filled in. 0 threads: the default number. A maximum queue length of 0: no limit.
  */
-interface CheckedLoadOptions {
+export interface CheckedLoadOptions {
   readonly device: string;
   readonly precision: Precision;
   readonly intraOpThreads: number;
@@ -93,6 +94,8 @@ export interface LoadedModel {
   readonly embedding: LoadedEmbedding | undefined;
   /** Frees the native memory of a returned tensor's buffer. */
   readonly release: (buffer: ArrayBufferLike) => void;
+  /** Maximum number of waiting calls; 0: no limit. */
+  readonly maxQueueLength: number;
 }
 
 const LOAD_OPTIONS = [
@@ -175,9 +178,13 @@ export async function loadModel(path: string, kind: ModelKind, options: CheckedL
   const [verified, opened] = await Promise.allSettled([verifyContents(directory), openNative()]);
   valueOrThrow(verified);
   const { addon, libtorch } = valueOrThrow(opened);
+  const pyTorchThreads = addon.info().intraOpThreads;
+  const threads = defaultThreads(pyTorchThreads, cpuQuota());
   const loading = addon.load({
     ...options,
     kind,
+    // PyTorch's own number is left unset, as in a Python process that sets none.
+    intraOpThreads: options.intraOpThreads === 0 && threads < pyTorchThreads ? threads : options.intraOpThreads,
     architecture,
     path: join(path, "model.pt"),
     libtorchDirectory: libtorch.directory,
@@ -198,6 +205,7 @@ export async function loadModel(path: string, kind: ModelKind, options: CheckedL
     native,
     embedding: await loadEmbedding(native, directory, dense),
     release: (buffer) => addon.release(buffer),
+    maxQueueLength: options.maxQueueLength,
   };
 }
 

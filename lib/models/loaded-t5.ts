@@ -33,8 +33,9 @@ export abstract class LoadedT5<Config extends T5Config = T5Config> {
 
   /** Waits for the calls made so far, then frees the model. Later calls reject with ERR_DISPOSED. Idempotent. */
   async dispose(): Promise<void> {
+    const { native, preparing } = this.#handle;
     this.#handle.isDisposed = true;
-    await this.#handle.native.dispose();
+    await new Promise<void>((resolve) => preparing.after(() => resolve(native.dispose())));
     for (const layer of this.#handle.embedding?.layers ?? []) if (layer !== "normalize") layer.dispose();
   }
 

@@ -1,12 +1,11 @@
 // The encoder alone: passes each call to the file of its name.
 import { Call, ModelHandle } from "../calls/call.js";
-import { type EmbedOptions, embed } from "../calls/embed.js";
+import { type Embeddings, type EmbedOptions, embed } from "../calls/embed.js";
 import { type EncoderInput, type EncoderOutput, encode, type Source } from "../calls/encoder-output.js";
 import { type EncoderForwardResult, forwardEncoder } from "../calls/forward-encoder.js";
 import type { EmbeddingConfig } from "../loading/embedding.js";
 import type { LoadedModel, LoadOptions } from "../loading/load.js";
 import type { SignalOption } from "../util/call-options.js";
-import type { Tensor } from "../util/tensor.js";
 import { LoadedT5, load } from "./loaded-t5.js";
 
 /**
@@ -57,7 +56,7 @@ export class T5EncoderModel extends LoadedT5 {
    * One vector per row of the source, `[batch, columns]`: by default that of `SentenceTransformer.encode`, if the export
    * is of a sentence-transformers directory, else the mean of the hidden states, `[batch, dModel]`.
    */
-  async embed(source: Source, options?: EmbedOptions): Promise<Tensor> {
+  async embed(source: Source, options?: EmbedOptions): Promise<Embeddings> {
     return embed(new Call(this.#handle, "embed", T5EncoderModel.prototype.embed), source, options);
   }
 }

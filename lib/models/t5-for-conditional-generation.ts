@@ -1,11 +1,10 @@
 // The model with encoder and decoder: passes each call to the file of its name.
 import { Call, ModelHandle } from "../calls/call.js";
-import { type EmbedOptions, embed } from "../calls/embed.js";
+import { type Embeddings, type EmbedOptions, embed } from "../calls/embed.js";
 import { type EncoderInput, type EncoderOutput, encode, type Source } from "../calls/encoder-output.js";
 import { type ForwardInput, type ForwardOptions, type ForwardResult, forward } from "../calls/forward.js";
 import { type Head, type LoadHeadOptions, loadHead } from "../calls/head.js";
 import { type Documents, type RankedDocument, type RerankOptions, rerank } from "../calls/rerank.js";
-import { wrapResult } from "../calls/results.js";
 import { type ScoreOptions, type ScoreTargets, score, type TargetScore } from "../calls/score.js";
 import { checkGenerationConfig, type DefaultsReader } from "../generation/config.js";
 import { type GenerateResult, generate } from "../generation/generate.js";
@@ -15,7 +14,6 @@ import { type StreamedToken, TokenStream } from "../generation/stream.js";
 import type { GenerationConfig } from "../loading/config.js";
 import type { LoadedModel, LoadOptions } from "../loading/load.js";
 import type { Exact, SignalOption } from "../util/call-options.js";
-import type { Tensor } from "../util/tensor.js";
 import { LoadedT5, load } from "./loaded-t5.js";
 
 /**
@@ -64,7 +62,7 @@ export class T5ForConditionalGeneration extends LoadedT5 {
     options?: Exact<Options, ForwardOptions>,
   ): Promise<ForwardResult<Options>> {
     const call = new Call(this.#handle, "forward", T5ForConditionalGeneration.prototype.forward);
-    return wrapResult(await forward(call, input, options), this.#handle.release);
+    return forward<ForwardResult<Options>>(call, input, options);
   }
 
   /** The encoder's output, `[batch, sourceLength, dModel]`, kept on the device for any number of decodings. */
@@ -90,8 +88,8 @@ export class T5ForConditionalGeneration extends LoadedT5 {
   }
 
   /**
-   * The tokens of one or several sequences, each step computed when `next()` asks for its first token. Wrong arguments
-   * reject the first `next()`. Leaving the loop frees the generation at once.
+   * The tokens of one or several sequences. Up to two steps are computed before `next()` asks for their tokens. Wrong
+   * arguments reject the first `next()`. Leaving the loop frees the generation at once.
    */
   stream<const Options extends StreamOptions = Record<never, never>>(
     input: GenerateInput,
@@ -116,8 +114,8 @@ export class T5ForConditionalGeneration extends LoadedT5 {
 
   /**
    * Documents sorted by their relevance to a query, the most relevant first, as monoT5 (Nogueira et al., 2020) computes
-   * it. Documents are read batch by batch. Rejects also with what an iterator or a template function throws; an
-   * iterator that isn't read to its end is closed.
+   * it, or with `pairwise` duoT5 (Pradeep et al., 2021). Documents are read batch by batch. Rejects also with what an
+   * iterator or a template function throws; an iterator that isn't read to its end is closed.
    */
   async rerank(query: string, documents: Documents, options?: RerankOptions): Promise<readonly RankedDocument[]> {
     const call = new Call(this.#handle, "rerank", T5ForConditionalGeneration.prototype.rerank);
@@ -125,7 +123,7 @@ export class T5ForConditionalGeneration extends LoadedT5 {
   }
 
   /** One vector per row of the source, `[batch, dModel]`, pooled from the encoder's output as Sentence-T5 does. */
-  async embed(source: Source, options?: EmbedOptions): Promise<Tensor> {
+  async embed(source: Source, options?: EmbedOptions): Promise<Embeddings> {
     return embed(new Call(this.#handle, "embed", T5ForConditionalGeneration.prototype.embed), source, options);
   }
 

@@ -1,4 +1,5 @@
 // What T5Tokenizer is built on: one text to tokens and back, without checks of arguments.
+import type { Sliced } from "../util/slices.js";
 import type { TextStream } from "./decode-stream.js";
 import type { Template } from "./post-processor.js";
 import type { Tokens } from "./pre-tokenized-string.js";
@@ -21,7 +22,7 @@ export interface TokenizerBackend {
   /** The ids to add before and after those of a text. */
   template(ids: Int32Array): Template;
   /** The tokens of a text. The next call overwrites the arrays. */
-  encode(text: string): Tokens;
+  encode(text: string): Sliced<Tokens>;
   /** The text of ids. Ids without a token are left out. */
   decode(ids: readonly number[], options: BackendDecodeOptions): string;
   /** The text of tokens. */

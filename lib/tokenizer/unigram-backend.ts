@@ -94,10 +94,13 @@ export function unigramBackend(tokenizerJson: JsonObject, tokenizerConfig: JsonO
 function rewriterOf(normalizer: Normalizer): Rewriter {
   return {
     kind: "rewrite",
-    rewrite(source, from, to, target, splits) {
-      const start = target.length;
-      normalizer(source, from, to, target);
-      splits.add(start, target.length);
+    *rewrite(source, from, target, to) {
+      for (let split = 0; split < from.count; split++) {
+        if (to.moveToken(source, from, split, target)) continue;
+        const start = target.length;
+        yield* normalizer(source, from.start(split), from.end(split), target);
+        to.add(start, target.length);
+      }
     },
   };
 }

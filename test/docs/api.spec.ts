@@ -61,7 +61,10 @@ describe("docs/api.md", () => {
     // `next` and `throw` are those of every iterator; the others are marked `@internal`.
     const internal = [
       "encodePadded",
+      "encodeSliced",
       "encodeText",
+      "specialTokenCount",
+      "withSpecialTokens",
       "tokenTexts",
       "tokensToText",
       "unkTokenId",

@@ -1,6 +1,6 @@
 // Random requests of every kind, and the load that many callers make with them.
 import { createHash } from "node:crypto";
-import type { GenerateOptions, T5ForConditionalGeneration } from "torch-t5";
+import type { ForwardOptions, GenerateOptions, T5ForConditionalGeneration } from "torch-t5";
 
 /** Numbers from 0 (included) to 1 (excluded), the same for the same seed. */
 export type Random = () => number;
@@ -85,7 +85,13 @@ export function randomRequest(random: Random, vocabSize: number): LoadRequest {
       const inputIds = rows(40);
       const length = 1 + below(random, 6);
       const decoderInputIds = inputIds.map(() => ids(length));
-      const options = oneOf(random, [{}, { hiddenStates: true }, { topK: 5 }, { positions: [0] }, { tokens: [3, 9] }]);
+      const options = oneOf<ForwardOptions>(random, [
+        {},
+        { hiddenStates: true },
+        { topK: 5 },
+        { positions: [0] },
+        { tokens: [3, 9] },
+      ]);
       return {
         kind: "forward",
         run: (t5, signal) => t5.forward({ inputIds, decoderInputIds }, { ...options, signal }),

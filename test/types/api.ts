@@ -245,7 +245,19 @@ export async function generation(): Promise<void> {
   }
 }
 
+export async function truncating(): Promise<void> {
+  (await t5.forward({ text: "a", target: "b", maxLength: 5 })).truncated satisfies readonly boolean[] | undefined;
+  (await t5.generate({ text: "a", truncation: true })).truncated satisfies readonly boolean[] | undefined;
+  t5.stream({ text: "a", maxLength: 5 }).truncated satisfies readonly boolean[] | undefined;
+  (await t5.encode({ text: "a", maxLength: 5 })).truncated satisfies readonly boolean[] | undefined;
+  // @ts-expect-error ids are taken as they are
+  await t5.forward({ inputIds: [[1]], maxLength: 5 });
+  // @ts-expect-error it isn't an option of the call
+  await t5.forward("a", { maxLength: 5 });
+}
+
 export async function judging(): Promise<void> {
+  const embedded = await t5.embed({ text: ["a"], maxLength: 5 });
   const [first] = await t5.score("a", ["b"]);
   first?.score satisfies number | undefined;
   for (const { score, logProbs, ids } of await t5.score(["a", "b"], [[1], Int32Array.of(1, 2)], {
@@ -269,7 +281,18 @@ export async function judging(): Promise<void> {
   // @ts-expect-error documents are texts
   await t5.rerank("a", [1]);
 
+  for (const { truncated } of await t5.rerank("a", ["b"], { pairwise: true, maxLength: 9, truncation: true })) {
+    truncated satisfies boolean | undefined;
+  }
+  await t5.rerank("a", ["b"], { pairwise: true, template: (query, first, second) => query + first + second });
+  // @ts-expect-error true or false
+  await t5.rerank("a", ["b"], { pairwise: 1 });
+  (await t5.score({ text: "a", maxLength: 5 }, ["b"], { addSpecialTokens: false }))[0]?.truncated satisfies
+    | boolean
+    | undefined;
+
   (await t5.embed(["a", "b"], { pooling: "first", normalize: true })) satisfies Tensor;
+  isTrue<Same<typeof embedded.truncated, readonly boolean[] | undefined>>();
   await t5.embed(encoded);
   (await t5.embed("a", { pooling: ["cls", "max"], dense: false, prompt: "query: " })) satisfies Tensor;
   // @ts-expect-error no such pooling
@@ -318,6 +341,11 @@ export async function others(): Promise<void> {
   const tokenizer = await T5Tokenizer.fromPretrained("model");
   tokenizer.encode("a").ids satisfies Int32Array;
   tokenizer.encodeBatch(["a"], { maxLength: 3 }).shape satisfies readonly [number, number];
+  tokenizer.encode("a", { truncation: true, addSpecialTokens: false }).truncated satisfies boolean | undefined;
+  tokenizer.encodeBatch(["a"], { maxLength: 3 }).truncated satisfies readonly boolean[] | undefined;
+  tokenizer.modelMaxLength satisfies number | undefined;
+  tokenizer.countTokens("a", { addSpecialTokens: false }) satisfies number;
+  await t5.forward(tokenizer.encodeBatch(["a"], { maxLength: 3 }));
   tokenizer.decode([1], { skipSpecialTokens: true }) satisfies string;
   tokenizer.batchDecode([[1], Int32Array.of(1)]) satisfies readonly string[];
 

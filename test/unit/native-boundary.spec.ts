@@ -6,7 +6,7 @@ import { resolveGenerationOptions } from "#lib/generation/resolve.js";
 import { loadNative } from "#lib/native/addon.js";
 import type { NativeGenerateRequest, NativeModel } from "#lib/native/types.js";
 
-const task = { batch: 1, promptLength: 1, vocabSize: 399, hasTokenizer: true };
+const task = { batch: 1, promptLength: 1, vocabSize: 399, endId: 1, hasTokenizer: true };
 const given = readGenerateOptions({ maxLength: 5, eosTokenId: 1, padTokenId: 0 }, task.vocabSize);
 const options = resolveGenerationOptions(given, readGenerateOptions({}, task.vocabSize), task);
 const source = { batch: 1, length: 2, inputIds: Int32Array.of(5, 1), attentionMask: undefined };

@@ -88,9 +88,9 @@ function textJob(
     read,
     async process(t5, items) {
       const classified = await withFlags([...TEXT_FLAGS, "batch-size"], () => t5.classify(textsOf(items), options));
-      return items.map((item, index) => resultOf(item, LABELS, withShortScores(classified[index])));
+      return items.map((item, index) => resultOf(item, { [LABELS]: withShortScores(classified[index]) }));
     },
-    isResultOf: (item, result) => isResultOfText(item, result, LABELS),
+    isResultOf: (item, result) => isResultOfText(item, result, [LABELS]),
   };
 }
 
@@ -104,9 +104,9 @@ function tokenJob(
     read,
     async process(t5, items) {
       const classified = await withFlags([...TOKEN_FLAGS, "batch-size"], () => t5.classify(textsOf(items), options));
-      return items.map((item, index) => resultOf(item, ENTITIES, withShortScores(classified[index])));
+      return items.map((item, index) => resultOf(item, { [ENTITIES]: withShortScores(classified[index]) }));
     },
-    isResultOf: (item, result) => isResultOfText(item, result, ENTITIES),
+    isResultOf: (item, result) => isResultOfText(item, result, [ENTITIES]),
   };
 }
 

@@ -1,12 +1,20 @@
 // `torch-t5 embed`: one vector per text, as JSON Lines or as a safetensors file.
 import { extname } from "node:path";
-import { POOLINGS, T5EncoderModel } from "../../index.js";
+import { POOLINGS, T5EncoderModel, type TruncationOptions } from "../../index.js";
 import { type Embedder, saveEmbeddings } from "../jsonl/embeddings-file.js";
 import { type Job, jobOptions, jobOptionsHelp, readJobOptions, runJob } from "../jsonl/job.js";
 import { shortestFloat32s } from "../jsonl/json-lines.js";
 import { isResultOfText, openTexts, resultOf, type TextInput, type TextItem } from "../jsonl/texts.js";
 import { choiceOption, integerOption, parse, withFlags } from "../terminal/arguments.js";
 import { type Command, EXIT } from "../terminal/command.js";
+import {
+  checkTruncation,
+  isTruncating,
+  readTruncation,
+  TRUNCATED,
+  truncationHelp,
+  truncationOptions,
+} from "../terminal/truncation.js";
 
 type EmbedOptions = NonNullable<Parameters<T5EncoderModel["embed"]>[1]>;
 
@@ -33,6 +41,8 @@ output.
   --batch-size <count>  texts that go through the encoder at once (default: ${DEFAULT_BATCH_SIZE})
   --output <file>.safetensors
                         write one float32 tensor "embeddings" [texts, columns] instead of JSON Lines
+${truncationHelp("longer texts")};
+                        each line has a "truncated" then
 ${jobOptionsHelp}
 
 Example: torch-t5 embed --normalize "spell number: 7" "spell number: 8"`,
@@ -46,38 +56,47 @@ Example: torch-t5 embed --normalize "spell number: 7" "spell number: 8"`,
       prompt: { type: "string" },
       "prompt-name": { type: "string" },
       "batch-size": { type: "string" },
+      ...truncationOptions,
     });
     const batchSize = integerOption(values["batch-size"], "batch-size", 1) ?? DEFAULT_BATCH_SIZE;
-    const embed = embedWith({
+    const truncation = readTruncation(values["max-length"], values.truncation);
+    const settings = {
       pooling: choiceOption(values.pooling, "pooling", POOLINGS),
       normalize: values.normalize,
       dense: values.dense,
       prompt: values.prompt,
       promptName: values["prompt-name"],
       batchSize,
-    });
+    };
+    const embed = embedWith(settings, truncation);
     const options = readJobOptions(values);
     const { input, read } = await openTexts(values, positionals);
     if (options.output !== undefined && extname(options.output) === ".safetensors") {
       const textOf = (line: string) => read(line).text;
       await saveEmbeddings({ textOf, embed, batchSize }, input, options.output, options);
     } else {
-      await runJob(embeddingJob(embed, batchSize, read), input, options);
+      await runJob(embeddingJob(embed, batchSize, read, isTruncating(truncation)), input, options);
     }
     return EXIT.ok;
   },
 };
 
-function embedWith(options: EmbedOptions): Embedder["embed"] {
-  return (t5, texts) =>
-    withFlags(["pooling", "normalize", "dense", "prompt", "prompt-name", "batch-size"], () => t5.embed(texts, options));
+function embedWith(options: EmbedOptions, truncation: TruncationOptions): Embedder["embed"] {
+  return (t5, text) => {
+    checkTruncation(t5, truncation);
+    return withFlags(["pooling", "normalize", "dense", "prompt", "prompt-name", "batch-size"], () =>
+      t5.embed({ text, ...truncation }, options),
+    );
+  };
 }
 
 function embeddingJob(
   embed: Embedder["embed"],
   batchSize: number,
   read: TextInput["read"],
+  truncates: boolean,
 ): Job<TextItem, T5EncoderModel> {
+  const results = [RESULT, ...(truncates ? [TRUNCATED] : [])];
   return {
     modelClass: T5EncoderModel,
     batchSize,
@@ -87,8 +106,13 @@ function embeddingJob(
         t5,
         items.map(({ text }) => text),
       );
-      return items.map((item, index) => resultOf(item, RESULT, shortestFloat32s(embeddings.row(index))));
+      return items.map((item, index) =>
+        resultOf(item, {
+          ...(truncates && embeddings.truncated && { [TRUNCATED]: embeddings.truncated[index] }),
+          [RESULT]: shortestFloat32s(embeddings.row(index)),
+        }),
+      );
     },
-    isResultOf: (item, result) => isResultOfText(item, result, RESULT),
+    isResultOf: (item, result) => isResultOfText(item, result, results),
   };
 }

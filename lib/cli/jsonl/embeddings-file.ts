@@ -1,10 +1,11 @@
 // Writes embeddings to a safetensors file: one tensor, with a row for each line of the input.
 import { stat } from "node:fs/promises";
-import { T5EncoderModel, type Tensor } from "../../index.js";
+import { type Embeddings, T5EncoderModel } from "../../index.js";
 import { UsageError } from "../terminal/command.js";
 import { withModel } from "../terminal/model.js";
 import { onInterruption } from "../terminal/output.js";
 import { Progress } from "../terminal/progress.js";
+import { TruncationNote } from "../terminal/truncation.js";
 import { atLine, batched, type Input } from "./input.js";
 import type { JobOptions } from "./job.js";
 import { SafetensorsWriter } from "./safetensors.js";
@@ -16,7 +17,7 @@ export interface Embedder {
   /** The text of a line. Throws where it has none. */
   textOf(line: string): string;
   /** `[texts, columns]` */
-  embed(t5: T5EncoderModel, texts: readonly string[]): Promise<Tensor>;
+  embed(t5: T5EncoderModel, texts: readonly string[]): Promise<Embeddings>;
   readonly batchSize: number;
 }
 
@@ -31,6 +32,7 @@ export async function saveEmbeddings(
   if (!options.overwrites && (await stat(path).catch(() => undefined)) !== undefined) {
     throw new UsageError(`Expected --overwrite to replace ${JSON.stringify(path)} but received none`);
   }
+  const note = new TruncationNote();
   await withModel(T5EncoderModel, options.model, async (t5) => {
     const writer = new SafetensorsWriter(path);
     const progress = new Progress(input.bytes);
@@ -40,7 +42,7 @@ export async function saveEmbeddings(
     });
     try {
       await writer.open();
-      const columns = await writeRows(embedder, input, t5, writer, progress);
+      const columns = await writeRows(embedder, input, t5, writer, progress, note);
       if (columns === undefined) throw new UsageError(`Expected at least one line of ${input.name} but received none`);
       await writer.finish(TENSOR, columns);
     } catch (error) {
@@ -51,6 +53,7 @@ export async function saveEmbeddings(
       progress.clear();
     }
   });
+  note.print();
 }
 
 /** Resolves to the length of a row; undefined for no rows. */
@@ -60,6 +63,7 @@ async function writeRows(
   t5: T5EncoderModel,
   writer: SafetensorsWriter,
   progress: Progress,
+  note: TruncationNote,
 ): Promise<number | undefined> {
   let written = 0;
   let columns: number | undefined;
@@ -68,6 +72,7 @@ async function writeRows(
     const embeddings = await embed(t5, texts);
     columns = embeddings.shape.at(-1);
     await writer.append(embeddings.data);
+    note.add(texts.length, embeddings.truncated);
     embeddings.dispose();
     written += lines.length;
     progress.update(written, lines.at(-1)?.end ?? 0);

@@ -23,14 +23,14 @@ export async function openTexts(values: JobValues, positionals: readonly string[
   return { input: await openJobInput(values, positionals), read: readLine };
 }
 
-/** The result of an item: its fields, and the field `name`, which replaces an earlier one. */
-export function resultOf({ fields }: TextItem, name: string, value: unknown): Fields {
-  return { ...without(fields, "line", name), [name]: value };
+/** The result of an item: its fields, and those that were computed, which replace earlier ones. */
+export function resultOf({ fields }: TextItem, computed: Fields): Fields {
+  return { ...without(fields, "line", ...Object.keys(computed)), ...computed };
 }
 
-/** Whether a result whose field `name` was computed is that of an item. */
-export function isResultOfText({ fields }: TextItem, result: Fields, name: string): boolean {
-  return isSameJson(without(fields, "line", name), without(result, "line", name));
+/** Whether a result whose fields `computed` were computed is that of an item. */
+export function isResultOfText({ fields }: TextItem, result: Fields, computed: readonly string[]): boolean {
+  return isSameJson(without(fields, "line", ...computed), without(result, "line", ...computed));
 }
 
 /** The item of a line that is a plain text. */

@@ -22,7 +22,7 @@ export const precisionHelp = "  --precision <name>    exact (default), float32, 
 export const modelOptionsHelp = `  --model <directory>   an exported model (default: the embedded one)
   --device <device>     auto, cpu, cuda or cuda:<number> (default: auto)
 ${precisionHelp}
-  --threads <count>     threads per operator (default: PyTorch's own)`;
+  --threads <count>     threads per operator (default: PyTorch's, or the CPU quota)`;
 
 interface LoadValues {
   readonly device?: string | undefined;

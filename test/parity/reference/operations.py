@@ -51,6 +51,7 @@ class Operations:
             "score": self.score,
             "rescore": self.rescore,
             "rerank": self.rerank,
+            "rerankPairs": self.rerank_pairs,
             "embed": self.embed,
         }
 
@@ -165,9 +166,15 @@ class Operations:
         return {"decoderInputIds": shifted.tolist()}
 
     def tokenize(self, request: Request) -> Reply:
-        """Tokenize texts, padded on the right."""
-        encoded = self._tokenizers[request["model"]](request["texts"], padding=True, return_tensors="pt")
-        return {"inputIds": encoded.input_ids.tolist(), "attentionMask": encoded.attention_mask.tolist()}
+        """Tokenize texts, padded on the right; truncated to `maxLength`, and without special tokens, if it is asked."""
+        encoded = self._tokenizers[request["model"]](
+            request["texts"],
+            padding=True,
+            truncation="maxLength" in request,
+            max_length=request.get("maxLength"),
+            add_special_tokens=request.get("addSpecialTokens", True),
+        )
+        return {"inputIds": encoded.input_ids, "attentionMask": encoded.attention_mask}
 
     def generate(self, request: Request) -> Reply:
         """Run `model.generate(...)`; see `generation.generate`."""
@@ -197,6 +204,11 @@ class Operations:
     def rerank(self, request: Request) -> Reply:
         """Return the probabilities of one token against another; see `scoring.rerank`."""
         return self._infer(request, lambda model, inputs: scoring.rerank(model, inputs, request["tokens"], self._files))
+
+    def rerank_pairs(self, request: Request) -> Reply:
+        """Return duoT5's scores of documents; see `scoring.rerank_pairs`."""
+        tokenizer = self._tokenizers[request["model"]]
+        return self._infer(request, lambda model, _: scoring.rerank_pairs(model, tokenizer, request))
 
     def embed(self, request: Request) -> Reply:
         """Return embeddings of sources; see `scoring.embed`."""
