@@ -367,6 +367,9 @@ describe("the export of a classifier", () => {
         intraOpThreads: 1,
         interOpThreads: 0,
         maxQueueLength: 0,
+        maxBatchSize: 1,
+        maxBatchTokens: 1,
+        maxCacheBytes: 1,
         precision: "exact",
         architecture: undefined,
       });
@@ -381,12 +384,15 @@ describe("the export of a classifier", () => {
       [{ decoderInputIds, positions: Int32Array.of(-1) }, /positions/],
     ] as const;
     for (const [part, message] of wrong) {
-      await assert.rejects(async () => classifier.classify({ id: 1, source, ...part }), { code: invalid, message });
+      await assert.rejects(
+        async () => classifier.classify({ scheduling: { id: 1, priority: 0, isObserved: false }, source, ...part }),
+        { code: invalid, message },
+      );
     }
     assert.deepEqual((await classifier.classify({ id: 2, source, decoderInputIds, positions })).shape, [1, 3]);
     const other = await load(demoModel, "generation");
     const message = /Expected a model that classifies for the call but received another/;
-    const request = { id: 1, source, decoderInputIds, positions };
+    const request = { scheduling: { id: 1, priority: 0, isObserved: false }, source, decoderInputIds, positions };
     await assert.rejects(other.classify(request), { code: invalid, message });
     await Promise.all([classifier.dispose(), other.dispose()]);
   });

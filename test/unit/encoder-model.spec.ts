@@ -165,13 +165,25 @@ describe("the class of an export", () => {
       intraOpThreads: 1,
       interOpThreads: 0,
       maxQueueLength: 0,
+      maxBatchSize: 1,
+      maxBatchTokens: 1,
+      maxCacheBytes: 1,
       precision: "exact",
       architecture: undefined,
     });
     const source = { batch: 1, length: 2, inputIds: Int32Array.of(5, 1), attentionMask: undefined };
     const targets = { targetIds: Int32Array.of(5), targetLengths: Int32Array.of(1), batchSize: 1, mean: false };
     const refused = { code: "ERR_INVALID_ARGUMENT", message: /Expected a model with a decoder for the call/ };
-    await assert.rejects(model.score({ id: 1, source, ...targets, decoderStartTokenId: 0, padTokenId: 0 }), refused);
+    await assert.rejects(
+      model.score({
+        scheduling: { id: 1, priority: 0, isObserved: false },
+        source,
+        ...targets,
+        decoderStartTokenId: 0,
+        padTokenId: 0,
+      }),
+      refused,
+    );
     const encoded = await model.encode({ id: 2, source });
     const decoded = { rows: undefined, batch: 1, targetLength: 1, decoderInputIds: Int32Array.of(0) };
     const selection = { positions: undefined, tokens: undefined, topK: 0, hiddenStates: false };

@@ -10,8 +10,9 @@ const task = { batch: 1, promptLength: 1, vocabSize: 399, endId: 1, hasTokenizer
 const given = readGenerateOptions({ maxLength: 5, eosTokenId: 1, padTokenId: 0 }, task.vocabSize);
 const options = resolveGenerationOptions(given, readGenerateOptions({}, task.vocabSize), task);
 const source = { batch: 1, length: 2, inputIds: Int32Array.of(5, 1), attentionMask: undefined };
+const scheduling = { id: 1, priority: 0, isObserved: false } as const;
 const request: NativeGenerateRequest = {
-  scheduling: { scheduling, priority: 0, isObserved: false },
+  scheduling,
   source,
   targetLength: 1,
   decoderInputIds: Int32Array.of(0),
@@ -20,7 +21,7 @@ const request: NativeGenerateRequest = {
 const two = Int32Array.of(0, 0);
 
 const forwardRequest = {
-  scheduling: { scheduling, priority: 0, isObserved: false },
+  scheduling,
   targetLength: 1,
   labels: undefined,
   loss: false,
@@ -156,7 +157,7 @@ describe("the native boundary", () => {
   });
 
   it("refuses decoder ids with more rows than the encoder output", async () => {
-    const output = await model.encode({ scheduling: { scheduling, priority: 0, isObserved: false }, source });
+    const output = await model.encode({ scheduling, source });
     await refuses({ source: output, decoderInputIds: two }, /1 x 1 values for decoderInputIds but received 2/);
     output.dispose();
     await assert.rejects(async () => model.generate({ ...request, source: output }), { code: "ERR_DISPOSED" });
@@ -171,13 +172,13 @@ describe("the native boundary", () => {
   it("takes no logits from a search that keeps none, and refuses a call while another one runs", async () => {
     const search = await model.startSearch({ ...request, options: { ...options, minLength: 5 } });
     const step = await search.advance({
-      scheduling: { scheduling, priority: 0, isObserved: false },
+      scheduling,
       edited: undefined,
       takeLogits: true,
     });
     assert.equal(step.logits, undefined);
     const running = search.advance({
-      scheduling: { scheduling, priority: 0, isObserved: false },
+      scheduling,
       edited: undefined,
       takeLogits: false,
     });
