@@ -36,13 +36,15 @@ constexpr auto kModelTensors = std::to_array<std::string_view>({
     "aten::arange",
     "aten::full_like",
     "aten::new_ones",
-    "aten::zeros",
+    "aten::new_zeros",    "aten::zeros",
     "aten::zeros_like",
     "aten::clone",
     "aten::contiguous",
     "aten::detach",
     "aten::to",
-});
+    "aten::copy_",
+    "aten::fill_",
+    "aten::masked_fill_",});
 
 constexpr auto kModelShapes = std::to_array<std::string_view>({
     "aten::cat",
@@ -50,7 +52,7 @@ constexpr auto kModelShapes = std::to_array<std::string_view>({
     "aten::index",
     "aten::permute",
     "aten::reshape",
-    "aten::size",
+    "aten::select",    "aten::size",
     "aten::slice",
     "aten::transpose",
     "aten::unsqueeze",
@@ -63,7 +65,7 @@ constexpr auto kModelMathematics = std::to_array<std::string_view>({
     "aten::add",
     "aten::add_",
     "aten::div",
-    "aten::ge",
+    "aten::eq",    "aten::ge",
     "aten::gt",
     "aten::le",
     "aten::log",
