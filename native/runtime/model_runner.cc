@@ -74,13 +74,25 @@ ModelInfo ModelRunner::loadEngine() {
     hasOwnThreadPool_ = true;
     returnFreedMemory();
   }
-  enginePointer_ = engine_.get();
+  {
+    const std::lock_guard lock(enginePointerMutex_);
+    enginePointer_ = engine_.get();
+  }
   cores_ = resolveIntraOpThreads(options_.intraOpThreads);
   return {device.str()};
 }
 
+std::int64_t ModelRunner::cacheBytes(const CacheSize& size) const {
+  const std::lock_guard lock(enginePointerMutex_);
+  return enginePointer_ == nullptr ? 0 : enginePointer_->cacheBytes(size);
+}
+
 bool ModelRunner::dispose(std::function<void()> disposed) {
   return scheduler_.close([this, disposed = std::move(disposed)] {
+    {
+      const std::lock_guard lock(enginePointerMutex_);
+      enginePointer_ = nullptr;
+    }
     engine_.reset();
     disposed();
   });

@@ -286,6 +286,28 @@ void cancelsOneOfSeveral(std::span<char*>) {
   expect(harness.successes == Names{"blocker", "b"}, "the other one to end");
 }
 
+/// A cancellation that arrives while the job moves from the waiting ones to the running ones is not lost.
+void cancelsWhileAdmitting(std::span<char*>) {
+  constexpr int kJobs = 60000;
+  constexpr int kEndless = 1 << 30;  // steps
+  std::atomic<int> ended = 0;
+  RecordedPasses passes(true);
+  Scheduler scheduler({.maxBatchSize = 8, .maxBatchTokens = 8}, passes);
+  for (std::uint64_t id = 1; id <= kJobs; ++id) {
+    scheduler.post({.id = id,
+                    .rows = 1,
+                    .work = std::make_unique<ScriptedWork>("job", kEndless, [&](bool) { ++ended; }),
+                    .fail = [&](const Error&) { ++ended; }});
+    // The scheduler's thread takes some microseconds to admit it.
+    const auto posted = std::chrono::steady_clock::now();
+    while (std::chrono::steady_clock::now() - posted < id % 200 * 100ns) continue;
+    scheduler.cancel(id);
+  }
+  const auto start = std::chrono::steady_clock::now();
+  while (ended < kJobs && std::chrono::steady_clock::now() - start < kTimeout) std::this_thread::sleep_for(1ms);
+  expect(ended == kJobs, "every cancelled job to end, not " + std::to_string(ended));
+}
+
 void refusesWhenClosed(std::span<char*>) {
   Harness harness(true);
   harness.closeAndWait();
@@ -353,6 +375,7 @@ constexpr std::array kTests{
     test::Test{"fails a cancelled waiting job once", cancelsWaiting},
     test::Test{"requests cancellation of a running job", cancelsRunning},
     test::Test{"removes a cancelled request from the steps of the others", cancelsOneOfSeveral},
+    test::Test{"cancels a job that is being admitted", cancelsWhileAdmitting},
     test::Test{"refuses jobs, and a second close, after it was closed", refusesWhenClosed},
     test::Test{"fails waiting jobs and cancels the running one when it is stopped", stops},
     test::Test{"ends each job exactly once under contention", survivesContention},
