@@ -22,27 +22,32 @@ constexpr auto kTimeout = 20s;  // far longer than any test takes
 
 void ignoreFailure(const Error&) {}
 
-/// A request that makes one first call, and then `steps` steps. It ends early when a call fails.
+/// A request that makes `calls` calls, and then `steps` steps. It ends early when a call fails.
 class ScriptedWork final : public Work {
  public:
-  ScriptedWork(std::string name, int steps, std::function<void(bool failed)> ended, std::int64_t positions = 1)
-      : name(std::move(name)), left_(steps + 1), positions_(positions), ended_(std::move(ended)) {}
+  ScriptedWork(std::string name, int steps, std::function<void(bool failed)> ended, std::int64_t positions = 1,
+               int calls = 1)
+      : name(std::move(name)), calls_(calls), steps_(steps), positions_(positions), ended_(std::move(ended)) {}
 
-  void start() override { next(Wait::kCall); }
+  void start() override { next(); }
   Wait wait() const override { return wait_; }
   std::int64_t positions() const override { return positions_; }
-  void resume() override { next(Wait::kStep); }
+  void resume() override { next(); }
   void fail(const Error&) override { end(true); }
 
   const std::string name;
 
  private:
-  void next(Wait wait) {
-    if (left_-- > 0) {
-      wait_ = wait;
-      return;
+  void next() {
+    if (calls_ > 0) {
+      --calls_;
+      wait_ = Wait::kCall;
+    } else if (steps_ > 0) {
+      --steps_;
+      wait_ = Wait::kStep;
+    } else {
+      end(false);
     }
-    end(false);
   }
   void end(bool failed) {
     wait_ = Wait::kNothing;
@@ -50,7 +55,8 @@ class ScriptedWork final : public Work {
   }
 
   Wait wait_ = Wait::kNothing;
-  int left_;
+  int calls_;
+  int steps_;
   std::int64_t positions_;
   std::function<void(bool)> ended_;
 };
@@ -100,12 +106,12 @@ struct Harness {
   explicit Harness(bool merges, SchedulerLimits limits = {}) : passes(merges), scheduler(limits, passes) {}
 
   void post(const std::string& name, int steps, std::uint64_t id = 0, std::int64_t priority = 0,
-            std::int64_t positions = 1) {
+            std::int64_t positions = 1, int calls = 1) {
     auto ended = [this, name](bool failed) { (failed ? failures : successes).push_back(name); };
     scheduler.post({.id = id,
                     .rows = steps > 0 ? 1 : 0,
                     .priority = priority,
-                    .work = std::make_unique<ScriptedWork>(name, steps, ended, positions),
+                    .work = std::make_unique<ScriptedWork>(name, steps, ended, positions, calls),
                     .fail = [this](const Error& error) {
                       if (error.code() == ErrorCode::kAborted) ++droppedCount;
                     }});
@@ -229,6 +235,19 @@ void runsInterludes(std::span<char*>) {
   harness.open();
   harness.closeAndWait();
   expect(harness.successes == Names{"a", "blocker"}, "the request to end within the pass of the blocker");
+}
+
+/// Calls that are too long for an interlude do not keep others waiting, whose later calls run there as their first ones.
+void runsLaterCallsInInterludes(std::span<char*>) {
+  Harness harness(true, {.maxBatchTokens = 2048});
+  harness.passes.offersInterludes = true;
+  harness.block();
+  for (const char* name : {"large", "larger"}) harness.post(name, 0, 0, 0, 2000);
+  harness.post("a", 3, 0, 0, 1, 3);
+  harness.passes.awaitBegun(7);
+  harness.open();
+  harness.closeAndWait();
+  expect(harness.successes == Names{"a", "blocker", "large", "larger"}, "the short request to end first");
 }
 
 void refusesPastTheLimit(std::span<char*>) {
@@ -371,6 +390,7 @@ constexpr std::array kTests{
     test::Test{"starts requests with a higher priority first", prefersPriority},
     test::Test{"keeps neither long nor short requests waiting", starvesNobody},
     test::Test{"runs steps in the interludes of a long pass", runsInterludes},
+    test::Test{"runs all calls of a short request in the interludes of a long pass", runsLaterCallsInInterludes},
     test::Test{"refuses jobs past the limit, and runs the accepted ones", refusesPastTheLimit},
     test::Test{"fails a cancelled waiting job once", cancelsWaiting},
     test::Test{"requests cancellation of a running job", cancelsRunning},

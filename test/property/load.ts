@@ -86,7 +86,10 @@ export function randomRequest(random: Random, vocabSize: number): LoadRequest {
       const length = 1 + below(random, 6);
       const decoderInputIds = inputIds.map(() => ids(length));
       const options = oneOf(random, [{}, { hiddenStates: true }, { topK: 5 }, { positions: [0] }, { tokens: [3, 9] }]);
-      return { kind: "forward", run: (t5, signal) => t5.forward({ inputIds, decoderInputIds }, { ...options, signal }) };
+      return {
+        kind: "forward",
+        run: (t5, signal) => t5.forward({ inputIds, decoderInputIds }, { ...options, signal }),
+      };
     },
     () => {
       const inputIds = rows(60);

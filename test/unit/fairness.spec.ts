@@ -89,6 +89,17 @@ for (const precision of PRECISIONS) {
     });
   });
 
+  describe(`dispose during a stream's first step, in ${precision},`, () => {
+    const model = useModel({ precision });
+
+    it("resolves, and the stream fails with ERR_DISPOSED", async () => {
+      const streams = Array.from({ length: 8 }, () => streamOf(model(), 5));
+      const first = Promise.all(streams.map((stream) => assert.rejects(stream.next(), { code: "ERR_DISPOSED" })));
+      await model().dispose();
+      await first;
+    });
+  });
+
   describe(`dispose during paused streams, in ${precision},`, () => {
     const model = useModel({ precision });
 

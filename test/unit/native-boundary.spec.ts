@@ -10,7 +10,13 @@ const task = { batch: 1, promptLength: 1, vocabSize: 399, hasTokenizer: true };
 const given = readGenerateOptions({ maxLength: 5, eosTokenId: 1, padTokenId: 0 }, task.vocabSize);
 const options = resolveGenerationOptions(given, readGenerateOptions({}, task.vocabSize), task);
 const source = { batch: 1, length: 2, inputIds: Int32Array.of(5, 1), attentionMask: undefined };
-const request: NativeGenerateRequest = { scheduling: { id: 1, priority: 0, isObserved: false }, source, targetLength: 1, decoderInputIds: Int32Array.of(0), options };
+const request: NativeGenerateRequest = {
+  scheduling: { id: 1, priority: 0, isObserved: false },
+  source,
+  targetLength: 1,
+  decoderInputIds: Int32Array.of(0),
+  options,
+};
 const two = Int32Array.of(0, 0);
 
 const forwardRequest = {
@@ -99,9 +105,18 @@ describe("the native boundary", () => {
         async () => model.forward({ ...forwardRequest, source: wrongSource, decoderInputIds }),
         refused,
       );
-      await assert.rejects(async () => model.encode({ scheduling: { id: 1, priority: 0, isObserved: false }, source: wrongSource }), refused);
       await assert.rejects(
-        async () => model.embed({ scheduling: { id: 1, priority: 0, isObserved: false }, source: wrongSource, pooling: "mean", normalize: false }),
+        async () => model.encode({ scheduling: { id: 1, priority: 0, isObserved: false }, source: wrongSource }),
+        refused,
+      );
+      await assert.rejects(
+        async () =>
+          model.embed({
+            scheduling: { id: 1, priority: 0, isObserved: false },
+            source: wrongSource,
+            pooling: "mean",
+            normalize: false,
+          }),
         refused,
       );
       await refuses({ source: wrongSource, decoderInputIds }, message);
@@ -123,12 +138,25 @@ describe("the native boundary", () => {
 
   it("takes no logits from a search that keeps none, and refuses a call while another one runs", async () => {
     const search = await model.startSearch({ ...request, options: { ...options, minLength: 5 } });
-    const step = await search.advance({ scheduling: { id: 1, priority: 0, isObserved: false }, edited: undefined, takeLogits: true });
+    const step = await search.advance({
+      scheduling: { id: 1, priority: 0, isObserved: false },
+      edited: undefined,
+      takeLogits: true,
+    });
     assert.equal(step.logits, undefined);
-    const running = search.advance({ scheduling: { id: 1, priority: 0, isObserved: false }, edited: undefined, takeLogits: false });
-    assert.throws(() => search.prepare({ scheduling: { id: 2, priority: 0, isObserved: false } }), { code: "ERR_INVALID_ARGUMENT", message: /an idle search/ });
+    const running = search.advance({
+      scheduling: { id: 1, priority: 0, isObserved: false },
+      edited: undefined,
+      takeLogits: false,
+    });
+    assert.throws(() => search.prepare({ scheduling: { id: 2, priority: 0, isObserved: false } }), {
+      code: "ERR_INVALID_ARGUMENT",
+      message: /an idle search/,
+    });
     await running;
     search.dispose();
-    assert.throws(() => search.prepare({ scheduling: { id: 2, priority: 0, isObserved: false } }), { code: "ERR_DISPOSED" });
+    assert.throws(() => search.prepare({ scheduling: { id: 2, priority: 0, isObserved: false } }), {
+      code: "ERR_DISPOSED",
+    });
   });
 });

@@ -19,7 +19,7 @@ const KILL_EVERY_MS = 1500;
 /** Far longer than any call takes: a call that is still pending then is lost. */
 const LOST_MS = 60_000;
 const BUSY_WORKER = new URL("./busy-worker.mjs", import.meta.url);
-const LOAD_OPTIONS = { device: "cpu", precision: PRECISION, intraOpThreads: 1 };
+const LOAD_OPTIONS = { device: "cpu", precision: PRECISION, intraOpThreads: 1 } as const;
 
 const load = (options = {}) => T5ForConditionalGeneration.fromPretrained(demoModel, { ...LOAD_OPTIONS, ...options });
 
