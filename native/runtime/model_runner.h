@@ -21,11 +21,11 @@ struct ModelInfo {
 
 /// How a request is scheduled.
 struct Scheduling {
-  std::uint64_t id = 0;       // for `cancel`, unique among the pending requests
-  CacheSize cacheSize;        // without rows: it keeps no caches between calls
+  std::uint64_t id = 0;           // for `cancel`, unique among the pending requests
+  CacheSize cacheSize;            // without rows: it keeps no caches between calls
   bool waitsForConsumer = false;  // between steps, so that its rows do not count as running ones
-  std::int64_t priority = 0;  // requests with a higher priority are admitted first
-  bool isObserved = false;    // whether JavaScript wants to know of its progress
+  std::int64_t priority = 0;      // requests with a higher priority are admitted first
+  bool isObserved = false;        // whether JavaScript wants to know of its progress
 };
 
 /// All methods may be called from any thread except the scheduler's. All but `stop` return at once.
@@ -89,8 +89,8 @@ class ModelRunner {
   std::unique_ptr<Engine> engine_;
   mutable std::mutex enginePointerMutex_;  // for threads other than the scheduler's, which alone sets the pointer
   Engine* enginePointer_ = nullptr;        // `engine_`, for requests
-  bool hasOwnThreadPool_ = false;    // the engine does not use libtorch's threads
-  std::int64_t cores_ = 1;           // that the engine computes with
+  bool hasOwnThreadPool_ = false;          // the engine does not use libtorch's threads
+  std::int64_t cores_ = 1;                 // that the engine computes with
   EnginePasses passes_{*this};
   Scheduler scheduler_;  // last: its jobs use the members above
 };

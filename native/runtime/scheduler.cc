@@ -58,8 +58,8 @@ void Scheduler::cancel(std::uint64_t id) {
       if (running->id == id) running->cancellation.request();
     }
     changed_.notify_one();
-    const auto found = std::find_if(waiting_.begin(), waiting_.end(),
-                                    [id](const Waiting& waiting) { return waiting.job.id == id; });
+    const auto found =
+        std::find_if(waiting_.begin(), waiting_.end(), [id](const Waiting& waiting) { return waiting.job.id == id; });
     if (found == waiting_.end()) return;
     cancelled = std::move(found->job);
     waiting_.erase(found);
@@ -79,7 +79,9 @@ bool Scheduler::close(std::function<void()> last) {
 }
 
 void Scheduler::wake() {
-  { const std::lock_guard lock(mutex_); }
+  {
+    const std::lock_guard lock(mutex_);
+  }
   changed_.notify_one();
 }
 
@@ -145,10 +147,12 @@ bool Scheduler::waitForJobs() {
   return !waiting_.empty() || !running_.empty();
 }
 
+/// Whether a turn would do anything. Waiting jobs without room do not count: they need that running ones end.
 bool Scheduler::hasRunnable() const {
-  return !waiting_.empty() || std::any_of(running_.begin(), running_.end(), [](const auto& running) {
+  const bool isAnyRunnable = std::any_of(running_.begin(), running_.end(), [](const auto& running) {
     return running->work->wait() != Wait::kConsumer || running->cancellation.requested();
   });
+  return isAnyRunnable || findAdmissible(/*startedPositions=*/0) != waiting_.end();
 }
 
 void Scheduler::turn() {
@@ -210,27 +214,33 @@ void Scheduler::admit() {
 /// it among either.
 Scheduler::Running* Scheduler::moveAdmissible(std::int64_t startedPositions) {
   const std::lock_guard lock(mutex_);
+  const auto found = findAdmissible(startedPositions);
+  if (found == waiting_.end()) return nullptr;
+  const auto waiting = waiting_.begin() + (found - waiting_.cbegin());
+  Job& job = waiting->job;
+  auto running = std::make_unique<Running>();
+  running->id = job.id;
+  running->rows = job.rows;
+  running->cacheBytes = job.cacheBytes;
+  running->priority = job.priority;
+  running->work = std::move(job.work);
+  running->progress = std::move(job.progress);
+  queueMs_.add(milliseconds(Clock::now() - waiting->since));
+  waiting_.erase(waiting);
+  running->isInPass = true;  // it may not be removed yet
+  if (stopped_.requested()) running->cancellation.request();
+  return running_.emplace_back(std::move(running)).get();
+}
+
+/// The first waiting job that may start.
+std::deque<Scheduler::Waiting>::const_iterator Scheduler::findAdmissible(std::int64_t startedPositions) const {
   bool rowsAreBlocked = false;  // a job with rows waits, so those after it wait too
-  for (auto waiting = waiting_.begin(); waiting != waiting_.end(); ++waiting) {
-    Job& job = waiting->job;
-    if (!isAdmissible(job, rowsAreBlocked, startedPositions)) {
-      rowsAreBlocked = rowsAreBlocked || job.rows > 0 || job.cacheBytes > 0;
-      continue;
-    }
-    auto running = std::make_unique<Running>();
-    running->id = job.id;
-    running->rows = job.rows;
-    running->cacheBytes = job.cacheBytes;
-    running->priority = job.priority;
-    running->work = std::move(job.work);
-    running->progress = std::move(job.progress);
-    queueMs_.add(milliseconds(Clock::now() - waiting->since));
-    waiting_.erase(waiting);
-    running->isInPass = true;  // it may not be removed yet
-    if (stopped_.requested()) running->cancellation.request();
-    return running_.emplace_back(std::move(running)).get();
-  }
-  return nullptr;
+  return std::find_if(waiting_.begin(), waiting_.end(), [&](const Waiting& waiting) {
+    const Job& job = waiting.job;
+    if (isAdmissible(job, rowsAreBlocked, startedPositions)) return true;
+    rowsAreBlocked = rowsAreBlocked || job.rows > 0 || job.cacheBytes > 0;
+    return false;
+  });
 }
 
 bool Scheduler::isAdmissible(const Job& job, bool rowsAreBlocked, std::int64_t startedPositions) const {

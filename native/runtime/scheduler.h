@@ -180,6 +180,7 @@ class Scheduler {
   void failCancelled();
   void admit();
   Running* moveAdmissible(std::int64_t startedPositions);
+  std::deque<Waiting>::const_iterator findAdmissible(std::int64_t startedPositions) const;
   bool isAdmissible(const Job& job, bool rowsAreBlocked, std::int64_t startedPositions) const;
   bool hasRoom(const Job& job) const;
 

@@ -69,7 +69,10 @@ class RecordedPasses final : public Passes {
   explicit RecordedPasses(bool merges) : merges_(merges) {}
 
   void runThread(const std::function<void()>& loop) override { loop(); }
-  bool mergesCalls() const override { return merges_; }
+  bool mergesCalls() const override {
+    ++mergeQueries;
+    return merges_;
+  }
   void run(std::span<Work* const> works) override {
     std::vector<std::string> names;
     for (const Work* work : works) names.push_back(static_cast<const ScriptedWork*>(work)->name);
@@ -91,6 +94,7 @@ class RecordedPasses final : public Passes {
   }
 
   std::vector<std::vector<std::string>> passes;
+  mutable std::atomic<int> mergeQueries = 0;
   std::atomic<int> begun = 0;
   std::atomic<int> aborted = 0;
   std::atomic<bool> isClosed = false;
@@ -220,8 +224,8 @@ void starvesNobody(std::span<char*>) {
     harness.closeAndWait();
     const auto position = std::find(harness.successes.begin(), harness.successes.end(), "long");
     const auto before = position - harness.successes.begin();
-    expect(before > 10 && before < 60, "the long request to end among the short ones, not after " +
-                                           std::to_string(before));
+    expect(before > 10 && before < 60,
+           "the long request to end among the short ones, not after " + std::to_string(before));
   }
 }
 
@@ -237,7 +241,7 @@ void runsInterludes(std::span<char*>) {
   expect(harness.successes == Names{"a", "blocker"}, "the request to end within the pass of the blocker");
 }
 
-/// Calls that are too long for an interlude do not keep others waiting, whose later calls run there as their first ones.
+/// Calls too long for an interlude keep no others waiting, whose later calls run there as their first ones do.
 void runsLaterCallsInInterludes(std::span<char*>) {
   Harness harness(true, {.maxBatchTokens = 2048});
   harness.passes.offersInterludes = true;
@@ -327,6 +331,48 @@ void cancelsWhileAdmitting(std::span<char*>) {
   expect(ended == kJobs, "every cancelled job to end, not " + std::to_string(ended));
 }
 
+/// A request whose consumer does not ask for anything.
+class PausedWork final : public Work {
+ public:
+  explicit PausedWork(std::function<void(ErrorCode)> failed) : failed_(std::move(failed)) {}
+
+  void start() override { wait_ = Wait::kConsumer; }
+  Wait wait() const override { return wait_; }
+  std::int64_t positions() const override { return 1; }
+  void resume() override {}
+  void fail(const Error& error) override {
+    wait_ = Wait::kNothing;
+    failed_(error.code());
+  }
+
+ private:
+  Wait wait_ = Wait::kNothing;
+  std::function<void(ErrorCode)> failed_;
+};
+
+/// Requests that wait for the caches of others, whose consumers are away.
+void closesWithoutRoom(std::span<char*>) {
+  Harness harness(true, {.maxBatchTokens = 8, .maxCacheBytes = 10});
+  std::atomic<int> disposedCount = 0;
+  for (int i = 0; i < 3; ++i) {
+    harness.scheduler.post({.cacheBytes = 10,
+                            .work = std::make_unique<PausedWork>([&](ErrorCode code) {
+                              if (code == ErrorCode::kDisposed) ++disposedCount;
+                            }),
+                            .fail = ignoreFailure});
+  }
+  harness.post("a", 0);
+  harness.passes.awaitBegun(1);
+  std::this_thread::sleep_for(20ms);  // its turn ends
+  const int before = harness.passes.mergeQueries;
+  std::this_thread::sleep_for(100ms);
+  // A thread that looks for work all the time asks thousands of times; one that sleeps wakes up for no reason at most.
+  expect(harness.passes.mergeQueries - before < 50, "the thread to sleep while nothing can run");
+  expect(harness.scheduler.stats().waiting == 2, "two jobs to wait for room");
+  harness.closeAndWait();
+  expect(disposedCount == 3, "ERR_DISPOSED for each paused request");
+}
+
 void refusesWhenClosed(std::span<char*>) {
   Harness harness(true);
   harness.closeAndWait();
@@ -396,6 +442,7 @@ constexpr std::array kTests{
     test::Test{"requests cancellation of a running job", cancelsRunning},
     test::Test{"removes a cancelled request from the steps of the others", cancelsOneOfSeveral},
     test::Test{"cancels a job that is being admitted", cancelsWhileAdmitting},
+    test::Test{"closes while jobs wait for the caches of paused ones", closesWithoutRoom},
     test::Test{"refuses jobs, and a second close, after it was closed", refusesWhenClosed},
     test::Test{"fails waiting jobs and cancels the running one when it is stopped", stops},
     test::Test{"ends each job exactly once under contention", survivesContention},
