@@ -100,6 +100,23 @@ for (const precision of PRECISIONS) {
     });
   });
 
+  describe(`dispose while streams wait for the caches of a paused one, in ${precision},`, () => {
+    const model = useModel({ precision, maxCacheBytes: 1 });
+
+    it("resolves, and every call settles", async () => {
+      await paused(model(), 1);
+      const waiting = Array.from({ length: 5 }, () => streamOf(model(), 5).next());
+      const generation = model().generate(short, { maxNewTokens: 5, eosTokenId: [] });
+      assert.equal((await model().forward(short)).logits.shape[0], 1);
+      const [settled] = await Promise.all([Promise.allSettled(waiting), model().dispose()]);
+      for (const outcome of settled) {
+        if (outcome.status === "rejected") assert.equal(outcome.reason.code, "ERR_DISPOSED");
+        else assert.equal(outcome.value.done, false);
+      }
+      assert.deepEqual([...(await generation).sequences.shape], [1, 6]);
+    });
+  });
+
   describe(`dispose during paused streams, in ${precision},`, () => {
     const model = useModel({ precision });
 
