@@ -49,9 +49,8 @@ ModelRunner::ModelRunner(LoadOptions options)
 
 void ModelRunner::load(Callback<ModelInfo> callback) {
   scheduler_.post({
-      .work = std::make_unique<LoadWork>([this, callback] {
-        callback(outcomeOf<ModelInfo>([this] { return loadEngine(); }));
-      }),
+      .work = std::make_unique<LoadWork>(
+          [this, callback] { callback(outcomeOf<ModelInfo>([this] { return loadEngine(); })); }),
       .fail = [callback](const Error& error) { callback(error); },
   });
 }
@@ -76,13 +75,25 @@ ModelInfo ModelRunner::loadEngine() {
     hasOwnThreadPool_ = true;
     returnFreedMemory();
   }
-  enginePointer_ = engine_.get();
+  {
+    const std::lock_guard lock(enginePointerMutex_);
+    enginePointer_ = engine_.get();
+  }
   cores_ = resolveIntraOpThreads(options_.intraOpThreads);
   return {device.str()};
 }
 
+std::int64_t ModelRunner::cacheBytes(const CacheSize& size) const {
+  const std::lock_guard lock(enginePointerMutex_);
+  return enginePointer_ == nullptr ? 0 : enginePointer_->cacheBytes(size);
+}
+
 bool ModelRunner::dispose(std::function<void()> disposed) {
   return scheduler_.close([this, disposed = std::move(disposed)] {
+    {
+      const std::lock_guard lock(enginePointerMutex_);
+      enginePointer_ = nullptr;
+    }
     engine_.reset();
     disposed();
   });

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <utility>
 
@@ -20,11 +21,11 @@ struct ModelInfo {
 
 /// How a request is scheduled.
 struct Scheduling {
-  std::uint64_t id = 0;       // for `cancel`, unique among the pending requests
-  CacheSize cacheSize;        // without rows: it keeps no caches between calls
+  std::uint64_t id = 0;           // for `cancel`, unique among the pending requests
+  CacheSize cacheSize;            // without rows: it keeps no caches between calls
   bool waitsForConsumer = false;  // between steps, so that its rows do not count as running ones
-  std::int64_t priority = 0;  // requests with a higher priority are admitted first
-  bool isObserved = false;    // whether JavaScript wants to know of its progress
+  std::int64_t priority = 0;      // requests with a higher priority are admitted first
+  bool isObserved = false;        // whether JavaScript wants to know of its progress
 };
 
 /// All methods may be called from any thread except the scheduler's. All but `stop` return at once.
@@ -78,14 +79,18 @@ class ModelRunner {
 
   ModelInfo loadEngine();
 
+  /// The bytes of a request's caches; 0 without an engine. JavaScript may make a request while the engine is freed.
+  std::int64_t cacheBytes(const CacheSize& size) const;
+
   /// Sets the thread count of the operators that the scheduler's thread calls.
   void setThreads() const;
 
   const LoadOptions options_;
   std::unique_ptr<Engine> engine_;
-  Engine* enginePointer_ = nullptr;  // `engine_`, for requests
-  bool hasOwnThreadPool_ = false;    // the engine does not use libtorch's threads
-  std::int64_t cores_ = 1;           // that the engine computes with
+  mutable std::mutex enginePointerMutex_;  // for threads other than the scheduler's, which alone sets the pointer
+  Engine* enginePointer_ = nullptr;        // `engine_`, for requests
+  bool hasOwnThreadPool_ = false;          // the engine does not use libtorch's threads
+  std::int64_t cores_ = 1;                 // that the engine computes with
   EnginePasses passes_{*this};
   Scheduler scheduler_;  // last: its jobs use the members above
 };
@@ -96,7 +101,7 @@ void ModelRunner::submit(const Scheduling& scheduling, typename Request<Value>::
   scheduler_.post({
       .id = scheduling.id,
       .rows = scheduling.waitsForConsumer ? 0 : scheduling.cacheSize.rows,
-      .cacheBytes = enginePointer_ == nullptr ? 0 : enginePointer_->cacheBytes(scheduling.cacheSize),
+      .cacheBytes = cacheBytes(scheduling.cacheSize),
       .priority = scheduling.priority,
       .work = std::make_unique<Request<Value>>(enginePointer_, std::move(start), callback),
       .fail = [callback](const Error& error) { callback(error); },

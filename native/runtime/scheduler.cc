@@ -58,8 +58,8 @@ void Scheduler::cancel(std::uint64_t id) {
       if (running->id == id) running->cancellation.request();
     }
     changed_.notify_one();
-    const auto found = std::find_if(waiting_.begin(), waiting_.end(),
-                                    [id](const Waiting& waiting) { return waiting.job.id == id; });
+    const auto found =
+        std::find_if(waiting_.begin(), waiting_.end(), [id](const Waiting& waiting) { return waiting.job.id == id; });
     if (found == waiting_.end()) return;
     cancelled = std::move(found->job);
     waiting_.erase(found);
@@ -79,7 +79,9 @@ bool Scheduler::close(std::function<void()> last) {
 }
 
 void Scheduler::wake() {
-  { const std::lock_guard lock(mutex_); }
+  {
+    const std::lock_guard lock(mutex_);
+  }
   changed_.notify_one();
 }
 
@@ -145,10 +147,12 @@ bool Scheduler::waitForJobs() {
   return !waiting_.empty() || !running_.empty();
 }
 
+/// Whether a turn would do anything. Waiting jobs without room do not count: they need that running ones end.
 bool Scheduler::hasRunnable() const {
-  return !waiting_.empty() || std::any_of(running_.begin(), running_.end(), [](const auto& running) {
+  const bool isAnyRunnable = std::any_of(running_.begin(), running_.end(), [](const auto& running) {
     return running->work->wait() != Wait::kConsumer || running->cancellation.requested();
   });
+  return isAnyRunnable || findAdmissible(/*startedPositions=*/0) != waiting_.end();
 }
 
 void Scheduler::turn() {
@@ -156,7 +160,7 @@ void Scheduler::turn() {
   resumeCredited();
   admit();
   runSteps();
-  runCalls(limits_.maxBatchTokens, /*onlyFirstCalls=*/false);
+  runCalls();
   removeEnded();
 }
 
@@ -169,7 +173,7 @@ void Scheduler::interlude() {
   resumeCredited();
   admit();
   runSteps();
-  runCalls(std::min(kInterludePositions, limits_.maxBatchTokens), /*onlyFirstCalls=*/true);
+  runCalls();
   removeEnded();
   lastInterlude_ = Clock::now();
   isInInterlude_ = false;
@@ -192,45 +196,51 @@ void Scheduler::resumeCredited() {
 
 /// Starts the waiting jobs that the limits allow.
 void Scheduler::admit() {
+  // Calls that this turn can't run keep nobody waiting.
+  const auto positions = [this](const Running& running) -> std::int64_t {
+    return canRunCall(running) && running.work->wait() == Wait::kCall ? running.work->positions() : 0;
+  };
   std::int64_t startedPositions = 0;
-  for (const auto& running : running_) {
-    if (!running->isInPass && running->work->wait() == Wait::kCall) startedPositions += running->work->positions();
-  }
-  while (std::unique_ptr<Running> admitted = takeAdmissible(startedPositions)) {
+  for (const auto& running : running_) startedPositions += positions(*running);
+  while (Running* const admitted = moveAdmissible(startedPositions)) {
     Running& running = *admitted;
-    running.isInPass = true;  // it may not be removed yet
-    {
-      const std::lock_guard lock(mutex_);
-      running_.push_back(std::move(admitted));
-      if (stopped_.requested()) running.cancellation.request();
-    }
     if (running.progress) running.progress(Progress::kStarted);
     advance(running, [&] { running.work->start(); });
-    if (running.work->wait() == Wait::kCall) startedPositions += running.work->positions();
+    startedPositions += positions(running);
   }
 }
 
-std::unique_ptr<Scheduler::Running> Scheduler::takeAdmissible(std::int64_t& startedPositions) {
+/// Moves the first job that may start from the waiting ones to the running ones, in one step: whoever cancels it finds
+/// it among either.
+Scheduler::Running* Scheduler::moveAdmissible(std::int64_t startedPositions) {
   const std::lock_guard lock(mutex_);
+  const auto found = findAdmissible(startedPositions);
+  if (found == waiting_.end()) return nullptr;
+  const auto waiting = waiting_.begin() + (found - waiting_.cbegin());
+  Job& job = waiting->job;
+  auto running = std::make_unique<Running>();
+  running->id = job.id;
+  running->rows = job.rows;
+  running->cacheBytes = job.cacheBytes;
+  running->priority = job.priority;
+  running->work = std::move(job.work);
+  running->progress = std::move(job.progress);
+  queueMs_.add(milliseconds(Clock::now() - waiting->since));
+  waiting_.erase(waiting);
+  running->isInPass = true;  // it may not be removed yet
+  if (stopped_.requested()) running->cancellation.request();
+  return running_.emplace_back(std::move(running)).get();
+}
+
+/// The first waiting job that may start.
+std::deque<Scheduler::Waiting>::const_iterator Scheduler::findAdmissible(std::int64_t startedPositions) const {
   bool rowsAreBlocked = false;  // a job with rows waits, so those after it wait too
-  for (auto waiting = waiting_.begin(); waiting != waiting_.end(); ++waiting) {
-    Job& job = waiting->job;
-    if (!isAdmissible(job, rowsAreBlocked, startedPositions)) {
-      rowsAreBlocked = rowsAreBlocked || job.rows > 0 || job.cacheBytes > 0;
-      continue;
-    }
-    auto running = std::make_unique<Running>();
-    running->id = job.id;
-    running->rows = job.rows;
-    running->cacheBytes = job.cacheBytes;
-    running->priority = job.priority;
-    running->work = std::move(job.work);
-    running->progress = std::move(job.progress);
-    queueMs_.add(milliseconds(Clock::now() - waiting->since));
-    waiting_.erase(waiting);
-    return running;
-  }
-  return nullptr;
+  return std::find_if(waiting_.begin(), waiting_.end(), [&](const Waiting& waiting) {
+    const Job& job = waiting.job;
+    if (isAdmissible(job, rowsAreBlocked, startedPositions)) return true;
+    rowsAreBlocked = rowsAreBlocked || job.rows > 0 || job.cacheBytes > 0;
+    return false;
+  });
 }
 
 bool Scheduler::isAdmissible(const Job& job, bool rowsAreBlocked, std::int64_t startedPositions) const {
@@ -289,16 +299,25 @@ void Scheduler::recordStep(std::int64_t rows, Clock::time_point start) {
   while (decoded_.front().first < end - kRateTime) decoded_.pop_front();
 }
 
+/// The positions of the calls that one pass runs, unless that has only one.
+std::int64_t Scheduler::maxPositions() const {
+  return isInInterlude_ ? std::min(kInterludePositions, limits_.maxBatchTokens) : limits_.maxBatchTokens;
+}
+
+/// Whether `runCalls` may run the call that a job waits for. Not in an interlude if it takes longer than a step.
+bool Scheduler::canRunCall(const Running& running) const {
+  const Wait wait = running.work->wait();
+  if (running.isInPass || (wait != Wait::kCall && (passes_.mergesCalls() || wait != Wait::kStep))) return false;
+  return !isInInterlude_ || running.work->positions() <= maxPositions();
+}
+
 /// Runs other calls: with merging as many as the limit allows in one pass, else one call of any kind. First calls of
 /// jobs and later calls take turns, so that neither waits for all of the other.
-void Scheduler::runCalls(std::int64_t maxPositions, bool onlyFirstCalls) {
+void Scheduler::runCalls() {
   const bool merges = passes_.mergesCalls();
   std::vector<Running*> candidates;
   for (const auto& running : running_) {
-    const Wait wait = running->work->wait();
-    if (running->isInPass || (wait != Wait::kCall && (merges || wait != Wait::kStep))) continue;
-    if (onlyFirstCalls && (running->passes > 0 || running->work->positions() > maxPositions)) continue;
-    candidates.push_back(running.get());
+    if (canRunCall(*running)) candidates.push_back(running.get());
   }
   if (candidates.empty()) return;
   prefersFirstCalls_ = !prefersFirstCalls_;
@@ -311,7 +330,7 @@ void Scheduler::runCalls(std::int64_t maxPositions, bool onlyFirstCalls) {
   std::int64_t positions = candidates.front()->work->positions();
   while (merges && count < candidates.size()) {
     const std::int64_t more = candidates[count]->work->positions();
-    if (positions + more > maxPositions) break;
+    if (positions + more > maxPositions()) break;
     positions += more;
     ++count;
   }

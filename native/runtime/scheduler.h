@@ -179,12 +179,15 @@ class Scheduler {
 
   void failCancelled();
   void admit();
-  std::unique_ptr<Running> takeAdmissible(std::int64_t& startedPositions);
+  Running* moveAdmissible(std::int64_t startedPositions);
+  std::deque<Waiting>::const_iterator findAdmissible(std::int64_t startedPositions) const;
   bool isAdmissible(const Job& job, bool rowsAreBlocked, std::int64_t startedPositions) const;
   bool hasRoom(const Job& job) const;
 
   void runSteps();
-  void runCalls(std::int64_t maxPositions, bool onlyFirstCalls);
+  void runCalls();
+  bool canRunCall(const Running& running) const;
+  std::int64_t maxPositions() const;
   void runPass(std::span<Running* const> running, bool offersInterludes);
   void advance(Running& running, const std::function<void()>& continueWork);
   void removeEnded();

@@ -22,27 +22,32 @@ constexpr auto kTimeout = 20s;  // far longer than any test takes
 
 void ignoreFailure(const Error&) {}
 
-/// A request that makes one first call, and then `steps` steps. It ends early when a call fails.
+/// A request that makes `calls` calls, and then `steps` steps. It ends early when a call fails.
 class ScriptedWork final : public Work {
  public:
-  ScriptedWork(std::string name, int steps, std::function<void(bool failed)> ended, std::int64_t positions = 1)
-      : name(std::move(name)), left_(steps + 1), positions_(positions), ended_(std::move(ended)) {}
+  ScriptedWork(std::string name, int steps, std::function<void(bool failed)> ended, std::int64_t positions = 1,
+               int calls = 1)
+      : name(std::move(name)), calls_(calls), steps_(steps), positions_(positions), ended_(std::move(ended)) {}
 
-  void start() override { next(Wait::kCall); }
+  void start() override { next(); }
   Wait wait() const override { return wait_; }
   std::int64_t positions() const override { return positions_; }
-  void resume() override { next(Wait::kStep); }
+  void resume() override { next(); }
   void fail(const Error&) override { end(true); }
 
   const std::string name;
 
  private:
-  void next(Wait wait) {
-    if (left_-- > 0) {
-      wait_ = wait;
-      return;
+  void next() {
+    if (calls_ > 0) {
+      --calls_;
+      wait_ = Wait::kCall;
+    } else if (steps_ > 0) {
+      --steps_;
+      wait_ = Wait::kStep;
+    } else {
+      end(false);
     }
-    end(false);
   }
   void end(bool failed) {
     wait_ = Wait::kNothing;
@@ -50,7 +55,8 @@ class ScriptedWork final : public Work {
   }
 
   Wait wait_ = Wait::kNothing;
-  int left_;
+  int calls_;
+  int steps_;
   std::int64_t positions_;
   std::function<void(bool)> ended_;
 };
@@ -63,7 +69,10 @@ class RecordedPasses final : public Passes {
   explicit RecordedPasses(bool merges) : merges_(merges) {}
 
   void runThread(const std::function<void()>& loop) override { loop(); }
-  bool mergesCalls() const override { return merges_; }
+  bool mergesCalls() const override {
+    ++mergeQueries;
+    return merges_;
+  }
   void run(std::span<Work* const> works) override {
     std::vector<std::string> names;
     for (const Work* work : works) names.push_back(static_cast<const ScriptedWork*>(work)->name);
@@ -85,6 +94,7 @@ class RecordedPasses final : public Passes {
   }
 
   std::vector<std::vector<std::string>> passes;
+  mutable std::atomic<int> mergeQueries = 0;
   std::atomic<int> begun = 0;
   std::atomic<int> aborted = 0;
   std::atomic<bool> isClosed = false;
@@ -100,12 +110,12 @@ struct Harness {
   explicit Harness(bool merges, SchedulerLimits limits = {}) : passes(merges), scheduler(limits, passes) {}
 
   void post(const std::string& name, int steps, std::uint64_t id = 0, std::int64_t priority = 0,
-            std::int64_t positions = 1) {
+            std::int64_t positions = 1, int calls = 1) {
     auto ended = [this, name](bool failed) { (failed ? failures : successes).push_back(name); };
     scheduler.post({.id = id,
                     .rows = steps > 0 ? 1 : 0,
                     .priority = priority,
-                    .work = std::make_unique<ScriptedWork>(name, steps, ended, positions),
+                    .work = std::make_unique<ScriptedWork>(name, steps, ended, positions, calls),
                     .fail = [this](const Error& error) {
                       if (error.code() == ErrorCode::kAborted) ++droppedCount;
                     }});
@@ -214,8 +224,8 @@ void starvesNobody(std::span<char*>) {
     harness.closeAndWait();
     const auto position = std::find(harness.successes.begin(), harness.successes.end(), "long");
     const auto before = position - harness.successes.begin();
-    expect(before > 10 && before < 60, "the long request to end among the short ones, not after " +
-                                           std::to_string(before));
+    expect(before > 10 && before < 60,
+           "the long request to end among the short ones, not after " + std::to_string(before));
   }
 }
 
@@ -229,6 +239,19 @@ void runsInterludes(std::span<char*>) {
   harness.open();
   harness.closeAndWait();
   expect(harness.successes == Names{"a", "blocker"}, "the request to end within the pass of the blocker");
+}
+
+/// Calls too long for an interlude keep no others waiting, whose later calls run there as their first ones do.
+void runsLaterCallsInInterludes(std::span<char*>) {
+  Harness harness(true, {.maxBatchTokens = 2048});
+  harness.passes.offersInterludes = true;
+  harness.block();
+  for (const char* name : {"large", "larger"}) harness.post(name, 0, 0, 0, 2000);
+  harness.post("a", 3, 0, 0, 1, 3);
+  harness.passes.awaitBegun(7);
+  harness.open();
+  harness.closeAndWait();
+  expect(harness.successes == Names{"a", "blocker", "large", "larger"}, "the short request to end first");
 }
 
 void refusesPastTheLimit(std::span<char*>) {
@@ -284,6 +307,70 @@ void cancelsOneOfSeveral(std::span<char*>) {
   harness.closeAndWait();
   expect(harness.failures == Names{"a"}, "the cancelled request to fail");
   expect(harness.successes == Names{"blocker", "b"}, "the other one to end");
+}
+
+/// A cancellation that arrives while the job moves from the waiting ones to the running ones is not lost.
+void cancelsWhileAdmitting(std::span<char*>) {
+  constexpr int kJobs = 60000;
+  constexpr int kEndless = 1 << 30;  // steps
+  std::atomic<int> ended = 0;
+  RecordedPasses passes(true);
+  Scheduler scheduler({.maxBatchSize = 8, .maxBatchTokens = 8}, passes);
+  for (std::uint64_t id = 1; id <= kJobs; ++id) {
+    scheduler.post({.id = id,
+                    .rows = 1,
+                    .work = std::make_unique<ScriptedWork>("job", kEndless, [&](bool) { ++ended; }),
+                    .fail = [&](const Error&) { ++ended; }});
+    // The scheduler's thread takes some microseconds to admit it.
+    const auto posted = std::chrono::steady_clock::now();
+    while (std::chrono::steady_clock::now() - posted < id % 200 * 100ns) continue;
+    scheduler.cancel(id);
+  }
+  const auto start = std::chrono::steady_clock::now();
+  while (ended < kJobs && std::chrono::steady_clock::now() - start < kTimeout) std::this_thread::sleep_for(1ms);
+  expect(ended == kJobs, "every cancelled job to end, not " + std::to_string(ended));
+}
+
+/// A request whose consumer does not ask for anything.
+class PausedWork final : public Work {
+ public:
+  explicit PausedWork(std::function<void(ErrorCode)> failed) : failed_(std::move(failed)) {}
+
+  void start() override { wait_ = Wait::kConsumer; }
+  Wait wait() const override { return wait_; }
+  std::int64_t positions() const override { return 1; }
+  void resume() override {}
+  void fail(const Error& error) override {
+    wait_ = Wait::kNothing;
+    failed_(error.code());
+  }
+
+ private:
+  Wait wait_ = Wait::kNothing;
+  std::function<void(ErrorCode)> failed_;
+};
+
+/// Requests that wait for the caches of others, whose consumers are away.
+void closesWithoutRoom(std::span<char*>) {
+  Harness harness(true, {.maxBatchTokens = 8, .maxCacheBytes = 10});
+  std::atomic<int> disposedCount = 0;
+  for (int i = 0; i < 3; ++i) {
+    harness.scheduler.post({.cacheBytes = 10,
+                            .work = std::make_unique<PausedWork>([&](ErrorCode code) {
+                              if (code == ErrorCode::kDisposed) ++disposedCount;
+                            }),
+                            .fail = ignoreFailure});
+  }
+  harness.post("a", 0);
+  harness.passes.awaitBegun(1);
+  std::this_thread::sleep_for(20ms);  // its turn ends
+  const int before = harness.passes.mergeQueries;
+  std::this_thread::sleep_for(100ms);
+  // A thread that looks for work all the time asks thousands of times; one that sleeps wakes up for no reason at most.
+  expect(harness.passes.mergeQueries - before < 50, "the thread to sleep while nothing can run");
+  expect(harness.scheduler.stats().waiting == 2, "two jobs to wait for room");
+  harness.closeAndWait();
+  expect(disposedCount == 3, "ERR_DISPOSED for each paused request");
 }
 
 void refusesWhenClosed(std::span<char*>) {
@@ -349,10 +436,13 @@ constexpr std::array kTests{
     test::Test{"starts requests with a higher priority first", prefersPriority},
     test::Test{"keeps neither long nor short requests waiting", starvesNobody},
     test::Test{"runs steps in the interludes of a long pass", runsInterludes},
+    test::Test{"runs all calls of a short request in the interludes of a long pass", runsLaterCallsInInterludes},
     test::Test{"refuses jobs past the limit, and runs the accepted ones", refusesPastTheLimit},
     test::Test{"fails a cancelled waiting job once", cancelsWaiting},
     test::Test{"requests cancellation of a running job", cancelsRunning},
     test::Test{"removes a cancelled request from the steps of the others", cancelsOneOfSeveral},
+    test::Test{"cancels a job that is being admitted", cancelsWhileAdmitting},
+    test::Test{"closes while jobs wait for the caches of paused ones", closesWithoutRoom},
     test::Test{"refuses jobs, and a second close, after it was closed", refusesWhenClosed},
     test::Test{"fails waiting jobs and cancels the running one when it is stopped", stops},
     test::Test{"ends each job exactly once under contention", survivesContention},
