@@ -136,8 +136,8 @@ Callback<Value> Environment::beginCall(Napi::Promise::Deferred deferred, ToJs<Va
   };
 }
 
-/// Runs a request on a model's scheduler and returns the call's promise, which also rejects if the model does not accept
-/// the request. Throws ERR_DISPOSED for a null `runner`.
+/// Runs a request on a model's scheduler and returns the call's promise, which also rejects if the model does not
+/// accept the request. Throws ERR_DISPOSED for a null `runner`.
 template <class Value>
 Napi::Promise startCall(Napi::Env env, const std::shared_ptr<ModelRunner>& runner, const Scheduling& scheduling,
                         typename Request<Value>::Start start, ToJs<Value> convert) {

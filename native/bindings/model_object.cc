@@ -280,7 +280,8 @@ void ModelObject::abort(const Napi::CallbackInfo&) {
 }
 
 Napi::Value ModelObject::stats(const Napi::CallbackInfo& info) {
-  return withErrors(info.Env(), [&]() -> Napi::Value { return toJs(info.Env(), runner_ ? runner_->stats() : SchedulerStats()); });
+  return withErrors(info.Env(),
+                    [&]() -> Napi::Value { return toJs(info.Env(), runner_ ? runner_->stats() : SchedulerStats()); });
 }
 
 Napi::Value ModelObject::device(const Napi::CallbackInfo& info) {

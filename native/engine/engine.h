@@ -157,7 +157,8 @@ class Engine {
   /// Bytes of the caches of a generation, 0 if the engine does not count them. May be called on any thread.
   virtual std::int64_t cacheBytes(const CacheSize&) const { return 0; }
 
-  /// Whether `runTogether` runs several calls in one pass, and the bits of a row do not depend on the pass's other rows.
+  /// Whether `runTogether` runs several calls in one pass, and the bits of a row do not depend on the pass's other
+  /// rows.
   virtual bool mergesCalls() const { return false; }
 
   /// Runs several calls in one pass: each has the result and the error that it has alone. Only for an engine that

@@ -44,8 +44,8 @@ Task<ForwardResult> runForward(SharedEngine& engine, std::shared_ptr<const Forwa
   ForwardOutput output = co_await engine.forward(ids.inputIds, ids.attentionMask, decoderInputIds, computed);
   at::Tensor headOutput;
   if (head != nullptr) {
-    headOutput = head->run({output.logits, output.encoderLastHiddenState, output.decoderLastHiddenState,
-                            ids.attentionMask, labels});
+    headOutput = head->run(
+        {output.logits, output.encoderLastHiddenState, output.decoderLastHiddenState, ids.attentionMask, labels});
   }
   std::optional<double> loss;
   if (computesLoss) loss = crossEntropy(output.logits, labels);

@@ -28,12 +28,9 @@ Task<at::Tensor> SharedEngine::encode(at::Tensor inputIds, at::Tensor attentionM
 
 Task<ForwardOutput> SharedEngine::forward(at::Tensor inputIds, at::Tensor attentionMask, at::Tensor decoderInputIds,
                                           LogitsSelection selection) {
-  EngineCall call{ForwardCall{std::move(inputIds),
-                              std::move(attentionMask),
-                              std::move(decoderInputIds),
-                              std::move(selection),
-                              {}},
-                  {}};
+  EngineCall call{
+      ForwardCall{std::move(inputIds), std::move(attentionMask), std::move(decoderInputIds), std::move(selection), {}},
+      {}};
   co_await Pass(*this, call);
   co_return std::move(std::get<ForwardCall>(call.call).output);
 }

@@ -131,7 +131,8 @@ RecentCrossKvCaches::Entry RecentCrossKvCaches::find(const DecoderSource& source
     std::iota(entry.sources.begin(), entry.sources.end(), 0);
   }
   for (const Stored& stored : stored_) {
-    if (stored.encoderOutput.lock() != source.encoderOutput || !areSame(stored.encoderRows, entry.encoderRows)) continue;
+    if (stored.encoderOutput.lock() != source.encoderOutput || !areSame(stored.encoderRows, entry.encoderRows))
+      continue;
     entry.cache = stored.cache.lock();
     if (entry.cache != nullptr) break;
   }

@@ -59,8 +59,8 @@ void LmHead::compute(const std::vector<LogitsPart>& parts) {
     Selected selected{&part, select(part)};
     if (part.selection.tokens.defined()) {
       const std::vector<std::int64_t> tokens = toVector(part.selection.tokens);
-      part.logits = multiplyBy(model_.lmHead->selectColumns(tokens), selected.states,
-                               static_cast<std::int64_t>(tokens.size()));
+      part.logits =
+          multiplyBy(model_.lmHead->selectColumns(tokens), selected.states, static_cast<std::int64_t>(tokens.size()));
       continue;
     }
     if (rows + selected.rows() > kMaxRows) {

@@ -22,8 +22,9 @@ FloatRows toFloatRows(const at::Tensor& tensor);
 struct LogitsPart {
   const at::Tensor& states;  // [R, T, D]
   const LogitsSelection& selection;
-  at::Tensor& logits;            // [R, P, K]; stays undefined for an empty selection, and with `highest`
-  at::Tensor* highest = nullptr;  // not null: int64 [R], the id of the highest logit; needs one position, and all tokens
+  at::Tensor& logits;  // [R, P, K]; stays undefined for an empty selection, and with `highest`
+  at::Tensor* highest =
+      nullptr;  // not null: int64 [R], the id of the highest logit; needs one position, and all tokens
 };
 
 class LmHead {

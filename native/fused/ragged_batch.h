@@ -18,8 +18,8 @@ struct Sequence {
   const float* mask = nullptr;  // [length], added to scores. Null: no position in between is masked.
 };
 
-/// The computed rows of padded batches [B, S], one batch after another. Padding at either end is not computed: T5 uses only the distances
-/// between positions, so no result depends on it.
+/// The computed rows of padded batches [B, S], one batch after another. Padding at either end is not computed: T5 uses
+/// only the distances between positions, so no result depends on it.
 class RaggedBatch {
  public:
   RaggedBatch() = default;

@@ -93,8 +93,8 @@ class CrossCaches {
   std::vector<std::pair<const CrossKvCache*, std::int64_t>> caches_;  // with the table index of the first sequence
   std::int64_t count_ = 0;                                            // sequences
   std::int64_t maxBlocks_ = 0;
-  std::vector<std::int64_t> tableIndices_;     // of each row
-  std::vector<const Sequence*> sequences_;     // of each row
+  std::vector<std::int64_t> tableIndices_;  // of each row
+  std::vector<const Sequence*> sequences_;  // of each row
 };
 
 BlockTable selfBlockTable(std::span<const NewCachePositions> caches, std::int64_t layer, const HeadLayout& heads) {

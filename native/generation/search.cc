@@ -132,7 +132,7 @@ Task<bool> SampleSearch::continueGreedily(SharedEngine& engine) {
   const std::int64_t rows = sequences().size(0);
   const std::vector<std::int32_t>& ends = options().eosTokenIds;
   std::vector<std::int64_t> unfinished = toVector(unfinished_);
-  std::vector<at::Tensor> steps;                    // each [rows, 1]
+  std::vector<at::Tensor> steps;                      // each [rows, 1]
   at::Tensor ids = sequences().slice(1, -1).clone();  // [rows, 1]
   for (std::int64_t length = sequences().size(1); length < options().maxLength; ++length) {
     const at::Tensor highest = co_await decodeToHighest(engine, ids);

@@ -1,5 +1,5 @@
-// The processor's cores, shared by the models of the process: each computes when the cores that it needs are free, first
-// come, first served, so that several models do not run more threads than there are cores.
+// The processor's cores, shared by the models of the process: each computes when the cores that it needs are free,
+// first come, first served, so that several models do not run more threads than there are cores.
 #pragma once
 
 #include <condition_variable>

@@ -26,7 +26,9 @@ class RecentValues {
     if (size == 0) return {};
     std::vector<double> sorted(values_.begin(), values_.begin() + static_cast<std::ptrdiff_t>(size));
     std::sort(sorted.begin(), sorted.end());
-    const auto at = [&](double share) { return sorted[static_cast<std::size_t>(share * static_cast<double>(size - 1))]; };
+    const auto at = [&](double share) {
+      return sorted[static_cast<std::size_t>(share * static_cast<double>(size - 1))];
+    };
     return {at(0.5), at(0.99)};
   }
 

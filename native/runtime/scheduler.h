@@ -33,10 +33,10 @@ namespace torch_t5 {
 
 /// What a running request waits for.
 enum class Wait {
-  kNothing,  // it has ended
-  kStep,     // one more position of rows that have a cache
-  kCall,     // any other call of the engine
-  kCredit,   // nothing any more: its consumer has given it credit to go on
+  kNothing,   // it has ended
+  kStep,      // one more position of rows that have a cache
+  kCall,      // any other call of the engine
+  kCredit,    // nothing any more: its consumer has given it credit to go on
   kConsumer,  // its consumer, who has to give it credit and then `wake` the scheduler
 };
 
@@ -90,10 +90,10 @@ enum class Progress {
 using ProgressCallback = std::function<void(Progress)>;
 
 struct Job {
-  std::uint64_t id = 0;     // for cancel(); a job with id 0 can't be cancelled
-  std::int64_t rows = 0;    // that it decodes step by step; 0: it only makes other calls
+  std::uint64_t id = 0;         // for cancel(); a job with id 0 can't be cancelled
+  std::int64_t rows = 0;        // that it decodes step by step; 0: it only makes other calls
   std::int64_t cacheBytes = 0;  // of its caches; reserved while it runs
-  std::int64_t priority = 0;  // jobs with a higher priority are admitted first
+  std::int64_t priority = 0;    // jobs with a higher priority are admitted first
   std::unique_ptr<Work> work;
   std::function<void(const Error&)> fail;  // called instead of `work->start`, on the thread that cancels or stops
   ProgressCallback progress;               // may be empty
@@ -200,7 +200,7 @@ class Scheduler {
   mutable std::mutex mutex_;  // of the members down to `last_`
   std::condition_variable changed_;
   std::deque<Waiting> waiting_;  // by priority, then by arrival
-  RunningList running_;          // by arrival. Only the scheduler's thread changes it, so it reads it without the mutex.
+  RunningList running_;  // by arrival. Only the scheduler's thread changes it, so it reads it without the mutex.
   bool closed_ = false;
   Cancellation stopped_;
   std::function<void()> last_;
