@@ -35,6 +35,7 @@ export abstract class LoadedT5<Config extends T5Config = T5Config> {
   async dispose(): Promise<void> {
     this.#handle.isDisposed = true;
     await this.#handle.native.dispose();
+    for (const layer of this.#handle.embedding?.layers ?? []) if (layer !== "normalize") layer.dispose();
   }
 
   /** The same as `dispose()`, for `await using`. */

@@ -49,12 +49,15 @@ def export_source(
     progress.stage(f"Reading {source}")
 
     def check_settings(root: Path) -> None:
-        refuse_adapter(source, root)
         local = root / modules.folders(root).encoder
-        if with_modules and modules.are_in(root):
+        refuse_adapter(source, root)
+        if local != root:
+            refuse_adapter(str(local), local)
+        has_modules = with_modules and modules.are_in(root)
+        if has_modules:
             modules.read_modules(root)
         config = read_json(local / CONFIG)
-        class_for(config, encoder_only=encoder_only)
+        class_for(config, encoder_only=encoder_only or has_modules)
         if with_tokenizer:
             tokenizers.require_tokenizer(local, config, tokenizer_origin)
 

@@ -11,6 +11,7 @@ from collections import namedtuple
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from unittest.mock import patch
 
@@ -192,6 +193,7 @@ def main(checkpoint: Path, directory: Path) -> dict[str, object]:
         "spiece.model without its packages": without_packages(checkpoint.parent / "sentencepiece"),
         "hub unreachable": lambda target: with_hub(checkpoint, target, None),
         "hub": lambda target: with_hub(checkpoint, target, "main"),
+        "hub of sentence-transformers": lambda target: with_hub(checkpoint.parent / "sentences", target, "main"),
     }
     return {name: observe(fault, directory / str(number)) for number, (name, fault) in enumerate(faults.items())}
 
@@ -199,23 +201,28 @@ def main(checkpoint: Path, directory: Path) -> dict[str, object]:
 def with_hub(checkpoint: Path, target: Path, revision: str | None) -> None:
     """Export from a hub with one repository. Without a revision, the hub is unreachable."""
     fetched: list[str] = []
-    cache = target.parent.parent / "cache"
+    cache = target.parent.parent / f"cache of {checkpoint.name}"
 
     def snapshot_download(name: str, *, revision: str | None, allow_patterns: list[str]) -> str:
         if revision is None:
             raise ConnectionError("Name or service not known")
         assert (name, revision) == ("owner/model", "main")
         cache.mkdir(exist_ok=True)
-        for path in sorted(checkpoint.iterdir()):
-            if any(path.match(pattern) for pattern in allow_patterns):
-                fetched.append(path.name)
-                shutil.copy(path, cache)
+        for path in sorted(path for path in checkpoint.rglob("*") if path.is_file()):
+            file = path.relative_to(checkpoint).as_posix()
+            if any(fnmatchcase(file, pattern) for pattern in allow_patterns):
+                fetched.append(file)
+                (cache / file).parent.mkdir(exist_ok=True)
+                shutil.copy(path, cache / file)
         return str(cache)
 
     with patch.object(hub, "snapshot_download", snapshot_download):
         export_source("owner/model", target, with_tokenizer=False, revision=revision)
     # The configuration is fetched first, so that another architecture is refused without a download of its weights.
     assert fetched.index("config.json") < fetched.index("model.safetensors")
+    if (checkpoint / "modules.json").is_file():
+        assert fetched.index("2_Dense/config.json") < fetched.index("model.safetensors")
+        assert (target / "embedding.safetensors").is_file()
 
 
 def observe(fault: Callable[[Path], None], folder: Path) -> dict[str, object]:
