@@ -94,6 +94,12 @@ export type { SignalOption } from "./util/call-options.js";
 export { T5Error, type T5ErrorCode } from "./util/errors.js";
 export { Tensor, type TensorData, type TopK } from "./util/tensor.js";
 
+// What a service observes.
+
+export type { ModelStats, Quantiles } from "./calls/stats.js";
+export type { DisposeOptions } from "./models/loaded-t5.js";
+export { REQUEST_CHANNEL, type RequestEvent } from "./native/request-events.js";
+
 // The installation.
 
 export type { Libtorch } from "./native/libtorch.js";

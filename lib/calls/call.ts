@@ -3,6 +3,7 @@
 import type { ModelKind } from "../loading/architectures.js";
 import type { T5Config } from "../loading/config.js";
 import type { LoadedEmbedding, LoadedModel } from "../loading/load.js";
+import { areRequestsObserved, requestEnded, requestQueued } from "../native/request-events.js";
 import type { NativeModel, NativeScheduling } from "../native/types.js";
 import type { T5Tokenizer } from "../tokenizer/t5-tokenizer.js";
 import { abortable, onAbort } from "../util/abort.js";
@@ -10,6 +11,9 @@ import { type CallSite, captureCallSite, errorFor, T5Error } from "../util/error
 import { continueSliced, firstSlice, type Sliced } from "../util/slices.js";
 import { refused } from "../util/validation.js";
 import { PreparingCalls } from "./preparing-calls.js";
+
+/** Of all models, because the events of their requests are published on one channel. */
+let lastId = 0;
 
 /** The state of a loaded model that its methods, sessions, encoder outputs and heads share. */
 export class ModelHandle {
@@ -28,8 +32,6 @@ export class ModelHandle {
   isDisposed = false;
   /** Whether native code has the texts of the ids, which stop strings need. */
   hasTokenTexts = false;
-  #lastId = 0;
-
   constructor({ kind, directory, tokenizer, precision, native, embedding, release, maxQueueLength }: LoadedModel) {
     this.kind = kind;
     this.config = directory.config;
@@ -43,7 +45,7 @@ export class ModelHandle {
 
   /** An id for a call that native code can cancel. */
   newId(): number {
-    return ++this.#lastId;
+    return ++lastId;
   }
 }
 
@@ -173,9 +175,17 @@ export class Call {
     prepared: Prepared,
     start: (scheduling: NativeScheduling, prepared: Prepared) => Promise<Result>,
   ): Promise<Result> {
+    const isObserved = areRequestsObserved();
+    if (isObserved) requestQueued(id, this.name);
     try {
-      return await start({ id, priority: 0, isObserved: false }, prepared);
+      const result = await start({ id, priority: 0, isObserved }, prepared);
+      if (isObserved) requestEnded(id);
+      return result;
     } catch (thrown) {
+      if (isObserved) requestEnded(id, codeOf(thrown));
+      // `dispose` with `drain: false` aborts the calls.
+      if (this.model.isDisposed && codeOf(thrown) === "ERR_ABORTED")
+        throw this.error(disposed("a model in use", this.name));
       throw this.error(thrown);
     }
   }
@@ -223,6 +233,11 @@ export function guarded<Result>(site: CallSite, read: () => Result): Result {
     const message = "Expected arguments that can be read but received one that throws";
     throw errorFor(new T5Error("ERR_INVALID_ARGUMENT", message, { cause: thrown }), site);
   }
+}
+
+/** The code of a native error. */
+function codeOf(thrown: unknown): string {
+  return thrown instanceof Error && "code" in thrown ? String(thrown.code) : "ERR_INTERNAL";
 }
 
 /** The error for the use of something that was disposed: `what` for the call or argument `name`. */

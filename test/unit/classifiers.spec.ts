@@ -389,7 +389,17 @@ describe("the export of a classifier", () => {
         { code: invalid, message },
       );
     }
-    assert.deepEqual((await classifier.classify({ id: 2, source, decoderInputIds, positions })).shape, [1, 3]);
+    assert.deepEqual(
+      (
+        await classifier.classify({
+          scheduling: { id: 2, priority: 0, isObserved: false },
+          source,
+          decoderInputIds,
+          positions,
+        })
+      ).shape,
+      [1, 3],
+    );
     const other = await load(demoModel, "generation");
     const message = /Expected a model that classifies for the call but received another/;
     const request = { scheduling: { id: 1, priority: 0, isObserved: false }, source, decoderInputIds, positions };

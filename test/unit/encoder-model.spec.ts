@@ -184,11 +184,19 @@ describe("the class of an export", () => {
       }),
       refused,
     );
-    const encoded = await model.encode({ id: 2, source });
+    const encoded = await model.encode({ scheduling: { id: 2, priority: 0, isObserved: false }, source });
     const decoded = { rows: undefined, batch: 1, targetLength: 1, decoderInputIds: Int32Array.of(0) };
     const selection = { positions: undefined, tokens: undefined, topK: 0, hiddenStates: false };
-    await assert.rejects(encoded.startDecoding().decode({ id: 3, ...decoded, ...selection }), refused);
-    assert.deepEqual((await model.forwardEncoder({ id: 4, source })).shape, [1, 2, 128]);
+    await assert.rejects(
+      encoded
+        .startDecoding()
+        .decode({ scheduling: { id: 3, priority: 0, isObserved: false }, ...decoded, ...selection }),
+      refused,
+    );
+    assert.deepEqual(
+      (await model.forwardEncoder({ scheduling: { id: 4, priority: 0, isObserved: false }, source })).shape,
+      [1, 2, 128],
+    );
     await model.dispose();
   });
 });
