@@ -21,6 +21,7 @@ const model = await copy.load({
   libtorchDirectory: libtorch.directory,
   intraOpThreads: 1,
   interOpThreads: 0,
+  kind: "generation",
   maxQueueLength: 0,
   maxBatchSize: 1,
   maxBatchTokens: 1,
