@@ -3,9 +3,15 @@
 // The model, and loading it.
 
 export type { GenerationConfig, T5Config } from "./loading/config.js";
+export type { EmbeddingConfig, EmbeddingModule, Pooling } from "./loading/embedding.js";
+export type { Labels, ProblemType } from "./loading/labels.js";
 export type { Device, LoadOptions, Precision } from "./loading/load.js";
 export { type Manifest, type ManifestFile, readManifest } from "./loading/manifest.js";
-export { T5ForConditionalGeneration } from "./model.js";
+export type { ClassifierConfig } from "./models/loaded-t5.js";
+export { T5EncoderModel } from "./models/t5-encoder-model.js";
+export { T5ForConditionalGeneration } from "./models/t5-for-conditional-generation.js";
+export { T5ForSequenceClassification } from "./models/t5-for-sequence-classification.js";
+export { type ClassifiedTokens, T5ForTokenClassification } from "./models/t5-for-token-classification.js";
 
 // Inputs: texts, ids, masks and labels.
 
@@ -25,8 +31,15 @@ export type {
   HiddenStatesResult,
   LossResult,
 } from "./calls/forward.js";
+export type { EncoderForwardResult } from "./calls/forward-encoder.js";
 export { Head, type LoadHeadOptions } from "./calls/head.js";
-export type { DecoderHiddenStatesResult, LogitsResult, SelectionOptions, TopKResult } from "./calls/results.js";
+export type {
+  DecoderHiddenStatesResult,
+  LogitsResult,
+  SelectionOptions,
+  TopKResult,
+  TruncationResult,
+} from "./calls/results.js";
 
 // `encode`, and decoding step by step.
 
@@ -48,10 +61,17 @@ export type { DecoderPrompt, EncoderOutputSource, GenerateInput } from "./genera
 export { type StreamedLogits, type StreamedToken, TokenStream } from "./generation/stream.js";
 export type { FinishReason } from "./native/types.js";
 
+// Classifiers.
+
+export type { ClassificationResult } from "./calls/classification.js";
+export type { ClassifyOptions, LabelFunction, LabelScore } from "./calls/classify.js";
+export type { AggregationStrategy, ClassifyTokensOptions, EntityGroup, TokenLabel } from "./calls/classify-tokens.js";
+
 // `score`, `rerank` and `embed`.
 
-export type { EmbedOptions } from "./calls/embed.js";
-export type { Documents, PromptTemplate, RankedDocument, RerankOptions } from "./calls/rerank.js";
+export type { Embeddings, EmbedOptions } from "./calls/embed.js";
+export type { PromptTemplate } from "./calls/prompt.js";
+export type { Documents, RankedDocument, RerankOptions } from "./calls/rerank.js";
 export type { ScoreOptions, ScoreReduction, ScoreTargets, TargetScore, TokenScores } from "./calls/score.js";
 
 // The tokenizer.
@@ -63,14 +83,22 @@ export {
   type EncodeBatchOptions,
   type EncodeOptions,
   type Encoding,
+  type SpecialTokensOption,
   T5Tokenizer,
 } from "./tokenizer/t5-tokenizer.js";
+export type { TruncationOptions } from "./tokenizer/truncation.js";
 
 // Tensors, errors, and the option of every call.
 
 export type { SignalOption } from "./util/call-options.js";
 export { T5Error, type T5ErrorCode } from "./util/errors.js";
 export { Tensor, type TensorData, type TopK } from "./util/tensor.js";
+
+// What a service observes.
+
+export type { ModelStats, Quantiles } from "./calls/stats.js";
+export type { DisposeOptions } from "./models/loaded-t5.js";
+export { REQUEST_CHANNEL, type RequestEvent } from "./native/request-events.js";
 
 // The installation.
 
@@ -80,12 +108,20 @@ export { demoModel, type RuntimeInfo, runtimeInfo } from "./native/runtime-info.
 // For the command line and the documentation only: no part of the package's types.
 
 /** @internal */
-export { POOLINGS } from "./calls/embed.js";
+export { LABEL_FUNCTIONS } from "./calls/classify.js";
+/** @internal */
+export { AGGREGATION_STRATEGIES } from "./calls/classify-tokens.js";
 /** @internal */
 export { SCORE_REDUCTIONS } from "./calls/score.js";
 /** @internal */
 export { GENERATION_OPTIONS, type GenerationOption, OPTION_GROUPS } from "./generation/option-table.js";
 /** @internal */
+export { kindOf } from "./loading/architectures.js";
+/** @internal */
+export { POOLINGS } from "./loading/embedding.js";
+/** @internal */
 export { PRECISIONS } from "./loading/load.js";
+/** @internal */
+export { readSafetensors, type StoredTensor } from "./loading/safetensors.js";
 /** @internal */
 export { logSumExp } from "./util/reductions.js";

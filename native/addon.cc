@@ -2,6 +2,7 @@
 #include <napi.h>
 
 #include "bindings/decoding_objects.h"
+#include "bindings/dense_object.h"
 #include "bindings/environment.h"
 #include "bindings/model_object.h"
 #include "bindings/results.h"
@@ -15,6 +16,8 @@ void release(const Napi::CallbackInfo& info) { Environment::of(info.Env()).buffe
 
 void shutDown(const Napi::CallbackInfo& info) { Environment::of(info.Env()).shutDown(); }
 
+void observe(const Napi::CallbackInfo& info) { Environment::of(info.Env()).observe(info[0].As<Napi::Function>()); }
+
 Napi::Value info(const Napi::CallbackInfo& info) { return toJs(info.Env(), runtimeInfo()); }
 
 Napi::Object initialize(Napi::Env env, Napi::Object exports) {
@@ -24,8 +27,10 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   DecodingSessionObject::define(env);
   SearchObject::define(env);
   HeadObject::define(env);
+  DenseObject::define(env);
   exports.Set("load", Napi::Function::New<ModelObject::load>(env, "load"));
   exports.Set("release", Napi::Function::New<release>(env, "release"));
+  exports.Set("observe", Napi::Function::New<observe>(env, "observe"));
   exports.Set("shutDown", Napi::Function::New<shutDown>(env, "shutDown"));
   exports.Set("info", Napi::Function::New<info>(env, "info"));
   return exports;

@@ -24,7 +24,7 @@ export const PEERS = {
     label: "torch-t5",
     environment: "project",
     program: "node/torch-t5.mjs",
-    kinds: [...DECODING, "gpu", "ragged", "last-position", "result-memory", "event-loop"],
+    kinds: [...DECODING, "gpu", "ragged", "last-position", "result-memory", "event-loop", "service", "service-latency"],
     precisions: { exact: ours, float32: ours, bfloat16: ours, int8: ours },
     cuda: { precisions: { exact: ours, float32: ours, bfloat16: ours } },
   },
@@ -75,7 +75,7 @@ export const PEERS = {
     label: "transformers.js",
     environment: "node",
     program: "node/transformers.mjs",
-    kinds: ["forward", "rerank", "load", "memory", "generate", "event-loop"],
+    kinds: ["forward", "rerank", "load", "memory", "generate", "event-loop", "service"],
     precisions: { float32: onnx },
   },
   compile: {

@@ -28,6 +28,17 @@ const decodingStep = (batch) => ({
   work: { count: batch, of: "tokens" },
 });
 
+/** Generations of `callers` callers: `mode` is "one after another", "at the same time" or "as one batch". */
+const callers = (count, mode) => ({
+  name: `${count} callers, ${mode}`,
+  callers: count,
+  mode,
+  sourceLength: 16,
+  numBeams: 1,
+  newTokens: 32,
+  work: { count: 32 * count, of: "tokens" },
+});
+
 const SHAPES = [
   [1, 16, 1],
   [1, 32, 16],
@@ -98,6 +109,38 @@ const modelSuites = {
     unit: "ms",
     cases: [generation(1, 1), generation(1, 8), generation(1, 32), generation(4, 1)],
     repetitions: 1 / 5,
+    warmups: 1,
+  },
+  service: {
+    title: "many callers: 32 new tokens for each, 16 source ids",
+    kind: "service",
+    unit: "ms",
+    cases: [
+      callers(32, "one after another"),
+      callers(32, "at the same time"),
+      callers(32, "as one batch"),
+      callers(1, "at the same time"),
+      callers(8, "at the same time"),
+      callers(64, "at the same time"),
+    ],
+    repetitions: 1 / 5,
+    warmups: 1,
+  },
+  "service-latency": {
+    title: "streams of 32 tokens that arrive at random (Poisson), at a share of the rate that 32 callers reach",
+    kind: "service-latency",
+    ratios: false,
+    unit: "ms",
+    cases: [0.3, 0.6, 0.9].map((share) => ({
+      name: `${share} of capacity`,
+      share,
+      requests: 96,
+      callers: 32,
+      sourceLength: 16,
+      numBeams: 1,
+      newTokens: 32,
+    })),
+    repetitions: 1,
     warmups: 1,
   },
   score: {
@@ -213,6 +256,28 @@ const overhead = {
   },
 };
 
+/** The event loop while large inputs are copied, tokenized and checked, and results are decoded. */
+const inputs = {
+  title:
+    "the embedded model, one thread: the delay of the event loop, beyond its timer's resolution, with large inputs",
+  kind: "inputs",
+  ratios: false,
+  unit: "ms",
+  models: ["demo"],
+  threads: 1,
+  cases: [
+    { name: "embed of 2,000 texts" },
+    { name: "forward of a text of 1 MB, too long for attention" },
+    { name: "encodeBatchAsync of a text of 1 MB" },
+    { name: "score of 1,000 targets" },
+    { name: "forward of 1,000,000 ids, too many for attention" },
+    { name: "generate of 256 rows of 64 tokens" },
+  ],
+  repetitions: 1,
+  warmups: 1,
+  peers: { "torch-t5": { label: "torch-t5", program: "node/inputs.mjs" } },
+};
+
 /** The number of texts of each length, as ../preparing/tokenizer_inputs.py writes them. */
 const TEXTS = { "20 words": 200, "200 words": 40, "2,000 words": 8, "a batch of 256 texts": 1 };
 
@@ -241,4 +306,4 @@ const tokenizer = {
   },
 };
 
-export const SUITES = { ...modelSuites, overhead, tokenizer };
+export const SUITES = { ...modelSuites, overhead, inputs, tokenizer };

@@ -72,7 +72,7 @@ export async function prepareTrials(trials) {
 }
 
 async function directoriesOf({ suite, model, exports }) {
-  if (suite === "overhead") return { model: join(root, "models", model) };
+  if (suite === "overhead" || suite === "inputs") return { model: join(root, "models", model) };
   if (suite === "tokenizer") {
     const { texts, ...tokenizers } = await once(prepareTokenizers);
     return { model: tokenizers[model], texts };

@@ -1,38 +1,51 @@
 // What the calls of a model share: the model's state, the ids that cancel native work, abort signals, and stacks of
 // errors.
+import type { ModelKind } from "../loading/architectures.js";
 import type { T5Config } from "../loading/config.js";
-import type { NativeModel } from "../native/types.js";
+import type { LoadedEmbedding, LoadedModel } from "../loading/load.js";
+import { areRequestsObserved, requestEnded, requestQueued } from "../native/request-events.js";
+import type { NativeModel, NativeScheduling } from "../native/types.js";
 import type { T5Tokenizer } from "../tokenizer/t5-tokenizer.js";
 import { abortable, onAbort } from "../util/abort.js";
 import { type CallSite, captureCallSite, errorFor, T5Error } from "../util/errors.js";
+import { continueSliced, firstSlice, type Sliced } from "../util/slices.js";
 import { refused } from "../util/validation.js";
+import { PreparingCalls } from "./preparing-calls.js";
+
+/** Of all models, because the events of their requests are published on one channel. */
+let lastId = 0;
 
 /** The state of a loaded model that its methods, sessions, encoder outputs and heads share. */
 export class ModelHandle {
+  readonly kind: ModelKind;
   readonly config: T5Config;
   readonly tokenizer: T5Tokenizer | undefined;
   readonly native: NativeModel;
+  readonly embedding: LoadedEmbedding | undefined;
   /** See `AttentionModel`. */
   readonly materializesAttention: boolean;
   /** Frees the native memory of a returned tensor's buffer. */
   readonly release: (buffer: ArrayBufferLike) => void;
+  /** The calls that have not started. */
+  readonly preparing: PreparingCalls;
   /** Whether `dispose` was called. */
   isDisposed = false;
   /** Whether native code has the texts of the ids, which stop strings need. */
   hasTokenTexts = false;
-  #lastId = 0;
-
-  constructor(parts: Pick<ModelHandle, "config" | "tokenizer" | "native" | "materializesAttention" | "release">) {
-    this.config = parts.config;
-    this.tokenizer = parts.tokenizer;
-    this.native = parts.native;
-    this.materializesAttention = parts.materializesAttention;
-    this.release = parts.release;
+  constructor({ kind, directory, tokenizer, precision, native, embedding, release, maxQueueLength }: LoadedModel) {
+    this.kind = kind;
+    this.config = directory.config;
+    this.tokenizer = tokenizer;
+    this.native = native;
+    this.embedding = embedding;
+    this.materializesAttention = precision === "exact" || native.device !== "cpu";
+    this.release = release;
+    this.preparing = new PreparingCalls(maxQueueLength);
   }
 
   /** An id for a call that native code can cancel. */
   newId(): number {
-    return ++this.#lastId;
+    return ++lastId;
   }
 }
 
@@ -69,26 +82,46 @@ export class Call {
    */
   async run<Result>(
     signal: AbortSignal | undefined,
-    start: (id: number) => Promise<Result>,
-    discard: (result: Result) => void = () => {},
+    start: (scheduling: NativeScheduling) => Promise<Result>,
+    discard?: (result: Result) => void,
   ): Promise<Result> {
     throwIfAborted(signal);
-    const id = this.model.newId();
-    const pending = this.#start(id, start);
-    return abortable(pending, signal, () => {
-      this.model.native.cancel(id);
-      pending.then(discard, () => {});
-    });
+    return this.#run(signal, undefined, start, discard);
+  }
+
+  /** As `run`, with what `work` returns, which runs in time slices before. Other calls may start meanwhile. */
+  async runSliced<Prepared, Result>(
+    signal: AbortSignal | undefined,
+    work: Sliced<Prepared>,
+    start: (scheduling: NativeScheduling, prepared: Prepared) => Promise<Result>,
+    discard?: (result: Result) => void,
+  ): Promise<Result> {
+    throwIfAborted(signal);
+    const first = this.#guard(() => firstSlice(work));
+    if (first.done) return this.#run(signal, first.value, start, discard);
+    const { preparing } = this.model;
+    const place = this.#guard(() => preparing.begin());
+    try {
+      const prepared = await this.#finish(work, signal);
+      throwIfAborted(signal);
+      // Not awaited: the call has started, and `dispose` may follow.
+      return this.#run(signal, prepared, start, discard);
+    } finally {
+      preparing.end(place);
+    }
   }
 
   /**
    * As `run`, but waits for native code after an abort. Resolves if the work finished before the abort reached it, so
    * that the caller learns of a changed state.
    */
-  async runToEnd<Result>(signal: AbortSignal | undefined, start: (id: number) => Promise<Result>): Promise<Result> {
+  async runToEnd<Result>(
+    signal: AbortSignal | undefined,
+    start: (scheduling: NativeScheduling) => Promise<Result>,
+  ): Promise<Result> {
     throwIfAborted(signal);
     const id = this.model.newId();
-    const pending = this.#start(id, start);
+    const pending = this.#start(id, undefined, start);
     const unlisten = signal && onAbort(signal, () => this.model.native.cancel(id));
     try {
       return await pending;
@@ -105,10 +138,54 @@ export class Call {
     return errorFor(thrown, this.#site);
   }
 
-  async #start<Result>(id: number, start: (id: number) => Promise<Result>): Promise<Result> {
+  #run<Prepared, Result>(
+    signal: AbortSignal | undefined,
+    prepared: Prepared,
+    start: (scheduling: NativeScheduling, prepared: Prepared) => Promise<Result>,
+    discard: (result: Result) => void = () => {},
+  ): Promise<Result> {
+    const { model } = this;
+    const id = model.newId();
+    const pending = this.#start(id, prepared, start);
+    return abortable(pending, signal, () => {
+      model.native.cancel(id);
+      pending.then(discard, () => {});
+    });
+  }
+
+  /** The further slices of work. */
+  #finish<Prepared>(work: Sliced<Prepared>, signal: AbortSignal | undefined): Promise<Prepared> {
+    let stop = () => {};
+    const pending = new Promise<Prepared>((done, reject) => {
+      stop = continueSliced(work, { done, failed: (thrown) => reject(this.error(thrown)) });
+    });
+    return abortable(pending, signal, stop);
+  }
+
+  #guard<Result>(run: () => Result): Result {
     try {
-      return await start(id);
+      return run();
     } catch (thrown) {
+      throw this.error(thrown);
+    }
+  }
+
+  async #start<Prepared, Result>(
+    id: number,
+    prepared: Prepared,
+    start: (scheduling: NativeScheduling, prepared: Prepared) => Promise<Result>,
+  ): Promise<Result> {
+    const isObserved = areRequestsObserved();
+    if (isObserved) requestQueued(id, this.name);
+    try {
+      const result = await start({ id, priority: 0, isObserved }, prepared);
+      if (isObserved) requestEnded(id);
+      return result;
+    } catch (thrown) {
+      if (isObserved) requestEnded(id, codeOf(thrown));
+      // `dispose` with `drain: false` aborts the calls.
+      if (this.model.isDisposed && codeOf(thrown) === "ERR_ABORTED")
+        throw this.error(disposed("a model in use", this.name));
       throw this.error(thrown);
     }
   }
@@ -142,7 +219,8 @@ export class NativeResource<Native extends { dispose(): void }> {
   dispose(): void {
     if (this.#isDisposed) return;
     this.#isDisposed = true;
-    this.#native.dispose();
+    // Calls made before may not have reached native code.
+    this.#model.preparing.after(() => this.#native.dispose());
   }
 }
 
@@ -155,6 +233,11 @@ export function guarded<Result>(site: CallSite, read: () => Result): Result {
     const message = "Expected arguments that can be read but received one that throws";
     throw errorFor(new T5Error("ERR_INVALID_ARGUMENT", message, { cause: thrown }), site);
   }
+}
+
+/** The code of a native error. */
+function codeOf(thrown: unknown): string {
+  return thrown instanceof Error && "code" in thrown ? String(thrown.code) : "ERR_INTERNAL";
 }
 
 /** The error for the use of something that was disposed: `what` for the call or argument `name`. */

@@ -1,17 +1,21 @@
 // The output of an encoder, kept on the device for calls that decode.
 import {
+  encodeSource,
   type IdSource,
   readFields,
   readSourceIds,
+  rowsOf,
   SOURCE_FIELDS,
   type TextSource,
+  type Texts,
   type TokenizedSource,
 } from "../inputs/source.js";
 import type { NativeEncoderOutput } from "../native/types.js";
 import type { PaddedBatch } from "../tokenizer/padded-batch.js";
 import { readSignal } from "../util/call-options.js";
-import { expected } from "../util/validation.js";
+import { expected, refused } from "../util/validation.js";
 import { Call, type ModelHandle, NativeResource, throwIfAborted } from "./call.js";
+import { type TruncationResult, truncationOf } from "./results.js";
 import { checkDecodingOptions, type DecodingOptions, DecodingSession } from "./session.js";
 
 /** The input of an encoder. */
@@ -23,6 +27,9 @@ export type Source = EncoderInput | EncoderOutput;
 /** A source as native code takes it, checked and copied. */
 export type EncoderSource = PaddedBatch | NativeEncoderOutput;
 
+/** A source of which everything is copied, and texts are not tokenized. */
+export type ReadSource = EncoderSource | Texts;
+
 /**
  * The last hidden state of an encoder and its mask, on the model's device. Any number of calls may use it at the same
  * time. Its memory is freed by `dispose()`, or when the garbage collector finds it unused.
@@ -30,19 +37,22 @@ export type EncoderSource = PaddedBatch | NativeEncoderOutput;
 export class EncoderOutput {
   /** `[batch, sourceLength, dModel]` */
   readonly shape: readonly [batch: number, sourceLength: number, dModel: number];
+  /** Whether each text of the source was truncated, `[batch]`; undefined where the source has no `maxLength`. */
+  readonly truncated: readonly boolean[] | undefined;
   readonly #model: ModelHandle;
   readonly #native: NativeResource<NativeEncoderOutput>;
 
-  private constructor(model: ModelHandle, native: NativeEncoderOutput) {
+  private constructor(model: ModelHandle, native: NativeEncoderOutput, { truncated }: TruncationResult) {
     this.#model = model;
+    this.truncated = truncated && Object.freeze([...truncated]);
     this.#native = new NativeResource(model, native, "an encoder output");
     const [batch = 0, sourceLength = 0, dModel = 0] = native.shape;
     this.shape = Object.freeze([batch, sourceLength, dModel] as const);
   }
 
   /** @internal */
-  static of(model: ModelHandle, native: NativeEncoderOutput): EncoderOutput {
-    return new EncoderOutput(model, native);
+  static of(model: ModelHandle, native: NativeEncoderOutput, truncation: TruncationResult): EncoderOutput {
+    return new EncoderOutput(model, native, truncation);
   }
 
   /** Whether a value is an encoder output. @internal */
@@ -55,10 +65,14 @@ export class EncoderOutput {
     return this.shape[0];
   }
 
-  /** Starts a decoder that attends to this output, with an empty cache. Throws ERR_INVALID_ARGUMENT, ERR_DISPOSED. */
+  /**
+   * Starts a decoder that attends to this output, with an empty cache. Throws ERR_INVALID_ARGUMENT, also for the output
+   * of a model without a decoder, ERR_DISPOSED.
+   */
   startDecoding(options?: DecodingOptions): DecodingSession {
     const call = new Call(this.#model, "startDecoding", EncoderOutput.prototype.startDecoding);
     return call.read(() => {
+      if (this.#model.kind === "encoder") throw refused("a model with a decoder", call.name, "a T5EncoderModel");
       const maxLength = checkDecodingOptions(options);
       const native = this.nativeFor(this.#model, call.name).startDecoding();
       return DecodingSession.start(this.#model, native, this.batch, maxLength);
@@ -89,25 +103,33 @@ export async function encode(call: Call, source: unknown, options: unknown): Pro
   const { model } = call;
   const signal = call.read(() => readSignal(options));
   throwIfAborted(signal);
-  const ids = call.read(() => {
-    if (EncoderOutput.is(source)) throw expected("texts or ids", "source", source);
-    return readSourceIds(readFields(source, "source", SOURCE_FIELDS), model, "source");
-  });
-  const native = await call.run(
+  const read = call.read(() => readEncoderInput(source, "source", model));
+  let truncation: TruncationResult = {};
+  const native = await call.runSliced(
     signal,
-    (id) => model.native.encode({ id, source: ids }),
+    encodeSource(read, model),
+    (scheduling, ids) => {
+      truncation = truncationOf(ids);
+      return model.native.encode({ scheduling, source: ids });
+    },
     (late) => late.dispose(),
   );
-  return EncoderOutput.of(model, native);
+  return EncoderOutput.of(model, native, truncation);
 }
 
-/** Reads a source. Throws ERR_INVALID_ARGUMENT, ERR_TOKEN_OUT_OF_RANGE, ERR_DISPOSED. */
-export function readSource(value: unknown, name: string, model: ModelHandle): EncoderSource {
+/** Copies the input of an encoder. Throws ERR_INVALID_ARGUMENT, ERR_TOKEN_OUT_OF_RANGE. */
+export function readEncoderInput(value: unknown, name: string, model: ModelHandle): PaddedBatch | Texts {
+  if (EncoderOutput.is(value)) throw expected("texts or ids", name, value);
+  return readSourceIds(readFields(value, name, SOURCE_FIELDS), model, name);
+}
+
+/** Copies a source. Throws ERR_INVALID_ARGUMENT, ERR_TOKEN_OUT_OF_RANGE, ERR_DISPOSED. */
+export function readSource(value: unknown, name: string, model: ModelHandle): ReadSource {
   if (EncoderOutput.is(value)) return value.nativeFor(model, name);
   return readSourceIds(readFields(value, name, SOURCE_FIELDS), model, name);
 }
 
 /** The number of rows of a source. */
-export function batchOf(source: EncoderSource): number {
-  return "batch" in source ? source.batch : (source.shape[0] ?? 0);
+export function batchOf(source: ReadSource): number {
+  return "shape" in source ? (source.shape[0] ?? 0) : rowsOf(source);
 }

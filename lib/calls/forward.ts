@@ -1,15 +1,19 @@
 // `forward`: one pass through the model.
-import { DECODER_FIELDS, type DecoderInput, readDecoderInput } from "../inputs/decoder-input.js";
+import { DECODER_FIELDS, type DecoderInput, decoderIdsOf, readDecoderInput } from "../inputs/decoder-input.js";
 import {
+  encodeSource,
+  encodeTexts,
   type IdSource,
   readFields,
   readSourceIds,
+  rowsOf,
   SOURCE_FIELDS,
   type TextSource,
   type TokenizedSource,
 } from "../inputs/source.js";
-import type { NativeForwardRequest, NativeForwardResult, NativeHead } from "../native/types.js";
+import type { NativeForwardRequest, NativeHead } from "../native/types.js";
 import { checkSignal, readOptions } from "../util/call-options.js";
+import type { Sliced } from "../util/slices.js";
 import type { Tensor } from "../util/tensor.js";
 import { checkFlag, expected } from "../util/validation.js";
 import { type Call, type ModelHandle, throwIfAborted } from "./call.js";
@@ -20,11 +24,15 @@ import {
   type Added,
   checkLogitsSize,
   checkSelection,
+  copySelection,
   type DecoderHiddenStatesResult,
   type Given,
   SELECTION_OPTIONS,
   type Selected,
   type SelectionOptions,
+  type TruncationResult,
+  truncationOf,
+  wrapResult,
 } from "./results.js";
 
 /** The input of `forward`. */
@@ -69,7 +77,8 @@ type Computed<HeadOption, TopKOption> = [HeadOption] extends [Absent]
  */
 export type ForwardResult<Options = Record<never, never>> = Computed<Given<Options, "head">, Given<Options, "topK">> &
   Added<Given<Options, "loss">, LossResult> &
-  Added<Given<Options, "hiddenStates">, HiddenStatesResult>;
+  Added<Given<Options, "hiddenStates">, HiddenStatesResult> &
+  TruncationResult;
 
 const FORWARD_OPTIONS = [...SELECTION_OPTIONS, "loss", "head"] as const;
 const INPUT_FIELDS = [...SOURCE_FIELDS, ...DECODER_FIELDS] as const;
@@ -77,40 +86,61 @@ const INPUT_FIELDS = [...SOURCE_FIELDS, ...DECODER_FIELDS] as const;
 /** The options as the caller gave them. */
 type ForwardFields = Readonly<Partial<Record<(typeof FORWARD_OPTIONS)[number], unknown>>>;
 
-/** One forward pass of the model of `call`. */
-export async function forward(call: Call, input: unknown, options: unknown): Promise<NativeForwardResult> {
+/** One forward pass of the model of `call`. The result has the properties of `Result`. */
+export async function forward<Result>(
+  call: Call,
+  input: unknown,
+  options: unknown,
+): Promise<Result & TruncationResult> {
   const { model } = call;
   const { fields, signal } = call.read(() => {
     const given: ForwardFields = readOptions(options, FORWARD_OPTIONS);
     return { fields: given, signal: checkSignal(given.signal) };
   });
   throwIfAborted(signal);
-  const request = call.read(() => readRequest(model, input, fields));
-  return call.run(signal, (id) => model.native.forward({ id, ...request }));
+  const work = call.read(() => readRequest(model, input, fields));
+  let truncation: TruncationResult = {};
+  const result = await call.runSliced(signal, work, (scheduling, request) => {
+    truncation = truncationOf(request.source);
+    return model.native.forward({ scheduling, ...request });
+  });
+  return { ...wrapResult<Result>(result, model.release), ...truncation };
 }
 
-function readRequest(model: ModelHandle, input: unknown, options: ForwardFields): Omit<NativeForwardRequest, "id"> {
+type ForwardRequest = Omit<NativeForwardRequest, "scheduling">;
+
+/** Copies the arguments now; the returned work makes a request of them. */
+function readRequest(model: ModelHandle, input: unknown, options: ForwardFields): Sliced<ForwardRequest> {
   if (EncoderOutput.is(input)) {
     throw expected("texts or ids (use startDecoding of an encoder output)", "input", input);
   }
+  const { vocabSize } = model.config;
   const fields = readFields(input, "input", INPUT_FIELDS);
   const source = readSourceIds(fields, model, "input");
-  const { ids, labels } = readDecoderInput(fields, source.batch, model);
-  const { vocabSize } = model.config;
+  const batch = rowsOf(source);
+  const decoderInput = readDecoderInput(fields, batch, model);
   const head = checkHead(options, model);
-  const selection = checkSelection(options, ids.length, vocabSize);
   const loss = checkFlag(options.loss, "options.loss");
-  if (loss && labels === undefined) throw expected("target or labels, as options.loss is true,", "input", undefined);
-  checkLogitsSize(source.batch, ids.length, vocabSize, selection);
-  return {
-    source,
-    targetLength: ids.length,
-    decoderInputIds: ids.data,
-    labels: loss || head !== undefined ? labels : undefined,
-    loss,
-    ...selection,
-    head,
-  };
+  if (loss && decoderInput.target === undefined && decoderInput.labels === undefined) {
+    throw expected("target or labels, as options.loss is true,", "input", undefined);
+  }
+  const selected = copySelection(options);
+  return (function* makeRequest() {
+    const encoded = yield* encodeSource(source, model);
+    const target = decoderInput.target && (yield* encodeTexts(decoderInput.target, model));
+    const { ids, labels } = decoderIdsOf(decoderInput, target, batch, model);
+    const selection = checkSelection(selected, ids.length, vocabSize);
+    checkLogitsSize(batch, ids.length, vocabSize, selection);
+    return {
+      source: encoded,
+      targetLength: ids.length,
+      decoderInputIds: ids.data,
+      labels: loss || head !== undefined ? labels : undefined,
+      loss,
+      ...selection,
+      head,
+    };
+  })();
 }
 
 /** The head of a call, or undefined. Throws ERR_INVALID_ARGUMENT, ERR_DISPOSED. */

@@ -71,7 +71,7 @@ export async function loadHead(call: Call, path: unknown, options: unknown): Pro
   });
   const native = await call.run(
     signal,
-    (id) => model.native.loadHead({ id, path: file, trusted }),
+    (scheduling) => model.native.loadHead({ scheduling, path: file, trusted }),
     (late) => late.dispose(),
   );
   return Head.of(model, native);

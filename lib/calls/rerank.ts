@@ -1,29 +1,37 @@
-// `rerank`: documents sorted by monoT5's relevance (Nogueira et al., 2020), the probability of "true" against "false".
-import { anId, checkId } from "../inputs/ids.js";
-import { encodeTexts } from "../inputs/source.js";
-import type { NativeForwardRequest } from "../native/types.js";
+// `rerank`: documents sorted by their relevance to a query, alone (monoT5) or against one another (duoT5).
+import { readMaxLength, TRUNCATION_OPTIONS, type TruncationOptions } from "../tokenizer/truncation.js";
 import { abortable } from "../util/abort.js";
 import { checkBatchSize, checkSignal, readOptions, type SignalOption } from "../util/call-options.js";
-import { T5Error } from "../util/errors.js";
-import { logSumExp } from "../util/reductions.js";
-import { checkInteger, expected } from "../util/validation.js";
+import { checkFlag, checkInteger, expected, refused } from "../util/validation.js";
 import { type Call, type ModelHandle, throwIfAborted } from "./call.js";
+import { comparePairs, MAX_PAIRED_DOCUMENTS } from "./pairwise.js";
+import { type PromptTemplate, readTemplate } from "./prompt.js";
+import { judge, type RelevancePlan, readAnswer } from "./relevance.js";
 
-/** Makes the text that the encoder reads from a query and a document. */
-export type PromptTemplate = string | ((query: string, document: string) => string);
-
-/** The options of `rerank`. */
-export interface RerankOptions extends SignalOption {
+/**
+ * The options of `rerank`. `maxLength` and `truncation` limit the ids of a prompt; only its documents are truncated, so
+ * that it keeps its end.
+ */
+export interface RerankOptions extends SignalOption, TruncationOptions {
   /**
-   * A text with the placeholders `{query}` and `{document}`, or a function that returns the prompt.
-   * Default: monoT5's "Query: {query} Document: {document} Relevant:".
+   * Compare every document with every other one, in both orders, as duoT5 does: for n documents n * (n - 1) prompts.
+   * Default: false.
+   */
+  readonly pairwise?: boolean | undefined;
+  /**
+   * A text with the placeholders `{query}` and `{document}`, or with `pairwise` `{query}`, `{document0}` and
+   * `{document1}`; or a function of these texts that returns the prompt. Default: monoT5's "Query: {query} Document:
+   * {document} Relevant:", or duoT5's "Query: {query} Document0: {document0} Document1: {document1} Relevant:".
    */
   readonly template?: PromptTemplate | undefined;
-  /** The answer for a relevant document: a text of one token, or its id. Default: "true". */
+  /**
+   * The answer for a relevant document, or with `pairwise` for a first document that is the more relevant one: a text
+   * of one token, the name of a piece, which begins with "▁", or an id. Default: "true".
+   */
   readonly trueToken?: string | number | undefined;
-  /** The answer for an irrelevant document. Default: "false". */
+  /** The other answer. Default: "false". */
   readonly falseToken?: string | number | undefined;
-  /** Documents that go through the model at once. Default: 32. */
+  /** Documents, or with `pairwise` pairs, that go through the model at once. Default: 32. */
   readonly batchSize?: number | undefined;
   /** Number of documents to return, the most relevant ones. Default: all. */
   readonly topN?: number | undefined;
@@ -36,27 +44,29 @@ export type Documents = Iterable<string> | AsyncIterable<string>;
 export interface RankedDocument {
   /** The position of the document in the input, from 0. */
   readonly index: number;
-  /** The probability of `trueToken` against `falseToken`, from 0 to 1. */
+  /**
+   * The probability of `trueToken` against `falseToken`, from 0 to 1. With `pairwise` the mean probability that this
+   * document is more relevant than another one; 0.5 for a document alone.
+   */
   readonly probability: number;
-  /** The natural logarithm of the probability: monoT5's score. */
+  /**
+   * The natural logarithm of the probability: monoT5's score. With `pairwise` duoT5's: the sum over the other documents
+   * of the probabilities that this one is the more relevant, in both orders, from 0 to 2 * (n - 1).
+   */
   readonly score: number;
   readonly document: string;
+  /** Whether the document was truncated, with `pairwise` in any pair; absent unless `maxLength` or `truncation` is given. */
+  readonly truncated?: boolean;
 }
 
 /** The checked query and options. */
-interface Plan {
-  /** May be the caller's function: what it throws is the caller's error, and its result is checked. */
-  readonly prompt: (document: string) => unknown;
-  /** The ids of the irrelevant answer and of the relevant one. */
-  readonly tokens: Int32Array;
+interface Plan extends RelevancePlan {
+  readonly pairwise: boolean;
   readonly batchSize: number;
   readonly topN: number;
-  readonly signal: AbortSignal | undefined;
 }
 
 type DocumentIterator = Iterator<unknown> | AsyncIterator<unknown>;
-
-const DEFAULT_TEMPLATE = "Query: {query} Document: {document} Relevant:";
 
 /** Ranks documents with the model of `call`, the most relevant first; equally relevant ones stay in their order. */
 export async function rerank(
@@ -66,84 +76,131 @@ export async function rerank(
   options: unknown,
 ): Promise<readonly RankedDocument[]> {
   const plan = call.read(() => readPlan(query, options, call.model));
-  const { signal, batchSize, topN } = plan;
-  throwIfAborted(signal);
-  const iterator = call.read(() => iteratorOf(documents));
-  let ranked: RankedDocument[] = [];
-  let read = 0;
-  let isDone = false;
+  throwIfAborted(plan.signal);
+  const reader = new DocumentReader(call, documents, plan);
   try {
-    while (!isDone) {
-      const batch: string[] = [];
-      while (!isDone && batch.length < batchSize) {
-        throwIfAborted(signal);
-        const next = await abortable(nextOf(iterator), signal, () => {});
-        if (next.done) isDone = true;
-        else batch.push(call.read(() => checkDocument(next.value, read + batch.length)));
-      }
-      if (batch.length === 0) break;
-      const scored = await scoreBatch(call, plan, batch, read);
-      read += batch.length;
-      ranked.push(...scored);
-      // Not after every batch: sorting would take longer than the model.
-      if (ranked.length > 2 * topN + batchSize) ranked = best(ranked, topN);
-    }
-    return best(ranked, topN);
+    return await (plan.pairwise ? rankPairs(call, reader, plan) : rankEach(call, reader, plan));
   } catch (thrown) {
-    if (!isDone) close(iterator);
+    reader.close();
     throw thrown;
   }
 }
 
-/**
- * The prompt of a template. One pass replaces both placeholders, so that placeholders in the texts stay as they are.
- */
-export function fillTemplate(template: string, query: string, document: string): string {
-  return template.replace(/\{(query|document)\}/g, (_, name: string) => (name === "query" ? query : document));
+/** monoT5: each document's relevance by itself. Documents are read batch by batch. */
+async function rankEach(call: Call, reader: DocumentReader, plan: Plan): Promise<readonly RankedDocument[]> {
+  const { batchSize, topN, maxLength } = plan;
+  let ranked: RankedDocument[] = [];
+  for (;;) {
+    const first = reader.count;
+    const batch = await reader.read();
+    if (batch.length === 0) return best(ranked, topN);
+    const judgements = await judge(
+      call,
+      plan,
+      batch.map((document, row) => ({ documents: [document], name: `documents[${first + row}]` })),
+    );
+    for (const [row, { score, truncated }] of judgements.entries()) {
+      const found = { index: first + row, probability: Math.exp(score), score, document: batch[row] ?? "" };
+      ranked.push(maxLength === undefined ? found : { ...found, truncated: truncated[0] ?? false });
+    }
+    // Not after every batch: sorting would take longer than the model.
+    if (ranked.length > 2 * topN + batchSize) ranked = best(ranked, topN);
+  }
+}
+
+/** duoT5: each document's relevance against all others. All documents are read first. */
+async function rankPairs(call: Call, reader: DocumentReader, plan: Plan): Promise<readonly RankedDocument[]> {
+  const documents: string[] = [];
+  for (let batch = await reader.read(); batch.length > 0; batch = await reader.read()) {
+    for (const document of batch) documents.push(document);
+    if (documents.length <= MAX_PAIRED_DOCUMENTS) continue;
+    const most = `at most ${MAX_PAIRED_DOCUMENTS} documents, as options.pairwise is true,`;
+    throw call.error(refused(most, "documents", "more"));
+  }
+  const preferences = await comparePairs(call, plan, documents, plan.batchSize);
+  const ranked = preferences.map(({ sum, mean, truncated }, index) => {
+    const found = { index, probability: mean, score: sum, document: documents[index] ?? "" };
+    return plan.maxLength === undefined ? found : { ...found, truncated };
+  });
+  return best(ranked, plan.topN);
+}
+
+/** Reads documents on demand, a batch at a time. */
+class DocumentReader {
+  readonly #call: Call;
+  readonly #iterator: DocumentIterator;
+  readonly #plan: Plan;
+  #count = 0;
+  #isDone = false;
+
+  /** Throws ERR_INVALID_ARGUMENT for documents that can't be iterated, and for a wrong element of an array. */
+  constructor(call: Call, documents: unknown, plan: Plan) {
+    this.#call = call;
+    this.#iterator = call.read(() => iteratorOf(documents));
+    this.#plan = plan;
+  }
+
+  /** The number of documents that were read. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** The next documents; none at the end. Rejects with what the iterator throws, and with the signal's reason. */
+  async read(): Promise<readonly string[]> {
+    const { signal, batchSize } = this.#plan;
+    const batch: string[] = [];
+    while (!this.#isDone && batch.length < batchSize) {
+      throwIfAborted(signal);
+      const next = await abortable(nextOf(this.#iterator), signal, () => {});
+      if (next.done) {
+        this.#isDone = true;
+      } else {
+        batch.push(this.#call.read(() => checkDocument(next.value, this.#count)));
+        this.#count++;
+      }
+    }
+    return batch;
+  }
+
+  /** Closes an iterator that isn't read to its end, without waiting: its last `next()` may never settle. */
+  close(): void {
+    if (this.#isDone) return;
+    const closing = async () => this.#iterator.return?.();
+    closing().catch(() => {});
+  }
 }
 
 function readPlan(query: unknown, options: unknown, model: ModelHandle): Plan {
-  const names = ["template", "trueToken", "falseToken", "batchSize", "topN", "signal"] as const;
-  const {
-    template = DEFAULT_TEMPLATE,
-    trueToken = "true",
-    falseToken = "false",
-    ...given
-  } = readOptions(options, names);
-  const { batchSize, topN } = given;
+  const names = [
+    "pairwise",
+    "template",
+    "trueToken",
+    "falseToken",
+    "batchSize",
+    "topN",
+    ...TRUNCATION_OPTIONS,
+    "signal",
+  ] as const;
+  const given = readOptions(options, names);
+  const { template, trueToken = "true", falseToken = "false", batchSize, topN, maxLength, truncation } = given;
   if (typeof query !== "string") throw expected("a string", "query", query);
+  const pairwise = checkFlag(given.pairwise, "options.pairwise");
   const tokens = Int32Array.of(
-    tokenId(falseToken, "options.falseToken", model),
-    tokenId(trueToken, "options.trueToken", model),
+    readAnswer(falseToken, "options.falseToken", model),
+    readAnswer(trueToken, "options.trueToken", model),
   );
   if (tokens[0] === tokens[1]) throw expected("another token than falseToken", "options.trueToken", trueToken);
+  const modelMaxLength = model.tokenizer?.modelMaxLength;
+  const length = readMaxLength({ maxLength, truncation }, "options.", { modelMaxLength });
   return {
-    prompt: promptOf(template, query),
+    pairwise,
+    prompter: readTemplate(template, query, pairwise ? 2 : 1, length !== undefined),
     tokens,
+    maxLength: length,
     batchSize: checkBatchSize(batchSize),
     topN: topN === undefined ? Number.POSITIVE_INFINITY : checkInteger(topN, "options.topN", 1),
     signal: checkSignal(given.signal),
   };
-}
-
-function promptOf(template: unknown, query: string): Plan["prompt"] {
-  if (typeof template === "function") return (document) => template(query, document);
-  if (typeof template !== "string" || !template.includes("{query}") || !template.includes("{document}")) {
-    throw expected("a text with {query} and {document}, or a function", "options.template", template);
-  }
-  return (document) => fillTemplate(template, query, document);
-}
-
-function tokenId(token: unknown, name: string, model: ModelHandle): number {
-  const { vocabSize } = model.config;
-  if (typeof token === "string") {
-    const { inputIds } = encodeTexts(token, name, model);
-    // The end-of-sequence id is last.
-    const [id] = inputIds;
-    if (inputIds.length === 2 && id !== undefined) return id;
-    throw expected(`a text of one token, not of ${inputIds.length - 1},`, name, token);
-  }
-  return checkId(token, name, vocabSize, `a text of one token or ${anId(vocabSize)}`);
 }
 
 /** An array is copied and checked as a whole; elements of other iterables are checked one by one. */
@@ -167,58 +224,6 @@ function checkDocument(document: unknown, index: number): string {
 /** Async, so that what the iterator throws synchronously is a rejection too. */
 async function nextOf(iterator: DocumentIterator): Promise<IteratorResult<unknown>> {
   return iterator.next();
-}
-
-/** Closes an iterator that isn't read to its end, without waiting: its last `next()` may never settle. */
-function close(iterator: DocumentIterator): void {
-  const closing = async () => iterator.return?.();
-  closing().catch(() => {});
-}
-
-async function scoreBatch(
-  call: Call,
-  plan: Plan,
-  documents: readonly string[],
-  first: number,
-): Promise<readonly RankedDocument[]> {
-  const { model } = call;
-  const prompts = documents.map(plan.prompt);
-  const request = call.read(() => readRequest(prompts, plan.tokens, first, model));
-  const { logits } = await call.run(plan.signal, (id) => model.native.forward({ id, ...request }));
-  if (logits === undefined) {
-    throw call.error(new T5Error("ERR_INTERNAL", "Expected logits for rerank but received none"));
-  }
-  const { data } = logits;
-  const ranked = documents.map((document, row) => {
-    const pair = data.subarray(2 * row, 2 * row + 2);
-    const score = (pair[1] ?? Number.NaN) - logSumExp(pair);
-    return { index: first + row, probability: Math.exp(score), score, document };
-  });
-  model.release(data.buffer);
-  return ranked;
-}
-
-function readRequest(
-  prompts: readonly unknown[],
-  tokens: Int32Array,
-  first: number,
-  model: ModelHandle,
-): Omit<NativeForwardRequest, "id"> {
-  const wrong = prompts.findIndex((prompt) => typeof prompt !== "string");
-  if (wrong !== -1) throw expected("a string", `the prompt of documents[${first + wrong}]`, prompts[wrong]);
-  const source = encodeTexts(prompts, `the prompts from documents[${first}] on`, model);
-  return {
-    source,
-    targetLength: 1,
-    decoderInputIds: new Int32Array(source.batch).fill(model.config.decoderStartTokenId),
-    labels: undefined,
-    loss: false,
-    positions: Int32Array.of(0),
-    tokens,
-    topK: 0,
-    hiddenStates: false,
-    head: undefined,
-  };
 }
 
 function best(ranked: readonly RankedDocument[], count: number): RankedDocument[] {

@@ -1,7 +1,8 @@
 // What calls return: the options that select it, the types that follow from the options, and tensors over native
 // memory.
-import { readIdList, readList } from "../inputs/ids.js";
-import type { NativeForwardResult, NativeSelection, NativeTensor } from "../native/types.js";
+import { isRow, readIdList, readList } from "../inputs/ids.js";
+import type { NativeEncoderOutput, NativeForwardResult, NativeSelection, NativeTensor } from "../native/types.js";
+import type { PaddedBatch } from "../tokenizer/padded-batch.js";
 import type { SignalOption } from "../util/call-options.js";
 import { Tensor, type TensorData, type TopK } from "../util/tensor.js";
 import { checkFlag, checkInteger, expected, INT32_MAX } from "../util/validation.js";
@@ -22,6 +23,12 @@ export interface SelectionOptions extends SignalOption {
 export interface LogitsResult {
   /** `[batch, positions, tokens]`: by default `[batch, targetLength, vocabSize]`. */
   readonly logits: Tensor;
+}
+
+/** What `maxLength` or `truncation` in the source adds to a result. */
+export interface TruncationResult {
+  /** Whether each text of the source was truncated, `[batch]`. */
+  readonly truncated?: readonly boolean[];
 }
 
 /** The largest logits, `[batch, positions, topK]`, in descending order; `indices` are vocabulary ids. */
@@ -78,6 +85,13 @@ export const SELECTION_OPTIONS = ["positions", ...STEP_SELECTION_OPTIONS] as con
 /** Selection options as the caller gave them. */
 export type SelectionFields = Readonly<Partial<Record<(typeof SELECTION_OPTIONS)[number], unknown>>>;
 
+/** Copies the lists of a selection, for `checkSelection` to check later. */
+export function copySelection(selection: SelectionFields): SelectionFields {
+  const { positions, tokens } = selection;
+  if (positions === undefined && tokens === undefined) return selection;
+  return { ...selection, positions: copyRow(positions), tokens: copyRow(tokens) };
+}
+
 /** Throws ERR_INVALID_ARGUMENT, and ERR_TOKEN_OUT_OF_RANGE for an id in `tokens` that is out of range. */
 export function checkSelection(fields: SelectionFields, targetLength: number, vocabSize: number): NativeSelection {
   const { positions, topK } = fields;
@@ -102,6 +116,11 @@ export function checkLogitsSize(
   throw expected(`at most ${INT32_MAX} logits (select positions or tokens, or use smaller batches)`, "input", size);
 }
 
+/** What a result states about the truncation of its source. */
+export function truncationOf(source: PaddedBatch | NativeEncoderOutput): TruncationResult {
+  return "truncated" in source && source.truncated !== undefined ? { truncated: source.truncated } : {};
+}
+
 /** Wraps the tensors of a native result, which has the properties of `Result`. `release` frees a tensor's memory. */
 export function wrapResult<Result>(result: NativeForwardResult, release: (buffer: ArrayBufferLike) => void): Result {
   const wrapped: Record<string, unknown> = {};
@@ -117,6 +136,11 @@ export function wrapTensor<Data extends TensorData>(
   release: (buffer: ArrayBufferLike) => void,
 ): Tensor<Data> {
   return new Tensor(data, shape, release);
+}
+
+/** A copy of a value that is an array which may hold ids, else the value. */
+function copyRow(value: unknown): unknown {
+  return isRow(value) ? Array.from<unknown>(value) : value;
 }
 
 function checkPositions(value: unknown, length: number): Int32Array {

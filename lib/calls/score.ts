@@ -1,28 +1,33 @@
 // `score`: the log-probabilities of given targets after a source.
 import { isRow, readIdList, readIds, type TokenIds } from "../inputs/ids.js";
 import { checkAttention } from "../inputs/memory-limit.js";
-import { encodeTexts } from "../inputs/source.js";
+import { encodeSource, encodeTexts, readTexts, type Texts } from "../inputs/source.js";
 import type { IdRow } from "../tokenizer/padded-batch.js";
+import type { SpecialTokensOption } from "../tokenizer/t5-tokenizer.js";
 import { checkBatchSize, checkSignal, readOptions, type SignalOption } from "../util/call-options.js";
-import { checkChoice, expected, INT32_MAX, isRecord } from "../util/validation.js";
+import type { Sliced } from "../util/slices.js";
+import { checkChoice, checkFlag, expected, INT32_MAX, isRecord } from "../util/validation.js";
 import { type Call, type ModelHandle, throwIfAborted } from "./call.js";
-import { batchOf, readSource } from "./encoder-output.js";
-import type { Absent, Given } from "./results.js";
+import { batchOf, type EncoderSource, readSource } from "./encoder-output.js";
+import { type Absent, type Given, type TruncationResult, truncationOf } from "./results.js";
 
 /** How the log-probabilities of a target's tokens become its score. */
 export const SCORE_REDUCTIONS = ["sum", "mean", "none"] as const;
 
 export type ScoreReduction = (typeof SCORE_REDUCTIONS)[number];
 
-/** The options of `score`. */
-export interface ScoreOptions extends SignalOption {
+/** The options of `score`. `addSpecialTokens: false` scores texts without the end of the answer. */
+export interface ScoreOptions extends SignalOption, SpecialTokensOption {
   /** The score: the sum of the log-probabilities of the target's tokens, their mean, or none. Default: "sum". */
   readonly reduction?: ScoreReduction | undefined;
   /** Targets that go through the decoder at once. Default: 32. */
   readonly batchSize?: number | undefined;
 }
 
-/** Targets: texts, to which the end-of-sequence id is added, or rows of ids of any lengths, taken as they are. */
+/**
+ * Targets: texts, to which the end-of-sequence id is added unless `addSpecialTokens` is false, or rows of ids of any
+ * lengths, taken as they are.
+ */
 export type ScoreTargets = readonly string[] | readonly IdRow[] | TokenIds;
 
 /** The log-probabilities of one target's tokens. */
@@ -32,8 +37,10 @@ export interface TokenScores {
    * `ids`.
    */
   readonly logProbs: Float32Array;
-  /** The target's ids; for a text the end-of-sequence id is the last. */
+  /** The target's ids; for a text the end-of-sequence id is the last, unless `addSpecialTokens` is false. */
   readonly ids: Int32Array;
+  /** Whether the text of the target's source was truncated; absent where the source has no `maxLength`. */
+  readonly truncated?: boolean;
 }
 
 interface Scored {
@@ -67,31 +74,30 @@ export async function score(
   options: unknown,
 ): Promise<readonly TargetScore[]> {
   const { model } = call;
-  const { reduction, batchSize, signal } = call.read(() => readScoreOptions(options));
+  const { reduction, batchSize, addSpecialTokens, signal } = call.read(() => readScoreOptions(options));
   throwIfAborted(signal);
-  const request = call.read(() => {
-    const encoderSource = readSource(source, "source", model);
-    const rows = readTargets(targets, model);
-    checkPairs(batchOf(encoderSource), rows.length);
-    const maxLength = rows.reduce((max, { length }) => Math.max(max, length), 0);
-    checkAttention(Math.min(batchSize, rows.length), maxLength, model, "targets");
-    return {
-      source: encoderSource,
-      rows,
-      targetIds: concatenate(rows),
-      targetLengths: Int32Array.from(rows, ({ length }) => length),
-    };
-  });
-  const { rows, ...ids } = request;
+  const work = call.read(() => readRequest(source, targets, { batchSize, addSpecialTokens }, model));
   const { decoderStartTokenId, padTokenId } = model.config;
-  const { scores, logProbs } = await call.run(signal, (id) =>
-    model.native.score({ id, ...ids, decoderStartTokenId, padTokenId, batchSize, mean: reduction === "mean" }),
-  );
+  let rows: readonly Int32Array[] = [];
+  let truncation: TruncationResult = {};
+  const { scores, logProbs } = await call.runSliced(signal, work, (scheduling, prepared) => {
+    const { rows: prepare, ...ids } = prepared;
+    rows = prepare;
+    truncation = truncationOf(ids.source);
+    const mean = reduction === "mean";
+    return model.native.score({ scheduling, ...ids, decoderStartTokenId, padTokenId, batchSize, mean });
+  });
+  const { truncated } = truncation;
   let end = 0;
   const results = rows.map((row, index) => {
     const begin = end;
     end += row.length;
-    const tokens = { logProbs: logProbs.data.slice(begin, end), ids: row };
+    const isTruncated = truncated?.[truncated.length === 1 ? 0 : index];
+    const tokens = {
+      logProbs: logProbs.data.slice(begin, end),
+      ids: row,
+      ...(isTruncated !== undefined && { truncated: isTruncated }),
+    };
     return reduction === "none" ? tokens : { score: scores.data[index] ?? Number.NaN, ...tokens };
   });
   model.release(scores.data.buffer);
@@ -100,15 +106,56 @@ export async function score(
 }
 
 function readScoreOptions(options: unknown) {
-  const { reduction = "sum", batchSize, signal } = readOptions(options, ["reduction", "batchSize", "signal"]);
+  const names = ["reduction", "batchSize", "addSpecialTokens", "signal"] as const;
+  const { reduction = "sum", batchSize, addSpecialTokens = true, signal } = readOptions(options, names);
   return {
+    addSpecialTokens: checkFlag(addSpecialTokens, "options.addSpecialTokens"),
     reduction: checkChoice(reduction, "options.reduction", SCORE_REDUCTIONS),
     batchSize: checkBatchSize(batchSize),
     signal: checkSignal(signal),
   };
 }
 
-function readTargets(value: unknown, model: ModelHandle): readonly Int32Array[] {
+/** What native code scores. */
+interface ScoreRequest {
+  readonly source: EncoderSource;
+  /** The ids of each target. */
+  readonly rows: readonly Int32Array[];
+  readonly targetIds: Int32Array;
+  readonly targetLengths: Int32Array;
+}
+
+/** Copies the arguments now; the returned work makes a request of them. */
+function readRequest(
+  source: unknown,
+  targets: unknown,
+  { batchSize, addSpecialTokens }: { readonly batchSize: number; readonly addSpecialTokens: boolean },
+  model: ModelHandle,
+): Sliced<ScoreRequest> {
+  const read = readSource(source, "source", model);
+  const readRows = readTargets(targets, model, addSpecialTokens);
+  checkPairs(batchOf(read), readRows.length);
+  return (function* makeRequest() {
+    const encoded = yield* encodeSource(read, model);
+    const rows: Int32Array[] = [];
+    for (const row of readRows) {
+      yield;
+      rows.push("texts" in row ? yield* encodeTarget(row, model) : row);
+    }
+    const maxLength = rows.reduce((max, { length }) => Math.max(max, length), 0);
+    checkAttention(Math.min(batchSize, rows.length), maxLength, model, "targets");
+    const targetLengths = Int32Array.from(rows, ({ length }) => length);
+    return { source: encoded, rows, targetIds: concatenate(rows), targetLengths };
+  })();
+}
+
+function* encodeTarget(text: Texts, model: ModelHandle): Sliced<Int32Array> {
+  const { inputIds } = yield* encodeTexts(text, model);
+  if (inputIds.length > 0) return inputIds;
+  throw expected("a text of at least one id, as options.addSpecialTokens is false,", text.name, text.texts[0]);
+}
+
+function readTargets(value: unknown, model: ModelHandle, addSpecialTokens: boolean): readonly (Int32Array | Texts)[] {
   const { vocabSize } = model.config;
   if (isRecord(value)) {
     const { batch, length, data } = readIds(value, "targets", vocabSize);
@@ -117,13 +164,15 @@ function readTargets(value: unknown, model: ModelHandle): readonly Int32Array[] 
   if (!Array.isArray(value)) throw expected("an array of texts or of rows of ids", "targets", value);
   const { length } = value;
   if (length === 0) throw expected("at least one target", "targets", value);
-  const rows: Int32Array[] = [];
-  for (let index = 0; index < length; index++) rows.push(readTarget(value[index], `targets[${index}]`, model));
+  const rows: (Int32Array | Texts)[] = [];
+  for (let index = 0; index < length; index++) {
+    rows.push(readTarget(value[index], `targets[${index}]`, model, addSpecialTokens));
+  }
   return rows;
 }
 
-function readTarget(target: unknown, name: string, model: ModelHandle): Int32Array {
-  if (typeof target === "string") return encodeTexts(target, name, model).inputIds;
+function readTarget(target: unknown, name: string, model: ModelHandle, addSpecialTokens: boolean): Int32Array | Texts {
+  if (typeof target === "string") return readTexts(target, name, model, { addSpecialTokens });
   if (!isRow(target)) throw expected("a string or an array of ids", name, target);
   return readIdList(target, name, model.config.vocabSize);
 }

@@ -156,7 +156,8 @@ export class DecodingSession {
   dispose(): void {
     if (this.#isDisposed) return;
     this.#isDisposed = true;
-    this.#state.native.dispose();
+    // A call made before may not have reached native code.
+    this.#model.preparing.after(() => this.#state.native.dispose());
   }
 
   /** The same as `dispose()`, for `using`. */
@@ -197,7 +198,7 @@ export class DecodingSession {
     this.#running = call.name;
     try {
       const request = { rows, batch: ids.batch, targetLength: ids.length, decoderInputIds: ids.data, ...selection };
-      const result = await call.runToEnd(signal, (id) => state.native.decode({ id, ...request }));
+      const result = await call.runToEnd(signal, (scheduling) => state.native.decode({ scheduling, ...request }));
       state.position += ids.length;
       state.rows = undefined;
       return wrapResult<Result>(result, this.#model.release);

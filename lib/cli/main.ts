@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // The `torch-t5` program: runs the command that its first argument names, and reports a failure in one line.
 import { argv } from "node:process";
+import { classifyCommand } from "./commands/classify.js";
 import { doctorCommand } from "./commands/doctor.js";
 import { embedCommand } from "./commands/embed.js";
 import { exportCommand } from "./commands/export.js";
@@ -20,6 +21,7 @@ const commands: readonly Command[] = [
   scoreCommand,
   rerankCommand,
   embedCommand,
+  classifyCommand,
   exportCommand,
   verifyCommand,
   doctorCommand,

@@ -1,19 +1,21 @@
 // `generate`: from a source to sequences, in one native call, or step by step with a logits processor.
-import { type Call, type ModelHandle, throwIfAborted } from "../calls/call.js";
-import { type Added, type Given, wrapTensor } from "../calls/results.js";
+import { type Call, throwIfAborted } from "../calls/call.js";
+import { type Added, type Given, type TruncationResult, truncationOf, wrapTensor } from "../calls/results.js";
 import type { FinishReason, NativeGenerateResult, NativeSearch, NativeStep, NativeTensor } from "../native/types.js";
+import type { T5Tokenizer } from "../tokenizer/t5-tokenizer.js";
 import { abortable } from "../util/abort.js";
 import { T5Error } from "../util/errors.js";
+import { runSliced, type Sliced } from "../util/slices.js";
 import type { Tensor } from "../util/tensor.js";
 import type { DefaultsReader } from "./config.js";
 import type { GenerateOptions, LogitsProcessor } from "./options.js";
-import { type GenerateRequest, readGenerateOptions, readGenerateRequest } from "./request.js";
+import { type GenerateRequest, prepareGeneration, readGenerateOptions, readGenerateRequest } from "./request.js";
 
 /**
  * The sequences of a `generate` call. Here and below, `rows` is `batch x numReturnSequences`, and `searched` is
  * `batch x numBeams`, or `rows` when sampling without beams.
  */
-export interface GenerateSequences {
+export interface GenerateSequences extends TruncationResult {
   /** `[rows, length]`: each sequence begins with the decoder's input, and is filled with the pad id after its end. */
   readonly sequences: Tensor<Int32Array>;
   /** The text of each sequence without special tokens; undefined where the model has no tokenizer. */
@@ -66,31 +68,48 @@ export async function generate(
   const request = call.read(() => readGenerateRequest(input, given, model, readDefaults));
   const { logitsProcessor: processor } = given.values;
   if (processor === undefined) {
-    const result = await call.run(signal, (id) => model.native.generate({ id, ...request }));
-    return wrapGenerated(result, model);
+    let truncation: TruncationResult = {};
+    const result = await call.runSliced(signal, prepareGeneration(request, model), (scheduling, prepared) => {
+      truncation = truncationOf(prepared.source);
+      return model.native.generate({ scheduling, ...prepared });
+    });
+    return wrapGenerated(result, truncation, call, signal);
   }
-  const native = await startGeneration(call, request, signal);
+  const { native, truncation } = await startGeneration(call, request, signal);
   try {
     for (let step = 0; ; step++) {
       const { result } = await nextStep(call, native, { processor, step, takeLogits: false }, signal);
-      if (result !== undefined) return wrapGenerated(result, model);
+      if (result !== undefined) return await wrapGenerated(result, truncation, call, signal);
     }
   } finally {
     native.dispose();
   }
 }
 
-/** Encodes the source and prepares the search, for `nextStep`. The caller has to dispose the result. */
-export function startGeneration(
+/** A generation whose source is encoded. */
+interface StartedGeneration {
+  /** For `nextStep`. The owner has to dispose it. */
+  readonly native: NativeSearch;
+  readonly truncation: TruncationResult;
+}
+
+/** Encodes the source and prepares the search. */
+export async function startGeneration(
   call: Call,
   request: GenerateRequest,
   signal: AbortSignal | undefined,
-): Promise<NativeSearch> {
-  return call.run(
+): Promise<StartedGeneration> {
+  let truncation: TruncationResult = {};
+  const native = await call.runSliced(
     signal,
-    (id) => call.model.native.startSearch({ id, ...request }),
+    prepareGeneration(request, call.model),
+    (scheduling, prepared) => {
+      truncation = truncationOf(prepared.source);
+      return call.model.native.startSearch({ scheduling, ...prepared });
+    },
     (late) => late.dispose(),
   );
+  return { native, truncation };
 }
 
 /** What one step does. */
@@ -110,10 +129,10 @@ export async function nextStep(
   signal: AbortSignal | undefined,
 ): Promise<NativeStep> {
   if (processor === undefined) {
-    return call.run(signal, (id) => native.advance({ id, edited: undefined, takeLogits }));
+    return call.run(signal, (scheduling) => native.next({ scheduling, takeLogits }));
   }
   const { release } = call.model;
-  const prepared = await call.run(signal, (id) => native.prepare({ id }));
+  const prepared = await call.run(signal, (scheduling) => native.prepare({ scheduling }));
   const logits = wrapTensor(prepared.scores, release);
   try {
     const edited = callProcessor(processor, { sequences: wrapTensor(prepared.sequences, release), logits, step });
@@ -123,7 +142,7 @@ export async function nextStep(
       const message = "Expected logits that hold their data for options.logitsProcessor but they were disposed";
       throw call.error(new T5Error("ERR_DISPOSED", message));
     }
-    return await call.run(signal, (id) => native.advance({ id, edited: data, takeLogits }));
+    return await call.run(signal, (scheduling) => native.advance({ scheduling, edited: data, takeLogits }));
   } finally {
     logits.dispose();
   }
@@ -134,13 +153,20 @@ async function callProcessor(processor: LogitsProcessor, step: Parameters<Logits
   await processor(step);
 }
 
-function wrapGenerated(result: NativeGenerateResult, model: ModelHandle): GenerateSequences {
+/** Wraps a result, and decodes its rows in time slices. Rejects with the signal's reason as soon as it aborts. */
+async function wrapGenerated(
+  result: NativeGenerateResult,
+  truncation: TruncationResult,
+  { model }: Call,
+  signal: AbortSignal | undefined,
+): Promise<GenerateSequences> {
   const { sequences, finishReasons, lengths, logits, scores, sequenceScores, beamIndices, transitionScores } = result;
   const wrap = <Data extends Float32Array | Int32Array>(tensor: NativeTensor<Data>) =>
     wrapTensor(tensor, model.release);
+  const texts = model.tokenizer && (await abortable(runSliced(textsOf(sequences, model.tokenizer)), signal, () => {}));
   return {
     sequences: wrap(sequences),
-    texts: model.tokenizer && textsOf(sequences, model.tokenizer),
+    texts,
     finishReasons,
     lengths,
     ...(logits && { logits: logits.map(wrap) }),
@@ -148,16 +174,24 @@ function wrapGenerated(result: NativeGenerateResult, model: ModelHandle): Genera
     ...(sequenceScores && { sequenceScores: wrap(sequenceScores) }),
     ...(beamIndices && { beamIndices: wrap(beamIndices) }),
     ...(transitionScores && { transitionScores: wrap(transitionScores) }),
+    ...truncation,
   };
 }
 
-function textsOf(
-  { data, shape }: NativeTensor<Int32Array>,
-  tokenizer: NonNullable<ModelHandle["tokenizer"]>,
-): readonly string[] {
+/** The text of every sequence `[rows, length]`. */
+function* textsOf({ data, shape }: NativeTensor<Int32Array>, tokenizer: T5Tokenizer): Sliced<readonly string[]> {
   const [rows = 0, length = 0] = shape;
-  const row = (index: number) => data.subarray(index * length, (index + 1) * length);
-  // Without a pad id, Hugging Face fills with -1.
-  const ids = Array.from({ length: rows }, (_, index) => row(index).filter((id) => id >= 0));
-  return tokenizer.batchDecode(ids, { skipSpecialTokens: true });
+  const texts: string[] = [];
+  for (let row = 0; row < rows; row++) {
+    if (row > 0) yield;
+    const ids = data.subarray(row * length, (row + 1) * length);
+    // Without a pad id, Hugging Face fills with -1.
+    texts.push(
+      tokenizer.decode(
+        ids.filter((id) => id >= 0),
+        { skipSpecialTokens: true },
+      ),
+    );
+  }
+  return texts;
 }

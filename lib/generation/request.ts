@@ -1,11 +1,12 @@
 // The arguments of `generate` and `stream`: read, checked and copied into a request to native code.
 import type { ModelHandle } from "../calls/call.js";
-import { batchOf, EncoderOutput, type EncoderSource, readSource, type Source } from "../calls/encoder-output.js";
+import { batchOf, EncoderOutput, type ReadSource, readSource, type Source } from "../calls/encoder-output.js";
 import { startRows, withStartId } from "../inputs/decoder-input.js";
 import { readIds, type TokenIds } from "../inputs/ids.js";
 import { checkAttention } from "../inputs/memory-limit.js";
 import {
   checkBatch,
+  encodeSource,
   type IdSource,
   readFields,
   readSourceIds,
@@ -17,10 +18,11 @@ import {
 import type { NativeGenerateRequest } from "../native/types.js";
 import type { IdMatrix } from "../tokenizer/padded-batch.js";
 import { checkSignal, readOptions } from "../util/call-options.js";
-import { expected } from "../util/validation.js";
+import type { Sliced } from "../util/slices.js";
+import { expected, refused } from "../util/validation.js";
 import type { DefaultsReader } from "./config.js";
 import { checkOptionValues, OPTION_NAMES } from "./option-table.js";
-import { type GivenOptions, resolveGenerationOptions } from "./resolve.js";
+import { type GivenOptions, NOT_ENDED, resolveGenerationOptions } from "./resolve.js";
 import { UNSUPPORTED_NAMES } from "./unsupported.js";
 
 /** An encoder output as a property of the input, for `decoderInputIds` alongside it. */
@@ -44,8 +46,10 @@ interface GenerateCallOptions extends GivenOptions {
   readonly signal: AbortSignal | undefined;
 }
 
-/** A request that no native call has taken yet. */
-export type GenerateRequest = Omit<NativeGenerateRequest, "id">;
+/** A request of which everything is copied and checked, but texts are not tokenized. */
+export interface GenerateRequest extends Omit<NativeGenerateRequest, "scheduling" | "source"> {
+  readonly source: ReadSource;
+}
 
 const CALL_OPTIONS = [...OPTION_NAMES, "signal"] as const;
 const INPUT_FIELDS = [...SOURCE_FIELDS, "encoderOutput", "decoderInputIds"] as const;
@@ -82,14 +86,23 @@ export function readGenerateRequest(
     batch,
     promptLength: prompt.length,
     vocabSize,
+    endId: endIdOf(model),
     hasTokenizer: model.tokenizer !== undefined,
   });
-  if (options.stopStrings.length > 0) uploadTokenTexts(model);
   return { source, targetLength: prompt.length, decoderInputIds: prompt.data, options };
 }
 
+/** Tokenizes the texts of a request, and gives native code what it needs. Throws as `encodeTexts` does. */
+export function* prepareGeneration(
+  { source, ...request }: GenerateRequest,
+  model: ModelHandle,
+): Sliced<Omit<NativeGenerateRequest, "scheduling">> {
+  if (request.options.stopStrings.length > 0) yield* uploadTokenTexts(model);
+  return { source: yield* encodeSource(source, model), ...request };
+}
+
 interface ReadInput {
-  readonly source: EncoderSource;
+  readonly source: ReadSource;
   readonly decoderInputIds?: IdMatrix;
 }
 
@@ -101,13 +114,30 @@ function readInput(input: unknown, model: ModelHandle): ReadInput {
   const decoderInputIds = readIds(fields.decoderInputIds, "decoderInputIds", model.config.vocabSize);
   checkBatch(decoderInputIds.batch, batchOf(source), "decoderInputIds");
   checkAttention(decoderInputIds.batch, decoderInputIds.length, model, "decoderInputIds");
+  checkPromptEnds(decoderInputIds, model);
   return { source, decoderInputIds };
+}
+
+/**
+ * Refuses a prompt whose rows all end in the end-of-sequence id: Hugging Face would generate on after the end. It is
+ * what `encode` gives without `addSpecialTokens: false`. Some rows may have ended, as in `sequences` of another call.
+ */
+function checkPromptEnds({ batch, length, data }: IdMatrix, model: ModelHandle): void {
+  const endId = endIdOf(model);
+  if (endId === model.config.decoderStartTokenId) return;
+  for (let row = 1; row <= batch; row++) if (data[row * length - 1] !== endId) return;
+  throw refused(NOT_ENDED, "decoderInputIds", `rows that all end in ${endId}`);
+}
+
+/** The id that `encode` puts at the end of a text. */
+function endIdOf({ tokenizer, config }: ModelHandle): number {
+  return tokenizer?.eosTokenId ?? config.eosTokenId;
 }
 
 function readFieldsSource(
   fields: Readonly<Partial<Record<(typeof INPUT_FIELDS)[number], unknown>>>,
   model: ModelHandle,
-): EncoderSource {
+): ReadSource {
   const { encoderOutput } = fields;
   if (encoderOutput === undefined) return readSourceIds(fields, model, "input");
   for (const name of SOURCE_FIELDS) refuseBoth(fields, "encoderOutput", name, "input");
@@ -116,9 +146,11 @@ function readFieldsSource(
 }
 
 /** Gives native code the text of every id, for stop strings, once per model. */
-function uploadTokenTexts(model: ModelHandle): void {
+function* uploadTokenTexts(model: ModelHandle): Sliced<void> {
   if (model.hasTokenTexts || model.tokenizer === undefined) return;
-  const { bytes, offsets } = model.tokenizer.tokenTexts(model.config.vocabSize);
+  const { bytes, offsets } = yield* model.tokenizer.tokenTexts(model.config.vocabSize);
+  // Another call may have done it meanwhile.
+  if (model.hasTokenTexts) return;
   model.native.uploadTokenTexts(bytes, offsets);
   model.hasTokenTexts = true;
 }

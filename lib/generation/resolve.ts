@@ -27,8 +27,13 @@ export interface GenerationTask {
   /** The number of ids in each row of the decoder's input. */
   readonly promptLength: number;
   readonly vocabSize: number;
+  /** The id that `encode` puts at the end of a text. */
+  readonly endId: number;
   readonly hasTokenizer: boolean;
 }
+
+/** What a message asks for where ids end as `encode` ends a text, but must not. */
+export const NOT_ENDED = "ids without the end-of-sequence id (encode with addSpecialTokens: false)";
 
 /** How many tokens are generated where no length is given. */
 const DEFAULT_NEW_TOKENS = 20;
@@ -64,6 +69,7 @@ export function resolveGenerationOptions(
   };
   rejectUnsupported([call, file], { numBeams, doSample, topK: resolved.topK, promptLength: task.promptLength });
   rejectIneffective(caller, met);
+  rejectEnded(caller, task.endId);
   checkReturned(numReturnSequences, numBeams, doSample);
   checkForced(resolved);
   checkRequirements({ ...config, ...caller }, met);
@@ -92,6 +98,18 @@ function rejectIneffective(caller: OptionValues, met: Readonly<Record<Requiremen
     if (needs === undefined || met[needs] || caller[name] === neutral) continue;
     throw missing(needs, name, caller[name]);
   }
+}
+
+/**
+ * Refuses sequences of the caller's that end as `encode` ends a text: they would concern the end after a word, and
+ * never the word. A sequence of the end id alone is Hugging Face's way to name the end.
+ */
+function rejectEnded({ badWordsIds = [], sequenceBias = [] }: OptionValues, endId: number): void {
+  const check = (ids: Int32Array, name: string) => {
+    if (ids.length > 1 && ids.at(-1) === endId) throw refused(NOT_ENDED, name, `ids that end in ${endId}`);
+  };
+  for (const [index, ids] of badWordsIds.entries()) check(ids, `options.badWordsIds[${index}]`);
+  for (const [index, { ids }] of sequenceBias.entries()) check(ids, `options.sequenceBias[${index}][0]`);
 }
 
 /** Refuses options that can't be followed, whoever gives them. */

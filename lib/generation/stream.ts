@@ -1,6 +1,6 @@
-// `stream`: the tokens of all rows, step by step, each step computed on demand.
+// `stream`: the tokens of all rows, step by step.
 import { type Call, throwIfAborted } from "../calls/call.js";
-import { type Added, type Given, wrapTensor } from "../calls/results.js";
+import { type Added, type Given, type TruncationResult, wrapTensor } from "../calls/results.js";
 import type { FinishReason, NativeSearch, NativeStep } from "../native/types.js";
 import type { DecodeStream } from "../tokenizer/decode-stream.js";
 import { onAbort } from "../util/abort.js";
@@ -52,8 +52,8 @@ interface UnfinishedRow {
 }
 
 /**
- * The tokens of one generation. A step, which generates the next token of every row that has not ended, is computed
- * when `next()` asks for the first of its tokens; they follow one another in the order of their rows. `return()`, which
+ * The tokens of one generation. A step generates the next token of every row that has not ended; its tokens follow one
+ * another in the order of their rows. Up to two steps are computed ahead, without a logits processor. `return()`, which
  * `break` calls, frees the generation at once, even while a step runs.
  */
 export class TokenStream<Token = StreamedToken> implements AsyncIterableIterator<Token, undefined> {
@@ -63,6 +63,7 @@ export class TokenStream<Token = StreamedToken> implements AsyncIterableIterator
   /** The tokens of the last step that `next()` has not returned yet. */
   #tokens: AnyToken[] = [];
   #native: NativeSearch | undefined;
+  #truncation: TruncationResult = {};
   #steps = 0;
   /** Whether no further step follows. */
   #isDone = false;
@@ -101,6 +102,11 @@ export class TokenStream<Token = StreamedToken> implements AsyncIterableIterator
     throw error;
   }
 
+  /** Whether each text of the source was truncated: from the first token on, where the source has `maxLength`. */
+  get truncated(): readonly boolean[] | undefined {
+    return this.#truncation.truncated;
+  }
+
   [Symbol.asyncIterator](): this {
     return this;
   }
@@ -129,6 +135,7 @@ export class TokenStream<Token = StreamedToken> implements AsyncIterableIterator
   async #advance({ request, values }: ValidCall): Promise<void> {
     const call = this.#call;
     const { signal } = this.#ending;
+    call.read(() => {}); // steps that were computed ahead are not returned once the model is disposed
     this.#native ??= await this.#start(request, signal);
     const { logitsProcessor: processor, returnLogits: takeLogits = false } = values;
     const step = await nextStep(call, this.#native, { processor, step: this.#steps, takeLogits }, signal);
@@ -141,7 +148,8 @@ export class TokenStream<Token = StreamedToken> implements AsyncIterableIterator
   }
 
   async #start(request: GenerateRequest, signal: AbortSignal): Promise<NativeSearch> {
-    const native = await startGeneration(this.#call, request, signal);
+    const { native, truncation } = await startGeneration(this.#call, request, signal);
+    this.#truncation = truncation;
     const { tokenizer } = this.#call.model;
     const rows = (request.decoderInputIds.length / request.targetLength) * request.options.numReturnSequences;
     this.#unfinished = Array.from({ length: rows }, (_, row) => ({

@@ -1,8 +1,8 @@
 // What the decoder reads: given ids, labels or texts shifted right, or the start id alone.
-import type { IdMatrix } from "../tokenizer/padded-batch.js";
+import type { IdMatrix, PaddedBatch } from "../tokenizer/padded-batch.js";
 import { readIds, readLabels, type TokenIds } from "./ids.js";
 import { checkAttention } from "./memory-limit.js";
-import { checkBatch, encodeTexts, type InputModel, refuseBoth } from "./source.js";
+import { checkBatch, type InputModel, readTexts, refuseBoth, type Texts } from "./source.js";
 
 /** What the decoder reads: at most one of the three. Default: the decoder start id, once per row. */
 export type DecoderInput =
@@ -40,19 +40,49 @@ export const DECODER_FIELDS = ["target", "labels", "decoderInputIds"] as const;
 /** The properties of a decoder's input as the caller gave them. */
 type DecoderFields = Readonly<Partial<Record<(typeof DECODER_FIELDS)[number], unknown>>>;
 
-/** Reads the decoder's input for a source of `batch` rows. Throws ERR_INVALID_ARGUMENT, ERR_TOKEN_OUT_OF_RANGE. */
-export function readDecoderInput(fields: DecoderFields, batch: number, model: InputModel): DecoderIds {
-  const { vocabSize, decoderStartTokenId, padTokenId } = model.config;
-  const labels = readTargetLabels(fields, model);
-  if (labels !== undefined) {
-    checkBatch(labels.batch, batch, fields.target === undefined ? "labels" : "target");
-    return { ids: shiftRight(labels, decoderStartTokenId, padTokenId), labels: labels.data };
+/** The decoder's input, copied: labels, the texts of a target, ids, or nothing. */
+interface ReadDecoderInput {
+  readonly labels?: IdMatrix;
+  readonly target?: Texts;
+  readonly ids?: IdMatrix;
+}
+
+/**
+ * Copies and checks the decoder's input for a source of `batch` rows. Throws ERR_INVALID_ARGUMENT,
+ * ERR_TOKEN_OUT_OF_RANGE.
+ */
+export function readDecoderInput(fields: DecoderFields, batch: number, model: InputModel): ReadDecoderInput {
+  const { target, labels, decoderInputIds } = fields;
+  const { vocabSize } = model.config;
+  refuseBoth(fields, "target", "labels", "input");
+  refuseBoth(fields, "target", "decoderInputIds", "input");
+  refuseBoth(fields, "labels", "decoderInputIds", "input");
+  if (target !== undefined) {
+    const texts = readTexts(target, "target", model);
+    checkBatch(texts.texts.length, batch, "target");
+    return { target: texts };
   }
-  if (fields.decoderInputIds === undefined) return { ids: startRows(batch, decoderStartTokenId), labels: undefined };
-  const ids = readIds(fields.decoderInputIds, "decoderInputIds", vocabSize);
-  checkAttention(ids.batch, ids.length, model, "decoderInputIds");
-  checkBatch(ids.batch, batch, "decoderInputIds");
-  return { ids, labels: undefined };
+  const check = (ids: IdMatrix, name: string) => {
+    checkAttention(ids.batch, ids.length, model, name);
+    checkBatch(ids.batch, batch, name);
+    return ids;
+  };
+  if (labels !== undefined) return { labels: check(readLabels(labels, "labels", vocabSize, IGNORED_LABEL), "labels") };
+  if (decoderInputIds === undefined) return {};
+  return { ids: check(readIds(decoderInputIds, "decoderInputIds", vocabSize), "decoderInputIds") };
+}
+
+/** The ids that the decoder reads, for a source of `batch` rows. `target` has the input's target, tokenized. */
+export function decoderIdsOf(
+  input: ReadDecoderInput,
+  target: PaddedBatch | undefined,
+  batch: number,
+  model: InputModel,
+): DecoderIds {
+  const { decoderStartTokenId, padTokenId } = model.config;
+  const labels = target === undefined ? input.labels : labelsOf(target);
+  if (labels !== undefined) return { ids: shiftRight(labels, decoderStartTokenId, padTokenId), labels: labels.data };
+  return { ids: input.ids ?? startRows(batch, decoderStartTokenId), labels: undefined };
 }
 
 /**
@@ -88,20 +118,8 @@ export function withStartId(ids: IdMatrix, startId: number): IdMatrix {
   return { batch, length: length + 1, data: longer };
 }
 
-/** The labels in `labels` or `target`, or undefined where the input has neither. */
-function readTargetLabels(fields: DecoderFields, model: InputModel): IdMatrix | undefined {
-  const { target, labels } = fields;
-  refuseBoth(fields, "target", "labels", "input");
-  refuseBoth(fields, "target", "decoderInputIds", "input");
-  refuseBoth(fields, "labels", "decoderInputIds", "input");
-  if (labels !== undefined) {
-    const read = readLabels(labels, "labels", model.config.vocabSize, IGNORED_LABEL);
-    checkAttention(read.batch, read.length, model, "labels");
-    return read;
-  }
-  if (target === undefined) return undefined;
-  const { batch, length, inputIds, attentionMask } = encodeTexts(target, "target", model);
-  // Padding is ignored by the loss, as in Hugging Face's training scripts.
+/** The labels of a target. Padding is ignored by the loss, as in Hugging Face's training scripts. */
+function labelsOf({ batch, length, inputIds, attentionMask }: PaddedBatch): IdMatrix {
   const data =
     attentionMask === undefined
       ? inputIds

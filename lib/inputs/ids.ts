@@ -1,4 +1,5 @@
 // Token ids and masks of the caller: checked while they are copied into the int32 matrices that native code reads.
+import { endianness } from "node:os";
 import { types } from "node:util";
 import type { IdMatrix, IdRow } from "../tokenizer/padded-batch.js";
 import type { T5Error } from "../util/errors.js";
@@ -135,7 +136,17 @@ function readFlat(value: Readonly<Record<string, unknown>>, name: string, range:
 /** Checks each value as it copies it, so that a later write by the caller can't change what was checked. */
 function copyRow(row: IdRow, length: number, into: Int32Array, start: number, name: string, range: Range): void {
   const { end, also } = range;
+  const words = types.isBigInt64Array(row) ? wordsOf(row) : undefined;
   for (let index = 0; index < length; index++) {
+    if (words !== undefined) {
+      // Without a bigint for each id: a fourth of the time.
+      const low = words[2 * index] ?? Number.NaN;
+      const isInt32 = words[2 * index + 1] === low >> 31;
+      if (isInt32 && ((low >= 0 && low < end) || low === also)) {
+        into[start + index] = low;
+        continue;
+      }
+    }
     const value: unknown = row[index];
     const id = typeof value === "bigint" ? Number(value) : value;
     if (typeof id === "number" && ((id >= 0 && id < end && Number.isInteger(id)) || id === also)) {
@@ -144,6 +155,11 @@ function copyRow(row: IdRow, length: number, into: Int32Array, start: number, na
       throw range.refuse(value, `${name}[${index}]`);
     }
   }
+}
+
+/** The two halves of each number, or undefined where the high one is stored first. */
+function wordsOf({ buffer, byteOffset, length }: BigInt64Array): Int32Array | undefined {
+  return endianness() === "LE" ? new Int32Array(buffer, byteOffset, 2 * length) : undefined;
 }
 
 function checkLength(row: { readonly length: number }, name: string): number {

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { T5Error } from "../util/errors.js";
 import { checkObject, corrupt, parseJson } from "../util/json.js";
 import { type ConfigFile, type GenerationConfig, parseConfig, parseGenerationConfig, type T5Config } from "./config.js";
+import { type EmbeddingConfig, parseEmbedding } from "./embedding.js";
 import { sha256, sha256OnWorker } from "./hash.js";
 import { type Manifest, type ManifestFile, readManifest } from "./manifest.js";
 
@@ -15,6 +16,8 @@ export interface ModelDirectory {
   readonly config: T5Config;
   readonly configFile: ConfigFile;
   readonly generationConfig: GenerationConfig;
+  /** Undefined where the export is of no sentence-transformers directory. */
+  readonly embedding: EmbeddingConfig | undefined;
 }
 
 /** Files of this size are hashed on a worker thread; starting one takes as long as hashing this much. */
@@ -27,10 +30,19 @@ export async function readDirectory(path: string): Promise<ModelDirectory> {
     if (manifest.files[name] === undefined) return undefined;
     return parseJson(await readListed(path, name), name);
   };
-  const [config, generation] = await Promise.all([read("config.json"), read("generation_config.json")]);
+  const names = ["config.json", "generation_config.json", "embedding.json"];
+  const [configValue, generation, embedding] = await Promise.all(names.map(read));
   const generationConfig = parseGenerationConfig(generation);
-  const configFile = checkObject(config, "config.json");
-  return { path, manifest, config: parseConfig(configFile, generationConfig), configFile, generationConfig };
+  const configFile = checkObject(configValue, "config.json");
+  const config = parseConfig(configFile, generationConfig);
+  return {
+    path,
+    manifest,
+    config,
+    configFile,
+    generationConfig,
+    embedding: embedding === undefined ? undefined : parseEmbedding(embedding, config.dModel),
+  };
 }
 
 /**

@@ -1,11 +1,18 @@
 // From a directory to a model in memory: the options of `fromPretrained`, and the order in which everything is checked.
+import { totalmem } from "node:os";
 import { join } from "node:path";
+import process from "node:process";
 import { loadNative, type Native } from "../native/addon.js";
-import type { NativeModel } from "../native/types.js";
+import { cpuQuota, defaultThreads } from "../native/cpu-quota.js";
+import type { NativeDense, NativeDenseWeights, NativeModel } from "../native/types.js";
 import { T5Tokenizer } from "../tokenizer/t5-tokenizer.js";
 import { checkChoice, checkFlag, checkInteger, checkOptions, expected } from "../util/validation.js";
+import { checkLoads, type ModelKind } from "./architectures.js";
 import { readArchitecture } from "./config.js";
 import { type ModelDirectory, readDirectory, verifyContents, verifySizes } from "./directory.js";
+import { denseWeights, type EmbeddingConfig } from "./embedding.js";
+import { type Labels, labelsOf } from "./labels.js";
+import { readSafetensors } from "./safetensors.js";
 
 export const PRECISIONS = ["exact", "float32", "bfloat16", "int8"] as const;
 
@@ -30,33 +37,65 @@ export interface LoadOptions {
    * bits of Hugging Face, and for CUDA: those depend on the batch. Default: false.
    */
   readonly batchInvariant?: boolean | undefined;
-  /** Threads within one operator, up to 1024. Default: PyTorch's own. */
+  /** Threads within one operator, up to 1024. Default: PyTorch's own number, or the CPU quota if that is lower. */
   readonly intraOpThreads?: number | undefined;
   /** Threads that run operators in parallel, up to 1024. Default: PyTorch's own. */
   readonly interOpThreads?: number | undefined;
   /** Maximum number of waiting calls; one more rejects with ERR_QUEUE_FULL. Default: no limit. */
   readonly maxQueueLength?: number | undefined;
+  /**
+   * Maximum number of rows that one decoding step computes: those of all calls that run at the same time. A call with
+   * more rows runs alone. Default: 64.
+   */
+  readonly maxBatchSize?: number | undefined;
+  /**
+   * Maximum number of positions that one pass of the encoder, or of the decoder over a prefix, computes for several
+   * calls. A call with more runs alone. Default: 2048.
+   */
+  readonly maxBatchTokens?: number | undefined;
+  /**
+   * Maximum number of bytes of the KV caches of the generations that run, each counted at its maximum length. Others
+   * wait. A generation with more runs alone. Default: a quarter of the memory that the process may use.
+   */
+  readonly maxCacheBytes?: number | undefined;
 }
 
 /**
- * Load options with their defaults filled in. 0 threads: PyTorch's own number. A maximum queue length of 0: no limit.
+ * Load options with their defaults filled in. 0 threads: the default number. A maximum queue length of 0: no limit.
  */
-interface CheckedLoadOptions {
+export interface CheckedLoadOptions {
   readonly device: string;
   readonly precision: Precision;
   readonly intraOpThreads: number;
   readonly interOpThreads: number;
   readonly maxQueueLength: number;
+  readonly maxBatchSize: number;
+  readonly maxBatchTokens: number;
+  readonly maxCacheBytes: number;
+}
+
+/** How a model embeds, with its dense layers on the model's device. */
+export interface LoadedEmbedding {
+  readonly config: EmbeddingConfig;
+  /** In place of each dense module its layer. */
+  readonly layers: readonly (NativeDense | "normalize")[];
 }
 
 /** The parts of a loaded model. */
 export interface LoadedModel {
+  readonly kind: ModelKind;
   readonly directory: ModelDirectory;
+  /** None of a model that doesn't classify. */
+  readonly labels: Labels;
   readonly tokenizer: T5Tokenizer | undefined;
   readonly precision: Precision;
   readonly native: NativeModel;
+  /** The modules after the encoder, in order; undefined where the export states none. */
+  readonly embedding: LoadedEmbedding | undefined;
   /** Frees the native memory of a returned tensor's buffer. */
   readonly release: (buffer: ArrayBufferLike) => void;
+  /** Maximum number of waiting calls; 0: no limit. */
+  readonly maxQueueLength: number;
 }
 
 const LOAD_OPTIONS = [
@@ -66,9 +105,19 @@ const LOAD_OPTIONS = [
   "intraOpThreads",
   "interOpThreads",
   "maxQueueLength",
+  "maxBatchSize",
+  "maxBatchTokens",
+  "maxCacheBytes",
 ] as const;
+const DENSE_WEIGHTS = "embedding.safetensors";
+/** Of native calls that nobody cancels. */
+const LOADING = { id: 0, priority: 0, isObserved: false } as const;
 const DEVICE = /^(auto|cpu|cuda(:\d{1,4})?)$/;
 const MAX_THREADS = 1024;
+const DEFAULT_MAX_BATCH_SIZE = 64;
+const DEFAULT_MAX_BATCH_TOKENS = 2048;
+/** The largest 32-bit integer. */
+const MAX_BATCH = 0x7fffffff;
 
 /** Throws ERR_INVALID_ARGUMENT. */
 export function checkLoadOptions(value: unknown): CheckedLoadOptions {
@@ -80,6 +129,9 @@ export function checkLoadOptions(value: unknown): CheckedLoadOptions {
     intraOpThreads,
     interOpThreads,
     maxQueueLength,
+    maxBatchSize = DEFAULT_MAX_BATCH_SIZE,
+    maxBatchTokens = DEFAULT_MAX_BATCH_TOKENS,
+    maxCacheBytes = defaultCacheBytes(),
   } = given;
   if (typeof device !== "string" || !DEVICE.test(device)) {
     throw expected('"auto", "cpu", "cuda" or "cuda:<number>"', "options.device", device);
@@ -101,14 +153,24 @@ export function checkLoadOptions(value: unknown): CheckedLoadOptions {
     intraOpThreads: threads(intraOpThreads, "intraOpThreads"),
     interOpThreads: threads(interOpThreads, "interOpThreads"),
     maxQueueLength: maxQueueLength === undefined ? 0 : checkInteger(maxQueueLength, "options.maxQueueLength", 1),
+    maxBatchSize: checkInteger(maxBatchSize, "options.maxBatchSize", 1, MAX_BATCH),
+    maxBatchTokens: checkInteger(maxBatchTokens, "options.maxBatchTokens", 1, MAX_BATCH),
+    maxCacheBytes: checkInteger(maxCacheBytes, "options.maxCacheBytes", 1, Number.MAX_SAFE_INTEGER),
   };
 }
 
-/** Loads an exported directory. Rejects as `T5ForConditionalGeneration.fromPretrained` does. */
-export async function loadModel(path: string, options: CheckedLoadOptions): Promise<LoadedModel> {
+/** A quarter of the memory that the process may use. */
+function defaultCacheBytes(): number {
+  return Math.floor(Math.min(process.constrainedMemory() || Infinity, totalmem()) / 4);
+}
+
+/** Loads an exported directory for the class of a kind. Rejects as `T5ForConditionalGeneration.fromPretrained` does. */
+export async function loadModel(path: string, kind: ModelKind, options: CheckedLoadOptions): Promise<LoadedModel> {
   const { precision } = options;
   const directory = await readDirectory(path);
+  checkLoads(kind, directory.manifest);
   const { config, configFile } = directory;
+  const labels = labelsOf(kind, configFile);
   const architecture = precision === "exact" ? undefined : readArchitecture(config, configFile, precision);
   await verifySizes(directory);
   // Worker threads hash large files while libtorch is opened here. libtorch gets the archive only after it was
@@ -116,21 +178,62 @@ export async function loadModel(path: string, options: CheckedLoadOptions): Prom
   const [verified, opened] = await Promise.allSettled([verifyContents(directory), openNative()]);
   valueOrThrow(verified);
   const { addon, libtorch } = valueOrThrow(opened);
+  const pyTorchThreads = addon.info().intraOpThreads;
+  const threads = defaultThreads(pyTorchThreads, cpuQuota());
   const loading = addon.load({
     ...options,
+    kind,
+    // PyTorch's own number is left unset, as in a Python process that sets none.
+    intraOpThreads: options.intraOpThreads === 0 && threads < pyTorchThreads ? threads : options.intraOpThreads,
     architecture,
     path: join(path, "model.pt"),
     libtorchDirectory: libtorch.directory,
   });
-  const [native, tokenizer] = await Promise.allSettled([loading, T5Tokenizer.find(path)]);
-  if (tokenizer.status === "rejected" && native.status === "fulfilled") await native.value.dispose();
+  const [loaded, read] = await Promise.allSettled([
+    loading,
+    Promise.all([T5Tokenizer.find(path), readDenseWeights(directory)]),
+  ]);
+  if (read.status === "rejected" && loaded.status === "fulfilled") await loaded.value.dispose();
+  const [tokenizer, dense] = valueOrThrow(read);
+  const native = valueOrThrow(loaded);
   return {
+    kind,
     directory,
-    tokenizer: valueOrThrow(tokenizer),
+    labels,
+    tokenizer,
     precision,
-    native: valueOrThrow(native),
+    native,
+    embedding: await loadEmbedding(native, directory, dense),
     release: (buffer) => addon.release(buffer),
+    maxQueueLength: options.maxQueueLength,
   };
+}
+
+/** The weights of a directory's dense modules. Rejects with ERR_MODEL_CORRUPT. */
+async function readDenseWeights({ path, embedding }: ModelDirectory): Promise<readonly NativeDenseWeights[]> {
+  if (!embedding?.modules.some(({ type }) => type === "dense")) return [];
+  return denseWeights(embedding, await readSafetensors(join(path, DENSE_WEIGHTS)));
+}
+
+/** Loads the dense modules onto the model's device. Disposes the model if that fails. */
+async function loadEmbedding(
+  native: NativeModel,
+  { embedding }: ModelDirectory,
+  weights: readonly NativeDenseWeights[],
+): Promise<LoadedEmbedding | undefined> {
+  if (embedding === undefined) return undefined;
+  try {
+    const dense: NativeDense[] = [];
+    // No other call has an id yet.
+    for (const layer of weights) dense.push(await native.loadDense({ scheduling: LOADING, ...layer }));
+    return {
+      config: embedding,
+      layers: embedding.modules.map(({ type }) => (type === "dense" && dense.shift()) || "normalize"),
+    };
+  } catch (thrown) {
+    await native.dispose();
+    throw thrown;
+  }
 }
 
 /** Async, so that an error is a rejection. */

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import process, { arch, platform } from "node:process";
 import { T5Error } from "../util/errors.js";
 import { type Libtorch, librariesOf, locateLibtorch, packageRoot, setupCommand } from "./libtorch.js";
+import { requestProgressed } from "./request-events.js";
 import type { NativeAddon } from "./types.js";
 
 /** The preload addon: opens shared libraries, so that the addon itself finds their symbols. */
@@ -42,6 +43,7 @@ function load(): Native {
   // `process.exit()` runs C's exit handlers without an addon's clean-up hooks. libtorch's handlers destroy operators
   // that a computing thread may still use, so the threads end first.
   process.once("exit", () => addon.shutDown());
+  addon.observe(requestProgressed);
   return { addon, addonPath, libtorch };
 }
 

@@ -1,6 +1,7 @@
 // The libtorch that torch-t5 found on this machine, and the model that the package contains.
 import { join } from "node:path";
 import { loadNative } from "./addon.js";
+import { cpuQuota, defaultThreads } from "./cpu-quota.js";
 import { type Libtorch, packageRoot } from "./libtorch.js";
 
 /** The loaded libtorch and its hardware. */
@@ -15,6 +16,16 @@ export interface RuntimeInfo {
   readonly parallelBackend: string;
   /** PyTorch's default number of threads per operator on this machine. */
   readonly intraOpThreads: number;
+  /**
+   * The CPU time per time that this process's control group allows (a container's CPU limit), for instance 1.5 CPUs;
+   * undefined without a quota.
+   */
+  readonly cpuQuota: number | undefined;
+  /**
+   * The number of threads per operator that models use by default: `intraOpThreads`, or the whole CPUs in `cpuQuota` if
+   * those are fewer and neither OMP_NUM_THREADS nor MKL_NUM_THREADS is set.
+   */
+  readonly defaultThreads: number;
   /** The number of threads that run operators in parallel. */
   readonly interOpThreads: number;
   /** The names of the CUDA devices that libtorch can use. */
@@ -36,12 +47,15 @@ export const demoModel: string = join(packageRoot, "models", "demo");
 export function runtimeInfo(): RuntimeInfo {
   const { addon, addonPath, libtorch } = loadNative();
   const { cpuCapability, parallelBackend, intraOpThreads, interOpThreads, cudaDevices, cudaLibrary } = addon.info();
+  const quota = cpuQuota();
   return {
     libtorch,
     addonPath,
     cpuCapability,
     parallelBackend,
     intraOpThreads,
+    cpuQuota: quota,
+    defaultThreads: defaultThreads(intraOpThreads, quota),
     interOpThreads,
     cudaDevices,
     cudaLibrary,

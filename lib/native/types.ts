@@ -3,8 +3,20 @@
 // - Arrays that are passed in are copied before the call returns; returned tensors are views of native memory.
 // - Methods throw, and their promises reject with, an Error that has a `code`.
 // - `undefined` turns an optional setting off. Defaults are filled in on this side.
-// - `id` is unique among the calls of a model that have not ended; `cancel` takes it.
 import type { PaddedBatch } from "../tokenizer/padded-batch.js";
+
+/** How a call shares the model with others. */
+export interface NativeScheduling {
+  /** Unique among the calls of a model that have not ended; `cancel` takes it. */
+  readonly id: number;
+  /** Calls with a higher priority start first. */
+  readonly priority: number;
+  /** Whether the observer is told of the call's progress. */
+  readonly isObserved: boolean;
+}
+
+/** "firstToken": a generation has chosen its first token. */
+export type NativeProgress = "started" | "firstToken";
 
 /** What the addon exports. */
 export interface NativeAddon {
@@ -12,6 +24,8 @@ export interface NativeAddon {
   /** Detaches the buffer of a returned tensor and frees its memory. Ignores any other buffer. */
   release(buffer: ArrayBufferLike): void;
   info(): NativeInfo;
+  /** Sets the function that is told of the progress of observed calls, of all models of this environment. */
+  observe(observer: (id: number, progress: NativeProgress) => void): void;
   /** Aborts every call and ends every thread of this environment, for good. */
   shutDown(): void;
 }
@@ -19,6 +33,8 @@ export interface NativeAddon {
 export interface NativeLoadOptions {
   /** The file of the model's TorchScript archive. */
   readonly path: string;
+  /** What to load of it: the whole model, or its encoder. */
+  readonly kind: "generation" | "encoder" | "sequenceClassification" | "tokenClassification";
   /** "auto", "cpu", "cuda" or "cuda:N". */
   readonly device: string;
   /** The folder of libtorch's libraries. Its CUDA library is opened when a CUDA device is asked for. */
@@ -29,6 +45,12 @@ export interface NativeLoadOptions {
   readonly interOpThreads: number;
   /** Waiting calls, without the running one. 0: no limit. */
   readonly maxQueueLength: number;
+  /** Rows in a decoding step. */
+  readonly maxBatchSize: number;
+  /** Encoder and prefill positions in a pass. */
+  readonly maxBatchTokens: number;
+  /** Bytes of the KV caches of the generations that run. */
+  readonly maxCacheBytes: number;
   readonly precision: "exact" | "float32" | "bfloat16" | "int8";
   /** Needed for every precision but "exact", which reads it from the archive. */
   readonly architecture: NativeArchitecture | undefined;
@@ -73,20 +95,30 @@ export interface NativeInfo {
   readonly parallelBackend: string;
 }
 
+/** What needs a decoder rejects with ERR_INVALID_ARGUMENT if only an encoder was loaded. */
 export interface NativeModel {
   /** "cpu" or "cuda:N". */
   readonly device: string;
   forward(request: NativeForwardRequest): Promise<NativeForwardResult>;
   encode(request: NativeEncodeRequest): Promise<NativeEncoderOutput>;
-  /** `[batch, dModel]` */
+  /** The encoder's last hidden state, `[batch, sourceLength, dModel]`. */
+  forwardEncoder(request: NativeEncodeRequest): Promise<NativeTensor<Float32Array>>;
+  /** `[batch, columns]`: those of the last dense layer, else `dModel` for each pooling. */
   embed(request: NativeEmbedRequest): Promise<NativeTensor<Float32Array>>;
+  /** The logits of a classifier: `[batch, numLabels]` of texts, `[batch, sourceLength, numLabels]` of tokens. */
+  classify(request: NativeClassifyRequest): Promise<NativeTensor<Float32Array>>;
   score(request: NativeScoreRequest): Promise<NativeScoreResult>;
   /** Runs a search from the source to the last token. */
   generate(request: NativeGenerateRequest): Promise<NativeGenerateResult>;
   /** Encodes the source if needed, and prepares a search that runs step by step. */
   startSearch(request: NativeGenerateRequest): Promise<NativeSearch>;
   /** `path`: the file of a TorchScript module. `trusted`: load it whatever operators it contains. */
-  loadHead(request: { readonly id: number; readonly path: string; readonly trusted: boolean }): Promise<NativeHead>;
+  loadHead(request: {
+    readonly scheduling: NativeScheduling;
+    readonly path: string;
+    readonly trusted: boolean;
+  }): Promise<NativeHead>;
+  loadDense(request: NativeDenseWeights & { readonly scheduling: NativeScheduling }): Promise<NativeDense>;
   /**
    * Sets the text of every id, which stop strings need. `bytes`: the texts in UTF-8, concatenated. `offsets`,
    * `[vocabSize + 1]`: where each text begins, and where the last one ends.
@@ -94,8 +126,27 @@ export interface NativeModel {
   uploadTokenTexts(bytes: Uint8Array, offsets: Int32Array): void;
   /** Ends a waiting or running call: its promise rejects with code ERR_ABORTED. */
   cancel(id: number): void;
+  /** Ends all calls: their promises reject with code ERR_ABORTED. */
+  abort(): void;
+  stats(): NativeStats;
   /** Resolves once the accepted calls have ended and the memory is freed. */
   dispose(): Promise<void>;
+}
+
+/** The state of a model's scheduler. Times in milliseconds, quantiles over the last 512 values. */
+export interface NativeStats {
+  readonly running: number;
+  readonly waiting: number;
+  readonly runningRows: number;
+  readonly cacheBytes: number;
+  readonly steps: number;
+  readonly lastStepRows: number;
+  readonly lastPassTokens: number;
+  readonly tokensPerSecond: number;
+  readonly stepMsP50: number;
+  readonly stepMsP99: number;
+  readonly queueMsP50: number;
+  readonly queueMsP99: number;
 }
 
 /**
@@ -112,7 +163,7 @@ export interface NativeSelection {
 }
 
 export interface NativeForwardRequest extends NativeSelection {
-  readonly id: number;
+  readonly scheduling: NativeScheduling;
   readonly source: PaddedBatch;
   readonly targetLength: number;
   /** `[batch, targetLength]` */
@@ -165,21 +216,57 @@ export interface NativeEncoderOutput {
 }
 
 export interface NativeEncodeRequest {
-  readonly id: number;
+  readonly scheduling: NativeScheduling;
   readonly source: PaddedBatch;
 }
 
 export interface NativeEmbedRequest {
-  readonly id: number;
+  readonly scheduling: NativeScheduling;
   readonly source: PaddedBatch | NativeEncoderOutput;
-  /** The mean of the positions that the mask keeps, or the first position. */
-  readonly pooling: "mean" | "first";
-  /** Scale each vector to length 1. */
-  readonly normalize: boolean;
+  /** At least one; the vectors of several are concatenated. */
+  readonly pooling: readonly (
+    | "mean"
+    | "first"
+    | "cls"
+    | "max"
+    | "mean_sqrt_len_tokens"
+    | "weightedmean"
+    | "lasttoken"
+  )[];
+  /** The number of positions, of those that the mask keeps, that are not pooled. */
+  readonly promptLength: number;
+  /** What is applied to the pooled vectors, in order; "normalize" scales them to length 1. */
+  readonly layers: readonly (NativeDense | "normalize")[];
+}
+
+export interface NativeClassifyRequest {
+  readonly scheduling: NativeScheduling;
+  readonly source: PaddedBatch;
+  /** `[batch, sourceLength]`: the ids shifted right, for a classifier of texts. */
+  readonly decoderInputIds: Int32Array | undefined;
+  /** `[batch]`: the position whose state stands for the row, for a classifier of texts. */
+  readonly positions: Int32Array | undefined;
+}
+
+/** A dense layer for embeddings. */
+export interface NativeDenseWeights {
+  readonly inputs: number;
+  readonly outputs: number;
+  /** `[outputs, inputs]` */
+  readonly weight: Float32Array;
+  /** `[outputs]` */
+  readonly bias: Float32Array | undefined;
+  readonly activation: "identity" | "tanh" | "relu" | "gelu" | "silu" | "sigmoid";
+}
+
+/** A dense layer on the model's device. */
+export interface NativeDense {
+  /** Frees the layer once the calls that use it have ended. */
+  dispose(): void;
 }
 
 export interface NativeScoreRequest {
-  readonly id: number;
+  readonly scheduling: NativeScheduling;
   /** One row for all targets, or one row per target. */
   readonly source: PaddedBatch | NativeEncoderOutput;
   /** The ids of all targets, concatenated. */
@@ -212,7 +299,7 @@ export interface NativeDecodingSession {
 }
 
 export interface NativeDecodeRequest extends NativeSelection {
-  readonly id: number;
+  readonly scheduling: NativeScheduling;
   /** `[batch]`: the row of the cache that each row continues; undefined: its own. */
   readonly rows: Int32Array | undefined;
   readonly batch: number;
@@ -285,7 +372,7 @@ export interface NativeGenerateOptions {
 }
 
 export interface NativeGenerateRequest {
-  readonly id: number;
+  readonly scheduling: NativeScheduling;
   readonly source: PaddedBatch | NativeEncoderOutput;
   readonly targetLength: number;
   /** `[batch, targetLength]` */
@@ -322,9 +409,14 @@ export interface NativeGenerateResult {
 /** A search that moves one token per `advance`. Takes one call at a time. Q: as in `NativeGenerateResult`. */
 export interface NativeSearch {
   /** Computes the scores that a user's processor may edit before `advance`. Optional. */
-  prepare(request: { readonly id: number }): Promise<NativePreparedStep>;
+  prepare(request: { readonly scheduling: NativeScheduling }): Promise<NativePreparedStep>;
   /** Chooses the next tokens, by the prepared scores if there are any. */
   advance(request: NativeAdvanceRequest): Promise<NativeStep>;
+  /**
+   * The next step of a search whose scores nobody edits. Steps are computed ahead: two before they are asked for. Several
+   * calls may wait. After the first call, `prepare` and `advance` are refused.
+   */
+  next(request: NativeNextRequest): Promise<NativeStep>;
   /** Frees the search once a running call has ended. */
   dispose(): void;
 }
@@ -337,10 +429,16 @@ export interface NativePreparedStep {
 }
 
 export interface NativeAdvanceRequest {
-  readonly id: number;
+  readonly scheduling: NativeScheduling;
   /** The data of the prepared scores, edited. Its buffer is detached. */
   readonly edited: Float32Array | undefined;
   /** Return this step's logits with the step instead of with the result. Needs `returnLogits`. */
+  readonly takeLogits: boolean;
+}
+
+export interface NativeNextRequest {
+  readonly scheduling: NativeScheduling;
+  /** The same for all steps of a search. As for `advance`. */
   readonly takeLogits: boolean;
 }
 

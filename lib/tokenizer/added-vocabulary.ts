@@ -1,6 +1,6 @@
 // Tokens added to the model's vocabulary (Rust's `AddedVocabulary`), which are found before the model divides the rest
 // of a text. The leftmost match wins, and of those at one position the longest.
-
+import { finish, SLICED_UNITS } from "../util/slices.js";
 import { NormalizedString } from "./normalized-string.js";
 import type { Normalizer } from "./normalizer.js";
 import type { Splits, Splitter } from "./pre-tokenized-string.js";
@@ -158,22 +158,36 @@ function makeSplitter(
   const mayBegin = firstCharacterTable(texts);
   return {
     kind: "split",
-    split({ codes }, begin, end, splits) {
-      let lastEnd = begin;
-      for (let position = begin; position < end; ) {
-        const code = codes[position] ?? 0;
-        const found = mayBegin[code % FIRST_CHARACTERS] === 1 ? longestMatch(trie, codes, position, end) : undefined;
-        const pattern = found && patterns[found.index];
-        if (found === undefined || pattern === undefined) {
-          position++;
-          continue;
+    *split({ codes }, from, to) {
+      let work = 0;
+      for (let split = 0; split < from.count; split++) {
+        if (to.keepToken(from, split)) continue;
+        const begin = from.start(split);
+        const end = from.end(split);
+        let lastEnd = begin;
+        for (let position = begin; position < end; ) {
+          const limit = Math.min(end, position + SLICED_UNITS);
+          const candidate = candidateIn(codes, position, limit, mayBegin);
+          work += candidate - position + 1;
+          position = candidate;
+          if (work >= SLICED_UNITS) {
+            work = 0;
+            yield;
+          }
+          if (candidate === limit) continue;
+          const found = longestMatch(trie, codes, position, end);
+          const pattern = found && patterns[found.index];
+          if (found === undefined || pattern === undefined) {
+            position++;
+            continue;
+          }
+          const match = { start: position, end: found.end, lastEnd };
+          position = found.end;
+          if (isIgnored(pattern.token)) continue;
+          lastEnd = addMatch(pattern, { codes, begin, end, isWhite: whiteSpaceTable() }, match, to);
         }
-        const match = { start: position, end: found.end, lastEnd };
-        position = found.end;
-        if (isIgnored(pattern.token)) continue;
-        lastEnd = addMatch(pattern, { codes, begin, end, isWhite: whiteSpaceTable() }, match, splits);
+        to.add(lastEnd, end);
       }
-      splits.add(lastEnd, end);
     },
   };
 }
@@ -183,6 +197,13 @@ function firstCharacterTable(texts: readonly string[]): Uint8Array {
   const table = new Uint8Array(FIRST_CHARACTERS);
   for (const text of texts) table[(text.codePointAt(0) ?? 0) % FIRST_CHARACTERS] = 1;
   return table;
+}
+
+/** The index of the first character in `codes[from, to)` that a text may begin with, or `to`. */
+function candidateIn(codes: Int32Array, from: number, to: number, mayBegin: Uint8Array): number {
+  let index = from;
+  while (index < to && mayBegin[(codes[index] ?? 0) % FIRST_CHARACTERS] !== 1) index++;
+  return index;
 }
 
 /** The longest pattern that begins at a position, by its index, and where it ends. */
@@ -235,6 +256,6 @@ function normalize(content: string, normalizer: Normalizer): string {
   const source = new NormalizedString();
   const target = new NormalizedString();
   source.read(content);
-  normalizer(source, 0, source.length, target);
-  return target.toString();
+  finish(normalizer(source, 0, source.length, target));
+  return finish(target.text());
 }

@@ -1,4 +1,5 @@
 // What T5Tokenizer is built on: one text to tokens and back, without checks of arguments.
+import type { Sliced } from "../util/slices.js";
 import type { TextStream } from "./decode-stream.js";
 import type { Template } from "./post-processor.js";
 import type { Tokens } from "./pre-tokenized-string.js";
@@ -12,6 +13,8 @@ export interface BackendDecodeOptions {
 export interface TokenizerBackend {
   readonly padTokenId: number;
   readonly eosTokenId: number;
+  /** The id of text that is in no other token; undefined if there is none. */
+  readonly unkTokenId: number | undefined;
   /** Whether decoding cleans up spaces by default. */
   readonly cleanUpTokenizationSpaces: boolean;
   /** The maximum length of a template. Truncation leaves room for it, even if a text's template is shorter. */
@@ -19,9 +22,11 @@ export interface TokenizerBackend {
   /** The ids to add before and after those of a text. */
   template(ids: Int32Array): Template;
   /** The tokens of a text. The next call overwrites the arrays. */
-  encode(text: string): Tokens;
+  encode(text: string): Sliced<Tokens>;
   /** The text of ids. Ids without a token are left out. */
   decode(ids: readonly number[], options: BackendDecodeOptions): string;
+  /** The text of tokens. */
+  tokensToText(tokens: readonly string[]): string;
   /** A stream of the text of ids, which isn't cleaned up. */
   decodeStream(skipSpecialTokens: boolean): TextStream;
   /** The bytes of UTF-8 that an id adds within a text; none for an id without a token. */

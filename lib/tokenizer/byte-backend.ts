@@ -1,10 +1,12 @@
 // ByT5's tokenizer, as Hugging Face's ByT5Tokenizer: each byte of UTF-8 is an id, after those of three special tokens.
+import { SLICED_UNITS } from "../util/slices.js";
 import { isRecord } from "../util/validation.js";
 import { type AddedToken, AddedVocabulary, readAddedToken } from "./added-vocabulary.js";
 import type { TokenizerBackend } from "./backend.js";
 import { cleanUpTokenization, type TextStream } from "./decode-stream.js";
+import type { NormalizedString } from "./normalized-string.js";
 import { EMPTY_TEMPLATE } from "./post-processor.js";
-import { type Model, makeEncoder } from "./pre-tokenized-string.js";
+import { type Model, makeEncoder, type TokenBuffer } from "./pre-tokenized-string.js";
 import { corruptSetting, type JsonObject } from "./tokenizer-json.js";
 import { pythonWhiteSpaceTable } from "./unicode/code-points.js";
 import { decodeValid, INCOMPLETE, INVALID, sequenceSize, utf8Byte, utf8Size } from "./utf8.js";
@@ -35,6 +37,7 @@ export function byteBackend(config: JsonObject): TokenizerBackend {
   return {
     padTokenId: PAD,
     eosTokenId: EOS,
+    unkTokenId: ids.get("<unk>"),
     cleanUpTokenizationSpaces: config.clean_up_tokenization_spaces === true,
     maxTemplateIds: 1,
     template: (textIds) => (textIds.at(-1) === EOS ? EMPTY_TEMPLATE : EOS_TEMPLATE),
@@ -52,6 +55,12 @@ export function byteBackend(config: JsonObject): TokenizerBackend {
       const text = decodeValid(Uint8Array.from(bytes));
       return cleanUpTokenizationSpaces ? cleanUpTokenization(text) : text;
     },
+    tokensToText(texts) {
+      const bytes = texts.flatMap((token) =>
+        ids.has(token) || token.length > 1 ? [...encoder.encode(token)] : [token.charCodeAt(0)],
+      );
+      return decodeValid(Uint8Array.from(bytes));
+    },
     decodeStream: (skipSpecialTokens) => byteStream(added, skipSpecialTokens),
     tokenBytes(id) {
       const special = added.idToToken(id);
@@ -68,20 +77,36 @@ export function byteBackend(config: JsonObject): TokenizerBackend {
 
 /** The bytes of each character, with the offsets of that character. */
 const byteModel: Model = {
-  tokenize({ codes, starts, ends }, from, to, tokens) {
-    for (let index = from; index < to; index++) {
-      const code = codes[index] ?? 0;
-      const start = starts[index] ?? 0;
-      const end = ends[index] ?? 0;
-      if (code < ASCII_END) {
-        tokens.push(code + OFFSET, start, end);
-        continue;
+  *tokenize(text, splits, tokens) {
+    let work = 0;
+    for (let split = 0; split < splits.count; split++) {
+      if (tokens.addSplit(text, splits, split)) continue;
+      const to = splits.end(split);
+      for (let index = splits.start(split); index < to; index += SLICED_UNITS) {
+        const limit = Math.min(to, index + SLICED_UNITS);
+        addBytes(text, index, limit, tokens);
+        work += limit - index;
+        if (work < SLICED_UNITS) continue;
+        work = 0;
+        yield;
       }
-      const size = utf8Size(code);
-      for (let part = 0; part < size; part++) tokens.push(utf8Byte(code, size, part) + OFFSET, start, end);
     }
   },
 };
+
+function addBytes({ codes, starts, ends }: NormalizedString, from: number, to: number, tokens: TokenBuffer): void {
+  for (let index = from; index < to; index++) {
+    const code = codes[index] ?? 0;
+    const start = starts[index] ?? 0;
+    const end = ends[index] ?? 0;
+    if (code < ASCII_END) {
+      tokens.push(code + OFFSET, start, end);
+      continue;
+    }
+    const size = utf8Size(code);
+    for (let part = 0; part < size; part++) tokens.push(utf8Byte(code, size, part) + OFFSET, start, end);
+  }
+}
 
 /** Returns each character with its last byte. */
 function byteStream(added: AddedVocabulary, skipSpecialTokens: boolean): TextStream {

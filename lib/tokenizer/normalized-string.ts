@@ -1,6 +1,9 @@
 // A text while it is normalized: its code points, each with the part of the original that it comes from.
+import type { Sliced } from "../util/slices.js";
 
 const MIN_ROOM = 256;
+/** Characters that are copied at once: much faster than others are worked on. */
+const COPIED_CHARACTERS = 2 ** 15;
 /** A buffer that a long text has grown beyond this length is released when it is cleared. */
 export const MAX_ROOM_KEPT = 2 ** 16;
 /** Arguments that one call of `String.fromCodePoint` takes without a deep stack. */
@@ -40,6 +43,15 @@ export class NormalizedString {
     this.ends[index] = end;
   }
 
+  /** Appends `source[from, to)`, which may be long. */
+  *appendLong(source: NormalizedString, from: number, to: number): Sliced<void> {
+    this.reserve(to - from);
+    for (let start = from; start < to; start += COPIED_CHARACTERS) {
+      if (start > from) yield;
+      this.append(source, start, Math.min(to, start + COPIED_CHARACTERS));
+    }
+  }
+
   /** Appends `source[from, to)`. */
   append(source: NormalizedString, from: number, to: number): void {
     this.reserve(to - from);
@@ -49,14 +61,18 @@ export class NormalizedString {
     this.length += to - from;
   }
 
-  /** Replaces all characters by those of a string. Half of a surrogate pair becomes U+FFFD, as in UTF-8. */
-  read(text: string): void {
+  /**
+   * Appends the characters of a string that begin in its units from `from` on, in `maxUnits` of them at most. Returns
+   * where the next character begins. Half of a surrogate pair becomes U+FFFD, as in UTF-8.
+   */
+  read(text: string, from = 0, maxUnits = text.length): number {
     const { length } = text;
-    this.length = 0;
-    this.reserve(length);
+    this.reserve(length - from);
+    const to = Math.min(length, from + maxUnits);
     const { codes, starts, ends } = this;
-    let count = 0;
-    for (let index = 0; index < length; ) {
+    let count = this.length;
+    let index = from;
+    while (index < to) {
       const start = index;
       const unit = text.charCodeAt(index++);
       let code = unit;
@@ -75,12 +91,14 @@ export class NormalizedString {
       count++;
     }
     this.length = count;
+    return index;
   }
 
   /** The characters in `[from, to)` as a string. */
-  toString(from = 0, to = this.length): string {
+  *text(from = 0, to = this.length): Sliced<string> {
     let text = "";
     for (let start = from; start < to; start += MAX_ARGUMENTS) {
+      if (start > from) yield;
       text += String.fromCodePoint(...this.codes.subarray(start, Math.min(to, start + MAX_ARGUMENTS)));
     }
     return text;

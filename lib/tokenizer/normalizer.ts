@@ -1,19 +1,22 @@
 // The normalizers of tokenizer.json, which rewrite a text before it is divided, with the offsets that Rust gives.
+import { SLICED_UNITS, type Sliced } from "../util/slices.js";
 import { Charsmap } from "./charsmap.js";
 import { codePointsOf, NormalizedString, Transformation } from "./normalized-string.js";
 import { type Pattern, readPattern } from "./pattern.js";
 import { type PartReaders, readFlag, readPart, readParts, readString } from "./tokenizer-json.js";
 import { clusterEnd } from "./unicode/clusters.js";
 import { lowerCase, markTable, whiteSpaceTable } from "./unicode/code-points.js";
-import { compose, decompose } from "./unicode/normalization.js";
+import { compose, decompose, independentEnd } from "./unicode/normalization.js";
 import { utf8Size } from "./utf8.js";
 
 /** Appends the normalized form of `source[from, to)` to `target`. */
-export type Normalizer = (source: NormalizedString, from: number, to: number, target: NormalizedString) => void;
+export type Normalizer = (source: NormalizedString, from: number, to: number, target: NormalizedString) => Sliced<void>;
 
 const ASCII_END = 0x80;
 const CR = 13;
 const SPACE = 32;
+/** Matches, and characters that replace them, between two interruptions: they take longer than other characters. */
+const SLICED_MATCHES = SLICED_UNITS / 4;
 /** Grapheme clusters of this many bytes of UTF-8 or more are normalized character by character. */
 const LONG_CLUSTER_BYTES = 6;
 const NMT_REMOVED = new Set([...inclusive(0x1, 0x8), 0xb, ...inclusive(0xe, 0x1f), 0x7f, 0x8f, 0x9f]);
@@ -51,42 +54,63 @@ export function readNormalizer(settings: unknown, name: string): Normalizer | un
 }
 
 function sequence([first, ...others]: readonly Normalizer[]): Normalizer {
-  if (first === undefined) return (source, from, to, target) => target.append(source, from, to);
+  if (first === undefined) return (source, from, to, target) => target.appendLong(source, from, to);
   if (others.length === 0) return first;
   const rest = sequence(others);
-  const between = new NormalizedString();
-  return (source, from, to, target) => {
-    first(source, from, to, between);
-    rest(between, 0, between.length, target);
+  /** The buffer for the next text: undefined while the work on another one is interrupted. */
+  let idle: NormalizedString | undefined;
+  return function* normalize(source, from, to, target) {
+    const between = idle ?? new NormalizedString();
+    idle = undefined;
+    between.reserve(to - from);
+    yield* first(source, from, to, between);
+    yield* rest(between, 0, between.length, target);
     between.clear();
+    idle = between;
   };
 }
 
 /** Precompiled, as Rust's spm_precompiled: a short grapheme cluster is looked up whole, a long one by character. */
 function precompiled(charsmap: Charsmap): Normalizer {
-  return (source, from, to, target) => {
-    const { codes } = source;
+  return function* normalize(source, from, to, target) {
     const transformation = new Transformation(source, from, to, target);
-    const character = (code: number) => {
-      const replacement = charsmap.character(code);
-      if (replacement === undefined) transformation.replace(code);
-      else writeReplacement(transformation, replacement, 1);
-    };
     for (let index = from; index < to; ) {
-      const code = codes[index] ?? 0;
-      const next = index + 1 < to ? (codes[index + 1] ?? 0) : 0;
-      // Two ASCII characters are two clusters, except CR LF.
-      const end = code < ASCII_END && next < ASCII_END && code !== CR ? index + 1 : clusterEnd(codes, index, to);
-      if (end === index + 1) {
-        character(code);
-      } else {
-        const replacement = isShortCluster(codes, index, end) ? charsmap.cluster(codes, index, end) : undefined;
-        if (replacement !== undefined) writeReplacement(transformation, replacement, end - index);
-        else for (let part = index; part < end; part++) character(codes[part] ?? 0);
-      }
-      index = end;
+      if (index > from) yield;
+      index = mapClusters(charsmap, source.codes, index, Math.min(to, index + SLICED_UNITS), to, transformation);
     }
   };
+}
+
+/** Maps the clusters that begin in `codes[from, end)` of a text that ends at `to`. Returns where the next one begins. */
+function mapClusters(
+  charsmap: Charsmap,
+  codes: Int32Array,
+  from: number,
+  end: number,
+  to: number,
+  transformation: Transformation,
+): number {
+  const mapCharacter = (code: number) => {
+    const replacement = charsmap.character(code);
+    if (replacement === undefined) transformation.replace(code);
+    else writeReplacement(transformation, replacement, 1);
+  };
+  let index = from;
+  while (index < end) {
+    const code = codes[index] ?? 0;
+    const next = index + 1 < to ? (codes[index + 1] ?? 0) : 0;
+    // Two ASCII characters are two clusters, except CR LF.
+    const stop = code < ASCII_END && next < ASCII_END && code !== CR ? index + 1 : clusterEnd(codes, index, to);
+    if (stop === index + 1) {
+      mapCharacter(code);
+    } else {
+      const replacement = isShortCluster(codes, index, stop) ? charsmap.cluster(codes, index, stop) : undefined;
+      if (replacement !== undefined) writeReplacement(transformation, replacement, stop - index);
+      else for (let part = index; part < stop; part++) mapCharacter(codes[part] ?? 0);
+    }
+    index = stop;
+  }
+  return index;
 }
 
 /** Writes the replacement of the next `count` source characters. */
@@ -113,18 +137,23 @@ function isShortCluster(codes: Int32Array, from: number, to: number): boolean {
 /** Replace: every match becomes `content`, all of it with the offsets of the match's last character, as in Rust. */
 function replace({ regex }: Pattern, content: string): Normalizer {
   const replacement = codePointsOf(content);
-  return (source, from, to, target) => {
-    const text = source.toString(from, to);
+  return function* normalize(source, from, to, target) {
+    const text = yield* source.text(from, to);
     let unit = 0;
     let index = from;
+    let work = 0;
     for (const match of text.matchAll(regex)) {
       const start = index + countCharacters(text, unit, match.index);
-      target.append(source, index, start);
+      yield* target.appendLong(source, index, start);
       unit = match.index + match[0].length;
       index = start + countCharacters(match[0], 0, match[0].length);
       for (const code of replacement) target.push(code, source.starts[index - 1] ?? 0, source.ends[index - 1] ?? 0);
+      work += 1 + replacement.length;
+      if (work < SLICED_MATCHES) continue;
+      work = 0;
+      yield;
     }
-    target.append(source, index, to);
+    yield* target.appendLong(source, index, to);
   };
 }
 
@@ -144,32 +173,40 @@ function strip(left: boolean, right: boolean): Normalizer {
     let end = to;
     while (left && start < end && isWhite[codes[start] ?? 0] === 1) start++;
     while (right && end > start && isWhite[codes[end - 1] ?? 0] === 1) end--;
-    target.append(source, start, end);
+    return target.appendLong(source, start, end);
   };
 }
 
 /** Prepend: puts a prefix before a text that isn't empty, with the offsets of the text's first character. */
 function prepend(prefix: Int32Array): Normalizer {
   return (source, from, to, target) => {
-    if (from === to) return;
-    for (const code of prefix) target.push(code, source.starts[from] ?? 0, source.ends[from] ?? 0);
-    target.append(source, from, to);
+    if (from < to) {
+      for (const code of prefix) target.push(code, source.starts[from] ?? 0, source.ends[from] ?? 0);
+    }
+    return target.appendLong(source, from, to);
   };
 }
 
 /** NFC, NFD, NFKC or NFKD. */
 function normalForm(isComposed: boolean, isCompatible: boolean): Normalizer {
   const form = isComposed ? compose : decompose;
-  return (source, from, to, target) => {
-    if (isAscii(source.codes, from, to)) {
-      target.append(source, from, to);
+  return function* normalize(source, from, to, target) {
+    const { codes } = source;
+    if (isAscii(codes, from, to)) {
+      yield* target.appendLong(source, from, to);
       return;
     }
     const transformation = new Transformation(source, from, to, target);
-    form(source.codes, from, to, isCompatible, (code, change) => {
+    const emit = (code: number, change: number) => {
       if (change > 0) transformation.insert(code);
       else transformation.replace(code, -change);
-    });
+    };
+    for (let index = from; index < to; ) {
+      if (index > from) yield;
+      const end = independentEnd(codes, Math.min(to, index + SLICED_UNITS), to, isCompatible);
+      form(codes, index, end, isCompatible, emit);
+      index = end;
+    }
   };
 }
 
@@ -178,9 +215,10 @@ function isAscii(codes: Int32Array, from: number, to: number): boolean {
   return true;
 }
 
-function lowercase(source: NormalizedString, from: number, to: number, target: NormalizedString): void {
+function* lowercase(source: NormalizedString, from: number, to: number, target: NormalizedString): Sliced<void> {
   const transformation = new Transformation(source, from, to, target);
   for (let index = from; index < to; index++) {
+    if ((index - from + 1) % SLICED_UNITS === 0) yield;
     const code = source.codes[index] ?? 0;
     const [first = code, ...others] = lowerCase(code) ?? [];
     transformation.replace(first);
@@ -189,28 +227,29 @@ function lowercase(source: NormalizedString, from: number, to: number, target: N
 }
 
 /** StripAccents: removes combining marks. */
-function stripAccents(source: NormalizedString, from: number, to: number, target: NormalizedString): void {
+function stripAccents(source: NormalizedString, from: number, to: number, target: NormalizedString): Sliced<void> {
   const isMark = markTable();
-  mapCharacters(source, from, to, target, (code) => (isMark[code] === 1 ? undefined : code));
+  return mapCharacters(source, from, to, target, (code) => (isMark[code] === 1 ? undefined : code));
 }
 
 /** Nmt: removes control characters, and turns line ends, joiners and the like into spaces. */
-function nmt(source: NormalizedString, from: number, to: number, target: NormalizedString): void {
-  mapCharacters(source, from, to, target, (code) => {
+function nmt(source: NormalizedString, from: number, to: number, target: NormalizedString): Sliced<void> {
+  return mapCharacters(source, from, to, target, (code) => {
     if (NMT_REMOVED.has(code)) return undefined;
     return NMT_SPACES.has(code) ? SPACE : code;
   });
 }
 
 /** Writes what `map` returns for each character, or nothing if that is undefined. */
-function mapCharacters(
+function* mapCharacters(
   { codes, starts, ends }: NormalizedString,
   from: number,
   to: number,
   target: NormalizedString,
   map: (code: number) => number | undefined,
-): void {
+): Sliced<void> {
   for (let index = from; index < to; index++) {
+    if ((index - from + 1) % SLICED_UNITS === 0) yield;
     const code = map(codes[index] ?? 0);
     if (code !== undefined) target.push(code, starts[index] ?? 0, ends[index] ?? 0);
   }

@@ -1,4 +1,8 @@
 // Rows of ids of different lengths as one padded matrix.
+import type { Sliced } from "../util/slices.js";
+
+/** The rows that are copied between two interruptions. */
+const SLICED_ROWS = 16;
 
 /** The ids of one row. */
 export type IdRow = readonly number[] | readonly bigint[] | Int32Array | BigInt64Array;
@@ -18,28 +22,23 @@ export interface PaddedBatch {
   readonly inputIds: Int32Array;
   /** 1 at ids, 0 at padding, `[batch, length]`; undefined: all ones. */
   readonly attentionMask: Int32Array | undefined;
+  /** Whether each row's text was truncated; absent where nothing could be. */
+  readonly truncated?: readonly boolean[];
 }
 
 /** Pads rows on the right to the length of the longest one, or to the next multiple of `multiple`. */
-export function padRows(rows: readonly ArrayLike<number>[], padTokenId: number, multiple = 1): PaddedBatch {
-  const padded = allocateBatch(rows, padTokenId, multiple);
-  for (const [row, ids] of rows.entries()) setRow(padded, row, ids);
-  return padded;
-}
-
-/** A batch of padding only, with room for the rows. */
-export function allocateBatch(rows: readonly ArrayLike<number>[], padTokenId: number, multiple = 1): PaddedBatch {
+export function* padRows(rows: readonly Int32Array[], padTokenId: number, multiple = 1): Sliced<PaddedBatch> {
   const batch = rows.length;
   const maxLength = rows.reduce((max, row) => Math.max(max, row.length), 0);
   const length = Math.ceil(maxLength / multiple) * multiple;
   const isPadded = rows.some((row) => row.length < length);
   const inputIds = new Int32Array(batch * length);
   if (isPadded && padTokenId !== 0) inputIds.fill(padTokenId);
-  return { batch, length, inputIds, attentionMask: isPadded ? new Int32Array(inputIds.length) : undefined };
-}
-
-/** Writes the ids of a row at the index `row`. */
-export function setRow({ length, inputIds, attentionMask }: PaddedBatch, row: number, ids: ArrayLike<number>): void {
-  inputIds.set(ids, row * length);
-  attentionMask?.fill(1, row * length, row * length + ids.length);
+  const attentionMask = isPadded ? new Int32Array(inputIds.length) : undefined;
+  for (const [row, ids] of rows.entries()) {
+    if ((row + 1) % SLICED_ROWS === 0) yield;
+    inputIds.set(ids, row * length);
+    attentionMask?.fill(1, row * length, row * length + ids.length);
+  }
+  return { batch, length, inputIds, attentionMask };
 }

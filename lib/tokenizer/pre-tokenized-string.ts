@@ -1,4 +1,5 @@
 // A text on its way to tokens: the splits that the steps before the model divide it into, and the tokens found.
+import { SLICED_UNITS, type Sliced } from "../util/slices.js";
 import { grown, MAX_ROOM_KEPT, NormalizedString } from "./normalized-string.js";
 
 /** The id of a split that isn't a token yet. */
@@ -17,104 +18,93 @@ export interface Tokens {
   readonly offsets: Int32Array;
 }
 
-/** Finds the tokens of `text[from, to)` and adds them to `tokens`. Rust's `Model`. */
+/** Finds the tokens of the splits of a text, in order, and adds them to `tokens`. Rust's `Model`. */
 export interface Model {
-  tokenize(text: NormalizedString, from: number, to: number, tokens: TokenBuffer): void;
+  tokenize(text: NormalizedString, splits: Splits, tokens: TokenBuffer): Sliced<void>;
 }
 
-/** A step that divides `text[from, to)` and leaves its characters as they are. */
+/** A step that divides the splits `from` of a text into `to`, and leaves the characters as they are. */
 export interface Splitter {
   readonly kind: "split";
-  split(text: NormalizedString, from: number, to: number, splits: Splits): void;
+  split(text: NormalizedString, from: Splits, to: Splits): Sliced<void>;
 }
 
-/** A step that writes a new form of `source[from, to)` to `target`, and the splits that it consists of. */
+/** A step that writes a new form of the splits `from` of `source` to `target`, and its splits to `to`. */
 export interface Rewriter {
   readonly kind: "rewrite";
-  rewrite(source: NormalizedString, from: number, to: number, target: NormalizedString, splits: Splits): void;
+  rewrite(source: NormalizedString, from: Splits, target: NormalizedString, to: Splits): Sliced<void>;
 }
 
 /** A step before the model: added tokens, normalizer or pre-tokenizer. */
 export type Step = Splitter | Rewriter;
 
+/** The buffers that one text needs. */
+interface Buffers {
+  readonly string: PreTokenizedString;
+  readonly tokens: TokenBuffer;
+}
+
 /** Makes the function from a text to its tokens. The next call overwrites the arrays that it returns. */
-export function makeEncoder(steps: readonly Step[], model: Model): (text: string) => Tokens {
-  const string = new PreTokenizedString();
-  const tokens = new TokenBuffer();
-  return (text) => {
-    // A text that failed may have left its splits and tokens.
-    string.clear();
+export function makeEncoder(steps: readonly Step[], model: Model): (text: string) => Sliced<Tokens> {
+  /** The buffers for the next text: undefined while the work on another one is interrupted, or after a failure. */
+  let idle: Buffers | undefined;
+  return function* encode(text) {
+    const buffers = idle ?? { string: new PreTokenizedString(), tokens: new TokenBuffer() };
+    idle = undefined;
+    const { string, tokens } = buffers;
     tokens.clear();
-    string.read(text);
-    for (const step of steps) string.apply(step);
-    const { splits } = string;
-    const { starts, ends } = string.text;
-    for (let index = 0; index < splits.count; index++) {
-      const from = splits.start(index);
-      const to = splits.end(index);
-      const id = splits.id(index);
-      if (id === NO_TOKEN) model.tokenize(string.text, from, to, tokens);
-      else tokens.push(id, starts[from] ?? 0, ends[to - 1] ?? 0);
+    for (let unit = 0; unit < text.length; ) {
+      if (unit > 0) yield;
+      unit = string.text.read(text, unit, SLICED_UNITS);
     }
+    string.splits.add(0, string.text.length);
+    for (const step of steps) {
+      if (step.kind === "split") {
+        yield* step.split(string.text, string.splits, string.nextSplits);
+        string.endSplitting();
+      } else {
+        // A step may add a character to each split.
+        string.nextText.reserve(string.text.length + string.splits.count);
+        yield* step.rewrite(string.text, string.splits, string.nextText, string.nextSplits);
+        string.endRewriting();
+      }
+    }
+    yield* model.tokenize(string.text, string.splits, tokens);
     string.clear();
+    idle = buffers;
     return { ids: tokens.ids(), offsets: tokens.offsets() };
   };
 }
 
-/** Rust's `PreTokenizedString`: a text and its splits. The buffers are reused for the next text. */
+/** Rust's `PreTokenizedString`: a text and its splits, and those that the next step makes of them. */
 class PreTokenizedString {
   text = new NormalizedString();
   splits = new Splits();
-  #otherText = new NormalizedString();
-  #otherSplits = new Splits();
-
-  /** Reads a text as one split. The string has to be empty. */
-  read(text: string): void {
-    this.text.read(text);
-    this.splits.add(0, this.text.length);
-  }
+  nextText = new NormalizedString();
+  nextSplits = new Splits();
 
   clear(): void {
     this.text.clear();
     this.splits.clear();
-    this.#otherText.clear();
-    this.#otherSplits.clear();
+    this.nextText.clear();
+    this.nextSplits.clear();
   }
 
-  /** Applies a step to each split that isn't a token. */
-  apply(step: Step): void {
-    const from = this.splits;
-    const splits = this.#otherSplits;
-    if (step.kind === "rewrite") this.#rewrite(step, splits);
-    else {
-      for (let index = 0; index < from.count; index++) {
-        const id = from.id(index);
-        if (id === NO_TOKEN) step.split(this.text, from.start(index), from.end(index), splits);
-        else splits.add(from.start(index), from.end(index), id);
-      }
-    }
-    from.clear();
-    this.#otherSplits = from;
-    this.splits = splits;
+  /** After a step: the next splits are those of the text. */
+  endSplitting(): void {
+    const { splits } = this;
+    splits.clear();
+    this.splits = this.nextSplits;
+    this.nextSplits = splits;
   }
 
-  #rewrite(step: Rewriter, splits: Splits): void {
-    const from = this.splits;
-    const source = this.text;
-    const target = this.#otherText;
-    for (let index = 0; index < from.count; index++) {
-      const id = from.id(index);
-      if (id === NO_TOKEN) {
-        step.rewrite(source, from.start(index), from.end(index), target, splits);
-      } else {
-        const start = target.length;
-        target.append(source, from.start(index), from.end(index));
-        splits.add(start, target.length, id);
-      }
-    }
-    source.clear();
-    this.#otherText = source;
-    this.text = target;
+  /** After a step: the next text and splits take the place of these. */
+  endRewriting(): void {
+    const { text } = this;
+    text.length = 0;
+    this.text = this.nextText;
+    this.nextText = text;
+    this.endSplitting();
   }
 }
 
@@ -135,8 +125,27 @@ export class Splits {
     return this.#numbers[WIDTH * index + END] ?? 0;
   }
 
+  /** The id of a split that is a token, else NO_TOKEN. */
   id(index: number): number {
     return this.#numbers[WIDTH * index + ID] ?? NO_TOKEN;
+  }
+
+  /** Adds a split of the same text if it is a token. Returns whether it is one. */
+  keepToken(from: Splits, index: number): boolean {
+    const id = from.id(index);
+    if (id === NO_TOKEN) return false;
+    this.add(from.start(index), from.end(index), id);
+    return true;
+  }
+
+  /** Adds a split of `source` if it is a token, and its characters to `target`. Returns whether it is one. */
+  moveToken(source: NormalizedString, from: Splits, index: number, target: NormalizedString): boolean {
+    const id = from.id(index);
+    if (id === NO_TOKEN) return false;
+    const start = target.length;
+    target.append(source, from.start(index), from.end(index));
+    this.add(start, target.length, id);
+    return true;
   }
 
   clear(): void {
@@ -177,14 +186,22 @@ export class TokenBuffer {
     this.#offsets[2 * index + 1] = end;
   }
 
-  /** Reverses the order of the tokens from index `first` on. */
-  reverse(first: number): void {
+  /** Adds a split of a text if it is a token. Returns whether it is one. */
+  addSplit({ starts, ends }: NormalizedString, splits: Splits, index: number): boolean {
+    const id = splits.id(index);
+    if (id === NO_TOKEN) return false;
+    this.push(id, starts[splits.start(index)] ?? 0, ends[splits.end(index) - 1] ?? 0);
+    return true;
+  }
+
+  /** Exchanges up to `count` tokens from `low` upward with those from `high` downward, until they meet. */
+  exchange(low: number, high: number, count: number): void {
     const ids = this.#ids;
     const offsets = this.#offsets;
-    for (let low = first, high = this.length - 1; low < high; low++, high--) {
-      swap(ids, low, high);
-      swap(offsets, 2 * low, 2 * high);
-      swap(offsets, 2 * low + 1, 2 * high + 1);
+    for (let left = low, right = high; left < right && left < low + count; left++, right--) {
+      swap(ids, left, right);
+      swap(offsets, 2 * left, 2 * right);
+      swap(offsets, 2 * left + 1, 2 * right + 1);
     }
   }
 

@@ -1,5 +1,7 @@
 // The pre-tokenizers of tokenizer.json, which divide a text into words: WhitespaceSplit and Metaspace, as in Rust.
-import type { Rewriter, Splitter, Step } from "./pre-tokenized-string.js";
+import { SLICED_UNITS } from "../util/slices.js";
+import type { NormalizedString } from "./normalized-string.js";
+import type { Rewriter, Splits, Splitter, Step } from "./pre-tokenized-string.js";
 import {
   corruptSetting,
   type JsonObject,
@@ -54,38 +56,86 @@ export function readMetaspace(settings: JsonObject, name: string): Metaspace {
 
 const whitespaceSplit: Splitter = {
   kind: "split",
-  split({ codes }, from, to, splits) {
+  *split({ codes }, from, to) {
     const isWhite = whiteSpaceTable();
-    let start = from;
-    for (let index = from; index < to; index++) {
-      if (isWhite[codes[index] ?? 0] !== 1) continue;
-      splits.add(start, index);
-      start = index + 1;
+    let work = 0;
+    for (let split = 0; split < from.count; split++) {
+      if (to.keepToken(from, split)) continue;
+      const end = from.end(split);
+      let start = from.start(split);
+      for (let index = start; index < end; ) {
+        const limit = Math.min(end, index + SLICED_UNITS);
+        const next = whiteSpaceIn(codes, index, limit, isWhite);
+        work += next - index + 1;
+        index = next;
+        if (next < limit) {
+          to.add(start, next);
+          index++;
+          start = index;
+        }
+        if (work < SLICED_UNITS) continue;
+        work = 0;
+        yield;
+      }
+      to.add(start, end);
     }
-    splits.add(start, to);
   },
 };
 
+/** The index of the first white space in `codes[from, to)`, or `to`. */
+function whiteSpaceIn(codes: Int32Array, from: number, to: number, isWhite: Uint8Array): number {
+  let index = from;
+  while (index < to && isWhite[codes[index] ?? 0] !== 1) index++;
+  return index;
+}
+
 /** Replaces spaces, prepends a replacement where the scheme asks for one, and begins a split at each. */
-function metaspace({ replacement, prependScheme, split }: Metaspace): Rewriter {
+function metaspace({ replacement, prependScheme, split: divides }: Metaspace): Rewriter {
+  /** Rewrites `source[from, to)` as a part of the split that begins at `begin`. Returns where the last split begins. */
+  const rewritePart = (
+    { codes, starts, ends }: NormalizedString,
+    from: number,
+    to: number,
+    target: NormalizedString,
+    splits: Splits,
+    begin: number,
+  ): number => {
+    let start = begin;
+    for (let index = from; index < to; index++) {
+      const code = codes[index] ?? 0;
+      const isSpace = code === SPACE || code === replacement;
+      if (isSpace && divides) {
+        splits.add(start, target.length);
+        start = target.length;
+      }
+      target.push(isSpace ? replacement : code, starts[index] ?? 0, ends[index] ?? 0);
+    }
+    return start;
+  };
   return {
     kind: "rewrite",
-    rewrite({ codes, starts, ends }, from, to, target, splits) {
-      let start = target.length;
-      const first = codes[from] ?? 0;
-      const isPrefixed = first === SPACE || first === replacement;
-      const isWanted = prependScheme === "always" || (prependScheme === "first" && starts[from] === 0);
-      if (isWanted && !isPrefixed) target.push(replacement, starts[from] ?? 0, ends[from] ?? 0);
-      for (let index = from; index < to; index++) {
-        const code = codes[index] ?? 0;
-        const isSpace = code === SPACE || code === replacement;
-        if (isSpace && split) {
-          splits.add(start, target.length);
-          start = target.length;
+    *rewrite(source, from, target, to) {
+      const { codes, starts, ends } = source;
+      let work = 0;
+      for (let split = 0; split < from.count; split++) {
+        if (to.moveToken(source, from, split, target)) continue;
+        const begin = from.start(split);
+        const end = from.end(split);
+        let start = target.length;
+        const first = codes[begin] ?? 0;
+        const isPrefixed = first === SPACE || first === replacement;
+        const isWanted = prependScheme === "always" || (prependScheme === "first" && starts[begin] === 0);
+        if (isWanted && !isPrefixed) target.push(replacement, starts[begin] ?? 0, ends[begin] ?? 0);
+        for (let index = begin; index < end; index += SLICED_UNITS) {
+          const limit = Math.min(end, index + SLICED_UNITS);
+          start = rewritePart(source, index, limit, target, to, start);
+          work += limit - index;
+          if (work < SLICED_UNITS) continue;
+          work = 0;
+          yield;
         }
-        target.push(isSpace ? replacement : code, starts[index] ?? 0, ends[index] ?? 0);
+        to.add(start, target.length);
       }
-      splits.add(start, target.length);
     },
   };
 }

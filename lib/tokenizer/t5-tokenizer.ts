@@ -1,26 +1,43 @@
 // The public tokenizer: texts to ids, padded batches of them, and ids back to text, as Hugging Face's tokenizers.
 import { access, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { setImmediate } from "node:timers/promises";
 import { types } from "node:util";
 import { T5Error } from "../util/errors.js";
 import { checkObject, parseJson } from "../util/json.js";
+import { finish, runSliced, SLICED_UNITS, type Sliced } from "../util/slices.js";
 import { checkFlag, checkInteger, checkOptions, expected, INT32_MAX, readPath } from "../util/validation.js";
 import type { BackendDecodeOptions, TokenizerBackend } from "./backend.js";
 import { byteBackend } from "./byte-backend.js";
 import { CleanUpStream, DecodeStream } from "./decode-stream.js";
-import { allocateBatch, type IdRow, type PaddedBatch, padRows, setRow } from "./padded-batch.js";
+import { type IdRow, type PaddedBatch, padRows } from "./padded-batch.js";
+import { EMPTY_TEMPLATE } from "./post-processor.js";
+import type { Tokens } from "./pre-tokenized-string.js";
+import {
+  readMaxLength,
+  readTruncationSettings,
+  TRUNCATION_OPTIONS,
+  type TruncationOptions,
+  type TruncationSettings,
+} from "./truncation.js";
 import { unigramBackend } from "./unigram-backend.js";
 
 /** One encoded text. */
 export interface Encoding {
-  /** Token ids. The last is the end-of-sequence id. */
+  /** Token ids. The last is the end-of-sequence id, unless `addSpecialTokens` is false. */
   readonly ids: Int32Array;
   /**
    * The range of the text that each id stands for, in UTF-16 units as `slice` counts them: `[ids.length, 2]`, start and
    * end. Both are 0 for an id that the tokenizer adds, such as the end-of-sequence id.
    */
   readonly offsets: Int32Array;
+  /** Whether the text was truncated; absent unless `maxLength` or `truncation` is given. */
+  readonly truncated?: boolean;
+}
+
+/** One encoded text, and which of its ids are the text's own: those from `first` up to but not including `last`. */
+export interface TextEncoding extends Encoding {
+  readonly first: number;
+  readonly last: number;
 }
 
 /** Encoded texts, padded on the right. `forward` accepts it as its source. */
@@ -30,13 +47,21 @@ export interface BatchEncoding {
   /** 1 at ids, 0 at padding, `[batch, length]`. */
   readonly attentionMask: Int32Array;
   readonly shape: readonly [batch: number, length: number];
+  /** Whether each text was truncated; absent unless `maxLength` or `truncation` is given. */
+  readonly truncated?: readonly boolean[];
+}
+
+/** The option of everything that turns texts into ids. */
+export interface SpecialTokensOption {
+  /**
+   * Add the ids of the tokenizer's template, for T5 the end-of-sequence id. False for ids that a generation continues
+   * or avoids, such as those of `badWordsIds`. Default: true, as in Hugging Face.
+   */
+  readonly addSpecialTokens?: boolean | undefined;
 }
 
 /** The options of `encode`. */
-export interface EncodeOptions {
-  /** Longer texts are truncated to this many ids, of which the last is still the end-of-sequence id. */
-  readonly maxLength?: number | undefined;
-}
+export interface EncodeOptions extends TruncationOptions, SpecialTokensOption {}
 
 /** The options of `encodeBatch` and `encodeBatchAsync`. */
 export interface EncodeBatchOptions extends EncodeOptions {
@@ -52,15 +77,44 @@ export interface DecodeOptions {
   readonly cleanUpTokenizationSpaces?: boolean | undefined;
 }
 
-/** The time for which `encodeBatchAsync` occupies the event loop before it yields. */
-const TIME_SLICE_MS = 3;
+/** Checked options. */
+export interface EncodingSettings {
+  /** The maximum number of ids of a text; undefined: nothing is truncated. */
+  readonly maxLength?: number | undefined;
+  readonly padToMultipleOf?: number | undefined;
+  readonly addSpecialTokens: boolean;
+}
+
+/** The ids of a text, and what its offsets are made of. */
+interface Encoded {
+  readonly ids: Int32Array;
+  /** The next text overwrites them. */
+  readonly tokens: Tokens;
+  /** The range of `tokens` that is kept. */
+  readonly start: number;
+  readonly end: number;
+  /** The number of ids before those of the text. */
+  readonly prefixLength: number;
+  readonly isTruncated: boolean;
+}
+
+const ENCODE_OPTIONS = [...TRUNCATION_OPTIONS, "addSpecialTokens"] as const;
+const BATCH_OPTIONS = [...ENCODE_OPTIONS, "padToMultipleOf"] as const;
+
+/** The work that each text takes beside its characters, as a number of characters. */
+const TEXT_UNITS = 16;
+
+/** The ids whose texts are made between two interruptions. */
+const SLICED_IDS = 64;
 
 /** A model's tokenizer, with the results of Rust's tokenizers, or of transformers' ByT5Tokenizer for ByT5. */
 export class T5Tokenizer {
   readonly #backend: TokenizerBackend;
+  readonly #truncation: TruncationSettings;
 
-  private constructor(backend: TokenizerBackend) {
+  private constructor(backend: TokenizerBackend, truncation: TruncationSettings) {
     this.#backend = backend;
+    this.#truncation = truncation;
   }
 
   /**
@@ -89,8 +143,10 @@ export class T5Tokenizer {
       return bytes === undefined ? undefined : checkObject(parseJson(bytes.toString("utf8"), name), name);
     };
     const [tokenizer, config = {}] = await Promise.all([read("tokenizer.json"), read("tokenizer_config.json")]);
-    if (tokenizer !== undefined) return new T5Tokenizer(unigramBackend(tokenizer, config));
-    return config.tokenizer_class === "ByT5Tokenizer" ? new T5Tokenizer(byteBackend(config)) : undefined;
+    const isBytes = tokenizer === undefined && config.tokenizer_class === "ByT5Tokenizer";
+    if (tokenizer === undefined && !isBytes) return undefined;
+    const backend = tokenizer === undefined ? byteBackend(config) : unigramBackend(tokenizer, config);
+    return new T5Tokenizer(backend, readTruncationSettings(config, tokenizer));
   }
 
   /** The id that fills rows of a batch. */
@@ -103,46 +159,39 @@ export class T5Tokenizer {
     return this.#backend.eosTokenId;
   }
 
+  /** The number of ids that `truncation` truncates to: Hugging Face's `model_max_length`. Undefined: none is set. */
+  get modelMaxLength(): number | undefined {
+    return this.#truncation.modelMaxLength;
+  }
+
   /**
    * The ids of a text and the end-of-sequence id, which is the only one for an empty text. Half of a surrogate pair
    * counts as U+FFFD. Throws ERR_INVALID_ARGUMENT.
    */
   encode(text: string, options?: EncodeOptions): Encoding {
-    const { maxLength } = checkEncodeOptions(options, ["maxLength"]);
-    return this.#encode(text, "text", maxLength);
+    return finish(this.encodeSliced(text, "text", this.#checkEncodeOptions(options, ENCODE_OPTIONS)));
   }
 
   /** The ids of texts, padded on the right to the longest one, and their mask. Throws ERR_INVALID_ARGUMENT. */
   encodeBatch(texts: readonly string[], options?: EncodeBatchOptions): BatchEncoding {
-    const { maxLength, padToMultipleOf } = checkEncodeOptions(options, ["maxLength", "padToMultipleOf"]);
-    return batchOf(this.encodePadded(texts, "texts", maxLength, padToMultipleOf));
+    const settings = this.#checkEncodeOptions(options, BATCH_OPTIONS);
+    return batchOf(finish(this.encodePadded(copyTexts(texts, "texts"), { name: "texts" }, settings)));
   }
 
   /**
-   * `encodeBatch` that yields to the event loop every few milliseconds, between two texts.
+   * `encodeBatch` that yields to the event loop every few milliseconds, between two texts and within a long one.
    * Rejects with ERR_INVALID_ARGUMENT.
    */
   async encodeBatchAsync(texts: readonly string[], options?: EncodeBatchOptions): Promise<BatchEncoding> {
-    const { maxLength, padToMultipleOf } = checkEncodeOptions(options, ["maxLength", "padToMultipleOf"]);
-    const copied = checkTexts(texts, "texts");
-    const slice = new TimeSlice();
-    const rows: Int32Array[] = [];
-    for (const [index, text] of copied.entries()) {
-      rows.push(this.#encode(text, `texts[${index}]`, maxLength).ids);
-      if (slice.isOver) await slice.next();
-    }
-    const padded = allocateBatch(rows, this.#backend.padTokenId, padToMultipleOf);
-    for (const [row, ids] of rows.entries()) {
-      setRow(padded, row, ids);
-      if (slice.isOver) await slice.next();
-    }
-    return batchOf(padded);
+    const settings = this.#checkEncodeOptions(options, BATCH_OPTIONS);
+    return batchOf(await runSliced(this.encodePadded(copyTexts(texts, "texts"), { name: "texts" }, settings)));
   }
 
   /** The number of ids that `encode` gives for a text. Throws ERR_INVALID_ARGUMENT. */
-  countTokens(text: string): number {
-    const { ids } = this.#tokensOf(text, "text");
-    const { prefix, suffix } = this.#backend.template(ids);
+  countTokens(text: string, options?: SpecialTokensOption): number {
+    const { addSpecialTokens } = this.#checkEncodeOptions(options, ["addSpecialTokens"]);
+    const { ids } = finish(this.#tokensOf(text, "text"));
+    const { prefix, suffix } = addSpecialTokens ? this.#backend.template(ids) : EMPTY_TEMPLATE;
     return prefix.length + ids.length + suffix.length;
   }
 
@@ -178,23 +227,95 @@ export class T5Tokenizer {
     return new DecodeStream(cleanUpTokenizationSpaces ? new CleanUpStream(stream) : stream);
   }
 
+  /** The maximum number of ids that `withSpecialTokens` adds. @internal */
+  get specialTokenCount(): number {
+    return this.#backend.maxTemplateIds;
+  }
+
+  /** The ids of a text with those that `encode` adds. @internal */
+  withSpecialTokens(ids: Int32Array): Int32Array {
+    const { prefix, suffix } = this.#backend.template(ids);
+    return Int32Array.from([...prefix, ...ids, ...suffix]);
+  }
+
   /**
    * The bytes of UTF-8 that each id below `count` adds within a text. Those of an id begin at `offsets[id]` and end at
    * `offsets[id + 1]`. @internal
    */
-  tokenTexts(count: number): { readonly bytes: Uint8Array; readonly offsets: Int32Array } {
-    const texts = Array.from({ length: count }, (_, id) => this.#backend.tokenBytes(id));
+  *tokenTexts(count: number): Sliced<{ readonly bytes: Uint8Array; readonly offsets: Int32Array }> {
+    const texts: Uint8Array[] = [];
     const offsets = new Int32Array(count + 1);
-    for (const [id, { length }] of texts.entries()) offsets[id + 1] = (offsets[id] ?? 0) + length;
+    for (let id = 0; id < count; id++) {
+      const text = this.#backend.tokenBytes(id);
+      texts.push(text);
+      offsets[id + 1] = (offsets[id] ?? 0) + text.length;
+      if (id % SLICED_IDS === 0) yield;
+    }
     const bytes = new Uint8Array(offsets[count] ?? 0);
-    for (const [id, text] of texts.entries()) bytes.set(text, offsets[id] ?? 0);
+    for (const [id, text] of texts.entries()) {
+      bytes.set(text, offsets[id] ?? 0);
+      if (id % SLICED_IDS === 0) yield;
+    }
     return { bytes, offsets };
   }
 
-  /** The padded batch of texts, which `name` names in errors. @internal */
-  encodePadded(texts: unknown, name: string, maxLength?: number, padToMultipleOf?: number): PaddedBatch {
-    const rows = checkTexts(texts, name).map((text, index) => this.#encode(text, `${name}[${index}]`, maxLength).ids);
-    return padRows(rows, this.#backend.padTokenId, padToMultipleOf);
+  /** The encoding of a whole text in time slices. `name` names the text in errors. @internal */
+  *encodeText(text: string, name: string): Sliced<TextEncoding> {
+    const { ids, tokens, start, end, prefixLength } = yield* this.#encode(text, name, { addSpecialTokens: true });
+    const offsets = new Int32Array(2 * ids.length);
+    offsets.set(tokens.offsets.subarray(2 * start, 2 * end), 2 * prefixLength);
+    return { ids, offsets, first: prefixLength, last: prefixLength + end - start };
+  }
+
+  /** The id of text that is in no other token; undefined if the tokenizer has none. @internal */
+  get unkTokenId(): number | undefined {
+    return this.#backend.unkTokenId;
+  }
+
+  /** The text of tokens, special ones included: Hugging Face's `convert_tokens_to_string`. @internal */
+  tokensToText(tokens: readonly string[]): string {
+    return this.#backend.tokensToText(tokens);
+  }
+
+  /** `encode` in time slices. `name` names the text in errors. @internal */
+  *encodeSliced(text: string, name: string, settings: EncodingSettings): Sliced<Encoding> {
+    const { ids, tokens, start, end, prefixLength, isTruncated } = yield* this.#encode(text, name, settings);
+    const offsets = new Int32Array(2 * ids.length);
+    offsets.set(tokens.offsets.subarray(2 * start, 2 * end), 2 * prefixLength);
+    return { ids, offsets, ...(settings.maxLength !== undefined && { truncated: isTruncated }) };
+  }
+
+  /** The padded batch of texts, which errors name from `name[first]` on. @internal */
+  *encodePadded(
+    texts: readonly string[],
+    { name, first = 0 }: { readonly name: string; readonly first?: number | undefined },
+    settings: EncodingSettings,
+  ): Sliced<PaddedBatch> {
+    const rows: Int32Array[] = [];
+    const truncated: boolean[] = [];
+    let work = 0;
+    for (const [index, text] of texts.entries()) {
+      if (work >= SLICED_UNITS) {
+        work = 0;
+        yield;
+      }
+      work += TEXT_UNITS + text.length;
+      const { ids, isTruncated } = yield* this.#encode(text, `${name}[${first + index}]`, settings);
+      rows.push(ids);
+      truncated.push(isTruncated);
+    }
+    const padded = yield* padRows(rows, this.#backend.padTokenId, settings.padToMultipleOf);
+    return settings.maxLength === undefined ? padded : { ...padded, truncated };
+  }
+
+  #checkEncodeOptions(options: unknown, known: readonly string[]): EncodingSettings {
+    const { padToMultipleOf, addSpecialTokens = true, ...given } = checkOptions(options, "options", known);
+    return {
+      maxLength: readMaxLength(given, "options.", this.#truncation),
+      padToMultipleOf:
+        padToMultipleOf === undefined ? undefined : checkInteger(padToMultipleOf, "options.padToMultipleOf", 1),
+      addSpecialTokens: checkFlag(addSpecialTokens, "options.addSpecialTokens"),
+    };
   }
 
   #checkDecodeOptions(options: unknown): BackendDecodeOptions {
@@ -209,27 +330,26 @@ export class T5Tokenizer {
     };
   }
 
-  #encode(text: unknown, name: string, maxLength: number | undefined): Encoding {
-    const tokens = this.#tokensOf(text, name);
-    const maxCount =
-      maxLength === undefined ? tokens.ids.length : Math.max(0, maxLength - this.#backend.maxTemplateIds);
-    const isWhole = tokens.ids.length <= maxCount;
-    const textIds = isWhole ? tokens.ids : tokens.ids.subarray(0, maxCount);
-    const textOffsets = isWhole ? tokens.offsets : tokens.offsets.subarray(0, 2 * maxCount);
-    const { prefix, suffix } = this.#backend.template(textIds);
-    const ids = new Int32Array(prefix.length + textIds.length + suffix.length);
-    const offsets = new Int32Array(2 * ids.length);
+  *#encode(text: string, name: string, { maxLength, addSpecialTokens }: EncodingSettings): Sliced<Encoded> {
+    const tokens = yield* this.#tokensOf(text, name);
+    const { length } = tokens.ids;
+    const added = addSpecialTokens ? this.#backend.maxTemplateIds : 0;
+    const count = maxLength === undefined ? length : Math.min(length, Math.max(0, maxLength - added));
+    const start = this.#truncation.side === "left" ? length - count : 0;
+    const end = start + count;
+    const textIds = tokens.ids.subarray(start, end);
+    const { prefix, suffix } = addSpecialTokens ? this.#backend.template(textIds) : EMPTY_TEMPLATE;
+    const ids = new Int32Array(prefix.length + count + suffix.length);
     ids.set(prefix);
     ids.set(textIds, prefix.length);
-    ids.set(suffix, prefix.length + textIds.length);
-    offsets.set(textOffsets, 2 * prefix.length);
-    return { ids, offsets };
+    ids.set(suffix, prefix.length + count);
+    return { ids, tokens, start, end, prefixLength: prefix.length, isTruncated: count < length };
   }
 
-  #tokensOf(text: unknown, name: string) {
+  *#tokensOf(text: string, name: string): Sliced<Tokens> {
     if (typeof text !== "string") throw expected("a string", name, text);
     try {
-      return this.#backend.encode(text);
+      return yield* this.#backend.encode(text);
     } catch (cause) {
       const { code, message } = expected("a text that the tokenizer can take", name, text);
       throw new T5Error(code, message, { cause });
@@ -237,39 +357,24 @@ export class T5Tokenizer {
   }
 }
 
-/** A time for which the event loop is occupied. */
-class TimeSlice {
-  #begin = performance.now();
-
-  get isOver(): boolean {
-    return performance.now() - this.#begin >= TIME_SLICE_MS;
-  }
-
-  /** Yields to the event loop and begins the next one. */
-  async next(): Promise<void> {
-    await setImmediate();
-    this.#begin = performance.now();
-  }
+function batchOf({ batch, length, inputIds, attentionMask, truncated }: PaddedBatch): BatchEncoding {
+  return {
+    inputIds,
+    attentionMask: attentionMask ?? new Int32Array(inputIds.length).fill(1),
+    shape: [batch, length],
+    ...(truncated && { truncated }),
+  };
 }
 
-function batchOf({ batch, length, inputIds, attentionMask }: PaddedBatch): BatchEncoding {
-  return { inputIds, attentionMask: attentionMask ?? new Int32Array(inputIds.length).fill(1), shape: [batch, length] };
-}
-
-function checkTexts(texts: unknown, name: string): readonly unknown[] {
+/** Copies an array of texts. Throws ERR_INVALID_ARGUMENT. */
+export function copyTexts(texts: unknown, name: string): readonly string[] {
   if (!Array.isArray(texts)) throw expected("an array of strings", name, texts);
   if (texts.length === 0) throw expected("at least one text", name, texts);
-  // Unlike slice, Array.from replaces holes by undefined, which is refused as any other value.
-  return Array.from(texts);
-}
-
-function checkEncodeOptions(options: unknown, known: readonly string[]): EncodeBatchOptions {
-  const { maxLength, padToMultipleOf } = checkOptions(options, "options", known);
-  const check = (value: unknown, name: string) => (value === undefined ? undefined : checkInteger(value, name, 1));
-  return {
-    maxLength: check(maxLength, "options.maxLength"),
-    padToMultipleOf: check(padToMultipleOf, "options.padToMultipleOf"),
-  };
+  // Array.from replaces holes by undefined, which is refused as any other value.
+  return Array.from(texts, (text: unknown, index) => {
+    if (typeof text !== "string") throw expected("a string", `${name}[${index}]`, text);
+    return text;
+  });
 }
 
 function checkIds(ids: unknown, name: string): readonly number[] {

@@ -62,6 +62,7 @@ export function unigramBackend(tokenizerJson: JsonObject, tokenizerConfig: JsonO
   return {
     padTokenId: specialTokenId(tokenizerConfig.pad_token, "<pad>"),
     eosTokenId: specialTokenId(tokenizerConfig.eos_token, "</s>"),
+    unkTokenId: tokenToId(contentOf(tokenizerConfig.unk_token, "<unk>")),
     cleanUpTokenizationSpaces: tokenizerConfig.clean_up_tokenization_spaces === true,
     maxTemplateIds: template.prefix.length + template.suffix.length,
     template: () => template,
@@ -70,6 +71,7 @@ export function unigramBackend(tokenizerJson: JsonObject, tokenizerConfig: JsonO
       const text = decode(ids, skipSpecialTokens);
       return cleanUpTokenizationSpaces ? cleanUpTokenization(text) : text;
     },
+    tokensToText: (tokens) => decoder(tokens).join(""),
     decodeStream: (skipSpecialTokens) =>
       new WindowStream({
         isStable: isDecoderStable,
@@ -92,10 +94,13 @@ export function unigramBackend(tokenizerJson: JsonObject, tokenizerConfig: JsonO
 function rewriterOf(normalizer: Normalizer): Rewriter {
   return {
     kind: "rewrite",
-    rewrite(source, from, to, target, splits) {
-      const start = target.length;
-      normalizer(source, from, to, target);
-      splits.add(start, target.length);
+    *rewrite(source, from, target, to) {
+      for (let split = 0; split < from.count; split++) {
+        if (to.moveToken(source, from, split, target)) continue;
+        const start = target.length;
+        yield* normalizer(source, from.start(split), from.end(split), target);
+        to.add(start, target.length);
+      }
     },
   };
 }

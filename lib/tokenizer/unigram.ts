@@ -1,6 +1,7 @@
 // The Unigram model: the best path through the pieces of a text, as Rust's `encode_optimized` finds it.
+import { SLICED_UNITS, type Sliced } from "../util/slices.js";
 import { MAX_ROOM_KEPT, type NormalizedString } from "./normalized-string.js";
-import type { Model, TokenBuffer } from "./pre-tokenized-string.js";
+import type { Model, Splits, TokenBuffer } from "./pre-tokenized-string.js";
 import { corruptSetting, type JsonObject, readArray, readCount, readFlag } from "./tokenizer-json.js";
 import { NONE, ROOT, Trie } from "./trie.js";
 import { utf8Byte, utf8Size } from "./utf8.js";
@@ -26,10 +27,10 @@ export class Unigram implements Model {
   readonly #unknownScore: number;
   /** The ids of the byte tokens, if the model has byte fallback. */
   readonly #byteIds: Int32Array | undefined;
-  /** Of the best path to each position: its score, and the start and the id of its last piece. */
-  #pathScores = new Float64Array(MIN_ROOM);
-  #pieceStarts = new Int32Array(MIN_ROOM);
-  #pieceIds = new Int32Array(MIN_ROOM);
+  /** The length of the longest piece in UTF-16 units. */
+  readonly #maxPieceLength: number;
+  /** The buffers for the next text: undefined while the work on another one is interrupted, or after a failure. */
+  #idlePath: Path | undefined;
 
   /** Reads tokenizer.json's model, each score through `readScore`. Throws ERR_MODEL_CORRUPT. */
   constructor(settings: JsonObject, readScore: (score: number) => number) {
@@ -51,6 +52,7 @@ export class Unigram implements Model {
       if (read < minScore) minScore = read;
     }
     this.#tokens = tokens;
+    this.#maxPieceLength = tokens.reduce((max, { length }) => Math.max(max, length), 0);
     this.#unknown = readUnknown(settings.unk_id, tokens.length);
     this.#unknownScore = minScore - UNKNOWN_PENALTY;
     this.#trie = new Trie(tokens);
@@ -74,97 +76,137 @@ export class Unigram implements Model {
   }
 
   /** Throws an Error for a character that no piece contains, if the model has no unknown token. */
-  tokenize(text: NormalizedString, from: number, to: number, tokens: TokenBuffer): void {
-    this.#findBestPath(text.codes, from, to);
-    this.#addPath(text, from, to, tokens);
-    if (this.#pathScores.length > MAX_ROOM_KEPT) this.#allocate(MIN_ROOM);
+  *tokenize(text: NormalizedString, splits: Splits, tokens: TokenBuffer): Sliced<void> {
+    const path = this.#idlePath ?? new Path();
+    this.#idlePath = undefined;
+    let work = 0;
+    for (let split = 0; split < splits.count; split++) {
+      if (tokens.addSplit(text, splits, split)) continue;
+      const from = splits.start(split);
+      const size = splits.end(split) - from;
+      path.begin(size);
+      for (let start = 0; start < size; ) {
+        const end = Math.min(size, start + SLICED_UNITS);
+        this.#extendPath(path, text.codes, from, start, end, size);
+        work += end - start;
+        start = end;
+        if (work < SLICED_UNITS) continue;
+        work = 0;
+        yield;
+      }
+      const first = tokens.length;
+      for (let end = size; end > 0; ) {
+        end = this.#addPieces(path, text, from, end, tokens);
+        if (end > 0 && path.ids[end] === this.#unknown) end = yield* this.#addUnknown(path, text, from, end, tokens);
+        else if (end > 0) yield;
+      }
+      for (let low = first, high = tokens.length - 1; low < high; low += SLICED_UNITS, high -= SLICED_UNITS) {
+        if (low > first) yield;
+        tokens.exchange(low, high, SLICED_UNITS);
+      }
+    }
+    path.clear();
+    this.#idlePath = path;
   }
 
-  #findBestPath(codes: Int32Array, from: number, to: number): void {
-    const size = to - from;
-    if (size >= this.#pathScores.length) this.#allocate(2 * (size + 1));
+  /** Extends the best paths from the positions `[begin, end)` of a text of `size` characters, which begins at `from`. */
+  #extendPath(path: Path, codes: Int32Array, from: number, begin: number, end: number, size: number): void {
+    path.clearTo(Math.min(size, end + this.#maxPieceLength));
     const trie = this.#trie;
     const scores = this.#scores;
-    const pathScores = this.#pathScores;
-    const pieceStarts = this.#pieceStarts;
-    const pieceIds = this.#pieceIds;
     const unknownScore = this.#unknownScore;
-    pathScores[0] = 0;
-    pieceStarts.fill(NONE, 0, size + 1);
-    for (let start = 0; start < size; start++) {
+    const { scores: pathScores, starts: pieceStarts, ids: pieceIds } = path;
+    for (let start = begin; start < end; start++) {
       const scoreBefore = pathScores[start] ?? 0;
       let hasCharacter = false;
       let node = ROOT;
-      for (let end = start; end < size; ) {
-        const edge = trie.edge(node, codes[from + end] ?? 0);
+      for (let next = start; next < size; ) {
+        const edge = trie.edge(node, codes[from + next] ?? 0);
         if (edge === NONE) break;
-        end++;
+        next++;
         const id = trie.piece(edge);
         if (id !== NONE) {
           const score = (scores[id] ?? 0) + scoreBefore;
-          if (pieceStarts[end] === NONE || score > (pathScores[end] ?? 0)) {
-            pathScores[end] = score;
-            pieceStarts[end] = start;
-            pieceIds[end] = id;
+          if (pieceStarts[next] === NONE || score > (pathScores[next] ?? 0)) {
+            pathScores[next] = score;
+            pieceStarts[next] = start;
+            pieceIds[next] = id;
           }
-          if (end === start + 1) hasCharacter = true;
+          if (next === start + 1) hasCharacter = true;
         }
         node = trie.node(edge);
       }
       if (hasCharacter) continue;
-      const end = start + 1;
+      const next = start + 1;
       const score = unknownScore + scoreBefore;
-      if (pieceStarts[end] === NONE || score > (pathScores[end] ?? 0)) {
+      if (pieceStarts[next] === NONE || score > (pathScores[next] ?? 0)) {
         if (this.#unknown === NONE)
           throw new Error("The text has a character that no piece has, and there is no unk_id");
-        pathScores[end] = score;
-        pieceStarts[end] = start;
-        pieceIds[end] = this.#unknown;
+        pathScores[next] = score;
+        pieceStarts[next] = start;
+        pieceIds[next] = this.#unknown;
       }
     }
   }
 
-  /** Adds the tokens of the best path, read from its end. Consecutive unknown pieces become one. */
-  #addPath(text: NormalizedString, from: number, to: number, tokens: TokenBuffer): void {
-    const first = tokens.length;
-    for (let end = to - from; end > 0; ) {
-      let start = this.#pieceStarts[end] ?? 0;
-      const id = this.#pieceIds[end] ?? 0;
-      if (id !== this.#unknown) {
-        tokens.push(id, text.starts[from + start] ?? 0, text.ends[from + end - 1] ?? 0);
-      } else {
-        while (start > 0 && this.#pieceIds[start] === this.#unknown) start = this.#pieceStarts[start] ?? 0;
-        this.#addUnknown(text, from + start, from + end, tokens);
-      }
-      end = start;
+  /**
+   * Adds the tokens of the best path, the last one first, from position `end` down to an unknown piece, but for no more
+   * than `SLICED_UNITS` characters. Returns the position where it stops.
+   */
+  #addPieces({ starts, ids }: Path, text: NormalizedString, from: number, end: number, tokens: TokenBuffer): number {
+    const last = end - SLICED_UNITS;
+    let position = end;
+    while (position > 0 && position > last) {
+      const id = ids[position] ?? 0;
+      if (id === this.#unknown) break;
+      const start = starts[position] ?? 0;
+      tokens.push(id, text.starts[from + start] ?? 0, text.ends[from + position - 1] ?? 0);
+      position = start;
     }
-    tokens.reverse(first);
+    return position;
   }
 
-  /** Adds the tokens of an unknown text, last token first: a piece of that text, its bytes, or the unknown token. */
-  #addUnknown({ codes, starts, ends }: NormalizedString, from: number, to: number, tokens: TokenBuffer): void {
-    const start = starts[from] ?? 0;
-    const end = ends[to - 1] ?? 0;
-    const whole = this.#trie.find(codes, from, to);
+  /**
+   * Adds the tokens of the unknown pieces of the best path that end at `end`, the last one first: a piece of their
+   * text, its bytes, or the unknown token. Returns the position where they begin.
+   */
+  *#addUnknown(
+    path: Path,
+    { codes, starts, ends }: NormalizedString,
+    from: number,
+    end: number,
+    tokens: TokenBuffer,
+  ): Sliced<number> {
+    let begin = path.starts[end] ?? 0;
+    let work = 0;
+    while (begin > 0 && path.ids[begin] === this.#unknown) {
+      begin = path.starts[begin] ?? 0;
+      if (++work % SLICED_UNITS === 0) yield;
+    }
+    const start = starts[from + begin] ?? 0;
+    const stop = ends[from + end - 1] ?? 0;
+    const whole = this.#trie.find(codes, from + begin, from + end);
     if (whole !== NONE || this.#byteIds === undefined) {
-      tokens.push(whole === NONE ? this.#unknown : whole, start, end);
-      return;
+      tokens.push(whole === NONE ? this.#unknown : whole, start, stop);
+      return begin;
     }
     const first = tokens.length;
-    for (let index = to - 1; index >= from; index--) {
-      const code = codes[index] ?? 0;
+    for (let index = end - 1; index >= begin; index--) {
+      if (++work % SLICED_UNITS === 0) yield;
+      const code = codes[from + index] ?? 0;
       const size = utf8Size(code);
       for (let part = size - 1; part >= 0; part--) {
         const id = this.#byteIds[utf8Byte(code, size, part)] ?? NONE;
         if (id !== NONE) {
-          tokens.push(id, start, end);
+          tokens.push(id, start, stop);
           continue;
         }
         tokens.length = first;
-        tokens.push(this.#unknown, start, end);
-        return;
+        tokens.push(this.#unknown, start, stop);
+        return begin;
       }
     }
+    return begin;
   }
 
   #findByteIds(): Int32Array {
@@ -173,11 +215,39 @@ export class Unigram implements Model {
       return this.tokenToId(`<0x${digits}>`) ?? NONE;
     });
   }
+}
+
+/** Of the best path to each position of a text: its score, and the start and the id of its last piece. */
+class Path {
+  scores = new Float64Array(MIN_ROOM);
+  starts = new Int32Array(MIN_ROOM);
+  ids = new Int32Array(MIN_ROOM);
+  /** The number of positions from the first on that have a path or are known to have none yet. */
+  #known = 0;
+
+  /** Begins the paths of a text of `size` characters. */
+  begin(size: number): void {
+    if (size >= this.starts.length) this.#allocate(Math.max(size + 1, 2 * MIN_ROOM));
+    this.scores[0] = 0;
+    this.#known = 0;
+  }
+
+  /** Prepares the positions up to `last`, which have no path yet. */
+  clearTo(last: number): void {
+    if (last < this.#known) return;
+    this.starts.fill(NONE, this.#known, last + 1);
+    this.#known = last + 1;
+  }
+
+  /** Releases the buffers of a long text. */
+  clear(): void {
+    if (this.starts.length > MAX_ROOM_KEPT) this.#allocate(MIN_ROOM);
+  }
 
   #allocate(room: number): void {
-    this.#pathScores = new Float64Array(room);
-    this.#pieceStarts = new Int32Array(room);
-    this.#pieceIds = new Int32Array(room);
+    this.scores = new Float64Array(room);
+    this.starts = new Int32Array(room);
+    this.ids = new Int32Array(room);
   }
 }
 

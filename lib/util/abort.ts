@@ -21,6 +21,12 @@ export function abortable<Result>(
       reject(signal.reason);
       cancel();
     };
+    if (signal.aborted) {
+      // The caller's code may have aborted it while the work began.
+      pending.catch(() => {});
+      abort();
+      return;
+    }
     pending.then(resolve, reject).finally(onAbort(signal, abort));
   });
 }

@@ -15,6 +15,7 @@
 #include "aten/layers.h"
 #include "core/cancellation.h"
 #include "engine/tensors.h"
+#include "weights/classification_head.h"
 
 namespace torch_t5 {
 namespace {
@@ -23,8 +24,9 @@ Buckets bucketsOf(const Architecture& architecture, bool isBidirectional) {
   return {architecture.relativeAttentionNumBuckets, architecture.relativeAttentionMaxDistance, isBidirectional};
 }
 
-/// The key and value matrices of cross-attention in all layers.
+/// The key and value matrices of cross-attention in all layers; undefined without a decoder.
 at::Tensor packCrossInput(const StackWeights& decoder, const Placement& placement) {
+  if (decoder.layers.empty()) return {};
   std::vector<at::Tensor> matrices;
   for (const LayerWeights& layer : decoder.layers) {
     matrices.push_back(layer.cross.key);
@@ -40,10 +42,13 @@ class AtenEngine final : public Engine {
         placement_(placement),
         layers_(architecture, placement.type),
         embedding_(placement.pack({weights.embedding})),
-        lmHead_(weights.lmHead.is_same(weights.embedding) ? embedding_ : placement.pack({weights.lmHead})),
+        lmHead_(placeHead(weights)),
         encoder_(placeStack(weights.encoder, bucketsOf(architecture, /*isBidirectional=*/true), placement)),
-        decoder_(placeStack(weights.decoder, bucketsOf(architecture, /*isBidirectional=*/false), placement)),
-        crossInput_(packCrossInput(weights.decoder, placement)) {
+        decoder_(weights.hasDecoder()
+                     ? placeStack(weights.decoder, bucketsOf(architecture, /*isBidirectional=*/false), placement)
+                     : AtenStack()),
+        crossInput_(packCrossInput(weights.decoder, placement)),
+        classificationHead_(classificationHeadOf(weights, placement.device)) {
     if (runtime != nullptr) useGraphs(*runtime);
   }
 
@@ -53,6 +58,7 @@ class AtenEngine final : public Engine {
 
   ForwardOutput forward(const at::Tensor& inputIds, const at::Tensor& attentionMask, const at::Tensor& decoderInputIds,
                         const LogitsSelection& selection) override {
+    expectDecoder(!decoder_.layers.empty());
     const at::Tensor states = encode(inputIds, attentionMask);
     AtenCrossCache cross = makeCross(states, attentionMask);
     DecoderOutput decoded;
@@ -81,6 +87,7 @@ class AtenEngine final : public Engine {
 
   DecoderOutput prefill(const at::Tensor& decoderInputIds, const DecoderSource& source,
                         const LogitsSelection& selection) override {
+    expectDecoder(!decoder_.layers.empty());
     return decodeWithCache(decoderInputIds, makeSelf(decoderInputIds), 0, makeCross(source), selection);
   }
 
@@ -97,14 +104,25 @@ class AtenEngine final : public Engine {
     return step_->runGreedy(request, past.self(), past.length(), past.cross());
   }
 
+  at::Tensor classify(const at::Tensor& inputIds, const at::Tensor& attentionMask, const Sentence& sentence) override {
+    return classifyStates(*this, classificationHead_, inputIds, attentionMask, sentence);
+  }
+
  private:
+  /// Undefined without one.
+  at::Tensor placeHead(const Weights& weights) const {
+    if (!weights.lmHead.defined()) return {};
+    return weights.lmHead.is_same(weights.embedding) ? embedding_ : placement_.pack({weights.lmHead});
+  }
+
   void useGraphs(CudaRuntime& runtime) {
-    if (DecoderStep::supports(architecture_)) step_ = makeStep(runtime);
     encoderGraphs_.emplace(runtime, placement_.device, architecture_, [this](std::int64_t length) {
       return [this, views = biasViews(encoder_, length)](const at::Tensor& ids, const at::Tensor& padding) {
         return runEncoder(ids, padding, [&](std::size_t layer) { return RelativePositionBias::inOrder(views[layer]); });
       };
     });
+    if (decoder_.layers.empty()) return;
+    if (lmHead_.defined() && DecoderStep::supports(architecture_)) step_ = makeStep(runtime);
     decoderGraphs_.emplace(runtime, placement_.device, placement_.type, architecture_, [this](std::int64_t length) {
       return [this, views = biasViews(decoder_, length)](const at::Tensor& ids, AtenCrossCache cross,
                                                          const at::Tensor& self) {
@@ -264,6 +282,7 @@ class AtenEngine final : public Engine {
 
   at::Tensor logits(at::Tensor states, const LogitsSelection& selection) const {
     if (selection.isEmpty) return {};
+    expectLmHead(lmHead_.defined());
     if (selection.positions.defined()) states = at::index_select(states, 1, selection.positions);
     if (architecture_.scalesDecoderOutputs) states = states.mul(std::pow(architecture_.dModel, -0.5));
     const at::Tensor lmHead = selection.tokens.defined() ? at::index_select(lmHead_, 0, selection.tokens) : lmHead_;
@@ -279,6 +298,7 @@ class AtenEngine final : public Engine {
   AtenStack encoder_;
   AtenStack decoder_;
   at::Tensor crossInput_;
+  std::optional<ClassificationHead> classificationHead_;
   std::unique_ptr<DecoderStep> step_;  // null where steps are libtorch's operators
   std::optional<EncoderGraphs> encoderGraphs_;
   std::optional<DecoderGraphs> decoderGraphs_;

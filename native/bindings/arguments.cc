@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "bindings/decoding_objects.h"
+#include "bindings/dense_object.h"
 #include "bindings/values.h"
 #include "core/errors.h"
 
@@ -33,6 +34,13 @@ constexpr Names<Precision, 4> kPrecisions{{
     {"int8", Precision::kInt8},
 }};
 
+constexpr Names<ModelKind, 4> kModelKinds{{
+    {"generation", ModelKind::kGeneration},
+    {"encoder", ModelKind::kEncoder},
+    {"sequenceClassification", ModelKind::kSequenceClassification},
+    {"tokenClassification", ModelKind::kTokenClassification},
+}};
+
 constexpr Names<Activation, 4> kActivations{{
     {"relu", Activation::kRelu},
     {"gelu_new", Activation::kGeluNew},
@@ -46,13 +54,37 @@ constexpr Names<EarlyStopping, 3> kEarlyStoppings{{
     {"never", EarlyStopping::kNever},
 }};
 
+constexpr Names<PoolingMode, 7> kPoolingModes{{
+    {"mean", PoolingMode::kMean},
+    {"first", PoolingMode::kFirst},
+    {"cls", PoolingMode::kCls},
+    {"max", PoolingMode::kMax},
+    {"mean_sqrt_len_tokens", PoolingMode::kMeanSqrtLength},
+    {"weightedmean", PoolingMode::kWeightedMean},
+    {"lasttoken", PoolingMode::kLastToken},
+}};
+
+constexpr Names<DenseActivation, 6> kDenseActivations{{
+    {"identity", DenseActivation::kIdentity},
+    {"tanh", DenseActivation::kTanh},
+    {"relu", DenseActivation::kRelu},
+    {"gelu", DenseActivation::kGelu},
+    {"silu", DenseActivation::kSilu},
+    {"sigmoid", DenseActivation::kSigmoid},
+}};
+
+/// The value of a name. Messages call it `what`.
+template <class Value, std::size_t count>
+Value known(const std::string& text, const std::string& what, const Names<Value, count>& names) {
+  for (const auto& [name, value] : names) {
+    if (name == text) return value;
+  }
+  throw invalidArgument("a known name", what, '"' + text + '"');
+}
+
 template <class Value, std::size_t count>
 Value named(const Napi::Object& object, const char* name, const Names<Value, count>& names) {
-  const std::string text = string(object, name);
-  for (const auto& [known, value] : names) {
-    if (known == text) return value;
-  }
-  throw invalidArgument("a known name", name, '"' + text + '"');
+  return known(string(object, name), name, names);
 }
 
 std::vector<std::int32_t> idsOrNone(const Napi::Object& options, const char* name) {
@@ -161,13 +193,27 @@ LoadOptions toLoadOptions(const Napi::Object& options) {
   const bool isExact = precision == Precision::kExact;
   return {
       .path = string(options, "path"),
+      .kind = named(options, "kind", kModelKinds),
       .device = string(options, "device"),
       .libtorchDirectory = string(options, "libtorchDirectory"),
       .intraOpThreads = static_cast<int>(integer(options, "intraOpThreads")),
       .interOpThreads = static_cast<int>(integer(options, "interOpThreads")),
       .maxQueueLength = static_cast<std::size_t>(integer(options, "maxQueueLength", {.max = kMaxSafeInteger})),
+      .maxBatchSize = integer(options, "maxBatchSize", {.min = 1}),
+      .maxBatchTokens = integer(options, "maxBatchTokens", {.min = 1}),
+      .maxCacheBytes = integer(options, "maxCacheBytes", {.min = 1, .max = kMaxSafeInteger}),
       .precision = precision,
       .architecture = isExact ? Architecture{} : toArchitecture(toObject(options.Get("architecture"), "architecture")),
+  };
+}
+
+Scheduling toScheduling(const Napi::Object& request, const CacheSize& cacheSize) {
+  const Napi::Object scheduling = toObject(request.Get("scheduling"), "scheduling");
+  return {
+      .id = toCallId(scheduling.Get("id")),
+      .cacheSize = cacheSize,
+      .priority = integer(scheduling, "priority", {.min = -kInt32Max}),
+      .isObserved = boolean(scheduling, "isObserved"),
   };
 }
 
@@ -196,6 +242,16 @@ DecodeRequest toDecodeRequest(const Napi::Object& object) {
   return request;
 }
 
+ClassifyRequest toClassifyRequest(const Napi::Object& object) {
+  ClassifyRequest request{
+      .source = toSourceIds(toObject(object.Get("source"), "source")),
+      .decoderInputIds = optionalIds(object, "decoderInputIds"),
+      .positions = optionalIds(object, "positions"),
+  };
+  check(request);
+  return request;
+}
+
 ScoreRequest toScoreRequest(const Napi::Object& object) {
   ScoreRequest request{
       .targetIds = ids(object, "targetIds"),
@@ -210,7 +266,34 @@ ScoreRequest toScoreRequest(const Napi::Object& object) {
 }
 
 Pooling toPooling(const Napi::Object& request) {
-  return {.first = string(request, "pooling") == "first", .normalize = boolean(request, "normalize")};
+  const auto toMode = [](const Napi::Value& value, const std::string& name) {
+    return known(toString(value, name), name, kPoolingModes);
+  };
+  Pooling pooling{.modes = optionalList(request, "pooling", toMode), .promptLength = integer(request, "promptLength")};
+  if (pooling.modes.empty()) throw invalidArgument("at least one mode", "pooling", "none");
+  return pooling;
+}
+
+DenseWeights toDenseWeights(const Napi::Object& request) {
+  DenseWeights weights{
+      .inputs = integer(request, "inputs", {.min = 1}),
+      .outputs = integer(request, "outputs", {.min = 1}),
+      .weight = toFloats(request.Get("weight"), "weight"),
+      .activation = named(request, "activation", kDenseActivations),
+  };
+  const Napi::Value bias = request.Get("bias");
+  if (!bias.IsUndefined()) weights.bias = toFloats(bias, "bias");
+  check(weights);
+  return weights;
+}
+
+std::vector<EmbeddingLayer> toEmbeddingLayers(const Napi::Object& request) {
+  const auto toLayer = [](const Napi::Value& value, const std::string& name) -> EmbeddingLayer {
+    if (const DenseObject* object = DenseObject::find(value)) return object->dense();
+    if (toString(value, name) == "normalize") return nullptr;
+    throw invalidArgument("a dense layer or \"normalize\"", name, "another text");
+  };
+  return optionalList(request, "layers", toLayer);
 }
 
 GenerateRequest toGenerateRequest(const Napi::Object& object, std::shared_ptr<const TokenTexts> texts) {

@@ -74,12 +74,13 @@ Napi::Value DecodingSessionObject::decode(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   return withErrors(env, [&] {
     const Napi::Object object = toObject(info[0], "request");
-    const std::uint64_t id = toCallId(object.Get("id"));
+    const Scheduling scheduling = toScheduling(object);
     const auto request = std::make_shared<const DecodeRequest>(toDecodeRequest(object));
     const std::shared_ptr<const DecoderState> decoder = idleDecoder();
     state_->isBusy = true;
     return startCall<DecodeResult>(
-        env, runner_, id, [decoder, request](Engine& engine) { return runDecode(engine, *decoder, *request); },
+        env, runner_, scheduling,
+        [decoder, request](SharedEngine& engine) { return runDecode(engine, *decoder, request); },
         [state = state_](Napi::Env env, Outcome<DecodeResult> outcome) -> Napi::Value {
           state->isBusy = false;
           DecodeResult result = valueOrThrow(env, std::move(outcome));

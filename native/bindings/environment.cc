@@ -49,6 +49,16 @@ void Environment::post(Action action) {
   if (status == napi_ok) owned.release();  // runAction owns it now
 }
 
+ProgressCallback Environment::progressOf(std::uint64_t id) {
+  return [this, id](Progress progress) {
+    post([this, id, progress](Napi::Env env) {
+      if (observer_.IsEmpty()) return;
+      observer_.Call({Napi::Number::New(env, static_cast<double>(id)),
+                      Napi::String::New(env, progress == Progress::kStarted ? "started" : "firstToken")});
+    });
+  };
+}
+
 void Environment::endCall() {
   if (--pendingCalls_ == 0) napi_unref_threadsafe_function(env_, toJavaScriptThread_);
 }

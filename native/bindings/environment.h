@@ -1,8 +1,8 @@
 // One Node environment (the main thread or a worker): its models, its buffers, and the calls that are on other threads.
 // Nothing is kept per process, so that the addon can be loaded in workers and more than once.
 //
-//   JavaScript's thread                       a model's inference thread
-//   startCall: promise, beginCall, submit --> compute
+//   JavaScript's thread                       a model's scheduler thread
+//   startCall: promise, beginCall, submit --> request
 //   ToJs, promise settled                 <-- Callback
 #pragma once
 
@@ -51,6 +51,12 @@ class Environment : public std::enable_shared_from_this<Environment> {
 
   TensorBuffers& buffers() { return *buffers_; }
 
+  /// Sets the function that is called with the id of an observed request, and its progress: "started", "firstToken".
+  void observe(const Napi::Function& observer) { observer_ = Napi::Persistent(observer); }
+
+  /// Reports the progress of a request to the observer.
+  ProgressCallback progressOf(std::uint64_t id);
+
   /// Aborts every call and ends every thread, for good. Waits for the operator that each thread is running.
   void shutDown();
 
@@ -73,6 +79,7 @@ class Environment : public std::enable_shared_from_this<Environment> {
   napi_threadsafe_function toJavaScriptThread_ = nullptr;
   std::size_t pendingCalls_ = 0;
   bool isShutDown_ = false;
+  Napi::FunctionReference observer_;
   std::shared_ptr<TensorBuffers> buffers_ = std::make_shared<TensorBuffers>();
   std::unordered_set<std::shared_ptr<ModelRunner>> runners_;
 };
@@ -129,16 +136,18 @@ Callback<Value> Environment::beginCall(Napi::Promise::Deferred deferred, ToJs<Va
   };
 }
 
-/// Runs `compute` on a model's inference thread and returns the call's promise, which also rejects if the model does
-/// not accept the call. Throws ERR_DISPOSED for a null `runner`. `id`: as for `ModelRunner::submit`.
+/// Runs a request on a model's scheduler and returns the call's promise, which also rejects if the model does not
+/// accept the request. Throws ERR_DISPOSED for a null `runner`.
 template <class Value>
-Napi::Promise startCall(Napi::Env env, const std::shared_ptr<ModelRunner>& runner, std::uint64_t id,
-                        std::function<Value(Engine&)> compute, ToJs<Value> convert) {
+Napi::Promise startCall(Napi::Env env, const std::shared_ptr<ModelRunner>& runner, const Scheduling& scheduling,
+                        typename Request<Value>::Start start, ToJs<Value> convert) {
   if (!runner) throw Error(ErrorCode::kDisposed, "Expected a model in use but received one that was never loaded");
   const auto deferred = Napi::Promise::Deferred::New(env);
   const Callback<Value> settlePromise = Environment::of(env).beginCall<Value>(deferred, std::move(convert));
   try {
-    runner->submit<Value>(id, std::move(compute), settlePromise);
+    ProgressCallback progress;
+    if (scheduling.isObserved) progress = Environment::of(env).progressOf(scheduling.id);
+    runner->submit<Value>(scheduling, std::move(start), settlePromise, std::move(progress));
   } catch (const Error& error) {
     settlePromise(error);
   }

@@ -6,10 +6,14 @@
 
 #include "bindings/arguments.h"
 #include "bindings/decoding_objects.h"
+#include "bindings/dense_object.h"
 #include "bindings/environment.h"
 #include "bindings/results.h"
 #include "bindings/search_object.h"
 #include "bindings/values.h"
+#include "engine/classification.h"
+#include "engine/embedding.h"
+#include "engine/encoding.h"
 #include "engine/forward.h"
 #include "engine/scoring.h"
 #include "torchscript/torchscript_head.h"
@@ -17,7 +21,7 @@
 namespace torch_t5 {
 namespace {
 
-/// Moves a request to the heap, where the inference thread shares it.
+/// Moves a request to the heap, where the scheduler's thread shares it.
 template <class Request>
 std::shared_ptr<const Request> shared(Request request) {
   return std::make_shared<const Request>(std::move(request));
@@ -29,6 +33,14 @@ std::shared_ptr<const Head> optionalHead(const Napi::Object& request) {
   if (const HeadObject* object = HeadObject::find(value)) return object->head();
   throw Error(ErrorCode::kInvalidArgument,
               "Expected a head that loadHead returned for head but received another value");
+}
+
+Task<std::shared_ptr<const Head>> loadHeadFile(std::string path, CodePolicy policy, SharedEngine& engine) {
+  co_return loadTorchScriptHead(path, policy, engine.device());
+}
+
+Task<std::shared_ptr<const Dense>> makeDense(SharedEngine& engine, std::shared_ptr<const DenseWeights> weights) {
+  co_return std::make_shared<const Dense>(*weights, engine.device());
 }
 
 }  // namespace
@@ -68,14 +80,19 @@ void ModelObject::define(Napi::Env env) {
               {
                   InstanceMethod<&ModelObject::forward>("forward"),
                   InstanceMethod<&ModelObject::encode>("encode"),
+                  InstanceMethod<&ModelObject::forwardEncoder>("forwardEncoder"),
                   InstanceMethod<&ModelObject::embed>("embed"),
+                  InstanceMethod<&ModelObject::classify>("classify"),
                   InstanceMethod<&ModelObject::score>("score"),
                   InstanceMethod<&ModelObject::generate>("generate"),
                   InstanceMethod<&ModelObject::startSearch>("startSearch"),
                   InstanceMethod<&ModelObject::loadHead>("loadHead"),
+                  InstanceMethod<&ModelObject::loadDense>("loadDense"),
                   InstanceMethod<&ModelObject::uploadTokenTexts>("uploadTokenTexts"),
                   InstanceMethod<&ModelObject::cancel>("cancel"),
                   InstanceMethod<&ModelObject::dispose>("dispose"),
+                  InstanceMethod<&ModelObject::abort>("abort"),
+                  InstanceMethod<&ModelObject::stats>("stats"),
                   InstanceAccessor<&ModelObject::device>("device"),
               });
 }
@@ -114,8 +131,8 @@ Napi::Value ModelObject::forward(const Napi::CallbackInfo& info) {
     const Napi::Object object = toObject(info[0], "request");
     const auto request = shared(toForwardRequest(object));
     return startCall<ForwardResult>(
-        info.Env(), runner_, toCallId(object.Get("id")),
-        [request, head = optionalHead(object)](Engine& engine) { return runForward(engine, *request, head.get()); },
+        info.Env(), runner_, toScheduling(object),
+        [request, head = optionalHead(object)](SharedEngine& engine) { return runForward(engine, request, head); },
         valueToJs<ForwardResult>());
   });
 }
@@ -126,11 +143,21 @@ Napi::Value ModelObject::encode(const Napi::CallbackInfo& info) {
     const Napi::Object object = toObject(info[0], "request");
     const auto source = shared<EncoderSource>(toSourceIds(toObject(object.Get("source"), "source")));
     return startCall<Output>(
-        info.Env(), runner_, toCallId(object.Get("id")),
-        [source](Engine& engine) { return encodeIfNeeded(engine, *source); },
+        info.Env(), runner_, toScheduling(object),
+        [source](SharedEngine& engine) { return encodeIfNeeded(engine, *source); },
         valueToJs<Output>([runner = runner_](Napi::Env env, Output output) {
           return EncoderOutputObject::wrap(env, runner, std::move(output));
         }));
+  });
+}
+
+Napi::Value ModelObject::forwardEncoder(const Napi::CallbackInfo& info) {
+  return withErrors(info.Env(), [&] {
+    const Napi::Object object = toObject(info[0], "request");
+    const auto source = shared(toSourceIds(toObject(object.Get("source"), "source")));
+    return startCall<at::Tensor>(
+        info.Env(), runner_, toScheduling(object),
+        [source](SharedEngine& engine) { return lastHiddenState(engine, source); }, valueToJs<at::Tensor>());
   });
 }
 
@@ -139,11 +166,21 @@ Napi::Value ModelObject::embed(const Napi::CallbackInfo& info) {
     const Napi::Object object = toObject(info[0], "request");
     const auto source = shared(toEncoderSource(object));
     return startCall<at::Tensor>(
-        info.Env(), runner_, toCallId(object.Get("id")),
-        [source, pooling = toPooling(object)](Engine& engine) {
-          return pool(*encodeIfNeeded(engine, *source), pooling);
+        info.Env(), runner_, toScheduling(object),
+        [source, pooling = toPooling(object), layers = toEmbeddingLayers(object)](SharedEngine& engine) {
+          return runEmbed(engine, source, pooling, layers);
         },
         valueToJs<at::Tensor>());
+  });
+}
+
+Napi::Value ModelObject::classify(const Napi::CallbackInfo& info) {
+  return withErrors(info.Env(), [&] {
+    const Napi::Object object = toObject(info[0], "request");
+    const auto request = shared(toClassifyRequest(object));
+    return startCall<at::Tensor>(
+        info.Env(), runner_, toScheduling(object),
+        [request](SharedEngine& engine) { return runClassify(engine, request); }, valueToJs<at::Tensor>());
   });
 }
 
@@ -153,8 +190,9 @@ Napi::Value ModelObject::score(const Napi::CallbackInfo& info) {
     const auto source = shared(toEncoderSource(object));
     const auto request = shared(toScoreRequest(object));
     return startCall<ScoreResult>(
-        info.Env(), runner_, toCallId(object.Get("id")),
-        [source, request](Engine& engine) { return runScore(engine, *source, *request); }, valueToJs<ScoreResult>());
+        info.Env(), runner_, toScheduling(object),
+        [source, request](SharedEngine& engine) { return runScore(engine, source, request); },
+        valueToJs<ScoreResult>());
   });
 }
 
@@ -163,8 +201,8 @@ Napi::Value ModelObject::generate(const Napi::CallbackInfo& info) {
     const Napi::Object object = toObject(info[0], "request");
     const auto request = shared(toGenerateRequest(object, texts_));
     return startCall<GenerateResult>(
-        info.Env(), runner_, toCallId(object.Get("id")),
-        [request](Engine& engine) { return runGenerate(engine, *request); }, valueToJs<GenerateResult>());
+        info.Env(), runner_, toScheduling(object, cacheSize(*request)),
+        [request](SharedEngine& engine) { return runGenerate(engine, request); }, valueToJs<GenerateResult>());
   });
 }
 
@@ -174,10 +212,10 @@ Napi::Value ModelObject::startSearch(const Napi::CallbackInfo& info) {
     const Napi::Object object = toObject(info[0], "request");
     const auto request = shared(toGenerateRequest(object, texts_));
     return startCall<Started>(
-        info.Env(), runner_, toCallId(object.Get("id")),
-        [request](Engine& engine) -> Started { return torch_t5::startSearch(engine, *request); },
-        valueToJs<Started>([runner = runner_](Napi::Env env, Started search) {
-          return SearchObject::wrap(env, runner, std::move(search));
+        info.Env(), runner_, toScheduling(object),
+        [request](SharedEngine& engine) { return torch_t5::startSearch(engine, request); },
+        valueToJs<Started>([runner = runner_, size = cacheSize(*request)](Napi::Env env, Started search) {
+          return SearchObject::wrap(env, runner, std::move(search), size);
         }));
   });
 }
@@ -188,11 +226,21 @@ Napi::Value ModelObject::loadHead(const Napi::CallbackInfo& info) {
     const Napi::Object object = toObject(info[0], "request");
     const CodePolicy policy = boolean(object, "trusted") ? CodePolicy::kAny : CodePolicy::kHead;
     return startCall<Loaded>(
-        info.Env(), runner_, toCallId(object.Get("id")),
-        [path = string(object, "path"), policy](Engine& engine) -> Loaded {
-          return loadTorchScriptHead(path, policy, engine.device());
-        },
+        info.Env(), runner_, toScheduling(object),
+        [path = string(object, "path"), policy](SharedEngine& engine) { return loadHeadFile(path, policy, engine); },
         valueToJs<Loaded>([](Napi::Env env, Loaded head) { return HeadObject::wrap(env, std::move(head)); }));
+  });
+}
+
+Napi::Value ModelObject::loadDense(const Napi::CallbackInfo& info) {
+  using Loaded = std::shared_ptr<const Dense>;
+  return withErrors(info.Env(), [&] {
+    const Napi::Object object = toObject(info[0], "request");
+    const auto weights = shared(toDenseWeights(object));
+    return startCall<Loaded>(
+        info.Env(), runner_, toScheduling(object),
+        [weights](SharedEngine& engine) { return makeDense(engine, weights); },
+        valueToJs<Loaded>([](Napi::Env env, Loaded dense) { return DenseObject::wrap(env, std::move(dense)); }));
   });
 }
 
@@ -225,6 +273,15 @@ Napi::Value ModelObject::dispose(const Napi::CallbackInfo& info) {
       });
   runner_->dispose([settlePromise] { settlePromise(std::monostate{}); });
   return deferred.Promise();
+}
+
+void ModelObject::abort(const Napi::CallbackInfo&) {
+  if (runner_) runner_->abort();
+}
+
+Napi::Value ModelObject::stats(const Napi::CallbackInfo& info) {
+  return withErrors(info.Env(),
+                    [&]() -> Napi::Value { return toJs(info.Env(), runner_ ? runner_->stats() : SchedulerStats()); });
 }
 
 Napi::Value ModelObject::device(const Napi::CallbackInfo& info) {

@@ -46,14 +46,19 @@ class ModelObject : public NativeObject<ModelObject> {
 
   Napi::Value forward(const Napi::CallbackInfo& info);
   Napi::Value encode(const Napi::CallbackInfo& info);
+  Napi::Value forwardEncoder(const Napi::CallbackInfo& info);
   Napi::Value embed(const Napi::CallbackInfo& info);
+  Napi::Value classify(const Napi::CallbackInfo& info);
   Napi::Value score(const Napi::CallbackInfo& info);
   Napi::Value generate(const Napi::CallbackInfo& info);
   Napi::Value startSearch(const Napi::CallbackInfo& info);
   Napi::Value loadHead(const Napi::CallbackInfo& info);
+  Napi::Value loadDense(const Napi::CallbackInfo& info);
   void uploadTokenTexts(const Napi::CallbackInfo& info);
   void cancel(const Napi::CallbackInfo& info);
   Napi::Value dispose(const Napi::CallbackInfo& info);
+  void abort(const Napi::CallbackInfo& info);
+  Napi::Value stats(const Napi::CallbackInfo& info);
   Napi::Value device(const Napi::CallbackInfo& info);
 
   std::weak_ptr<Environment> environment_;  // expires before the last finalizers run

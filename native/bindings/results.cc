@@ -150,4 +150,23 @@ Napi::Object toJs(Napi::Env env, const RuntimeInfo& info) {
   return object;
 }
 
+Napi::Object toJs(Napi::Env env, const SchedulerStats& stats) {
+  Napi::Object object = Napi::Object::New(env);
+  const auto set = [&](const char* name, double value) { object.Set(name, Napi::Number::New(env, value)); };
+  const auto setCount = [&](const char* name, auto value) { set(name, static_cast<double>(value)); };
+  setCount("running", stats.running);
+  setCount("waiting", stats.waiting);
+  setCount("runningRows", stats.runningRows);
+  setCount("cacheBytes", stats.cacheBytes);
+  setCount("steps", stats.steps);
+  setCount("lastStepRows", stats.stepRows);
+  setCount("lastPassTokens", stats.passPositions);
+  set("tokensPerSecond", stats.tokensPerSecond);
+  set("stepMsP50", stats.stepMs.p50);
+  set("stepMsP99", stats.stepMs.p99);
+  set("queueMsP50", stats.queueMs.p50);
+  set("queueMsP99", stats.queueMs.p99);
+  return object;
+}
+
 }  // namespace torch_t5

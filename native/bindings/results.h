@@ -12,6 +12,7 @@
 #include "engine/runtime_info.h"
 #include "engine/scoring.h"
 #include "generation/search.h"
+#include "runtime/scheduler.h"
 
 namespace torch_t5 {
 
@@ -52,5 +53,7 @@ Napi::Object toJs(Napi::Env env, ScoreResult result);
 Napi::Object toJs(Napi::Env env, GenerateResult result);
 
 Napi::Object toJs(Napi::Env env, const RuntimeInfo& info);
+
+Napi::Object toJs(Napi::Env env, const SchedulerStats& stats);
 
 }  // namespace torch_t5

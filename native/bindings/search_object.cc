@@ -5,9 +5,13 @@
 #include <utility>
 #include <vector>
 
+#include "bindings/arguments.h"
 #include "bindings/environment.h"
 #include "bindings/results.h"
+#include "bindings/step_queue.h"
 #include "bindings/values.h"
+#include "core/cancellation.h"
+#include "core/credit.h"
 #include "core/errors.h"
 #include "engine/result_copies.h"
 
@@ -26,6 +30,10 @@ struct Step {
   std::optional<GenerateResult> result;     // after the last step
 };
 
+Error ended() {
+  return {ErrorCode::kDisposed, "Expected a search in use but received one that was disposed or is done"};
+}
+
 Napi::Object stepToJs(Napi::Env env, PreparedStep step) {
   Napi::Object object = Napi::Object::New(env);
   object.Set("sequences", toJs(env, std::move(step.sequences)));
@@ -42,19 +50,19 @@ Napi::Object stepToJs(Napi::Env env, Step step) {
   return object;
 }
 
-PreparedStep runPrepare(Search& search, Engine& engine) {
-  at::Tensor scores = search.prepareEditable(engine);
-  return {owned(search.sequences(), at::kInt), std::move(scores)};
+Task<PreparedStep> runPrepare(std::shared_ptr<Search> search, SharedEngine& engine) {
+  at::Tensor scores = co_await search->prepareEditable(engine);
+  co_return PreparedStep{owned(search->sequences(), at::kInt), std::move(scores)};
 }
 
-Step runAdvance(Search& search, Engine& engine, bool takeLogits) {
-  search.advance(engine);
-  Step step{owned(search.sequences().select(1, -1), at::kInt),
-            toFinishReasons(search.finishReasons()),
-            takeLogits ? search.takeLogits() : at::Tensor(),
+Task<Step> runAdvance(std::shared_ptr<Search> search, SharedEngine& engine, bool takeLogits) {
+  const bool isDone = co_await search->advance(engine);
+  Step step{owned(search->sequences().select(1, -1), at::kInt),
+            toFinishReasons(search->finishReasons()),
+            takeLogits ? search->takeLogits() : at::Tensor(),
             {}};
-  if (search.done()) step.result = search.finish();
-  return step;
+  if (isDone) step.result = search->finish();
+  co_return std::move(step);
 }
 
 }  // namespace
@@ -64,33 +72,36 @@ void SearchObject::define(Napi::Env env) {
               {
                   InstanceMethod<&SearchObject::prepare>("prepare"),
                   InstanceMethod<&SearchObject::advance>("advance"),
+                  InstanceMethod<&SearchObject::next>("next"),
                   InstanceMethod<&SearchObject::dispose>("dispose"),
               });
 }
 
-Napi::Value SearchObject::wrap(Napi::Env env, std::shared_ptr<ModelRunner> runner, std::shared_ptr<Search> search) {
+Napi::Value SearchObject::wrap(Napi::Env env, std::shared_ptr<ModelRunner> runner, std::shared_ptr<Search> search,
+                               const CacheSize& cacheSize) {
   SearchObject& object = make(env);
   object.runner_ = std::move(runner);
   object.state_->search = std::move(search);
+  object.cacheSize_ = cacheSize;
   return object.Value();
 }
 
 std::shared_ptr<Search> SearchObject::idleSearch() const {
   if (!state_->search) {
-    throw Error(ErrorCode::kDisposed, "Expected a search in use but received one that was disposed or is done");
+    throw ended();
   }
-  if (!state_->isBusy) return state_->search;
+  if (!state_->isBusy && !state_->producer) return state_->search;
   throw Error(ErrorCode::kInvalidArgument, "Expected an idle search but received one whose last step still runs");
 }
 
 Napi::Value SearchObject::prepare(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   return withErrors(env, [&] {
-    const std::uint64_t id = toCallId(toObject(info[0], "request").Get("id"));
+    const Scheduling scheduling = toScheduling(toObject(info[0], "request"));
     const std::shared_ptr<Search> search = idleSearch();
     state_->isBusy = true;
     return startCall<PreparedStep>(
-        env, runner_, id, [search](Engine& engine) { return runPrepare(*search, engine); },
+        env, runner_, scheduling, [search](SharedEngine& engine) { return runPrepare(search, engine); },
         [state = state_](Napi::Env env, Outcome<PreparedStep> outcome) -> Napi::Value {
           state->isBusy = false;
           PreparedStep step = valueOrThrow(env, std::move(outcome));
@@ -117,13 +128,14 @@ Napi::Value SearchObject::advance(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   return withErrors(env, [&] {
     const Napi::Object request = toObject(info[0], "request");
-    const std::uint64_t id = toCallId(request.Get("id"));
+    const Scheduling scheduling = toScheduling(request);
     const bool takeLogits = boolean(request, "takeLogits");
     const std::shared_ptr<Search> search = idleSearch();
     takeEdits(env, request.Get("edited"));
     state_->isBusy = true;
     return startCall<Step>(
-        env, runner_, id, [search, takeLogits](Engine& engine) { return runAdvance(*search, engine, takeLogits); },
+        env, runner_, scheduling,
+        [search, takeLogits](SharedEngine& engine) { return runAdvance(search, engine, takeLogits); },
         [state = state_](Napi::Env env, Outcome<Step> outcome) -> Napi::Value {
           state->isBusy = false;
           Step step = valueOrThrow(env, std::move(outcome));
@@ -133,9 +145,79 @@ Napi::Value SearchObject::advance(const Napi::CallbackInfo& info) {
   });
 }
 
-void SearchObject::dispose(const Napi::CallbackInfo&) {
+/// The steps that are computed before JavaScript asks for them: while it handles one, the next one runs.
+constexpr std::int64_t kStepsAhead = 2;
+
+struct SearchObject::Producer {
+  StepQueue<Step> queue;
+  Credit credit{kStepsAhead};
+
+  static Task<std::monostate> run(std::shared_ptr<Producer> producer, std::shared_ptr<Search> search,
+                                  SharedEngine& engine, bool takeLogits) {
+    bool isDone = false;
+    while (!isDone) {
+      const bool goesOn = co_await engine.spend(producer->credit);
+      if (!goesOn) break;
+      Step step = co_await runAdvance(search, engine, takeLogits);
+      isDone = step.result.has_value();
+      producer->queue.push(std::move(step));
+    }
+    co_return std::monostate{};
+  }
+};
+
+void SearchObject::startProducer(const Scheduling& scheduling, bool takeLogits) {
+  const auto producer = std::make_shared<Producer>();
+  Scheduling ahead = scheduling;
+  ahead.cacheSize = cacheSize_;
+  ahead.waitsForConsumer = true;
+  ahead.isObserved = false;
+  runner_->submit<std::monostate>(
+      ahead,
+      [producer, search = state_->search, takeLogits](SharedEngine& engine) {
+        return Producer::run(producer, search, engine, takeLogits);
+      },
+      [producer](Outcome<std::monostate> outcome) {
+        const Error* error = std::get_if<Error>(&outcome);
+        producer->queue.end(error != nullptr ? *error : ended());
+      });
+  state_->producer = producer;
+}
+
+Napi::Value SearchObject::next(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return withErrors(env, [&]() -> Napi::Value {
+    const Napi::Object request = toObject(info[0], "request");
+    const Scheduling scheduling = toScheduling(request);
+    const bool takeLogits = boolean(request, "takeLogits");
+    if (!state_->producer) {
+      idleSearch();
+      startProducer(scheduling, takeLogits);
+    } else if (!state_->search) {
+      idleSearch();  // throws
+    }
+    const auto deferred = Napi::Promise::Deferred::New(env);
+    state_->producer->queue.ask(Environment::of(env).beginCall<Step>(
+        deferred, [state = state_](Napi::Env env, Outcome<Step> outcome) -> Napi::Value {
+          Step step = valueOrThrow(env, std::move(outcome));
+          if (step.result) state->search.reset();
+          return stepToJs(env, std::move(step));
+        }));
+    state_->producer->credit.add();
+    runner_->wake();
+    return deferred.Promise();
+  });
+}
+
+void SearchObject::dispose(const Napi::CallbackInfo&) { end(); }
+
+void SearchObject::end() {
   state_->search.reset();
   state_->prepared.reset();
+  if (!state_->producer) return;
+  state_->producer->credit.close();
+  runner_->wake();
+  state_->producer->queue.close(aborted());
 }
 
 }  // namespace torch_t5

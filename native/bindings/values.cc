@@ -47,6 +47,13 @@ std::vector<std::int32_t> toIds(const Napi::Value& value, const std::string& nam
   return {data, data + array.ElementLength()};
 }
 
+std::vector<float> toFloats(const Napi::Value& value, const std::string& name) {
+  if (!isTypedArray(value, napi_float32_array)) throw expected("a Float32Array", name);
+  const auto array = value.As<Napi::Float32Array>();
+  const float* data = array.Data();
+  return {data, data + array.ElementLength()};
+}
+
 std::string toBytes(const Napi::Value& value, const std::string& name) {
   if (!isTypedArray(value, napi_uint8_array)) throw expected("a Uint8Array", name);
   const auto array = value.As<Napi::Uint8Array>();

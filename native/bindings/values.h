@@ -31,6 +31,9 @@ bool isTypedArray(const Napi::Value& value, napi_typedarray_type type);
 /// An Int32Array.
 std::vector<std::int32_t> toIds(const Napi::Value& value, const std::string& name);
 
+/// A Float32Array.
+std::vector<float> toFloats(const Napi::Value& value, const std::string& name);
+
 /// A Uint8Array.
 std::string toBytes(const Napi::Value& value, const std::string& name);
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <utility>
 
 #include "core/errors.h"
 
@@ -21,11 +22,12 @@ class Cancellation {
   std::atomic<bool> requested_{false};
 };
 
-/// While the scope lives, computations of this thread check `cancellation`. Scopes do not nest.
+/// While the scope lives, computations of this thread check `cancellation`, and not that of the scope around it.
 class CancellationScope {
  public:
-  explicit CancellationScope(const Cancellation& cancellation) noexcept { current_ = &cancellation; }
-  ~CancellationScope() { current_ = nullptr; }
+  explicit CancellationScope(const Cancellation& cancellation) noexcept
+      : outer_(std::exchange(current_, &cancellation)) {}
+  ~CancellationScope() { current_ = outer_; }
   CancellationScope(const CancellationScope&) = delete;
   CancellationScope& operator=(const CancellationScope&) = delete;
 
@@ -38,6 +40,7 @@ class CancellationScope {
 
  private:
   static inline thread_local const Cancellation* current_ = nullptr;
+  const Cancellation* outer_;
 };
 
 }  // namespace torch_t5

@@ -19,6 +19,11 @@ void check(const Selection& selection, std::int64_t targetLength) {
 
 }  // namespace
 
+void check(const DenseWeights& weights) {
+  expectCount("weight", weights.weight.size(), weights.outputs, weights.inputs);
+  if (weights.bias) expectCount("bias", weights.bias->size(), 1, weights.outputs);
+}
+
 void expectCount(const char* name, std::size_t received, std::int64_t rows, std::int64_t columns) {
   if (static_cast<std::int64_t>(received) == rows * columns) return;
   throw invalidArgument(std::to_string(rows) + " x " + std::to_string(columns) + " values", name,
@@ -38,6 +43,16 @@ void check(const ForwardRequest& request) {
   expectCount("decoderInputIds", request.decoderInputIds.size(), batch, request.targetLength);
   if (request.labels) expectCount("labels", request.labels->size(), batch, request.targetLength);
   check(request.selection, request.targetLength);
+}
+
+void check(const ClassifyRequest& request) {
+  if (request.decoderInputIds.has_value() != request.positions.has_value()) {
+    throw invalidArgument("decoderInputIds and positions, or neither,", "the request", "one of them");
+  }
+  if (!request.positions) return;
+  expectCount("decoderInputIds", request.decoderInputIds->size(), request.source.batch, request.source.length);
+  expectCount("positions", request.positions->size(), request.source.batch, 1);
+  expectIndices(*request.positions, request.source.length, "integers", "positions");
 }
 
 void check(const DecodeRequest& request) {

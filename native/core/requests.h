@@ -14,6 +14,10 @@ namespace torch_t5 {
 /// the ATen engine on CUDA.
 enum class Precision { kExact, kFloat32, kBfloat16, kInt8 };
 
+/// What a model computes, by the class that loads it. An encoder is loaded from its own archive, or from that of a
+/// model with a decoder. A classifier of texts has a decoder, a classifier of tokens has none.
+enum class ModelKind { kGeneration, kEncoder, kSequenceClassification, kTokenClassification };
+
 /// The activation of the feed-forward layers: kGelu is exact, kGeluNew its tanh approximation.
 enum class Activation { kRelu, kGeluNew, kGelu, kSilu };
 
@@ -36,12 +40,16 @@ struct Architecture {
 };
 
 struct LoadOptions {
-  std::string path;                // of the TorchScript archive
-  std::string device;              // "auto", "cpu", "cuda" or "cuda:N"
-  std::string libtorchDirectory;   // contains libtorch_cuda, which is opened only for a CUDA device
-  int intraOpThreads = 0;          // 0: PyTorch's default
-  int interOpThreads = 0;          // 0: PyTorch's default
-  std::size_t maxQueueLength = 0;  // waiting calls, the running one not counted; 0: no limit
+  std::string path;  // of the TorchScript archive
+  ModelKind kind = ModelKind::kGeneration;
+  std::string device;               // "auto", "cpu", "cuda" or "cuda:N"
+  std::string libtorchDirectory;    // contains libtorch_cuda, which is opened only for a CUDA device
+  int intraOpThreads = 0;           // 0: PyTorch's default
+  int interOpThreads = 0;           // 0: PyTorch's default
+  std::size_t maxQueueLength = 0;   // waiting calls, those that run not counted; 0: no limit
+  std::int64_t maxBatchSize = 0;    // rows in a step
+  std::int64_t maxBatchTokens = 0;  // encoder and prefill positions in a pass
+  std::int64_t maxCacheBytes = 0;   // of the KV caches of running generations
   Precision precision = Precision::kExact;
   Architecture architecture;  // unused for kExact
 };
@@ -71,6 +79,14 @@ struct ForwardRequest {
   Selection selection;
 };
 
+struct ClassifyRequest {
+  SourceIds source;
+  // For a classifier of texts, else none: the source's ids, shifted, [batch, length], and for each row the position
+  // whose state stands for it.
+  std::optional<std::vector<std::int32_t>> decoderInputIds;
+  std::optional<std::vector<std::int32_t>> positions;
+};
+
 /// The next positions of a decoder that has a cache.
 struct DecodeRequest {
   std::optional<std::vector<std::int32_t>> rows;  // cache rows to continue from, one per decoded row; none: all rows
@@ -90,10 +106,24 @@ struct ScoreRequest {
   bool mean = false;           // scores are means instead of sums
 };
 
-/// How the encoder's hidden states become one vector per row.
+/// How the encoder's hidden states become one vector per row: kFirst is the state at the first position, the others are
+/// those of sentence-transformers over the positions that the mask keeps.
+enum class PoolingMode { kMean, kFirst, kCls, kMax, kMeanSqrtLength, kWeightedMean, kLastToken };
+
 struct Pooling {
-  bool first = false;      // the first position's state; otherwise the mean over the positions that the mask keeps
-  bool normalize = false;  // to length 1
+  std::vector<PoolingMode> modes;  // at least one; the vectors of several are concatenated
+  std::int64_t promptLength = 0;   // the first positions that the mask keeps and the pooling excludes
+};
+
+/// The activation of a dense layer after the pooling. kGelu is exact.
+enum class DenseActivation { kIdentity, kTanh, kRelu, kGelu, kSilu, kSigmoid };
+
+struct DenseWeights {
+  std::int64_t inputs = 0;
+  std::int64_t outputs = 0;
+  std::vector<float> weight;               // [outputs, inputs]
+  std::optional<std::vector<float>> bias;  // [outputs]
+  DenseActivation activation = DenseActivation::kIdentity;
 };
 
 /// Each request is checked once, when it is made from JavaScript's objects. These throw ERR_INVALID_ARGUMENT for array
@@ -103,8 +133,11 @@ struct Pooling {
 void check(const SourceIds& source);
 /// The request's source has passed its own check.
 void check(const ForwardRequest& request);
+/// The request's source has passed its own check.
+void check(const ClassifyRequest& request);
 void check(const DecodeRequest& request);
 void check(const ScoreRequest& request);
+void check(const DenseWeights& weights);
 
 /// Throws ERR_INVALID_ARGUMENT for an array `name` whose length is not rows x columns.
 void expectCount(const char* name, std::size_t received, std::int64_t rows, std::int64_t columns);

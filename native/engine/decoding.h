@@ -4,8 +4,8 @@
 #include <memory>
 
 #include "core/requests.h"
-#include "engine/engine.h"
 #include "engine/forward.h"
+#include "engine/shared_engine.h"
 
 namespace torch_t5 {
 
@@ -22,8 +22,14 @@ struct DecoderState {
 /// Runs the decoder on ids [R, T], int64 on the device: T is any number at position 0, and 1 at later positions.
 /// Advances the state, which takes the output's cache; if this throws, the state is unchanged. Throws
 /// ERR_INVALID_ARGUMENT for another number of rows or ids, and what the engine throws.
-DecoderOutput decode(Engine& engine, DecoderState& state, const at::Tensor& decoderInputIds,
-                     const LogitsSelection& selection);
+Task<DecoderOutput> decode(SharedEngine& engine, DecoderState& state, at::Tensor decoderInputIds,
+                           LogitsSelection selection);
+
+/// The selection of the last of T positions. `decoderInputIds`: [R, T].
+LogitsSelection lastPosition(const at::Tensor& decoderInputIds);
+
+/// As `decode` with the last position's logits, but returns the id of the highest logit of each row: int64 [R].
+Task<at::Tensor> decodeToHighest(SharedEngine& engine, DecoderState& state, at::Tensor decoderInputIds);
 
 /// Row i of the result continues row `rows[i]`. `rows`: int64 on the device. Throws for a row out of range.
 DecoderState selectRows(const DecoderState& state, const at::Tensor& rows);
@@ -35,6 +41,6 @@ struct DecodeResult {
 
 /// Runs a request on a state. The request must have passed `check`. Throws what `selectRows`, `decode`,
 /// `toLogitsSelection` and `reduce` throw.
-DecodeResult runDecode(Engine& engine, DecoderState state, const DecodeRequest& request);
+Task<DecodeResult> runDecode(SharedEngine& engine, DecoderState state, std::shared_ptr<const DecodeRequest> request);
 
 }  // namespace torch_t5

@@ -1,11 +1,11 @@
-// Encoding: runs the encoder, and pools its hidden states into embeddings.
+// Encoding: runs the encoder.
 #pragma once
 
 #include <memory>
 #include <variant>
 
 #include "core/requests.h"
-#include "engine/engine.h"
+#include "engine/shared_engine.h"
 
 namespace torch_t5 {
 
@@ -21,14 +21,11 @@ SourceTensors toTensors(const SourceIds& source, const at::Device& device);
 /// Ids to encode, or the output of an earlier `encode`.
 using EncoderSource = std::variant<SourceIds, std::shared_ptr<const EncoderOutput>>;
 
-/// Runs the encoder. The ids must have passed `check`. Throws what the engine throws.
-EncoderOutput encode(Engine& engine, const SourceIds& source);
+/// Encodes ids, which must have passed `check`; returns an encoder output unchanged. Throws what the engine throws.
+Task<std::shared_ptr<const EncoderOutput>> encodeIfNeeded(SharedEngine& engine, const EncoderSource& source);
 
-/// Encodes ids; returns an encoder output unchanged. Throws what the engine throws.
-std::shared_ptr<const EncoderOutput> encodeIfNeeded(Engine& engine, const EncoderSource& source);
-
-/// Embeddings, float32 [B, D] on the CPU, by the formulas of sentence-transformers' Pooling and Normalize. The mean
-/// excludes padding.
-at::Tensor pool(const EncoderOutput& encoderOutput, const Pooling& pooling);
+/// The encoder's last hidden state, float32 [B, S, D] on the CPU. The ids must have passed `check`. Throws what the
+/// engine throws.
+Task<at::Tensor> lastHiddenState(SharedEngine& engine, std::shared_ptr<const SourceIds> source);
 
 }  // namespace torch_t5

@@ -6,6 +6,8 @@
 
 #include <utility>
 
+#include "core/errors.h"
+
 namespace torch_t5 {
 namespace {
 
@@ -23,6 +25,23 @@ DecoderSource repeatRows(std::shared_ptr<const EncoderOutput> encoderOutput, std
   at::Tensor rows;
   if (count != 1) rows = at::repeat_interleave(allRows(*encoderOutput), count);
   return {std::move(encoderOutput), std::move(rows)};
+}
+
+void expectDecoder(bool hasDecoder) {
+  if (!hasDecoder) throw invalidArgument("a model with a decoder", "the call", "an encoder");
+}
+
+void expectLmHead(bool hasLmHead) {
+  if (!hasLmHead) throw invalidArgument("a model with a language-model head", "the call", "another");
+}
+
+void expectClassifier(bool isClassifier) {
+  if (!isClassifier) throw invalidArgument("a model that classifies", "the call", "another");
+}
+
+at::Tensor Engine::classify(const at::Tensor&, const at::Tensor&, const Sentence&) {
+  expectClassifier(false);
+  return {};
 }
 
 at::Tensor selectLogits(at::Tensor logits, const LogitsSelection& selection) {

@@ -10,9 +10,12 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <vector>
 
 namespace torch_t5 {
+
+struct EngineCall;  // in engine_calls.h
 
 /// The encoder's result, kept on the device. Nothing writes to its tensors, so any number of decoders may share them.
 struct EncoderOutput {
@@ -88,6 +91,28 @@ struct GreedyRequest {
   std::int64_t padTokenId = 0;  // -1: a sequence that ends early is decoded on with the others
 };
 
+/// The maximum size of the caches of a generation.
+struct CacheSize {
+  std::int64_t rows = 0;             // that are decoded
+  std::int64_t positions = 0;        // of each row, at the end
+  std::int64_t sourcePositions = 0;  // of all rows of the encoder's output
+};
+
+/// What a classifier of texts reads a text by.
+struct Sentence {
+  at::Tensor decoderInputIds;  // int64 [B, S] on the device: the source's ids, shifted
+  at::Tensor positions;        // int64 [B] on the device: the position whose state stands for the row
+};
+
+/// Throws ERR_INVALID_ARGUMENT where a model is an encoder alone. JavaScript's classes have no method that needs more.
+void expectDecoder(bool hasDecoder);
+
+/// Throws ERR_INVALID_ARGUMENT where a model has no language-model head.
+void expectLmHead(bool hasLmHead);
+
+/// Throws ERR_INVALID_ARGUMENT where a model classifies nothing.
+void expectClassifier(bool isClassifier);
+
 /// Used in inference mode, by one thread at a time. Every output contains hidden states, and the selected logits. A
 /// method throws ERR_ABORTED if cancellation was requested in this thread's `CancellationScope`. For other failures,
 /// such as an id outside the vocabulary or lack of memory, it throws an `Error` or libtorch's exception.
@@ -100,8 +125,13 @@ class Engine {
 
   virtual at::Device device() const = 0;
 
+  /// Whether the bits of a row's results depend neither on the other rows of its batch nor on padding.
+  virtual bool isBatchInvariant() const { return false; }
+
   /// V. Callers check selected tokens against it.
   virtual std::int64_t vocabSize() const = 0;
+
+  // Of an encoder alone, the methods below except `encode` throw ERR_INVALID_ARGUMENT.
 
   /// The whole model. `inputIds`, `attentionMask`: [B, S]; `decoderInputIds`: [B, T].
   virtual ForwardOutput forward(const at::Tensor& inputIds, const at::Tensor& attentionMask,
@@ -123,6 +153,21 @@ class Engine {
   /// Continues a greedy search to its end, without the host between two steps: the ids that it adds, int64 [R, n] on
   /// the device, where n <= maxTokens. None if the engine gains nothing by it; then the caller goes on step by step.
   virtual std::optional<at::Tensor> decodeGreedily(const GreedyRequest&) { return std::nullopt; }
+
+  /// Bytes of the caches of a generation, 0 if the engine does not count them. May be called on any thread.
+  virtual std::int64_t cacheBytes(const CacheSize&) const { return 0; }
+
+  /// Whether `runTogether` runs several calls in one pass, and the bits of a row do not depend on the pass's other
+  /// rows.
+  virtual bool mergesCalls() const { return false; }
+
+  /// Runs several calls in one pass: each has the result and the error that it has alone. Only for an engine that
+  /// merges calls. Throws what fails the whole pass, for instance ERR_ABORTED; then no call has a result, and the calls
+  /// may be run again.
+  virtual void runTogether(std::span<EngineCall* const> calls);
+  /// The logits of a classifier's L labels: [B, L] of texts, [B, S, L] of tokens. `sentence`: undefined tensors for a
+  /// classifier of tokens. Of any other model it throws ERR_INVALID_ARGUMENT.
+  virtual at::Tensor classify(const at::Tensor& inputIds, const at::Tensor& attentionMask, const Sentence& sentence);
 };
 
 }  // namespace torch_t5

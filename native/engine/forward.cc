@@ -27,10 +27,12 @@ double crossEntropy(const at::Tensor& logits, const at::Tensor& labels) {
 
 }  // namespace
 
-ForwardResult runForward(Engine& engine, const ForwardRequest& request, const Head* head) {
+Task<ForwardResult> runForward(SharedEngine& engine, std::shared_ptr<const ForwardRequest> shared,
+                               std::shared_ptr<const Head> head) {
+  const ForwardRequest& request = *shared;
   const at::Device device = engine.device();
   const SourceIds& source = request.source;
-  const auto [inputIds, attentionMask] = toTensors(source, device);
+  const SourceTensors ids = toTensors(source, device);
   const at::Tensor decoderInputIds = toTensor(request.decoderInputIds, source.batch, request.targetLength, device);
   at::Tensor labels;
   if (request.labels) labels = toTensor(*request.labels, source.batch, request.targetLength, device);
@@ -38,12 +40,12 @@ ForwardResult runForward(Engine& engine, const ForwardRequest& request, const He
   const bool needsAllLogits = computesLoss || (head != nullptr && head->readsLogits());
   LogitsSelection logitsSelection = toLogitsSelection(request.selection, engine);
   logitsSelection.isEmpty = head != nullptr;
-  ForwardOutput output =
-      engine.forward(inputIds, attentionMask, decoderInputIds, needsAllLogits ? LogitsSelection{} : logitsSelection);
+  const LogitsSelection computed = needsAllLogits ? LogitsSelection{} : logitsSelection;
+  ForwardOutput output = co_await engine.forward(ids.inputIds, ids.attentionMask, decoderInputIds, computed);
   at::Tensor headOutput;
   if (head != nullptr) {
-    headOutput =
-        head->run({output.logits, output.encoderLastHiddenState, output.decoderLastHiddenState, attentionMask, labels});
+    headOutput = head->run(
+        {output.logits, output.encoderLastHiddenState, output.decoderLastHiddenState, ids.attentionMask, labels});
   }
   std::optional<double> loss;
   if (computesLoss) loss = crossEntropy(output.logits, labels);
@@ -51,10 +53,10 @@ ForwardResult runForward(Engine& engine, const ForwardRequest& request, const He
   ForwardResult result = reduce(std::move(output), logitsSelection, request.selection);
   result.loss = loss;
   if (headOutput.defined()) result.headOutput = owned(std::move(headOutput), at::kFloat);
-  return result;
+  co_return std::move(result);
 }
 
-LogitsSelection toLogitsSelection(const Selection& selection, const Engine& engine) {
+LogitsSelection toLogitsSelection(const Selection& selection, const SharedEngine& engine) {
   LogitsSelection logitsSelection;
   if (selection.positions) logitsSelection.positions = toTensor(*selection.positions, engine.device());
   if (selection.tokens) {

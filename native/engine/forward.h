@@ -4,11 +4,12 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <memory>
 #include <optional>
 
 #include "core/requests.h"
-#include "engine/engine.h"
 #include "engine/head.h"
+#include "engine/shared_engine.h"
 
 namespace torch_t5 {
 
@@ -23,12 +24,13 @@ struct ForwardResult {
   at::Tensor headOutput;  // in the shape that the head returns
 };
 
-/// With a head, its output replaces the logits. The request must have passed `check`. Throws what the engine,
-/// `toLogitsSelection`, `reduce` and the head throw.
-ForwardResult runForward(Engine& engine, const ForwardRequest& request, const Head* head = nullptr);
+/// With a head, which may be null, its output replaces the logits. The request must have passed `check`. Throws what
+/// the engine, `toLogitsSelection`, `reduce` and the head throw.
+Task<ForwardResult> runForward(SharedEngine& engine, std::shared_ptr<const ForwardRequest> request,
+                               std::shared_ptr<const Head> head);
 
 /// The logits that a selection needs. Throws ERR_TOKEN_OUT_OF_RANGE for a token outside the vocabulary.
-LogitsSelection toLogitsSelection(const Selection& selection, const Engine& engine);
+LogitsSelection toLogitsSelection(const Selection& selection, const SharedEngine& engine);
 
 /// Reduces an output whose logits are those of `logitsSelection`. Takes over its tensors, so that those that are not
 /// selected are freed on return; undefined ones are skipped. Throws ERR_INVALID_ARGUMENT for a topK larger than the

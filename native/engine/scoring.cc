@@ -12,6 +12,7 @@
 
 #include "core/cancellation.h"
 #include "core/errors.h"
+#include "core/interlude.h"
 #include "engine/decoding.h"
 #include "engine/tensors.h"
 
@@ -49,6 +50,8 @@ class TargetBatch {
   void gatherInto(const at::Tensor& logits, at::Tensor& logProbs) const {
     std::int64_t offset = static_cast<std::int64_t>(offset_);
     for (std::int64_t row = 0; row < static_cast<std::int64_t>(count_); ++row) {
+      CancellationScope::check();
+      InterludeScope::offer();
       const std::int64_t length = lengthOf(row);
       // One row at a time: the log-softmax of the whole batch would need as much memory as its logits.
       const at::Tensor rowLogits = logits.select(0, row).narrow(0, 0, length);
@@ -99,25 +102,27 @@ at::Tensor toScores(const at::Tensor& logProbs, const ScoreRequest& request) {
 
 }  // namespace
 
-ScoreResult runScore(Engine& engine, const EncoderSource& source, const ScoreRequest& request) {
-  const std::shared_ptr<const EncoderOutput> encoderOutput = encodeIfNeeded(engine, source);
+Task<ScoreResult> runScore(SharedEngine& engine, std::shared_ptr<const EncoderSource> source,
+                           std::shared_ptr<const ScoreRequest> shared) {
+  const ScoreRequest& request = *shared;
+  const std::shared_ptr<const EncoderOutput> encoderOutput = co_await encodeIfNeeded(engine, *source);
   const std::size_t targets = request.targetLengths.size();
   checkRows(*encoderOutput, targets);
   at::Tensor logProbs = at::empty({static_cast<std::int64_t>(request.targetIds.size())}, at::kFloat);
   std::size_t offset = 0;
   for (std::size_t first = 0; first < targets; first += static_cast<std::size_t>(request.batchSize)) {
-    CancellationScope::check();
     const std::size_t count = std::min(static_cast<std::size_t>(request.batchSize), targets - first);
     const TargetBatch batch(request, first, count, offset);
     DecoderState state{sourceOf(encoderOutput, static_cast<std::int64_t>(first), static_cast<std::int64_t>(count)),
                        nullptr, 0};
     // The longest target needs all positions, and the log-softmax all tokens.
     const LogitsSelection all;
-    batch.gatherInto(decode(engine, state, batch.decoderInputIds().to(engine.device()), all).logits, logProbs);
+    const DecoderOutput decoded = co_await decode(engine, state, batch.decoderInputIds().to(engine.device()), all);
+    batch.gatherInto(decoded.logits, logProbs);
     for (std::size_t target = first; target < first + count; ++target)
       offset += static_cast<std::size_t>(request.targetLengths[target]);
   }
-  return {toScores(logProbs, request), logProbs};
+  co_return ScoreResult{toScores(logProbs, request), logProbs};
 }
 
 }  // namespace torch_t5

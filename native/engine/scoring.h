@@ -1,6 +1,8 @@
 // Scoring: log-probabilities of given targets. The encoder runs once, the decoder on batches of targets.
 #pragma once
 
+#include <memory>
+
 #include "core/requests.h"
 #include "engine/encoding.h"
 
@@ -14,6 +16,7 @@ struct ScoreResult {
 
 /// `source`: one row that all targets share, or one row per target. The request must have passed `check`. Throws
 /// ERR_INVALID_ARGUMENT for another number of rows, and what the engine throws.
-ScoreResult runScore(Engine& engine, const EncoderSource& source, const ScoreRequest& request);
+Task<ScoreResult> runScore(SharedEngine& engine, std::shared_ptr<const EncoderSource> source,
+                           std::shared_ptr<const ScoreRequest> request);
 
 }  // namespace torch_t5

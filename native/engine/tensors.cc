@@ -15,6 +15,10 @@ at::Tensor toTensor(const std::vector<std::int32_t>& values, std::int64_t rows, 
   return toTensor(values, device).view({rows, columns});
 }
 
+at::Tensor compact(const at::Tensor& tensor) {
+  return tensor.nbytes() == tensor.storage().nbytes() ? tensor : tensor.clone();
+}
+
 std::vector<std::int64_t> toVector(const at::Tensor& tensor) {
   const at::Tensor values = tensor.to(at::kCPU).contiguous();
   const auto* begin = values.const_data_ptr<std::int64_t>();

@@ -14,6 +14,10 @@ at::Tensor toTensor(const std::vector<std::int32_t>& values, const at::Device& d
 at::Tensor toTensor(const std::vector<std::int32_t>& values, std::int64_t rows, std::int64_t columns,
                     const at::Device& device);
 
+/// The tensor without the rest of its memory: itself if it fills its memory, else a copy. A result of a pass that ran
+/// for several requests is a part of the pass's memory.
+at::Tensor compact(const at::Tensor& tensor);
+
 /// The values of an int64 tensor [n] on any device.
 std::vector<std::int64_t> toVector(const at::Tensor& tensor);
 

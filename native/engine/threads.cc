@@ -63,7 +63,7 @@ void setInterOpThreads(int count) {
                         count);
 }
 
-int intraOpThreads() { return at::get_num_threads(); }
+int intraOpThreads() { return defaultIntraOpThreads(); }
 
 int interOpThreads() { return at::get_num_interop_threads(); }
 

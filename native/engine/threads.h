@@ -20,7 +20,7 @@ int resolveIntraOpThreads(int count);
 /// Throws ERR_INVALID_ARGUMENT if the pool was set to another size before, or already runs with one.
 void setInterOpThreads(int count);
 
-/// The current number of threads of this thread's operators, and the size of the pool that runs independent operators.
+/// PyTorch's default number of threads per operator, and the size of the pool that runs independent operators.
 int intraOpThreads();
 int interOpThreads();
 

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <cstring>
 
+#include "core/cancellation.h"
+#include "core/interlude.h"
+
 namespace torch_t5 {
 namespace {
 
@@ -109,6 +112,22 @@ std::int64_t maxKeyCount(const std::vector<SequenceQueries>& sequences) {
   return maximum;
 }
 
+/// The queries of one part of a long sequence: parts of this many scores take some milliseconds.
+std::int64_t queriesAtOnce(std::int64_t keyCount) {
+  constexpr std::int64_t kScores = std::int64_t{1} << 23;
+  return std::clamp<std::int64_t>(kScores / std::max<std::int64_t>(keyCount, 1), 64, 512);
+}
+
+/// `count` queries from `first` on, or those that are left. `keepsNew`: the new positions have to be written again.
+SequenceQueries partOf(const SequenceQueries& sequence, std::int64_t first, std::int64_t count, bool keepsNew) {
+  SequenceQueries part = sequence;
+  part.row += first;
+  part.position += first;
+  part.count = std::min(count, sequence.count - first);
+  if (first > 0 && !keepsNew) part.newPositions = {};
+  return part;
+}
+
 void attendInto(const Executor& executor, Scratch& scratch, const HeadLayout& heads,
                 const std::vector<SequenceQueries>& sequences, const WordRows& queries, const KeyValues& newKeyValues,
                 BlockTable* table, const AttentionSettings& settings, const Destination& context) {
@@ -164,7 +183,19 @@ Operand attend(const Executor& executor, Scratch& scratch, const HeadLayout& hea
                BlockTable* table, const AttentionSettings& settings, const ContextShape& shape) {
   const std::int64_t columns = heads.columns();
   const auto attendTo = [&](const Destination& context) {
-    attendInto(executor, scratch, heads, sequences, queries, newKeyValues, table, settings, context);
+    const SequenceQueries& first = sequences.front();
+    const std::int64_t count = queriesAtOnce(first.keyCount);
+    if (sequences.size() > 1 || first.count <= count) {
+      attendInto(executor, scratch, heads, sequences, queries, newKeyValues, table, settings, context);
+      return;
+    }
+    for (std::int64_t query = 0; query < first.count; query += count) {
+      if (query > 0) InterludeScope::offer();
+      CancellationScope::check();
+      // Without a table, the keys and values of earlier parts are gone.
+      attendInto(executor, scratch, heads, {partOf(first, query, count, /*keepsNew=*/table == nullptr)}, queries,
+                 newKeyValues, table, settings, context);
+    }
   };
   const bool isBf16 = shape.dataType == kernels::DataType::kBfloat16 && heads.dataType == shape.dataType;
   const bool isTiled =

@@ -4,17 +4,20 @@
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
-#include <cmath>
+#include <optional>
+#include <span>
 #include <utility>
+#include <vector>
 
-#include "core/cancellation.h"
 #include "core/errors.h"
+#include "engine/engine_calls.h"
 #include "engine/tensors.h"
-#include "fused/buffer_pool.h"
 #include "fused/instruction_set.h"
 #include "fused/kv_cache.h"
+#include "fused/lm_head.h"
 #include "fused/packed_model.h"
 #include "fused/transformer.h"
+#include "weights/classification_head.h"
 
 namespace torch_t5 {
 namespace {
@@ -30,157 +33,327 @@ kernels::DataType dataTypeOf(Precision precision) {
   }
 }
 
-FloatRows toFloatRows(const at::Tensor& tensor) {
-  const std::int64_t columns = tensor.size(-1);
-  return {static_cast<float*>(tensor.data_ptr()), tensor.numel() / columns, columns};
-}
-
 class FusedEngine final : public Engine {
  public:
   FusedEngine(Weights weights, const Architecture& architecture, Precision precision, int threads)
       : executor_{bestKernels(), threads},
+        classificationHead_(classificationHeadOf(weights, at::kCPU)),
         model_(packModel(std::move(weights), architecture, dataTypeOf(precision), executor_)),
-        transformer_(model_, executor_, scratch_) {}
+        transformer_(model_, executor_, scratch_),
+        lmHead_(model_, executor_, scratch_) {}
 
   at::Device device() const override { return at::kCPU; }
+
+  bool isBatchInvariant() const override { return true; }
 
   std::int64_t vocabSize() const override { return model_.architecture.vocabSize; }
 
   ForwardOutput forward(const at::Tensor& inputIds, const at::Tensor& attentionMask, const at::Tensor& decoderInputIds,
                         const LogitsSelection& selection) override {
-    const CallScope scope(scratch_);
-    const RaggedBatch batch(attentionMask);
-    EncoderStates states = encodeRows(inputIds, batch);
-    const FloatRows hidden = embed(toVector(decoderInputIds), "decoderInputIds");
-    transformer_.decode(hidden, decoderInputIds.size(1),
-                        {convert(executor_, scratch_, model_.dataType, states.rows), batch});
-    ForwardOutput output;
-    output.encoderLastHiddenState = std::move(states.padded);
-    output.decoderLastHiddenState = finalStates(hidden, decoderInputIds.sizes());
-    output.logits = logits(output.decoderLastHiddenState, selection);
-    return output;
+    EngineCall call{ForwardCall{inputIds, attentionMask, decoderInputIds, selection, {}}, {}};
+    runAlone(call);
+    return std::move(std::get<ForwardCall>(call.call).output);
   }
 
   at::Tensor encode(const at::Tensor& inputIds, const at::Tensor& attentionMask) override {
-    const CallScope scope(scratch_);
-    return encodeRows(inputIds, RaggedBatch(attentionMask)).padded;
+    EngineCall call{EncodeCall{inputIds, attentionMask, {}}, {}};
+    runAlone(call);
+    return std::move(std::get<EncodeCall>(call.call).output);
   }
 
   DecoderOutput prefill(const at::Tensor& decoderInputIds, const DecoderSource& source,
                         const LogitsSelection& selection) override {
-    const CallScope scope(scratch_);
-    LastCrossKvCache::Entry cross = lastCross_.find(source);
-    if (cross.cache == nullptr) {
-      cross.cache = computeCross(*source.encoderOutput, cross.encoderRows);
-      lastCross_.store(source, cross);
-    }
-    const auto layers = static_cast<std::int64_t>(model_.decoder.layers.size());
-    return decode(decoderInputIds, PagedKvCache(model_.heads, layers, cross.cache, std::move(cross.sources)),
-                  selection);
+    const std::shared_ptr<const DecoderCache> none;
+    EngineCall call{DecodeCall{decoderInputIds, source, none, selection, false, {}, {}}, {}};
+    runAlone(call);
+    return std::move(std::get<DecodeCall>(call.call).output);
   }
 
   DecoderOutput step(const at::Tensor& decoderInputIds, const std::shared_ptr<const DecoderCache>& cache,
                      const LogitsSelection& selection) override {
-    const CallScope scope(scratch_);
-    return decode(decoderInputIds, dynamic_cast<const PagedKvCache&>(*cache), selection);
+    const DecoderSource unused;
+    EngineCall call{DecodeCall{decoderInputIds, unused, cache, selection, false, {}, {}}, {}};
+    runAlone(call);
+    return std::move(std::get<DecodeCall>(call.call).output);
+  }
+
+  std::int64_t cacheBytes(const CacheSize& size) const override {
+    const HeadLayout& heads = model_.heads;
+    const std::int64_t blocks = size.rows * heads.blocksFor(size.positions) + heads.blocksFor(size.sourcePositions);
+    const auto layers = static_cast<std::int64_t>(model_.decoder.layers.size());
+    return blocks * layers * heads.count * heads.blockWords() * static_cast<std::int64_t>(sizeof(float));
+  }
+
+  bool mergesCalls() const override { return true; }
+
+  void runTogether(std::span<EngineCall* const> calls) override {
+    const CallScope scope(*this);
+    std::vector<EncoderPart> encoderParts;
+    std::vector<DecodeCall*> decodeCalls;
+    for (EngineCall* call : calls) {
+      try {
+        check(*call);
+      } catch (const Error&) {
+        call->error = std::current_exception();
+        continue;
+      }
+      if (auto* encode = std::get_if<EncodeCall>(&call->call)) {
+        encoderParts.push_back({encode->inputIds, encode->attentionMask, encode->output, nullptr});
+      } else if (auto* forward = std::get_if<ForwardCall>(&call->call)) {
+        encoderParts.push_back(
+            {forward->inputIds, forward->attentionMask, forward->output.encoderLastHiddenState, forward});
+      } else if (auto* decode = std::get_if<DecodeCall>(&call->call)) {
+        decodeCalls.push_back(decode);
+      } else {
+        run(*this, *call);
+      }
+    }
+    if (!decodeCalls.empty()) decode(decodeCalls);
+    if (!encoderParts.empty()) encode(encoderParts);
+  }
+
+  at::Tensor classify(const at::Tensor& inputIds, const at::Tensor& attentionMask, const Sentence& sentence) override {
+    return classifyStates(*this, classificationHead_, inputIds, attentionMask, sentence);
   }
 
  private:
-  /// Resets the scratch memory when a call ends.
+  /// Releases the scratch memory of a pass when it ends. A pass within an interlude of another shares the memory.
   class CallScope {
    public:
-    explicit CallScope(Scratch& scratch) : scratch_(scratch) {}
-    ~CallScope() { scratch_.reset(); }
+    explicit CallScope(FusedEngine& engine) : engine_(engine), frame_(engine.scratch_) { ++engine_.depth_; }
+    ~CallScope() {
+      if (--engine_.depth_ == 0) engine_.scratch_.reset();
+    }
     CallScope(const CallScope&) = delete;
     CallScope& operator=(const CallScope&) = delete;
 
    private:
-    Scratch& scratch_;
+    FusedEngine& engine_;
+    const Scratch::Frame frame_;
   };
+
+  /// The encoder's part of a call.
+  struct EncoderPart {
+    const at::Tensor& inputIds;
+    const at::Tensor& attentionMask;
+    at::Tensor& output;    // the padded last hidden states [B, S, D]
+    ForwardCall* forward;  // null: nothing follows the encoder
+  };
+
+  void runAlone(EngineCall& call) {
+    EngineCall* const calls[] = {&call};
+    runTogether(calls);
+    if (call.error) std::rethrow_exception(call.error);
+  }
+
+  /// Throws ERR_TOKEN_OUT_OF_RANGE, and ERR_INVALID_ARGUMENT for what the model lacks.
+  void check(const EngineCall& call) const {
+    if (const auto* encode = std::get_if<EncodeCall>(&call.call)) {
+      checkIds(encode->inputIds, "inputIds");
+    } else if (const auto* forward = std::get_if<ForwardCall>(&call.call)) {
+      checkDecoder(forward->selection);
+      checkIds(forward->inputIds, "inputIds");
+      checkIds(forward->decoderInputIds, "decoderInputIds");
+    } else if (const auto* decode = std::get_if<DecodeCall>(&call.call)) {
+      checkDecoder(decode->selection);
+      checkIds(decode->decoderInputIds, "decoderInputIds");
+    }
+  }
+
+  void checkDecoder(const LogitsSelection& selection) const {
+    expectDecoder(!model_.decoder.layers.empty());
+    if (!selection.isEmpty) expectLmHead(model_.lmHead != nullptr);
+  }
+
+  void checkIds(const at::Tensor& ids, const char* name) const {
+    expectIndices(toVector(ids), vocabSize(), "ids", name, ErrorCode::kTokenOutOfRange);
+  }
 
   FloatRows takeHidden(std::int64_t rows) {
     const std::int64_t columns = model_.architecture.dModel;
     return {scratch_.take<float>(rows * columns), rows, columns};
   }
 
-  /// The embeddings of ids. `name`: of the ids in error messages. Throws ERR_TOKEN_OUT_OF_RANGE.
-  FloatRows embed(const std::vector<std::int64_t>& ids, const char* name) {
-    expectIndices(ids, vocabSize(), "ids", name, ErrorCode::kTokenOutOfRange);
+  FloatRows embed(const std::vector<std::int64_t>& ids) {
     const FloatRows hidden = takeHidden(static_cast<std::int64_t>(ids.size()));
     model_.embedding.read(executor_, ids, hidden);
     return hidden;
   }
 
-  /// The encoder's last hidden states: the computed rows, and a padded batch [B, S, D] whose padding is 0.
-  struct EncoderStates {
-    FloatRows rows;
-    at::Tensor padded;
-  };
-
-  EncoderStates encodeRows(const at::Tensor& inputIds, const RaggedBatch& batch) {
-    const std::vector<std::int64_t> padded = toVector(inputIds);
-    const std::int64_t size = inputIds.size(1);
+  /// Runs the encoder, and for a forward call the decoder.
+  void encode(std::vector<EncoderPart>& parts) {
+    RaggedBatch batch;
     std::vector<std::int64_t> ids;
-    ids.reserve(static_cast<std::size_t>(batch.rowCount()));
-    for (std::size_t i = 0; i < batch.sequences().size(); ++i) {
-      const Sequence& sequence = batch.sequences()[i];
-      const auto first = padded.begin() + static_cast<std::int64_t>(i) * size + sequence.first;
-      ids.insert(ids.end(), first, first + sequence.length);
+    for (const EncoderPart& part : parts) {
+      const std::size_t first = batch.sequences().size();
+      batch.add(part.attentionMask);
+      appendIds(part.inputIds, std::span(batch.sequences()).subspan(first), ids);
     }
-    const FloatRows hidden = embed(ids, "inputIds");
+    const FloatRows hidden = embed(ids);
     transformer_.encode(hidden, batch);
-    const std::vector<std::int64_t> shape{inputIds.size(0), size, hidden.columns};
-    const bool isWhole = hidden.rows == shape[0] * shape[1];
-    EncoderStates states;
-    states.padded = isWhole ? at::empty(shape, at::kFloat) : at::zeros(shape, at::kFloat);
-    states.rows = isWhole ? toFloatRows(states.padded) : takeHidden(hidden.rows);
-    normalizeTo(executor_, hidden, model_.encoder.norm.const_data_ptr<float>(), model_.epsilon(), states.rows);
-    if (!isWhole) scatter(states.rows, batch, states.padded);
-    return states;
+    const bool isWhole = parts.size() == 1 && hidden.rows == parts.front().inputIds.numel();
+    for (EncoderPart& part : parts) {
+      const std::vector<std::int64_t> shape{part.inputIds.size(0), part.inputIds.size(1), hidden.columns};
+      part.output = isWhole ? at::empty(shape, at::kFloat) : at::zeros(shape, at::kFloat);
+    }
+    const FloatRows states = isWhole ? toFloatRows(parts.front().output) : takeHidden(hidden.rows);
+    normalizeTo(executor_, hidden, model_.encoder.norm.const_data_ptr<float>(), model_.epsilon(), states);
+    if (!isWhole) {
+      std::size_t first = 0;
+      for (EncoderPart& part : parts) {
+        const auto count = static_cast<std::size_t>(part.inputIds.size(0));
+        scatter(states, std::span(batch.sequences()).subspan(first, count), part.output);
+        first += count;
+      }
+    }
+    std::vector<ForwardCall*> forwardCalls;
+    for (const EncoderPart& part : parts) {
+      if (part.forward != nullptr) forwardCalls.push_back(part.forward);
+    }
+    if (forwardCalls.empty()) return;
+    if (forwardCalls.size() == parts.size()) {
+      decode(forwardCalls, {convert(executor_, scratch_, model_.dataType, states), batch});
+    } else {
+      RaggedBatch forwardBatch;
+      for (const ForwardCall* call : forwardCalls) forwardBatch.add(call->attentionMask);
+      std::vector<at::Tensor> encoded;
+      for (const ForwardCall* call : forwardCalls) encoded.push_back(call->output.encoderLastHiddenState);
+      const FloatRows rows = takeHidden(forwardBatch.rowCount());
+      gatherRows(encoded, forwardBatch, rows);
+      decode(forwardCalls, {convert(executor_, scratch_, model_.dataType, rows), forwardBatch});
+    }
+  }
+
+  /// Appends the computed ids of a padded batch [B, S].
+  static void appendIds(const at::Tensor& inputIds, std::span<const Sequence> sequences,
+                        std::vector<std::int64_t>& ids) {
+    const std::vector<std::int64_t> padded = toVector(inputIds);
+    for (std::size_t i = 0; i < sequences.size(); ++i) {
+      const auto first = padded.begin() + static_cast<std::int64_t>(i) * inputIds.size(1) + sequences[i].first;
+      ids.insert(ids.end(), first, first + sequences[i].length);
+    }
   }
 
   /// Writes the rows of each sequence to its positions in the padded batch.
-  static void scatter(const FloatRows& rows, const RaggedBatch& batch, at::Tensor& padded) {
+  static void scatter(const FloatRows& rows, std::span<const Sequence> sequences, at::Tensor& padded) {
     auto* to = static_cast<float*>(padded.data_ptr());
-    for (std::size_t i = 0; i < batch.sequences().size(); ++i) {
-      const Sequence& sequence = batch.sequences()[i];
+    for (std::size_t i = 0; i < sequences.size(); ++i) {
+      const Sequence& sequence = sequences[i];
       const std::int64_t first = static_cast<std::int64_t>(i) * padded.size(1) + sequence.first;
       std::copy_n(rows.data + sequence.row * rows.columns, sequence.length * rows.columns, to + first * rows.columns);
     }
   }
 
-  /// The cross keys and values of some rows of the encoder's output. `encoderRows`: undefined for all rows.
-  std::shared_ptr<const CrossKvCache> computeCross(const EncoderOutput& encoderOutput, const at::Tensor& encoderRows) {
-    const at::Tensor mask =
-        encoderRows.defined() ? encoderOutput.attentionMask.index_select(0, encoderRows) : encoderOutput.attentionMask;
-    const at::Tensor states = (encoderRows.defined() ? encoderOutput.lastHiddenState.index_select(0, encoderRows)
-                                                     : encoderOutput.lastHiddenState)
-                                  .contiguous();
-    const auto layers = static_cast<std::int64_t>(model_.decoder.layers.size());
-    auto cache = std::make_shared<CrossKvCache>(model_.heads, layers, RaggedBatch(mask));
-    const Scratch::Frame frame(scratch_);
-    const RaggedBatch& batch = cache->batch();
-    const FloatRows rows = takeHidden(batch.rowCount());
-    for (std::size_t i = 0; i < batch.sequences().size(); ++i) {
-      const Sequence& sequence = batch.sequences()[i];
-      const std::int64_t first = static_cast<std::int64_t>(i) * states.size(1) + sequence.first;
-      std::copy_n(states.const_data_ptr<float>() + first * rows.columns, sequence.length * rows.columns,
-                  rows.data + sequence.row * rows.columns);
+  /// Copies the computed rows of padded batches [B, S, D], one batch after another.
+  static void gatherRows(std::span<const at::Tensor> batches, const RaggedBatch& batch, const FloatRows& to) {
+    auto sequence = batch.sequences().begin();
+    for (const at::Tensor& states : batches) {
+      const auto* from = states.const_data_ptr<float>();
+      for (std::int64_t i = 0; i < states.size(0); ++i, ++sequence) {
+        const std::int64_t first = i * states.size(1) + sequence->first;
+        std::copy_n(from + first * to.columns, sequence->length * to.columns, to.data + sequence->row * to.columns);
+      }
     }
-    transformer_.fillCrossCache(convert(executor_, scratch_, model_.dataType, rows), *cache);
-    return cache;
   }
 
-  DecoderOutput decode(const at::Tensor& decoderInputIds, const PagedKvCache& cache, const LogitsSelection& selection) {
-    const std::int64_t length = decoderInputIds.size(1);
-    const FloatRows hidden = embed(toVector(decoderInputIds), "decoderInputIds");
-    std::shared_ptr<PagedKvCache> extended = cache.extend(length, executor_);
-    transformer_.decode(hidden, length, *extended);
-    DecoderOutput output;
-    output.decoderLastHiddenState = finalStates(hidden, decoderInputIds.sizes());
-    output.logits = logits(output.decoderLastHiddenState, selection);
-    output.cache = std::move(extended);
-    return output;
+  /// The decoder's part of forward calls.
+  void decode(const std::vector<ForwardCall*>& calls, const EncoderRows& encoderRows) {
+    std::vector<std::int64_t> ids;
+    std::vector<std::int64_t> lengths;
+    for (const ForwardCall* call : calls) {
+      const std::vector<std::int64_t> own = toVector(call->decoderInputIds);
+      ids.insert(ids.end(), own.begin(), own.end());
+      lengths.insert(lengths.end(), static_cast<std::size_t>(call->decoderInputIds.size(0)),
+                     call->decoderInputIds.size(1));
+    }
+    const FloatRows hidden = embed(ids);
+    transformer_.decode(hidden, lengths, encoderRows);
+    std::vector<LogitsPart> parts;
+    std::int64_t row = 0;
+    for (ForwardCall* call : calls) {
+      const std::int64_t rows = call->decoderInputIds.numel();
+      ForwardOutput& output = call->output;
+      output.decoderLastHiddenState = finalStates(hidden.slice(row, rows), call->decoderInputIds.sizes());
+      parts.push_back({output.decoderLastHiddenState, call->selection, output.logits});
+      row += rows;
+    }
+    lmHead_.compute(parts);
+  }
+
+  /// Prefills and steps.
+  void decode(const std::vector<DecodeCall*>& calls) {
+    const std::vector<std::shared_ptr<const PagedKvCache>> caches = currentCaches(calls);
+    std::vector<std::int64_t> ids;
+    std::vector<std::shared_ptr<PagedKvCache>> extended;
+    std::vector<NewCachePositions> positions;
+    for (std::size_t i = 0; i < calls.size(); ++i) {
+      const std::vector<std::int64_t> own = toVector(calls[i]->decoderInputIds);
+      ids.insert(ids.end(), own.begin(), own.end());
+      const std::int64_t length = calls[i]->decoderInputIds.size(1);
+      extended.push_back(caches[i]->extend(length, executor_));
+      positions.push_back({*extended.back(), length});
+    }
+    const FloatRows hidden = embed(ids);
+    transformer_.decode(hidden, positions);
+    std::vector<LogitsPart> parts;
+    std::int64_t row = 0;
+    for (std::size_t i = 0; i < calls.size(); ++i) {
+      DecodeCall& call = *calls[i];
+      const std::int64_t rows = call.decoderInputIds.numel();
+      call.output.decoderLastHiddenState = finalStates(hidden.slice(row, rows), call.decoderInputIds.sizes());
+      parts.push_back({call.output.decoderLastHiddenState, call.selection, call.output.logits,
+                       call.choosesTokens ? &call.tokens : nullptr});
+      row += rows;
+    }
+    lmHead_.compute(parts);
+    for (std::size_t i = 0; i < calls.size(); ++i) calls[i]->output.cache = std::move(extended[i]);
+  }
+
+  /// The cache that each call continues: an empty one for a prefill.
+  std::vector<std::shared_ptr<const PagedKvCache>> currentCaches(const std::vector<DecodeCall*>& calls) {
+    const auto layers = static_cast<std::int64_t>(model_.decoder.layers.size());
+    std::vector<std::shared_ptr<const PagedKvCache>> caches;
+    std::vector<std::shared_ptr<const CrossKvCache>> computed;
+    std::vector<at::Tensor> states;  // of each computed cache
+    std::vector<std::pair<const DecoderSource*, RecentCrossKvCaches::Entry>> stored;
+    for (const DecodeCall* call : calls) {
+      if (call->cache) {
+        caches.push_back(std::dynamic_pointer_cast<const PagedKvCache>(call->cache));
+        continue;
+      }
+      RecentCrossKvCaches::Entry cross = recentCross_.find(call->source);
+      if (cross.cache == nullptr) {
+        const EncoderOutput& encoderOutput = *call->source.encoderOutput;
+        const at::Tensor& rows = cross.encoderRows;
+        RaggedBatch batch;
+        batch.add(rows.defined() ? encoderOutput.attentionMask.index_select(0, rows) : encoderOutput.attentionMask);
+        states.push_back(
+            (rows.defined() ? encoderOutput.lastHiddenState.index_select(0, rows) : encoderOutput.lastHiddenState)
+                .contiguous());
+        cross.cache = std::make_shared<CrossKvCache>(model_.heads, layers, std::move(batch));
+        computed.push_back(cross.cache);
+        stored.emplace_back(&call->source, cross);
+      }
+      caches.push_back(std::make_shared<PagedKvCache>(model_.heads, layers, cross.cache, std::move(cross.sources)));
+    }
+    if (!computed.empty()) fillCrossCaches(computed, states);
+    for (const auto& [source, cross] : stored) recentCross_.store(*source, cross);
+    return caches;
+  }
+  /// Computes the keys and values of empty caches. `states`: those of each cache's batch, [B, S, D].
+  void fillCrossCaches(const std::vector<std::shared_ptr<const CrossKvCache>>& caches,
+                       const std::vector<at::Tensor>& states) {
+    std::int64_t count = 0;
+    for (const auto& cache : caches) count += cache->batch().rowCount();
+    const Scratch::Frame frame(scratch_);
+    const FloatRows rows = takeHidden(count);
+    std::int64_t first = 0;
+    for (std::size_t i = 0; i < caches.size(); ++i) {
+      const RaggedBatch& batch = caches[i]->batch();
+      gatherRows(std::span(states).subspan(i, 1), batch, rows.slice(first, batch.rowCount()));
+      first += batch.rowCount();
+    }
+    transformer_.fillCrossCaches(convert(executor_, scratch_, model_.dataType, rows), caches);
   }
 
   /// The decoder's last hidden states [R, T, D].
@@ -190,36 +363,14 @@ class FusedEngine final : public Engine {
     return states;
   }
 
-  /// The selected logits of states [R, T, D]; undefined for an empty selection.
-  at::Tensor logits(const at::Tensor& states, const LogitsSelection& selection) {
-    if (selection.isEmpty) return {};
-    CancellationScope::check();
-    const Scratch::Frame frame(scratch_);
-    at::Tensor chosen = selection.positions.defined() ? states.index_select(1, selection.positions) : states;
-    // Like Hugging Face, scales the input of `lm_head`, not its output.
-    if (model_.architecture.scalesDecoderOutputs)
-      chosen = chosen * std::pow(static_cast<double>(model_.architecture.dModel), -0.5);
-    const Operand rows = convert(executor_, scratch_, model_.dataType, toFloatRows(chosen));
-    const std::int64_t columns = selection.tokens.defined() ? selection.tokens.numel() : vocabSize();
-    at::Tensor result = buffers_.take({chosen.size(0), chosen.size(1), columns});
-    constexpr std::int64_t kMaxStoredBytes = std::int64_t{4} << 20;  // larger logits bypass the caches
-    const auto epilogue = static_cast<std::int64_t>(result.nbytes()) > kMaxStoredBytes ? kernels::Epilogue::kStream
-                                                                                       : kernels::Epilogue::kStore;
-    if (selection.tokens.defined()) {
-      multiply(executor_, rows, model_.lmHead->selectColumns(toVector(selection.tokens)), toFloatRows(result),
-               epilogue);
-    } else {
-      multiply(executor_, rows, *model_.lmHead, toFloatRows(result), epilogue);
-    }
-    return result;
-  }
-
   Executor executor_;
+  std::optional<ClassificationHead> classificationHead_;
   PackedModel model_;
   Scratch scratch_;
   Transformer transformer_;
-  LastCrossKvCache lastCross_;
-  BufferPool buffers_;
+  RecentCrossKvCaches recentCross_;
+  int depth_ = 0;  // passes that run: more than one within an interlude
+  LmHead lmHead_;
 };
 
 }  // namespace

@@ -32,20 +32,17 @@ CrossKvCache::CrossKvCache(const HeadLayout& heads, std::int64_t layers, RaggedB
   memory_ = emptyInHugePages({layers_, heads_.count, blocks_, heads_.blockWords()}, at::kFloat);
 }
 
-BlockTable CrossKvCache::blockTable(std::int64_t layer) const {
-  const auto sequences = static_cast<std::int64_t>(firstBlock_.size());
-  BlockTable table(sequences, heads_.count, heads_.blocksFor(batch_.maxLength()));
+void CrossKvCache::writeBlocks(std::int64_t layer, BlockTable& table, std::int64_t first) const {
   float* memory = static_cast<float*>(memory_.data_ptr());
-  for (std::int64_t sequence = 0; sequence < sequences; ++sequence) {
-    const auto index = static_cast<std::size_t>(sequence);
-    const std::int64_t count = heads_.blocksFor(batch_.sequences()[index].length);
+  for (std::size_t sequence = 0; sequence < firstBlock_.size(); ++sequence) {
+    const std::int64_t count = heads_.blocksFor(batch_.sequences()[sequence].length);
     for (std::int64_t head = 0; head < heads_.count; ++head) {
-      const std::int64_t first = (layer * heads_.count + head) * blocks_ + firstBlock_[index];
+      const std::int64_t start = (layer * heads_.count + head) * blocks_ + firstBlock_[sequence];
+      float** blocks = table.blocks(first + static_cast<std::int64_t>(sequence), head);
       for (std::int64_t block = 0; block < count; ++block)
-        table.blocks(sequence, head)[block] = memory + (first + block) * heads_.blockWords();
+        blocks[block] = memory + (start + block) * heads_.blockWords();
     }
   }
-  return table;
 }
 
 PagedKvCache::PagedKvCache(const HeadLayout& heads, std::int64_t layers, std::shared_ptr<const CrossKvCache> cross,
@@ -109,20 +106,18 @@ std::shared_ptr<PagedKvCache> PagedKvCache::extend(std::int64_t count, const Exe
   return extended;
 }
 
-BlockTable PagedKvCache::blockTable(std::int64_t layer) const {
-  BlockTable table(rows(), heads_.count, heads_.blocksFor(positions_));
+void PagedKvCache::writeBlocks(std::int64_t layer, BlockTable& table, std::int64_t first) const {
   for (std::int64_t row = 0; row < rows(); ++row) {
     const Pages& pages = pages_[static_cast<std::size_t>(row)];
     for (std::size_t block = 0; block < pages.size(); ++block) {
       auto* memory = static_cast<float*>(pages[block]->memory.data_ptr());
       for (std::int64_t head = 0; head < heads_.count; ++head)
-        table.blocks(row, head)[block] = memory + (layer * heads_.count + head) * heads_.blockWords();
+        table.blocks(first + row, head)[block] = memory + (layer * heads_.count + head) * heads_.blockWords();
     }
   }
-  return table;
 }
 
-LastCrossKvCache::Entry LastCrossKvCache::find(const DecoderSource& source) const {
+RecentCrossKvCaches::Entry RecentCrossKvCaches::find(const DecoderSource& source) const {
   Entry entry;
   if (source.rows.defined()) {
     at::Tensor inverse;
@@ -135,15 +130,18 @@ LastCrossKvCache::Entry LastCrossKvCache::find(const DecoderSource& source) cons
     entry.sources.resize(static_cast<std::size_t>(source.encoderOutput->batch()));
     std::iota(entry.sources.begin(), entry.sources.end(), 0);
   }
-  if (encoderOutput_.lock() == source.encoderOutput && areSame(encoderRows_, entry.encoderRows))
-    entry.cache = cache_.lock();
+  for (const Stored& stored : stored_) {
+    if (stored.encoderOutput.lock() != source.encoderOutput || !areSame(stored.encoderRows, entry.encoderRows))
+      continue;
+    entry.cache = stored.cache.lock();
+    if (entry.cache != nullptr) break;
+  }
   return entry;
 }
 
-void LastCrossKvCache::store(const DecoderSource& source, const Entry& entry) {
-  encoderOutput_ = source.encoderOutput;
-  encoderRows_ = entry.encoderRows;
-  cache_ = entry.cache;
+void RecentCrossKvCaches::store(const DecoderSource& source, const Entry& entry) {
+  std::erase_if(stored_, [](const Stored& stored) { return stored.cache.expired() || stored.encoderOutput.expired(); });
+  stored_.push_back({source.encoderOutput, entry.encoderRows, entry.cache});
 }
 
 }  // namespace torch_t5

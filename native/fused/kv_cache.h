@@ -20,8 +20,11 @@ class CrossKvCache {
 
   const RaggedBatch& batch() const { return batch_; }
 
-  /// The blocks of one layer.
-  BlockTable blockTable(std::int64_t layer) const;
+  /// The maximum number of blocks of a sequence and head.
+  std::int64_t maxBlocks() const { return heads_.blocksFor(batch_.maxLength()); }
+
+  /// Writes the blocks of one layer to a table, from its sequence `first` on.
+  void writeBlocks(std::int64_t layer, BlockTable& table, std::int64_t first) const;
 
  private:
   HeadLayout heads_;
@@ -57,8 +60,11 @@ class PagedKvCache final : public DecoderCache {
   const CrossKvCache& cross() const { return *cross_; }
   const std::vector<std::int64_t>& sources() const { return sources_; }
 
-  /// The blocks of one layer.
-  BlockTable blockTable(std::int64_t layer) const;
+  /// The maximum number of blocks of a row and head.
+  std::int64_t maxBlocks() const { return heads_.blocksFor(positions_); }
+
+  /// Writes the blocks of one layer to a table, from its sequence `first` on.
+  void writeBlocks(std::int64_t layer, BlockTable& table, std::int64_t first) const;
 
  private:
   using Pages = std::vector<std::shared_ptr<Page>>;
@@ -75,8 +81,8 @@ class PagedKvCache final : public DecoderCache {
   std::int64_t positions_ = 0;
 };
 
-/// The last cross cache that was computed, for decoders that start from the same rows of an encoder's output.
-class LastCrossKvCache {
+/// The cross caches that were computed last, for decoders that start from the same rows of an encoder's output.
+class RecentCrossKvCaches {
  public:
   /// The rows of an encoder's output that a source reads, each once.
   struct Entry {
@@ -85,17 +91,20 @@ class LastCrossKvCache {
     std::shared_ptr<const CrossKvCache> cache;  // null: must be computed
   };
 
-  /// The rows that `source` reads. `cache` is set if the stored entry is for the same rows of the same encoder's
-  /// output.
+  /// The rows that `source` reads. `cache` is set if there is one for the same rows of the same encoder's output.
   Entry find(const DecoderSource& source) const;
 
-  /// Keeps weak references: the entry is found while the encoder's output and a decoder with this cache exist.
+  /// Keeps weak references: a cache is found while the encoder's output and a decoder with this cache exist.
   void store(const DecoderSource& source, const Entry& entry);
 
  private:
-  std::weak_ptr<const EncoderOutput> encoderOutput_;
-  at::Tensor encoderRows_;
-  std::weak_ptr<const CrossKvCache> cache_;
+  struct Stored {
+    std::weak_ptr<const EncoderOutput> encoderOutput;
+    at::Tensor encoderRows;
+    std::weak_ptr<const CrossKvCache> cache;
+  };
+
+  std::vector<Stored> stored_;
 };
 
 }  // namespace torch_t5

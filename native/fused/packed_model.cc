@@ -73,13 +73,15 @@ PackedModel packModel(Weights weights, const Architecture& architecture, DataTyp
   Buckets encoderBuckets = buckets;
   encoderBuckets.isBidirectional = true;
   const bool isTied = weights.lmHead.is_same(weights.embedding);
-  auto lmHead = std::make_shared<const PackedMatrix>(pack({weights.lmHead}, dataType, executor));
+  std::shared_ptr<const PackedMatrix> lmHead;
+  if (weights.lmHead.defined())
+    lmHead = std::make_shared<const PackedMatrix>(pack({weights.lmHead}, dataType, executor));
   return {architecture,
           dataType,
           HeadLayout(architecture.numHeads, architecture.dKv, headDataType(dataType, architecture), executor.kernels),
           isTied ? Embedding(lmHead) : Embedding(weights.embedding, dataType),
           packStack(weights.encoder, encoderBuckets, dataType, executor),
-          packStack(weights.decoder, buckets, dataType, executor),
+          weights.hasDecoder() ? packStack(weights.decoder, buckets, dataType, executor) : PackedStack(),
           lmHead};
 }
 

@@ -64,8 +64,8 @@ struct PackedModel {
   HeadLayout heads;
   Embedding embedding;
   PackedStack encoder;
-  PackedStack decoder;
-  std::shared_ptr<const PackedMatrix> lmHead;
+  PackedStack decoder;                         // empty without a decoder
+  std::shared_ptr<const PackedMatrix> lmHead;  // null without one
 
   float epsilon() const { return static_cast<float>(architecture.layerNormEpsilon); }
 };

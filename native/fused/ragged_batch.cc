@@ -5,7 +5,7 @@
 
 namespace torch_t5 {
 
-RaggedBatch::RaggedBatch(const at::Tensor& attentionMask) {
+void RaggedBatch::add(const at::Tensor& attentionMask) {
   const at::Tensor contiguous = attentionMask.contiguous();
   const std::int64_t size = contiguous.size(1);
   for (std::int64_t b = 0; b < contiguous.size(0); ++b) {

@@ -1,9 +1,11 @@
-// A batch without its padding: the positions of its sequences, one after another.
+// Batches without their padding: the positions of their sequences, one after another.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <list>
+#include <span>
 #include <vector>
 
 namespace torch_t5 {
@@ -16,13 +18,16 @@ struct Sequence {
   const float* mask = nullptr;  // [length], added to scores. Null: no position in between is masked.
 };
 
-/// The computed rows of a padded batch [B, S]. Padding at either end is not computed: T5 uses only the distances
-/// between positions, so no result depends on it.
+/// The computed rows of padded batches [B, S], one batch after another. Padding at either end is not computed: T5 uses
+/// only the distances between positions, so no result depends on it.
 class RaggedBatch {
  public:
-  /// `attentionMask`: int64 [B, S] on the CPU. A sequence whose positions are all masked is computed whole, and attends
-  /// to all of its positions equally, as in Hugging Face.
-  explicit RaggedBatch(const at::Tensor& attentionMask);
+  RaggedBatch() = default;
+
+  /// Adds the sequences of a padded batch. `attentionMask`: int64 [B, S] on the CPU. A sequence whose positions are all
+  /// masked is computed whole, and attends to all of its positions equally, as in Hugging Face.
+  void add(const at::Tensor& attentionMask);
+
   RaggedBatch(RaggedBatch&&) = default;
   RaggedBatch(const RaggedBatch&) = delete;
   RaggedBatch& operator=(RaggedBatch&&) = delete;
@@ -34,7 +39,7 @@ class RaggedBatch {
 
  private:
   std::vector<Sequence> sequences_;
-  std::vector<std::vector<float>> masks_;  // the sequences point into them
+  std::list<std::vector<float>> masks_;  // the sequences point into them
   std::int64_t rowCount_ = 0;
   std::int64_t maxLength_ = 0;
 };

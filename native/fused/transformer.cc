@@ -1,8 +1,10 @@
 #include "fused/transformer.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "core/cancellation.h"
+#include "core/interlude.h"
 
 namespace torch_t5 {
 namespace {
@@ -20,12 +22,95 @@ std::vector<NewPositions> newPositionsOf(const RaggedBatch& batch) {
   return positions;
 }
 
-/// The queries of causal self-attention: `length` positions from `position` on, in each of `count` sequences.
-std::vector<SequenceQueries> decoderQueries(std::int64_t count, std::int64_t length, std::int64_t position) {
+/// The queries of causal self-attention: all positions of each sequence.
+std::vector<SequenceQueries> decoderQueries(std::span<const std::int64_t> lengths) {
   std::vector<SequenceQueries> queries;
-  for (std::int64_t i = 0; i < count; ++i)
-    queries.push_back({i * length, length, position, i, position + length, nullptr, {i * length, length, position}});
+  std::int64_t row = 0;
+  for (std::size_t i = 0; i < lengths.size(); ++i) {
+    const std::int64_t length = lengths[i];
+    queries.push_back({row, length, 0, static_cast<std::int64_t>(i), length, nullptr, {row, length, 0}});
+    row += length;
+  }
   return queries;
+}
+
+/// The queries of causal self-attention: the new positions of each row of the caches.
+std::vector<SequenceQueries> decoderQueries(std::span<const NewCachePositions> caches) {
+  std::vector<SequenceQueries> queries;
+  std::int64_t row = 0;
+  for (const auto& [cache, length] : caches) {
+    const std::int64_t position = cache.positions() - length;
+    for (std::int64_t i = 0; i < cache.rows(); ++i, row += length) {
+      const auto index = static_cast<std::int64_t>(queries.size());
+      queries.push_back({row, length, position, index, position + length, nullptr, {row, length, position}});
+    }
+  }
+  return queries;
+}
+
+/// The cross keys and values that the rows of some caches read, each once.
+class CrossCaches {
+ public:
+  explicit CrossCaches(std::span<const NewCachePositions> caches) {
+    for (const auto& [cache, length] : caches) {
+      const std::int64_t first = firstOf(cache.cross());
+      for (const std::int64_t source : cache.sources()) {
+        tableIndices_.push_back(first + source);
+        sequences_.push_back(&cache.cross().batch().sequences()[static_cast<std::size_t>(source)]);
+      }
+    }
+  }
+
+  /// The cross-attention queries of the row whose self-attention queries are given.
+  SequenceQueries toCrossQueries(SequenceQueries queries) const {
+    const auto row = static_cast<std::size_t>(queries.tableIndex);
+    queries.tableIndex = tableIndices_[row];
+    queries.keyCount = sequences_[row]->length;
+    queries.mask = sequences_[row]->mask;
+    queries.newPositions = {};
+    return queries;
+  }
+
+  BlockTable blockTable(std::int64_t layer, const HeadLayout& heads) const {
+    BlockTable table(count_, heads.count, maxBlocks_);
+    for (const auto& [cache, first] : caches_) cache->writeBlocks(layer, table, first);
+    return table;
+  }
+
+ private:
+  /// The table index of the cache's first sequence.
+  std::int64_t firstOf(const CrossKvCache& cache) {
+    for (const auto& [known, first] : caches_) {
+      if (known == &cache) return first;
+    }
+    const std::int64_t first = count_;
+    caches_.emplace_back(&cache, first);
+    count_ += static_cast<std::int64_t>(cache.batch().sequences().size());
+    maxBlocks_ = std::max(maxBlocks_, cache.maxBlocks());
+    return first;
+  }
+
+  std::vector<std::pair<const CrossKvCache*, std::int64_t>> caches_;  // with the table index of the first sequence
+  std::int64_t count_ = 0;                                            // sequences
+  std::int64_t maxBlocks_ = 0;
+  std::vector<std::int64_t> tableIndices_;  // of each row
+  std::vector<const Sequence*> sequences_;  // of each row
+};
+
+BlockTable selfBlockTable(std::span<const NewCachePositions> caches, std::int64_t layer, const HeadLayout& heads) {
+  std::int64_t rows = 0;
+  std::int64_t maxBlocks = 0;
+  for (const auto& [cache, length] : caches) {
+    rows += cache.rows();
+    maxBlocks = std::max(maxBlocks, cache.maxBlocks());
+  }
+  BlockTable table(rows, heads.count, maxBlocks);
+  std::int64_t first = 0;
+  for (const auto& [cache, length] : caches) {
+    cache.writeBlocks(layer, table, first);
+    first += cache.rows();
+  }
+  return table;
 }
 
 /// The same queries, attending to all positions of sequence `source` of the encoder's batch.
@@ -65,16 +150,18 @@ void Transformer::encode(const FloatRows& hidden, const RaggedBatch& batch) {
         {sequence.row, sequence.length, 0, 0, sequence.length, sequence.mask, {sequence.row, sequence.length, 0}});
   const std::vector<SequenceGroup> groups = groupSequences(hidden, queries);
   for (const PackedLayer& layer : model_.encoder.layers) {
-    const PositionBias bias = layer.bias->upTo(batch.maxLength());
     for (const SequenceGroup& group : groups) {
-      selfAttention(layer, group, /*table=*/nullptr, {bias, /*isCausal=*/false});
+      InterludeScope::offer();
+      selfAttention(layer, group, /*table=*/nullptr, {layer.bias->upTo(batch.maxLength()), /*isCausal=*/false});
       feedForward(layer, group.hidden);
     }
   }
 }
 
-void Transformer::decode(const FloatRows& hidden, std::int64_t length, const EncoderRows& encoderRows) {
-  const std::vector<SequenceGroup> groups = groupSequences(hidden, decoderQueries(hidden.rows / length, length, 0));
+void Transformer::decode(const FloatRows& hidden, std::span<const std::int64_t> lengths,
+                         const EncoderRows& encoderRows) {
+  const std::vector<SequenceGroup> groups = groupSequences(hidden, decoderQueries(lengths));
+  const std::int64_t maxLength = lengths.empty() ? 0 : *std::max_element(lengths.begin(), lengths.end());
   const std::vector<NewPositions> encoderPositions = newPositionsOf(encoderRows.batch);
   for (std::size_t i = 0; i < model_.decoder.layers.size(); ++i) {
     const PackedLayer& layer = model_.decoder.layers[i];
@@ -82,7 +169,8 @@ void Transformer::decode(const FloatRows& hidden, std::int64_t length, const Enc
     const Scratch::Frame frame(scratch_);
     const WordRows keyValue = projectCrossKeyValue(cross, encoderRows.rows);
     for (const SequenceGroup& group : groups) {
-      selfAttention(layer, group, /*table=*/nullptr, {layer.bias->upTo(length), /*isCausal=*/true});
+      InterludeScope::offer();
+      selfAttention(layer, group, /*table=*/nullptr, {layer.bias->upTo(maxLength), /*isCausal=*/true});
       std::vector<SequenceQueries> queries;
       for (const SequenceQueries& sequence : group.sequences) {
         queries.push_back(toCrossQueries(sequence, sequence.tableIndex, encoderRows.batch));
@@ -94,32 +182,46 @@ void Transformer::decode(const FloatRows& hidden, std::int64_t length, const Enc
   }
 }
 
-void Transformer::decode(const FloatRows& hidden, std::int64_t length, const PagedKvCache& cache) {
-  const std::vector<SequenceGroup> groups =
-      groupSequences(hidden, decoderQueries(cache.rows(), length, cache.positions() - length));
+void Transformer::decode(const FloatRows& hidden, std::span<const NewCachePositions> caches) {
+  const std::vector<SequenceGroup> groups = groupSequences(hidden, decoderQueries(caches));
+  const CrossCaches crossCaches(caches);
+  std::int64_t maxPositions = 0;
+  for (const auto& [cache, length] : caches) maxPositions = std::max(maxPositions, cache.positions());
   for (std::size_t i = 0; i < model_.decoder.layers.size(); ++i) {
     const PackedLayer& layer = model_.decoder.layers[i];
-    BlockTable table = cache.blockTable(static_cast<std::int64_t>(i));
-    BlockTable crossTable = cache.cross().blockTable(static_cast<std::int64_t>(i));
+    BlockTable table = selfBlockTable(caches, static_cast<std::int64_t>(i), model_.heads);
+    BlockTable crossTable = crossCaches.blockTable(static_cast<std::int64_t>(i), model_.heads);
     for (const SequenceGroup& group : groups) {
-      selfAttention(layer, group, &table, {layer.bias->upTo(cache.positions()), /*isCausal=*/true});
+      InterludeScope::offer();
+      selfAttention(layer, group, &table, {layer.bias->upTo(maxPositions), /*isCausal=*/true});
       std::vector<SequenceQueries> queries;
-      for (const SequenceQueries& sequence : group.sequences)
-        queries.push_back(toCrossQueries(sequence, cache.sources()[static_cast<std::size_t>(sequence.tableIndex)],
-                                         cache.cross().batch()));
+      for (const SequenceQueries& sequence : group.sequences) queries.push_back(crossCaches.toCrossQueries(sequence));
       crossAttention(model_.decoder.cross[i], group.hidden, queries, /*keyValue=*/{}, &crossTable);
       feedForward(layer, group.hidden);
     }
   }
 }
 
-void Transformer::fillCrossCache(const Operand& rows, const CrossKvCache& cache) {
+void Transformer::fillCrossCaches(const Operand& rows, std::span<const std::shared_ptr<const CrossKvCache>> caches) {
+  std::vector<NewPositions> positions;
+  std::int64_t row = 0;
+  std::int64_t maxBlocks = 0;
+  for (const auto& cache : caches) {
+    for (const Sequence& sequence : cache->batch().sequences())
+      positions.push_back({row + sequence.row, sequence.length, 0});
+    row += cache->batch().rowCount();
+    maxBlocks = std::max(maxBlocks, cache->maxBlocks());
+  }
   for (std::size_t i = 0; i < model_.decoder.cross.size(); ++i) {
     const Scratch::Frame frame(scratch_);
     const WordRows keyValue = projectCrossKeyValue(model_.decoder.cross[i], rows);
-    BlockTable table = cache.blockTable(static_cast<std::int64_t>(i));
-    writeKeyValues(executor_, model_.heads, newPositionsOf(cache.batch()),
-                   {keyValue, keyValue.from(model_.heads.words())}, table);
+    BlockTable table(static_cast<std::int64_t>(positions.size()), model_.heads.count, maxBlocks);
+    std::int64_t first = 0;
+    for (const auto& cache : caches) {
+      cache->writeBlocks(static_cast<std::int64_t>(i), table, first);
+      first += static_cast<std::int64_t>(cache->batch().sequences().size());
+    }
+    writeKeyValues(executor_, model_.heads, positions, {keyValue, keyValue.from(model_.heads.words())}, table);
   }
 }
 
@@ -165,6 +267,7 @@ void Transformer::feedForward(const PackedLayer& layer, const FloatRows& hidden)
   const Architecture& architecture = model_.architecture;
   const Epilogue epilogue = architecture.isGated ? Epilogue::kGate : Epilogue::kActivate;
   for (std::int64_t part = 0; part < parts; ++part) {
+    if (part > 0) InterludeScope::offer();
     CancellationScope::check();
     const Scratch::Frame frame(scratch_);
     const std::int64_t first = hidden.rows * part / parts;

@@ -1,6 +1,9 @@
 // T5's encoder and decoder blocks, over rows of hidden states.
 #pragma once
 
+#include <cstdint>
+#include <memory>
+#include <span>
 #include <vector>
 
 #include "fused/attention.h"
@@ -19,6 +22,14 @@ struct EncoderRows {
   const RaggedBatch& batch;
 };
 
+/// The last `length` positions of a cache's rows, which are decoded. The keys and values of the positions before are in
+/// the cache.
+struct NewCachePositions {
+  const PagedKvCache& cache;
+  std::int64_t length;
+};
+
+/// Offers interludes between the layers of its groups of rows.
 class Transformer {
  public:
   Transformer(PackedModel& model, const Executor& executor, Scratch& scratch)
@@ -27,15 +38,17 @@ class Transformer {
   /// Runs the encoder's blocks in place, without the final norm. Throws ERR_ABORTED.
   void encode(const FloatRows& hidden, const RaggedBatch& batch);
 
-  /// Computes the cross keys and values of the cache's batch. Throws ERR_ABORTED.
-  void fillCrossCache(const Operand& rows, const CrossKvCache& cache);
+  /// Computes the cross keys and values of the caches' batches. `rows`: those of all batches, one batch after another.
+  /// Throws ERR_ABORTED.
+  void fillCrossCaches(const Operand& rows, std::span<const std::shared_ptr<const CrossKvCache>> caches);
 
-  /// Runs the decoder's blocks in place, without the final norm, on positions 0 to `length - 1` of each row. Row i of
-  /// the batch reads sequence i of the encoder's rows. Throws ERR_ABORTED.
-  void decode(const FloatRows& hidden, std::int64_t length, const EncoderRows& encoderRows);
+  /// Runs the decoder's blocks in place, without the final norm, on positions 0 to `lengths[i] - 1` of each sequence i,
+  /// which reads sequence i of the encoder's rows. Throws ERR_ABORTED.
+  void decode(const FloatRows& hidden, std::span<const std::int64_t> lengths, const EncoderRows& encoderRows);
 
-  /// The same for the last `length` positions of a cache, whose keys and values are written.
-  void decode(const FloatRows& hidden, std::int64_t length, const PagedKvCache& cache);
+  /// The same for the new positions of caches, whose keys and values are written. `hidden`: the rows of all caches, one
+  /// cache after another.
+  void decode(const FloatRows& hidden, std::span<const NewCachePositions> caches);
 
  private:
   /// Consecutive sequences, and their rows.

@@ -5,6 +5,7 @@
 #include <ATen/ops/all.h>
 #include <ATen/ops/argmax.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/full_like.h>
@@ -26,7 +27,6 @@
 #include <utility>
 #include <variant>
 
-#include "core/cancellation.h"
 #include "core/errors.h"
 #include "core/requests.h"
 #include "engine/libtorch_errors.h"
@@ -45,14 +45,18 @@ class SampleSearch final : public Search {
         finishReasons_(at::zeros_like(unfinished_)),
         lengths_(at::zeros_like(unfinished_)) {}
 
-  void run(Engine& engine) override;
+  Task<bool> advance(SharedEngine& engine) override;
+  Task<GenerateResult> run(SharedEngine& engine) override;
   at::Tensor finishReasons() const override { return finishReasons_; }
 
  private:
+  Task<bool> runOnDevice(SharedEngine& engine);
+  Task<bool> continueGreedily(SharedEngine& engine);
   at::Tensor toScores(const at::Tensor& logits) const override { return logits; }
   void selectTokens(const at::Tensor& scores) override;
   void fill(GenerateResult& result, ResultCopies& copies) override;
 
+  void append(at::Tensor tokens);
   void addGreedyTokens(const at::Tensor& tokens);
 
   // int64 [rows]
@@ -68,8 +72,19 @@ class SampleSearch final : public Search {
 
 constexpr std::int64_t kStepsPerLook = 4;
 
+Task<bool> SampleSearch::advance(SharedEngine& engine) {
+  if (!choosesHighestLogits()) co_return co_await Search::advance(engine);
+  at::Tensor tokens = co_await decodeToHighest(engine, unreadIds());
+  append(std::move(tokens));
+  co_return done();
+}
+
 void SampleSearch::selectTokens(const at::Tensor& scores) {
-  at::Tensor tokens = options().doSample ? sample(scores, 1).squeeze(1) : at::argmax(scores, -1);
+  append(options().doSample ? sample(scores, 1).squeeze(1) : at::argmax(scores, -1));
+}
+
+/// Appends the next ids [rows], and decides which sequences end with them.
+void SampleSearch::append(at::Tensor tokens) {
   if (options().padTokenId >= 0) tokens = tokens * unfinished_ + options().padTokenId * (1 - unfinished_);
   continueWith(at::cat({sequences(), tokens.unsqueeze(1)}, -1));
   lengths_ = lengths_ + unfinished_;
@@ -81,23 +96,65 @@ void SampleSearch::selectTokens(const at::Tensor& scores) {
   if (!unfinished_.any().item<bool>()) setDone();
 }
 
-void SampleSearch::run(Engine& engine) {
-  advance(engine);  // reads the prompt
-  if (!done() && choosesByLogits()) {
+Task<GenerateResult> SampleSearch::run(SharedEngine& engine) {
+  const bool isDone = co_await advance(engine);  // reads the prompt
+  if (!isDone) {
+    if (!engine.device().is_cpu()) {
+      co_await runOnDevice(engine);
+    } else if (choosesByLogits()) {
+      co_await continueGreedily(engine);
+    }
+  }
+  co_return co_await Search::run(engine);
+}
+
+/// Advances on a GPU until the search is done.
+Task<bool> SampleSearch::runOnDevice(SharedEngine& engine) {
+  if (choosesByLogits()) {
     const GreedyRequest request{
         sequences().select(1, sequences().size(1) - 1), unfinished_,           state().cache,
         options().maxLength - sequences().size(1),      options().eosTokenIds, options().padTokenId};
-    if (const std::optional<at::Tensor> tokens = engine.decodeGreedily(request)) {
+    const std::optional<at::Tensor> tokens = co_await engine.decodeGreedily(request);
+    if (tokens.has_value()) {
       addGreedyTokens(*tokens);
       setDone();
+      co_return true;
     }
   }
-  if (!done() && engine.device().is_cuda()) stepsPerLook_ = kStepsPerLook;
-  Search::run(engine);
-  if (stepsPerLook_ > 1) keepSteps(lengths_.max().item<std::int64_t>());
+  stepsPerLook_ = kStepsPerLook;
+  while (!done()) co_await advance(engine);
+  keepSteps(lengths_.max().item<std::int64_t>());
+  co_return true;
 }
 
-/// Appends all ids [rows, steps] of `Engine::decodeGreedily`, whose sequences end by end ids and the maximum length.
+/// Advances a search that chooses by logits until it is done: the same as `selectTokens`, with fewer operators.
+Task<bool> SampleSearch::continueGreedily(SharedEngine& engine) {
+  const std::int64_t rows = sequences().size(0);
+  const std::vector<std::int32_t>& ends = options().eosTokenIds;
+  std::vector<std::int64_t> unfinished = toVector(unfinished_);
+  std::vector<at::Tensor> steps;                      // each [rows, 1]
+  at::Tensor ids = sequences().slice(1, -1).clone();  // [rows, 1]
+  for (std::int64_t length = sequences().size(1); length < options().maxLength; ++length) {
+    const at::Tensor highest = co_await decodeToHighest(engine, ids);
+    const auto* tokens = highest.const_data_ptr<std::int64_t>();
+    ids = at::empty({rows, 1}, ids.options());
+    auto* next = ids.mutable_data_ptr<std::int64_t>();
+    bool goesOn = false;
+    for (std::int64_t row = 0; row < rows; ++row) {
+      auto& isUnfinished = unfinished[static_cast<std::size_t>(row)];
+      next[row] = isUnfinished == 0 && options().padTokenId >= 0 ? options().padTokenId : tokens[row];
+      if (std::find(ends.begin(), ends.end(), next[row]) != ends.end()) isUnfinished = 0;
+      goesOn = goesOn || isUnfinished != 0;
+    }
+    steps.push_back(ids);
+    if (!goesOn) break;
+  }
+  addGreedyTokens(at::cat(steps, 1));
+  setDone();
+  co_return true;
+}
+
+/// Appends ids [rows, steps], with which all sequences end: by end ids, and by the maximum length.
 void SampleSearch::addGreedyTokens(const at::Tensor& tokens) {
   continueWith(at::cat({sequences(), tokens}, 1));
   const at::Tensor areEnds = at::isin(tokens, toTensor(options().eosTokenIds, tokens.device()));
@@ -157,45 +214,50 @@ Search::Search(const SearchInputs& inputs)
       state_{repeatRows(inputs.encoderOutput, options_.rowsPerSource()), nullptr, 0},
       sequences_(at::repeat_interleave(inputs.decoderInputIds, options_.rowsPerSource(), 0)) {}
 
-at::Tensor Search::nextLogits(Engine& engine) {
-  CancellationScope::check();
-  const at::Tensor ids = state_.position == 0 ? sequences_ : sequences_.slice(1, -1);
-  LogitsSelection last;
-  if (ids.size(1) > 1) last.positions = at::full({1}, ids.size(1) - 1, ids.options());
-  return decode(engine, state_, ids, last).logits.squeeze(1);
-}
-
-const at::Tensor& Search::prepare(Engine& engine) {
-  if (prepared_.defined()) return prepared_;
-  const at::Tensor logits = nextLogits(engine);
+Task<at::Tensor> Search::prepare(SharedEngine& engine) {
+  if (prepared_.defined()) co_return prepared_;
+  const at::Tensor ids = unreadIds();
+  const DecoderOutput decoded = co_await decode(engine, state_, ids, lastPosition(ids));
+  const at::Tensor logits = decoded.logits.squeeze(1);
   at::Tensor scores = toScores(logits);
   for (const LogitsProcessor& process : processors_) scores = process(sequences_, scores);
-  if (options_.returnLogits) logits_.push_back(logits);
+  if (options_.returnLogits) logits_.push_back(compact(logits));
   prepared_ = std::move(scores);
-  return prepared_;
+  co_return prepared_;
 }
 
-at::Tensor Search::prepareEditable(Engine& engine) {
-  prepared_ = prepare(engine).to(at::kCPU, at::kFloat, /*non_blocking=*/false, /*copy=*/true).contiguous();
-  return prepared_;
+Task<at::Tensor> Search::prepareEditable(SharedEngine& engine) {
+  const at::Tensor scores = co_await prepare(engine);
+  prepared_ = scores.to(at::kCPU, at::kFloat, /*non_blocking=*/false, /*copy=*/true).contiguous();
+  co_return prepared_;
 }
 
-void Search::advance(Engine& engine) {
-  at::Tensor scores = prepare(engine).to(engine.device());
+Task<bool> Search::advance(SharedEngine& engine) {
+  const at::Tensor prepared = co_await prepare(engine);
+  at::Tensor scores = prepared.to(engine.device());
   prepared_.reset();
   for (const LogitsProcessor& process : warpers_) scores = process(sequences_, scores);
-  if (options_.returnScores) scores_.push_back(scores);
+  if (options_.returnScores) scores_.push_back(compact(scores));
   selectTokens(scores);
+  co_return done();
 }
 
-void Search::run(Engine& engine) {
-  while (!done()) advance(engine);
+Task<at::Tensor> Search::decodeToHighest(SharedEngine& engine, at::Tensor ids) {
+  return torch_t5::decodeToHighest(engine, state_, std::move(ids));
+}
+
+Task<GenerateResult> Search::run(SharedEngine& engine) {
+  while (!done()) co_await advance(engine);
+  co_return finish();
+}
+
+bool Search::choosesHighestLogits() const {
+  const bool observes = options_.returnLogits || options_.returnScores || prepared_.defined();
+  return !options_.doSample && processors_.empty() && warpers_.empty() && !observes;
 }
 
 bool Search::choosesByLogits() const {
-  const bool observes = options_.returnLogits || options_.returnScores;
-  const bool stopsOtherwise = options_.maxTime.has_value() || !options_.stopStrings.empty();
-  return !options_.doSample && processors_.empty() && warpers_.empty() && !observes && !stopsOtherwise;
+  return choosesHighestLogits() && !options_.maxTime.has_value() && options_.stopStrings.empty();
 }
 
 at::Tensor Search::takeLogits() {
@@ -273,19 +335,31 @@ void check(const GenerateRequest& request) {
   }
 }
 
-std::unique_ptr<Search> startSearch(Engine& engine, const GenerateRequest& request) {
-  std::shared_ptr<const EncoderOutput> encoderOutput = encodeIfNeeded(engine, request.source);
+CacheSize cacheSize(const GenerateRequest& request) {
+  const auto* ids = std::get_if<SourceIds>(&request.source);
+  return {batchOf(request.source) * request.options.rowsPerSource(), request.options.maxLength,
+          ids != nullptr ? ids->batch * ids->length
+                         : std::get<std::shared_ptr<const EncoderOutput>>(request.source)->inputIds.numel()};
+}
+
+Task<std::shared_ptr<Search>> startSearch(SharedEngine& engine, std::shared_ptr<const GenerateRequest> shared) {
+  const GenerateRequest& request = *shared;
+  std::shared_ptr<const EncoderOutput> encoderOutput = co_await encodeIfNeeded(engine, request.source);
   const at::Tensor decoderInputIds =
       toTensor(request.decoderInputIds, encoderOutput->batch(), request.targetLength, engine.device());
   const SearchInputs inputs{std::move(encoderOutput), decoderInputIds, request.options, request.texts};
-  if (request.options.numBeams > 1) return std::make_unique<BeamSearch>(inputs);
-  return std::make_unique<SampleSearch>(inputs);
+  std::shared_ptr<Search> search;
+  if (request.options.numBeams > 1) {
+    search = std::make_shared<BeamSearch>(inputs);
+  } else {
+    search = std::make_shared<SampleSearch>(inputs);
+  }
+  co_return search;
 }
 
-GenerateResult runGenerate(Engine& engine, const GenerateRequest& request) {
-  const std::unique_ptr<Search> search = startSearch(engine, request);
-  search->run(engine);
-  return search->finish();
+Task<GenerateResult> runGenerate(SharedEngine& engine, std::shared_ptr<const GenerateRequest> request) {
+  const std::shared_ptr<Search> search = co_await startSearch(engine, std::move(request));
+  co_return co_await search->run(engine);
 }
 
 }  // namespace torch_t5

@@ -59,14 +59,15 @@ class Search {
 
   /// The scores [Q, V] of the next position, float32 on the CPU, the only owner of their memory. `advance` reads them
   /// again, so that writes to them take effect.
-  at::Tensor prepareEditable(Engine& engine);
+  Task<at::Tensor> prepareEditable(SharedEngine& engine);
 
-  /// Chooses the next tokens, from the prepared scores if there are any. Throws ERR_INVALID_ARGUMENT if no token is
-  /// left to sample, and if the vocabulary is too small for the beams' end ids; and what the engine throws.
-  void advance(Engine& engine);
+  /// Chooses the next tokens, from the prepared scores if there are any. Returns whether they are the last ones. Throws
+  /// ERR_INVALID_ARGUMENT if no token is left to sample, and if the vocabulary is too small for the beams' end ids; and
+  /// what the engine throws.
+  virtual Task<bool> advance(SharedEngine& engine);
 
   /// Advances until the search is done. Throws what `advance` throws.
-  virtual void run(Engine& engine);
+  virtual Task<GenerateResult> run(SharedEngine& engine);
 
   bool done() const { return done_; }
 
@@ -87,8 +88,18 @@ class Search {
 
   const GenerateOptions& options() const { return options_; }
   const DecoderState& state() const { return state_; }
-  /// Whether the next token is that of the highest logit, whatever came before.
+  /// Whether the next token is that of the highest logit, and nothing else needs the logits.
+  bool choosesHighestLogits() const;
+
+  /// The same, and sequences end by end ids and the maximum length alone.
   bool choosesByLogits() const;
+
+  /// The ids of the highest logits after the last of `ids` [Q, length], which the decoder has not read yet: int64 [Q].
+  /// The sequences stay as they are.
+  Task<at::Tensor> decodeToHighest(SharedEngine& engine, at::Tensor ids);
+
+  /// The ids that the decoder reads next, [Q, length].
+  at::Tensor unreadIds() const { return state_.position == 0 ? sequences_ : sequences_.slice(1, -1); }
   std::int64_t promptLength() const { return promptLength_; }
   std::int64_t sourceRows() const { return sourceRows_; }
   const std::vector<at::Tensor>& scores() const { return scores_; }
@@ -122,8 +133,7 @@ class Search {
   /// Fills in everything but `finishReasons`, `logits` and `scores`.
   virtual void fill(GenerateResult& result, ResultCopies& copies) = 0;
 
-  at::Tensor nextLogits(Engine& engine);
-  const at::Tensor& prepare(Engine& engine);
+  Task<at::Tensor> prepare(SharedEngine& engine);
 
   GenerateOptions options_;
   std::int64_t sourceRows_;
@@ -146,11 +156,14 @@ class Search {
 /// texts.
 void check(const GenerateRequest& request);
 
+/// The maximum size of the search's caches.
+CacheSize cacheSize(const GenerateRequest& request);
+
 /// Encodes the source if needed, and prepares greedy search or sampling, or with beams beam search or beam sampling.
 /// The request must have passed `check`. Throws what the engine throws.
-std::unique_ptr<Search> startSearch(Engine& engine, const GenerateRequest& request);
+Task<std::shared_ptr<Search>> startSearch(SharedEngine& engine, std::shared_ptr<const GenerateRequest> request);
 
 /// Runs a search to its end. Throws what `startSearch` and `Search::advance` throw.
-GenerateResult runGenerate(Engine& engine, const GenerateRequest& request);
+Task<GenerateResult> runGenerate(SharedEngine& engine, std::shared_ptr<const GenerateRequest> request);
 
 }  // namespace torch_t5

@@ -1,11 +1,18 @@
 #include "runtime/model_runner.h"
 
+#include <c10/core/InferenceMode.h>
+
+#include <optional>
+#include <utility>
+#include <vector>
+
 #include "aten/aten_engine.h"
 #include "core/platform/huge_pages.h"
 #include "engine/cuda_runtime.h"
 #include "engine/device.h"
 #include "engine/threads.h"
 #include "fused/fused_engine.h"
+#include "runtime/core_shares.h"
 #include "torchscript/torchscript_engine.h"
 #include "weights/weights.h"
 
@@ -19,44 +26,110 @@ at::Device deviceFor(const LoadOptions& options) {
   throw invalidArgument("\"auto\" or \"cpu\"", "device with precision \"int8\"", '"' + options.device + '"');
 }
 
+/// The work of loading: it makes no calls.
+class LoadWork final : public Work {
+ public:
+  explicit LoadWork(std::function<void()> load) : load_(std::move(load)) {}
+  void start() override { load_(); }
+  Wait wait() const override { return Wait::kNothing; }
+  std::int64_t positions() const override { return 0; }
+  void resume() override {}
+  void fail(const Error&) override {}
+
+ private:
+  std::function<void()> load_;
+};
+
 }  // namespace
 
-ModelRunner::ModelRunner(LoadOptions options) : options_(std::move(options)), thread_(options_.maxQueueLength) {}
+ModelRunner::ModelRunner(LoadOptions options)
+    : options_(std::move(options)),
+      scheduler_({options_.maxQueueLength, options_.maxBatchSize, options_.maxBatchTokens, options_.maxCacheBytes},
+                 passes_) {}
 
 void ModelRunner::load(Callback<ModelInfo> callback) {
-  thread_.post({
-      .run = [this, callback] { callback(outcomeOf<ModelInfo>([this] { return loadEngine(); })); },
+  scheduler_.post({
+      .work = std::make_unique<LoadWork>(
+          [this, callback] { callback(outcomeOf<ModelInfo>([this] { return loadEngine(); })); }),
       .fail = [callback](const Error& error) { callback(error); },
   });
 }
 
 ModelInfo ModelRunner::loadEngine() {
   const auto& architecture = options_.architecture;
+  const ModelKind kind = options_.kind;
   const Precision precision = options_.precision;
   setInterOpThreads(options_.interOpThreads);
   setIntraOpThreads(options_.intraOpThreads);
-  const c10::InferenceMode inferenceMode;
   const at::Device device = deviceFor(options_);
   if (precision == Precision::kExact) {
-    engine_ = loadTorchScriptEngine(options_.path, device);
+    engine_ = loadTorchScriptEngine(options_.path, kind, device);
   } else if (!device.is_cpu()) {
-    engine_ = makeAtenEngine(readWeights(options_.path, architecture), architecture, precision, device, cudaRuntime());
+    engine_ =
+        makeAtenEngine(readWeights(options_.path, architecture, kind), architecture, precision, device, cudaRuntime());
   } else {
-    Weights weights = readWeights(options_.path, architecture);
+    Weights weights = readWeights(options_.path, architecture, kind);
     disableIntraOpThreads();
     engine_ =
         makeFusedEngine(std::move(weights), architecture, precision, resolveIntraOpThreads(options_.intraOpThreads));
     hasOwnThreadPool_ = true;
     returnFreedMemory();
   }
+  {
+    const std::lock_guard lock(enginePointerMutex_);
+    enginePointer_ = engine_.get();
+  }
+  cores_ = resolveIntraOpThreads(options_.intraOpThreads);
   return {device.str()};
 }
 
+std::int64_t ModelRunner::cacheBytes(const CacheSize& size) const {
+  const std::lock_guard lock(enginePointerMutex_);
+  return enginePointer_ == nullptr ? 0 : enginePointer_->cacheBytes(size);
+}
+
 bool ModelRunner::dispose(std::function<void()> disposed) {
-  return thread_.close([this, disposed = std::move(disposed)] {
+  return scheduler_.close([this, disposed = std::move(disposed)] {
+    {
+      const std::lock_guard lock(enginePointerMutex_);
+      enginePointer_ = nullptr;
+    }
     engine_.reset();
     disposed();
   });
+}
+
+void ModelRunner::EnginePasses::runThread(const std::function<void()>& loop) {
+  const c10::InferenceMode inferenceMode;
+  loop();
+}
+
+bool ModelRunner::EnginePasses::mergesCalls() const {
+  return runner_.engine_ != nullptr && runner_.engine_->mergesCalls();
+}
+
+void ModelRunner::EnginePasses::run(std::span<Work* const> works) {
+  runner_.setThreads();
+  Engine& engine = *runner_.engine_;
+  std::optional<CoreShares::Share> share;
+  const bool isInterlude = std::exchange(isRunning_, true);  // of a pass that has the cores already
+  if (engine.device().is_cpu() && !isInterlude) share.emplace(CoreShares::shared(), runner_.cores_);
+  runCalls(engine, works);
+  isRunning_ = isInterlude;
+}
+
+void ModelRunner::EnginePasses::runCalls(Engine& engine, std::span<Work* const> works) {
+  std::vector<EngineCall*> calls;
+  for (Work* work : works) calls.push_back(static_cast<EngineWork*>(work)->call());
+  if (calls.size() > 1) {
+    try {
+      engine.runTogether(calls);
+      return;
+    } catch (...) {
+      // Each call runs by itself, so that it gets the error that it would get alone.
+    }
+  }
+  for (EngineCall* call : calls) torch_t5::run(engine, *call);
 }
 
 void ModelRunner::setThreads() const {

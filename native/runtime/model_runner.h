@@ -1,36 +1,34 @@
-// One loaded model: an engine, and the inference thread that uses it.
+// One loaded model: an engine, and the scheduler of the requests that use it.
 #pragma once
-
-#include <c10/core/InferenceMode.h>
 
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <utility>
-#include <variant>
 
-#include "core/errors.h"
 #include "core/requests.h"
 #include "engine/engine.h"
-#include "engine/libtorch_errors.h"
-#include "runtime/inference_thread.h"
+#include "runtime/request.h"
+#include "runtime/scheduler.h"
 
 namespace torch_t5 {
-
-/// The result of a call on another thread: a value or an error.
-template <class Value>
-using Outcome = std::variant<Value, Error>;
-
-/// Called exactly once, on any thread. Must not throw.
-template <class Value>
-using Callback = std::function<void(Outcome<Value>)>;
 
 struct ModelInfo {
   std::string device;  // "cpu", "cuda:0"
 };
 
-/// All methods may be called from any thread except the inference thread. All but `stop` return at once.
+/// How a request is scheduled.
+struct Scheduling {
+  std::uint64_t id = 0;           // for `cancel`, unique among the pending requests
+  CacheSize cacheSize;            // without rows: it keeps no caches between calls
+  bool waitsForConsumer = false;  // between steps, so that its rows do not count as running ones
+  std::int64_t priority = 0;      // requests with a higher priority are admitted first
+  bool isObserved = false;        // whether JavaScript wants to know of its progress
+};
+
+/// All methods may be called from any thread except the scheduler's. All but `stop` return at once.
 class ModelRunner {
  public:
   explicit ModelRunner(LoadOptions options);
@@ -40,56 +38,74 @@ class ModelRunner {
   /// precision that the device does not support.
   void load(Callback<ModelInfo> callback);
 
-  /// Runs `compute` on the inference thread, in inference mode, in the order of the calls. Throws ERR_QUEUE_FULL or
-  /// ERR_DISPOSED; the callback receives what `compute` throws. `id`: for `cancel`, unique among the pending calls.
+  /// Runs a request on the scheduler's thread, in inference mode. Throws ERR_QUEUE_FULL or ERR_DISPOSED; the callback
+  /// receives what the task throws. `progress` may be empty.
   template <class Value>
-  void submit(std::uint64_t id, std::function<Value(Engine&)> compute, Callback<Value> callback);
+  void submit(const Scheduling& scheduling, typename Request<Value>::Start start, Callback<Value> callback,
+              ProgressCallback progress = {});
 
-  /// The call's callback receives ERR_ABORTED, unless the call has already ended.
-  void cancel(std::uint64_t id) { thread_.cancel(id); }
+  /// The request's callback receives ERR_ABORTED, unless the request has already ended.
+  void cancel(std::uint64_t id) { scheduler_.cancel(id); }
 
-  /// Accepts no more calls. When the accepted ones have ended, frees the engine and calls `disposed` on the inference
-  /// thread. Returns false, and never calls `disposed`, if the model was disposed before.
+  /// Accepts no more requests. When the accepted ones have ended, frees the engine and calls `disposed` on the
+  /// scheduler's thread. Returns false, and never calls `disposed`, if the model was disposed before.
   bool dispose(std::function<void()> disposed);
 
-  /// Aborts all calls and waits for the running operator.
-  void stop() { thread_.stop(); }
+  /// After a consumer has given a request credit.
+  void wake() { scheduler_.wake(); }
+
+  /// Ends the accepted requests with ERR_ABORTED.
+  void abort() { scheduler_.abort(); }
+
+  /// Aborts all requests and waits for the running pass.
+  void stop() { scheduler_.stop(); }
+
+  SchedulerStats stats() const { return scheduler_.stats(); }
 
  private:
+  class EnginePasses final : public Passes {
+   public:
+    explicit EnginePasses(ModelRunner& runner) : runner_(runner) {}
+    void runThread(const std::function<void()>& loop) override;
+    bool mergesCalls() const override;
+    void run(std::span<Work* const> works) override;
+
+   private:
+    static void runCalls(Engine& engine, std::span<Work* const> works);
+
+    ModelRunner& runner_;
+    bool isRunning_ = false;
+  };
+
   ModelInfo loadEngine();
 
-  /// Sets the thread count of the operators that the inference thread calls.
+  /// The bytes of a request's caches; 0 without an engine. JavaScript may make a request while the engine is freed.
+  std::int64_t cacheBytes(const CacheSize& size) const;
+
+  /// Sets the thread count of the operators that the scheduler's thread calls.
   void setThreads() const;
 
   const LoadOptions options_;
   std::unique_ptr<Engine> engine_;
-  bool hasOwnThreadPool_ = false;  // the engine does not use libtorch's threads
-  InferenceThread thread_;         // last: its jobs use the members above
+  mutable std::mutex enginePointerMutex_;  // for threads other than the scheduler's, which alone sets the pointer
+  Engine* enginePointer_ = nullptr;        // `engine_`, for requests
+  bool hasOwnThreadPool_ = false;          // the engine does not use libtorch's threads
+  std::int64_t cores_ = 1;                 // that the engine computes with
+  EnginePasses passes_{*this};
+  Scheduler scheduler_;  // last: its jobs use the members above
 };
 
-/// What `compute` returns or throws.
-template <class Value, class Compute>
-Outcome<Value> outcomeOf(Compute&& compute) noexcept {
-  try {
-    return compute();
-  } catch (...) {
-    return describeCurrentException();
-  }
-}
-
 template <class Value>
-void ModelRunner::submit(std::uint64_t id, std::function<Value(Engine&)> compute, Callback<Value> callback) {
-  thread_.post({
-      .id = id,
-      .run =
-          [this, compute = std::move(compute), callback] {
-            callback(outcomeOf<Value>([&] {
-              setThreads();
-              const c10::InferenceMode inferenceMode;
-              return compute(*engine_);
-            }));
-          },
+void ModelRunner::submit(const Scheduling& scheduling, typename Request<Value>::Start start, Callback<Value> callback,
+                         ProgressCallback progress) {
+  scheduler_.post({
+      .id = scheduling.id,
+      .rows = scheduling.waitsForConsumer ? 0 : scheduling.cacheSize.rows,
+      .cacheBytes = cacheBytes(scheduling.cacheSize),
+      .priority = scheduling.priority,
+      .work = std::make_unique<Request<Value>>(enginePointer_, std::move(start), callback),
       .fail = [callback](const Error& error) { callback(error); },
+      .progress = std::move(progress),
   });
 }
 

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <optional>
+#include <span>
 
 #include "core/errors.h"
 #include "torchscript/traced_method.h"
@@ -55,18 +56,36 @@ std::optional<std::int64_t> findVocabSize(const torch::jit::Module& module) {
   return value.toTensor().size(0);
 }
 
-enum class Method { kForward, kEncode, kPrefill, kStep };
-constexpr std::array<const char*, 4> kMethodNames{"forward", "encode", "prefill", "step"};
+enum class Method { kForward, kEncode, kPrefill, kStep, kClassify };
+constexpr std::array<const char*, 5> kMethodNames{"forward", "encode", "prefill", "step", "classify"};
+constexpr std::array kEncoderMethods{Method::kEncode};
+constexpr std::array kClassifierMethods{Method::kClassify};
+// The first one is compiled when the model is loaded, the others at their first use: all of them would double the time.
+constexpr std::array kGenerationMethods{Method::kForward, Method::kEncode, Method::kPrefill, Method::kStep};
+
+std::span<const Method> methodsOf(ModelKind kind) {
+  switch (kind) {
+    case ModelKind::kEncoder:
+      return kEncoderMethods;
+    case ModelKind::kSequenceClassification:
+    case ModelKind::kTokenClassification:
+      return kClassifierMethods;
+    case ModelKind::kGeneration:
+      break;
+  }
+  return kGenerationMethods;
+}
 
 class TorchScriptEngine final : public Engine {
  public:
-  TorchScriptEngine(torch::jit::Module module, const at::Device& device)
-      : device_(device), vocabSize_(findVocabSize(module)), module_(std::move(module)), tensors_(device) {
+  TorchScriptEngine(torch::jit::Module module, ModelKind kind, const at::Device& device)
+      : device_(device), kind_(kind), vocabSize_(findVocabSize(module)), module_(std::move(module)), tensors_(device) {
+    const std::span<const Method> methods = methodsOf(kind);
     if (device_.is_cpu()) {
-      compiled(Method::kForward);  // the others at their first use: all of them would double the load time
+      compiled(methods.front());
       return;
     }
-    for (const Method method : {Method::kForward, Method::kEncode, Method::kPrefill, Method::kStep}) compiled(method);
+    for (const Method method : methods) compiled(method);
     // The weights are on the device, so the originals in the host's memory are freed.
     module_.reset();
     tensors_ = DeviceTensors(device_);
@@ -81,6 +100,7 @@ class TorchScriptEngine final : public Engine {
 
   ForwardOutput forward(const at::Tensor& inputIds, const at::Tensor& attentionMask, const at::Tensor& decoderInputIds,
                         const LogitsSelection& selection) override {
+    expectDecoder(kind_ == ModelKind::kGeneration);
     std::vector<c10::IValue> elements =
         takeElements(compiled(Method::kForward).run({inputIds, attentionMask, decoderInputIds}), 3);
     const std::int64_t rows = inputIds.size(0);
@@ -97,6 +117,7 @@ class TorchScriptEngine final : public Engine {
 
   DecoderOutput prefill(const at::Tensor& decoderInputIds, const DecoderSource& source,
                         const LogitsSelection& selection) override {
+    expectDecoder(kind_ == ModelKind::kGeneration);
     const at::Tensor attentionMask = gatherRows(source.encoderOutput->attentionMask, source.rows);
     const at::Tensor hiddenState = gatherRows(source.encoderOutput->lastHiddenState, source.rows);
     return toDecoderOutput(compiled(Method::kPrefill).run({decoderInputIds, hiddenState, attentionMask}),
@@ -109,6 +130,12 @@ class TorchScriptEngine final : public Engine {
     const at::Tensor& attentionMask = torchscriptCache.attentionMask();
     return toDecoderOutput(compiled(Method::kStep).run({decoderInputIds, attentionMask, torchscriptCache.past()}),
                            decoderInputIds, attentionMask, selection);
+  }
+
+  at::Tensor classify(const at::Tensor& inputIds, const at::Tensor& attentionMask, const Sentence&) override {
+    expectClassifier(methodsOf(kind_).front() == Method::kClassify);
+    // The traced module of Hugging Face reads the sentence's position itself.
+    return compiled(Method::kClassify).run({inputIds, attentionMask}).toTensor();
   }
 
  private:
@@ -131,6 +158,7 @@ class TorchScriptEngine final : public Engine {
   }
 
   at::Device device_;
+  ModelKind kind_;
   std::optional<std::int64_t> vocabSize_;
   std::optional<torch::jit::Module> module_;
   DeviceTensors tensors_;
@@ -146,8 +174,8 @@ std::shared_ptr<const DecoderCache> TorchScriptCache::select(const at::Tensor& r
   return std::make_shared<const TorchScriptCache>(std::move(past), at::index_select(attentionMask_, 0, rows));
 }
 
-std::unique_ptr<Engine> loadTorchScriptEngine(const std::string& path, const at::Device& device) {
-  return std::make_unique<TorchScriptEngine>(readArchive(path), device);
+std::unique_ptr<Engine> loadTorchScriptEngine(const std::string& path, ModelKind kind, const at::Device& device) {
+  return std::make_unique<TorchScriptEngine>(readArchive(path, kind), kind, device);
 }
 
 }  // namespace torch_t5

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/requests.h"
 #include "engine/engine.h"
 
 namespace torch_t5 {
@@ -30,6 +31,6 @@ class TorchScriptCache final : public DecoderCache {
 };
 
 /// Loads the archive to `device`. Call it in inference mode. Throws what `readArchive` and the device throw.
-std::unique_ptr<Engine> loadTorchScriptEngine(const std::string& path, const at::Device& device);
+std::unique_ptr<Engine> loadTorchScriptEngine(const std::string& path, ModelKind kind, const at::Device& device);
 
 }  // namespace torch_t5

@@ -36,12 +36,16 @@ constexpr auto kModelTensors = std::to_array<std::string_view>({
     "aten::arange",
     "aten::full_like",
     "aten::new_ones",
+    "aten::new_zeros",
     "aten::zeros",
     "aten::zeros_like",
     "aten::clone",
     "aten::contiguous",
     "aten::detach",
     "aten::to",
+    "aten::copy_",
+    "aten::fill_",
+    "aten::masked_fill_",
 });
 
 constexpr auto kModelShapes = std::to_array<std::string_view>({
@@ -50,6 +54,7 @@ constexpr auto kModelShapes = std::to_array<std::string_view>({
     "aten::index",
     "aten::permute",
     "aten::reshape",
+    "aten::select",
     "aten::size",
     "aten::slice",
     "aten::transpose",
@@ -58,24 +63,9 @@ constexpr auto kModelShapes = std::to_array<std::string_view>({
 });
 
 constexpr auto kModelMathematics = std::to_array<std::string_view>({
-    "aten::__and__",
-    "aten::abs",
-    "aten::add",
-    "aten::add_",
-    "aten::div",
-    "aten::ge",
-    "aten::gt",
-    "aten::le",
-    "aten::log",
-    "aten::lt",
-    "aten::mean",
-    "aten::min",
-    "aten::mul",
-    "aten::neg",
-    "aten::pow",
-    "aten::rsqrt",
-    "aten::sub",
-    "aten::where",
+    "aten::__and__", "aten::abs", "aten::add",   "aten::add_", "aten::div",   "aten::eq",  "aten::ge",
+    "aten::gt",      "aten::le",  "aten::log",   "aten::lt",   "aten::mean",  "aten::min", "aten::mul",
+    "aten::neg",     "aten::pow", "aten::rsqrt", "aten::sub",  "aten::where",
 });
 
 constexpr auto kModelLayers = std::to_array<std::string_view>({

@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <future>
 #include <memory>
+#include <span>
 #include <stdexcept>
 #include <string_view>
 #include <unordered_set>
@@ -38,10 +39,27 @@ struct MethodSignature {
   std::size_t arguments;  // without `self`
 };
 
-constexpr std::array<MethodSignature, 4> kMethods{{{"forward", 3}, {"encode", 2}, {"prefill", 3}, {"step", 3}}};
+constexpr MethodSignature kEncode{"encode", 2};
+constexpr std::array kEncoderMethods{kEncode};
+constexpr std::array kClassifierMethods{MethodSignature{"classify", 2}};
+constexpr std::array kGenerationMethods{MethodSignature{"forward", 3}, kEncode, MethodSignature{"prefill", 3},
+                                        MethodSignature{"step", 3}};
 
-void checkMethods(const torch::jit::Module& module, const std::string& path) {
-  for (const auto& [name, arguments] : kMethods) {
+std::span<const MethodSignature> methodsOf(ModelKind kind) {
+  switch (kind) {
+    case ModelKind::kEncoder:
+      return kEncoderMethods;
+    case ModelKind::kSequenceClassification:
+    case ModelKind::kTokenClassification:
+      return kClassifierMethods;
+    case ModelKind::kGeneration:
+      break;
+  }
+  return kGenerationMethods;
+}
+
+void checkMethods(const torch::jit::Module& module, ModelKind kind, const std::string& path) {
+  for (const auto& [name, arguments] : methodsOf(kind)) {
     const auto method = module.find_method(name);
     if (!method) {
       throw Error(ErrorCode::kModelCorrupt, "Expected a T5 export with the method " + std::string(name) +
@@ -278,9 +296,9 @@ torch::jit::Module read(const std::string& path, CodePolicy policy) {
 
 }  // namespace
 
-torch::jit::Module readArchive(const std::string& path) {
+torch::jit::Module readArchive(const std::string& path, ModelKind kind) {
   torch::jit::Module module = readTorchScript(path, "model.pt", CodePolicy::kModel);
-  checkMethods(module, path);
+  checkMethods(module, kind, path);
   return module;
 }
 

@@ -5,15 +5,16 @@
 
 #include <string>
 
+#include "core/requests.h"
 #include "weights/code_check.h"
 
 namespace torch_t5 {
 
 /// The module of a T5 export, on the CPU. Each weight has the alignment that it had in Python.
-/// Throws ERR_MODEL_NOT_FOUND; ERR_MODEL_CORRUPT if the file is not an archive or lacks one of the four methods;
+/// Throws ERR_MODEL_NOT_FOUND; ERR_MODEL_CORRUPT if the file is not an archive or lacks one of the kind's methods;
 /// ERR_MODEL_UNTRUSTED if it contains code that runs when it is loaded, or what `checkCode` refuses; ERR_OUT_OF_MEMORY;
 /// ERR_ABORTED.
-torch::jit::Module readArchive(const std::string& path);
+torch::jit::Module readArchive(const std::string& path, ModelKind kind);
 
 /// Any TorchScript module, on the CPU. `name` is its name in error messages. Throws the same errors.
 torch::jit::Module readTorchScript(const std::string& path, const std::string& name, CodePolicy policy);

@@ -11,30 +11,80 @@ namespace {
 
 class WeightReader {
  public:
-  WeightReader(const torch::jit::Module& module, const Architecture& architecture)
-      : architecture_(architecture), innerDim_(architecture.numHeads * architecture.dKv) {
+  WeightReader(const torch::jit::Module& module, const Architecture& architecture, const char* prefix)
+      : architecture_(architecture), prefix_(prefix), innerDim_(architecture.numHeads * architecture.dKv) {
     for (const auto& parameter : module.named_parameters()) weights_.emplace(parameter.name, parameter.value);
   }
 
-  Weights read() {
+  Weights readGeneration() {
     Weights weights;
     const std::vector<std::int64_t> table{architecture_.vocabSize, architecture_.dModel};
-    weights.embedding = take("model.shared.weight", table);
-    weights.lmHead = has("model.lm_head.weight") ? take("model.lm_head.weight", table) : weights.embedding;
-    weights.encoder = readStack("model.encoder.", architecture_.numLayers, /*isDecoder=*/false);
-    weights.decoder = readStack("model.decoder.", architecture_.numDecoderLayers, /*isDecoder=*/true);
-    // Both stacks contain the embedding as well.
-    std::erase_if(weights_,
-                  [&](const auto& left) { return left.second.const_data_ptr() == weights.embedding.const_data_ptr(); });
-    if (!weights_.empty()) {
-      throw Error(ErrorCode::kModelCorrupt,
-                  "Expected only weights of the architecture in config.json for model.pt but received " +
-                      weights_.begin()->first);
-    }
+    weights.embedding = take(prefix_ + "shared.weight", table);
+    weights.lmHead = has(prefix_ + "lm_head.weight") ? take(prefix_ + "lm_head.weight", table) : weights.embedding;
+    readStacks(weights);
+    expectNoMore();
+    return weights;
+  }
+
+  Weights readEncoder() {
+    Weights weights;
+    readEncoder(weights);
+    std::erase_if(weights_, [this](const auto& left) {
+      return left.first.starts_with(prefix_ + "decoder.") || left.first.starts_with(prefix_ + "lm_head.");
+    });
+    expectNoMore();
+    return weights;
+  }
+
+  Weights readSequenceClassifier() {
+    Weights weights;
+    weights.embedding = take(prefix_ + "shared.weight", {architecture_.vocabSize, architecture_.dModel});
+    readStacks(weights);
+    weights.classifier = {takeLinear("model.classification_head.dense."),
+                          takeLinear("model.classification_head.out_proj.")};
+    expectNoMore();
+    return weights;
+  }
+
+  Weights readTokenClassifier() {
+    Weights weights;
+    readEncoder(weights);
+    weights.classifier = {takeLinear("model.classifier.")};
+    expectNoMore();
     return weights;
   }
 
  private:
+  void readStacks(Weights& weights) {
+    weights.encoder = readStack(prefix_ + "encoder.", architecture_.numLayers, /*isDecoder=*/false);
+    weights.decoder = readStack(prefix_ + "decoder.", architecture_.numDecoderLayers, /*isDecoder=*/true);
+    // Both stacks contain the embedding as well.
+    std::erase_if(weights_,
+                  [&](const auto& left) { return left.second.const_data_ptr() == weights.embedding.const_data_ptr(); });
+  }
+
+  void readEncoder(Weights& weights) {
+    // A checkpoint may have another matrix as the encoder's own embedding. Hugging Face's encoder reads that one.
+    weights.embedding = take(prefix_ + "encoder.embed_tokens.weight", {architecture_.vocabSize, architecture_.dModel});
+    weights.encoder = readStack(prefix_ + "encoder.", architecture_.numLayers, /*isDecoder=*/false);
+    weights_.erase(prefix_ + "shared.weight");
+  }
+
+  /// A layer with dModel inputs and as many outputs as its matrix has rows.
+  LinearWeights takeLinear(const std::string& name) {
+    const auto found = weights_.find(name + "weight");
+    const std::int64_t outputs = found != weights_.end() && found->second.dim() == 2 ? found->second.size(0) : 1;
+    return {take(name + "weight", {outputs, architecture_.dModel}), take(name + "bias", {outputs})};
+  }
+
+  /// Throws ERR_MODEL_CORRUPT if a weight was not taken.
+  void expectNoMore() const {
+    if (weights_.empty()) return;
+    throw Error(ErrorCode::kModelCorrupt,
+                "Expected only weights of the architecture in config.json for model.pt but received " +
+                    weights_.begin()->first);
+  }
+
   bool has(const std::string& name) const { return weights_.contains(name); }
 
   /// Removes the weight from `weights_`, so that unused weights remain at the end.
@@ -92,14 +142,26 @@ class WeightReader {
   }
 
   const Architecture& architecture_;
+  std::string prefix_;     // of the names of the weights that every T5 has
   std::int64_t innerDim_;  // the outputs of q, k and v: numHeads * dKv
   std::unordered_map<std::string, at::Tensor> weights_;
 };
 
 }  // namespace
 
-Weights readWeights(const std::string& path, const Architecture& architecture) {
-  return WeightReader(readArchive(path), architecture).read();
+Weights readWeights(const std::string& path, const Architecture& architecture, ModelKind kind) {
+  const torch::jit::Module module = readArchive(path, kind);
+  switch (kind) {
+    case ModelKind::kEncoder:
+      return WeightReader(module, architecture, "model.").readEncoder();
+    case ModelKind::kSequenceClassification:
+      return WeightReader(module, architecture, "model.transformer.").readSequenceClassifier();
+    case ModelKind::kTokenClassification:
+      return WeightReader(module, architecture, "model.transformer.").readTokenClassifier();
+    case ModelKind::kGeneration:
+      break;
+  }
+  return WeightReader(module, architecture, "model.").readGeneration();
 }
 
 }  // namespace torch_t5

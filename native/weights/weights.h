@@ -39,16 +39,26 @@ struct StackWeights {
   at::Tensor norm;  // [dModel]
 };
 
+struct LinearWeights {
+  at::Tensor weight;  // [outputs, inputs]
+  at::Tensor bias;    // [outputs]
+};
+
 struct Weights {
   at::Tensor embedding;  // [vocabSize, dModel]
-  at::Tensor lmHead;     // [vocabSize, dModel]; the same tensor as the embedding if they are tied
+  at::Tensor lmHead;  // [vocabSize, dModel]; the same tensor as the embedding if they are tied; undefined: no such head
   StackWeights encoder;
-  StackWeights decoder;
+  StackWeights decoder;  // empty without a decoder
+
+  std::vector<LinearWeights>
+      classifier;  // the head of a classifier, with tanh between its layers; empty: no classifier
+
+  bool hasDecoder() const { return !decoder.layers.empty(); }
 };
 
 /// The weights of the archive at `path`. They share its memory, which lives as long as any of them. Throws
 /// what `readArchive` throws, and ERR_MODEL_CORRUPT if the weights and their shapes are not exactly those of the
-/// architecture.
-Weights readWeights(const std::string& path, const Architecture& architecture);
+/// architecture. Of a model that is loaded as an encoder, the decoder's weights are ignored.
+Weights readWeights(const std::string& path, const Architecture& architecture, ModelKind kind);
 
 }  // namespace torch_t5

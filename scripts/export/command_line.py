@@ -36,6 +36,8 @@ def main(arguments: Sequence[str]) -> int:
             with_tokenizer=options.with_tokenizer,
             tokenizer_origin=options.tokenizer,
             revision=options.revision,
+            encoder_only=options.encoder_only,
+            with_modules=options.with_modules,
             overwrite=options.overwrite,
             progress=StderrProgress(exporting.STAGES),
         )
@@ -51,7 +53,7 @@ def main(arguments: Sequence[str]) -> int:
         return _fail("Interrupted: nothing was written", SIGNAL_BASE + interrupted.signal_number)
     except KeyboardInterrupt:
         return _fail("Interrupted", SIGNAL_BASE + signal.SIGINT)
-    _write(f"Wrote {options.directory}: every logit is bitwise equal to Hugging Face's")
+    _write(f"Wrote {options.directory}: every output is bitwise equal to Hugging Face's")
     return 0
 
 
@@ -68,8 +70,8 @@ def _write(line: str) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="torch-t5 export",
-        description="Export a T5, T5 v1.1, Flan-T5, mT5, UMT5 or ByT5 of Hugging Face for torch-t5. "
-        "Keeps the export only if every logit of it is bitwise equal to the original's.",
+        description="Export a T5, T5 v1.1, Flan-T5, mT5, UMT5 or ByT5 of Hugging Face, an encoder or a classifier of "
+        "these, for torch-t5. Keeps the export only if every output of it is bitwise equal to the original's.",
     )
     parser.add_argument("source", help="a Hugging Face directory, or a name on the Hub")
     parser.add_argument("directory", type=Path, help="the directory to write")
@@ -82,6 +84,13 @@ def _parser() -> argparse.ArgumentParser:
         choices=("transformers", "file"),
         default="transformers",
         help="export the tokenizer that transformers makes of the checkpoint (the default), or tokenizer.json as it is",
+    )
+    parser.add_argument("--encoder-only", action="store_true", help="export the encoder of a whole model")
+    parser.add_argument(
+        "--no-modules",
+        dest="with_modules",
+        action="store_false",
+        help="export the encoder of a sentence-transformers directory without its pooling and other modules",
     )
     parser.add_argument("--revision", help="a branch, tag or commit of the repository on the Hub")
     parser.add_argument("--overwrite", action="store_true", help="replace an earlier export")

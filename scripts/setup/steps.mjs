@@ -114,7 +114,7 @@ const python = {
 
 const developerTools = {
   name: "developer-tools",
-  title: "ruff, clang-format, and texts for the tokenizer tests",
+  title: "ruff, clang-format, sentence-transformers, and texts for the tokenizer tests",
   inputs: () => fingerprint({ files: ["scripts/requirements-dev.txt"] }),
   output: () => venvProgram("ruff"),
   async run() {

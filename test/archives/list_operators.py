@@ -1,6 +1,6 @@
 """Prints the operators of the archives that the exporter writes, for native/weights/allowed_operators.cc.
 
-Exports a model of each family, activation and attention implementation of transformers, and reads every graph.
+Exports a model of each family, class, activation and attention implementation of transformers, and reads every graph.
 """
 
 import sys
@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import torch
+import transformers
 
 REPOSITORY = Path(__file__).parents[2]
 sys.path += [str(REPOSITORY / "test" / "parity" / "reference"), str(REPOSITORY / "scripts" / "export")]
@@ -19,6 +20,7 @@ from transformers import T5Config, T5ForConditionalGeneration  # noqa: E402
 from transformers.activations import ACT2FN  # noqa: E402
 
 ATTENTION = ("eager", "sdpa")
+OTHER_CLASSES = ("EncoderModel", "ForSequenceClassification", "ForTokenClassification")
 SMALL = {"vocab_size": 99, "num_layers": 1}
 
 
@@ -40,10 +42,13 @@ def archive_operators(path: Path) -> set[str]:
 
 
 def cases() -> Iterator[tuple[Family, str]]:
-    """Yield each family with each attention implementation, and T5 with each activation."""
+    """Yield each family with each class and attention implementation, and T5 with each activation."""
     for family in FAMILIES.values():
-        for attention in ATTENTION:
-            yield family, attention
+        prefix = family.model_class.__name__.removesuffix("ForConditionalGeneration")
+        others = [getattr(transformers, prefix + name) for name in OTHER_CLASSES]
+        for model_class in (family.model_class, *others):
+            for attention in ATTENTION:
+                yield Family(family.config_class, model_class, family.tied, family.settings), attention
     for activation in ACT2FN:
         settings = {**SMALL, "feed_forward_proj": activation}
         yield Family(T5Config, T5ForConditionalGeneration, True, settings), "sdpa"

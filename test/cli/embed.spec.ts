@@ -145,7 +145,7 @@ describe("torch-t5 embed", () => {
   });
 
   const wrong: readonly (readonly [args: readonly string[], message: RegExp])[] = [
-    [["a", "--pooling", "max"], /mean or first for --pooling but received "max"/],
+    [["a", "--pooling", "median"], /mean, first, .*, lasttoken for --pooling but received "median"/],
     [["a", "--batch-size", "0"], /an integer of at least 1 for --batch-size but received "0"/],
     [["a", "--input", "b"], /no arguments, but received 1/],
     [["-", "a"], /"-" alone/],

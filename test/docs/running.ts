@@ -6,9 +6,11 @@ import { tmpdir } from "node:os";
 import { basename, delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { demoModel } from "torch-t5";
+import { type ClassifierForm, makeClassifier } from "../support/classifiers.js";
 import { program } from "../support/cli.js";
 import { type Ended, runToEnd } from "../support/program.js";
 import { pythonPath } from "../support/python.js";
+import { Reference } from "../support/reference.js";
 import { type Block, type Document, nameOf, root } from "./blocks.js";
 
 export interface Outcome {
@@ -22,6 +24,9 @@ const EXTENSIONS: Readonly<Record<string, string>> = { js: "mjs", ts: "mts", pyt
 
 /** Model directories that the documents name: here, copies of the embedded model. */
 const MODELS = ["flan-t5-small", "my-model"];
+
+/** Directories of classifiers that the documents name: here, random ones. */
+const CLASSIFIERS: Readonly<Record<string, ClassifierForm>> = { reviews: "texts", names: "tokens" };
 
 /** Parts of the checkout that a command may name, to read them. */
 const PARTS = ["examples", "scripts"];
@@ -52,6 +57,7 @@ export async function runBlocks(documents: readonly Document[]): Promise<Outcome
   const place = mkdtempSync(join(tmpdir(), "torch-t5-docs-"));
   try {
     prepare(place, documents);
+    await prepareClassifiers(place, documents);
     const blocks = documents.flatMap((document) => document.blocks).filter(({ notRun }) => notRun === undefined);
     const inLanguages = (...languages: readonly string[]) =>
       blocks.filter(({ language }) => languages.includes(language));
@@ -96,6 +102,21 @@ function prepare(place: string, documents: readonly Document[]): void {
   for (const [name, body] of Object.entries(programs)) {
     writeFileSync(join(bin, name), `#!/bin/sh\n${body}\n`);
     chmodSync(join(bin, name), 0o755);
+  }
+}
+
+/** Puts classifiers into the directories of the documents that name them. */
+async function prepareClassifiers(place: string, documents: readonly Document[]): Promise<void> {
+  const reference = new Reference();
+  try {
+    for (const [name, form] of Object.entries(CLASSIFIERS)) {
+      const { directory } = await makeClassifier(reference, "t5", form);
+      for (const { file } of documents.filter(({ text }) => text.includes(`./${name}`))) {
+        cpSync(directory, join(directoryOf(place, file), name), { recursive: true });
+      }
+    }
+  } finally {
+    await reference.close();
   }
 }
 

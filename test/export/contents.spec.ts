@@ -2,10 +2,19 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Manifest, T5ForConditionalGeneration, T5Tokenizer } from "torch-t5";
+import {
+  type Manifest,
+  T5EncoderModel,
+  T5ForConditionalGeneration,
+  T5ForSequenceClassification,
+  T5ForTokenClassification,
+  T5Tokenizer,
+} from "torch-t5";
+import { torchT5 } from "../support/cli.js";
+import { updateManifest } from "../support/directory.js";
 import type { Ended } from "../support/program.js";
 import { runExporter, runExporterTimes, runHelper } from "./exporter.js";
-import { Folders, names, readJson } from "./folders.js";
+import { Folders, names, readJson, replaceText } from "./folders.js";
 
 const FILES = ["config.json", "generation_config.json", "manifest.json", "model.pt", "parity.safetensors"];
 const TOKENIZER_FILES = ["tokenizer.json", "tokenizer_config.json"];
@@ -26,6 +35,14 @@ const OTHERS: Readonly<Record<string, readonly string[]>> = {
   lowercase: ["lowercase"],
   "lowercase of the file": ["lowercase", "--tokenizer", "file"],
   "whole of the file": ["whole", "--tokenizer", "file"],
+  encoder: ["encoder-only"],
+  "encoder of a whole model": ["whole", "--encoder-only"],
+  sentences: ["sentences"],
+  "sentences without modules": ["sentences", "--no-modules"],
+  classifier: ["classifier"],
+  "classifier of tokens": ["classifier of tokens"],
+  "encoder of a classifier": ["classifier", "--encoder-only", "--no-tokenizer"],
+  "encoder of a model's name": ["encoder named as a model", "--no-tokenizer"],
 };
 
 /** The ids of a text by tokenizer.json as it is, and by AutoTokenizer. */
@@ -153,7 +170,7 @@ describe("an exported directory", () => {
     const cases = lines.flatMap((line) => /^ +(\d+)\/(\d+) batch \d, source \d+/.exec(line)?.slice(1) ?? []);
     assert.ok(cases.length >= 2 * 12);
     assert.equal(cases.at(-1), cases.at(-2));
-    assert.match(lines.at(-1) ?? "", /^Wrote .*every logit is bitwise equal/);
+    assert.match(lines.at(-1) ?? "", /^Wrote .*every output is bitwise equal/);
     assert.equal(ended.stdout, "");
   });
 
@@ -211,11 +228,191 @@ describe("an exported directory", () => {
 
   it("is made with a warning if AutoTokenizer gives other ids than tokenizer.json, and only then", () => {
     const warned = [...messages].filter(([, stderr]) => stderr.includes("warning: ")).map(([name]) => name);
-    assert.deepEqual(warned, ["lowercase"]);
+    assert.deepEqual(warned, ["lowercase", "encoder of a model's name"]);
     assert.match(
       messages.get("lowercase") ?? "",
       /^torch-t5 export: warning: "Hello World" is \[5, 287, .*\] by tokenizer.json but \[5, 260, .*\] by the export, as by AutoTokenizer \(--tokenizer file /m,
     );
+  });
+
+  it("of an encoder, has its one method, its states as probes, and no settings of generation", async () => {
+    const files = FILES.filter((name) => name !== "generation_config.json");
+    for (const name of ["encoder", "encoder of a whole model"]) {
+      assert.deepEqual(names(exported(name)), [...files, ...TOKENIZER_FILES].sort());
+      const { architecture, methods } = readJson(join(exported(name), "manifest.json")) as unknown as typeof manifest;
+      assert.equal(architecture, "T5EncoderModel");
+      assert.deepEqual(Object.keys(methods), ["encode"]);
+      assert.deepEqual(
+        [methods.encode?.inputs, methods.encode?.outputs].map((tensors) => tensors?.map((tensor) => tensor.name)),
+        [["input_ids", "attention_mask"], ["last_hidden_state"]],
+      );
+      assert.ok(readSafetensors(join(exported(name), "parity.safetensors")).has("probe.4.last_hidden_state"));
+      await using t5 = await T5EncoderModel.fromPretrained(exported(name), { device: "cpu" });
+      const { lastHiddenState } = await t5.forward("spell number: 3");
+      assert.deepEqual([...lastHiddenState.shape.slice(0, 1), lastHiddenState.shape[2]], [1, t5.config.dModel]);
+    }
+  });
+
+  it("of a sentence-transformers directory, has what follows the encoder, unless --no-modules", async () => {
+    const files = [...FILES, ...TOKENIZER_FILES].filter((name) => name !== "generation_config.json");
+    assert.deepEqual(names(exported("sentences without modules")), files.sort());
+    assert.deepEqual(names(exported("sentences")), [...files, "embedding.json", "embedding.safetensors"].sort());
+    await using t5 = await T5EncoderModel.fromPretrained(exported("sentences"), { device: "cpu" });
+    assert.deepEqual(t5.embeddingConfig, {
+      pooling: ["mean"],
+      includePrompt: true,
+      modules: [{ type: "dense", inputs: 32, outputs: 16, bias: false, activation: "identity" }, { type: "normalize" }],
+      prompts: { query: "query: ", document: "" },
+      defaultPromptName: undefined,
+      maxSeqLength: 12,
+    });
+    await using plain = await T5EncoderModel.fromPretrained(exported("sentences without modules"), { device: "cpu" });
+    assert.equal(plain.embeddingConfig, undefined);
+    assert.deepEqual((await plain.embed("a b")).data, (await t5.embed("a b", { dense: false, normalize: false })).data);
+    await assert.rejects(t5.embed("a", { pooling: ["mean", "max"] }), {
+      code: "ERR_INVALID_ARGUMENT",
+      message: /poolings with 32 numbers in all, as the model's dense module reads .* options.pooling but received 64/,
+    });
+    await assert.rejects(t5.embed("a", { promptName: "passage" }), {
+      code: "ERR_INVALID_ARGUMENT",
+      message: /Expected one of "document", "query" for options.promptName but received "passage"/,
+    });
+  });
+
+  it("of an encoder, is run by torch-t5 verify and torch-t5 embed, and by no other command", async () => {
+    for (const name of ["encoder", "sentences"]) {
+      const verified = await torchT5(["verify", exported(name), "--exact"]);
+      assert.equal(verified.code, 0, verified.stdout + verified.stderr);
+      assert.match(verified.stdout, /^probe\.0: encoder \[2, 9\]: bitwise equal$/m);
+      assert.match(verified.stdout, /\nAll 5 probes are bitwise equal to Hugging Face's\.\n$/);
+      const int8 = await torchT5(["verify", exported(name), "--precision", "int8", "--tolerance", "0"]);
+      assert.equal(int8.code, 1);
+      assert.match(int8.stdout, /\nAll 200 positions: largest difference \d\.\d+e-\d+, mean \d\.\d+e-\d+\nNot equal: /);
+    }
+    const limited = await torchT5(["verify", exported("encoder"), "--max-kl", "1"]);
+    assert.deepEqual([limited.code, limited.stdout], [2, ""]);
+    const flags = ["--model", exported("sentences"), "--device", "cpu"];
+    const embedded = await torchT5(["embed", ...flags, "--prompt-name", "query", "--no-normalize", "number 7"]);
+    assert.deepEqual([embedded.code, embedded.stderr], [0, ""]);
+    await using t5 = await T5EncoderModel.fromPretrained(exported("sentences"), { device: "cpu" });
+    const expected = await t5.embed("number 7", { promptName: "query", normalize: false });
+    assert.deepEqual(JSON.parse(embedded.stdout).embedding.map(Math.fround), [...expected.data]);
+    for (const wrong of [
+      ["--prompt-name", "x"],
+      ["--prompt", "a", "--prompt-name", "query"],
+      ["--pooling", "x"],
+    ]) {
+      assert.equal((await torchT5(["embed", ...flags, ...wrong, "a"])).code, 2, wrong.join(" "));
+    }
+    for (const command of ["generate", "logits"]) {
+      const { code, stdout, stderr } = await torchT5([command, ...flags, "a"]);
+      assert.deepEqual([code, stdout], [1, ""]);
+      assert.match(stderr, /the export of a model with a decoder .* an encoder alone, T5EncoderModel: .*\n$/);
+    }
+  });
+
+  it("of a sentence-transformers directory, is refused if embedding.json or its weights were changed", async () => {
+    const directory = exported("sentences");
+    const kept = ["embedding.json", "embedding.safetensors"].map((name) => readFileSync(join(directory, name)));
+    const refuses = async (name: string, edit: (before: Buffer) => Buffer | string, message: RegExp) => {
+      writeFileSync(join(directory, name), edit(readFileSync(join(directory, name))));
+      updateManifest(directory, name);
+      const load = T5EncoderModel.fromPretrained(directory, { device: "cpu" });
+      await assert.rejects(load, { code: "ERR_MODEL_CORRUPT", message });
+      for (const [index, file] of ["embedding.json", "embedding.safetensors"].entries()) {
+        writeFileSync(join(directory, file), kept[index] ?? "");
+        updateManifest(directory, file);
+      }
+    };
+    const json = (changes: object) => (before: Buffer) =>
+      JSON.stringify({ ...JSON.parse(before.toString()), ...changes });
+    await refuses("embedding.json", () => "{", /Expected JSON for embedding.json/);
+    await refuses("embedding.json", json({ pooling: ["median"] }), /some of mean, .* for pooling in embedding.json/);
+    await refuses("embedding.json", json({ includePrompt: 1 }), /a boolean for includePrompt in embedding.json/);
+    await refuses("embedding.json", json({ prompts: { a: 1 } }), /texts by name for prompts in embedding.json/);
+    await refuses("embedding.json", json({ defaultPromptName: "toString" }), /a prompt or null for defaultPromptName/);
+    await refuses("embedding.json", json({ maxSeqLength: 0 }), /a positive integer or null for maxSeqLength/);
+    await refuses("embedding.json", json({ modules: {} }), /an array for modules in embedding.json/);
+    await refuses(
+      "embedding.json",
+      json({ modules: [{ type: "lstm" }] }),
+      /a module .* for modules\[0\] in embedding.json/,
+    );
+    await refuses("embedding.json", json({ pooling: ["mean", "max"] }), /a module that fits .* for modules\[0\]/);
+    await refuses("embedding.safetensors", (before) => before.subarray(0, 4), /a header inside the file/);
+    await refuses("embedding.safetensors", (before) => before.subarray(0, -4), /offsets of 2048 bytes inside the file/);
+    const rename = (from: string, to: string) => (before: Buffer) =>
+      Buffer.from(before.toString("latin1").replace(from, to), "latin1");
+    await refuses(
+      "embedding.safetensors",
+      rename("0.weight", "1.weight"),
+      /float32 \[16,32\] for 0.weight .* undefined/,
+    );
+    await refuses("embedding.safetensors", rename("[16,32]", "[32,16]"), /float32 \[16,32\] for 0.weight/);
+    await refuses("embedding.safetensors", rename("F32", "F64"), /F32 or I64 for the type of 0.weight/);
+  });
+
+  it("of a classifier, has its one method, its probes, its labels and no generation_config.json", async () => {
+    const files = FILES.filter((name) => name !== "generation_config.json");
+    const labels = { 0: "bad", 1: "fair", 2: "good" };
+    const unnamed = { 0: "LABEL_0", 1: "LABEL_1" };
+    for (const [name, architecture, id2label, shape] of [
+      ["classifier", "T5ForSequenceClassification", labels, ["batch", "numLabels"]],
+      ["classifier of tokens", "T5ForTokenClassification", unnamed, ["batch", "sourceLength", "numLabels"]],
+    ] as const) {
+      assert.deepEqual(names(exported(name)), [...files, ...TOKENIZER_FILES].sort());
+      const { architecture: stated, methods } = readJson(
+        join(exported(name), "manifest.json"),
+      ) as unknown as typeof manifest;
+      assert.equal(stated, architecture);
+      assert.deepEqual(methods.classify?.outputs, [{ name: "logits", dtype: "float32", shape }]);
+      assert.deepEqual(Object.keys(methods), ["classify"]);
+      assert.deepEqual(readJson(join(exported(name), "config.json")).id2label, id2label);
+      assert.ok(readSafetensors(join(exported(name), "parity.safetensors")).has("probe.4.logits"));
+    }
+    await using ofTexts = await T5ForSequenceClassification.fromPretrained(exported("classifier"), { device: "cpu" });
+    const scores = await ofTexts.classify("spell number: 3");
+    assert.deepEqual(scores.map(({ label }) => label).sort(), Object.values(labels));
+    const directory = exported("classifier of tokens");
+    await using ofTokens = await T5ForTokenClassification.fromPretrained(directory, { device: "cpu" });
+    assert.match((await ofTokens.classify("spell number: 3"))[0]?.entity ?? "", /^LABEL_[01]$/);
+    await using encoder = await T5EncoderModel.fromPretrained(exported("encoder of a classifier"), { device: "cpu" });
+    assert.equal((await encoder.forward({ inputIds: [[3]] })).lastHiddenState.shape[2], 32);
+  });
+
+  it("of a whole model's encoder, has the weights of the encoder alone", () => {
+    const weights = readSafetensors(join(folders.checkpoint("whole"), "model.safetensors"));
+    const archive = readFileSync(join(exported("encoder of a whole model"), "model.pt"));
+    const [ofEncoder, others] = [/^(?:shared|encoder)\./, /^(?:decoder|lm_head)\./].map((pattern) =>
+      [...weights].filter(([name]) => pattern.test(name)),
+    );
+    assert.ok(ofEncoder !== undefined && ofEncoder.length > 8 && others !== undefined && others.length > 10);
+    for (const [name, bytes] of ofEncoder) assert.ok(archive.includes(bytes), name);
+    const sizes = ofEncoder.reduce((sum, [, bytes]) => sum + bytes.length, 0);
+    assert.ok(archive.length < sizes + MAX_BYTES_BESIDE_WEIGHTS / 2, `${archive.length} bytes for ${sizes}`);
+  });
+
+  it("of an encoder whose config.json names a whole model, is that of the encoder, and the exporter states it", () => {
+    const manifest = readJson(join(exported("encoder of a model's name"), "manifest.json"));
+    assert.equal(manifest.architecture, "T5EncoderModel");
+    assert.match(
+      messages.get("encoder of a model's name") ?? "",
+      /^torch-t5 export: warning: config.json describes a T5ForConditionalGeneration but the checkpoint has weights of an encoder alone: exporting a T5EncoderModel$/m,
+    );
+  });
+
+  it("of an encoder, is refused as a whole model, also where its manifest says that it is one", async () => {
+    const load = (name: string) => T5ForConditionalGeneration.fromPretrained(exported(name), { device: "cpu" });
+    await assert.rejects(load("encoder"), {
+      code: "ERR_INVALID_ARGUMENT",
+      message:
+        "Expected the export of a model with a decoder and a language-model head for directory but received that of " +
+        "an encoder alone, T5EncoderModel: load it with T5EncoderModel.fromPretrained",
+    });
+    const path = join(exported("encoder of a model's name"), "manifest.json");
+    replaceText(path, '"T5EncoderModel"', '"T5ForConditionalGeneration"');
+    const message = /Expected a T5 export with the method forward for model.pt but received .* without it/;
+    await assert.rejects(load("encoder of a model's name"), { code: "ERR_MODEL_CORRUPT", message });
   });
 
   it("has no tokenizer.json for ByT5, which reads bytes", () => {

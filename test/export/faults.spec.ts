@@ -38,6 +38,7 @@ const ACCEPTED = [
   "no use of the cache",
   "settings of generate",
   "hub",
+  "hub of sentence-transformers",
 ];
 
 describe("an archive that is not bitwise the model is not exported", () => {

@@ -30,6 +30,8 @@ const input = fc.oneof(
     },
     { requiredKeys: [] },
   ),
+  fc.record({ text, maxLength: fc.oneof(fc.integer({ min: -1, max: 9 }), junk) }),
+  fc.record({ text, truncation: fc.oneof(fc.boolean(), junk) }),
   fc.record({ inputIds: fc.constant([[5, 6, 1]]), attentionMask: ids, labels: ids }, { requiredKeys: ["inputIds"] }),
 );
 const options = fc.oneof(

@@ -34,8 +34,9 @@ constexpr double kTolerance = 1e-4;
 
 struct Engines {
   explicit Engines(const std::string& path, Precision precision = Precision::kFloat32)
-      : expected(loadTorchScriptEngine(path, c10::kCPU)),
-        aten(makeAtenEngine(readWeights(path, demoArchitecture()), demoArchitecture(), precision, c10::kCPU)) {}
+      : expected(loadTorchScriptEngine(path, ModelKind::kGeneration, c10::kCPU)),
+        aten(makeAtenEngine(readWeights(path, demoArchitecture(), ModelKind::kGeneration), demoArchitecture(),
+                            precision, c10::kCPU)) {}
 
   std::unique_ptr<Engine> expected;
   std::unique_ptr<Engine> aten;
@@ -97,7 +98,7 @@ class Decoding {
       : engine_(engine), state_{repeatRows(encode(engine, inputs), rowsPerSource), nullptr, 0} {}
 
   DecoderOutput read(const at::Tensor& decoderInputIds, const LogitsSelection& selection = {}) {
-    return decode(engine_, state_, decoderInputIds, selection);
+    return test::decode(engine_, state_, decoderInputIds, selection);
   }
 
   void select(const at::Tensor& rows) { state_ = selectRows(state_, rows); }
@@ -288,7 +289,65 @@ void agreesWithFusedEngine(std::span<char*>) {
   }
 }
 
-constexpr std::array<test::Test, 10> kTests{{
+/// Every engine loads the encoder of a whole model's archive.
+void encodesWithoutDecoder(std::span<char*> arguments) {
+  const c10::InferenceMode inferenceMode;
+  const std::string path = arguments[0];
+  const Inputs inputs = randomInputs(6, 17, 3);
+  const at::Tensor kept = inputs.attentionMask.unsqueeze(-1);
+  const auto encodeWith = [&](Engine& engine) { return engine.encode(inputs.inputIds, inputs.attentionMask); };
+  const at::Tensor expected = encodeWith(*loadTorchScriptEngine(path, ModelKind::kGeneration, c10::kCPU));
+  const auto exact = loadTorchScriptEngine(path, ModelKind::kEncoder, c10::kCPU);
+  expect(at::equal(encodeWith(*exact), expected), "the bits of the whole model");
+  const Weights weights = readWeights(path, demoArchitecture(), ModelKind::kEncoder);
+  expect(!weights.hasDecoder() && weights.decoder.layers.empty(), "no weights of a decoder");
+  const auto aten = makeAtenEngine(weights, demoArchitecture(), Precision::kFloat32, c10::kCPU);
+  const auto fused = makeFusedEngine(weights, demoArchitecture(), Precision::kFloat32, 2);
+  expectClose(encodeWith(*aten), expected, "the ATen engine's states");
+  expectClose(encodeWith(*fused) * kept, expected * kept, "the fused engine's states");
+  for (Engine* engine : {exact.get(), aten.get(), fused.get()}) test::expectEncoderAlone(*engine, inputs);
+}
+
+/// The heads of classifiers, on the states of the same weights without one.
+void classifies(std::span<char*>) {
+  const c10::InferenceMode inferenceMode;
+  at::manual_seed(8);
+  const Architecture shape = demoArchitecture();
+  const Weights plain = randomWeights(shape, /*isTied=*/true);
+  const Inputs inputs = randomInputs(4, 13, 13);
+  const Sentence sentence{inputs.decoderInputIds, ids({12, 0, 5, 7})};
+  const auto linear = [](const at::Tensor& states, const LinearWeights& weights) {
+    return at::linear(states, weights.weight, weights.bias);
+  };
+  const auto whole = makeAtenEngine(plain, shape, Precision::kFloat32, c10::kCPU);
+  const ForwardOutput output = forward(*whole, inputs);
+  for (const bool isOfTexts : {true, false}) {
+    const Weights weights = test::classifierOf(plain, isOfTexts, 3);
+    at::Tensor expected;
+    if (isOfTexts) {
+      const at::Tensor rows = at::arange(4);
+      const at::Tensor states = output.decoderLastHiddenState.index({rows, sentence.positions});
+      expected = linear(linear(states, weights.classifier[0]).tanh(), weights.classifier[1]);
+    } else {
+      expected = linear(output.encoderLastHiddenState, weights.classifier[0]);
+    }
+    const at::Tensor kept = isOfTexts ? at::ones({1}) : inputs.attentionMask.unsqueeze(-1);
+    const auto aten = makeAtenEngine(weights, shape, Precision::kFloat32, c10::kCPU);
+    const auto fused = makeFusedEngine(weights, shape, Precision::kFloat32, 2);
+    for (Engine* engine : {aten.get(), fused.get()}) {
+      const Sentence given = isOfTexts ? sentence : Sentence{};
+      const at::Tensor logits = engine->classify(inputs.inputIds, inputs.attentionMask, given);
+      expectClose(logits * kept, expected * kept, "the logits of the labels");
+      expect(test::isRefused([&] { forward(*engine, inputs); }), "logits of a vocabulary are refused without lm_head");
+      const at::Tensor again = engine->classify(inputs.inputIds, inputs.attentionMask, given);
+      expect(at::equal(again, logits), "the same logits afterwards");
+    }
+  }
+  expect(test::isRefused([&] { whole->classify(inputs.inputIds, inputs.attentionMask, sentence); }),
+         "a model without a head classifies nothing");
+}
+
+constexpr std::array<test::Test, 12> kTests{{
     {"agrees with the TorchScript engine on whole passes over padded batches", computesWholePasses},
     {"computes the selected logits and no others", computesSelectedLogits},
     {"agrees with the TorchScript engine step by step", computesSteps},
@@ -300,6 +359,8 @@ constexpr std::array<test::Test, 10> kTests{{
     {"agrees approximately in bfloat16", computesInBfloat16},
     {"agrees with the fused engine for every activation, gated or not, with one bias or one per layer",
      agreesWithFusedEngine},
+    {"encodes without a decoder, and refuses what needs one", encodesWithoutDecoder},
+    {"classifies texts and tokens, and refuses what needs a language-model head", classifies},
 }};
 
 }  // namespace

@@ -5,11 +5,14 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
+#include <vector>
 
 #include "core/cancellation.h"
 #include "core/errors.h"
 #include "core/requests.h"
+#include "engine/engine.h"
 #include "harness.h"
 #include "weights/weights.h"
 
@@ -69,6 +72,25 @@ inline Weights randomWeights(const Architecture& shape, bool isTied) {
   return weights;
 }
 
+/// The same weights without the decoder's.
+inline Weights encoderOf(Weights weights) {
+  weights.lmHead = at::Tensor();
+  weights.decoder = StackWeights();
+  return weights;
+}
+
+/// The same weights with the head of a classifier instead of lm_head: of texts, or without the decoder of tokens.
+inline Weights classifierOf(Weights weights, bool isOfTexts, std::int64_t labels) {
+  const std::int64_t width = weights.embedding.size(1);
+  const auto linear = [&](std::int64_t outputs) {
+    return LinearWeights{at::randn({outputs, width}) * 0.1, at::randn({outputs})};
+  };
+  if (!isOfTexts) weights = encoderOf(std::move(weights));
+  weights.lmHead = at::Tensor();
+  weights.classifier = isOfTexts ? std::vector{linear(width), linear(labels)} : std::vector{linear(labels)};
+  return weights;
+}
+
 struct Inputs {
   at::Tensor inputIds;
   at::Tensor attentionMask;
@@ -112,6 +134,34 @@ inline bool isAborted(const std::function<void()>& call) {
     return error.code() == ErrorCode::kAborted;
   }
   return false;
+}
+
+/// `decode` on an engine that no other request uses.
+inline DecoderOutput decode(Engine& engine, DecoderState& state, const at::Tensor& ids,
+                            const LogitsSelection& selection) {
+  return runAlone(engine, [&](SharedEngine& shared) { return torch_t5::decode(shared, state, ids, selection); });
+}
+
+/// Whether a call throws ERR_INVALID_ARGUMENT.
+inline bool isRefused(const std::function<void()>& call) {
+  try {
+    call();
+  } catch (const Error& error) {
+    return error.code() == ErrorCode::kInvalidArgument;
+  }
+  return false;
+}
+
+/// Fails unless the engine of an encoder refuses what needs a decoder, and still encodes.
+inline void expectEncoderAlone(Engine& engine, const Inputs& inputs) {
+  const at::Tensor states = engine.encode(inputs.inputIds, inputs.attentionMask);
+  const DecoderSource source{
+      std::make_shared<const EncoderOutput>(EncoderOutput{inputs.inputIds, inputs.attentionMask, states}), {}};
+  expect(isRefused([&] { engine.forward(inputs.inputIds, inputs.attentionMask, inputs.decoderInputIds, {}); }),
+         "a forward pass is refused without a decoder");
+  expect(isRefused([&] { engine.prefill(inputs.decoderInputIds, source, {}); }),
+         "a prefix is refused without a decoder");
+  expect(at::equal(engine.encode(inputs.inputIds, inputs.attentionMask), states), "the same states afterwards");
 }
 
 }  // namespace torch_t5::test

@@ -28,6 +28,7 @@
 namespace torch_t5 {
 namespace {
 
+using test::decode;
 using test::demoArchitecture;
 using test::expect;
 using test::Inputs;
@@ -85,10 +86,15 @@ Architecture gatedArchitecture() {
 
 /// Two engines with the same weights.
 struct Engines {
-  explicit Engines(const Architecture& shape, Precision precision = Precision::kFloat32) : shape(shape) {
+  using Change = std::function<Weights(Weights)>;
+
+  /// `change`: makes the weights of another kind of model from those of a whole one.
+  explicit Engines(const Architecture& shape, Precision precision = Precision::kFloat32, const Change& change = {})
+      : shape(shape) {
     const at::Device device = Machine::get().device();  // opens libtorch's CUDA library, which the seed needs
     at::manual_seed(5);
-    const Weights weights = randomWeights(shape, /*isTied=*/shape.scalesDecoderOutputs);
+    Weights weights = randomWeights(shape, /*isTied=*/shape.scalesDecoderOutputs);
+    if (change) weights = change(std::move(weights));
     graphed = makeAtenEngine(weights, shape, precision, device, &Machine::get().runtime());
     expected = makeAtenEngine(weights, shape, precision, device);
   }
@@ -252,7 +258,8 @@ GenerateResult generate(Engine& engine, const Inputs& inputs, const GenerateOpti
   request.targetLength = 1;
   request.decoderInputIds.assign(static_cast<std::size_t>(inputs.inputIds.size(0)), 0);
   request.options = options;
-  return runGenerate(engine, request);
+  const auto shared = std::make_shared<const GenerateRequest>(std::move(request));
+  return runAlone(engine, [&](SharedEngine& sharedEngine) { return runGenerate(sharedEngine, shared); });
 }
 
 /// Every seventh id ends a sequence, so sequences end at different steps.
@@ -414,7 +421,44 @@ void recordsOncePerNumberOfRows(std::span<char*>) {
   expect(captures == 1, "one graph for 3 and 4 rows, but there are " + std::to_string(captures));
 }
 
-constexpr std::array<test::Test, 12> kTests{{
+/// An encoder alone has the graphs of its encoder, and no others.
+void encodesWithoutDecoder(std::span<char*>) {
+  const c10::InferenceMode inferenceMode;
+  for (const Architecture& shape : architectures()) {
+    const Engines engines(shape, Precision::kFloat32, test::encoderOf);
+    for (const auto& [batch, length] : {std::pair{1, 1}, {3, 20}, {2, 40}}) {
+      const Inputs inputs = engines.inputs(batch, length, 2);
+      expectClose(engines.graphed->encode(inputs.inputIds, inputs.attentionMask),
+                  engines.expected->encode(inputs.inputIds, inputs.attentionMask), "the encoder's states");
+      test::expectEncoderAlone(*engines.graphed, inputs);
+    }
+  }
+}
+
+/// A classifier of texts has the graphs of its encoder and of its decoder's prefix, and no kernels for steps.
+void classifies(std::span<char*>) {
+  const c10::InferenceMode inferenceMode;
+  for (const Architecture& shape : architectures()) {
+    for (const bool isOfTexts : {true, false}) {
+      const Engines engines(shape, Precision::kFloat32, [isOfTexts](Weights weights) {
+        return test::classifierOf(std::move(weights), isOfTexts, 5);
+      });
+      for (const auto& [batch, length] : {std::pair{1, 1}, {3, 20}, {4, 40}}) {
+        const Inputs inputs = engines.inputs(batch, length, length);
+        Sentence sentence;
+        if (isOfTexts) sentence = {inputs.decoderInputIds, at::full({batch}, length - 1, inputs.inputIds.options())};
+        const auto classifyWith = [&](Engine& engine) {
+          return engine.classify(inputs.inputIds, inputs.attentionMask, sentence);
+        };
+        const at::Tensor logits = classifyWith(*engines.graphed);
+        expectClose(logits, classifyWith(*engines.expected), "the logits of the labels");
+        expectClose(classifyWith(*engines.graphed), logits, "the logits of a graph that runs again");
+      }
+    }
+  }
+}
+
+constexpr std::array<test::Test, 14> kTests{{
     {"agrees step by step for every number of rows", computesSteps},
     {"agrees over long decodings", computesLongDecodings},
     {"continues from selected rows, and forks", continuesFromSelectedRows},
@@ -427,6 +471,8 @@ constexpr std::array<test::Test, 12> kTests{{
     {"aborts between steps, and computes the same bits afterwards", abortsAndRecovers},
     {"runs without graphs or kernels where there are none", runsWithoutGraphs},
     {"records a step once per number of rows", recordsOncePerNumberOfRows},
+    {"encodes without a decoder, and refuses what needs one", encodesWithoutDecoder},
+    {"classifies texts and tokens", classifies},
 }};
 
 }  // namespace

@@ -64,13 +64,13 @@ if (process.platform === "linux") {
   describeProgram("step_kernels_nvrtc_test", "the CUDA kernels of a decoder step, compiled by NVRTC", [findNvrtc()]);
 }
 for (const [name, title] of [
-  ["inference_thread_test", "the inference thread"],
+  ["scheduler_test", "the scheduler"],
   ["kernel_cache_test", "the cache of compiled kernels"],
   ["pinned_pool_test", "the pool of pinned memory"],
   ["worker_pool_test", "the worker pool"],
 ] as const) {
   describeProgram(name, title);
-  for (const sanitizer of ["address", "thread"]) {
+  for (const sanitizer of ["address", "thread", "undefined"]) {
     const sanitized = `${name}_${sanitizer}`;
     // Not built with Visual Studio.
     if (process.platform !== "win32" || existsSync(join(folder, sanitized + suffix))) {

@@ -121,7 +121,7 @@ void survivesExhaustion(std::span<char*>) {
   pool.giveBack(buffer);
 }
 
-/// Threads take buffers and others give them back, as inference threads and JavaScript's finalizers do.
+/// Threads take buffers and others give them back, as schedulers and JavaScript's finalizers do.
 void survivesContention(std::span<char*>) {
   constexpr int kThreads = 4;
   constexpr int kRounds = 2000;

@@ -82,7 +82,7 @@ const std::vector<at::Tensor>& pastOf(const DecoderOutput& output) {
 /// throws.
 void runsOnMeta(std::span<char*> arguments) {
   const c10::InferenceMode inferenceMode;
-  const auto engine = loadTorchScriptEngine(arguments[0], c10::kMeta);
+  const auto engine = loadTorchScriptEngine(arguments[0], ModelKind::kGeneration, c10::kMeta);
   const Inputs inputs = makeInputs(c10::kMeta, 3, 11, 5);
 
   const ForwardOutput full = engine->forward(inputs.inputIds, inputs.attentionMask, inputs.decoderInputIds, {});
@@ -101,7 +101,7 @@ void runsOnMeta(std::span<char*> arguments) {
 }
 
 void remapsConstants(std::span<char*> arguments) {
-  const torch::jit::Module module = readArchive(arguments[0]);
+  const torch::jit::Module module = readArchive(arguments[0], ModelKind::kGeneration);
   int changed = 0;
   for (const char* method : {"forward", "encode", "prefill", "step"}) {
     const auto graph = module.get_method(method).graph()->copy();
@@ -114,7 +114,7 @@ void remapsConstants(std::span<char*> arguments) {
 
 void abortsAndRecovers(std::span<char*> arguments) {
   const c10::InferenceMode inferenceMode;
-  const auto engine = loadTorchScriptEngine(arguments[0], c10::kCPU);
+  const auto engine = loadTorchScriptEngine(arguments[0], ModelKind::kGeneration, c10::kCPU);
   const Inputs small = makeInputs(c10::kCPU, 1, 8, 4);
   const at::Tensor before = forwardLogits(*engine, small);
 
@@ -138,7 +138,7 @@ void abortsAndRecovers(std::span<char*> arguments) {
 
 void isDeterministic(std::span<char*> arguments) {
   const c10::InferenceMode inferenceMode;
-  const auto engine = loadTorchScriptEngine(arguments[0], c10::kCPU);
+  const auto engine = loadTorchScriptEngine(arguments[0], ModelKind::kGeneration, c10::kCPU);
   for (const auto& [batch, source, target] : {std::array{1, 3, 2}, {4, 30, 9}, {2, 7, 1}}) {
     const Inputs inputs = makeInputs(c10::kCPU, batch, source, target);
     const at::Tensor first = forwardLogits(*engine, inputs);
@@ -150,7 +150,7 @@ void isDeterministic(std::span<char*> arguments) {
 /// An error inside the interpreter has a code, and the engine is usable afterwards.
 void recoversFromErrors(std::span<char*> arguments) {
   const c10::InferenceMode inferenceMode;
-  const auto engine = loadTorchScriptEngine(arguments[0], c10::kCPU);
+  const auto engine = loadTorchScriptEngine(arguments[0], ModelKind::kGeneration, c10::kCPU);
   const Inputs good = makeInputs(c10::kCPU, 1, 8, 4);
   const at::Tensor before = forwardLogits(*engine, good);
   const auto codeOf = [&](const Inputs& bad) {
@@ -171,7 +171,7 @@ void recoversFromErrors(std::span<char*> arguments) {
 
 void returnsSelectedLogits(std::span<char*> arguments) {
   const c10::InferenceMode inferenceMode;
-  const auto engine = loadTorchScriptEngine(arguments[0], c10::kCPU);
+  const auto engine = loadTorchScriptEngine(arguments[0], ModelKind::kGeneration, c10::kCPU);
   const Inputs inputs = makeInputs(c10::kCPU, 2, 8, 4);
   const auto ids = [](std::initializer_list<std::int64_t> values) { return at::tensor(values, at::kLong); };
   const auto forward = [&](const LogitsSelection& selection) {
@@ -184,7 +184,7 @@ void returnsSelectedLogits(std::span<char*> arguments) {
   const at::Tensor selected = all.logits.index_select(1, ids({3, 0})).index_select(2, ids({9, 5, 9}));
   expect(at::equal(some.logits, selected), "the selected logits [2, 2, 3], in the selection's order");
   try {
-    toLogitsSelection({.tokens = {{5, static_cast<std::int32_t>(engine->vocabSize())}}}, *engine);
+    toLogitsSelection({.tokens = {{5, static_cast<std::int32_t>(engine->vocabSize())}}}, SharedEngine(*engine));
     expect(false, "an error for a token outside the vocabulary");
   } catch (const Error& error) {
     expect(error.code() == ErrorCode::kTokenOutOfRange, "ERR_TOKEN_OUT_OF_RANGE");
@@ -203,7 +203,7 @@ void returnsSelectedLogits(std::span<char*> arguments) {
 /// Decoded rows share source rows, in any order, and steps continue from any rows of the cache.
 void sharesSourceRows(std::span<char*> arguments) {
   const c10::InferenceMode inferenceMode;
-  const auto engine = loadTorchScriptEngine(arguments[0], c10::kCPU);
+  const auto engine = loadTorchScriptEngine(arguments[0], ModelKind::kGeneration, c10::kCPU);
   Inputs inputs = makeInputs(c10::kCPU, 2, 8, 3);
   inputs.inputIds.select(0, 1).fill_(11);
   inputs.attentionMask.select(0, 1).slice(0, 6).fill_(0);

@@ -12,7 +12,8 @@ export type Name = (typeof NAMES)[number];
 /** The CPU, unless `TORCH_T5_TEST_DEVICE` names another device. The reference reads the same variable. */
 export const testDevice = (env.TORCH_T5_TEST_DEVICE ?? "cpu") as Device;
 
-const SEED = 11;
+/** Of the weights of every family. */
+export const SEED = 11;
 
 /** A model that both sides can use. */
 export interface Prepared {

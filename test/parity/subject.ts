@@ -51,7 +51,8 @@ export function describeThreads(threads: number): string {
   return `with ${threads} ${threads === 1 ? "thread" : "threads"}`;
 }
 
-function sharedReference(): Reference {
+/** The reference process of the run. */
+export function sharedReference(): Reference {
   reference ??= new Reference();
   return reference;
 }

@@ -64,6 +64,14 @@ describe("a process that uses the addon", () => {
     assert.equal(ended.stdout.trim(), "settled");
   });
 
+  it("ends by itself while streams are paused", async () => {
+    for (const precision of ["exact", "float32"]) {
+      const ended = await runProgram(program("paused-stream"), [precision]);
+      assert.deepEqual({ code: ended.code, signal: ended.signal }, { code: 0, signal: null }, ended.stderr);
+      assert.equal(ended.stdout.trim(), "paused");
+    }
+  });
+
   it("turns its event loop while a forward runs", async () => {
     const ended = await runProgram(program("event-loop"));
     assert.equal(ended.code, 0, ended.stderr);

@@ -2,6 +2,7 @@
 import {
   type DecodingSession,
   type EncoderOutput,
+  type EntityGroup,
   type FinishReason,
   type ForwardOptions,
   type ForwardResult,
@@ -9,13 +10,18 @@ import {
   type GenerateResult,
   type GenerationConfig,
   type Head,
+  type LabelScore,
   type LogitsProcessor,
   type Precision,
+  T5EncoderModel,
   T5Error,
   type T5ErrorCode,
   T5ForConditionalGeneration,
+  T5ForSequenceClassification,
+  type T5ForTokenClassification,
   T5Tokenizer,
   Tensor,
+  type TokenLabel,
 } from "torch-t5";
 
 /** Whether two types are the same. `any` is the same as `any` only. */
@@ -26,11 +32,53 @@ function isTrue<Value extends true>(): Value | undefined {
 }
 
 declare const t5: T5ForConditionalGeneration;
+declare const encoder: T5EncoderModel;
+declare const textClassifier: T5ForSequenceClassification;
+declare const tokenClassifier: T5ForTokenClassification;
 declare const anyOptions: ForwardOptions;
 declare const anyGenerateOptions: GenerateOptions;
 declare const encoded: EncoderOutput;
 declare const session: DecodingSession;
 declare const head: Head;
+
+export async function encoders(): Promise<void> {
+  const { lastHiddenState } = await encoder.forward("text");
+  lastHiddenState satisfies Tensor<Float32Array>;
+  (await encoder.encode(["text"])) satisfies EncoderOutput;
+  (await encoder.embed("text", { pooling: "mean", normalize: true })) satisfies Tensor;
+  encoder.embeddingConfig?.prompts.query satisfies string | undefined;
+  (await encoder.embed("text", { promptName: "query" })) satisfies Tensor;
+  (await T5EncoderModel.fromPretrained("directory", { precision: "int8" })) satisfies T5EncoderModel;
+  // @ts-expect-error an encoder has no decoder
+  encoder.generate;
+  // @ts-expect-error an encoder reads no target
+  encoder.forward({ text: "a", target: "b" });
+  // @ts-expect-error an encoder has no logits to select
+  encoder.forward("a", { topK: 3 });
+}
+
+export async function classifiers(): Promise<void> {
+  (await T5ForSequenceClassification.fromPretrained("directory")) satisfies T5ForSequenceClassification;
+  (await textClassifier.forward(["text"])).logits satisfies Tensor<Float32Array>;
+  (await textClassifier.classify("text", { topK: 2, functionToApply: "sigmoid" })) satisfies readonly LabelScore[];
+  (await textClassifier.classify(["text"])) satisfies readonly (readonly LabelScore[])[];
+  textClassifier.config.id2label[0] satisfies string | undefined;
+  textClassifier.config.numLabels satisfies number;
+  (await tokenClassifier.classify("text")) satisfies readonly TokenLabel[];
+  (await tokenClassifier.classify("text", { aggregationStrategy: "none" })) satisfies readonly TokenLabel[];
+  (await tokenClassifier.classify("text", { aggregationStrategy: "simple" })) satisfies readonly EntityGroup[];
+  (await tokenClassifier.classify(["text"], { ignoreLabels: [] })) satisfies readonly (readonly TokenLabel[])[];
+  // @ts-expect-error a classifier generates nothing
+  textClassifier.generate;
+  // @ts-expect-error a classifier embeds nothing
+  tokenClassifier.embed;
+  // @ts-expect-error not a function of the pipeline
+  textClassifier.classify("text", { functionToApply: "relu" });
+  // @ts-expect-error a classifier of texts has no tokens to aggregate
+  textClassifier.classify("text", { aggregationStrategy: "simple" });
+  // @ts-expect-error needs words, which T5's tokenizer doesn't know
+  tokenClassifier.classify("text", { aggregationStrategy: "first" });
+}
 
 export async function results(): Promise<void> {
   const all = await t5.forward("text");
@@ -197,7 +245,19 @@ export async function generation(): Promise<void> {
   }
 }
 
+export async function truncating(): Promise<void> {
+  (await t5.forward({ text: "a", target: "b", maxLength: 5 })).truncated satisfies readonly boolean[] | undefined;
+  (await t5.generate({ text: "a", truncation: true })).truncated satisfies readonly boolean[] | undefined;
+  t5.stream({ text: "a", maxLength: 5 }).truncated satisfies readonly boolean[] | undefined;
+  (await t5.encode({ text: "a", maxLength: 5 })).truncated satisfies readonly boolean[] | undefined;
+  // @ts-expect-error ids are taken as they are
+  await t5.forward({ inputIds: [[1]], maxLength: 5 });
+  // @ts-expect-error it isn't an option of the call
+  await t5.forward("a", { maxLength: 5 });
+}
+
 export async function judging(): Promise<void> {
+  const embedded = await t5.embed({ text: ["a"], maxLength: 5 });
   const [first] = await t5.score("a", ["b"]);
   first?.score satisfies number | undefined;
   for (const { score, logProbs, ids } of await t5.score(["a", "b"], [[1], Int32Array.of(1, 2)], {
@@ -221,10 +281,22 @@ export async function judging(): Promise<void> {
   // @ts-expect-error documents are texts
   await t5.rerank("a", [1]);
 
+  for (const { truncated } of await t5.rerank("a", ["b"], { pairwise: true, maxLength: 9, truncation: true })) {
+    truncated satisfies boolean | undefined;
+  }
+  await t5.rerank("a", ["b"], { pairwise: true, template: (query, first, second) => query + first + second });
+  // @ts-expect-error true or false
+  await t5.rerank("a", ["b"], { pairwise: 1 });
+  (await t5.score({ text: "a", maxLength: 5 }, ["b"], { addSpecialTokens: false }))[0]?.truncated satisfies
+    | boolean
+    | undefined;
+
   (await t5.embed(["a", "b"], { pooling: "first", normalize: true })) satisfies Tensor;
+  isTrue<Same<typeof embedded.truncated, readonly boolean[] | undefined>>();
   await t5.embed(encoded);
+  (await t5.embed("a", { pooling: ["cls", "max"], dense: false, prompt: "query: " })) satisfies Tensor;
   // @ts-expect-error no such pooling
-  await t5.embed("a", { pooling: "max" });
+  await t5.embed("a", { pooling: "median" });
 }
 
 export async function loading(): Promise<void> {
@@ -269,6 +341,11 @@ export async function others(): Promise<void> {
   const tokenizer = await T5Tokenizer.fromPretrained("model");
   tokenizer.encode("a").ids satisfies Int32Array;
   tokenizer.encodeBatch(["a"], { maxLength: 3 }).shape satisfies readonly [number, number];
+  tokenizer.encode("a", { truncation: true, addSpecialTokens: false }).truncated satisfies boolean | undefined;
+  tokenizer.encodeBatch(["a"], { maxLength: 3 }).truncated satisfies readonly boolean[] | undefined;
+  tokenizer.modelMaxLength satisfies number | undefined;
+  tokenizer.countTokens("a", { addSpecialTokens: false }) satisfies number;
+  await t5.forward(tokenizer.encodeBatch(["a"], { maxLength: 3 }));
   tokenizer.decode([1], { skipSpecialTokens: true }) satisfies string;
   tokenizer.batchDecode([[1], Int32Array.of(1)]) satisfies readonly string[];
 

@@ -56,7 +56,7 @@ describe("agreement of logits with a reference", () => {
     const { reference } = makeRows(4, 2, 0);
     const same = agreementOf(reference, reference.slice(), VOCABULARY);
     const perfect = { largestDifference: 0, meanDifference: 0, top1: 1, meanDivergence: 0, largestDivergence: 0 };
-    assert.deepEqual(same, { isBitwiseEqual: true, logits: 2 * VOCABULARY, positions: 2, ...perfect });
+    assert.deepEqual(same, { isBitwiseEqual: true, numbers: 2 * VOCABULARY, positions: 2, ...perfect });
     const shifted = agreementOf(Float32Array.of(1, 2, 3), Float32Array.of(3, 4, 5), 3);
     assert.equal(shifted.largestDifference, 2);
     close(shifted.largestDivergence, 0);
@@ -77,7 +77,7 @@ describe("agreement of logits with a reference", () => {
   });
 
   it("is rejected for another number of logits", () => {
-    assert.throws(() => agreementOf(new Float32Array(4), new Float32Array(6), 2), /Expected 4 logits but received 6/);
+    assert.throws(() => agreementOf(new Float32Array(4), new Float32Array(6), 2), /Expected 4 numbers but received 6/);
   });
 
   it("of several comparisons, merged, is that of all their positions", () => {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { IGNORED_LABEL, shiftRight, startRows } from "#lib/inputs/decoder-input.js";
 import { padRows } from "#lib/tokenizer/padded-batch.js";
+import { finish } from "#lib/util/slices.js";
 
 const id = fc.integer({ min: 1, max: 32_127 });
 const rows = fc.array(fc.array(id, { minLength: 1, maxLength: 12 }), { minLength: 1, maxLength: 6 });
@@ -13,11 +14,19 @@ const labels = fc
       .map((values) => ({ batch, length, data: Int32Array.from(values) })),
   );
 
+const pad = (given: readonly (readonly number[])[], padTokenId: number) =>
+  finish(
+    padRows(
+      given.map((row) => Int32Array.from(row)),
+      padTokenId,
+    ),
+  );
+
 describe("padding", () => {
   it("keeps every row, padded on the right, with a mask of ones at its ids", () => {
     fc.assert(
       fc.property(rows, (given) => {
-        const { batch, length, inputIds, attentionMask } = padRows(given, 0);
+        const { batch, length, inputIds, attentionMask } = pad(given, 0);
         assert.equal(batch, given.length);
         assert.equal(length, Math.max(...given.map((row) => row.length)));
         for (const [index, row] of given.entries()) {
@@ -35,7 +44,7 @@ describe("padding", () => {
 
   it("makes no mask if nothing is padded", () => {
     assert.equal(
-      padRows(
+      pad(
         [
           [1, 2],
           [3, 4],
@@ -47,7 +56,7 @@ describe("padding", () => {
   });
 
   it("uses the given padding id", () => {
-    assert.deepEqual([...padRows([[5], [6, 7]], 9).inputIds], [5, 9, 6, 7]);
+    assert.deepEqual([...pad([[5], [6, 7]], 9).inputIds], [5, 9, 6, 7]);
   });
 });
 

@@ -40,7 +40,7 @@ function writeModel(path: string, bytes: Buffer): ModelDirectory {
     },
   });
   const raw = { model_type: "t5", vocab_size: 2, d_model: 1, d_kv: 1, d_ff: 1, num_layers: 1, num_heads: 1 };
-  return { path, manifest, config: parseConfig(raw, {}), configFile: raw, generationConfig: {} };
+  return { path, manifest, config: parseConfig(raw, {}), configFile: raw, generationConfig: {}, embedding: undefined };
 }
 
 describe("the SHA-256 of a file", () => {

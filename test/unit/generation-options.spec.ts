@@ -13,7 +13,7 @@ import { updateManifest, withModelCopy } from "../support/directory.js";
 import { runProgram } from "../support/program.js";
 
 const VOCAB_SIZE = 100;
-const task: GenerationTask = { batch: 2, promptLength: 1, vocabSize: VOCAB_SIZE, hasTokenizer: true };
+const task: GenerationTask = { batch: 2, promptLength: 1, vocabSize: VOCAB_SIZE, endId: 1, hasTokenizer: true };
 const ends = { eos_token_id: 1, pad_token_id: 0 };
 
 /** The options of native code for a caller's options and a generation_config.json. */
@@ -172,8 +172,29 @@ describe("options of generate", () => {
   });
 
   it("leave out bad words that consist of one end id, and repeated ones", () => {
-    const badWordsIds = [[1], [5, 1], [5], Int32Array.of(5)];
-    assert.deepEqual(plain(resolve({ badWordsIds }).badWordsIds), [[5, 1], [5]]);
+    const badWordsIds = [[1], [1, 5], [5], Int32Array.of(5)];
+    assert.deepEqual(plain(resolve({ badWordsIds }).badWordsIds), [[1, 5], [5]]);
+  });
+
+  it("refuse sequences that end as encode ends a text, unless they are of the file", () => {
+    const message = (name: string) =>
+      `Expected ids without the end-of-sequence id (encode with addSpecialTokens: false) for ${name} but received ids that end in 1`;
+    const code = "ERR_INVALID_ARGUMENT";
+    assert.throws(() => resolve({ badWordsIds: [[5], [5, 1]] }), { code, message: message("options.badWordsIds[1]") });
+    const sequenceBias = [
+      [[1], 2],
+      [Int32Array.of(6, 5, 1), -2],
+    ];
+    assert.throws(() => resolve({ sequenceBias }), { code, message: message("options.sequenceBias[1][0]") });
+    assert.deepEqual(plain(resolve({ sequenceBias: [[[1], 2]] }).sequenceBias), [{ ids: [1], bias: 2 }]);
+    const ofFile = resolve({}, { ...ends, bad_words_ids: [[5, 1]], sequence_bias: [[[6, 1], -2]] });
+    assert.deepEqual(plain([ofFile.badWordsIds, ofFile.sequenceBias]), [[[5, 1]], [{ ids: [6, 1], bias: -2 }]]);
+    assert.deepEqual(plain(resolve({ badWordsIds: [[5, 1]] }, ends, { endId: 7 }).badWordsIds), [[5, 1]]);
+    const lists = resolve({ suppressTokens: [5, 1], beginSuppressTokens: [5, 1] });
+    assert.deepEqual(plain([lists.suppressTokens, lists.beginSuppressTokens]), [
+      [5, 1],
+      [5, 1],
+    ]);
   });
 
   it("keep the last bias of a sequence, at the place of its first", () => {

@@ -146,10 +146,28 @@ describe("generate", () => {
   it("does not take the decoder's input for the end", async () => {
     const { eosTokenId } = model().config;
     const { finishReasons, lengths } = await model().generate(
-      { text, decoderInputIds: [[68, 9, eosTokenId]] },
+      { text, decoderInputIds: [[68, eosTokenId, 9]] },
       { stopStrings: "forty-", maxNewTokens: 3, suppressTokens: [eosTokenId] },
     );
     assert.deepEqual([finishReasons, lengths], [["length"], [3]]);
+  });
+
+  it("refuses a prompt whose rows all end as encode ends a text, and takes one of which some have ended", async () => {
+    const { tokenizer } = model();
+    assert.ok(tokenizer);
+    const message =
+      /ids without the end-of-sequence id \(encode with addSpecialTokens: false\) for decoderInputIds but/;
+    for (const decoderInputIds of [[tokenizer.encode("forty").ids], [tokenizer.encode("").ids]]) {
+      const input = { text, decoderInputIds };
+      await assert.rejects(model().generate(input), { code: "ERR_INVALID_ARGUMENT", message });
+      await assert.rejects(model().stream(input).next(), { code: "ERR_INVALID_ARGUMENT", message });
+    }
+    const prompt = [tokenizer.encode("forty-eight", { addSpecialTokens: false }).ids];
+    assert.deepEqual((await model().generate({ text, decoderInputIds: prompt })).texts, [spelled]);
+    const some = { text: [text, text], decoderInputIds: [Int32Array.of(64, 1), Int32Array.of(64, 62)] };
+    assert.equal((await model().generate(some, { maxNewTokens: 1 })).texts?.length, 2);
+    // forward and sessions read whatever ids there are.
+    await model().forward({ text, decoderInputIds: [tokenizer.encode("forty").ids] });
   });
 
   it("copies its arguments before it returns", async () => {

@@ -6,15 +6,22 @@ import { resolveGenerationOptions } from "#lib/generation/resolve.js";
 import { loadNative } from "#lib/native/addon.js";
 import type { NativeGenerateRequest, NativeModel } from "#lib/native/types.js";
 
-const task = { batch: 1, promptLength: 1, vocabSize: 399, hasTokenizer: true };
+const task = { batch: 1, promptLength: 1, vocabSize: 399, endId: 1, hasTokenizer: true };
 const given = readGenerateOptions({ maxLength: 5, eosTokenId: 1, padTokenId: 0 }, task.vocabSize);
 const options = resolveGenerationOptions(given, readGenerateOptions({}, task.vocabSize), task);
 const source = { batch: 1, length: 2, inputIds: Int32Array.of(5, 1), attentionMask: undefined };
-const request: NativeGenerateRequest = { id: 1, source, targetLength: 1, decoderInputIds: Int32Array.of(0), options };
+const scheduling = { id: 1, priority: 0, isObserved: false } as const;
+const request: NativeGenerateRequest = {
+  scheduling,
+  source,
+  targetLength: 1,
+  decoderInputIds: Int32Array.of(0),
+  options,
+};
 const two = Int32Array.of(0, 0);
 
 const forwardRequest = {
-  id: 1,
+  scheduling,
   targetLength: 1,
   labels: undefined,
   loss: false,
@@ -24,6 +31,25 @@ const forwardRequest = {
   hiddenStates: false,
   head: undefined,
 };
+
+const embedding = { pooling: ["mean"], promptLength: 0, layers: [] } as const;
+const dense = { inputs: 2, outputs: 3, weight: new Float32Array(6), bias: undefined, activation: "tanh" } as const;
+
+const wrongDense: readonly (readonly [promise: string, part: object, message: RegExp])[] = [
+  ["too few weights", { outputs: 4 }, /4 x 2 values for weight but received 6/],
+  ["a short bias", { bias: new Float32Array(2) }, /1 x 3 values for bias but received 2/],
+  ["weights of 64 bits", { weight: new Float64Array(6) }, /a Float32Array for weight/],
+  ["no inputs", { inputs: 0 }, /from 1 to \d+ for inputs/],
+  ["an unknown activation", { activation: "softmax" }, /a known name for activation but received "softmax"/],
+];
+
+const wrongEmbeddings: readonly (readonly [promise: string, part: object, message: RegExp])[] = [
+  ["no pooling", { pooling: [] }, /at least one mode for pooling but received none/],
+  ["an unknown pooling", { pooling: ["median"] }, /a known name for pooling but received "median"/],
+  ["a negative length of the prompt", { promptLength: -1 }, /from 0 to 2147483647 for promptLength/],
+  ["an unknown layer", { layers: ["dropout"] }, /a dense layer or "normalize" for layers/],
+  ["an object that is no layer", { layers: [{}] }, /a string for layers/],
+];
 
 const wrongSources: readonly (readonly [promise: string, part: object, message: RegExp])[] = [
   ["too few ids", { batch: 2 }, /2 x 2 values for inputIds but received 2/],
@@ -61,11 +87,15 @@ describe("the native boundary", () => {
     const { addon, libtorch } = loadNative();
     model = await addon.load({
       path: join(demoModel, "model.pt"),
+      kind: "generation",
       device: "cpu",
       libtorchDirectory: libtorch.directory,
       intraOpThreads: 1,
       interOpThreads: 0,
       maxQueueLength: 0,
+      maxBatchSize: 1,
+      maxBatchTokens: 1,
+      maxCacheBytes: 1,
       precision: "exact",
       architecture: undefined,
     });
@@ -96,17 +126,38 @@ describe("the native boundary", () => {
         async () => model.forward({ ...forwardRequest, source: wrongSource, decoderInputIds }),
         refused,
       );
-      await assert.rejects(async () => model.encode({ id: 1, source: wrongSource }), refused);
-      await assert.rejects(
-        async () => model.embed({ id: 1, source: wrongSource, pooling: "mean", normalize: false }),
-        refused,
-      );
+      await assert.rejects(async () => model.encode({ scheduling, source: wrongSource }), refused);
+      await assert.rejects(async () => model.embed({ scheduling, source: wrongSource, ...embedding }), refused);
       await refuses({ source: wrongSource, decoderInputIds }, message);
     });
   }
 
+  for (const [promise, wrong, message] of wrongDense) {
+    it(`refuses a dense layer with ${promise}`, async () => {
+      const refused = { code: "ERR_INVALID_ARGUMENT", message };
+      await assert.rejects(async () => model.loadDense({ scheduling, ...dense, ...wrong }), refused);
+    });
+  }
+
+  for (const [promise, wrong, message] of wrongEmbeddings) {
+    it(`refuses an embedding with ${promise}`, async () => {
+      const refused = { code: "ERR_INVALID_ARGUMENT", message };
+      await assert.rejects(async () => model.embed({ scheduling, source, ...embedding, ...wrong }), refused);
+    });
+  }
+
+  it("refuses a dense layer of other inputs, and one that was disposed", async () => {
+    const layer = await model.loadDense({ scheduling, ...dense });
+    const call = () => model.embed({ scheduling, source, ...embedding, layers: [layer] });
+    const message = /Expected 2 columns for a dense layer's input but received 128/;
+    await assert.rejects(async () => call(), { code: "ERR_INVALID_ARGUMENT", message });
+    layer.dispose();
+    await assert.rejects(async () => call(), { code: "ERR_DISPOSED" });
+    assert.deepEqual((await model.embed({ scheduling, source, ...embedding })).shape, [1, 128]);
+  });
+
   it("refuses decoder ids with more rows than the encoder output", async () => {
-    const output = await model.encode({ id: 1, source });
+    const output = await model.encode({ scheduling, source });
     await refuses({ source: output, decoderInputIds: two }, /1 x 1 values for decoderInputIds but received 2/);
     output.dispose();
     await assert.rejects(async () => model.generate({ ...request, source: output }), { code: "ERR_DISPOSED" });
@@ -120,12 +171,25 @@ describe("the native boundary", () => {
 
   it("takes no logits from a search that keeps none, and refuses a call while another one runs", async () => {
     const search = await model.startSearch({ ...request, options: { ...options, minLength: 5 } });
-    const step = await search.advance({ id: 1, edited: undefined, takeLogits: true });
+    const step = await search.advance({
+      scheduling,
+      edited: undefined,
+      takeLogits: true,
+    });
     assert.equal(step.logits, undefined);
-    const running = search.advance({ id: 1, edited: undefined, takeLogits: false });
-    assert.throws(() => search.prepare({ id: 2 }), { code: "ERR_INVALID_ARGUMENT", message: /an idle search/ });
+    const running = search.advance({
+      scheduling,
+      edited: undefined,
+      takeLogits: false,
+    });
+    assert.throws(() => search.prepare({ scheduling: { id: 2, priority: 0, isObserved: false } }), {
+      code: "ERR_INVALID_ARGUMENT",
+      message: /an idle search/,
+    });
     await running;
     search.dispose();
-    assert.throws(() => search.prepare({ id: 2 }), { code: "ERR_DISPOSED" });
+    assert.throws(() => search.prepare({ scheduling: { id: 2, priority: 0, isObserved: false } }), {
+      code: "ERR_DISPOSED",
+    });
   });
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { getEventListeners } from "node:events";
 import { Head, type RankedDocument, type T5ErrorCode } from "torch-t5";
-import { fillTemplate } from "#lib/calls/rerank.js";
+import { fillTemplate } from "#lib/calls/prompt.js";
 import { useModel } from "../support/model.js";
 
 const reason = new Error("changed my mind");
@@ -61,6 +61,16 @@ describe("score", () => {
     );
   });
 
+  it("leaves out the end of texts with addSpecialTokens: false, and takes ids as they are", async () => {
+    const [whole] = await model().score(source, ["seven"]);
+    const [word] = await model().score(source, ["seven"], { addSpecialTokens: false });
+    assert.ok(whole && word);
+    assert.deepEqual(word.ids, whole.ids.slice(0, -1));
+    assert.deepEqual(word.logProbs, whole.logProbs.slice(0, -1));
+    assert.deepEqual(await model().score(source, [word.ids], { addSpecialTokens: false }), [word]);
+    assert.deepEqual(await model().score(source, ["seven"], { addSpecialTokens: true }), [whole]);
+  });
+
   it("takes one source for all targets, or one per target", async () => {
     const paired = await model().score(["spell number: 7", "spell number: 8"], ["seven", "eight"]);
     const crossed = await model().score(["spell number: 8", "spell number: 7"], ["seven", "eight"]);
@@ -102,6 +112,16 @@ describe("score", () => {
     ["another reduction", () => model().score(source, ["a"], { reduction: "max" as never }), /for options.reduction/],
     ["a batch of 0", () => model().score(source, ["a"], { batchSize: 0 }), /for options.batchSize but received 0/],
     ["an unknown option", () => model().score(source, ["a"], { batchsize: 1 } as never), /did you mean batchSize\?/],
+    [
+      "no text without its end",
+      () => model().score(source, ["a", ""], { addSpecialTokens: false }),
+      /a text of at least one id, as options.addSpecialTokens is false, for targets\[1\] but received ""/,
+    ],
+    [
+      "a number for addSpecialTokens",
+      () => model().score(source, ["a"], { addSpecialTokens: 1 as never }),
+      /a boolean for options.addSpecialTokens/,
+    ],
     ["no source", () => model().score(undefined as never, ["a"]), /for source but received undefined/],
     ["a source with a target", () => model().score({ text: "a", target: "b" } as never, ["a"]), /the names in source/],
   ]);
@@ -173,8 +193,10 @@ describe("rerank", () => {
   });
 
   it("fills a template in one pass", () => {
-    assert.equal(fillTemplate("{query} {document}", "{document}", "{query} $& $1"), "{document} {query} $& $1");
-    assert.equal(fillTemplate("{document}{query}{document}{other}", "q", "d"), "dqd{other}");
+    const fill = (...given: Parameters<typeof fillTemplate>) => fillTemplate(...given).text;
+    assert.equal(fill("{query} {document}", "{document}", ["{query} $& $1"]), "{document} {query} $& $1");
+    assert.equal(fill("{document}{query}{document}{other}", "q", ["d"]), "dqd{other}");
+    assert.equal(fill("{document1}{query}{document0}{document}", "q", ["{query}", "d"]), "dq{query}{document}");
   });
 
   it("copies an array of documents before it returns", async () => {
@@ -230,6 +252,20 @@ describe("rerank", () => {
     assert.equal(getEventListeners(signal, "abort").length, 0);
   });
 
+  it("rejects with the signal's reason if the iterator itself aborts it and never settles", async () => {
+    for (const pairwise of [false, true]) {
+      const controller = new AbortController();
+      const { signal } = controller;
+      const aborting = iterable(() => {
+        controller.abort(reason);
+        return new Promise(() => {});
+      });
+      await assert.rejects(model().rerank("number", aborting.source, { ...options, pairwise, signal }), isReason);
+      assert.deepEqual(aborting.closed, ["closed"]);
+      assert.equal(getEventListeners(signal, "abort").length, 0);
+    }
+  });
+
   it("refuses a wrong element of an array before anything runs", async () => {
     const template = () => assert.fail("no prompt must be made");
     const call = model().rerank("number", ["a", 5 as never], { ...options, template });
@@ -265,7 +301,7 @@ describe("rerank", () => {
     [
       "a token of many",
       () => model().rerank("a", [], { trueToken: "seven eight" }),
-      /a text of one token, not of 2, for options.trueToken/,
+      /a text of one token, not of 2 \("▁seven", "▁eight"\), for options.trueToken/,
     ],
     ["an empty token", () => model().rerank("a", [], { ...options, trueToken: "" }), /for options.trueToken/],
     [
@@ -344,7 +380,38 @@ describe("embed", () => {
       () => model().embed([...Array(40).fill("a"), 5]),
       /a string for text\[40\] but received 5/,
     ],
-    ["another pooling", () => model().embed("a", { pooling: "max" as never }), /"mean" or "first" for options.pooling/],
+    [
+      "another pooling",
+      () => model().embed("a", { pooling: "median" as never }),
+      /"mean", "first", .* or "lasttoken" for options.pooling but received "median"/,
+    ],
+    ["no pooling", () => model().embed("a", { pooling: [] }), /at least one pooling for options.pooling/],
+    [
+      "another pooling among several",
+      () => model().embed("a", { pooling: ["mean", "sum" as never] }),
+      /for options.pooling\[1\] but received "sum"/,
+    ],
+    [
+      "dense modules that the model lacks",
+      () => model().embed("a", { dense: true }),
+      /false or nothing for options.dense but received true, but the model has no dense modules/,
+    ],
+    ["a prompt that is no text", () => model().embed("a", { prompt: 5 as never }), /a string for options.prompt .* 5/],
+    [
+      "a prompt's name, as the model has none",
+      () => model().embed("a", { promptName: "query" }),
+      /nothing, as the model has no prompts, for options.promptName but received "query"/,
+    ],
+    [
+      "a prompt and a prompt's name",
+      () => model().embed("a", { prompt: "", promptName: "query" }),
+      /nothing, as options.prompt is given, for options.promptName/,
+    ],
+    [
+      "a prompt for ids",
+      () => model().embed({ inputIds: [[1]] }, { prompt: "a" }),
+      /texts, as a prompt is given, for source/,
+    ],
     [
       "normalize of another type",
       () => model().embed("a", { normalize: 1 as never }),

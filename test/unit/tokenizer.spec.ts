@@ -44,6 +44,30 @@ describe("the tokenizer of the embedded model", () => {
     assert.deepEqual(tokenizer.encodeBatch([text, ""], { maxLength: 3 }).shape, [2, 3]);
   });
 
+  it("leaves out special tokens with addSpecialTokens: false", async () => {
+    const { ids, offsets } = tokenizer.encode(text);
+    const without = { addSpecialTokens: false };
+    assert.deepEqual(tokenizer.encode(text, without), { ids: ids.slice(0, -1), offsets: offsets.slice(0, -2) });
+    assert.deepEqual([...tokenizer.encode("", without).ids], []);
+    assert.deepEqual(tokenizer.encode(text, { addSpecialTokens: true }), { ids, offsets });
+    assert.deepEqual([...tokenizer.encode(text, { ...without, maxLength: 3 }).ids], [...ids.slice(0, 3)]);
+    assert.equal(tokenizer.countTokens(text, without), ids.length - 1);
+    const batch = tokenizer.encodeBatch([text, ""], without);
+    assert.deepEqual(batch.shape, [2, ids.length - 1]);
+    assert.deepEqual([...batch.inputIds], [...ids.slice(0, -1), ...Array(ids.length - 1).fill(tokenizer.padTokenId)]);
+    assert.deepEqual(await tokenizer.encodeBatchAsync([text, ""], without), batch);
+    assert.deepEqual(tokenizer.encodeBatch([""], without).shape, [1, 0]);
+  });
+
+  it("states whether a text was truncated, if it might have been", () => {
+    const { length } = tokenizer.encode(text).ids;
+    assert.equal(tokenizer.encode(text, { maxLength: length }).truncated, false);
+    assert.equal(tokenizer.encode(text, { maxLength: length - 1 }).truncated, true);
+    assert.equal(tokenizer.encode(text, { maxLength: length - 1, addSpecialTokens: false }).truncated, false);
+    assert.deepEqual(tokenizer.encodeBatch([text, ""], { maxLength: 2 }).truncated, [true, false]);
+    assert.equal(tokenizer.modelMaxLength, undefined, "1e30 stands for none");
+  });
+
   it("decodes batches, empty rows, and ids without a token", () => {
     const { ids } = tokenizer.encode("seven");
     assert.deepEqual(tokenizer.batchDecode([ids, [], [2 ** 30]], { skipSpecialTokens: true }), ["seven", "", ""]);
@@ -104,6 +128,31 @@ describe("the tokenizer of the embedded model", () => {
     ["one wrong text", () => tokenizer.encodeBatch(["a", null as never]), /for texts\[1\] but received null/],
     ["a length of 0", () => tokenizer.encode("a", { maxLength: 0 }), /for options.maxLength but received 0/],
     ["an unknown option", () => tokenizer.encode("a", { maxlength: 1 } as never), /did you mean maxLength/],
+    [
+      "truncation to no length",
+      () => tokenizer.encode("a", { truncation: true }),
+      /no model_max_length, for options.tr/,
+    ],
+    [
+      "a number as truncation",
+      () => tokenizer.encode("a", { truncation: 1 as never }),
+      /a boolean for options.truncat/,
+    ],
+    [
+      "a maximum length without truncation",
+      () => tokenizer.encodeBatch(["a"], { maxLength: 5, truncation: false }),
+      /true, as maxLength is given, for options.truncation but received false/,
+    ],
+    [
+      "special tokens that are neither added nor not",
+      () => tokenizer.encode("a", { addSpecialTokens: 0 as never }),
+      /a boolean for options.addSpecialTokens but received 0/,
+    ],
+    [
+      "an option of encode for countTokens",
+      () => tokenizer.countTokens("a", { maxLength: 3 } as never),
+      /only addSpecialTokens for the names in options/,
+    ],
     ["ids that aren't an array", () => tokenizer.decode(5 as never), /an array of ids for ids but received 5/],
     [
       "a multiple of 0",
@@ -210,6 +259,41 @@ describe("the tokenizer of ByT5", () => {
       }),
     );
   });
+
+  it("adds no end with addSpecialTokens: false", async () => {
+    const tokenizer = await byT5();
+    assert.deepEqual([...tokenizer.encode("hi", { addSpecialTokens: false }).ids], [107, 108]);
+    assert.deepEqual([...tokenizer.encode("hi", { addSpecialTokens: false, maxLength: 1 }).ids], [107]);
+  });
+
+  it("refuses a truncation_side that is no side", () =>
+    withDirectory(async (directory) => {
+      for (const side of ["up", null, 5]) {
+        const config = { tokenizer_class: "ByT5Tokenizer", truncation_side: side };
+        writeFileSync(join(directory, "tokenizer_config.json"), JSON.stringify(config));
+        const message = /"left" or "right" for truncation_side in tokenizer_config.json but received/;
+        await assert.rejects(T5Tokenizer.fromPretrained(directory), { code: "ERR_MODEL_CORRUPT", message });
+      }
+    }));
+
+  it("has no modelMaxLength where the file has none that is a length", () =>
+    withDirectory(async (directory) => {
+      for (const [length, expected] of [
+        [512, 512],
+        [1e20, 1e20],
+        [1e30, undefined],
+        [undefined, undefined],
+        [null, undefined],
+        [0, undefined],
+        [-1, undefined],
+        [1.5, undefined],
+        ["512", undefined],
+      ]) {
+        const config = { tokenizer_class: "ByT5Tokenizer", model_max_length: length };
+        writeFileSync(join(directory, "tokenizer_config.json"), JSON.stringify(config));
+        assert.equal((await T5Tokenizer.fromPretrained(directory)).modelMaxLength, expected);
+      }
+    }));
 
   it("names tokenizer_config.json for a setting of that file", () =>
     withDirectory(async (directory) => {

@@ -116,11 +116,72 @@ async function generate(peer, one, request) {
   const run = peer.generate?.(makeIds(one.batch, one.sourceLength), one);
   if (!run) return undefined;
   const { samples, last } = await timed(run, request);
-  const rows = peer.tokens(last).map((row) => {
+  return { samples, check: { rows: digests(peer.tokens(last)) } };
+}
+
+/** A hash of each row of ids. */
+function digests(rows) {
+  return rows.map((row) => {
     const hash = createHash("sha256").update(new Uint8Array(Int32Array.from(row, Number).buffer));
     return hash.digest("hex").slice(0, DIGEST_CHARACTERS);
   });
-  return { samples, check: { rows } };
+}
+
+/** Times the generations of many callers. Resolves to undefined where the peer doesn't support them. */
+async function service(peer, one, request) {
+  const rows = makeIds(one.callers, one.sourceLength);
+  const together = one.mode === "as one batch" ? [rows] : rows.map((row) => [row]);
+  const calls = together.map((inputIds) => peer.generate?.(inputIds, one));
+  if (calls.includes(undefined)) return undefined;
+  const run =
+    one.mode === "at the same time"
+      ? () => Promise.all(calls.map((call) => call()))
+      : async () => {
+          const results = [];
+          for (const call of calls) results.push(await call());
+          return results;
+        };
+  const { samples, last } = await timed(run, request);
+  return { samples, check: { rows: last.flatMap((result) => digests(peer.tokens(result))) } };
+}
+
+/**
+ * The time to the first token, the time to the last one, and the event loop's delay of streams that start at random, at a share of
+ * the rate that `callers` of them reach when each starts the next as soon as it ends.
+ */
+async function serviceLatency(peer, one, request) {
+  const rows = makeIds(one.callers, one.sourceLength);
+  const stream = async (index) => {
+    const started = performance.now();
+    let first;
+    for await (const _ of peer.stream([rows[index % rows.length]], one)) first ??= performance.now() - started;
+    return { first, last: performance.now() - started };
+  };
+  for (let i = 0; i < request.warmups; i++) await stream(i);
+  const began = performance.now();
+  await Promise.all(rows.map((_, index) => stream(index).then(() => stream(index))));
+  const perRequest = (performance.now() - began) / (2 * rows.length) / one.share;
+  const pending = [];
+  const delays = await measureDelay(async () => {
+    for (let index = 0; index < one.requests; index++) {
+      pending.push(stream(index));
+      await new Promise((resolve) => setTimeout(resolve, -Math.log(1 - Math.random()) * perRequest));
+    }
+    await Promise.all(pending);
+  });
+  const times = await Promise.all(pending);
+  const at = (name, share) => {
+    const sorted = times.map((time) => time[name]).sort((a, b) => a - b);
+    return sorted[Math.floor(share * (sorted.length - 1))];
+  };
+  const values = {
+    "first token, p50": at("first", 0.5),
+    "first token, p99": at("first", 0.99),
+    "last token, p50": at("last", 0.5),
+    "last token, p99": at("last", 0.99),
+    "event loop, p99": delays.p99,
+  };
+  return Object.entries(values).map(([name, value]) => ({ case: `${one.name}: ${name}`, samples: [value] }));
 }
 
 async function score(peer, { sourceLength, candidates, targetLength }, request) {
@@ -202,6 +263,8 @@ const OF_CALLS = {
   score,
   rerank,
   "event-loop": eventLoop,
+  service,
+  "service-latency": serviceLatency,
   "result-memory": resultMemory,
 };
 const OF_LOADING = { load, memory };

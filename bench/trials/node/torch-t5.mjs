@@ -36,6 +36,7 @@ function torchT5({ directories, device, precision, threads }) {
       (inputIds, { newTokens, numBeams }) =>
       () =>
         t5.generate({ inputIds }, { maxNewTokens: newTokens, eosTokenId: [], numBeams }),
+    stream: (inputIds, { newTokens }) => t5.stream({ inputIds }, { maxNewTokens: newTokens, eosTokenId: [] }),
     tokens: ({ sequences }) => Array.from({ length: sequences.shape[0] }, (_, row) => sequences.row(row).subarray(1)),
     score: (inputIds, targets) => async () => (await t5.score({ inputIds }, targets)).map(({ score }) => score),
     rerank: (documents, batch, tokens) => async () => {

@@ -1,15 +1,19 @@
-// How far logits are from those of a reference, measured in float64.
+// How far logits or hidden states are from those of a reference, measured in float64.
 import { logSumExp } from "../../index.js";
 
-/** The comparison of logits with a reference's, over a number of positions. */
-export interface Agreement {
+/** The comparison of numbers with a reference's. */
+export interface Difference {
   readonly isBitwiseEqual: boolean;
-  /** The number of logits that were compared. */
-  readonly logits: number;
-  /** The maximum of the absolute differences. Not finite where a logit of either side isn't. */
+  /** How many numbers were compared. */
+  readonly numbers: number;
+  /** The maximum of the absolute differences. Not finite where a number of either side isn't. */
   readonly largestDifference: number;
   readonly meanDifference: number;
   readonly positions: number;
+}
+
+/** The comparison of logits with a reference's, over a number of positions. */
+export interface Agreement extends Difference {
   /** The share of positions where the same token has the largest logit. */
   readonly top1: number;
   /**
@@ -20,65 +24,80 @@ export interface Agreement {
   readonly largestDivergence: number;
 }
 
+/** Compares rows of `width` numbers. Throws where the numbers of numbers differ. */
+export function differenceOf(reference: Float32Array, found: Float32Array, width: number): Difference {
+  if (reference.length !== found.length) {
+    throw new Error(`Expected ${reference.length} numbers but received ${found.length}`);
+  }
+  let [largestDifference, sumOfDifferences] = [0, 0];
+  for (const [index, value] of reference.entries()) {
+    const difference = Math.abs(value - (found[index] ?? Number.NaN));
+    largestDifference = Math.max(largestDifference, difference);
+    sumOfDifferences += difference;
+  }
+  return {
+    isBitwiseEqual: bytesOf(reference).equals(bytesOf(found)),
+    numbers: reference.length,
+    largestDifference,
+    meanDifference: sumOfDifferences / reference.length,
+    positions: reference.length / width,
+  };
+}
+
 /** Compares rows of `vocabSize` logits. Throws where the numbers of logits differ. */
 export function agreementOf(reference: Float32Array, found: Float32Array, vocabSize: number): Agreement {
-  if (reference.length !== found.length) {
-    throw new Error(`Expected ${reference.length} logits but received ${found.length}`);
-  }
-  const rows = Array.from({ length: reference.length / vocabSize }, (_, row) => {
+  const difference = differenceOf(reference, found, vocabSize);
+  const rows = Array.from({ length: difference.positions }, (_, row) => {
     const [from, to] = [row * vocabSize, (row + 1) * vocabSize];
     return compareRow(reference.subarray(from, to), found.subarray(from, to));
   });
-  const of = (measure: (row: Row) => number) => rows.map(measure);
   return {
-    isBitwiseEqual: bytesOf(reference).equals(bytesOf(found)),
-    logits: reference.length,
-    largestDifference: largest(of((row) => row.largestDifference)),
-    meanDifference: sum(of((row) => row.sumOfDifferences)) / reference.length,
-    positions: rows.length,
-    top1: sum(of((row) => (row.isSameBest ? 1 : 0))) / rows.length,
-    meanDivergence: sum(of((row) => row.divergence)) / rows.length,
-    largestDivergence: largest(of((row) => row.divergence)),
+    ...difference,
+    top1: sum(rows.map((row) => (row.isSameBest ? 1 : 0))) / rows.length,
+    meanDivergence: sum(rows.map((row) => row.divergence)) / rows.length,
+    largestDivergence: largest(rows.map((row) => row.divergence)),
   };
 }
 
 /** Several comparisons as one, over all of their positions. */
-export function merge(agreements: readonly Agreement[]): Agreement {
-  const of = (measure: (agreement: Agreement) => number) => agreements.map(measure);
-  const logits = sum(of((one) => one.logits));
-  const positions = sum(of((one) => one.positions));
+export function mergeDifferences(differences: readonly Difference[]): Difference {
+  const of = (measure: (difference: Difference) => number) => differences.map(measure);
+  const numbers = sum(of((one) => one.numbers));
   return {
-    isBitwiseEqual: agreements.every((one) => one.isBitwiseEqual),
-    logits,
+    isBitwiseEqual: differences.every((one) => one.isBitwiseEqual),
+    numbers,
     largestDifference: largest(of((one) => one.largestDifference)),
-    meanDifference: sum(of((one) => one.meanDifference * one.logits)) / logits,
-    positions,
-    top1: sum(of((one) => one.top1 * one.positions)) / positions,
-    meanDivergence: sum(of((one) => one.meanDivergence * one.positions)) / positions,
-    largestDivergence: largest(of((one) => one.largestDivergence)),
+    meanDifference: sum(of((one) => one.meanDifference * one.numbers)) / numbers,
+    positions: sum(of((one) => one.positions)),
+  };
+}
+
+/** Several comparisons of logits as one, over all of their positions. */
+export function merge(agreements: readonly Agreement[]): Agreement {
+  const difference = mergeDifferences(agreements);
+  const mean = (measure: (agreement: Agreement) => number) =>
+    sum(agreements.map((one) => measure(one) * one.positions)) / difference.positions;
+  return {
+    ...difference,
+    top1: mean((one) => one.top1),
+    meanDivergence: mean((one) => one.meanDivergence),
+    largestDivergence: largest(agreements.map((one) => one.largestDivergence)),
   };
 }
 
 interface Row {
-  readonly largestDifference: number;
-  /** The sum of the absolute differences. */
-  readonly sumOfDifferences: number;
   readonly isSameBest: boolean;
   readonly divergence: number;
 }
 
 function compareRow(reference: Float32Array, found: Float32Array): Row {
   const [one, other] = [normalizerOf(reference), normalizerOf(found)];
-  let [largestDifference, sumOfDifferences, divergence] = [0, 0, other.value - one.value];
+  let divergence = other.value - one.value;
   for (const [index, logit] of reference.entries()) {
-    const difference = logit - (found[index] ?? Number.NaN);
-    largestDifference = Math.max(largestDifference, Math.abs(difference));
-    sumOfDifferences += Math.abs(difference);
-    divergence += Math.exp(logit - one.value) * difference;
+    divergence += Math.exp(logit - one.value) * (logit - (found[index] ?? Number.NaN));
   }
   // A divergence is never negative, but rounding can make that of two equal distributions so.
-  const isSameBest = one.best === other.best;
-  return { largestDifference, sumOfDifferences, isSameBest, divergence: Math.max(0, divergence) };
+  return { isSameBest: one.best === other.best, divergence: Math.max(0, divergence) };
 }
 
 /** The logarithm of a softmax's denominator, and the index of the largest logit. */

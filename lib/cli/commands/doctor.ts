@@ -13,6 +13,11 @@ interface Finding {
   readonly detail: string;
 }
 
+type ThreadInfo = Pick<
+  RuntimeInfo,
+  "intraOpThreads" | "interOpThreads" | "parallelBackend" | "cpuQuota" | "defaultThreads"
+>;
+
 const STATUS_WIDTH = 9;
 const SUBJECT_WIDTH = 16;
 
@@ -67,13 +72,25 @@ function checkRuntime(): readonly Finding[] {
     { status: "ok", subject: "addon", detail: `built for this libtorch: ${addonPath}` },
     { status: "ok", subject: "devices", detail: devices },
     ...checkCudaLibrary(info),
-    {
-      status: "ok",
-      subject: "threads",
-      detail: `${info.intraOpThreads} per operator, ${info.interOpThreads} side by side (${info.parallelBackend})`,
-    },
+    checkThreads(info),
     { status: "ok", subject: "SIMD", detail: info.cpuCapability },
   ];
+}
+
+/** Compares the threads that models use by default with the CPU quota. */
+export function checkThreads(info: ThreadInfo): Finding {
+  const { intraOpThreads, interOpThreads, parallelBackend, cpuQuota, defaultThreads } = info;
+  const counts = `${defaultThreads} per operator, ${interOpThreads} side by side (${parallelBackend})`;
+  const subject = "threads";
+  if (cpuQuota === undefined) return { status: "ok", subject, detail: counts };
+  const quota = `the CPU quota is ${cpuQuota.toFixed(2)}`;
+  if (defaultThreads > Math.max(1, cpuQuota)) {
+    const detail = `${counts}; ${quota}: more threads than CPUs are slow; set OMP_NUM_THREADS or intraOpThreads`;
+    return { status: "note", subject, detail };
+  }
+  if (defaultThreads === intraOpThreads) return { status: "ok", subject, detail: `${counts}; ${quota}` };
+  const detail = `${counts}, as ${quota}; PyTorch's own number, and its bits, are those of ${intraOpThreads}`;
+  return { status: "note", subject, detail };
 }
 
 /** Nothing without a CUDA device. */

@@ -8,14 +8,17 @@ export const exportCommand: Command = {
   summary: "Write a Hugging Face model in the form that torch-t5 runs",
   help: `torch-t5 export [options] <source> <directory>
 
-Exports a T5, T5 v1.1, Flan-T5, mT5, UMT5 or ByT5 of Hugging Face. Traces Hugging Face's own module, compares the
-written archive with it on many inputs, and keeps the export only if every logit is bitwise equal. Needs Python's
-torch and transformers: torch-t5 setup --export
+Exports a T5, T5 v1.1, Flan-T5, mT5, UMT5 or ByT5 of Hugging Face, an encoder or a classifier of these, or a directory
+of sentence-transformers. Traces Hugging Face's own module, compares the written archive with it on many inputs, and
+keeps the export only if every logit is bitwise equal, or every hidden state of an encoder. Needs Python's torch and
+transformers: torch-t5 setup --export
 
   <source>              a Hugging Face directory, or a name on the Hub such as google/flan-t5-small
   <directory>           the directory to write
   --no-tokenizer        export a model that takes only token ids
   --tokenizer <origin>  transformers: the tokenizer that AutoTokenizer makes (default); file: tokenizer.json as it is
+  --encoder-only        export the encoder of a whole model
+  --no-modules          export the encoder of a sentence-transformers directory without its pooling and other modules
   --revision <name>     a branch, tag or commit of the repository on the Hub
   --overwrite           replace an earlier export`,
 

@@ -1,17 +1,21 @@
 // `torch-t5 generate`: answers texts, on a terminal token by token.
 import { stdout } from "node:process";
-import type { T5ForConditionalGeneration } from "../../index.js";
+import { T5ForConditionalGeneration, type TruncationOptions } from "../../index.js";
 import { batched, readTexts } from "../jsonl/input.js";
 import { shortestFloat32 } from "../jsonl/json-lines.js";
 import { integerOption, parse, withFlags } from "../terminal/arguments.js";
 import { type Command, EXIT, UsageError } from "../terminal/command.js";
 import { modelOptions, modelOptionsHelp, withModel } from "../terminal/model.js";
 import { write } from "../terminal/output.js";
+import { checkTruncation, readTruncation, TruncationNote } from "../terminal/truncation.js";
 import { generationFlags, generationHelp, generationOptions, readGenerationOptions } from "./generation-flags.js";
 
 type GenerateOptions = NonNullable<Parameters<T5ForConditionalGeneration["generate"]>[1]>;
 type StreamOptions = NonNullable<Parameters<T5ForConditionalGeneration["stream"]>[1]>;
 type GenerateResult = Awaited<ReturnType<T5ForConditionalGeneration["generate"]>>;
+
+/** Not `max-length`, which is Hugging Face's option of the answer. */
+const LENGTH_FLAG = "max-source-length";
 
 export const generateCommand: Command = {
   name: "generate",
@@ -24,9 +28,14 @@ at once, the first unfinished answer does, and the others appear after it.
 
   <text>...             one or more texts; "-" reads them from standard input, one per line
   --stream              print token by token even if the output is no terminal; --no-stream: print whole lines
-  --json                print one JSON object per text and line: { text, sequences, texts, finishReasons, lengths }
+  --json                print one JSON object per text and line: { text, sequences, texts, finishReasons, lengths },
+                        with a "truncated" where texts are to be truncated
   --return-scores       with --json: also sequenceScores (with beams) and transitionScores
   --batch-size <count>  texts that are answered at once (default: 1): faster, and the same answers up to rounding
+  --max-source-length <count>
+                        truncate longer texts to this many tokens, the end of sequence included; --max-length is the
+                        maximum length of an answer
+  --truncation          truncate longer texts to the model_max_length of the tokenizer
 ${modelOptionsHelp}
 
 ${generationHelp}
@@ -39,6 +48,8 @@ Example: torch-t5 generate "spell number: 48213" "date to iso: March 5, 2021"`,
     const { values, positionals } = parse(args, {
       ...modelOptions,
       ...generationOptions,
+      [LENGTH_FLAG]: { type: "string" },
+      truncation: { type: "boolean" },
       stream: { type: "boolean" },
       json: { type: "boolean" },
       "batch-size": { type: "string" },
@@ -49,19 +60,24 @@ Example: torch-t5 generate "spell number: 48213" "date to iso: March 5, 2021"`,
     }
     if (values.stream && values.json) throw new UsageError("Expected no --json with --stream but received both");
     const options = readGenerationOptions(values);
+    const truncation = readTruncation(values[LENGTH_FLAG], values.truncation, LENGTH_FLAG);
+    const note = new TruncationNote();
     const texts = readTexts(positionals);
     // The answer of a single text is printed as it is; of several texts, each answer takes one line.
     const asLine = positionals.length === 1 && positionals[0] !== "-" ? (text: string) => text : onOneLine;
     await withFlags(generationFlags, () =>
-      withModel(values, async (t5) => {
+      withModel(T5ForConditionalGeneration, values, async (t5) => {
+        checkTruncation(t5, truncation);
         const canStream = !values.json && !hasBeams(t5, options);
         const streams = values.stream ?? (stdout.isTTY && canStream);
         for await (const batch of batched(texts, batchSize)) {
           if (streams) {
-            await stream(t5, batch, options, asLine);
+            await stream(t5, batch, truncation, options, asLine, note);
             continue;
           }
-          const answers = await generate(t5, batch, options);
+          const answers = await generate(t5, batch, truncation, options);
+          const truncated = answers.map((answer) => answer.truncated ?? false);
+          if (!values.json) note.add(batch.length, truncated);
           const lines = values.json
             ? answers.map((answer) => JSON.stringify(answer))
             : answers.flatMap((answer) => answer.texts.map(asLine));
@@ -69,6 +85,7 @@ Example: torch-t5 generate "spell number: 48213" "date to iso: March 5, 2021"`,
         }
       }),
     );
+    note.print();
     return EXIT.ok;
   },
 };
@@ -79,6 +96,7 @@ const START_IDS = 1;
 /** What was generated for one text. */
 interface Answer {
   readonly text: string;
+  readonly truncated?: boolean;
   readonly sequences: readonly (readonly number[])[];
   readonly texts: readonly string[];
   readonly finishReasons: readonly string[];
@@ -97,13 +115,16 @@ function hasBeams({ generationConfig }: T5ForConditionalGeneration, options: Gen
 async function stream(
   t5: T5ForConditionalGeneration,
   batch: readonly string[],
+  truncation: TruncationOptions,
   options: StreamOptions,
   asLine: (text: string) => string,
+  note: TruncationNote,
 ): Promise<void> {
   /** What was not printed yet of each answer from `current` on. */
   const answers = new Map<number, { readonly text: string; readonly isEnded: boolean }>();
   let current = 0;
-  for await (const { row, text, finishReason } of t5.stream(batch, options)) {
+  const tokens = t5.stream({ text: batch, ...truncation }, options);
+  for await (const { row, text, finishReason } of tokens) {
     const before = answers.get(row)?.text ?? "";
     answers.set(row, { text: before + asLine(text), isEnded: finishReason !== undefined });
     for (let answer = answers.get(current); answer !== undefined; answer = answers.get(current)) {
@@ -112,19 +133,22 @@ async function stream(
       if (answer.isEnded) current++;
     }
   }
+  note.add(batch.length, tokens.truncated);
 }
 
 async function generate(
   t5: T5ForConditionalGeneration,
   batch: readonly string[],
+  truncation: TruncationOptions,
   options: GenerateOptions,
 ): Promise<readonly Answer[]> {
-  const result = await t5.generate(batch, options);
+  const result = await t5.generate({ text: batch, ...truncation }, options);
   const rows = result.sequences.shape[0] ?? 0;
   const perText = rows / batch.length;
   return batch.map((text, index) => {
     const own = Array.from({ length: perText }, (_, answer) => index * perText + answer);
-    return { text, ...answerOf(result, own) };
+    const { [index]: truncated } = result.truncated ?? [];
+    return { text, ...(truncated !== undefined && { truncated }), ...answerOf(result, own) };
   });
 }
 

@@ -1,11 +1,12 @@
 // `torch-t5 logits`: prints the best tokens at each decoder position, with their logits and probabilities.
-import type { T5ForConditionalGeneration, T5Tokenizer, Tensor } from "../../index.js";
+import { T5ForConditionalGeneration, type T5Tokenizer, type Tensor, type TruncationOptions } from "../../index.js";
 import { collect, readTexts } from "../jsonl/input.js";
 import { integerOption, parse } from "../terminal/arguments.js";
 import { type Command, EXIT, UsageError } from "../terminal/command.js";
 import { modelOptions, modelOptionsHelp, withModel } from "../terminal/model.js";
 import { write } from "../terminal/output.js";
 import { type Column, table, visible } from "../terminal/table.js";
+import { checkTruncation, readTruncation, truncationHelp, truncationOptions } from "../terminal/truncation.js";
 
 /** A token at a decoder position. */
 interface Candidate {
@@ -54,6 +55,7 @@ as its input (teacher forcing), and each position also shows the target's token 
   --target <text>       the answer to compare with; given once for each text, in order
   --top-k <count>       tokens to show per position (default: ${DEFAULT_TOP_K})
   --json                print one JSON object per text and line, with logits and probabilities in full
+${truncationHelp("longer texts")}
 ${modelOptionsHelp}
 
 Example: torch-t5 logits "spell number: 7" --target seven`,
@@ -61,24 +63,33 @@ Example: torch-t5 logits "spell number: 7" --target seven`,
   async run(args) {
     const { values, positionals } = parse(args, {
       ...modelOptions,
+      ...truncationOptions,
       target: { type: "string", multiple: true },
       "top-k": { type: "string" },
       json: { type: "boolean" },
     });
     const topK = integerOption(values["top-k"], "top-k", 1) ?? DEFAULT_TOP_K;
+    const truncation = readTruncation(values["max-length"], values.truncation);
     const texts = await collect(readTexts(positionals));
     if (values.target !== undefined && values.target.length !== texts.length) {
       throw new UsageError(
         `Expected one --target for each of ${texts.length} texts but received ${values.target.length}`,
       );
     }
-    await withModel(values, async (t5) => {
+    await withModel(T5ForConditionalGeneration, values, async (t5) => {
+      checkTruncation(t5, truncation);
       for (const [index, text] of texts.entries()) {
         const target = values.target?.[index];
-        const positions = await computePositions(t5, text, target, topK);
+        const { positions, truncated } = await computePositions(t5, { text, ...truncation }, target, topK);
+        const fields = {
+          text,
+          ...(target === undefined ? {} : { target }),
+          ...(truncated && { truncated: truncated[0] }),
+        };
+        const note = truncated?.[0] ? " (truncated)" : "";
         const lines = values.json
-          ? [JSON.stringify({ text, ...(target === undefined ? {} : { target }), positions })]
-          : [...(index > 0 ? [""] : []), ...format(text, target, positions)];
+          ? [JSON.stringify({ ...fields, positions })]
+          : [...(index > 0 ? [""] : []), ...format(text, note, target, positions)];
         await write(`${lines.join("\n")}\n`);
       }
     });
@@ -88,15 +99,15 @@ Example: torch-t5 logits "spell number: 7" --target seven`,
 
 async function computePositions(
   t5: T5ForConditionalGeneration,
-  text: string,
+  source: TruncationOptions & { readonly text: string },
   target: string | undefined,
   topK: number,
-): Promise<readonly Position[]> {
-  const { logits } = await t5.forward(target === undefined ? text : { text, target });
+): Promise<{ readonly positions: readonly Position[]; readonly truncated: readonly boolean[] | undefined }> {
+  const { logits, truncated } = await t5.forward({ ...source, target });
   const targets = target === undefined ? undefined : t5.tokenizer?.encode(target).ids;
   const positions = readPositions(logits, Math.min(topK, t5.config.vocabSize), t5.tokenizer, targets);
   logits.dispose();
-  return positions;
+  return { positions, truncated };
 }
 
 /** The positions of `logits` `[1, targetLength, vocabSize]`; `targets` has the target's token at each position. */
@@ -131,10 +142,19 @@ function rankOf(row: Float32Array, id: number): number {
   return row.reduce((rank, other, index) => (other > logit || (other === logit && index < id) ? rank + 1 : rank), 1);
 }
 
-function format(text: string, target: string | undefined, positions: readonly Position[]): readonly string[] {
+function format(
+  text: string,
+  note: string,
+  target: string | undefined,
+  positions: readonly Position[],
+): readonly string[] {
   const rows = positions.flatMap(tableRows);
   const columns = target === undefined ? COLUMNS : [...COLUMNS, TARGET_COLUMN];
-  const heading = [`text: ${visible(text)}`, ...(target === undefined ? [] : [`target: ${visible(target)}`]), ""];
+  const heading = [
+    `text: ${visible(text)}${note}`,
+    ...(target === undefined ? [] : [`target: ${visible(target)}`]),
+    "",
+  ];
   const lines = [...heading, ...table(columns, rows)];
   return target === undefined ? lines : [...lines, "", ...summarize(positions)];
 }

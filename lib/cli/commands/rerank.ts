@@ -1,5 +1,5 @@
 // `torch-t5 rerank`: sorts documents by their relevance to a query, JSON Lines in and out.
-import type { T5ForConditionalGeneration } from "../../index.js";
+import { T5ForConditionalGeneration } from "../../index.js";
 import { type Job, jobOptions, jobOptionsHelp, openJobInput, readJobOptions, runJob } from "../jsonl/job.js";
 import {
   arrayField,
@@ -14,6 +14,13 @@ import {
 } from "../jsonl/json-lines.js";
 import { integerOption, parse, withFlags } from "../terminal/arguments.js";
 import { type Command, EXIT } from "../terminal/command.js";
+import {
+  checkTruncation,
+  readTruncation,
+  TRUNCATED,
+  truncationHelp,
+  truncationOptions,
+} from "../terminal/truncation.js";
 
 type RerankOptions = NonNullable<Parameters<T5ForConditionalGeneration["rerank"]>[2]>;
 
@@ -36,14 +43,19 @@ export const rerankCommand: Command = {
 Reads one { "query": "...", "documents": [...] } per line; a document is a string, or an object with a "text". Writes
 the same object for each line, in the same order. The "line" number comes first, and "ranked" takes the place of
 "documents": one { index, probability, score, document } for each document, the most relevant first. As in monoT5, the
-probability is that of the token "true" against "false", and the score is its logarithm.
+probability is that of the token "true" against "false", and the score is its logarithm. With --pairwise, for duoT5,
+every document is compared with every other one; the probability is the mean, and the score the sum.
 
+  --pairwise            compare the documents in pairs: n * (n - 1) prompts for n documents
   --top-n <count>       write only the most relevant documents of each line
   --template <text>     the model's input, with {query} and {document}
-                        (default: "Query: {query} Document: {document} Relevant:")
-  --true-token <token>  (default: true)
+                        (default: "Query: {query} Document: {document} Relevant:"); with --pairwise
+                        "Query: {query} Document0: {document0} Document1: {document1} Relevant:"
+  --true-token <token>  a text of one token, or a piece such as "▁" (default: true)
   --false-token <token> (default: false)
-  --batch-size <count>  documents that go through the model at once (default: 32)
+  --batch-size <count>  documents, or pairs, that go through the model at once (default: 32)
+${truncationHelp("the documents of longer inputs")};
+                        each ranked document has a "truncated" then
 ${jobOptionsHelp}
 
 Example: echo '{"query":"doctor of Thornby","documents":["Its doctor is Mona."]}' | torch-t5 rerank`,
@@ -51,6 +63,8 @@ Example: echo '{"query":"doctor of Thornby","documents":["Its doctor is Mona."]}
   async run(args) {
     const { values, positionals } = parse(args, {
       ...jobOptions,
+      ...truncationOptions,
+      pairwise: { type: "boolean" },
       "top-n": { type: "string" },
       template: { type: "string" },
       "true-token": { type: "string" },
@@ -60,6 +74,8 @@ Example: echo '{"query":"doctor of Thornby","documents":["Its doctor is Mona."]}
     const topN = integerOption(values["top-n"], "top-n", 1);
     const batchSize = integerOption(values["batch-size"], "batch-size", 1);
     const options: RerankOptions = {
+      ...readTruncation(values["max-length"], values.truncation),
+      ...(values.pairwise && { pairwise: true }),
       ...(values.template !== undefined && { template: values.template }),
       ...(values["true-token"] !== undefined && { trueToken: values["true-token"] }),
       ...(values["false-token"] !== undefined && { falseToken: values["false-token"] }),
@@ -74,6 +90,7 @@ Example: echo '{"query":"doctor of Thornby","documents":["Its doctor is Mona."]}
 
 function rerankJob(options: RerankOptions): Job<Item> {
   return {
+    modelClass: T5ForConditionalGeneration,
     batchSize: 1,
     read(text) {
       const fields = parseObject(text);
@@ -81,6 +98,7 @@ function rerankJob(options: RerankOptions): Job<Item> {
       return { fields, query: stringField(fields, "query"), documents, texts: documents.map(textOfDocument) };
     },
     async process(t5, items) {
+      checkTruncation(t5, options);
       return Promise.all(items.map((item) => withFlags(FLAGS, () => rerank(t5, item, options))));
     },
     isResultOf: ({ fields, documents }, result) =>
@@ -100,10 +118,11 @@ async function rerank(
   const ranked = await t5.rerank(query, texts, options);
   return {
     ...without(fields, "line", DOCUMENTS, RESULT),
-    [RESULT]: ranked.map(({ index, probability, score }) => ({
+    [RESULT]: ranked.map(({ index, probability, score, truncated }) => ({
       index,
       probability: shortestFloat32(probability),
       score: shortestFloat32(score),
+      ...(truncated !== undefined && { [TRUNCATED]: truncated }),
       document: documents[index],
     })),
   };

@@ -1,5 +1,10 @@
 // `torch-t5 score`: log-probabilities of given answers, JSON Lines in and out.
-import { SCORE_REDUCTIONS, type ScoreReduction, type T5ForConditionalGeneration } from "../../index.js";
+import {
+  SCORE_REDUCTIONS,
+  type ScoreReduction,
+  T5ForConditionalGeneration,
+  type TruncationOptions,
+} from "../../index.js";
 import { type Job, jobOptions, jobOptionsHelp, openJobInput, readJobOptions, runJob } from "../jsonl/job.js";
 import {
   arrayField,
@@ -14,11 +19,21 @@ import {
 } from "../jsonl/json-lines.js";
 import { choiceOption, integerOption, parse, withFlags } from "../terminal/arguments.js";
 import { type Command, EXIT } from "../terminal/command.js";
+import {
+  checkTruncation,
+  isTruncating,
+  readTruncation,
+  TRUNCATED,
+  truncationHelp,
+  truncationOptions,
+} from "../terminal/truncation.js";
 
 const RESULT = "scores";
+const FLAGS = ["reduction", "batch-size"];
 
 interface ReadScoreOptions {
   readonly reduction: ScoreReduction;
+  readonly addSpecialTokens: boolean;
   readonly batchSize?: number;
 }
 
@@ -39,6 +54,10 @@ the log-probability of each token of the target, including the end of sequence, 
 
   --reduction <name>    the score: sum (default) or mean of the log-probabilities, or none
   --batch-size <count>  targets that go through the decoder at once (default: 32)
+  --no-add-special-tokens
+                        score the targets without an end of sequence
+${truncationHelp("longer sources")};
+                        each line has a "truncated" then
 ${jobOptionsHelp}
 
 Example: echo '{"source":"spell number: 7","targets":["seven","six"]}' | torch-t5 score`,
@@ -48,18 +67,24 @@ Example: echo '{"source":"spell number: 7","targets":["seven","six"]}' | torch-t
       ...jobOptions,
       reduction: { type: "string" },
       "batch-size": { type: "string" },
+      "add-special-tokens": { type: "boolean" },
+      ...truncationOptions,
     });
     const reduction = choiceOption(values.reduction, "reduction", SCORE_REDUCTIONS) ?? "sum";
     const batchSize = integerOption(values["batch-size"], "batch-size", 1);
-    const job = scoreJob({ reduction, ...(batchSize && { batchSize }) });
+    const addSpecialTokens = values["add-special-tokens"] ?? true;
+    const truncation = readTruncation(values["max-length"], values.truncation);
+    const job = scoreJob({ reduction, addSpecialTokens, ...(batchSize && { batchSize }) }, truncation);
     const options = readJobOptions(values);
     await runJob(job, await openJobInput(values, positionals), options);
     return EXIT.ok;
   },
 };
 
-function scoreJob(options: ReadScoreOptions): Job<Item> {
+function scoreJob(options: ReadScoreOptions, truncation: TruncationOptions): Job<Item> {
+  const results = ["line", RESULT, ...(isTruncating(truncation) ? [TRUNCATED] : [])];
   return {
+    modelClass: T5ForConditionalGeneration,
     batchSize: 1,
     read(text) {
       const fields = parseObject(text);
@@ -71,20 +96,27 @@ function scoreJob(options: ReadScoreOptions): Job<Item> {
       );
     },
     async process(t5, items) {
-      return Promise.all(items.map((item) => withFlags(["reduction", "batch-size"], () => score(t5, item, options))));
+      checkTruncation(t5, truncation);
+      const run = async ({ fields, source, targets }: Item) => ({
+        ...without(fields, ...results),
+        ...(await withFlags(FLAGS, () => score(t5, { text: source, ...truncation }, targets, options))),
+      });
+      return Promise.all(items.map(run));
     },
-    isResultOf: ({ fields }, result) => isSameJson(without(fields, "line", RESULT), without(result, "line", RESULT)),
+    isResultOf: ({ fields }, result) => isSameJson(without(fields, ...results), without(result, ...results)),
   };
 }
 
 async function score(
   t5: T5ForConditionalGeneration,
-  { fields, source, targets }: Item,
+  source: TruncationOptions & { readonly text: string },
+  targets: readonly string[],
   options: ReadScoreOptions,
 ): Promise<Fields> {
   const scores = await t5.score(source, targets, options);
+  const { truncated } = scores[0] ?? {};
   return {
-    ...without(fields, "line", RESULT),
+    ...(truncated !== undefined && { [TRUNCATED]: truncated }),
     [RESULT]: scores.map(({ score, logProbs, ids }) => ({
       ...(score === undefined ? {} : { score: shortestFloat32(score) }),
       logProbs: shortestFloat32s(logProbs),

@@ -1,23 +1,139 @@
-// `torch-t5 verify`: computes the logits of an exported model's probes again, and compares them with Hugging Face's.
+// `torch-t5 verify`: computes the outputs of an exported model's probes again, and compares them with Hugging Face's.
 import { join } from "node:path";
 import { env } from "node:process";
-import { type Precision, readManifest, T5ForConditionalGeneration } from "../../index.js";
-import { readSafetensors, type StoredTensor } from "../jsonl/safetensors.js";
+import {
+  kindOf,
+  type LoadOptions,
+  type Precision,
+  readManifest,
+  readSafetensors,
+  type StoredTensor,
+  T5EncoderModel,
+  T5ForConditionalGeneration,
+  T5ForSequenceClassification,
+  T5ForTokenClassification,
+} from "../../index.js";
 import { nonNegativeOption, onlyPositional, parse } from "../terminal/arguments.js";
 import { type Command, EXIT, UsageError } from "../terminal/command.js";
 import { loadOptions, precisionHelp } from "../terminal/model.js";
 import { print } from "../terminal/output.js";
-import { type Agreement, agreementOf, merge } from "./agreement.js";
+import { type Agreement, agreementOf, type Difference, differenceOf, merge, mergeDifferences } from "./agreement.js";
 import { describeCudaSettings } from "./cuda-settings.js";
 
-/** An input that the exporter has stored in the directory, and the logits that Hugging Face computed for it. */
+type Ids = StoredTensor<BigInt64Array>;
+
+/** An input that the exporter has stored in the directory, and the output that Hugging Face computed for it. */
 interface Probe {
   readonly name: string;
-  readonly inputIds: StoredTensor<BigInt64Array>;
-  readonly attentionMask: StoredTensor<BigInt64Array>;
-  readonly decoderInputIds: StoredTensor<BigInt64Array>;
-  /** `[batch, targetLength, vocabSize]` */
-  readonly logits: StoredTensor<Float32Array>;
+  /** One of the inputs, by its name in parity.safetensors. */
+  ids(name: string): Ids;
+  /**
+   * Logits: `[batch, targetLength, vocabSize]`, of a classifier `[batch, numLabels]` or `[batch, sourceLength, numLabels]`.
+   * Of an encoder its last hidden state, `[batch, sourceLength, dModel]`.
+   */
+  readonly output: StoredTensor<Float32Array>;
+}
+
+type Verifiable = T5ForConditionalGeneration | T5EncoderModel | T5ForSequenceClassification | T5ForTokenClassification;
+
+/** How the probes of one kind of model are compared. */
+interface Verification<Compared extends Difference> {
+  /** The names in parity.safetensors of the inputs whose shapes are printed. */
+  readonly inputs: Readonly<Record<string, string>>;
+  /** The name of the probes' output in parity.safetensors. */
+  readonly output: string;
+  /** One number of it, for messages. */
+  readonly unit: string;
+  /** Loads the model. */
+  load(directory: string, options: LoadOptions): Promise<Verified<Compared>>;
+  merge(compared: readonly Compared[]): Compared;
+}
+
+/** A loaded model and the comparison of one probe with it. */
+interface Verified<Compared extends Difference> {
+  readonly model: Verifiable;
+  compare(probe: Probe): Promise<Compared>;
+}
+
+const GENERATION: Verification<Agreement> = {
+  inputs: { encoder: "input_ids", decoder: "decoder_input_ids" },
+  output: "logits",
+  unit: "logit",
+  async load(directory, options) {
+    const model = await T5ForConditionalGeneration.fromPretrained(directory, options);
+    return {
+      model,
+      async compare({ ids, output }) {
+        const { logits } = await model.forward({
+          inputIds: ids("input_ids"),
+          attentionMask: ids("attention_mask"),
+          decoderInputIds: ids("decoder_input_ids"),
+        });
+        return agreementOf(output.data, logits.data, model.config.vocabSize);
+      },
+    };
+  },
+  merge,
+};
+
+const ENCODER: Verification<Difference> = {
+  inputs: { encoder: "input_ids" },
+  output: "last_hidden_state",
+  unit: "state",
+  async load(directory, options) {
+    const model = await T5EncoderModel.fromPretrained(directory, options);
+    return {
+      model,
+      async compare({ ids, output }) {
+        const attentionMask = ids("attention_mask");
+        const { lastHiddenState } = await model.forward({ inputIds: ids("input_ids"), attentionMask });
+        const { dModel } = model.config;
+        const kept = (states: Float32Array) => withoutPadding(states, attentionMask, dModel);
+        return differenceOf(kept(output.data), kept(lastHiddenState.data), dModel);
+      },
+    };
+  },
+  merge: mergeDifferences,
+};
+
+const SEQUENCE_CLASSIFICATION: Verification<Agreement> = {
+  inputs: { encoder: "input_ids" },
+  output: "logits",
+  unit: "logit",
+  async load(directory, options) {
+    const model = await T5ForSequenceClassification.fromPretrained(directory, options);
+    return {
+      model,
+      async compare({ ids, output }) {
+        const source = { inputIds: ids("input_ids"), attentionMask: ids("attention_mask") };
+        const { logits } = await model.forward(source);
+        return agreementOf(output.data, logits.data, model.config.numLabels);
+      },
+    };
+  },
+  merge,
+};
+
+const TOKEN_CLASSIFICATION: Verification<Agreement> = {
+  ...SEQUENCE_CLASSIFICATION,
+  async load(directory, options) {
+    const model = await T5ForTokenClassification.fromPretrained(directory, options);
+    return {
+      model,
+      async compare({ ids, output }) {
+        const attentionMask = ids("attention_mask");
+        const { logits } = await model.forward({ inputIds: ids("input_ids"), attentionMask });
+        const { numLabels } = model.config;
+        const kept = (all: Float32Array) => withoutPadding(all, attentionMask, numLabels);
+        return agreementOf(kept(output.data), kept(logits.data), numLabels);
+      },
+    };
+  },
+};
+
+/** The numbers of the positions that the mask keeps, `width` each. Only "exact" computes those of padding. */
+function withoutPadding(numbers: Float32Array, mask: Ids, width: number): Float32Array {
+  return numbers.filter((_, at) => mask.data[Math.floor(at / width)] === 1n);
 }
 
 /** What passes. Undefined stands for no limit. */
@@ -37,21 +153,22 @@ const DEFAULT_TOLERANCES: Readonly<Record<Precision, number | undefined>> = {
 
 export const verifyCommand: Command = {
   name: "verify",
-  summary: "Compare a model's logits with those that Hugging Face computed when it was exported",
+  summary: "Compare a model's outputs with those that Hugging Face computed when it was exported",
   help: `torch-t5 verify [options] <directory>
 
 Checks every file of an exported directory against its manifest, then computes the logits of the probes in it, with
 the number of threads that Hugging Face used. Prints for each probe "bitwise equal", or how far its logits are from
 Hugging Face's: the largest and the mean difference, the share of positions with the same best token (top-1
 agreement), and the KL divergence of Hugging Face's distribution from the computed one, in nats per position.
-On CUDA, also prints the environment variables that change bits there.
+Of a classifier, the logits of the labels are compared. Of an encoder, the last hidden states are compared, by their
+largest and mean difference. On CUDA, also prints the environment variables that change bits there.
 
   <directory>           an exported model
 ${precisionHelp}
   --tolerance <number>  the maximum difference (default: ${DEFAULT_TOLERANCE}, or no limit for bfloat16 and int8); PyTorch itself
                         rounds differently on another model of CPU
   --exact               require bitwise equality
-  --max-kl <number>     the maximum KL divergence of a position (default: no limit)
+  --max-kl <number>     the maximum KL divergence of a position (default: no limit); not of an encoder
   --device <device>     auto, cpu, cuda or cuda:<number> (default: cpu)`,
 
   async run(args) {
@@ -72,26 +189,54 @@ ${precisionHelp}
       tolerance: nonNegativeOption(values.tolerance, "tolerance") ?? DEFAULT_TOLERANCES[precision],
       maxKl: nonNegativeOption(values["max-kl"], "max-kl"),
     };
-    const { intraOpThreads } = await readManifest(directory);
-    await using t5 = await T5ForConditionalGeneration.fromPretrained(directory, { device, precision, intraOpThreads });
-    print(`${directory}: every file matches its manifest; ${t5.device}, ${t5.precision}, ${intraOpThreads} threads`);
-    if (t5.device !== "cpu") print(describeCudaSettings(env));
-    const agreements: Agreement[] = [];
-    for (const probe of await readProbes(directory)) {
-      const agreement = await compare(t5, probe);
-      agreements.push(agreement);
-      const shape = (ids: StoredTensor) => `[${ids.shape.join(", ")}]`;
-      const comparison = agreement.isBitwiseEqual ? "bitwise equal" : format(agreement);
-      print(`${probe.name}: encoder ${shape(probe.inputIds)}, decoder ${shape(probe.decoderInputIds)}: ${comparison}`);
+    const manifest = await readManifest(directory);
+    const load = { device, precision, intraOpThreads: manifest.intraOpThreads };
+    switch (kindOf(manifest)) {
+      case "generation":
+        return verify(GENERATION, directory, load, limits);
+      case "sequenceClassification":
+        return verify(SEQUENCE_CLASSIFICATION, directory, load, limits);
+      case "tokenClassification":
+        return verify(TOKEN_CLASSIFICATION, directory, load, limits);
+      case "encoder":
+        break;
     }
-    return conclude(agreements, limits);
+    if (limits.maxKl !== undefined) {
+      throw new UsageError(`Expected no --max-kl for ${manifest.architecture}, which has no logits, but received it`);
+    }
+    return verify(ENCODER, directory, load, limits);
   },
 };
 
+/** Compares every probe, and prints how they compare. Returns the exit code. */
+async function verify<Compared extends Difference>(
+  verification: Verification<Compared>,
+  directory: string,
+  load: LoadOptions,
+  limits: Limits,
+): Promise<number> {
+  const { model, compare } = await verification.load(directory, load);
+  await using _ = model;
+  const { device, precision } = model;
+  print(`${directory}: every file matches its manifest; ${device}, ${precision}, ${load.intraOpThreads} threads`);
+  if (device !== "cpu") print(describeCudaSettings(env));
+  const compared: Compared[] = [];
+  for (const probe of await readProbes(directory, verification.output)) {
+    const difference = await compare(probe);
+    compared.push(difference);
+    const comparison = difference.isBitwiseEqual ? "bitwise equal" : format(difference);
+    const inputs = Object.entries(verification.inputs).map(
+      ([name, ids]) => `${name} [${probe.ids(ids).shape.join(", ")}]`,
+    );
+    print(`${probe.name}: ${inputs.join(", ")}: ${comparison}`);
+  }
+  return conclude(verification.merge(compared), compared.length, verification.unit, limits);
+}
+
 /** Reads every probe of parity.safetensors. Rejects where there is none. */
-async function readProbes(directory: string): Promise<readonly Probe[]> {
+async function readProbes(directory: string, outputName: string): Promise<readonly Probe[]> {
   const tensors = await readSafetensors(join(directory, "parity.safetensors"));
-  const ids = (name: string): StoredTensor<BigInt64Array> => {
+  const ids = (name: string): Ids => {
     const { data, shape } = tensors.get(name) ?? {};
     if (data instanceof BigInt64Array && shape !== undefined) return { data, shape };
     throw new Error(`Expected int64 ids for ${name} in parity.safetensors but found none`);
@@ -99,39 +244,27 @@ async function readProbes(directory: string): Promise<readonly Probe[]> {
   const probes: Probe[] = [];
   for (let index = 0; ; index++) {
     const name = `probe.${index}`;
-    const { data, shape } = tensors.get(`${name}.logits`) ?? {};
+    const { data, shape } = tensors.get(`${name}.${outputName}`) ?? {};
     if (!(data instanceof Float32Array) || shape === undefined) break;
-    probes.push({
-      name,
-      inputIds: ids(`${name}.input_ids`),
-      attentionMask: ids(`${name}.attention_mask`),
-      decoderInputIds: ids(`${name}.decoder_input_ids`),
-      logits: { data, shape },
-    });
+    probes.push({ name, ids: (input) => ids(`${name}.${input}`), output: { data, shape } });
   }
   if (probes.length === 0) throw new Error(`Expected probes in parity.safetensors of ${directory} but found none`);
   return probes;
 }
 
-async function compare(t5: T5ForConditionalGeneration, { logits: expected, ...input }: Probe): Promise<Agreement> {
-  const { inputIds, attentionMask, decoderInputIds } = input;
-  const { logits } = await t5.forward({ inputIds, attentionMask, decoderInputIds });
-  return agreementOf(expected.data, logits.data, t5.config.vocabSize);
-}
-
 /** Prints the result over all probes. Returns the exit code. */
-function conclude(agreements: readonly Agreement[], { isExact, tolerance, maxKl }: Limits): number {
-  const all = merge(agreements);
+function conclude(all: Difference | Agreement, count: number, unit: string, limits: Limits): number {
+  const { isExact, tolerance, maxKl } = limits;
   if (all.isBitwiseEqual) {
-    print(`All ${agreements.length} probes are bitwise equal to Hugging Face's.`);
+    print(`All ${count} probes are bitwise equal to Hugging Face's.`);
     return EXIT.ok;
   }
   print(`All ${all.positions} positions: ${format(all)}`);
   const failures = [
-    ...(Number.isFinite(all.largestDifference) ? [] : ["a logit is not a finite number"]),
+    ...(Number.isFinite(all.largestDifference) ? [] : [`a ${unit} is not a finite number`]),
     ...(isExact ? ["not every bit is the same"] : []),
     ...exceeding("difference", all.largestDifference, tolerance),
-    ...exceeding("KL divergence", all.largestDivergence, maxKl),
+    ...("largestDivergence" in all ? exceeding("KL divergence", all.largestDivergence, maxKl) : []),
   ];
   if (failures.length > 0) {
     print(`Not equal: ${failures.join("; ")}.`);
@@ -147,13 +280,11 @@ function exceeding(what: string, largest: number, limit: number | undefined): re
   return [`the largest ${what} is ${largest.toExponential(2)}, more than ${limit}`];
 }
 
-function format({ largestDifference, meanDifference, top1, meanDivergence, largestDivergence }: Agreement): string {
+function format(compared: Difference | Agreement): string {
   const short = (value: number) => value.toExponential(2);
-  return [
-    `largest difference ${short(largestDifference)}`,
-    `mean ${short(meanDifference)}`,
-    `top-1 agreement ${(100 * top1).toFixed(2)} %`,
-    `KL divergence mean ${short(meanDivergence)}`,
-    `largest ${short(largestDivergence)}`,
-  ].join(", ");
+  const difference = `largest difference ${short(compared.largestDifference)}, mean ${short(compared.meanDifference)}`;
+  if (!("top1" in compared)) return difference;
+  const { top1, meanDivergence, largestDivergence } = compared;
+  const divergence = `KL divergence mean ${short(meanDivergence)}, largest ${short(largestDivergence)}`;
+  return `${difference}, top-1 agreement ${(100 * top1).toFixed(2)} %, ${divergence}`;
 }

@@ -1,9 +1,15 @@
 // A job: reads lines, and writes one JSON line for each, in the same order. Holds one batch of lines in memory.
 import { stat } from "node:fs/promises";
 import { stdout } from "node:process";
-import { T5Error, type T5ForConditionalGeneration } from "../../index.js";
+import {
+  type T5EncoderModel,
+  T5Error,
+  type T5ForConditionalGeneration,
+  type T5ForSequenceClassification,
+  type T5ForTokenClassification,
+} from "../../index.js";
 import { messageOf, UsageError } from "../terminal/command.js";
-import { type ModelValues, modelOptions, modelOptionsHelp, withModel } from "../terminal/model.js";
+import { type ModelClass, type ModelValues, modelOptions, modelOptionsHelp, withModel } from "../terminal/model.js";
 import { onInterruption, printError, write } from "../terminal/output.js";
 import { Progress } from "../terminal/progress.js";
 import { type Input, type InputLine, lineMessage, openInput } from "./input.js";
@@ -17,9 +23,14 @@ import {
   skipDone,
 } from "./results-file.js";
 
-export interface Job<Item> extends LineReader<Item> {
+/** The models that jobs run. */
+type JobModel = T5ForConditionalGeneration | T5EncoderModel | T5ForSequenceClassification | T5ForTokenClassification;
+
+export interface Job<Item, Model extends JobModel = T5ForConditionalGeneration> extends LineReader<Item> {
+  /** The class of its model. */
+  readonly modelClass: ModelClass<Model>;
   /** The results of some items. The line's number is added to each. */
-  process(t5: T5ForConditionalGeneration, items: readonly Item[]): Promise<readonly Fields[]>;
+  process(t5: Model, items: readonly Item[]): Promise<readonly Fields[]>;
   /** Items that are processed at once. */
   readonly batchSize: number;
 }
@@ -49,7 +60,8 @@ export const jobOptionsHelp = `  --input <file>        JSON Lines (default: stan
   --skip-invalid        write { "line", "error" } for an invalid line, and continue
 ${modelOptionsHelp}`;
 
-interface JobValues extends ModelValues {
+/** The values of `jobOptions` on a command line. */
+export interface JobValues extends ModelValues {
   readonly input?: string | undefined;
   readonly output?: string | undefined;
   readonly overwrite?: boolean | undefined;
@@ -82,11 +94,15 @@ export async function openJobInput(values: JobValues, positionals: readonly stri
 }
 
 /** Runs a job on its whole input, except for the lines that an earlier run has done. */
-export async function runJob<Item>(job: Job<Item>, input: Input, options: JobOptions): Promise<void> {
+export async function runJob<Item, Model extends JobModel>(
+  job: Job<Item, Model>,
+  input: Input,
+  options: JobOptions,
+): Promise<void> {
   const file = options.output === undefined ? undefined : await ResultsFile.open(options.output, options.overwrites);
   try {
     const earlier = file === undefined ? { count: 0, last: undefined } : await skipDone(input, file, job);
-    await withModel(options.model, (t5) => new JobRun(job, input, options, t5, file).run(earlier));
+    await withModel(job.modelClass, options.model, (t5) => new JobRun(job, input, options, t5, file).run(earlier));
   } finally {
     // An open pipe would keep the process alive.
     await input.lines.return?.();
@@ -105,20 +121,20 @@ interface Pending<Item> {
 /** The codes of errors that are about a line, and not about the model or the machine. */
 const LINE_ERROR_CODES = ["ERR_INVALID_ARGUMENT", "ERR_TOKEN_OUT_OF_RANGE"];
 
-class JobRun<Item> {
-  readonly #job: Job<Item>;
+class JobRun<Item, Model extends JobModel> {
+  readonly #job: Job<Item, Model>;
   readonly #input: Input;
   readonly #skipsInvalid: boolean;
-  readonly #t5: T5ForConditionalGeneration;
+  readonly #t5: Model;
   readonly #file: ResultsFile | undefined;
   readonly #progress: Progress;
   #written = 0;
 
   constructor(
-    job: Job<Item>,
+    job: Job<Item, Model>,
     input: Input,
     { skipsInvalid }: JobOptions,
-    t5: T5ForConditionalGeneration,
+    t5: Model,
     file: ResultsFile | undefined,
   ) {
     this.#job = job;

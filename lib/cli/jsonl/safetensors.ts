@@ -1,41 +1,16 @@
-// The safetensors format, as far as torch-t5 uses it: reads float32 and int64 tensors, and writes one float32 matrix. A
-// file is the header's length in bytes, a JSON header, and little-endian numbers
-// (https://github.com/huggingface/safetensors).
+// Writes a safetensors file of one float32 matrix: the header's length in bytes, a JSON header, and little-endian
+// numbers (https://github.com/huggingface/safetensors).
 import { rmSync } from "node:fs";
-import { type FileHandle, open, readFile, rename, rm } from "node:fs/promises";
+import { type FileHandle, open, rename, rm } from "node:fs/promises";
 import { endianness } from "node:os";
 
-export interface StoredTensor<Data = Float32Array | BigInt64Array> {
-  readonly data: Data;
-  readonly shape: readonly number[];
-}
-
-interface HeaderEntry {
-  readonly dtype: string;
-  readonly shape: readonly number[];
-  readonly data_offsets: readonly [begin: number, end: number];
-}
-
 const LENGTH_BYTES = 8;
-const ARRAYS = { F32: Float32Array, I64: BigInt64Array } as const;
 /**
  * The header is written last, when the number of rows is known. Spaces pad it to this size, which is enough for any
  * shape.
  */
 const WRITTEN_HEADER_BYTES = 248;
 const WRITTEN_DATA_OFFSET = LENGTH_BYTES + WRITTEN_HEADER_BYTES;
-
-/**
- * The tensors of a file that the exporter wrote, by name. The manifest vouches for the file, so it isn't checked again.
- */
-export async function readSafetensors(path: string): Promise<ReadonlyMap<string, StoredTensor>> {
-  checkEndianness();
-  const file = await readFile(path);
-  const headerEnd = LENGTH_BYTES + Number(file.readBigUInt64LE(0));
-  const header = JSON.parse(file.toString("utf8", LENGTH_BYTES, headerEnd)) as Readonly<Record<string, HeaderEntry>>;
-  const entries = Object.entries(header).filter(([name]) => name !== "__metadata__");
-  return new Map(entries.map(([name, entry]) => [name, readTensor(file, headerEnd, name, entry)]));
-}
 
 /** Writes a float32 matrix row by row. The file is written under another name, and renamed when it is complete. */
 export class SafetensorsWriter {
@@ -94,19 +69,6 @@ export class SafetensorsWriter {
     if (this.#file === undefined) throw new Error("Expected an open file to write to");
     return this.#file;
   }
-}
-
-function readTensor(
-  file: Buffer,
-  dataOffset: number,
-  name: string,
-  { dtype, shape, data_offsets }: HeaderEntry,
-): StoredTensor {
-  if (dtype !== "F32" && dtype !== "I64") throw new Error(`Expected F32 or I64 for ${name} but received ${dtype}`);
-  const [begin, end] = data_offsets;
-  // A copy, because a typed array needs an aligned offset, which the format doesn't guarantee.
-  const bytes = Uint8Array.prototype.slice.call(file, dataOffset + begin, dataOffset + end);
-  return { data: new ARRAYS[dtype](bytes.buffer), shape };
 }
 
 function checkEndianness(): void {

@@ -1,5 +1,12 @@
 // The model that a command runs: its flags, and loading and freeing it.
-import { type Device, demoModel, PRECISIONS, type Precision, T5ForConditionalGeneration } from "../../index.js";
+import {
+  type Device,
+  demoModel,
+  type LoadOptions,
+  PRECISIONS,
+  type Precision,
+  type T5EncoderModel,
+} from "../../index.js";
 import { choiceOption, integerOption } from "./arguments.js";
 
 /** The flags of commands that load a model, for `parse`. */
@@ -15,7 +22,7 @@ export const precisionHelp = "  --precision <name>    exact (default), float32, 
 export const modelOptionsHelp = `  --model <directory>   an exported model (default: the embedded one)
   --device <device>     auto, cpu, cuda or cuda:<number> (default: auto)
 ${precisionHelp}
-  --threads <count>     threads per operator (default: PyTorch's own)`;
+  --threads <count>     threads per operator (default: PyTorch's, or the CPU quota)`;
 
 interface LoadValues {
   readonly device?: string | undefined;
@@ -45,16 +52,25 @@ export function loadOptions({ device, precision, threads }: LoadValues): Command
   };
 }
 
+/** A class of models. */
+export interface ModelClass<Model> {
+  fromPretrained(directory: string, options: LoadOptions): Promise<Model>;
+}
+
+/** What every class of models has. */
+type AnyModel = Pick<T5EncoderModel, "tokenizer" | "dispose">;
+
 /**
  * Loads the model that a command line names, runs `use` on it, and frees it even if `use` rejects. Rejects where the
  * model has no tokenizer.
  */
-export async function withModel<Result>(
+export async function withModel<Model extends AnyModel, Result>(
+  modelClass: ModelClass<Model>,
   values: ModelValues,
-  use: (t5: T5ForConditionalGeneration) => Promise<Result>,
+  use: (t5: Model) => Promise<Result>,
 ): Promise<Result> {
   const directory = values.model ?? demoModel;
-  const t5 = await T5ForConditionalGeneration.fromPretrained(directory, loadOptions(values));
+  const t5 = await modelClass.fromPretrained(directory, loadOptions(values));
   try {
     if (t5.tokenizer === undefined) {
       throw new Error(`Expected a model with a tokenizer for --model but received ${JSON.stringify(directory)}`);

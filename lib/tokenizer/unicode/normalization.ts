@@ -17,6 +17,8 @@ interface Tables {
   readonly classes: Uint8Array;
   /** Composites, by their first and second character. */
   readonly pairs: ReadonlyMap<number, ReadonlyMap<number, number>>;
+  /** The second characters of the composites. */
+  readonly seconds: ReadonlySet<number>;
 }
 
 let tables: Tables | undefined;
@@ -89,6 +91,28 @@ export function compose(codes: Int32Array, from: number, to: number, isCompatibl
   flush();
 }
 
+/**
+ * The first position from `index` on, or `to`, where any normal form of a text can be divided: the characters on either
+ * side of it are neither reordered nor composed with each other.
+ */
+export function independentEnd(codes: Int32Array, index: number, to: number, isCompatible: boolean): number {
+  tables ??= readTables();
+  const { classes, seconds } = tables;
+  const decompositions = isCompatible ? tables.compatible : tables.canonical;
+  for (let end = index; end < to; end++) {
+    const code = codes[end] ?? 0;
+    if (code < ASCII_END) return end;
+    const [first = code] = hangulParts(code) ?? decompositions.get(code) ?? [];
+    if (classes[first] === 0 && !seconds.has(first) && !isJamoAfterFirst(first)) return end;
+  }
+  return to;
+}
+
+/** Whether a character is a vowel or trailing jamo, which composes with the one before it. */
+function isJamoAfterFirst(code: number): boolean {
+  return (code >= HANGUL.v && code < HANGUL.v + HANGUL.vCount) || (code >= HANGUL.t && code < HANGUL.t + HANGUL.tCount);
+}
+
 function readTables(): Tables {
   const canonical = readMapping(CANONICAL);
   const classes = new Uint8Array(CODE_POINTS);
@@ -97,7 +121,9 @@ function readTables(): Tables {
     fillRuns(classes, runs, Number.parseInt(value, RADIX));
   }
   const compatible = new Map([...canonical, ...readMapping(COMPATIBLE)]);
-  return { canonical, compatible, classes, pairs: readPairs(canonical) };
+  const pairs = readPairs(canonical);
+  const seconds = new Set([...pairs.values()].flatMap((composites) => [...composites.keys()]));
+  return { canonical, compatible, classes, pairs, seconds };
 }
 
 /** A composite's second character is the last of its full decomposition; the first is what the others compose to. */

@@ -1,4 +1,4 @@
-// The worker threads of the fused engine. One pool serves the inference threads of all models in the process, so that
+// The worker threads of the fused engine. One pool serves the schedulers of all models in the process, so that
 // several models together do not start more threads than the process can use.
 #pragma once
 

@@ -1,6 +1,6 @@
 """The inputs on which an archive is compared with its model: seeded, and of other sizes than those of the trace."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -10,7 +10,7 @@ SEED = 20260101
 
 @dataclass(frozen=True)
 class Shape:
-    """The sizes of one comparison."""
+    """The sizes of one comparison. A target length of 0 stands for a model without a decoder."""
 
     batch: int
     source_length: int
@@ -19,7 +19,8 @@ class Shape:
 
     def __str__(self) -> str:
         padding = "padded" if self.padded else "not padded"
-        return f"batch {self.batch}, source {self.source_length}, target {self.target_length}, {padding}"
+        target = f", target {self.target_length}" if self.target_length > 0 else ""
+        return f"batch {self.batch}, source {self.source_length}{target}, {padding}"
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,8 @@ class Case:
     decoder_input_ids: Tensor
 
 
+# Sizes that differ from each other and from 1, so that a comparison detects a size that the trace made constant.
+TRACED_SHAPE = Shape(2, 5, 3, True)
 # One, two and many of each size, with lengths around the limits of the position buckets (16, 128) and the vector width.
 FORWARD_SHAPES = (
     Shape(1, 1, 1, False),
@@ -51,6 +54,7 @@ FORWARD_SHAPES = (
 )
 GREEDY_SHAPES = (Shape(1, 12, 1, False), Shape(3, 40, 1, True), Shape(1, 150, 1, False))
 PREFIX_SHAPES = (Shape(2, 23, 6, True), Shape(4, 9, 11, False))
+ENCODER_SHAPES = tuple(replace(shape, target_length=0) for shape in FORWARD_SHAPES)
 
 
 def make_case(shape: Shape, vocabulary_size: int) -> Case:

@@ -1,23 +1,31 @@
 """The weights of a Hugging Face checkpoint on disk: finds their files, and checks types and names without loading."""
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 from t5_export.errors import ExportError
 from t5_export.files import PICKLED, SAFETENSORS, read_json
-from t5_export.headers import read_headers
+from t5_export.headers import STRIPPED_PREFIX, read_headers
 
 FLOAT32_BYTES = 4
 # float32 has every value of the others.
 ACCEPTED = ("float32", "bfloat16", "float16")
 
 
+# After the prefix that `from_pretrained` strips.
+DECODER_PREFIXES = ("decoder.", "lm_head.")
+CLASSIFIER_PREFIXES = ("classification_head.", "classifier.")
+
+
 @dataclass(frozen=True)
 class Weights:
-    """The types of the weights, and their size in float32."""
+    """The types of the weights, their sizes in float32 (without the decoder's, and the decoder's), and their head."""
 
     dtypes: frozenset[str]
-    float32_bytes: int
+    encoder_bytes: int
+    decoder_bytes: int
+    has_classifier: bool
 
     @property
     def widened(self) -> tuple[str, ...]:
@@ -46,12 +54,15 @@ def weight_files(directory: Path) -> list[Path]:
 def inspect_weights(directory: Path) -> Weights:
     """Read the weights' types and sizes. Raises ExportError for a type whose results differ from those in float32."""
     dtypes: set[str] = set()
-    elements = 0
+    elements = Counter[bool]()
+    has_classifier = False
     for path in weight_files(directory):
         for header in read_headers(path):
             dtypes.add(header.dtype)
-            elements += header.elements
+            has_classifier = has_classifier or header.name.startswith(CLASSIFIER_PREFIXES)
+            is_decoders = header.name.removeprefix(STRIPPED_PREFIX).startswith(DECODER_PREFIXES)
+            elements[is_decoders] += header.elements
     refused = sorted(dtypes.difference(ACCEPTED))
     if refused:
         raise ExportError(f"Expected float32, bfloat16 or float16 weights but received {', '.join(refused)}")
-    return Weights(frozenset(dtypes), elements * FLOAT32_BYTES)
+    return Weights(frozenset(dtypes), elements[False] * FLOAT32_BYTES, elements[True] * FLOAT32_BYTES, has_classifier)

@@ -1,39 +1,36 @@
 """Proves an archive: every number that it computes is bitwise equal to Hugging Face's."""
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import GenerationConfig
-from transformers.cache_utils import DynamicCache, EncoderDecoderCache
-from transformers.modeling_outputs import BaseModelOutput
 
 from t5_export.architectures import T5Model
-from t5_export.cases import FORWARD_SHAPES, GREEDY_SHAPES, PREFIX_SHAPES, Case, Shape, make_case
+from t5_export.cases import Case, Shape, make_case
 from t5_export.errors import ExportError
 from t5_export.progress import Progress
-from t5_export.wrapper import flatten
-
-GREEDY_STEPS = 64
-NO_EOS = -1
 
 
-def compare(model: T5Model, archive: torch.jit.ScriptModule, progress: Progress) -> None:
+@dataclass(frozen=True)
+class Check:
+    """One comparison of an archive's methods with the model, on inputs of one shape."""
+
+    # Raises ExportError at the first tensor that is not bitwise equal.
+    compare: Callable[[Any, torch.jit.ScriptModule, Case], None]
+    shape: Shape
+    detail: str = ""
+
+
+def compare(model: T5Model, archive: torch.jit.ScriptModule, checks: Sequence[Check], progress: Progress) -> None:
     """Raise ExportError at the first tensor that is not bitwise equal."""
     compare_weights(model, archive)
-    vocabulary_size = model.config.vocab_size
-    plan = (
-        [(compare_forward, shape) for shape in FORWARD_SHAPES]
-        + [(compare_prefix, shape) for shape in PREFIX_SHAPES]
-        + [(compare_greedy, shape) for shape in GREEDY_SHAPES]
-    )
     # The unoptimized executor runs the trace as it is, without fusion or specialization, as torch-t5's engine does.
     with torch.inference_mode(), torch.jit.optimized_execution(False):
-        for number, (check, shape) in enumerate(plan, start=1):
-            check(model, archive, make_case(shape, vocabulary_size))
-            steps = f", {GREEDY_STEPS} greedy steps" if check is compare_greedy else ""
-            progress.count(number, len(plan), f"{shape}{steps}")
+        for number, check in enumerate(checks, start=1):
+            check.compare(model, archive, make_case(check.shape, model.config.vocab_size))
+            progress.count(number, len(checks), f"{check.shape}{check.detail}")
 
 
 def compare_weights(model: T5Model, archive: torch.jit.ScriptModule) -> None:
@@ -43,116 +40,6 @@ def compare_weights(model: T5Model, archive: torch.jit.ScriptModule) -> None:
         difference = describe_difference(received[name], expected) if name in received else "none"
         if difference is not None:
             raise ExportError(f"Expected the weight {name} in the archive but received {difference}")
-
-
-def compare_forward(model: T5Model, archive: torch.jit.ScriptModule, case: Case) -> None:
-    """Compare logits and hidden states of whole sequences."""
-    expected = model(
-        input_ids=case.input_ids,
-        attention_mask=case.attention_mask,
-        decoder_input_ids=case.decoder_input_ids,
-        output_hidden_states=True,
-    )
-    logits, encoder_state, decoder_state = archive.forward(case.input_ids, case.attention_mask, case.decoder_input_ids)
-    encoded = archive.encode(case.input_ids, case.attention_mask)
-    require_equal(
-        case.shape,
-        [
-            ("forward's logits", logits, expected.logits),
-            ("forward's encoder_last_hidden_state", encoder_state, expected.encoder_last_hidden_state),
-            ("forward's decoder_last_hidden_state", decoder_state, expected.decoder_hidden_states[-1]),
-            ("encode's encoder_last_hidden_state", encoded, expected.encoder_last_hidden_state),
-        ],
-    )
-    if case.shape.padded:
-        return
-    plain = model(input_ids=case.input_ids, decoder_input_ids=case.decoder_input_ids).logits
-    require_equal(case.shape, [("forward's logits (the model without a mask)", logits, plain)])
-
-
-def compare_prefix(model: T5Model, archive: torch.jit.ScriptModule, case: Case) -> None:
-    """Compare a prefill of several positions and the steps after it, including the cache's tensors."""
-    state = archive.encode(case.input_ids, case.attention_mask)
-    half = case.shape.target_length // 2
-    logits, hidden, past = archive.prefill(case.decoder_input_ids[:, :half], state, case.attention_mask)
-    cache = None
-    for position in range(half, case.shape.target_length + 1):
-        start = 0 if cache is None else position - 1
-        expected = model(
-            encoder_outputs=BaseModelOutput(last_hidden_state=state),
-            attention_mask=case.attention_mask,
-            decoder_input_ids=case.decoder_input_ids[:, start:position],
-            past_key_values=cache,
-            use_cache=True,
-            output_hidden_states=True,
-        )
-        if cache is not None:
-            ids = case.decoder_input_ids[:, start:position]
-            logits, hidden, past = archive.step(ids, case.attention_mask, past)
-        method = "prefill" if cache is None else "step"
-        cache = expected.past_key_values
-        pairs = [
-            (f"{method}'s logits", logits, expected.logits),
-            (f"{method}'s decoder_last_hidden_state", hidden, expected.decoder_hidden_states[-1]),
-        ]
-        states = flatten(cache)
-        if len(past) != len(states):
-            raise ExportError(f"Expected {len(states)} tensors for {method}'s past but received {len(past)}")
-        pairs += [(f"{method}'s past[{index}]", *pair) for index, pair in enumerate(zip(past, states, strict=True))]
-        require_equal(case.shape, pairs)
-
-
-def compare_greedy(model: T5Model, archive: torch.jit.ScriptModule, case: Case) -> None:
-    """Compare cached steps with the raw logits of `generate`, on the tokens that `generate` chooses."""
-    with greedy_settings(model):
-        generated = model.generate(
-            input_ids=case.input_ids, attention_mask=case.attention_mask, past_key_values=_cache_for(model)
-        )
-    tokens = generated.sequences
-    if len(generated.logits) != GREEDY_STEPS:
-        raise ExportError(f"Expected {GREEDY_STEPS} steps from generate but received {len(generated.logits)}")
-    state = archive.encode(case.input_ids, case.attention_mask)
-    logits, _, past = archive.prefill(tokens[:, :1], state, case.attention_mask)
-    for step, expected in enumerate(generated.logits):
-        if step > 0:
-            logits, _, past = archive.step(tokens[:, step : step + 1], case.attention_mask, past)
-        require_equal(case.shape, [(f"the logits of greedy step {step}", logits[:, -1], expected)])
-
-
-@contextmanager
-def greedy_settings(model: T5Model) -> Iterator[None]:
-    """Replace the model's generation settings, such as beams and penalties, for the time of a greedy comparison."""
-    own = model.generation_config
-    start_id = decoder_start_token_id(model)
-    model.generation_config = GenerationConfig(
-        decoder_start_token_id=start_id,
-        pad_token_id=start_id,
-        eos_token_id=NO_EOS,  # no id ends a sequence early
-        max_new_tokens=GREEDY_STEPS,
-        use_cache=True,
-        output_logits=True,
-        return_dict_in_generate=True,
-    )
-    try:
-        yield
-    finally:
-        model.generation_config = own
-
-
-def decoder_start_token_id(model: T5Model) -> int:
-    """Return the id that decoding begins with: the configured one, else the pad id, as in torch-t5."""
-    for settings in (model.config, model.generation_config):
-        start_id = getattr(settings, "decoder_start_token_id", None)
-        if isinstance(start_id, int):
-            return start_id
-    return model.config.pad_token_id or 0
-
-
-def _cache_for(model: T5Model) -> EncoderDecoderCache | None:
-    # `generate` creates a cache with as many layers as the encoder, and fails where the decoder has more.
-    if model.config.num_decoder_layers <= model.config.num_layers:
-        return None
-    return EncoderDecoderCache(DynamicCache(), DynamicCache())
 
 
 def require_equal(shape: Shape, pairs: Iterable[tuple[str, Tensor, Tensor]]) -> None:

@@ -1,16 +1,20 @@
 """The steps of an export: check, load, trace, write, compare, and describe."""
 
 import errno
+import json
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError
 from transformers import PreTrainedTokenizerBase
 
-from t5_export import checkpoint, comparing, hub, loading, manifest, probes, tokenizers, tracing, writing
+from t5_export import checkpoint, comparing, hub, loading, manifest, modules, probes, tokenizers, tracing, writing
 from t5_export.adapters import refuse_adapter
-from t5_export.architectures import T5Model, class_for
+from t5_export.architectures import Kind, T5Model, class_for, kind_of
 from t5_export.errors import ExportError, one_line
 from t5_export.files import CONFIG, read_json
+from t5_export.kinds import export_of
+from t5_export.modules import Embedding
 from t5_export.progress import Progress, SilentProgress
 from t5_export.tokenizers import TokenizerOrigin
 
@@ -30,29 +34,49 @@ def export_source(
     with_tokenizer: bool = True,
     tokenizer_origin: TokenizerOrigin = "transformers",
     revision: str | None = None,
+    encoder_only: bool = False,
+    with_modules: bool = True,
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> None:
-    """Export a Hugging Face directory or a name on the Hub. Raises ExportError, and then leaves no files."""
+    """Export a Hugging Face or sentence-transformers directory or a name on the Hub, or its encoder alone.
+
+    `with_modules`: export also what sentence-transformers makes of the encoder's output. Raises ExportError, and then
+    leaves no files.
+    """
     progress = progress or SilentProgress()
     writing.check_target(directory, overwrite)
     progress.stage(f"Reading {source}")
 
-    def check_settings(local: Path) -> None:
-        refuse_adapter(source, local)
+    def check_settings(root: Path) -> None:
+        local = root / modules.folders(root).encoder
+        refuse_adapter(source, root)
+        if local != root:
+            refuse_adapter(str(local), local)
+        has_modules = with_modules and modules.are_in(root)
+        if has_modules:
+            modules.read_modules(root)
         config = read_json(local / CONFIG)
-        class_for(config)
+        class_for(config, encoder_only=encoder_only or has_modules)
         if with_tokenizer:
             tokenizers.require_tokenizer(local, config, tokenizer_origin)
 
-    local = hub.fetch(source, revision, check_settings)
+    root = hub.fetch(source, revision, check_settings)
+    local = root / modules.folders(root).encoder
+    has_modules = with_modules and modules.are_in(root)
+    encoder_only = encoder_only or has_modules  # sentence-transformers loads the encoder of a whole model, too
     weights = checkpoint.inspect_weights(local)
-    writing.check_disk_space(directory, weights.float32_bytes)
+    model_class = _class_for(read_json(local / CONFIG), weights, encoder_only, progress)
+    float32_bytes = weights.encoder_bytes
+    if kind_of(model_class).has_decoder:
+        float32_bytes += weights.decoder_bytes
+    writing.check_disk_space(directory, float32_bytes)
     widened = f", {' and '.join(weights.widened)} widened to float32" if weights.widened else ""
-    progress.stage(f"Loading {weights.float32_bytes / 1e6:.1f} MB of weights{widened}")
-    model = loading.load_model(local, class_for(read_json(local / CONFIG)))
+    progress.stage(f"Loading {float32_bytes / 1e6:.1f} MB of weights{widened}")
+    model = loading.load_model(local, model_class)
     tokenizer = _load_tokenizer(local, tokenizer_origin, progress) if with_tokenizer else None
-    export_model(model, directory, tokenizer=tokenizer, overwrite=overwrite, progress=progress)
+    embedding = modules.read_embedding(root, source, model.config.d_model, tokenizer) if has_modules else None
+    export_model(model, directory, tokenizer=tokenizer, embedding=embedding, overwrite=overwrite, progress=progress)
 
 
 def export_model(
@@ -60,23 +84,45 @@ def export_model(
     directory: Path,
     *,
     tokenizer: PreTrainedTokenizerBase | None = None,
+    embedding: Embedding | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> None:
     """Export a float32 model in evaluation mode on the CPU. Raises ExportError, and then leaves no files."""
     progress = progress or SilentProgress()
     loading.check_model(model)
+    export_of(model).check(model)
     if tokenizer is not None:
         tokenizers.check_tokenizer(tokenizer)
     writing.check_target(directory, overwrite)
     writing.check_disk_space(directory, weight_bytes(model))
     try:
         with writing.new_directory(directory) as temporary:
-            _write(model, tokenizer, temporary, progress)
+            _write(model, tokenizer, embedding, temporary, progress)
     except (OSError, SafetensorError) as error:
         full = isinstance(error, OSError) and error.errno == errno.ENOSPC
         reason = "no room is left on the disk" if full else one_line(error)
         raise ExportError(f"Could not write {directory}: {reason}") from error
+
+
+def _class_for(
+    config: dict[str, Any], weights: checkpoint.Weights, encoder_only: bool, progress: Progress
+) -> type[T5Model]:
+    """Return the class for a config.json and the weights: that of an encoder where a decoder has none."""
+    named = class_for(config, encoder_only=encoder_only)
+    if kind_of(named) is Kind.GENERATION and weights.has_classifier:
+        raise ExportError(
+            "Expected the class of a classifier for architectures in config.json, as the checkpoint has the weights of "
+            f"one, but received {config.get('architectures')} (--encoder-only exports the encoder alone)"
+        )
+    if kind_of(named) is not Kind.GENERATION or weights.decoder_bytes > 0:
+        return named
+    encoder = class_for(config, encoder_only=True)
+    progress.warn(
+        f"config.json describes a {named.__name__} but the checkpoint has weights of an encoder alone: "
+        f"exporting a {encoder.__name__}"
+    )
+    return encoder
 
 
 def _load_tokenizer(directory: Path, origin: TokenizerOrigin, progress: Progress) -> PreTrainedTokenizerBase:
@@ -89,7 +135,13 @@ def _load_tokenizer(directory: Path, origin: TokenizerOrigin, progress: Progress
     return tokenizer
 
 
-def _write(model: T5Model, tokenizer: PreTrainedTokenizerBase | None, directory: Path, progress: Progress) -> None:
+def _write(
+    model: T5Model,
+    tokenizer: PreTrainedTokenizerBase | None,
+    embedding: Embedding | None,
+    directory: Path,
+    progress: Progress,
+) -> None:
     progress.stage(f"Tracing {type(model).__name__} ({model.config._attn_implementation} attention)")
     traced = tracing.trace(model)
     progress.stage("Writing the archive")
@@ -97,16 +149,28 @@ def _write(model: T5Model, tokenizer: PreTrainedTokenizerBase | None, directory:
     _write_archive(traced, directory / ARCHIVE)
     del traced
     progress.stage("Comparing the written archive with Hugging Face, bit for bit")
-    comparing.compare(model, tracing.read_archive(directory / ARCHIVE), progress)
+    comparing.compare(model, tracing.read_archive(directory / ARCHIVE), export_of(model).checks, progress)
     progress.stage("Writing probes, configuration and tokenizer")
     probes.write_probes(model, directory / PROBES)
-    model.config.save_pretrained(directory)
-    # `save_pretrained` raises for settings that `generate` only warns about.
-    model.generation_config.to_json_file(directory / "generation_config.json")
+    _write_config(model, directory)
+    if model.can_generate():
+        # `save_pretrained` raises for settings that `generate` only warns about.
+        model.generation_config.to_json_file(directory / "generation_config.json")
     if tokenizer is not None:
         _write_tokenizer(tokenizer, directory)
+    if embedding is not None:
+        modules.write_embedding(embedding, directory)
     progress.stage("Hashing")
     manifest.write_manifest(directory, model)
+
+
+def _write_config(model: T5Model, directory: Path) -> None:
+    model.config.save_pretrained(directory)
+    if kind_of(type(model)).classifies:
+        path = directory / CONFIG
+        # transformers leaves out the labels if they are LABEL_0 and LABEL_1.
+        settings = {**read_json(path), "id2label": {str(index): name for index, name in model.config.id2label.items()}}
+        path.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
 
 
 def _write_archive(traced: object, path: Path) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from huggingface_hub import snapshot_download
 
+from t5_export import modules
 from t5_export.errors import ExportError, one_line
 
 SETTINGS = [
@@ -16,7 +17,11 @@ SETTINGS = [
     "special_tokens_map.json",
     "added_tokens.json",
     "spiece.model",
+    "modules.json",
+    "config_sentence_transformers.json",
+    "sentence_bert_config.json",
 ]
+MODULE_SETTINGS = ["config.json"]
 SAFETENSORS = ["model.safetensors", "model-*.safetensors", "model.safetensors.index.json"]
 PICKLED = ["pytorch_model.bin", "pytorch_model-*.bin", "pytorch_model.bin.index.json"]
 
@@ -32,11 +37,21 @@ def fetch(source: str, revision: str | None, check_settings: Callable[[Path], No
     if local.exists() or _is_path(source):
         raise ExportError(f"Expected a directory or a hub name for source but received {source}")
     directory = _download(source, revision, SETTINGS)
+    folders = modules.folders(directory)
+    inside = _below(folders.encoder, SETTINGS) if folders.encoder else []
+    inside += [name for folder in folders.others for name in _below(folder, MODULE_SETTINGS)]
+    if inside:
+        _download(source, revision, inside)
     check_settings(directory)
-    _download(source, revision, SAFETENSORS)
-    if not any(directory.glob("model*.safetensors")):
-        _download(source, revision, PICKLED)
+    for folder in (folders.encoder, *folders.others):
+        _download(source, revision, _below(folder, SAFETENSORS))
+        if not any((directory / folder).glob("model*.safetensors")):
+            _download(source, revision, _below(folder, PICKLED))
     return directory
+
+
+def _below(folder: str, patterns: list[str]) -> list[str]:
+    return [f"{folder}/{pattern}" if folder else pattern for pattern in patterns]
 
 
 def _is_path(source: str) -> bool:

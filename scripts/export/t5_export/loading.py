@@ -7,7 +7,7 @@ from typing import Any
 import torch
 import transformers
 
-from t5_export.architectures import T5Model
+from t5_export.architectures import KINDS_BY_CLASS, T5Model
 from t5_export.errors import ExportError, one_line
 
 
@@ -41,7 +41,8 @@ def check_model(model: Any) -> None:  # noqa: ANN401 (a caller may pass anything
     """Raise ExportError for a model with dropout, of another class or type, or on another device."""
     if not isinstance(model, T5Model):
         raise ExportError(
-            f"Expected a T5, MT5 or UMT5ForConditionalGeneration for model but received {type(model).__name__}"
+            f"Expected one of {', '.join(each.__name__ for each in KINDS_BY_CLASS)} for model "
+            f"but received {type(model).__name__}"
         )
     training = [name or type(model).__name__ for name, module in model.named_modules() if module.training]
     if training:

@@ -17,10 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from t5_export.architectures import T5Model
-from t5_export.wrapper import ExportedT5
-
-# Sizes that differ from each other and from 1, so that the comparison detects a size that the trace made constant.
-BATCH, SOURCE_LENGTH, TARGET_LENGTH, PADDED = 2, 5, 3, 2
+from t5_export.cases import TRACED_SHAPE, make_case
+from t5_export.kinds import export_of
 
 ALIGNMENT_BYTES = 64
 ALIGNMENT_RECORD = "weight_placement.txt"
@@ -39,24 +37,13 @@ def quiet() -> Iterator[None]:
 
 def trace(model: T5Model) -> torch.jit.ScriptModule:
     """Return the traced module, which shares the model's weights."""
-    exported = ExportedT5(model).eval()
-    # The trace doesn't depend on the values of the ids.
-    input_ids = torch.zeros(BATCH, SOURCE_LENGTH, dtype=torch.int64)
-    attention_mask = torch.ones_like(input_ids)
-    attention_mask[-1, -PADDED:] = 0
-    decoder_input_ids = torch.zeros(BATCH, TARGET_LENGTH, dtype=torch.int64)
-    # Not inference mode, whose tensors can't be traced.
+    export = export_of(model)
+    exported = export.wrap(model).eval()
+    # The trace doesn't depend on the values of the ids. Not inference mode, whose tensors can't be traced.
     with torch.no_grad(), quiet():
-        state = exported.encode(input_ids, attention_mask)
-        past = exported.prefill(decoder_input_ids, state, attention_mask)[2]
-        inputs: dict[str, tuple[Tensor | list[Tensor], ...]] = {
-            "forward": (input_ids, attention_mask, decoder_input_ids),
-            "encode": (input_ids, attention_mask),
-            "prefill": (decoder_input_ids, state, attention_mask),
-            "step": (decoder_input_ids[:, :1], attention_mask, past),
-        }
+        inputs = export.trace_inputs(exported, make_case(TRACED_SHAPE, model.config.vocab_size))
         # strict=False allows the list of past tensors as an output.
-        return torch.jit.trace_module(exported, inputs, check_trace=False, strict=False, _store_inputs=False)
+        return torch.jit.trace_module(exported, dict(inputs), check_trace=False, strict=False, _store_inputs=False)
 
 
 def write_archive(traced: torch.jit.ScriptModule, path: Path) -> None:

@@ -25,6 +25,8 @@ from transformers import (
     T5Config,
     T5EncoderModel,
     T5ForConditionalGeneration,
+    T5ForSequenceClassification,
+    T5ForTokenClassification,
 )
 
 SIZES = {"d_model": 32, "d_kv": 8, "d_ff": 64, "num_heads": 4, "num_layers": 1, "decoder_start_token_id": 0}
@@ -61,6 +63,39 @@ def write_sentencepiece(directory: Path) -> None:
     processor = SentencePieceProcessor(model_proto=trained.getvalue())
     ids = {text: [*processor.encode(text), processor.eos_id()] for text in TEXTS}
     directory.with_suffix(".json").write_text(json.dumps(ids), encoding="utf-8")
+
+
+def write_named(directory: Path) -> None:
+    """Name the first T5 checkpoints' class in config.json."""
+    path = directory / "config.json"
+    settings = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**settings, "architectures": ["T5WithLMHeadModel"]}), encoding="utf-8")
+
+
+def write_sentences(directory: Path) -> None:
+    """Add the modules of sentence-t5, as sentence-transformers 2 wrote them."""
+    modules = (("", "Transformer"), ("1_Pooling", "Pooling"), ("2_Dense", "Dense"), ("3_Normalize", "Normalize"))
+    dense = {"in_features": 32, "out_features": 16, "bias": False, "activation_function": "torch.nn.modules.Identity"}
+    files = {
+        "modules.json": [{"path": path, "type": f"sentence_transformers.models.{name}"} for path, name in modules],
+        "config_sentence_transformers.json": {"prompts": {"query": "query: "}, "default_prompt_name": None},
+        "sentence_bert_config.json": {"max_seq_length": 12, "do_lower_case": False},
+        "1_Pooling/config.json": {"word_embedding_dimension": 32, "pooling_mode_mean_tokens": True},
+        "2_Dense/config.json": dense,
+    }
+    for name, content in files.items():
+        (directory / name).parent.mkdir(exist_ok=True)
+        (directory / name).write_text(json.dumps(content), encoding="utf-8")
+    torch.manual_seed(4)
+    save_file({"linear.weight": torch.randn(16, 32)}, directory / "2_Dense" / "model.safetensors")
+
+
+def write_part(directory: Path, left_out: str) -> None:
+    """Remove the weights whose name contains a text."""
+    path = directory / "model.safetensors"
+    save_file(
+        {name: weight for name, weight in load_file(path).items() if left_out not in name}, path, {"format": "pt"}
+    )
 
 
 def write_mixed(directory: Path) -> None:
@@ -154,6 +189,18 @@ def main(directory: Path, tokenizer: Path) -> None:
     save(make(vocab_size).half(), "float16")
     save(make(vocab_size).double(), "float64")
     save(T5EncoderModel(T5Config(vocab_size=vocab_size, **SIZES)), "encoder-only")
+    write_named(save(T5EncoderModel(T5Config(vocab_size=vocab_size, **SIZES)), "encoder named as a model"))
+    write_sentences(save(T5EncoderModel(T5Config(vocab_size=vocab_size, **SIZES)), "sentences"))
+    write_part(save(model, "part of a decoder"), "decoder.block.0.layer.2")
+    write_part(save(T5EncoderModel(T5Config(vocab_size=vocab_size, **SIZES)), "part of an encoder"), "final_layer_norm")
+    three = {"id2label": {0: "bad", 1: "fair", 2: "good"}}
+    classifier = T5ForSequenceClassification(T5Config(vocab_size=vocab_size, **SIZES, **three))
+    save(classifier, "classifier")
+    write_part(save(classifier, "part of a classifier"), "classification_head.out_proj")
+    write_part(save(classifier, "classifier without a decoder"), "decoder.")
+    of_tokens = T5ForTokenClassification(T5Config(vocab_size=vocab_size, **SIZES))
+    save(of_tokens, "classifier of tokens")
+    write_part(save(of_tokens, "part of a classifier of tokens"), "classifier.bias")
     write_mixed(save(make(vocab_size).half(), "mixed"))
     write_wrapped(lambda name: save(model, name), model.state_dict())
     write_byte_pairs(save(model, "byte pairs"))

@@ -10,13 +10,17 @@ import sys
 from collections import namedtuple
 from collections.abc import Callable
 from copy import deepcopy
+from dataclasses import replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from unittest.mock import patch
 
 import exporter  # noqa: F401
 import torch
-from t5_export import ExportError, export_model, export_source, hub, loading, tokenizers, tracing, writing
-from t5_export.wrapper import ExportedT5
+from t5_export import ExportError, export_model, export_source, hub, kinds, loading, tokenizers, tracing, writing
+from t5_export.architectures import Kind
+from t5_export.generation import ExportedT5
+from t5_export.kinds import EXPORTS
 from torch import Tensor
 from transformers import BertConfig, BertModel, GenerationConfig, T5Config, T5ForConditionalGeneration
 
@@ -160,7 +164,8 @@ def main(checkpoint: Path, directory: Path) -> dict[str, object]:
         return lambda target: export_model(change(T5ForConditionalGeneration.from_pretrained(checkpoint)), target)
 
     def traced_as(wrapper: type[ExportedT5]) -> Callable[[Path], None]:
-        return with_patch(tracing, "ExportedT5", wrapper)
+        export = replace(EXPORTS[Kind.GENERATION], wrap=wrapper)
+        return with_patch(kinds, "EXPORTS", {**EXPORTS, Kind.GENERATION: export})
 
     faults: dict[str, Callable[[Path], None]] = {
         "nothing": export,
@@ -188,6 +193,7 @@ def main(checkpoint: Path, directory: Path) -> dict[str, object]:
         "spiece.model without its packages": without_packages(checkpoint.parent / "sentencepiece"),
         "hub unreachable": lambda target: with_hub(checkpoint, target, None),
         "hub": lambda target: with_hub(checkpoint, target, "main"),
+        "hub of sentence-transformers": lambda target: with_hub(checkpoint.parent / "sentences", target, "main"),
     }
     return {name: observe(fault, directory / str(number)) for number, (name, fault) in enumerate(faults.items())}
 
@@ -195,23 +201,28 @@ def main(checkpoint: Path, directory: Path) -> dict[str, object]:
 def with_hub(checkpoint: Path, target: Path, revision: str | None) -> None:
     """Export from a hub with one repository. Without a revision, the hub is unreachable."""
     fetched: list[str] = []
-    cache = target.parent.parent / "cache"
+    cache = target.parent.parent / f"cache of {checkpoint.name}"
 
     def snapshot_download(name: str, *, revision: str | None, allow_patterns: list[str]) -> str:
         if revision is None:
             raise ConnectionError("Name or service not known")
         assert (name, revision) == ("owner/model", "main")
         cache.mkdir(exist_ok=True)
-        for path in sorted(checkpoint.iterdir()):
-            if any(path.match(pattern) for pattern in allow_patterns):
-                fetched.append(path.name)
-                shutil.copy(path, cache)
+        for path in sorted(path for path in checkpoint.rglob("*") if path.is_file()):
+            file = path.relative_to(checkpoint).as_posix()
+            if any(fnmatchcase(file, pattern) for pattern in allow_patterns):
+                fetched.append(file)
+                (cache / file).parent.mkdir(exist_ok=True)
+                shutil.copy(path, cache / file)
         return str(cache)
 
     with patch.object(hub, "snapshot_download", snapshot_download):
         export_source("owner/model", target, with_tokenizer=False, revision=revision)
     # The configuration is fetched first, so that another architecture is refused without a download of its weights.
     assert fetched.index("config.json") < fetched.index("model.safetensors")
+    if (checkpoint / "modules.json").is_file():
+        assert fetched.index("2_Dense/config.json") < fetched.index("model.safetensors")
+        assert (target / "embedding.safetensors").is_file()
 
 
 def observe(fault: Callable[[Path], None], folder: Path) -> dict[str, object]:

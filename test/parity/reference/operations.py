@@ -7,6 +7,8 @@ from typing import Any
 import generation
 import scoring
 import torch
+from classifiers import classify, export_classifier, load_classifier, write_classifier
+from encoders import encoder_class, export_encoder, write_encoders
 from families import FAMILIES, load_checkpoint, load_exported, write_checkpoint
 from t5_export import export_source
 from tensors import TensorFiles
@@ -27,12 +29,20 @@ class Operations:
         self._directory = directory
         self._device = device
         self._models: dict[str, PreTrainedModel] = {}
+        self._sentences: dict[str, Any] = {}
         self._tokenizers: dict[str, PreTrainedTokenizerBase] = {}
         self._files = TensorFiles(directory)
         self._operations: Mapping[str, Callable[[Request], Reply]] = {
             "make": self.make,
             "open": self.open,
             "effect": self.effect,
+            "makeEncoders": self.make_encoders,
+            "forwardEncoder": self.forward_encoder,
+            "makeClassifier": self.make_classifier,
+            "classifierLogits": self.classifier_logits,
+            "classify": self.classify,
+            "makeSentences": self.make_sentences,
+            "encodeSentences": self.encode_sentences,
             "forward": self.forward,
             "shiftRight": self.shift_right,
             "tokenize": self.tokenize,
@@ -41,6 +51,7 @@ class Operations:
             "score": self.score,
             "rescore": self.rescore,
             "rerank": self.rerank,
+            "rerankPairs": self.rerank_pairs,
             "embed": self.embed,
         }
 
@@ -70,6 +81,71 @@ class Operations:
             self._tokenizers[name] = AutoTokenizer.from_pretrained(directory)
         return {"directory": str(directory), "vocabSize": self._models[name].config.vocab_size}
 
+    def make_encoders(self, request: Request) -> Reply:
+        """Write a family's whole model and encoders, export them, and load the originals as encoders."""
+        family = request["family"]
+        exported: dict[str, str] = {}
+        for form, checkpoint in write_encoders(family, self._directory, request["seed"]).items():
+            name = f"{family}, {form}"
+            self._models[name] = encoder_class(family).from_pretrained(checkpoint).eval().to(self._device)
+            exported[name] = str(checkpoint.with_name(f"{checkpoint.name}-exported"))
+            export_encoder(checkpoint, Path(exported[name]), encoder_only=form == "whole")
+        whole = self._directory / f"{family}-whole"
+        name = f"{family}, whole export"
+        self._models[name] = self._models[f"{family}, whole"]
+        exported[name] = str(whole.with_name(f"{whole.name}-whole-export"))
+        export_source(str(whole), Path(exported[name]), with_tokenizer=False)
+        return {"directories": exported, "vocabSize": self._models[name].config.vocab_size}
+
+    def forward_encoder(self, request: Request) -> Reply:
+        """Run `model(...)` of an encoder."""
+        return self._infer(
+            request, lambda model, inputs: {"lastHiddenState": self._files.write(model(**inputs).last_hidden_state)}
+        )
+
+    def make_classifier(self, request: Request) -> Reply:
+        """Write a family's classifier of one form, export it, and load the original."""
+        family, form = request["family"], request["form"]
+        checkpoint = self._directory / f"{family}-{form}"
+        write_classifier(family, form, checkpoint, Path(request["tokenizer"]), request["seed"])
+        exported = checkpoint.with_name(f"{checkpoint.name}-exported")
+        export_classifier(checkpoint, exported)
+        model = load_classifier(family, form, checkpoint).to(self._device)
+        self._models[f"{family}, {form}"] = model
+        return {"directory": str(exported), "checkpoint": str(checkpoint), "vocabSize": model.config.vocab_size}
+
+    def classifier_logits(self, request: Request) -> Reply:
+        """Run `model(...)` of a classifier."""
+        return self._infer(request, lambda model, inputs: {"logits": self._files.write(model(**inputs).logits)})
+
+    def classify(self, request: Request) -> Reply:
+        """Run Hugging Face's pipeline on texts; see `classifiers.classify`."""
+        torch.set_num_threads(request["threads"])
+        return {"results": classify(self._models[request["model"]], Path(request["checkpoint"]), request)}
+
+    def make_sentences(self, request: Request) -> Reply:
+        """Write a sentence-transformers directory, export it, and load the original."""
+        import sentences  # takes seconds, and other tests don't need it
+
+        name = request["name"]
+        directory = self._directory / f"sentences-{request['number']}"
+        if name == "legacy":
+            sentences.write_legacy(directory, Path(request["tokenizer"]), request["seed"])
+        else:
+            sentences.write_pipeline(name, directory, Path(request["tokenizer"]), request["seed"])
+        torch.set_num_threads(1)  # more threads slow such a small model down
+        exported = directory.with_name(f"{directory.name}-exported")
+        export_source(str(directory), exported)
+        self._sentences[name] = sentences.open_directory(directory)
+        return {"directory": str(exported)}
+
+    def encode_sentences(self, request: Request) -> Reply:
+        """Run `SentenceTransformer.encode`; see `sentences.encode`."""
+        import sentences
+
+        torch.set_num_threads(request["threads"])
+        return {"embeddings": self._files.write(sentences.encode(self._sentences[request["name"]], request))}
+
     def forward(self, request: Request) -> Reply:
         """Run `model(...)`. Ids, mask and labels are nested lists; those that are absent are not passed."""
         torch.set_num_threads(request["threads"])
@@ -90,9 +166,15 @@ class Operations:
         return {"decoderInputIds": shifted.tolist()}
 
     def tokenize(self, request: Request) -> Reply:
-        """Tokenize texts, padded on the right."""
-        encoded = self._tokenizers[request["model"]](request["texts"], padding=True, return_tensors="pt")
-        return {"inputIds": encoded.input_ids.tolist(), "attentionMask": encoded.attention_mask.tolist()}
+        """Tokenize texts, padded on the right; truncated to `maxLength`, and without special tokens, if it is asked."""
+        encoded = self._tokenizers[request["model"]](
+            request["texts"],
+            padding=True,
+            truncation="maxLength" in request,
+            max_length=request.get("maxLength"),
+            add_special_tokens=request.get("addSpecialTokens", True),
+        )
+        return {"inputIds": encoded.input_ids, "attentionMask": encoded.attention_mask}
 
     def generate(self, request: Request) -> Reply:
         """Run `model.generate(...)`; see `generation.generate`."""
@@ -122,6 +204,11 @@ class Operations:
     def rerank(self, request: Request) -> Reply:
         """Return the probabilities of one token against another; see `scoring.rerank`."""
         return self._infer(request, lambda model, inputs: scoring.rerank(model, inputs, request["tokens"], self._files))
+
+    def rerank_pairs(self, request: Request) -> Reply:
+        """Return duoT5's scores of documents; see `scoring.rerank_pairs`."""
+        tokenizer = self._tokenizers[request["model"]]
+        return self._infer(request, lambda model, _: scoring.rerank_pairs(model, tokenizer, request))
 
     def embed(self, request: Request) -> Reply:
         """Return embeddings of sources; see `scoring.embed`."""

@@ -1,6 +1,7 @@
 """Results of Hugging Face's forward passes: scores of targets, relevance, embeddings of texts."""
 
 import copy
+import itertools
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,7 +9,7 @@ import torch
 from tensors import TensorFiles
 from torch import Tensor
 from torch.nn import functional
-from transformers import PreTrainedModel
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from transformers.modeling_outputs import BaseModelOutput
 
 IGNORED_LABEL = -100
@@ -83,6 +84,31 @@ def rerank(
     start = torch.full((ids.shape[0], 1), model.config.decoder_start_token_id, device=ids.device)
     logits = model(**inputs, decoder_input_ids=start).logits[:, 0, tokens]
     return {"logProbs": files.write(logits.log_softmax(dim=-1)), "probabilities": files.write(logits.softmax(dim=-1))}
+
+
+def rerank_pairs(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, request: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Score documents as duoT5 does (Pradeep et al., 2021), with the aggregation that PyGaggle uses, SYM-SUM.
+
+    The probability that the first document of a pair is more relevant counts for it, and the rest for the second one.
+    """
+    documents: list[str] = request["documents"]
+    tokens = tokenizer.convert_tokens_to_ids(request["tokens"])
+    scores = [0.0] * len(documents)
+    pairs = list(itertools.permutations(range(len(documents)), 2))
+    for begin in range(0, len(pairs), request["batchSize"]):
+        batch = pairs[begin : begin + request["batchSize"]]
+        prompts = [
+            f"Query: {request['query']} Document0: {documents[a]} Document1: {documents[b]} Relevant:" for a, b in batch
+        ]
+        inputs = tokenizer(prompts, padding=True, return_tensors="pt").to(model.device)
+        start = torch.full((len(batch), 1), model.config.decoder_start_token_id, device=model.device)
+        logits = model(**inputs, decoder_input_ids=start).logits[:, 0, tokens]
+        for (a, b), probability in zip(batch, logits.softmax(dim=1)[:, 1].tolist(), strict=True):
+            scores[a] += probability
+            scores[b] += 1 - probability
+    return {"scores": scores}
 
 
 def embed(

@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { after } from "mocha";
+import type { EncodeBatchOptions } from "torch-t5";
 import { Reference } from "../../support/reference.js";
 import { type Rows, takeRows, takeTexts, writeRows, writeTexts } from "./packing.js";
 
@@ -84,7 +85,7 @@ export class RustTokenizers {
   batch(
     name: string,
     texts: readonly string[],
-    options: { readonly maxLength: number | undefined; readonly padToMultipleOf: number | undefined },
+    options: EncodeBatchOptions,
   ): Promise<{ readonly inputIds: number[][]; readonly attentionMask: number[][] }> {
     return this.#reference.request("batch", { directory: this.#directories.get(name), texts, ...options });
   }

@@ -21,11 +21,15 @@ const model = await copy.load({
   libtorchDirectory: libtorch.directory,
   intraOpThreads: 1,
   interOpThreads: 0,
+  kind: "generation",
   maxQueueLength: 0,
+  maxBatchSize: 1,
+  maxBatchTokens: 1,
+  maxCacheBytes: 1,
   precision: "exact",
 });
 const { logits } = await model.forward({
-  id: 1,
+  scheduling: { id: 1, priority: 0, isObserved: false },
   source: { batch: 1, length: 5, inputIds: Int32Array.from(short.inputIds[0]) },
   targetLength: 3,
   decoderInputIds: Int32Array.from(short.decoderInputIds[0]),

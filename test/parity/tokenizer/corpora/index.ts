@@ -32,6 +32,10 @@ export interface Batch {
 /** The approximate size of a batch, in UTF-16 units: large enough that exchanging files costs little. */
 const BATCH_UNITS = 200_000;
 const RANDOM_MESSAGES = 4000;
+/** Longer than twice `SLICED_UNITS`, so that the tokenizer divides its work on the text. */
+const LONG_UNITS = 10_000;
+/** For this many random texts of each kind there is one long one. */
+const TEXTS_PER_LONG_TEXT = 20;
 
 type Corpus = (extent: Extent, seed: number, messages: readonly string[]) => Iterable<string>;
 
@@ -53,6 +57,15 @@ const CORPORA: Readonly<Record<string, Corpus>> = {
   "special tokens": random(gluedSpecials),
   "white space": random(whiteSpace),
   anything: random(anything),
+  *"long texts, without a gap"({ randomTexts }, seed) {
+    const source = new Random(seed);
+    for (let index = 0; index < randomTexts / TEXTS_PER_LONG_TEXT; index++) {
+      const make = [clusters, mixedScripts, gluedSpecials, whiteSpace, anything][index % 5] ?? anything;
+      let text = "";
+      while (text.length < LONG_UNITS) text += make(source);
+      yield text;
+    }
+  },
   *"real text"({ messageStep }, seed, messages) {
     for (let at = seed % messageStep; at < messages.length; at += messageStep) yield messages[at] ?? "";
   },

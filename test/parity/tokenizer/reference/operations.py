@@ -102,8 +102,9 @@ class Operations:
         """Truncate and pad texts with transformers."""
         encoded = AutoTokenizer.from_pretrained(request["directory"])(
             request["texts"],
-            truncation="maxLength" in request,
+            truncation=request.get("truncation", "maxLength" in request),
             max_length=request.get("maxLength"),
+            add_special_tokens=request.get("addSpecialTokens", True),
             padding=True,
             pad_to_multiple_of=request.get("padToMultipleOf"),
         )

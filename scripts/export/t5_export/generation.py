@@ -1,6 +1,7 @@
-"""The four methods of an exported model. Each one calls Hugging Face's module once.
+"""Conditional generation: the four methods of an exported T5ForConditionalGeneration, and its probes.
 
-Only the cache is converted here: TorchScript passes a list of tensors, Hugging Face an object.
+Each method calls Hugging Face's module once. Only the cache is converted here: TorchScript passes a list of tensors,
+Hugging Face an object.
 """
 
 import torch
@@ -8,7 +9,9 @@ from torch import Tensor, nn
 from transformers.cache_utils import DynamicCache, DynamicLayer, EncoderDecoderCache
 from transformers.modeling_outputs import BaseModelOutput
 
-from t5_export.architectures import T5Model
+from t5_export.architectures import GenerationModel
+from t5_export.cases import Case, Shape
+from t5_export.signatures import ATTENTION_MASK, INPUT_IDS, Signature, tensor
 
 # Self key, self value, cross key, cross value.
 TENSORS_PER_LAYER = 4
@@ -17,7 +20,7 @@ TENSORS_PER_LAYER = 4
 class ExportedT5(nn.Module):
     """`forward`, `encode`, `prefill` and `step` over a T5ForConditionalGeneration."""
 
-    def __init__(self, model: T5Model) -> None:
+    def __init__(self, model: GenerationModel) -> None:
         super().__init__()
         self.model = model
 
@@ -68,6 +71,57 @@ class ExportedT5(nn.Module):
             output_hidden_states=True,
         )
         return output.logits, output.decoder_hidden_states[-1], flatten(output.past_key_values)
+
+
+def trace_inputs(exported: ExportedT5, case: Case) -> dict[str, tuple[Tensor | list[Tensor], ...]]:
+    """Return the inputs to trace each method with."""
+    ids, mask, decoder_ids = case.input_ids, case.attention_mask, case.decoder_input_ids
+    state = exported.encode(ids, mask)
+    past = exported.prefill(decoder_ids, state, mask)[2]
+    return {
+        "forward": (ids, mask, decoder_ids),
+        "encode": (ids, mask),
+        "prefill": (decoder_ids, state, mask),
+        "step": (decoder_ids[:, :1], mask, past),
+    }
+
+
+def signatures(model: GenerationModel) -> dict[str, Signature]:
+    """Return the signature of each method."""
+    ids, mask = INPUT_IDS, ATTENTION_MASK
+    decoder_ids = tensor("decoder_input_ids", "int64", "batch", "targetLength")
+    one_id = {**decoder_ids, "shape": ["batch", 1]}
+    encoder_state = tensor("encoder_last_hidden_state", "float32", "batch", "sourceLength", "dModel")
+    decoder_state = tensor("decoder_last_hidden_state", "float32", "batch", "targetLength", "dModel")
+    one_state = {**decoder_state, "shape": ["batch", 1, "dModel"]}
+    logits = tensor("logits", "float32", "batch", "targetLength", "vocabSize")
+    one_logits = {**logits, "shape": ["batch", 1, "vocabSize"]}
+    # Layer by layer: self key, self value, cross key, cross value.
+    past = {
+        **tensor("past", "float32", "batch", "numHeads", "pastLength", "dKv"),
+        "count": TENSORS_PER_LAYER * model.config.num_decoder_layers,
+    }
+    return {
+        "forward": {"inputs": [ids, mask, decoder_ids], "outputs": [logits, encoder_state, decoder_state]},
+        "encode": {"inputs": [ids, mask], "outputs": [encoder_state]},
+        "prefill": {"inputs": [decoder_ids, encoder_state, mask], "outputs": [logits, decoder_state, past]},
+        "step": {"inputs": [one_id, mask, past], "outputs": [one_logits, one_state, past]},
+    }
+
+
+def probe(model: GenerationModel, case: Case) -> dict[str, Tensor]:
+    """Return a case's inputs and the model's logits for them."""
+    inputs = {
+        "input_ids": case.input_ids,
+        "attention_mask": case.attention_mask,
+        "decoder_input_ids": case.decoder_input_ids,
+    }
+    return {**inputs, "logits": model(**inputs).logits}
+
+
+def probe_size(model: GenerationModel, shape: Shape) -> int:
+    """Return the number of logits of a probe."""
+    return shape.batch * shape.target_length * model.config.vocab_size
 
 
 def flatten(cache: EncoderDecoderCache) -> list[Tensor]:

@@ -1,66 +1,49 @@
-// The public model: loads an exported directory, and passes each call to the file of its name.
-import { Call, guarded, ModelHandle } from "./calls/call.js";
-import { type EmbedOptions, embed } from "./calls/embed.js";
-import { type EncoderInput, type EncoderOutput, encode, type Source } from "./calls/encoder-output.js";
-import { type ForwardInput, type ForwardOptions, type ForwardResult, forward } from "./calls/forward.js";
-import { type Head, type LoadHeadOptions, loadHead } from "./calls/head.js";
-import { type Documents, type RankedDocument, type RerankOptions, rerank } from "./calls/rerank.js";
-import { wrapResult } from "./calls/results.js";
-import { type ScoreOptions, type ScoreTargets, score, type TargetScore } from "./calls/score.js";
-import { checkGenerationConfig, type DefaultsReader } from "./generation/config.js";
-import { type GenerateResult, generate } from "./generation/generate.js";
-import type { GenerateOptions, ProcessorOption, StreamOptions } from "./generation/options.js";
-import type { GenerateInput } from "./generation/request.js";
-import { type StreamedToken, TokenStream } from "./generation/stream.js";
-import type { GenerationConfig, T5Config } from "./loading/config.js";
-import { checkLoadOptions, type LoadedModel, type LoadOptions, loadModel, type Precision } from "./loading/load.js";
-import type { T5Tokenizer } from "./tokenizer/t5-tokenizer.js";
-import type { Exact, SignalOption } from "./util/call-options.js";
-import { captureCallSite, errorFor } from "./util/errors.js";
-import type { Tensor } from "./util/tensor.js";
-import { readPath } from "./util/validation.js";
+// The model with encoder and decoder: passes each call to the file of its name.
+import { Call, ModelHandle } from "../calls/call.js";
+import { type Embeddings, type EmbedOptions, embed } from "../calls/embed.js";
+import { type EncoderInput, type EncoderOutput, encode, type Source } from "../calls/encoder-output.js";
+import { type ForwardInput, type ForwardOptions, type ForwardResult, forward } from "../calls/forward.js";
+import { type Head, type LoadHeadOptions, loadHead } from "../calls/head.js";
+import { type Documents, type RankedDocument, type RerankOptions, rerank } from "../calls/rerank.js";
+import { type ScoreOptions, type ScoreTargets, score, type TargetScore } from "../calls/score.js";
+import { checkGenerationConfig, type DefaultsReader } from "../generation/config.js";
+import { type GenerateResult, generate } from "../generation/generate.js";
+import type { GenerateOptions, ProcessorOption, StreamOptions } from "../generation/options.js";
+import type { GenerateInput } from "../generation/request.js";
+import { type StreamedToken, TokenStream } from "../generation/stream.js";
+import type { GenerationConfig } from "../loading/config.js";
+import type { LoadedModel, LoadOptions } from "../loading/load.js";
+import type { Exact, SignalOption } from "../util/call-options.js";
+import { LoadedT5, load } from "./loaded-t5.js";
 
-/** A T5 model in memory. Its calls run one after the other on a thread of their own, never on the event loop. */
-export class T5ForConditionalGeneration {
-  /** The configuration in config.json. */
-  readonly config: T5Config;
+/**
+ * A T5 model in memory. Its calls run on a thread of their own, never on the event loop, and several of them together. No
+ * answer depends on the calls that run at the same time.
+ */
+export class T5ForConditionalGeneration extends LoadedT5 {
   /** The entries of generation_config.json, unchecked; `generate` takes its defaults from them. */
   readonly generationConfig: GenerationConfig;
-  /** Undefined for a model that was exported without its tokenizer, which takes ids only. */
-  readonly tokenizer: T5Tokenizer | undefined;
-  /** The device that the model runs on: "cpu", "cuda:0". */
-  readonly device: string;
-  /** The precision that the model computes with. */
-  readonly precision: Precision;
   readonly #handle: ModelHandle;
   readonly #generationDefaults: DefaultsReader;
 
-  private constructor({ directory, tokenizer, precision, native, release }: LoadedModel) {
-    this.config = directory.config;
-    this.generationConfig = directory.generationConfig;
-    this.tokenizer = tokenizer;
-    this.device = native.device;
-    this.precision = precision;
+  private constructor(loaded: LoadedModel) {
+    const handle = new ModelHandle(loaded);
+    super(loaded, handle, loaded.directory.config);
+    this.#handle = handle;
+    this.generationConfig = loaded.directory.generationConfig;
     this.#generationDefaults = checkGenerationConfig(this.generationConfig, this.config.vocabSize);
-    const materializesAttention = precision === "exact" || native.device !== "cpu";
-    this.#handle = new ModelHandle({ config: this.config, tokenizer, native, materializesAttention, release });
   }
 
   /**
    * Loads a directory that `torch-t5 export` wrote. Every file is compared with the manifest's hashes first.
    *
-   * Rejects with ERR_INVALID_ARGUMENT, ERR_MODEL_NOT_FOUND, ERR_MODEL_CORRUPT, ERR_MODEL_UNTRUSTED,
-   * ERR_LIBTORCH_NOT_FOUND, ERR_LIBTORCH_VERSION, ERR_DEVICE_UNAVAILABLE, ERR_OUT_OF_MEMORY or ERR_INTERNAL.
+   * Rejects with ERR_INVALID_ARGUMENT, also for an export of another class, ERR_MODEL_NOT_FOUND, ERR_MODEL_CORRUPT,
+   * ERR_MODEL_UNTRUSTED, ERR_LIBTORCH_NOT_FOUND, ERR_LIBTORCH_VERSION, ERR_DEVICE_UNAVAILABLE, ERR_OUT_OF_MEMORY or
+   * ERR_INTERNAL.
    */
   static async fromPretrained(directory: string | URL, options?: LoadOptions): Promise<T5ForConditionalGeneration> {
-    const site = captureCallSite(T5ForConditionalGeneration.fromPretrained);
-    const path = guarded(site, () => readPath(directory, "directory"));
-    const checked = guarded(site, () => checkLoadOptions(options));
-    try {
-      return new T5ForConditionalGeneration(await loadModel(path, checked));
-    } catch (thrown) {
-      throw errorFor(thrown, site);
-    }
+    const open = (loaded: LoadedModel) => new T5ForConditionalGeneration(loaded);
+    return load("generation", directory, options, open, T5ForConditionalGeneration.fromPretrained);
   }
 
   /**
@@ -79,7 +62,7 @@ export class T5ForConditionalGeneration {
     options?: Exact<Options, ForwardOptions>,
   ): Promise<ForwardResult<Options>> {
     const call = new Call(this.#handle, "forward", T5ForConditionalGeneration.prototype.forward);
-    return wrapResult(await forward(call, input, options), this.#handle.release);
+    return forward<ForwardResult<Options>>(call, input, options);
   }
 
   /** The encoder's output, `[batch, sourceLength, dModel]`, kept on the device for any number of decodings. */
@@ -105,8 +88,8 @@ export class T5ForConditionalGeneration {
   }
 
   /**
-   * The tokens of one or several sequences, each step computed when `next()` asks for its first token. Wrong arguments
-   * reject the first `next()`. Leaving the loop frees the generation at once.
+   * The tokens of one or several sequences. Up to two steps are computed before `next()` asks for their tokens. Wrong
+   * arguments reject the first `next()`. Leaving the loop frees the generation at once.
    */
   stream<const Options extends StreamOptions = Record<never, never>>(
     input: GenerateInput,
@@ -131,8 +114,8 @@ export class T5ForConditionalGeneration {
 
   /**
    * Documents sorted by their relevance to a query, the most relevant first, as monoT5 (Nogueira et al., 2020) computes
-   * it. Documents are read batch by batch. Rejects also with what an iterator or a template function throws; an
-   * iterator that isn't read to its end is closed.
+   * it, or with `pairwise` duoT5 (Pradeep et al., 2021). Documents are read batch by batch. Rejects also with what an
+   * iterator or a template function throws; an iterator that isn't read to its end is closed.
    */
   async rerank(query: string, documents: Documents, options?: RerankOptions): Promise<readonly RankedDocument[]> {
     const call = new Call(this.#handle, "rerank", T5ForConditionalGeneration.prototype.rerank);
@@ -140,7 +123,7 @@ export class T5ForConditionalGeneration {
   }
 
   /** One vector per row of the source, `[batch, dModel]`, pooled from the encoder's output as Sentence-T5 does. */
-  async embed(source: Source, options?: EmbedOptions): Promise<Tensor> {
+  async embed(source: Source, options?: EmbedOptions): Promise<Embeddings> {
     return embed(new Call(this.#handle, "embed", T5ForConditionalGeneration.prototype.embed), source, options);
   }
 
@@ -152,16 +135,5 @@ export class T5ForConditionalGeneration {
    */
   async loadHead(path: string | URL, options?: LoadHeadOptions): Promise<Head> {
     return loadHead(new Call(this.#handle, "loadHead", T5ForConditionalGeneration.prototype.loadHead), path, options);
-  }
-
-  /** Waits for the calls made so far, then frees the model. Later calls reject with ERR_DISPOSED. Idempotent. */
-  async dispose(): Promise<void> {
-    this.#handle.isDisposed = true;
-    await this.#handle.native.dispose();
-  }
-
-  /** The same as `dispose()`, for `await using`. */
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.dispose();
   }
 }

@@ -1,0 +1,41 @@
+// `stats`: what a model is doing, for metrics.
+import type { ModelHandle } from "./call.js";
+
+/** Quantiles over the last 512 values, in milliseconds; 0 before the first. */
+export interface Quantiles {
+  readonly p50: number;
+  readonly p99: number;
+}
+
+/** The state of a model's scheduler. */
+export interface ModelStats {
+  /** Native requests that run, streams that wait for their consumers included. */
+  readonly running: number;
+  /** Native requests that wait. */
+  readonly waiting: number;
+  /** Rows that the running generations decode. */
+  readonly runningRows: number;
+  /** Bytes of the KV caches of the running generations and streams, each counted at its maximum length. */
+  readonly cacheBytes: number;
+  /** Decoding steps since the model was loaded. */
+  readonly steps: number;
+  /** Rows of the last decoding step. */
+  readonly lastStepRows: number;
+  /** Positions of the last pass that was not a decoding step. */
+  readonly lastPassTokens: number;
+  /** Rows of the decoding steps of the last five seconds, per second. */
+  readonly tokensPerSecond: number;
+  /** The time of a decoding step. */
+  readonly stepMs: Quantiles;
+  /** The time that a request waits before it runs. */
+  readonly queueMs: Quantiles;
+}
+
+export function stats({ native }: ModelHandle): ModelStats {
+  const { stepMsP50, stepMsP99, queueMsP50, queueMsP99, ...counts } = native.stats();
+  return Object.freeze({
+    ...counts,
+    stepMs: Object.freeze({ p50: stepMsP50, p99: stepMsP99 }),
+    queueMs: Object.freeze({ p50: queueMsP50, p99: queueMsP99 }),
+  });
+}

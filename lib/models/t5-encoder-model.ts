@@ -1,0 +1,62 @@
+// The encoder alone: passes each call to the file of its name.
+import { Call, ModelHandle } from "../calls/call.js";
+import { type Embeddings, type EmbedOptions, embed } from "../calls/embed.js";
+import { type EncoderInput, type EncoderOutput, encode, type Source } from "../calls/encoder-output.js";
+import { type EncoderForwardResult, forwardEncoder } from "../calls/forward-encoder.js";
+import type { EmbeddingConfig } from "../loading/embedding.js";
+import type { LoadedModel, LoadOptions } from "../loading/load.js";
+import type { SignalOption } from "../util/call-options.js";
+import { LoadedT5, load } from "./loaded-t5.js";
+
+/**
+ * The encoder of a T5 in memory. Its calls run one after the other on a thread of their own, never on the event loop.
+ */
+export class T5EncoderModel extends LoadedT5 {
+  /** How `embed` makes vectors; undefined where the export is of no sentence-transformers directory. */
+  readonly embeddingConfig: EmbeddingConfig | undefined;
+  readonly #handle: ModelHandle;
+
+  private constructor(loaded: LoadedModel) {
+    const handle = new ModelHandle(loaded);
+    super(loaded, handle, loaded.directory.config);
+    this.#handle = handle;
+    this.embeddingConfig = loaded.directory.embedding;
+  }
+
+  /**
+   * Loads a directory that `torch-t5 export` wrote: an encoder, or a whole model, of which only the encoder is used.
+   * Every file is compared with the manifest's hashes first.
+   *
+   * Rejects with ERR_INVALID_ARGUMENT, also for an export of another class, ERR_MODEL_NOT_FOUND, ERR_MODEL_CORRUPT,
+   * ERR_MODEL_UNTRUSTED, ERR_LIBTORCH_NOT_FOUND, ERR_LIBTORCH_VERSION, ERR_DEVICE_UNAVAILABLE, ERR_OUT_OF_MEMORY or
+   * ERR_INTERNAL.
+   */
+  static async fromPretrained(directory: string | URL, options?: LoadOptions): Promise<T5EncoderModel> {
+    return load("encoder", directory, options, (loaded) => new T5EncoderModel(loaded), T5EncoderModel.fromPretrained);
+  }
+
+  /**
+   * One pass: `{ lastHiddenState: [batch, sourceLength, dModel] }`, after the final layer norm. On the CPU, every
+   * precision but "exact" leaves 0 at padding.
+   *
+   * This method and every one below copy their arguments before they return. They reject with the signal's reason when
+   * it aborts, else with ERR_INVALID_ARGUMENT, ERR_TOKEN_OUT_OF_RANGE, ERR_DISPOSED, ERR_QUEUE_FULL, ERR_OUT_OF_MEMORY
+   * or ERR_INTERNAL.
+   */
+  async forward(input: EncoderInput, options?: SignalOption): Promise<EncoderForwardResult> {
+    return forwardEncoder(new Call(this.#handle, "forward", T5EncoderModel.prototype.forward), input, options);
+  }
+
+  /** The encoder's output, `[batch, sourceLength, dModel]`, kept on the device for any number of calls of `embed`. */
+  async encode(source: EncoderInput, options?: SignalOption): Promise<EncoderOutput> {
+    return encode(new Call(this.#handle, "encode", T5EncoderModel.prototype.encode), source, options);
+  }
+
+  /**
+   * One vector per row of the source, `[batch, columns]`: by default that of `SentenceTransformer.encode`, if the export
+   * is of a sentence-transformers directory, else the mean of the hidden states, `[batch, dModel]`.
+   */
+  async embed(source: Source, options?: EmbedOptions): Promise<Embeddings> {
+    return embed(new Call(this.#handle, "embed", T5EncoderModel.prototype.embed), source, options);
+  }
+}

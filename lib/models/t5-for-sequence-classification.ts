@@ -1,0 +1,60 @@
+// The classifier of texts: passes each call to the file of its name.
+import { Call, ModelHandle } from "../calls/call.js";
+import { type ClassificationResult, forwardClassifier } from "../calls/classification.js";
+import { type ClassifyOptions, classify, type LabelScore } from "../calls/classify.js";
+import type { EncoderInput } from "../calls/encoder-output.js";
+import type { LoadedModel, LoadOptions } from "../loading/load.js";
+import type { SignalOption } from "../util/call-options.js";
+import { type ClassifierConfig, LoadedT5, load } from "./loaded-t5.js";
+
+/** A T5 that classifies texts. Its calls run one after the other on a thread of their own, never on the event loop. */
+export class T5ForSequenceClassification extends LoadedT5<ClassifierConfig> {
+  readonly #handle: ModelHandle;
+
+  private constructor(loaded: LoadedModel) {
+    const handle = new ModelHandle(loaded);
+    super(loaded, handle, Object.freeze({ ...loaded.directory.config, ...loaded.labels }));
+    this.#handle = handle;
+  }
+
+  /**
+   * Loads a directory that `torch-t5 export` wrote of a T5ForSequenceClassification, or of the classes like it for mT5
+   * and UMT5. Every file is compared with the manifest's hashes first.
+   *
+   * Rejects with ERR_INVALID_ARGUMENT, also for an export of another class, ERR_MODEL_NOT_FOUND, ERR_MODEL_CORRUPT,
+   * ERR_MODEL_UNTRUSTED, ERR_LIBTORCH_NOT_FOUND, ERR_LIBTORCH_VERSION, ERR_DEVICE_UNAVAILABLE, ERR_OUT_OF_MEMORY or
+   * ERR_INTERNAL.
+   */
+  static async fromPretrained(directory: string | URL, options?: LoadOptions): Promise<T5ForSequenceClassification> {
+    const open = (loaded: LoadedModel) => new T5ForSequenceClassification(loaded);
+    return load("sequenceClassification", directory, options, open, T5ForSequenceClassification.fromPretrained);
+  }
+
+  /**
+   * One pass: `{ logits: [batch, numLabels] }`. As in Hugging Face, the decoder reads the ids shifted right, and its
+   * state at the last end-of-sequence id stands for the row. Refuses rows without an end-of-sequence id, and rows with
+   * different numbers of them.
+   *
+   * This method and every one below copy their arguments before they return. They reject with the signal's reason when
+   * it aborts, else with ERR_INVALID_ARGUMENT, ERR_TOKEN_OUT_OF_RANGE, ERR_DISPOSED, ERR_QUEUE_FULL, ERR_OUT_OF_MEMORY
+   * or ERR_INTERNAL.
+   */
+  async forward(input: EncoderInput, options?: SignalOption): Promise<ClassificationResult> {
+    const call = new Call(this.#handle, "forward", T5ForSequenceClassification.prototype.forward);
+    return forwardClassifier(call, this.config, input, options);
+  }
+
+  /**
+   * The labels of a text with their scores, the highest first, as Hugging Face's TextClassificationPipeline computes
+   * them. Of an array of texts, an array with those of each text. No text is truncated.
+   */
+  async classify(text: string, options?: ClassifyOptions): Promise<readonly LabelScore[]>;
+  async classify(texts: readonly string[], options?: ClassifyOptions): Promise<readonly (readonly LabelScore[])[]>;
+  async classify(
+    texts: string | readonly string[],
+    options?: ClassifyOptions,
+  ): Promise<readonly LabelScore[] | readonly (readonly LabelScore[])[]> {
+    const call = new Call(this.#handle, "classify", T5ForSequenceClassification.prototype.classify);
+    return classify(call, this.config, texts, options);
+  }
+}

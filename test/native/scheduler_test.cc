@@ -1,0 +1,454 @@
+// Tests the scheduler without libtorch, so that it also builds with the sanitizers in seconds.
+#include "runtime/scheduler.h"
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <future>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "core/interlude.h"
+#include "harness.h"
+
+namespace torch_t5 {
+namespace {
+
+using test::expect;
+using namespace std::chrono_literals;
+
+constexpr auto kTimeout = 20s;  // far longer than any test takes
+
+void ignoreFailure(const Error&) {}
+
+/// A request that makes `calls` calls, and then `steps` steps. It ends early when a call fails.
+class ScriptedWork final : public Work {
+ public:
+  ScriptedWork(std::string name, int steps, std::function<void(bool failed)> ended, std::int64_t positions = 1,
+               int calls = 1)
+      : name(std::move(name)), calls_(calls), steps_(steps), positions_(positions), ended_(std::move(ended)) {}
+
+  void start() override { next(); }
+  Wait wait() const override { return wait_; }
+  std::int64_t positions() const override { return positions_; }
+  void resume() override { next(); }
+  void fail(const Error&) override { end(true); }
+
+  const std::string name;
+
+ private:
+  void next() {
+    if (calls_ > 0) {
+      --calls_;
+      wait_ = Wait::kCall;
+    } else if (steps_ > 0) {
+      --steps_;
+      wait_ = Wait::kStep;
+    } else {
+      end(false);
+    }
+  }
+  void end(bool failed) {
+    wait_ = Wait::kNothing;
+    ended_(failed);
+  }
+
+  Wait wait_ = Wait::kNothing;
+  int calls_;
+  int steps_;
+  std::int64_t positions_;
+  std::function<void(bool)> ended_;
+};
+
+constexpr const char* kBlocker = "blocker";
+
+/// Records each pass. A pass of the blocker waits while the gate is closed.
+class RecordedPasses final : public Passes {
+ public:
+  explicit RecordedPasses(bool merges) : merges_(merges) {}
+
+  void runThread(const std::function<void()>& loop) override { loop(); }
+  bool mergesCalls() const override {
+    ++mergeQueries;
+    return merges_;
+  }
+  void run(std::span<Work* const> works) override {
+    std::vector<std::string> names;
+    for (const Work* work : works) names.push_back(static_cast<const ScriptedWork*>(work)->name);
+    passes.push_back(names);
+    ++begun;
+    while (isClosed && names.front() == kBlocker && !CancellationScope::requested()) {
+      std::this_thread::sleep_for(1ms);
+      if (offersInterludes) InterludeScope::offer();
+    }
+    if (CancellationScope::requested()) ++aborted;
+  }
+
+  void awaitBegun(int count) const {
+    const auto start = std::chrono::steady_clock::now();
+    while (begun < count) {
+      expect(std::chrono::steady_clock::now() - start < kTimeout, std::to_string(count) + " passes");
+      std::this_thread::sleep_for(1ms);
+    }
+  }
+
+  std::vector<std::vector<std::string>> passes;
+  mutable std::atomic<int> mergeQueries = 0;
+  std::atomic<int> begun = 0;
+  std::atomic<int> aborted = 0;
+  std::atomic<bool> isClosed = false;
+  std::atomic<bool> offersInterludes = false;
+
+ private:
+  const bool merges_;
+};
+
+using Names = std::vector<std::string>;
+
+struct Harness {
+  explicit Harness(bool merges, SchedulerLimits limits = {}) : passes(merges), scheduler(limits, passes) {}
+
+  void post(const std::string& name, int steps, std::uint64_t id = 0, std::int64_t priority = 0,
+            std::int64_t positions = 1, int calls = 1) {
+    auto ended = [this, name](bool failed) { (failed ? failures : successes).push_back(name); };
+    scheduler.post({.id = id,
+                    .rows = steps > 0 ? 1 : 0,
+                    .priority = priority,
+                    .work = std::make_unique<ScriptedWork>(name, steps, ended, positions, calls),
+                    .fail = [this](const Error& error) {
+                      if (error.code() == ErrorCode::kAborted) ++droppedCount;
+                    }});
+  }
+
+  /// Posts a request whose first call runs until `open`.
+  void block() {
+    passes.isClosed = true;
+    post(kBlocker, 0, 1);
+    passes.awaitBegun(1);
+  }
+  void open() { passes.isClosed = false; }
+
+  void closeAndWait() {
+    std::promise<void> ended;
+    expect(scheduler.close([&] { ended.set_value(); }), "the first close to be accepted");
+    expect(ended.get_future().wait_for(kTimeout) == std::future_status::ready, "an end");
+  }
+
+  Names successes;  // written by the scheduler's thread
+  Names failures;
+  std::atomic<int> droppedCount = 0;
+  RecordedPasses passes;
+  Scheduler scheduler;
+};
+
+void mergesSteps(std::span<char*>) {
+  Harness harness(true);
+  harness.block();
+  for (const char* name : {"a", "b", "c"}) harness.post(name, 2);
+  harness.open();
+  harness.closeAndWait();
+  const std::vector<Names> expected{{"blocker"}, {"a", "b", "c"}, {"a", "b", "c"}, {"a", "b", "c"}};
+  expect(harness.passes.passes == expected, "each pass to serve all three");
+}
+
+void joinsAndLeaves(std::span<char*>) {
+  Harness harness(true);
+  harness.block();
+  harness.post("long", 4);
+  harness.post("short", 1);
+  harness.open();
+  harness.closeAndWait();
+  expect(harness.successes == Names{"blocker", "short", "long"}, "the short request to end first");
+  expect(harness.passes.passes.back() == Names{"long"}, "the last step to be of the long request alone");
+}
+
+void runsOneByOneWithoutMerging(std::span<char*>) {
+  Harness harness(false);
+  harness.block();
+  harness.post("long", 3);
+  harness.post("short", 0);
+  harness.post("later", 1);
+  harness.open();
+  harness.closeAndWait();
+  for (const Names& pass : harness.passes.passes) expect(pass.size() == 1, "passes of one request");
+  expect(harness.successes == Names{"blocker", "short", "long", "later"},
+         "the short request to run between the calls of the long one, and rows in order");
+}
+
+void limitsRows(std::span<char*>) {
+  Harness harness(true, {.maxBatchSize = 2});
+  harness.block();
+  for (const char* name : {"a", "b", "c"}) harness.post(name, 2);
+  harness.post("without rows", 0);
+  harness.open();
+  harness.closeAndWait();
+  for (const Names& pass : harness.passes.passes) {
+    const bool hasC = std::find(pass.begin(), pass.end(), "c") != pass.end();
+    expect(!hasC || pass.size() == 1, "the third request to wait for room");
+  }
+  expect(harness.successes.back() == "c", "the third request to end last");
+}
+
+void limitsPositions(std::span<char*>) {
+  Harness harness(true, {.maxBatchTokens = 10});
+  harness.block();
+  for (const char* name : {"a", "b", "c"}) harness.post(name, 0, 0, 0, 5);
+  harness.post("large", 0, 0, 0, 50);
+  harness.open();
+  harness.closeAndWait();
+  const std::vector<Names> expected{{"blocker"}, {"a", "b"}, {"c"}, {"large"}};
+  expect(harness.passes.passes == expected, "passes within the limit, and a larger call alone");
+}
+
+void prefersPriority(std::span<char*>) {
+  Harness harness(false);
+  harness.block();
+  harness.post("low", 0, 0, -1);
+  harness.post("first", 0);
+  harness.post("high", 0, 0, 1);
+  harness.post("second", 0);
+  harness.open();
+  harness.closeAndWait();
+  expect(harness.successes == Names{"blocker", "high", "first", "second", "low"}, "the order of priorities");
+}
+
+/// Neither a flood of short requests nor a long one keeps the other waiting.
+void starvesNobody(std::span<char*>) {
+  for (const bool merges : {false, true}) {
+    Harness harness(merges, {.maxBatchTokens = 1});
+    harness.block();
+    harness.post("long", 20);
+    for (int i = 0; i < 200; ++i) harness.post("short", 0);
+    harness.open();
+    harness.closeAndWait();
+    const auto position = std::find(harness.successes.begin(), harness.successes.end(), "long");
+    const auto before = position - harness.successes.begin();
+    expect(before > 10 && before < 60,
+           "the long request to end among the short ones, not after " + std::to_string(before));
+  }
+}
+
+void runsInterludes(std::span<char*>) {
+  Harness harness(true);
+  harness.passes.offersInterludes = true;
+  harness.block();
+  harness.post("a", 3);
+  harness.passes.awaitBegun(5);
+  expect(harness.scheduler.stats().running >= 1, "the blocker to be running still");
+  harness.open();
+  harness.closeAndWait();
+  expect(harness.successes == Names{"a", "blocker"}, "the request to end within the pass of the blocker");
+}
+
+/// Calls too long for an interlude keep no others waiting, whose later calls run there as their first ones do.
+void runsLaterCallsInInterludes(std::span<char*>) {
+  Harness harness(true, {.maxBatchTokens = 2048});
+  harness.passes.offersInterludes = true;
+  harness.block();
+  for (const char* name : {"large", "larger"}) harness.post(name, 0, 0, 0, 2000);
+  harness.post("a", 3, 0, 0, 1, 3);
+  harness.passes.awaitBegun(7);
+  harness.open();
+  harness.closeAndWait();
+  expect(harness.successes == Names{"a", "blocker", "large", "larger"}, "the short request to end first");
+}
+
+void refusesPastTheLimit(std::span<char*>) {
+  Harness harness(false, {.maxQueueLength = 2});
+  harness.block();
+  harness.post("a", 0);
+  harness.post("b", 0);
+  bool refused = false;
+  try {
+    harness.post("c", 0);
+  } catch (const Error& error) {
+    refused = error.code() == ErrorCode::kQueueFull;
+  }
+  expect(refused, "ERR_QUEUE_FULL for the third waiting job");
+  harness.open();
+  harness.closeAndWait();
+  expect(harness.successes == Names{"blocker", "a", "b"}, "the accepted jobs to run");
+}
+
+void cancelsWaiting(std::span<char*>) {
+  Harness harness(false);
+  harness.block();
+  harness.post("cancelled", 0, 2);
+  harness.scheduler.cancel(2);
+  harness.scheduler.cancel(2);
+  harness.scheduler.cancel(77);
+  expect(harness.droppedCount == 1, "one ERR_ABORTED, at once");
+  harness.open();
+  harness.closeAndWait();
+  expect(harness.successes == Names{"blocker"} && harness.passes.aborted == 0,
+         "the cancelled job not to run, and the running one not to be cancelled");
+}
+
+void cancelsRunning(std::span<char*>) {
+  for (const bool merges : {false, true}) {
+    Harness harness(merges);
+    harness.block();
+    harness.scheduler.cancel(1);
+    harness.closeAndWait();
+    expect(harness.passes.aborted == 1, "the pass of the only request to be aborted");
+  }
+}
+
+/// A request that is cancelled during a pass with others leaves before the next one; the others go on.
+void cancelsOneOfSeveral(std::span<char*>) {
+  Harness harness(true);
+  harness.block();
+  harness.post("a", 1000000, 2);
+  harness.post("b", 3, 3);
+  harness.open();
+  harness.passes.awaitBegun(6);
+  harness.scheduler.cancel(2);
+  harness.closeAndWait();
+  expect(harness.failures == Names{"a"}, "the cancelled request to fail");
+  expect(harness.successes == Names{"blocker", "b"}, "the other one to end");
+}
+
+/// A cancellation that arrives while the job moves from the waiting ones to the running ones is not lost.
+void cancelsWhileAdmitting(std::span<char*>) {
+  constexpr int kJobs = 60000;
+  constexpr int kEndless = 1 << 30;  // steps
+  std::atomic<int> ended = 0;
+  RecordedPasses passes(true);
+  Scheduler scheduler({.maxBatchSize = 8, .maxBatchTokens = 8}, passes);
+  for (std::uint64_t id = 1; id <= kJobs; ++id) {
+    scheduler.post({.id = id,
+                    .rows = 1,
+                    .work = std::make_unique<ScriptedWork>("job", kEndless, [&](bool) { ++ended; }),
+                    .fail = [&](const Error&) { ++ended; }});
+    // The scheduler's thread takes some microseconds to admit it.
+    const auto posted = std::chrono::steady_clock::now();
+    while (std::chrono::steady_clock::now() - posted < id % 200 * 100ns) continue;
+    scheduler.cancel(id);
+  }
+  const auto start = std::chrono::steady_clock::now();
+  while (ended < kJobs && std::chrono::steady_clock::now() - start < kTimeout) std::this_thread::sleep_for(1ms);
+  expect(ended == kJobs, "every cancelled job to end, not " + std::to_string(ended));
+}
+
+/// A request whose consumer does not ask for anything.
+class PausedWork final : public Work {
+ public:
+  explicit PausedWork(std::function<void(ErrorCode)> failed) : failed_(std::move(failed)) {}
+
+  void start() override { wait_ = Wait::kConsumer; }
+  Wait wait() const override { return wait_; }
+  std::int64_t positions() const override { return 1; }
+  void resume() override {}
+  void fail(const Error& error) override {
+    wait_ = Wait::kNothing;
+    failed_(error.code());
+  }
+
+ private:
+  Wait wait_ = Wait::kNothing;
+  std::function<void(ErrorCode)> failed_;
+};
+
+/// Requests that wait for the caches of others, whose consumers are away.
+void closesWithoutRoom(std::span<char*>) {
+  Harness harness(true, {.maxBatchTokens = 8, .maxCacheBytes = 10});
+  std::atomic<int> disposedCount = 0;
+  for (int i = 0; i < 3; ++i) {
+    harness.scheduler.post({.cacheBytes = 10,
+                            .work = std::make_unique<PausedWork>([&](ErrorCode code) {
+                              if (code == ErrorCode::kDisposed) ++disposedCount;
+                            }),
+                            .fail = ignoreFailure});
+  }
+  harness.post("a", 0);
+  harness.passes.awaitBegun(1);
+  std::this_thread::sleep_for(20ms);  // its turn ends
+  const int before = harness.passes.mergeQueries;
+  std::this_thread::sleep_for(100ms);
+  // A thread that looks for work all the time asks thousands of times; one that sleeps wakes up for no reason at most.
+  expect(harness.passes.mergeQueries - before < 50, "the thread to sleep while nothing can run");
+  expect(harness.scheduler.stats().waiting == 2, "two jobs to wait for room");
+  harness.closeAndWait();
+  expect(disposedCount == 3, "ERR_DISPOSED for each paused request");
+}
+
+void refusesWhenClosed(std::span<char*>) {
+  Harness harness(true);
+  harness.closeAndWait();
+  expect(!harness.scheduler.close([] {}), "the second close to be refused");
+  bool refused = false;
+  try {
+    harness.post("late", 0);
+  } catch (const Error& error) {
+    refused = error.code() == ErrorCode::kDisposed;
+  }
+  expect(refused, "ERR_DISPOSED after close");
+}
+
+void stops(std::span<char*>) {
+  Harness harness(false);
+  harness.block();
+  for (int i = 0; i < 10; ++i) harness.post("waiting", 0);
+  harness.scheduler.stop();
+  expect(harness.droppedCount == 10 && harness.passes.aborted == 1,
+         "every waiting job to fail, and the running one to be cancelled");
+}
+
+/// Several threads post and cancel at once. For the thread sanitizer.
+void survivesContention(std::span<char*>) {
+  constexpr int kThreads = 4;
+  constexpr int kJobs = 1000;
+  for (const bool merges : {false, true}) {
+    std::atomic<int> ended = 0;
+    RecordedPasses passes(merges);
+    {
+      Scheduler scheduler({.maxBatchSize = 7, .maxBatchTokens = 5}, passes);
+      std::vector<std::thread> clients;
+      for (int client = 0; client < kThreads; ++client) {
+        clients.emplace_back([&, client] {
+          std::mt19937 random(static_cast<unsigned>(client));
+          for (int i = 0; i < kJobs; ++i) {
+            const auto id = static_cast<std::uint64_t>(client * kJobs + i + 1);
+            const int steps = static_cast<int>(random() % 4);
+            scheduler.post({.id = id,
+                            .rows = steps > 0 ? 1 : 0,
+                            .priority = static_cast<std::int64_t>(random() % 3),
+                            .work = std::make_unique<ScriptedWork>("job", steps, [&](bool) { ++ended; }),
+                            .fail = [&](const Error&) { ++ended; }});
+            if (random() % 2 == 0) scheduler.cancel(id);
+            if (random() % 64 == 0) scheduler.stats();
+          }
+        });
+      }
+      for (std::thread& client : clients) client.join();
+    }
+    expect(ended == kThreads * kJobs, "each job to end exactly once");
+  }
+}
+
+constexpr std::array kTests{
+    test::Test{"decodes the rows of several requests in one step", mergesSteps},
+    test::Test{"lets requests join and leave between steps", joinsAndLeaves},
+    test::Test{"runs calls one by one if the engine does not merge them", runsOneByOneWithoutMerging},
+    test::Test{"limits the rows of a step", limitsRows},
+    test::Test{"limits the positions of a pass", limitsPositions},
+    test::Test{"starts requests with a higher priority first", prefersPriority},
+    test::Test{"keeps neither long nor short requests waiting", starvesNobody},
+    test::Test{"runs steps in the interludes of a long pass", runsInterludes},
+    test::Test{"runs all calls of a short request in the interludes of a long pass", runsLaterCallsInInterludes},
+    test::Test{"refuses jobs past the limit, and runs the accepted ones", refusesPastTheLimit},
+    test::Test{"fails a cancelled waiting job once", cancelsWaiting},
+    test::Test{"requests cancellation of a running job", cancelsRunning},
+    test::Test{"removes a cancelled request from the steps of the others", cancelsOneOfSeveral},
+    test::Test{"cancels a job that is being admitted", cancelsWhileAdmitting},
+    test::Test{"closes while jobs wait for the caches of paused ones", closesWithoutRoom},
+    test::Test{"refuses jobs, and a second close, after it was closed", refusesWhenClosed},
+    test::Test{"fails waiting jobs and cancels the running one when it is stopped", stops},
+    test::Test{"ends each job exactly once under contention", survivesContention},
+};
+
+}  // namespace
+}  // namespace torch_t5
+
+int main(int argc, char** argv) { return torch_t5::test::runNamed(torch_t5::kTests, argc, argv); }

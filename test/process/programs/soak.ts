@@ -1,0 +1,201 @@
+// Mixed load with faults on one process for as many seconds as the first argument says, in the precision of the second.
+// Prints how calls ended and the resident memory over time. Fails at a wrong answer, a wrong error, a call that is
+// lost, or an unhandled rejection.
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import process from "node:process";
+import { setTimeout } from "node:timers/promises";
+import { Worker } from "node:worker_threads";
+import { demoModel, type Precision, T5Error, T5ForConditionalGeneration } from "torch-t5";
+import { below, digest, type LoadRequest, type Random, randomFrom, randomRequest } from "../../property/load.js";
+
+const SECONDS = Number(process.argv[2]);
+const PRECISION = process.argv[3] as Precision;
+const SEED = Number(process.argv[4] ?? Date.now() % 2 ** 31);
+const SAMPLES = 60;
+const CALLERS = 16;
+const DISTINCT = 60;
+const KILL_EVERY_MS = 1500;
+/** Far longer than any call takes: a call that is still pending then is lost. */
+const LOST_MS = 60_000;
+const BUSY_WORKER = new URL("./busy-worker.mjs", import.meta.url);
+const LOAD_OPTIONS = { device: "cpu", precision: PRECISION, intraOpThreads: 1 } as const;
+
+const load = (options = {}) => T5ForConditionalGeneration.fromPretrained(demoModel, { ...LOAD_OPTIONS, ...options });
+
+const random = randomFrom(SEED);
+const row = (length: number, source: Random) => Array.from({ length }, () => 3 + below(source, 390));
+const model = await load({ maxBatchSize: 24, maxBatchTokens: 300 });
+/** Refuses calls often. */
+const narrow = await load({ maxQueueLength: 2, maxBatchSize: 2 });
+
+const requests: { readonly request: LoadRequest; readonly alone: string }[] = [];
+while (requests.length < DISTINCT) {
+  const request = randomRequest(random, model.config.vocabSize);
+  requests.push({ request, alone: digest(await request.run(model)) });
+}
+
+const counts: Record<string, number> = {};
+const pending = new Set<string>();
+let started = 0;
+
+/** Counts a call's outcome under the name that `run` resolves to. */
+async function counted(kind: string, run: () => Promise<string>): Promise<void> {
+  const name = `${kind} ${started++}`;
+  pending.add(name);
+  const outcome = await run();
+  assert.ok(pending.delete(name), `${name} settled twice`);
+  counts[outcome] = (counts[outcome] ?? 0) + 1;
+}
+
+/** The answer of a random request on a model; `code`: an error that is permitted. */
+async function answer(t5: T5ForConditionalGeneration, code?: string): Promise<string> {
+  const chosen = requests[below(random, DISTINCT)];
+  assert.ok(chosen);
+  try {
+    assert.equal(digest(await chosen.request.run(t5)), chosen.alone, `the answer of a ${chosen.request.kind} request`);
+    return "answered";
+  } catch (thrown) {
+    if (thrown instanceof T5Error && thrown.code === code) return code;
+    throw thrown;
+  }
+}
+
+async function rejected(call: () => Promise<unknown>, code: string): Promise<string> {
+  await assert.rejects(call, { code });
+  return code;
+}
+
+const kinds: Readonly<Record<string, () => Promise<string>>> = {
+  answer: () => answer(model),
+  another: () => answer(model),
+  abort: async () => {
+    const chosen = requests[below(random, DISTINCT)];
+    assert.ok(chosen);
+    const controller = new AbortController();
+    const timer = globalThis.setTimeout(() => controller.abort(), below(random, 8));
+    try {
+      assert.equal(digest(await chosen.request.run(model, controller.signal)), chosen.alone);
+      return "answered";
+    } catch (thrown) {
+      assert.ok(controller.signal.aborted && thrown === controller.signal.reason, String(thrown));
+      return "aborted";
+    } finally {
+      clearTimeout(timer);
+    }
+  },
+  "throwing processor": async () => {
+    const error = new Error("thrown on purpose");
+    const logitsProcessor = ({ step }: { readonly step: number }) => {
+      if (step === 2) throw error;
+    };
+    const call = model.generate({ inputIds: [row(9, random)] }, { maxNewTokens: 9, eosTokenId: [], logitsProcessor });
+    await assert.rejects(call, error);
+    return "processor threw";
+  },
+  "slow stream": async () => {
+    let count = 0;
+    const options = { maxNewTokens: 8, eosTokenId: [] };
+    for await (const { tokenId } of model.stream({ inputIds: [row(9, random)] }, options)) {
+      assert.ok(tokenId >= 0);
+      count++;
+      await setTimeout(below(random, 12));
+    }
+    assert.equal(count, 8, "tokens of a slow stream");
+    return "slow";
+  },
+  "abandoned stream": async () => {
+    const options = { maxNewTokens: 500, eosTokenId: [] };
+    const stream = model.stream({ inputIds: [row(9, random)] }, options);
+    for (let count = below(random, 4); count >= 0; count--) await stream.next();
+    return "abandoned";
+  },
+  "broken stream": async () => {
+    for await (const { row: first } of model.stream({ inputIds: [row(9, random), row(9, random)] })) {
+      assert.equal(first, 0);
+      break;
+    }
+    return "broken";
+  },
+  "id out of range": () => rejected(() => model.embed({ inputIds: [[5, 399]] }), "ERR_TOKEN_OUT_OF_RANGE"),
+  "wrong option": () =>
+    rejected(() => model.generate({ inputIds: [[5]] }, { maxNewTokens: -1 }), "ERR_INVALID_ARGUMENT"),
+  "full queue": async () => {
+    await Promise.all(Array.from({ length: 6 }, () => counted("full queue", () => answer(narrow, "ERR_QUEUE_FULL"))));
+    return "burst";
+  },
+  huge: async () => {
+    // Refused where attention materializes its scores; elsewhere it would take hours.
+    const inputIds = { data: new Int32Array(2 ** 18).fill(5), shape: [1, 2 ** 18] as const };
+    const signal = AbortSignal.timeout(40);
+    const error: unknown = await model.embed({ inputIds }, { signal }).catch((thrown: unknown) => thrown);
+    if (error === signal.reason) return "aborted";
+    assert.ok(error instanceof T5Error && error.code === "ERR_OUT_OF_MEMORY", String(error));
+    return error.code;
+  },
+  long: async () => {
+    const vectors = await model.embed({ inputIds: [row(1500, random)] });
+    assert.ok(vectors.data.every(Number.isFinite));
+    return "long";
+  },
+  load: async () => {
+    const other = await load();
+    await Promise.all([answer(other, "ERR_DISPOSED"), answer(other, "ERR_DISPOSED"), other.dispose()]);
+    return rejected(() => other.embed({ inputIds: [[5]] }), "ERR_DISPOSED");
+  },
+};
+/** The frequent kinds first; the others come rarely. */
+const FREQUENT = Object.keys(kinds).slice(0, 8);
+const RARE = Object.keys(kinds).slice(8);
+const RARE_ONE_IN = 80;
+
+const end = performance.now() + SECONDS * 1000;
+const isOver = () => performance.now() >= end;
+
+async function caller(): Promise<void> {
+  while (!isOver()) {
+    const names = below(random, RARE_ONE_IN) === 0 ? RARE : FREQUENT;
+    const kind = names[below(random, names.length)] ?? "answer";
+    const run = kinds[kind];
+    assert.ok(run);
+    await counted(kind, run);
+    if (below(random, 8) === 0) await setTimeout(below(random, 4));
+  }
+}
+
+/** Terminates one worker after another, each in the middle of its load or of its calls. */
+async function killer(): Promise<void> {
+  while (!isOver()) {
+    const worker = new Worker(BUSY_WORKER);
+    const exit = once(worker, "exit");
+    await Promise.race([setTimeout(below(random, KILL_EVERY_MS)), once(worker, "message")]);
+    await setTimeout(below(random, 30));
+    await worker.terminate();
+    await exit;
+    counts["killed workers"] = (counts["killed workers"] ?? 0) + 1;
+  }
+}
+
+const rss: number[] = [];
+async function sampler(): Promise<void> {
+  while (!isOver()) {
+    await setTimeout((SECONDS * 1000) / SAMPLES);
+    globalThis.gc?.();
+    await setTimeout(5); // finalizers free what the collector found
+    rss.push(Math.round(process.memoryUsage.rss() / 2 ** 20));
+  }
+}
+
+const lost = globalThis.setTimeout(
+  () => {
+    console.error("These calls are lost:", ...pending);
+    process.exit(2);
+  },
+  SECONDS * 1000 + LOST_MS,
+);
+await Promise.all([...Array.from({ length: CALLERS }, caller), killer(), sampler()]);
+await Promise.all([model.dispose(), narrow.dispose()]);
+clearTimeout(lost);
+assert.equal(pending.size, 0);
+const settled = Object.values(counts).reduce((sum, count) => sum + count, 0) - (counts["killed workers"] ?? 0);
+console.log(JSON.stringify({ seed: SEED, started, settled, counts, rss }));
