@@ -8,9 +8,7 @@ import type { LoadedModel, LoadOptions } from "../loading/load.js";
 import type { SignalOption } from "../util/call-options.js";
 import { LoadedT5, load } from "./loaded-t5.js";
 
-/**
- * The encoder of a T5 in memory. Its calls run one after the other on a thread of their own, never on the event loop.
- */
+/** The encoder of a T5 in memory. Its calls run on a thread of their own, as those of `T5ForConditionalGeneration`. */
 export class T5EncoderModel extends LoadedT5 {
   /** How `embed` makes vectors; undefined where the export is of no sentence-transformers directory. */
   readonly embeddingConfig: EmbeddingConfig | undefined;

@@ -7,7 +7,7 @@ import type { LoadedModel, LoadOptions } from "../loading/load.js";
 import type { SignalOption } from "../util/call-options.js";
 import { type ClassifierConfig, LoadedT5, load } from "./loaded-t5.js";
 
-/** A T5 that classifies texts. Its calls run one after the other on a thread of their own, never on the event loop. */
+/** A T5 that classifies texts. Its calls run on a thread of their own, as those of `T5ForConditionalGeneration`. */
 export class T5ForSequenceClassification extends LoadedT5<ClassifierConfig> {
   readonly #handle: ModelHandle;
 

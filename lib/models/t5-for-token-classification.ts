@@ -18,8 +18,8 @@ export type ClassifiedTokens<Options> = Options extends { readonly aggregationSt
   : readonly TokenLabel[];
 
 /**
- * The encoder of a T5 that classifies tokens. Its calls run one after the other on a thread of their own, never on the
- * event loop.
+ * The encoder of a T5 that classifies tokens. Its calls run on a thread of their own, as those of
+ * `T5ForConditionalGeneration`.
  */
 export class T5ForTokenClassification extends LoadedT5<ClassifierConfig> {
   readonly #handle: ModelHandle;
