@@ -33,7 +33,7 @@ export interface EmbedOptions extends SignalOption {
 
 /** The vectors that `embed` resolves to, `[batch, columns]`. */
 export class Embeddings extends Tensor {
-  /** Whether each text was truncated, `[batch]`; undefined where neither the source nor the model has a maximum length. */
+  /** Whether each text was truncated, `[batch]`; undefined where neither source nor model has a maximum length. */
   readonly truncated: readonly boolean[] | undefined;
 
   /** As `Tensor`. @internal */
