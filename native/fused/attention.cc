@@ -3,8 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "core/cancellation.h"
-#include "core/interlude.h"
+#include "fused/sections.h"
 
 namespace torch_t5 {
 namespace {
@@ -112,18 +111,27 @@ std::int64_t maxKeyCount(const std::vector<SequenceQueries>& sequences) {
   return maximum;
 }
 
-/// The queries of one part of a long sequence: parts of this many scores take some milliseconds.
+/// Scores of one head that one thread computes at once: they take some milliseconds.
+constexpr std::int64_t kScores = std::int64_t{1} << 23;
+
+/// The heads, of all sequences, that are computed at once.
+std::int64_t tasksPerSection(const std::vector<SequenceQueries>& sequences, std::int64_t threads) {
+  std::int64_t scores = 1;  // of one task
+  for (const SequenceQueries& sequence : sequences) scores = std::max(scores, sequence.count * sequence.keyCount);
+  return std::max<std::int64_t>(1, kScores / scores) * threads;
+}
+
+/// The queries of one part of a long sequence.
 std::int64_t queriesAtOnce(std::int64_t keyCount) {
-  constexpr std::int64_t kScores = std::int64_t{1} << 23;
   return std::clamp<std::int64_t>(kScores / std::max<std::int64_t>(keyCount, 1), 64, 512);
 }
 
-/// `count` queries from `first` on, or those that are left. `keepsNew`: the new positions have to be written again.
+/// `count` queries from `first` on. `keepsNew`: the new positions have to be written again.
 SequenceQueries partOf(const SequenceQueries& sequence, std::int64_t first, std::int64_t count, bool keepsNew) {
   SequenceQueries part = sequence;
   part.row += first;
   part.position += first;
-  part.count = std::min(count, sequence.count - first);
+  part.count = count;
   if (first > 0 && !keepsNew) part.newPositions = {};
   return part;
 }
@@ -134,7 +142,7 @@ void attendInto(const Executor& executor, Scratch& scratch, const HeadLayout& he
   const Scratch::Frame frame(scratch);
   const AttentionWorkspace workspace(scratch, heads, executor.kernels, maxKeyCount(sequences), executor.threads,
                                      /*withBlocks=*/table == nullptr);
-  executor.run(static_cast<std::int64_t>(sequences.size()) * heads.count, [&](std::int64_t task, std::int64_t thread) {
+  const auto attendHead = [&](std::int64_t task, std::int64_t thread) {
     const SequenceQueries& sequence = sequences[static_cast<std::size_t>(task / heads.count)];
     const std::int64_t head = task % heads.count;
     float** blocks = table != nullptr ? table->blocks(sequence.tableIndex, head) : workspace.blocks(thread);
@@ -155,6 +163,10 @@ void attendInto(const Executor& executor, Scratch& scratch, const HeadLayout& he
     args.scores = workspace.scores(thread);
     setResult(context, sequence.row, head * heads.size, args);
     executor.kernels.attend(args);
+  };
+  const std::int64_t tasks = static_cast<std::int64_t>(sequences.size()) * heads.count;
+  forEachSection(tasks, tasksPerSection(sequences, executor.threads), [&](std::int64_t first, std::int64_t count) {
+    executor.run(count, [&](std::int64_t task, std::int64_t thread) { attendHead(first + task, thread); });
   });
 }
 
@@ -189,13 +201,11 @@ Operand attend(const Executor& executor, Scratch& scratch, const HeadLayout& hea
       attendInto(executor, scratch, heads, sequences, queries, newKeyValues, table, settings, context);
       return;
     }
-    for (std::int64_t query = 0; query < first.count; query += count) {
-      if (query > 0) InterludeScope::offer();
-      CancellationScope::check();
+    forEachSection(first.count, count, [&](std::int64_t query, std::int64_t queryCount) {
       // Without a table, the keys and values of earlier parts are gone.
-      attendInto(executor, scratch, heads, {partOf(first, query, count, /*keepsNew=*/table == nullptr)}, queries,
+      attendInto(executor, scratch, heads, {partOf(first, query, queryCount, /*keepsNew=*/table == nullptr)}, queries,
                  newKeyValues, table, settings, context);
-    }
+    });
   };
   const bool isBf16 = shape.dataType == kernels::DataType::kBfloat16 && heads.dataType == shape.dataType;
   const bool isTiled =

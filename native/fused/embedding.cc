@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "core/platform/huge_pages.h"
+#include "fused/sections.h"
 
 namespace torch_t5 {
 namespace {
@@ -33,6 +34,7 @@ Embedding::Embedding(const at::Tensor& weight, DataType dataType) {
 
 void Embedding::read(const Executor& executor, const std::vector<std::int64_t>& ids, const FloatRows& result) const {
   constexpr std::int64_t kIdsPerTask = 16;
+  constexpr std::int64_t kIdsPerSection = 4096;
   const auto count = static_cast<std::int64_t>(ids.size());
   // Sorted by id: the columns of one panel share cache lines, so they are read one after another.
   std::vector<std::int64_t> order(ids.size());
@@ -42,12 +44,14 @@ void Embedding::read(const Executor& executor, const std::vector<std::int64_t>& 
       return ids[static_cast<std::size_t>(a)] < ids[static_cast<std::size_t>(b)];
     });
   }
-  executor.run((count + kIdsPerTask - 1) / kIdsPerTask, [&](std::int64_t task, std::int64_t) {
-    const std::int64_t end = std::min(count, (task + 1) * kIdsPerTask);
-    for (std::int64_t i = task * kIdsPerTask; i < end; ++i) {
-      const std::int64_t row = order[static_cast<std::size_t>(i)];
-      readRow(ids[static_cast<std::size_t>(row)], result.data + row * result.columns, result.columns);
-    }
+  forEachSection(count, kIdsPerSection, [&](std::int64_t first, std::int64_t sectionCount) {
+    executor.run((sectionCount + kIdsPerTask - 1) / kIdsPerTask, [&](std::int64_t task, std::int64_t) {
+      const std::int64_t end = first + std::min(sectionCount, (task + 1) * kIdsPerTask);
+      for (std::int64_t i = first + task * kIdsPerTask; i < end; ++i) {
+        const std::int64_t row = order[static_cast<std::size_t>(i)];
+        readRow(ids[static_cast<std::size_t>(row)], result.data + row * result.columns, result.columns);
+      }
+    });
   });
 }
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "fused/sections.h"
+
 namespace torch_t5 {
 namespace {
 
@@ -34,19 +36,27 @@ std::int64_t rowsPerTask(std::int64_t rows, std::int64_t columns, const Executor
   return roundUp(std::max({std::int64_t{1}, share, kMinElements / columns}), kernels::kTileRows);
 }
 
+kernels::RowArgs partOf(const kernels::RowArgs& args, DataType dataType, std::int64_t first, std::int64_t count) {
+  kernels::RowArgs part = args;
+  part.rows += first * args.rowStride;
+  part.words += first * kernels::wordsPerRow(dataType, args.columns);
+  if (part.scales != nullptr) part.scales += first;
+  part.rowCount = count;
+  return part;
+}
+
 /// Calls `work(part, thread)` on all threads, for parts of the rows.
 template <class Work>
-void forEachPart(const Executor& executor, kernels::RowArgs args, DataType dataType, Work&& work) {
-  const std::int64_t size = rowsPerTask(args.rowCount, args.columns, executor);
-  const std::int64_t words = kernels::wordsPerRow(dataType, args.columns);
-  executor.run((args.rowCount + size - 1) / size, [&](std::int64_t task, std::int64_t thread) {
-    const std::int64_t first = task * size;
-    kernels::RowArgs part = args;
-    part.rows += first * args.rowStride;
-    part.words += first * words;
-    if (part.scales != nullptr) part.scales += first;
-    part.rowCount = std::min(size, args.rowCount - first);
-    work(part, thread);
+void forEachPart(const Executor& executor, const kernels::RowArgs& args, DataType dataType, Work&& work) {
+  // These 16 MB take some milliseconds where the memory is new.
+  constexpr std::int64_t kElementsPerSection = std::int64_t{1} << 22;
+  const std::int64_t rowsPerSection = roundUp(kElementsPerSection / args.columns + 1, kernels::kTileRows);
+  forEachSection(args.rowCount, rowsPerSection, [&](std::int64_t first, std::int64_t count) {
+    const kernels::RowArgs section = partOf(args, dataType, first, count);
+    const std::int64_t size = rowsPerTask(count, args.columns, executor);
+    executor.run((count + size - 1) / size, [&](std::int64_t task, std::int64_t thread) {
+      work(partOf(section, dataType, task * size, std::min(size, count - task * size)), thread);
+    });
   });
 }
 
@@ -70,6 +80,9 @@ Operand toOperand(DataType dataType, const kernels::RowArgs& args) {
   return {dataType, args.words, args.scales, args.rowCount, args.columns, args.isTiled};
 }
 
+/// Products of one section of a long operand: these take one thread some tens of milliseconds.
+constexpr std::int64_t kProductsPerSection = std::int64_t{1} << 30;
+
 void multiplyInto(const Executor& executor, const Operand& operand, const PackedMatrix& matrix,
                   const Destination& result, Epilogue epilogue, Activation activation) {
   const std::int64_t width = executor.kernels.panelWidth / (epilogue == Epilogue::kGate ? 2 : 1);
@@ -78,19 +91,17 @@ void multiplyInto(const Executor& executor, const Operand& operand, const Packed
   // With a gate, two panels give the columns of one tile.
   const std::int64_t group = roundUp(panelsPerTask(panels, executor), epilogue == Epilogue::kGate ? 2 : 1);
   const std::int64_t groups = (panels + group - 1) / group;
-  const std::int64_t chunks = (operand.rows + chunk - 1) / chunk;
-  executor.run(chunks * groups, [&](std::int64_t task, std::int64_t) {
-    const std::int64_t first = task / groups * chunk;
+  const auto multiplyChunk = [&](std::int64_t first, std::int64_t count, std::int64_t task) {
     kernels::GemmArgs args;
     args.rows = operand.words + first * operand.wordsPerRow();
     args.areRowsTiled = operand.isTiled;
     args.rowScales = operand.scales == nullptr ? nullptr : operand.scales + first;
-    args.rowCount = std::min(chunk, operand.rows - first);
+    args.rowCount = count;
     args.isBf16ResultTiled = result.isBf16Tiled;
     args.resultStride = result.columns;
     args.epilogue = epilogue;
     args.activation = activation;
-    const std::int64_t begin = task % groups * group;
+    const std::int64_t begin = task * group;
     matrix.setPanels(begin, args);
     args.columns = std::min(group * width, result.columns - begin * width);
     const std::int64_t row = first * result.columns;
@@ -99,6 +110,15 @@ void multiplyInto(const Executor& executor, const Operand& operand, const Packed
     if (result.bf16 != nullptr)
       args.bf16Result = result.bf16 + row + (result.isBf16Tiled ? kernels::tiledColumnOffset(column) : column);
     executor.kernels.gemm(operand.dataType, args);
+  };
+  const std::int64_t chunksPerSection =
+      std::max<std::int64_t>(1, kProductsPerSection / (chunk * operand.k * panels * width));
+  forEachSection(operand.rows, chunksPerSection * chunk, [&](std::int64_t begin, std::int64_t count) {
+    const std::int64_t chunks = (count + chunk - 1) / chunk;
+    executor.run(chunks * groups, [&](std::int64_t task, std::int64_t) {
+      const std::int64_t first = task / groups * chunk;
+      multiplyChunk(begin + first, std::min(chunk, count - first), task % groups);
+    });
   });
 }
 

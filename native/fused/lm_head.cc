@@ -9,9 +9,8 @@
 #include <span>
 #include <utility>
 
-#include "core/cancellation.h"
-#include "core/interlude.h"
 #include "engine/tensors.h"
+#include "fused/sections.h"
 
 namespace torch_t5 {
 namespace {
@@ -109,14 +108,11 @@ at::Tensor LmHead::multiplyBy(const PackedMatrix& matrix, const at::Tensor& stat
   const auto epilogue = static_cast<std::int64_t>(result.nbytes()) > kMaxStoredBytes ? kernels::Epilogue::kStream
                                                                                      : kernels::Epilogue::kStore;
   const FloatRows products = toFloatRows(result);
-  for (std::int64_t first = 0; first < rows.rows; first += kMaxRows) {
-    if (first > 0) InterludeScope::offer();
-    CancellationScope::check();
+  forEachSection(rows.rows, kMaxRows, [&](std::int64_t first, std::int64_t count) {
     const Scratch::Frame frame(scratch_);
-    const std::int64_t count = std::min(kMaxRows, rows.rows - first);
     const Operand operand = convert(executor_, scratch_, model_.dataType, rows.slice(first, count));
     multiply(executor_, operand, matrix, products.slice(first, count), epilogue);
-  }
+  });
   return result;
 }
 
