@@ -26,6 +26,12 @@ export type {
   LossResult,
 } from "./calls/forward.js";
 export { Head, type LoadHeadOptions } from "./calls/head.js";
+export type {
+  AttentionsResult,
+  DecoderAttentionsResult,
+  DecoderLayersResult,
+  LayersResult,
+} from "./calls/layer-outputs.js";
 export type { DecoderHiddenStatesResult, LogitsResult, SelectionOptions, TopKResult } from "./calls/results.js";
 
 // `encode`, and decoding step by step.

@@ -35,7 +35,7 @@ export class T5ForConditionalGeneration {
   readonly #handle: ModelHandle;
   readonly #generationDefaults: DefaultsReader;
 
-  private constructor({ directory, tokenizer, precision, native, release }: LoadedModel) {
+  private constructor({ directory, tokenizer, precision, layerArchives, native, release }: LoadedModel) {
     this.config = directory.config;
     this.generationConfig = directory.generationConfig;
     this.tokenizer = tokenizer;
@@ -43,7 +43,8 @@ export class T5ForConditionalGeneration {
     this.precision = precision;
     this.#generationDefaults = checkGenerationConfig(this.generationConfig, this.config.vocabSize);
     const materializesAttention = precision === "exact" || native.device !== "cpu";
-    this.#handle = new ModelHandle({ config: this.config, tokenizer, native, materializesAttention, release });
+    const parts = { tokenizer, precision, layerArchives, native, materializesAttention, release };
+    this.#handle = new ModelHandle({ config: this.config, ...parts });
   }
 
   /**

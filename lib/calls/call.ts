@@ -1,17 +1,22 @@
 // What the calls of a model share: the model's state, the ids that cancel native work, abort signals, and stacks of
 // errors.
 import type { T5Config } from "../loading/config.js";
+import type { LayerArchives, Precision } from "../loading/load.js";
 import type { NativeModel, NativeScheduling } from "../native/types.js";
 import type { T5Tokenizer } from "../tokenizer/t5-tokenizer.js";
 import { abortable, onAbort } from "../util/abort.js";
 import { type CallSite, captureCallSite, errorFor, T5Error } from "../util/errors.js";
 import { refused } from "../util/validation.js";
 
+type ModelParts = Omit<ModelHandle, "isDisposed" | "hasTokenTexts" | "newId">;
+
 /** The state of a loaded model that its methods, sessions, encoder outputs and heads share. */
 export class ModelHandle {
   readonly config: T5Config;
   readonly tokenizer: T5Tokenizer | undefined;
   readonly native: NativeModel;
+  readonly precision: Precision;
+  readonly layerArchives: LayerArchives;
   /** See `AttentionModel`. */
   readonly materializesAttention: boolean;
   /** Frees the native memory of a returned tensor's buffer. */
@@ -22,10 +27,12 @@ export class ModelHandle {
   hasTokenTexts = false;
   #lastId = 0;
 
-  constructor(parts: Pick<ModelHandle, "config" | "tokenizer" | "native" | "materializesAttention" | "release">) {
+  constructor(parts: ModelParts) {
     this.config = parts.config;
     this.tokenizer = parts.tokenizer;
     this.native = parts.native;
+    this.precision = parts.precision;
+    this.layerArchives = parts.layerArchives;
     this.materializesAttention = parts.materializesAttention;
     this.release = parts.release;
   }

@@ -61,7 +61,7 @@ export class EncoderOutput {
     return call.read(() => {
       const maxLength = checkDecodingOptions(options);
       const native = this.nativeFor(this.#model, call.name).startDecoding();
-      return DecodingSession.start(this.#model, native, this.batch, maxLength);
+      return DecodingSession.start(this.#model, native, this.shape, maxLength);
     });
   }
 

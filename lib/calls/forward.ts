@@ -15,6 +15,7 @@ import { checkFlag, expected } from "../util/validation.js";
 import { type Call, type ModelHandle, throwIfAborted } from "./call.js";
 import { EncoderOutput } from "./encoder-output.js";
 import { Head } from "./head.js";
+import { type AttentionsResult, checkLayerOutputs, type LayersResult } from "./layer-outputs.js";
 import {
   type Absent,
   type Added,
@@ -64,12 +65,14 @@ type Computed<HeadOption, TopKOption> = [HeadOption] extends [Absent]
     : Selected<TopKOption> | HeadResult;
 
 /**
- * `logits`, or `values` and `indices` with `topK`, or `headOutput` with `head`; also `loss` and the hidden states if
- * the options ask for them.
+ * `logits`, or `values` and `indices` with `topK`, or `headOutput` with `head`; also `loss`, hidden states and attention
+ * weights if the options ask for them.
  */
 export type ForwardResult<Options = Record<never, never>> = Computed<Given<Options, "head">, Given<Options, "topK">> &
   Added<Given<Options, "loss">, LossResult> &
-  Added<Given<Options, "hiddenStates">, HiddenStatesResult>;
+  Added<Given<Options, "hiddenStates">, HiddenStatesResult> &
+  Added<Given<Options, "outputHiddenStates">, LayersResult> &
+  Added<Given<Options, "outputAttentions">, AttentionsResult>;
 
 const FORWARD_OPTIONS = [...SELECTION_OPTIONS, "loss", "head"] as const;
 const INPUT_FIELDS = [...SOURCE_FIELDS, ...DECODER_FIELDS] as const;
@@ -89,7 +92,11 @@ export async function forward(call: Call, input: unknown, options: unknown): Pro
   return call.run(signal, (scheduling) => model.native.forward({ scheduling, ...request }));
 }
 
-function readRequest(model: ModelHandle, input: unknown, options: ForwardFields): Omit<NativeForwardRequest, "scheduling"> {
+function readRequest(
+  model: ModelHandle,
+  input: unknown,
+  options: ForwardFields,
+): Omit<NativeForwardRequest, "scheduling"> {
   if (EncoderOutput.is(input)) {
     throw expected("texts or ids (use startDecoding of an encoder output)", "input", input);
   }
@@ -102,6 +109,8 @@ function readRequest(model: ModelHandle, input: unknown, options: ForwardFields)
   const loss = checkFlag(options.loss, "options.loss");
   if (loss && labels === undefined) throw expected("target or labels, as options.loss is true,", "input", undefined);
   checkLogitsSize(source.batch, ids.length, vocabSize, selection);
+  const sizes = { batch: source.batch, encoderLength: source.length, sourceLength: source.length };
+  checkLayerOutputs(selection, { ...sizes, targetLength: ids.length, positions: ids.length }, model);
   return {
     source,
     targetLength: ids.length,

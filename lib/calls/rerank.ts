@@ -217,6 +217,8 @@ function readRequest(
     tokens,
     topK: 0,
     hiddenStates: false,
+    outputHiddenStates: false,
+    outputAttentions: false,
     head: undefined,
   };
 }

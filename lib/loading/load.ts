@@ -69,11 +69,21 @@ interface CheckedLoadOptions {
   readonly maxCacheBytes: number;
 }
 
+/**
+ * The paths of the archives whose methods return outputs of layers, which native code reads at their first use. Empty:
+ * the export has none.
+ */
+export interface LayerArchives {
+  readonly hiddenStates: string;
+  readonly attentions: string;
+}
+
 /** The parts of a loaded model. */
 export interface LoadedModel {
   readonly directory: ModelDirectory;
   readonly tokenizer: T5Tokenizer | undefined;
   readonly precision: Precision;
+  readonly layerArchives: LayerArchives;
   readonly native: NativeModel;
   /** Frees the native memory of a returned tensor's buffer. */
   readonly release: (buffer: ArrayBufferLike) => void;
@@ -139,7 +149,7 @@ export function checkLoadOptions(value: unknown): CheckedLoadOptions {
 
 /** A quarter of the memory that the process may use. */
 function defaultCacheBytes(): number {
-  return Math.floor((Math.min(process.constrainedMemory() || Infinity, totalmem())) / 4);
+  return Math.floor(Math.min(process.constrainedMemory() || Infinity, totalmem()) / 4);
 }
 
 /** Loads an exported directory. Rejects as `T5ForConditionalGeneration.fromPretrained` does. */
@@ -154,10 +164,14 @@ export async function loadModel(path: string, options: CheckedLoadOptions): Prom
   const [verified, opened] = await Promise.allSettled([verifyContents(directory), openNative()]);
   valueOrThrow(verified);
   const { addon, libtorch } = valueOrThrow(opened);
+  const find = (name: string) => (directory.manifest.files[name] === undefined ? "" : join(path, name));
+  const layerArchives = { hiddenStates: find("hidden_states.pt"), attentions: find("attentions.pt") };
   const loading = addon.load({
     ...options,
     architecture,
     path: join(path, "model.pt"),
+    hiddenStatesPath: layerArchives.hiddenStates,
+    attentionsPath: layerArchives.attentions,
     libtorchDirectory: libtorch.directory,
   });
   const [native, tokenizer] = await Promise.allSettled([loading, T5Tokenizer.find(path)]);
@@ -166,6 +180,7 @@ export async function loadModel(path: string, options: CheckedLoadOptions): Prom
     directory,
     tokenizer: valueOrThrow(tokenizer),
     precision,
+    layerArchives,
     native: valueOrThrow(native),
     release: (buffer) => addon.release(buffer),
   };

@@ -20,6 +20,8 @@ Selection toSelection(const Napi::Object& request) {
       .tokens = optionalIds(request, "tokens"),
       .topK = integer(request, "topK"),
       .hiddenStates = boolean(request, "hiddenStates"),
+      .outputHiddenStates = boolean(request, "outputHiddenStates"),
+      .outputAttentions = boolean(request, "outputAttentions"),
   };
 }
 
@@ -161,6 +163,8 @@ LoadOptions toLoadOptions(const Napi::Object& options) {
   const bool isExact = precision == Precision::kExact;
   return {
       .path = string(options, "path"),
+      .hiddenStatesPath = string(options, "hiddenStatesPath"),
+      .attentionsPath = string(options, "attentionsPath"),
       .device = string(options, "device"),
       .libtorchDirectory = string(options, "libtorchDirectory"),
       .intraOpThreads = static_cast<int>(integer(options, "intraOpThreads")),

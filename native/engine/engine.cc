@@ -6,6 +6,8 @@
 
 #include <utility>
 
+#include "core/errors.h"
+
 namespace torch_t5 {
 namespace {
 
@@ -23,6 +25,13 @@ DecoderSource repeatRows(std::shared_ptr<const EncoderOutput> encoderOutput, std
   at::Tensor rows;
   if (count != 1) rows = at::repeat_interleave(allRows(*encoderOutput), count);
   return {std::move(encoderOutput), std::move(rows)};
+}
+
+void refuseLayers(const LogitsSelection& selection) {
+  const LayerSelection& layers = selection.layers;
+  if (layers.isEmpty()) return;
+  const char* const name = layers.attentions ? "outputAttentions" : "outputHiddenStates";
+  throw invalidArgument("a model with precision \"exact\"", name, "one with another precision");
 }
 
 at::Tensor selectLogits(at::Tensor logits, const LogitsSelection& selection) {

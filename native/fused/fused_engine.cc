@@ -87,7 +87,7 @@ class FusedEngine final : public Engine {
     std::vector<DecodeCall*> decodeCalls;
     for (EngineCall* call : calls) {
       try {
-        checkIds(*call);
+        check(*call);
       } catch (const Error&) {
         call->error = std::current_exception();
         continue;
@@ -134,14 +134,16 @@ class FusedEngine final : public Engine {
     if (call.error) std::rethrow_exception(call.error);
   }
 
-  /// Throws ERR_TOKEN_OUT_OF_RANGE.
-  void checkIds(const EngineCall& call) const {
+  /// Throws ERR_TOKEN_OUT_OF_RANGE, and ERR_INVALID_ARGUMENT for a selection of outputs of layers.
+  void check(const EngineCall& call) const {
     if (const auto* encode = std::get_if<EncodeCall>(&call.call)) {
       checkIds(encode->inputIds, "inputIds");
     } else if (const auto* forward = std::get_if<ForwardCall>(&call.call)) {
+      refuseLayers(forward->selection);
       checkIds(forward->inputIds, "inputIds");
       checkIds(forward->decoderInputIds, "decoderInputIds");
     } else if (const auto* decode = std::get_if<DecodeCall>(&call.call)) {
+      refuseLayers(decode->selection);
       checkIds(decode->decoderInputIds, "decoderInputIds");
     }
   }

@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <future>
 #include <memory>
+#include <span>
 #include <stdexcept>
 #include <string_view>
 #include <unordered_set>
@@ -39,18 +40,20 @@ struct MethodSignature {
 };
 
 constexpr std::array<MethodSignature, 4> kMethods{{{"forward", 3}, {"encode", 2}, {"prefill", 3}, {"step", 3}}};
+constexpr std::array<MethodSignature, 3> kLayerMethods{{{"forward", 3}, {"prefill", 3}, {"step", 3}}};
 
-void checkMethods(const torch::jit::Module& module, const std::string& path) {
-  for (const auto& [name, arguments] : kMethods) {
+void checkMethods(const torch::jit::Module& module, std::span<const MethodSignature> methods, const std::string& file,
+                  const std::string& path) {
+  for (const auto& [name, arguments] : methods) {
     const auto method = module.find_method(name);
     if (!method) {
       throw Error(ErrorCode::kModelCorrupt, "Expected a T5 export with the method " + std::string(name) +
-                                                " for model.pt but received a TorchScript archive without it: " + path);
+                                                " for " + file + " but received a TorchScript archive without it: " + path);
     }
     const std::size_t received = method->function().getSchema().arguments().size() - 1;
     if (received != arguments) {
       throw Error(ErrorCode::kModelCorrupt, "Expected " + std::to_string(arguments) + " arguments for the method " +
-                                                std::string(name) + " of model.pt but received " +
+                                                std::string(name) + " of " + file + " but received " +
                                                 std::to_string(received) + ": " + path);
     }
   }
@@ -280,7 +283,13 @@ torch::jit::Module read(const std::string& path, CodePolicy policy) {
 
 torch::jit::Module readArchive(const std::string& path) {
   torch::jit::Module module = readTorchScript(path, "model.pt", CodePolicy::kModel);
-  checkMethods(module, path);
+  checkMethods(module, kMethods, "model.pt", path);
+  return module;
+}
+
+torch::jit::Module readLayerArchive(const std::string& path, const std::string& name) {
+  torch::jit::Module module = readTorchScript(path, name, CodePolicy::kModel);
+  checkMethods(module, kLayerMethods, name, path);
   return module;
 }
 

@@ -22,6 +22,8 @@ const forwardRequest = {
   tokens: undefined,
   topK: 0,
   hiddenStates: false,
+  outputHiddenStates: false,
+  outputAttentions: false,
   head: undefined,
 };
 
@@ -61,6 +63,8 @@ describe("the native boundary", () => {
     const { addon, libtorch } = loadNative();
     model = await addon.load({
       path: join(demoModel, "model.pt"),
+      hiddenStatesPath: "",
+      attentionsPath: "",
       device: "cpu",
       libtorchDirectory: libtorch.directory,
       intraOpThreads: 1,

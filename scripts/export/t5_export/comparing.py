@@ -1,6 +1,6 @@
 """Proves an archive: every number that it computes is bitwise equal to Hugging Face's."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -10,7 +10,7 @@ from transformers.cache_utils import DynamicCache, EncoderDecoderCache
 from transformers.modeling_outputs import BaseModelOutput
 
 from t5_export.architectures import T5Model
-from t5_export.cases import FORWARD_SHAPES, GREEDY_SHAPES, PREFIX_SHAPES, Case, Shape, make_case
+from t5_export.cases import FORWARD_SHAPES, GREEDY_SHAPES, LAYER_SHAPES, PREFIX_SHAPES, Case, Shape, make_case
 from t5_export.errors import ExportError
 from t5_export.progress import Progress
 from t5_export.wrapper import flatten
@@ -117,6 +117,57 @@ def compare_greedy(model: T5Model, archive: torch.jit.ScriptModule, case: Case) 
         if step > 0:
             logits, _, past = archive.step(tokens[:, step : step + 1], case.attention_mask, past)
         require_equal(case.shape, [(f"the logits of greedy step {step}", logits[:, -1], expected)])
+
+
+def compare_layers(model: T5Model, archive: torch.jit.ScriptModule, *, with_attentions: bool) -> None:
+    """Compare the hidden states and attention weights of every layer: whole sequences, a prefill and a step."""
+    asked = {"output_hidden_states": True, "output_attentions": with_attentions}
+    with torch.inference_mode(), torch.jit.optimized_execution(False):
+        for shape in LAYER_SHAPES:
+            case = make_case(shape, model.config.vocab_size)
+            ids = case.decoder_input_ids
+            mask = case.attention_mask
+            output = model(input_ids=case.input_ids, attention_mask=mask, decoder_input_ids=ids, **asked)
+            expected = [output.logits, output.encoder_hidden_states, output.decoder_hidden_states]
+            if with_attentions:
+                expected += [output.encoder_attentions, output.decoder_attentions, output.cross_attentions]
+            _require_equal_layers(shape, "forward", archive.forward(case.input_ids, mask, ids), expected)
+            state = output.encoder_last_hidden_state
+            past: list[Tensor] = []
+            cache = None
+            for start, end in ((0, shape.target_length - 1), (shape.target_length - 1, shape.target_length)):
+                part = ids[:, start:end]
+                output = model(
+                    encoder_outputs=BaseModelOutput(last_hidden_state=state),
+                    attention_mask=mask,
+                    decoder_input_ids=part,
+                    past_key_values=cache,
+                    use_cache=True,
+                    **asked,
+                )
+                method = "step" if start > 0 else "prefill"
+                received = archive.step(part, mask, past) if start > 0 else archive.prefill(part, state, mask)
+                cache, past = output.past_key_values, received[1]
+                expected = [output.logits, flatten(cache), output.decoder_hidden_states]
+                if with_attentions:
+                    expected += [output.decoder_attentions, output.cross_attentions]
+                _require_equal_layers(shape, method, received, expected)
+
+
+def _require_equal_layers(
+    shape: Shape, method: str, received: Sequence[Tensor | list[Tensor]], expected: Sequence[Tensor | Sequence[Tensor]]
+) -> None:
+    pairs: list[tuple[str, Tensor, Tensor]] = []
+    for index, (ours, theirs) in enumerate(zip(received, expected, strict=True)):
+        if isinstance(theirs, Tensor):
+            pairs.append((f"{method}'s logits", ours, theirs))
+            continue
+        if len(ours) != len(theirs):
+            raise ExportError(f"Expected {len(theirs)} tensors in {method}'s output {index} but received {len(ours)}")
+        pairs += [
+            (f"{method}'s output {index}[{layer}]", *pair) for layer, pair in enumerate(zip(ours, theirs, strict=True))
+        ]
+    require_equal(shape, pairs)
 
 
 @contextmanager

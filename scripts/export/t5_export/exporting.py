@@ -1,9 +1,11 @@
 """The steps of an export: check, load, trace, write, compare, and describe."""
 
 import errno
+from collections.abc import Callable
 from pathlib import Path
 
 from safetensors import SafetensorError
+from torch.jit import ScriptModule
 from transformers import PreTrainedTokenizerBase
 
 from t5_export import checkpoint, comparing, hub, loading, manifest, probes, tokenizers, tracing, writing
@@ -16,6 +18,8 @@ from t5_export.tokenizers import TokenizerOrigin
 
 STAGES = 7
 ARCHIVE = "model.pt"
+HIDDEN_STATES = "hidden_states.pt"
+ATTENTIONS = "attentions.pt"
 PROBES = "parity.safetensors"
 # More than the traced code of any T5 needs.
 CODE_BYTES = 8 * 1024 * 1024
@@ -92,12 +96,20 @@ def _load_tokenizer(directory: Path, origin: TokenizerOrigin, progress: Progress
 def _write(model: T5Model, tokenizer: PreTrainedTokenizerBase | None, directory: Path, progress: Progress) -> None:
     progress.stage(f"Tracing {type(model).__name__} ({model.config._attn_implementation} attention)")
     traced = tracing.trace(model)
-    progress.stage("Writing the archive")
+    hidden_states, attentions = tracing.trace_hidden_states(model), tracing.trace_attentions(model)
+    progress.stage("Writing the archives")
     writing.reserve_disk_space(directory, weight_bytes(model) + CODE_BYTES)
-    _write_archive(traced, directory / ARCHIVE)
-    del traced
-    progress.stage("Comparing the written archive with Hugging Face, bit for bit")
-    comparing.compare(model, tracing.read_archive(directory / ARCHIVE), progress)
+    _write_archive(tracing.write_archive, traced, directory / ARCHIVE)
+    _write_archive(tracing.write_code, hidden_states, directory / HIDDEN_STATES)
+    _write_archive(tracing.write_code, attentions, directory / ATTENTIONS)
+    del traced, hidden_states, attentions
+    progress.stage("Comparing the written archives with Hugging Face, bit for bit")
+    archive = tracing.read_archive(directory / ARCHIVE)
+    comparing.compare(model, archive, progress)
+    comparing.compare_layers(model, tracing.read_code(directory / HIDDEN_STATES, archive), with_attentions=False)
+    with tracing.eager_attention(model):
+        comparing.compare_layers(model, tracing.read_code(directory / ATTENTIONS, archive), with_attentions=True)
+    del archive
     progress.stage("Writing probes, configuration and tokenizer")
     probes.write_probes(model, directory / PROBES)
     model.config.save_pretrained(directory)
@@ -109,9 +121,9 @@ def _write(model: T5Model, tokenizer: PreTrainedTokenizerBase | None, directory:
     manifest.write_manifest(directory, model)
 
 
-def _write_archive(traced: object, path: Path) -> None:
+def _write_archive(write: Callable[[ScriptModule, Path], None], traced: ScriptModule, path: Path) -> None:
     try:
-        tracing.write_archive(traced, path)
+        write(traced, path)
     except RuntimeError as error:  # PyTorch's writer raises it when the disk is full
         raise ExportError(f"Could not write {path.name}: {one_line(error)}") from error
 

@@ -1,4 +1,4 @@
-"""Traces a model, and writes and reads the TorchScript archive.
+"""Traces a model, and writes and reads its TorchScript archives.
 
 An archive has two peculiarities. First, it has no debug records: TorchScript's are as large as the code, and
 they contain file paths of the exporting machine. Second, it records the alignment of the weights: MKL's matrix-vector
@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from t5_export.architectures import T5Model
-from t5_export.wrapper import ExportedT5
+from t5_export.wrapper import ExportedAttentions, ExportedHiddenStates, ExportedT5
 
 # Sizes that differ from each other and from 1, so that the comparison detects a size that the trace made constant.
 BATCH, SOURCE_LENGTH, TARGET_LENGTH, PADDED = 2, 5, 3, 2
@@ -40,6 +40,32 @@ def quiet() -> Iterator[None]:
 def trace(model: T5Model) -> torch.jit.ScriptModule:
     """Return the traced module, which shares the model's weights."""
     exported = ExportedT5(model).eval()
+    return _trace(exported, ("forward", "encode", "prefill", "step"))
+
+
+def trace_hidden_states(model: T5Model) -> torch.jit.ScriptModule:
+    """Return the traced methods that also return hidden states. They share the model's weights."""
+    return _trace(ExportedHiddenStates(model).eval(), ("forward", "prefill", "step"))
+
+
+def trace_attentions(model: T5Model) -> torch.jit.ScriptModule:
+    """Return the traced methods that also return attention weights. They share the model's weights."""
+    with eager_attention(model):
+        return _trace(ExportedAttentions(model).eval(), ("forward", "prefill", "step"))
+
+
+@contextmanager
+def eager_attention(model: T5Model) -> Iterator[None]:
+    """Compute with eager attention meanwhile: the other implementations return no attention weights."""
+    own = model.config._attn_implementation
+    model.set_attn_implementation("eager")
+    try:
+        yield
+    finally:
+        model.set_attn_implementation(own)
+
+
+def _trace(exported: ExportedT5 | ExportedHiddenStates, methods: tuple[str, ...]) -> torch.jit.ScriptModule:
     # The trace doesn't depend on the values of the ids.
     input_ids = torch.zeros(BATCH, SOURCE_LENGTH, dtype=torch.int64)
     attention_mask = torch.ones_like(input_ids)
@@ -47,16 +73,18 @@ def trace(model: T5Model) -> torch.jit.ScriptModule:
     decoder_input_ids = torch.zeros(BATCH, TARGET_LENGTH, dtype=torch.int64)
     # Not inference mode, whose tensors can't be traced.
     with torch.no_grad(), quiet():
-        state = exported.encode(input_ids, attention_mask)
-        past = exported.prefill(decoder_input_ids, state, attention_mask)[2]
+        plain = ExportedT5(exported.model)
+        state = plain.encode(input_ids, attention_mask)
+        past = plain.prefill(decoder_input_ids, state, attention_mask)[2]
         inputs: dict[str, tuple[Tensor | list[Tensor], ...]] = {
             "forward": (input_ids, attention_mask, decoder_input_ids),
             "encode": (input_ids, attention_mask),
             "prefill": (decoder_input_ids, state, attention_mask),
             "step": (decoder_input_ids[:, :1], attention_mask, past),
         }
-        # strict=False allows the list of past tensors as an output.
-        return torch.jit.trace_module(exported, inputs, check_trace=False, strict=False, _store_inputs=False)
+        traced = {name: inputs[name] for name in methods}
+        # strict=False allows lists of tensors as outputs.
+        return torch.jit.trace_module(exported, traced, check_trace=False, strict=False, _store_inputs=False)
 
 
 def write_archive(traced: torch.jit.ScriptModule, path: Path) -> None:
@@ -64,6 +92,37 @@ def write_archive(traced: torch.jit.ScriptModule, path: Path) -> None:
     with quiet():
         torch.jit.save(traced, str(path), _extra_files={ALIGNMENT_RECORD: describe_alignment(traced)})
     remove_debug_records(path)
+
+
+def write_code(traced: torch.jit.ScriptModule, path: Path) -> None:
+    """Write an archive of a traced module without its weights: it runs with those of another archive."""
+    with quiet(), without_weights(traced):
+        torch.jit.save(traced, str(path))
+    remove_debug_records(path)
+
+
+@contextmanager
+def without_weights(module: nn.Module) -> Iterator[None]:
+    """Replace each weight by an empty tensor meanwhile."""
+    parameters = list(module.parameters())
+    data = [parameter.data for parameter in parameters]
+    try:
+        for parameter in parameters:
+            parameter.data = torch.empty(0)
+        yield
+    finally:
+        for parameter, weights in zip(parameters, data, strict=True):
+            parameter.data = weights
+
+
+def read_code(path: Path, weights: torch.jit.ScriptModule) -> torch.jit.ScriptModule:
+    """Read an archive that `write_code` wrote, with the weights of the other archive."""
+    with quiet():
+        archive = torch.jit.load(str(path), map_location="cpu").eval()
+    own = dict(weights.named_parameters(remove_duplicate=False))
+    for name, parameter in archive.named_parameters(remove_duplicate=False):
+        parameter.data = own[name].data
+    return archive
 
 
 def read_archive(path: Path) -> torch.jit.ScriptModule:

@@ -1,4 +1,4 @@
-"""The four methods of an exported model. Each one calls Hugging Face's module once.
+"""The methods of the archives of an exported model. Each one calls Hugging Face's module once.
 
 Only the cache is converted here: TorchScript passes a list of tensors, Hugging Face an object.
 """
@@ -6,7 +6,7 @@ Only the cache is converted here: TorchScript passes a list of tensors, Hugging 
 import torch
 from torch import Tensor, nn
 from transformers.cache_utils import DynamicCache, DynamicLayer, EncoderDecoderCache
-from transformers.modeling_outputs import BaseModelOutput
+from transformers.modeling_outputs import BaseModelOutput, Seq2SeqLMOutput
 
 from t5_export.architectures import T5Model
 
@@ -48,9 +48,7 @@ class ExportedT5(nn.Module):
         self, decoder_input_ids: Tensor, attention_mask: Tensor, past: list[Tensor]
     ) -> tuple[Tensor, Tensor, list[Tensor]]:
         """Return the same as `prefill`, for one more position."""
-        # The cross keys and values are cached, so only the length of the encoder's state is read, for the mask.
-        length_only = attention_mask.unsqueeze(-1).to(torch.float32)
-        return self._decode(decoder_input_ids, length_only, attention_mask, unflatten(past))
+        return self._decode(decoder_input_ids, length_only(attention_mask), attention_mask, unflatten(past))
 
     def _decode(
         self,
@@ -68,6 +66,86 @@ class ExportedT5(nn.Module):
             output_hidden_states=True,
         )
         return output.logits, output.decoder_hidden_states[-1], flatten(output.past_key_values)
+
+
+class ExportedHiddenStates(nn.Module):
+    """`forward`, `prefill` and `step` that also return the hidden states of every layer."""
+
+    with_attentions = False
+
+    def __init__(self, model: T5Model) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(
+        self, input_ids: Tensor, attention_mask: Tensor, decoder_input_ids: Tensor
+    ) -> tuple[Tensor | list[Tensor], ...]:
+        """Return logits, and the hidden states of encoder and decoder: embeddings, then each layer."""
+        # With a cache, as by default: its copies of keys have other strides, which change the last bits of the products
+        # of eager attention.
+        output = self.model(
+            input_ids=input_ids,
+            attention_mask=attention_mask,
+            decoder_input_ids=decoder_input_ids,
+            use_cache=True,
+            **self._asked(),
+        )
+        states = (list(output.encoder_hidden_states), list(output.decoder_hidden_states))
+        if not self.with_attentions:
+            return output.logits, *states
+        encoder_attentions = list(output.encoder_attentions)
+        return output.logits, *states, encoder_attentions, *self._decoder_attentions(output)
+
+    def prefill(
+        self, decoder_input_ids: Tensor, encoder_last_hidden_state: Tensor, attention_mask: Tensor
+    ) -> tuple[Tensor | list[Tensor], ...]:
+        """Return logits, the keys and values of every layer, and the decoder's hidden states."""
+        return self._decode(decoder_input_ids, encoder_last_hidden_state, attention_mask, None)
+
+    def step(
+        self, decoder_input_ids: Tensor, attention_mask: Tensor, past: list[Tensor]
+    ) -> tuple[Tensor | list[Tensor], ...]:
+        """Return the same as `prefill`, for one more position."""
+        return self._decode(decoder_input_ids, length_only(attention_mask), attention_mask, unflatten(past))
+
+    def _decode(
+        self,
+        decoder_input_ids: Tensor,
+        encoder_state: Tensor,
+        attention_mask: Tensor,
+        cache: EncoderDecoderCache | None,
+    ) -> tuple[Tensor | list[Tensor], ...]:
+        output = self.model(
+            encoder_outputs=BaseModelOutput(last_hidden_state=encoder_state),
+            attention_mask=attention_mask,
+            decoder_input_ids=decoder_input_ids,
+            past_key_values=cache,
+            use_cache=True,
+            **self._asked(),
+        )
+        outputs = (output.logits, flatten(output.past_key_values), list(output.decoder_hidden_states))
+        return (*outputs, *self._decoder_attentions(output)) if self.with_attentions else outputs
+
+    def _asked(self) -> dict[str, bool]:
+        return {"output_hidden_states": True, "output_attentions": self.with_attentions}
+
+    @staticmethod
+    def _decoder_attentions(output: Seq2SeqLMOutput) -> tuple[list[Tensor], list[Tensor]]:
+        return list(output.decoder_attentions), list(output.cross_attentions)
+
+
+class ExportedAttentions(ExportedHiddenStates):
+    """The same methods, which also return attention weights: of the encoder, of the decoder, and between them.
+
+    `prefill` and `step` return none of the encoder. The model must compute with eager attention.
+    """
+
+    with_attentions = True
+
+
+def length_only(attention_mask: Tensor) -> Tensor:
+    """Return an encoder state for a step. The cross keys and values are cached, so only its length is read."""
+    return attention_mask.unsqueeze(-1).to(torch.float32)
 
 
 def flatten(cache: EncoderDecoderCache) -> list[Tensor]:
