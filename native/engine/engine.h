@@ -43,7 +43,8 @@ struct DecoderSource {
 /// A source that reads each row `count` times in succession, as Hugging Face's `_expand_inputs_for_generation` does.
 DecoderSource repeatRows(std::shared_ptr<const EncoderOutput> encoderOutput, std::int64_t count);
 
-/// What a pass returns of every layer. Attention weights exist only with eager attention, which then computes all outputs.
+/// What a pass returns of every layer. Attention weights exist only with eager attention, which then computes all
+/// outputs.
 struct LayerSelection {
   bool hiddenStates = false;
   bool attentions = false;
@@ -53,9 +54,9 @@ struct LayerSelection {
 
 /// The logits that a pass computes: P of the T positions and K of the V tokens. The caller checks the ranges.
 struct LogitsSelection {
-  bool isEmpty = false;  // true: no logits; the output's are undefined
-  at::Tensor positions;  // int64 [P] on the device, any order; undefined: all
-  at::Tensor tokens;     // int64 [K] on the device, any order; undefined: all
+  bool isEmpty = false;        // true: no logits; the output's are undefined
+  at::Tensor positions;        // int64 [P] on the device, any order; undefined: all
+  at::Tensor tokens;           // int64 [K] on the device, any order; undefined: all
   LayerSelection layers = {};  // returned besides the logits, of all positions
 
   bool isAll() const { return !isEmpty && !positions.defined() && !tokens.defined(); }
@@ -161,7 +162,8 @@ class Engine {
   /// Bytes of the caches of a generation, 0 if the engine does not count them. May be called on any thread.
   virtual std::int64_t cacheBytes(const CacheSize&) const { return 0; }
 
-  /// Whether `runTogether` runs several calls in one pass, and the bits of a row do not depend on the pass's other rows.
+  /// Whether `runTogether` runs several calls in one pass, and the bits of a row do not depend on the pass's other
+  /// rows.
   virtual bool mergesCalls() const { return false; }
 
   /// Runs several calls in one pass: each has the result and the error that it has alone. Only for an engine that

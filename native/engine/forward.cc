@@ -42,12 +42,15 @@ Task<ForwardResult> runForward(SharedEngine& engine, std::shared_ptr<const Forwa
   LogitsSelection logitsSelection = toLogitsSelection(request.selection, engine);
   logitsSelection.isEmpty = head != nullptr;
   LogitsSelection computed = logitsSelection;
-  if (needsAllLogits) computed = {.layers = logitsSelection.layers};
+  if (needsAllLogits) {
+    computed = {};
+    computed.layers = logitsSelection.layers;
+  }
   ForwardOutput output = co_await engine.forward(ids.inputIds, ids.attentionMask, decoderInputIds, computed);
   at::Tensor headOutput;
   if (head != nullptr) {
-    headOutput = head->run({output.logits, output.encoderLastHiddenState, output.decoderLastHiddenState,
-                            ids.attentionMask, labels});
+    headOutput = head->run(
+        {output.logits, output.encoderLastHiddenState, output.decoderLastHiddenState, ids.attentionMask, labels});
   }
   std::optional<double> loss;
   if (computesLoss) loss = crossEntropy(output.logits, labels);

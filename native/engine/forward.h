@@ -25,8 +25,8 @@ struct ForwardResult {
   at::Tensor headOutput;  // in the shape that the head returns
 };
 
-/// With a head, which may be null, its output replaces the logits. The request must have passed `check`. Throws what the engine,
-/// `toLogitsSelection`, `reduce` and the head throw.
+/// With a head, which may be null, its output replaces the logits. The request must have passed `check`. Throws what
+/// the engine, `toLogitsSelection`, `reduce` and the head throw.
 Task<ForwardResult> runForward(SharedEngine& engine, std::shared_ptr<const ForwardRequest> request,
                                std::shared_ptr<const Head> head);
 

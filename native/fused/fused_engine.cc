@@ -95,7 +95,8 @@ class FusedEngine final : public Engine {
       if (auto* encode = std::get_if<EncodeCall>(&call->call)) {
         encoderParts.push_back({encode->inputIds, encode->attentionMask, encode->output, nullptr});
       } else if (auto* forward = std::get_if<ForwardCall>(&call->call)) {
-        encoderParts.push_back({forward->inputIds, forward->attentionMask, forward->output.encoderLastHiddenState, forward});
+        encoderParts.push_back(
+            {forward->inputIds, forward->attentionMask, forward->output.encoderLastHiddenState, forward});
       } else if (auto* decode = std::get_if<DecodeCall>(&call->call)) {
         decodeCalls.push_back(decode);
       }
@@ -212,8 +213,7 @@ class FusedEngine final : public Engine {
                         std::vector<std::int64_t>& ids) {
     const std::vector<std::int64_t> padded = toVector(inputIds);
     for (std::size_t i = 0; i < sequences.size(); ++i) {
-      const auto first =
-          padded.begin() + static_cast<std::int64_t>(i) * inputIds.size(1) + sequences[i].first;
+      const auto first = padded.begin() + static_cast<std::int64_t>(i) * inputIds.size(1) + sequences[i].first;
       ids.insert(ids.end(), first, first + sequences[i].length);
     }
   }

@@ -49,9 +49,8 @@ ModelRunner::ModelRunner(LoadOptions options)
 
 void ModelRunner::load(Callback<ModelInfo> callback) {
   scheduler_.post({
-      .work = std::make_unique<LoadWork>([this, callback] {
-        callback(outcomeOf<ModelInfo>([this] { return loadEngine(); }));
-      }),
+      .work = std::make_unique<LoadWork>(
+          [this, callback] { callback(outcomeOf<ModelInfo>([this] { return loadEngine(); })); }),
       .fail = [callback](const Error& error) { callback(error); },
   });
 }

@@ -144,9 +144,9 @@ class TorchScriptEngine final : public Engine {
     const std::int64_t rows = inputIds.size(0);
     const std::int64_t sourceLength = inputIds.size(1);
     const std::int64_t length = decoderInputIds.size(1);
-    std::vector<c10::IValue> elements = takeElements(
-        compiled(Method::kForward, selection.layers).run({inputIds, attentionMask, decoderInputIds}),
-        selection.layers.attentions ? 6 : 3);
+    std::vector<c10::IValue> elements =
+        takeElements(compiled(Method::kForward, selection.layers).run({inputIds, attentionMask, decoderInputIds}),
+                     selection.layers.attentions ? 6 : 3);
     at::Tensor logits = selectLogits(takeLogits(std::move(elements[0]), rows, length), selection);
     if (!hasLayers) {
       return {std::move(logits), takeOutput(std::move(elements[1]), device_, {rows, sourceLength, kAny}),
@@ -175,8 +175,8 @@ class TorchScriptEngine final : public Engine {
     const at::Tensor attentionMask = gatherRows(source.encoderOutput->attentionMask, source.rows);
     const at::Tensor hiddenState = gatherRows(source.encoderOutput->lastHiddenState, source.rows);
     const TracedMethod& prefill = compiled(Method::kPrefill, selection.layers);
-    return toDecoderOutput(prefill.run({decoderInputIds, hiddenState, attentionMask}),
-                           decoderInputIds, attentionMask, selection);
+    return toDecoderOutput(prefill.run({decoderInputIds, hiddenState, attentionMask}), decoderInputIds, attentionMask,
+                           selection);
   }
 
   DecoderOutput step(const at::Tensor& decoderInputIds, const std::shared_ptr<const DecoderCache>& cache,
@@ -184,8 +184,8 @@ class TorchScriptEngine final : public Engine {
     const auto& torchscriptCache = dynamic_cast<const TorchScriptCache&>(*cache);
     const at::Tensor& attentionMask = torchscriptCache.attentionMask();
     const TracedMethod& step = compiled(Method::kStep, selection.layers);
-    return toDecoderOutput(step.run({decoderInputIds, attentionMask, torchscriptCache.past()}),
-                           decoderInputIds, attentionMask, selection);
+    return toDecoderOutput(step.run({decoderInputIds, attentionMask, torchscriptCache.past()}), decoderInputIds,
+                           attentionMask, selection);
   }
 
  private:
@@ -261,8 +261,7 @@ std::shared_ptr<const DecoderCache> TorchScriptCache::select(const at::Tensor& r
   return std::make_shared<const TorchScriptCache>(std::move(past), at::index_select(attentionMask_, 0, rows));
 }
 
-std::unique_ptr<Engine> loadTorchScriptEngine(const std::string& path, const at::Device& device,
-                                              LayerArchives layers) {
+std::unique_ptr<Engine> loadTorchScriptEngine(const std::string& path, const at::Device& device, LayerArchives layers) {
   return std::make_unique<TorchScriptEngine>(readArchive(path), device, std::move(layers));
 }
 

@@ -35,9 +35,9 @@ struct LayerArchives {
   std::string attentions;
 };
 
-/// Loads the archive to `device`. Call it in inference mode. Throws what `readArchive` and the device throw. The archives
-/// of `layers` are read at their first use, so a pass that selects outputs of layers throws what `readLayerArchive`
-/// throws, and ERR_INVALID_ARGUMENT if the export has no such archive.
+/// Loads the archive to `device`. Call it in inference mode. Throws what `readArchive` and the device throw. The
+/// archives of `layers` are read at their first use, so a pass that selects outputs of layers throws what
+/// `readLayerArchive` throws, and ERR_INVALID_ARGUMENT if the export has no such archive.
 std::unique_ptr<Engine> loadTorchScriptEngine(const std::string& path, const at::Device& device,
                                               LayerArchives layers = {});
 

@@ -36,8 +36,8 @@ class DeviceTensors {
 
 class TracedMethod {
  public:
-  /// Inlines the method of `code`, remaps its device constants and binds the weights of `weights`, whose attributes have
-  /// the same names. Throws ERR_MODEL_CORRUPT if `weights` lacks an attribute that the method reads.
+  /// Inlines the method of `code`, remaps its device constants and binds the weights of `weights`, whose attributes
+  /// have the same names. Throws ERR_MODEL_CORRUPT if `weights` lacks an attribute that the method reads.
   TracedMethod(const torch::jit::Module& code, const std::string& name, const torch::jit::Module& weights,
                DeviceTensors& tensors);
 

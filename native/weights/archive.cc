@@ -47,8 +47,8 @@ void checkMethods(const torch::jit::Module& module, std::span<const MethodSignat
   for (const auto& [name, arguments] : methods) {
     const auto method = module.find_method(name);
     if (!method) {
-      throw Error(ErrorCode::kModelCorrupt, "Expected a T5 export with the method " + std::string(name) +
-                                                " for " + file + " but received a TorchScript archive without it: " + path);
+      throw Error(ErrorCode::kModelCorrupt, "Expected a T5 export with the method " + std::string(name) + " for " +
+                                                file + " but received a TorchScript archive without it: " + path);
     }
     const std::size_t received = method->function().getSchema().arguments().size() - 1;
     if (received != arguments) {
