@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { demoModel, T5ForConditionalGeneration, type Tensor } from "torch-t5";
+import { demoModel, type ForwardOptions, T5ForConditionalGeneration, type Tensor } from "torch-t5";
 import { updateManifest, withModelCopy } from "../support/directory.js";
 
 const INPUT = {
@@ -20,6 +20,11 @@ const INPUT = {
 };
 const ALL = { outputHiddenStates: true, outputAttentions: true } as const;
 const bits = ({ data }: Tensor) => Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+
+/** The options that ask for one kind of outputs. */
+function asked(option: string): Pick<ForwardOptions, "outputHiddenStates" | "outputAttentions"> {
+  return { [option]: true };
+}
 
 describe("outputs of layers", () => {
   let model: T5ForConditionalGeneration;
@@ -133,10 +138,10 @@ describe("outputs of layers", () => {
         `loaded with precision: "exact" for options.${option} but received one with precision`,
       );
       const error = { name: "T5Error", code: "ERR_INVALID_ARGUMENT", message };
-      await assert.rejects(fused.forward(INPUT, { [option]: true }), error);
+      await assert.rejects(fused.forward(INPUT, asked(option)), error);
       using encoded = await fused.encode({ inputIds: [[5, 1]] });
       using session = encoded.startDecoding();
-      await assert.rejects(session.prefill([[0, 3]], { [option]: true }), error);
+      await assert.rejects(session.prefill([[0, 3]], asked(option)), error);
       assert.equal(session.position, 0);
       assert.deepEqual([...(await session.step([[0]])).logits.shape], [1, 1, model.config.vocabSize]);
     });
@@ -146,7 +151,7 @@ describe("outputs of layers", () => {
         for (const name of ["hidden_states.pt", "attentions.pt"]) forget(directory, name);
         await using old = await T5ForConditionalGeneration.fromPretrained(directory, { device: "cpu" });
         const message = new RegExp(`\\(export it again\\) for options.${option} but received`);
-        await assert.rejects(old.forward(INPUT, { [option]: true }), { code: "ERR_INVALID_ARGUMENT", message });
+        await assert.rejects(old.forward(INPUT, asked(option)), { code: "ERR_INVALID_ARGUMENT", message });
         assert.deepEqual(bits((await old.forward(INPUT)).logits), bits((await model.forward(INPUT)).logits));
       });
     });
@@ -162,7 +167,7 @@ describe("outputs of layers", () => {
         updateManifest(directory, file);
         await using damaged = await T5ForConditionalGeneration.fromPretrained(directory, { device: "cpu" });
         const error = { code: "ERR_MODEL_CORRUPT", message: new RegExp(`a TorchScript archive for ${file}`) };
-        await assert.rejects(damaged.forward(INPUT, { [option]: true }), error);
+        await assert.rejects(damaged.forward(INPUT, asked(option)), error);
         assert.deepEqual(bits((await damaged.forward(INPUT)).logits), bits((await model.forward(INPUT)).logits));
       });
     });
@@ -173,7 +178,7 @@ describe("outputs of layers", () => {
         writeFileSync(join(directory, file), readFileSync(join(directory, "model.pt")));
         updateManifest(directory, file);
         await using wrong = await T5ForConditionalGeneration.fromPretrained(directory, { device: "cpu" });
-        await assert.rejects(wrong.forward(INPUT, { [option]: true }), { code: "ERR_MODEL_CORRUPT" });
+        await assert.rejects(wrong.forward(INPUT, asked(option)), { code: "ERR_MODEL_CORRUPT" });
       });
     });
 
@@ -181,7 +186,7 @@ describe("outputs of layers", () => {
       await withModelCopy(async (directory) => {
         await using loaded = await T5ForConditionalGeneration.fromPretrained(directory, { device: "cpu" });
         rmSync(join(directory, file));
-        await assert.rejects(loaded.forward(INPUT, { [option]: true }), { code: "ERR_MODEL_NOT_FOUND" });
+        await assert.rejects(loaded.forward(INPUT, asked(option)), { code: "ERR_MODEL_NOT_FOUND" });
       });
     });
   }
