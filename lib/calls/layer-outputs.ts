@@ -1,5 +1,5 @@
-// Outputs of every layer, hidden states and attention weights: the types of results that have them, and what a call needs
-// to return them.
+// Outputs of every layer, hidden states and attention weights: the types of results that have them, and what a call
+// needs to return them.
 import { checkOutputMemory } from "../inputs/memory-limit.js";
 import type { T5Config } from "../loading/config.js";
 import type { LayerArchives, Precision } from "../loading/load.js";
