@@ -8,7 +8,8 @@ import { runExporter, runExporterTimes, runHelper } from "./exporter.js";
 import { Folders, names, readJson } from "./folders.js";
 
 const CODE = ["attentions.pt", "hidden_states.pt"];
-const FILES = [...CODE, "config.json", "generation_config.json", "manifest.json", "model.pt", "parity.safetensors"];
+const OTHER_FILES = ["config.json", "generation_config.json", "manifest.json", "model.pt", "parity.safetensors"];
+const FILES = [...CODE, ...OTHER_FILES].sort();
 const TOKENIZER_FILES = ["tokenizer.json", "tokenizer_config.json"];
 /** The maximum size of the code of the four methods. */
 const MAX_BYTES_BESIDE_WEIGHTS = 120_000;
