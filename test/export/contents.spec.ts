@@ -16,7 +16,9 @@ import type { Ended } from "../support/program.js";
 import { runExporter, runExporterTimes, runHelper } from "./exporter.js";
 import { Folders, names, readJson, replaceText } from "./folders.js";
 
-const FILES = ["config.json", "generation_config.json", "manifest.json", "model.pt", "parity.safetensors"];
+const CODE = ["attentions.pt", "hidden_states.pt"];
+const OTHER_FILES = ["config.json", "generation_config.json", "manifest.json", "model.pt", "parity.safetensors"];
+const FILES = [...CODE, ...OTHER_FILES].sort();
 const TOKENIZER_FILES = ["tokenizer.json", "tokenizer_config.json"];
 /** The maximum size of the code of the four methods. */
 const MAX_BYTES_BESIDE_WEIGHTS = 120_000;
@@ -147,6 +149,13 @@ describe("an exported directory", () => {
       ["prefill", [decoderIds, encoder, mask], [logits, decoder, "past"]],
       ["step", [decoderIds, mask, "past"], [logits, decoder, "past"]],
     ]);
+  });
+
+  it("has no weights in the archives of the methods that return outputs of layers", () => {
+    for (const name of CODE) {
+      const { size } = statSync(join(exported("whole"), name));
+      assert.ok(size > 0 && size < MAX_BYTES_BESIDE_WEIGHTS, `${size} bytes of ${name}`);
+    }
   });
 
   it("has each weight once, and no debug records or paths of the machine that wrote it", () => {
