@@ -302,13 +302,13 @@ torch::jit::Module read(const std::string& path, CodePolicy policy) {
 
 torch::jit::Module readArchive(const std::string& path, ModelKind kind) {
   torch::jit::Module module = readTorchScript(path, "model.pt", CodePolicy::kModel);
-  checmethodsOf(kind)(module, methodsOf(kind), "model.pt", path);
+  checkMethods(module, methodsOf(kind), "model.pt", path);
   return module;
 }
 
 torch::jit::Module readLayerArchive(const std::string& path, const std::string& name) {
   torch::jit::Module module = readTorchScript(path, name, CodePolicy::kModel);
-  checmethodsOf(kind)(module, kLayerMethods, name, path);
+  checkMethods(module, kLayerMethods, name, path);
   return module;
 }
 
