@@ -33,6 +33,13 @@ export type {
 } from "./calls/forward.js";
 export type { EncoderForwardResult } from "./calls/forward-encoder.js";
 export { Head, type LoadHeadOptions } from "./calls/head.js";
+
+export type {
+  AttentionsResult,
+  DecoderAttentionsResult,
+  DecoderLayersResult,
+  LayersResult,
+} from "./calls/layer-outputs.js";
 export type {
   DecoderHiddenStatesResult,
   LogitsResult,

@@ -2,7 +2,7 @@
 // errors.
 import type { ModelKind } from "../loading/architectures.js";
 import type { T5Config } from "../loading/config.js";
-import type { LoadedEmbedding, LoadedModel } from "../loading/load.js";
+import type { LayerArchives, LoadedEmbedding, LoadedModel, Precision } from "../loading/load.js";
 import { areRequestsObserved, requestEnded, requestQueued } from "../native/request-events.js";
 import type { NativeModel, NativeScheduling } from "../native/types.js";
 import type { T5Tokenizer } from "../tokenizer/t5-tokenizer.js";
@@ -22,6 +22,8 @@ export class ModelHandle {
   readonly tokenizer: T5Tokenizer | undefined;
   readonly native: NativeModel;
   readonly embedding: LoadedEmbedding | undefined;
+  readonly precision: Precision;
+  readonly layerArchives: LayerArchives;
   /** See `AttentionModel`. */
   readonly materializesAttention: boolean;
   /** Frees the native memory of a returned tensor's buffer. */
@@ -32,11 +34,14 @@ export class ModelHandle {
   isDisposed = false;
   /** Whether native code has the texts of the ids, which stop strings need. */
   hasTokenTexts = false;
-  constructor({ kind, directory, tokenizer, precision, native, embedding, release, maxQueueLength }: LoadedModel) {
+  constructor(loaded: LoadedModel) {
+    const { kind, directory, tokenizer, precision, layerArchives, native, embedding, release, maxQueueLength } = loaded;
     this.kind = kind;
     this.config = directory.config;
     this.tokenizer = tokenizer;
     this.native = native;
+    this.precision = precision;
+    this.layerArchives = layerArchives;
     this.embedding = embedding;
     this.materializesAttention = precision === "exact" || native.device !== "cpu";
     this.release = release;

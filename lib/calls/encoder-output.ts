@@ -75,7 +75,7 @@ export class EncoderOutput {
       if (this.#model.kind === "encoder") throw refused("a model with a decoder", call.name, "a T5EncoderModel");
       const maxLength = checkDecodingOptions(options);
       const native = this.nativeFor(this.#model, call.name).startDecoding();
-      return DecodingSession.start(this.#model, native, this.batch, maxLength);
+      return DecodingSession.start(this.#model, native, this.shape, maxLength);
     });
   }
 

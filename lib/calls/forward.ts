@@ -19,6 +19,7 @@ import { checkFlag, expected } from "../util/validation.js";
 import { type Call, type ModelHandle, throwIfAborted } from "./call.js";
 import { EncoderOutput } from "./encoder-output.js";
 import { Head } from "./head.js";
+import { type AttentionsResult, checkLayerOutputs, type LayersResult } from "./layer-outputs.js";
 import {
   type Absent,
   type Added,
@@ -72,12 +73,14 @@ type Computed<HeadOption, TopKOption> = [HeadOption] extends [Absent]
     : Selected<TopKOption> | HeadResult;
 
 /**
- * `logits`, or `values` and `indices` with `topK`, or `headOutput` with `head`; also `loss` and the hidden states if
- * the options ask for them.
+ * `logits`, or `values` and `indices` with `topK`, or `headOutput` with `head`; also `loss`, hidden states and attention
+ * weights if the options ask for them.
  */
 export type ForwardResult<Options = Record<never, never>> = Computed<Given<Options, "head">, Given<Options, "topK">> &
   Added<Given<Options, "loss">, LossResult> &
   Added<Given<Options, "hiddenStates">, HiddenStatesResult> &
+  Added<Given<Options, "outputHiddenStates">, LayersResult> &
+  Added<Given<Options, "outputAttentions">, AttentionsResult> &
   TruncationResult;
 
 const FORWARD_OPTIONS = [...SELECTION_OPTIONS, "loss", "head"] as const;
@@ -131,6 +134,8 @@ function readRequest(model: ModelHandle, input: unknown, options: ForwardFields)
     const { ids, labels } = decoderIdsOf(decoderInput, target, batch, model);
     const selection = checkSelection(selected, ids.length, vocabSize);
     checkLogitsSize(batch, ids.length, vocabSize, selection);
+    const sizes = { batch, encoderLength: encoded.length, sourceLength: encoded.length };
+    checkLayerOutputs(selection, { ...sizes, targetLength: ids.length, positions: ids.length }, model);
     return {
       source: encoded,
       targetLength: ids.length,

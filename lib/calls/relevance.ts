@@ -183,6 +183,8 @@ function requestOf(
     tokens,
     topK: 0,
     hiddenStates: false,
+    outputHiddenStates: false,
+    outputAttentions: false,
     head: undefined,
   };
 }

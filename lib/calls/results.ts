@@ -6,6 +6,7 @@ import type { PaddedBatch } from "../tokenizer/padded-batch.js";
 import type { SignalOption } from "../util/call-options.js";
 import { Tensor, type TensorData, type TopK } from "../util/tensor.js";
 import { checkFlag, checkInteger, expected, INT32_MAX } from "../util/validation.js";
+import type { DecoderAttentionsResult, DecoderLayersResult } from "./layer-outputs.js";
 
 /** Which logits a call returns. */
 export interface SelectionOptions extends SignalOption {
@@ -17,6 +18,15 @@ export interface SelectionOptions extends SignalOption {
   readonly topK?: number | undefined;
   /** Also return the last hidden states. Default: false. */
   readonly hiddenStates?: boolean | undefined;
+  /**
+   * Also return the hidden states of every layer, of all positions. Needs precision "exact". Default: false.
+   */
+  readonly outputHiddenStates?: boolean | undefined;
+  /**
+   * Also return the attention weights of every layer, of all positions. The call then computes with Hugging Face's eager
+   * attention, which all its results are those of. Needs precision "exact". Default: false.
+   */
+  readonly outputAttentions?: boolean | undefined;
 }
 
 /** Logits, without `topK` and `head`. */
@@ -77,9 +87,18 @@ export type Added<Option, Result> = [Option] extends [false | Absent]
  * The result of a session's `prefill` or `step`: that of `forward` without the loss, the encoder's states and heads.
  */
 export type DecodingResult<Options = Record<never, never>> = Selected<Given<Options, "topK">> &
-  Added<Given<Options, "hiddenStates">, DecoderHiddenStatesResult>;
+  Added<Given<Options, "hiddenStates">, DecoderHiddenStatesResult> &
+  Added<Given<Options, "outputHiddenStates">, DecoderLayersResult> &
+  Added<Given<Options, "outputAttentions">, DecoderAttentionsResult>;
 
-export const STEP_SELECTION_OPTIONS = ["tokens", "topK", "hiddenStates", "signal"] as const;
+export const STEP_SELECTION_OPTIONS = [
+  "tokens",
+  "topK",
+  "hiddenStates",
+  "outputHiddenStates",
+  "outputAttentions",
+  "signal",
+] as const;
 export const SELECTION_OPTIONS = ["positions", ...STEP_SELECTION_OPTIONS] as const;
 
 /** Selection options as the caller gave them. */
@@ -101,6 +120,8 @@ export function checkSelection(fields: SelectionFields, targetLength: number, vo
     tokens,
     topK: topK === undefined ? 0 : checkInteger(topK, "options.topK", 1, tokens?.length ?? vocabSize),
     hiddenStates: checkFlag(fields.hiddenStates, "options.hiddenStates"),
+    outputHiddenStates: checkFlag(fields.outputHiddenStates, "options.outputHiddenStates"),
+    outputAttentions: checkFlag(fields.outputAttentions, "options.outputAttentions"),
   };
 }
 
@@ -125,7 +146,8 @@ export function truncationOf(source: PaddedBatch | NativeEncoderOutput): Truncat
 export function wrapResult<Result>(result: NativeForwardResult, release: (buffer: ArrayBufferLike) => void): Result {
   const wrapped: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(result)) {
-    wrapped[name] = isTensor(value) ? wrapTensor(value, release) : value;
+    if (isTensors(value)) wrapped[name] = value.map((tensor) => wrapTensor(tensor, release));
+    else wrapped[name] = isTensor(value) ? wrapTensor(value, release) : value;
   }
   return wrapped as Result;
 }
@@ -151,6 +173,12 @@ function checkPositions(value: unknown, length: number): Int32Array {
   );
 }
 
-function isTensor(value: NativeTensor<TensorData> | number): value is NativeTensor<TensorData> {
+type NativeValue = NativeTensor<TensorData> | readonly NativeTensor<TensorData>[] | number;
+
+function isTensors(value: NativeValue): value is readonly NativeTensor<TensorData>[] {
+  return Array.isArray(value);
+}
+
+function isTensor(value: NativeValue): value is NativeTensor<TensorData> {
   return typeof value === "object";
 }

@@ -6,6 +6,7 @@ import type { IdMatrix } from "../tokenizer/padded-batch.js";
 import { checkSignal, type Exact, readOptions } from "../util/call-options.js";
 import { checkInteger, expected, refused } from "../util/validation.js";
 import { Call, disposed, type ModelHandle, throwIfAborted } from "./call.js";
+import { checkLayerOutputs } from "./layer-outputs.js";
 import {
   checkLogitsSize,
   checkSelection,
@@ -32,6 +33,7 @@ export type StepOptions = Omit<SelectionOptions, "positions">;
 /** The state that a fork copies. */
 interface State {
   readonly native: NativeDecodingSession;
+  readonly sourceLength: number;
   readonly maxLength: number;
   position: number;
   /** The number of rows of the next call. */
@@ -66,8 +68,13 @@ export class DecodingSession {
   }
 
   /** @internal */
-  static start(model: ModelHandle, native: NativeDecodingSession, batch: number, maxLength: number): DecodingSession {
-    return new DecodingSession(model, { native, maxLength, batch, position: 0, rows: undefined });
+  static start(
+    model: ModelHandle,
+    native: NativeDecodingSession,
+    [batch, sourceLength]: readonly [batch: number, sourceLength: number, dModel: number],
+    maxLength: number,
+  ): DecodingSession {
+    return new DecodingSession(model, { native, sourceLength, maxLength, batch, position: 0, rows: undefined });
   }
 
   /** The number of decoder positions in the cache. */
@@ -188,6 +195,9 @@ export class DecodingSession {
     const { vocabSize } = this.#model.config;
     const selection = checkSelection(fields, ids.length, vocabSize);
     checkLogitsSize(ids.batch, ids.length, vocabSize, selection);
+    const { position, sourceLength } = this.#state;
+    const sizes = { batch: ids.batch, encoderLength: 0, sourceLength, targetLength: ids.length };
+    checkLayerOutputs(selection, { ...sizes, positions: position + ids.length }, this.#model);
     return { ids, selection };
   }
 

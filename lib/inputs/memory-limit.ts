@@ -28,13 +28,29 @@ export function checkAttention(batch: number, length: number, model: AttentionMo
   const bytes = length ** 2 * (INDEX_BYTES + model.config.numHeads * FLOAT_BYTES * (1 + batch));
   const available = availableBytes();
   if (bytes <= available) return;
-  const inGigabytes = (count: number) => (count / GIGABYTE).toFixed(1);
   throw refused(
     `ids that fit into the ${inGigabytes(available)} GB of memory available`,
     name,
     `${batch} x ${length} ids, whose attention takes ${inGigabytes(bytes)} GB`,
     "ERR_OUT_OF_MEMORY",
   );
+}
+
+/** Throws ERR_OUT_OF_MEMORY where outputs of this many float32 numbers need more memory than is available. */
+export function checkOutputMemory(count: number, name: string): void {
+  const bytes = count * FLOAT_BYTES;
+  const available = availableBytes();
+  if (bytes <= available) return;
+  throw refused(
+    `outputs that fit into the ${inGigabytes(available)} GB of memory available`,
+    name,
+    `ids whose outputs take ${inGigabytes(bytes)} GB`,
+    "ERR_OUT_OF_MEMORY",
+  );
+}
+
+function inGigabytes(count: number): string {
+  return (count / GIGABYTE).toFixed(1);
 }
 
 /** The memory available to this process, within its container's limit. */

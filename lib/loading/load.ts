@@ -81,6 +81,15 @@ export interface LoadedEmbedding {
   readonly layers: readonly (NativeDense | "normalize")[];
 }
 
+/**
+ * The paths of the archives whose methods return outputs of layers, which native code reads at their first use. Empty:
+ * the export has none.
+ */
+export interface LayerArchives {
+  readonly hiddenStates: string;
+  readonly attentions: string;
+}
+
 /** The parts of a loaded model. */
 export interface LoadedModel {
   readonly kind: ModelKind;
@@ -89,6 +98,7 @@ export interface LoadedModel {
   readonly labels: Labels;
   readonly tokenizer: T5Tokenizer | undefined;
   readonly precision: Precision;
+  readonly layerArchives: LayerArchives;
   readonly native: NativeModel;
   /** The modules after the encoder, in order; undefined where the export states none. */
   readonly embedding: LoadedEmbedding | undefined;
@@ -180,6 +190,8 @@ export async function loadModel(path: string, kind: ModelKind, options: CheckedL
   const { addon, libtorch } = valueOrThrow(opened);
   const pyTorchThreads = addon.info().intraOpThreads;
   const threads = defaultThreads(pyTorchThreads, cpuQuota());
+  const find = (name: string) => (directory.manifest.files[name] === undefined ? "" : join(path, name));
+  const layerArchives = { hiddenStates: find("hidden_states.pt"), attentions: find("attentions.pt") };
   const loading = addon.load({
     ...options,
     kind,
@@ -187,6 +199,8 @@ export async function loadModel(path: string, kind: ModelKind, options: CheckedL
     intraOpThreads: options.intraOpThreads === 0 && threads < pyTorchThreads ? threads : options.intraOpThreads,
     architecture,
     path: join(path, "model.pt"),
+    hiddenStatesPath: layerArchives.hiddenStates,
+    attentionsPath: layerArchives.attentions,
     libtorchDirectory: libtorch.directory,
   });
   const [loaded, read] = await Promise.allSettled([
@@ -204,6 +218,7 @@ export async function loadModel(path: string, kind: ModelKind, options: CheckedL
     precision,
     native,
     embedding: await loadEmbedding(native, directory, dense),
+    layerArchives,
     release: (buffer) => addon.release(buffer),
     maxQueueLength: options.maxQueueLength,
   };

@@ -35,6 +35,9 @@ export interface NativeLoadOptions {
   readonly path: string;
   /** What to load of it: the whole model, or its encoder. */
   readonly kind: "generation" | "encoder" | "sequenceClassification" | "tokenClassification";
+  /** The archives for `outputHiddenStates` and `outputAttentions`, read at their first use. Empty: there is none. */
+  readonly hiddenStatesPath: string;
+  readonly attentionsPath: string;
   /** "auto", "cpu", "cuda" or "cuda:N". */
   readonly device: string;
   /** The folder of libtorch's libraries. Its CUDA library is opened when a CUDA device is asked for. */
@@ -160,6 +163,10 @@ export interface NativeSelection {
   /** Return `values` and `indices` of this many of the largest logits instead of `logits`. 0: off. */
   readonly topK: number;
   readonly hiddenStates: boolean;
+  /** With precision "exact" only. */
+  readonly outputHiddenStates: boolean;
+  /** With precision "exact" only. */
+  readonly outputAttentions: boolean;
 }
 
 export interface NativeForwardRequest extends NativeSelection {
@@ -193,6 +200,16 @@ export interface NativeForwardResult {
   readonly encoderLastHiddenState?: NativeTensor<Float32Array>;
   /** `[batch, targetLength, dModel]`, with `hiddenStates`. */
   readonly decoderLastHiddenState?: NativeTensor<Float32Array>;
+  /** The embeddings and each layer: `[batch, sourceLength, dModel]`, from `forward` with `outputHiddenStates`. */
+  readonly encoderHiddenStates?: readonly NativeTensor<Float32Array>[];
+  /** The embeddings and each layer: `[batch, targetLength, dModel]`, with `outputHiddenStates`. */
+  readonly decoderHiddenStates?: readonly NativeTensor<Float32Array>[];
+  /** Each layer: `[batch, heads, sourceLength, sourceLength]`, from `forward` with `outputAttentions`. */
+  readonly encoderAttentions?: readonly NativeTensor<Float32Array>[];
+  /** Each layer: `[batch, heads, targetLength, positions]`, with `outputAttentions`. */
+  readonly decoderAttentions?: readonly NativeTensor<Float32Array>[];
+  /** Each layer: `[batch, heads, targetLength, sourceLength]`, with `outputAttentions`. */
+  readonly crossAttentions?: readonly NativeTensor<Float32Array>[];
   readonly loss?: number;
   /** In the shape that the head returns. */
   readonly headOutput?: NativeTensor<Float32Array>;

@@ -59,6 +59,7 @@ class AtenEngine final : public Engine {
   ForwardOutput forward(const at::Tensor& inputIds, const at::Tensor& attentionMask, const at::Tensor& decoderInputIds,
                         const LogitsSelection& selection) override {
     expectDecoder(!decoder_.layers.empty());
+    refuseLayers(selection);
     const at::Tensor states = encode(inputIds, attentionMask);
     AtenCrossCache cross = makeCross(states, attentionMask);
     DecoderOutput decoded;
@@ -88,11 +89,13 @@ class AtenEngine final : public Engine {
   DecoderOutput prefill(const at::Tensor& decoderInputIds, const DecoderSource& source,
                         const LogitsSelection& selection) override {
     expectDecoder(!decoder_.layers.empty());
+    refuseLayers(selection);
     return decodeWithCache(decoderInputIds, makeSelf(decoderInputIds), 0, makeCross(source), selection);
   }
 
   DecoderOutput step(const at::Tensor& decoderInputIds, const std::shared_ptr<const DecoderCache>& cache,
                      const LogitsSelection& selection) override {
+    refuseLayers(selection);
     const auto& past = dynamic_cast<const AtenCache&>(*cache);
     return decodeWithCache(decoderInputIds, AtenSelfCache::extend(past.self(), past.length()), past.length(),
                            past.cross(), selection);

@@ -21,6 +21,8 @@ Selection toSelection(const Napi::Object& request) {
       .tokens = optionalIds(request, "tokens"),
       .topK = integer(request, "topK"),
       .hiddenStates = boolean(request, "hiddenStates"),
+      .outputHiddenStates = boolean(request, "outputHiddenStates"),
+      .outputAttentions = boolean(request, "outputAttentions"),
   };
 }
 
@@ -194,6 +196,8 @@ LoadOptions toLoadOptions(const Napi::Object& options) {
   return {
       .path = string(options, "path"),
       .kind = named(options, "kind", kModelKinds),
+      .hiddenStatesPath = string(options, "hiddenStatesPath"),
+      .attentionsPath = string(options, "attentionsPath"),
       .device = string(options, "device"),
       .libtorchDirectory = string(options, "libtorchDirectory"),
       .intraOpThreads = static_cast<int>(integer(options, "intraOpThreads")),

@@ -110,6 +110,11 @@ Napi::Object toJs(Napi::Env env, ForwardResult result) {
   setTensor(env, object, "indices", std::move(result.indices));
   setTensor(env, object, "encoderLastHiddenState", std::move(result.encoderLastHiddenState));
   setTensor(env, object, "decoderLastHiddenState", std::move(result.decoderLastHiddenState));
+  setTensors(env, object, "encoderHiddenStates", std::move(result.layers.encoderHiddenStates));
+  setTensors(env, object, "decoderHiddenStates", std::move(result.layers.decoderHiddenStates));
+  setTensors(env, object, "encoderAttentions", std::move(result.layers.encoderAttentions));
+  setTensors(env, object, "decoderAttentions", std::move(result.layers.decoderAttentions));
+  setTensors(env, object, "crossAttentions", std::move(result.layers.crossAttentions));
   if (result.loss) object.Set("loss", Napi::Number::New(env, *result.loss));
   setTensor(env, object, "headOutput", std::move(result.headOutput));
   return object;

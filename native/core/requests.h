@@ -42,6 +42,8 @@ struct Architecture {
 struct LoadOptions {
   std::string path;  // of the TorchScript archive
   ModelKind kind = ModelKind::kGeneration;
+  std::string hiddenStatesPath;     // of the archive for outputHiddenStates; empty: the export has none
+  std::string attentionsPath;       // of the archive for outputAttentions; empty: the export has none
   std::string device;               // "auto", "cpu", "cuda" or "cuda:N"
   std::string libtorchDirectory;    // contains libtorch_cuda, which is opened only for a CUDA device
   int intraOpThreads = 0;           // 0: PyTorch's default
@@ -59,7 +61,9 @@ struct Selection {
   std::optional<std::vector<std::int32_t>> positions;  // decoder positions, 0-based, any order; none: all
   std::optional<std::vector<std::int32_t>> tokens;     // vocabulary ids, any order; none: all
   std::int64_t topK = 0;                               // 0: off
-  bool hiddenStates = false;
+  bool hiddenStates = false;                           // the last ones
+  bool outputHiddenStates = false;                     // those of every layer
+  bool outputAttentions = false;                       // of every layer
 };
 
 /// The encoder's input.

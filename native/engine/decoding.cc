@@ -57,7 +57,8 @@ Task<DecodeResult> runDecode(SharedEngine& engine, DecoderState state, std::shar
   const at::Tensor ids = toTensor(request->decoderInputIds, request->batch, request->targetLength, engine.device());
   const LogitsSelection logitsSelection = toLogitsSelection(request->selection, engine);
   DecoderOutput decoded = co_await decode(engine, state, ids, logitsSelection);
-  ForwardOutput output{std::move(decoded.logits), {}, std::move(decoded.decoderLastHiddenState)};
+  ForwardOutput output{
+      std::move(decoded.logits), {}, std::move(decoded.decoderLastHiddenState), std::move(decoded.layers)};
   ForwardResult forward = reduce(std::move(output), logitsSelection, request->selection);
   co_return DecodeResult{std::move(forward), std::move(state)};
 }

@@ -44,6 +44,13 @@ at::Tensor Engine::classify(const at::Tensor&, const at::Tensor&, const Sentence
   return {};
 }
 
+void refuseLayers(const LogitsSelection& selection) {
+  const LayerSelection& layers = selection.layers;
+  if (layers.isEmpty()) return;
+  const char* const name = layers.attentions ? "outputAttentions" : "outputHiddenStates";
+  throw invalidArgument("a model with precision \"exact\"", name, "one with another precision");
+}
+
 at::Tensor selectLogits(at::Tensor logits, const LogitsSelection& selection) {
   if (selection.isEmpty) return {};
   if (selection.positions.defined()) logits = at::index_select(logits, 1, selection.positions);

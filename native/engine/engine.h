@@ -43,22 +43,46 @@ struct DecoderSource {
 /// A source that reads each row `count` times in succession, as Hugging Face's `_expand_inputs_for_generation` does.
 DecoderSource repeatRows(std::shared_ptr<const EncoderOutput> encoderOutput, std::int64_t count);
 
+/// What a pass returns of every layer. Attention weights exist only with eager attention, which then computes all
+/// outputs.
+struct LayerSelection {
+  bool hiddenStates = false;
+  bool attentions = false;
+
+  bool isEmpty() const { return !hiddenStates && !attentions; }
+};
+
 /// The logits that a pass computes: P of the T positions and K of the V tokens. The caller checks the ranges.
 struct LogitsSelection {
-  bool isEmpty = false;  // true: no logits; the output's are undefined
-  at::Tensor positions;  // int64 [P] on the device, any order; undefined: all
-  at::Tensor tokens;     // int64 [K] on the device, any order; undefined: all
+  bool isEmpty = false;        // true: no logits; the output's are undefined
+  at::Tensor positions;        // int64 [P] on the device, any order; undefined: all
+  at::Tensor tokens;           // int64 [K] on the device, any order; undefined: all
+  LayerSelection layers = {};  // returned besides the logits, of all positions
 
   bool isAll() const { return !isEmpty && !positions.defined() && !tokens.defined(); }
 };
 
+/// For an engine that keeps no outputs of layers. Throws ERR_INVALID_ARGUMENT for a selection of any.
+void refuseLayers(const LogitsSelection& selection);
+
 /// The selection of all logits [B, T, V]: [B, P, K], or undefined. For an engine that always computes all of them.
 at::Tensor selectLogits(at::Tensor logits, const LogitsSelection& selection);
+
+/// Outputs of every layer; empty where they are not selected. Hidden states: the embeddings, then each layer's output,
+/// the last after the final norm.
+struct LayerOutputs {
+  std::vector<at::Tensor> encoderHiddenStates;  // [B, S, D]
+  std::vector<at::Tensor> decoderHiddenStates;  // [R, T, D]
+  std::vector<at::Tensor> encoderAttentions;    // [B, heads, S, S]
+  std::vector<at::Tensor> decoderAttentions;    // [R, heads, T, positions decoded so far]
+  std::vector<at::Tensor> crossAttentions;      // [R, heads, T, S]
+};
 
 struct ForwardOutput {
   at::Tensor logits;                  // [B, P, K]
   at::Tensor encoderLastHiddenState;  // [B, S, D]
   at::Tensor decoderLastHiddenState;  // [B, T, D], after the final norm, before the scaling for a tied embedding
+  LayerOutputs layers = {};
 };
 
 /// A decoder's cache: the keys and values of every layer, in the engine's own format. It is immutable to its holders: a
@@ -79,6 +103,7 @@ struct DecoderOutput {
   at::Tensor logits;                  // [R, P, K]
   at::Tensor decoderLastHiddenState;  // [R, T, D]
   std::shared_ptr<const DecoderCache> cache;
+  LayerOutputs layers = {};  // none of the encoder
 };
 
 /// A greedy search after its first token.

@@ -7,6 +7,7 @@
 
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "core/errors.h"
 #include "engine/encoding.h"
@@ -40,7 +41,11 @@ Task<ForwardResult> runForward(SharedEngine& engine, std::shared_ptr<const Forwa
   const bool needsAllLogits = computesLoss || (head != nullptr && head->readsLogits());
   LogitsSelection logitsSelection = toLogitsSelection(request.selection, engine);
   logitsSelection.isEmpty = head != nullptr;
-  const LogitsSelection computed = needsAllLogits ? LogitsSelection{} : logitsSelection;
+  LogitsSelection computed = logitsSelection;
+  if (needsAllLogits) {
+    computed = {};
+    computed.layers = logitsSelection.layers;
+  }
   ForwardOutput output = co_await engine.forward(ids.inputIds, ids.attentionMask, decoderInputIds, computed);
   at::Tensor headOutput;
   if (head != nullptr) {
@@ -58,6 +63,7 @@ Task<ForwardResult> runForward(SharedEngine& engine, std::shared_ptr<const Forwa
 
 LogitsSelection toLogitsSelection(const Selection& selection, const SharedEngine& engine) {
   LogitsSelection logitsSelection;
+  logitsSelection.layers = {selection.outputHiddenStates, selection.outputAttentions};
   if (selection.positions) logitsSelection.positions = toTensor(*selection.positions, engine.device());
   if (selection.tokens) {
     expectIndices(*selection.tokens, engine.vocabSize(), "ids", "tokens", ErrorCode::kTokenOutOfRange);
@@ -65,6 +71,25 @@ LogitsSelection toLogitsSelection(const Selection& selection, const SharedEngine
   }
   return logitsSelection;
 }
+
+namespace {
+
+void addAll(ResultCopies& copies, std::vector<at::Tensor>& tensors) {
+  for (at::Tensor& tensor : tensors) tensor = copies.add(std::move(tensor), at::kFloat);
+}
+
+LayerOutputs copyLayers(LayerOutputs layers, const LayerSelection& selection, ResultCopies& copies) {
+  if (!selection.hiddenStates) {
+    layers.encoderHiddenStates.clear();
+    layers.decoderHiddenStates.clear();
+  }
+  for (auto* tensors : {&layers.encoderHiddenStates, &layers.decoderHiddenStates, &layers.encoderAttentions,
+                        &layers.decoderAttentions, &layers.crossAttentions})
+    addAll(copies, *tensors);
+  return layers;
+}
+
+}  // namespace
 
 ForwardResult reduce(ForwardOutput output, const LogitsSelection& logitsSelection, const Selection& selection) {
   ForwardResult result;
@@ -75,6 +100,9 @@ ForwardResult reduce(ForwardOutput output, const LogitsSelection& logitsSelectio
       result.encoderLastHiddenState = copies.add(std::move(output.encoderLastHiddenState), at::kFloat);
     result.decoderLastHiddenState = copies.add(std::move(output.decoderLastHiddenState), at::kFloat);
   }
+  output.encoderLastHiddenState.reset();
+  output.decoderLastHiddenState.reset();
+  result.layers = copyLayers(std::move(output.layers), logitsSelection.layers, copies);
   if (logits.defined() && selection.topK == 0) {
     result.logits = copies.add(std::move(logits), at::kFloat);
   } else if (logits.defined()) {

@@ -20,6 +20,7 @@ struct ForwardResult {
   at::Tensor indices;                 // [B, P, topK], vocabulary ids
   at::Tensor encoderLastHiddenState;  // [B, S, D]
   at::Tensor decoderLastHiddenState;  // [B, T, D]
+  LayerOutputs layers;
   std::optional<double> loss;
   at::Tensor headOutput;  // in the shape that the head returns
 };

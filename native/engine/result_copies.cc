@@ -15,12 +15,13 @@ namespace {
 /// this size takes a few microseconds.
 constexpr std::size_t kMinPinnedBytes = std::size_t{64} << 10;
 
-/// `tensor` on the CPU, copied only if it is not the only tensor in its allocation.
+/// `tensor` on the CPU, copied only if it is not the only tensor in its allocation, or if the caller has it elsewhere,
+/// too: a last hidden state is also the last of all hidden states.
 at::Tensor ownedOnCpu(at::Tensor tensor, at::ScalarType type) {
   at::Tensor result = tensor.to(at::kCPU, type).contiguous();
   tensor.reset();
   const bool fillsAllocation = result.storage_offset() == 0 && result.storage().nbytes() == result.nbytes();
-  if (fillsAllocation && result.storage().use_count() == 1) return result;
+  if (fillsAllocation && result.storage().use_count() == 1 && result.use_count() == 1) return result;
   return result.clone();
 }
 

@@ -146,7 +146,7 @@ class FusedEngine final : public Engine {
     if (call.error) std::rethrow_exception(call.error);
   }
 
-  /// Throws ERR_TOKEN_OUT_OF_RANGE, and ERR_INVALID_ARGUMENT for what the model lacks.
+  /// Throws ERR_TOKEN_OUT_OF_RANGE, and ERR_INVALID_ARGUMENT for what the model or the engine lacks.
   void check(const EngineCall& call) const {
     if (const auto* encode = std::get_if<EncodeCall>(&call.call)) {
       checkIds(encode->inputIds, "inputIds");
@@ -162,6 +162,7 @@ class FusedEngine final : public Engine {
 
   void checkDecoder(const LogitsSelection& selection) const {
     expectDecoder(!model_.decoder.layers.empty());
+    refuseLayers(selection);
     if (!selection.isEmpty) expectLmHead(model_.lmHead != nullptr);
   }
 

@@ -63,7 +63,7 @@ ModelInfo ModelRunner::loadEngine() {
   setIntraOpThreads(options_.intraOpThreads);
   const at::Device device = deviceFor(options_);
   if (precision == Precision::kExact) {
-    engine_ = loadTorchScriptEngine(options_.path, kind, device);
+    engine_ = loadTorchScriptEngine(options_.path, kind, device, {options_.hiddenStatesPath, options_.attentionsPath});
   } else if (!device.is_cpu()) {
     engine_ =
         makeAtenEngine(readWeights(options_.path, architecture, kind), architecture, precision, device, cudaRuntime());

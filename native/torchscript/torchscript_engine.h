@@ -30,7 +30,16 @@ class TorchScriptCache final : public DecoderCache {
   at::Tensor attentionMask_;
 };
 
-/// Loads the archive to `device`. Call it in inference mode. Throws what `readArchive` and the device throw.
-std::unique_ptr<Engine> loadTorchScriptEngine(const std::string& path, ModelKind kind, const at::Device& device);
+/// The paths of the archives whose methods return outputs of layers. Empty: the export has none.
+struct LayerArchives {
+  std::string hiddenStates;
+  std::string attentions;
+};
+
+/// Loads the archive to `device`. Call it in inference mode. Throws what `readArchive` and the device throw. The
+/// archives of `layers` are read at their first use, so a pass that selects outputs of layers throws what
+/// `readLayerArchive` throws, and ERR_INVALID_ARGUMENT if the export has no such archive.
+std::unique_ptr<Engine> loadTorchScriptEngine(const std::string& path, ModelKind kind, const at::Device& device,
+                                              LayerArchives layers = {});
 
 }  // namespace torch_t5

@@ -7,6 +7,7 @@
 #include <torch/csrc/jit/passes/lower_tuples.h>
 
 #include "core/cancellation.h"
+#include "core/errors.h"
 #include "torchscript/graph_passes.h"
 #include "torchscript/parallel_linear.h"
 
@@ -40,15 +41,23 @@ class WeightBinder {
   void bindAttribute(Node& node) {
     const auto owner = objects_.find(node.input());
     if (owner == objects_.end()) return;
-    c10::IValue value = owner->second.toObjectRef().getAttr(node.s(attr::name));
+    const std::string& name = node.s(attr::name);
+    const c10::ivalue::Object& object = owner->second.toObjectRef();
+    if (!object.type()->hasAttribute(name)) throw missing(name);
+    c10::IValue value = object.getAttr(name);
     if (value.isObject()) {
       objects_.emplace(node.output(), value);
       return;
     }
+    if (!value.type()->isSubtypeOf(*node.output()->type())) throw missing(name);
     if (value.isTensor()) value = tensors_.place(value.toTensor());
     const torch::jit::WithInsertPoint before(&node);
     if (const auto constant = torch::jit::tryInsertConstant(graph_, value))
       node.output()->replaceAllUsesWith(*constant);
+  }
+
+  static Error missing(const std::string& name) {
+    return {ErrorCode::kModelCorrupt, "Expected weights for the attribute " + name + " of a method but received none"};
   }
 
   Graph& graph_;
@@ -56,13 +65,13 @@ class WeightBinder {
   std::unordered_map<Value*, c10::IValue> objects_;
 };
 
-std::shared_ptr<Graph> prepareGraph(const torch::jit::Module& module, const std::string& method,
-                                    DeviceTensors& tensors) {
-  std::shared_ptr<Graph> graph = module.get_method(method).graph()->copy();
+std::shared_ptr<Graph> prepareGraph(const torch::jit::Module& code, const std::string& method,
+                                    const torch::jit::Module& weights, DeviceTensors& tensors) {
+  std::shared_ptr<Graph> graph = code.get_method(method).graph()->copy();
   torch::jit::Inline(*graph);
   torch::jit::LowerSimpleTuples(graph);
   remapDeviceConstants(*graph, tensors.device());
-  WeightBinder(*graph, tensors).bind(module);
+  WeightBinder(*graph, tensors).bind(weights);
   torch::jit::EliminateDeadCode(graph);
   insertCancellationChecks(*graph);
   if (tensors.device().is_cpu()) parallelizeLinears(*graph);
@@ -80,10 +89,15 @@ at::Tensor DeviceTensors::place(const at::Tensor& tensor) {
   return sameAddress.emplace_back(tensor, tensor.detach().to(device_)).second;
 }
 
-TracedMethod::TracedMethod(const torch::jit::Module& module, const std::string& name, DeviceTensors& tensors)
-    : functions_(module._ivalue()->compilation_unit()), graph_(prepareGraph(module, name, tensors)) {
+TracedMethod::TracedMethod(const torch::jit::Module& code, const std::string& name, const torch::jit::Module& weights,
+                           DeviceTensors& tensors)
+    : functions_(code._ivalue()->compilation_unit()), graph_(prepareGraph(code, name, weights, tensors)) {
   // Every use of `self` that a trace contains was replaced, so the method no longer takes it.
-  if (!graph_->inputs().at(0)->hasUses()) graph_->eraseInput(0);
+  if (graph_->inputs().at(0)->hasUses()) {
+    throw Error(ErrorCode::kModelCorrupt,
+                "Expected a method " + name + " that reads only weights but received one that reads another attribute");
+  }
+  graph_->eraseInput(0);
   code_ = torch::jit::Code(graph_, name);
 }
 

@@ -36,8 +36,10 @@ class DeviceTensors {
 
 class TracedMethod {
  public:
-  /// Inlines the method, remaps its device constants and binds its weights.
-  TracedMethod(const torch::jit::Module& module, const std::string& name, DeviceTensors& tensors);
+  /// Inlines the method of `code`, remaps its device constants and binds the weights of `weights`, whose attributes
+  /// have the same names. Throws ERR_MODEL_CORRUPT if `weights` lacks an attribute that the method reads.
+  TracedMethod(const torch::jit::Module& code, const std::string& name, const torch::jit::Module& weights,
+               DeviceTensors& tensors);
 
   /// Returns a tensor or a tuple. Throws ERR_ABORTED, and what the interpreter throws.
   c10::IValue run(std::vector<c10::IValue> arguments) const;

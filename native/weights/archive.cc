@@ -58,17 +58,21 @@ std::span<const MethodSignature> methodsOf(ModelKind kind) {
   return kGenerationMethods;
 }
 
-void checkMethods(const torch::jit::Module& module, ModelKind kind, const std::string& path) {
-  for (const auto& [name, arguments] : methodsOf(kind)) {
+constexpr std::array kLayerMethods{MethodSignature{"forward", 3}, MethodSignature{"prefill", 3},
+                                   MethodSignature{"step", 3}};
+
+void checkMethods(const torch::jit::Module& module, std::span<const MethodSignature> methods, const std::string& file,
+                  const std::string& path) {
+  for (const auto& [name, arguments] : methods) {
     const auto method = module.find_method(name);
     if (!method) {
-      throw Error(ErrorCode::kModelCorrupt, "Expected a T5 export with the method " + std::string(name) +
-                                                " for model.pt but received a TorchScript archive without it: " + path);
+      throw Error(ErrorCode::kModelCorrupt, "Expected a T5 export with the method " + std::string(name) + " for " +
+                                                file + " but received a TorchScript archive without it: " + path);
     }
     const std::size_t received = method->function().getSchema().arguments().size() - 1;
     if (received != arguments) {
       throw Error(ErrorCode::kModelCorrupt, "Expected " + std::to_string(arguments) + " arguments for the method " +
-                                                std::string(name) + " of model.pt but received " +
+                                                std::string(name) + " of " + file + " but received " +
                                                 std::to_string(received) + ": " + path);
     }
   }
@@ -298,7 +302,13 @@ torch::jit::Module read(const std::string& path, CodePolicy policy) {
 
 torch::jit::Module readArchive(const std::string& path, ModelKind kind) {
   torch::jit::Module module = readTorchScript(path, "model.pt", CodePolicy::kModel);
-  checkMethods(module, kind, path);
+  checkMethods(module, methodsOf(kind), "model.pt", path);
+  return module;
+}
+
+torch::jit::Module readLayerArchive(const std::string& path, const std::string& name) {
+  torch::jit::Module module = readTorchScript(path, name, CodePolicy::kModel);
+  checkMethods(module, kLayerMethods, name, path);
   return module;
 }
 

@@ -16,6 +16,10 @@ namespace torch_t5 {
 /// ERR_ABORTED.
 torch::jit::Module readArchive(const std::string& path, ModelKind kind);
 
+/// The module of an export's archive of methods that return outputs of layers. It contains no weights: its methods are
+/// bound to those of model.pt. `name` is its name in error messages. Throws the same errors as `readArchive`.
+torch::jit::Module readLayerArchive(const std::string& path, const std::string& name);
+
 /// Any TorchScript module, on the CPU. `name` is its name in error messages. Throws the same errors.
 torch::jit::Module readTorchScript(const std::string& path, const std::string& name, CodePolicy policy);
 

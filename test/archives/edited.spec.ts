@@ -71,6 +71,22 @@ describe("an export whose code was edited, in a directory whose manifest has its
     });
   }
 
+  for (const file of ["hidden_states.pt", "attentions.pt"]) {
+    it(`is refused at the first use of ${file} when its forward writes a file`, async () => {
+      await withModelCopy(async (directory) => {
+        const target = join(directory, "written");
+        execFileSync(pythonPath(), [EDITOR, join(demoModel, file), join(directory, file), "forward", target]);
+        updateManifest(directory, file);
+        await using edited = await load(directory, "exact");
+        const options = { outputHiddenStates: file === "hidden_states.pt", outputAttentions: file === "attentions.pt" };
+        const message = /^Expected operators of a T5 in the archive but received aten::save/;
+        await assert.rejects(edited.forward(INPUT, options), { code: "ERR_MODEL_UNTRUSTED", message });
+        assert.equal(existsSync(target), false);
+        assert.deepEqual((await edited.forward(INPUT)).logits.data, expected);
+      });
+    });
+  }
+
   const beyond: readonly (readonly [promise: string, edit: string, reason: string])[] = [
     ["in a list", "long", "a definition of more than 50000 tokens"],
     ["in brackets", "nested", "an expression of more than 300 operators"],

@@ -15,7 +15,14 @@ REPOSITORY = Path(__file__).parents[2]
 sys.path += [str(REPOSITORY / "test" / "parity" / "reference"), str(REPOSITORY / "scripts" / "export")]
 
 from families import COMMON, FAMILIES, Family  # noqa: E402
-from t5_export.tracing import read_archive, trace, write_archive  # noqa: E402
+from t5_export.tracing import (  # noqa: E402
+    read_archive,
+    trace,
+    trace_attentions,
+    trace_hidden_states,
+    write_archive,
+    write_code,
+)
 from transformers import T5Config, T5ForConditionalGeneration  # noqa: E402
 from transformers.activations import ACT2FN  # noqa: E402
 
@@ -68,6 +75,9 @@ def main() -> None:
                 continue
             write_archive(trace(model), path)
             found |= archive_operators(path)
+            for trace_layers in (trace_hidden_states, trace_attentions):
+                write_code(trace_layers(model), path)
+                found |= archive_operators(path)
     print("\n".join(sorted(found)))
 
 

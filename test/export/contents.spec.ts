@@ -16,7 +16,11 @@ import type { Ended } from "../support/program.js";
 import { runExporter, runExporterTimes, runHelper } from "./exporter.js";
 import { Folders, names, readJson, replaceText } from "./folders.js";
 
-const FILES = ["config.json", "generation_config.json", "manifest.json", "model.pt", "parity.safetensors"];
+const CODE = ["attentions.pt", "hidden_states.pt"];
+const OTHER_FILES = ["config.json", "generation_config.json", "manifest.json", "model.pt", "parity.safetensors"];
+const FILES = [...CODE, ...OTHER_FILES].sort();
+/** Of encoders and classifiers. */
+const FILES_OF_OTHERS = FILES.filter((name) => name !== "generation_config.json" && !CODE.includes(name));
 const TOKENIZER_FILES = ["tokenizer.json", "tokenizer_config.json"];
 /** The maximum size of the code of the four methods. */
 const MAX_BYTES_BESIDE_WEIGHTS = 120_000;
@@ -149,6 +153,13 @@ describe("an exported directory", () => {
     ]);
   });
 
+  it("has no weights in the archives of the methods that return outputs of layers", () => {
+    for (const name of CODE) {
+      const { size } = statSync(join(exported("whole"), name));
+      assert.ok(size > 0 && size < MAX_BYTES_BESIDE_WEIGHTS, `${size} bytes of ${name}`);
+    }
+  });
+
   it("has each weight once, and no debug records or paths of the machine that wrote it", () => {
     const archive = readFileSync(join(exported("whole"), "model.pt"));
     const weights = statSync(join(folders.checkpoint("whole"), "model.safetensors")).size;
@@ -236,7 +247,7 @@ describe("an exported directory", () => {
   });
 
   it("of an encoder, has its one method, its states as probes, and no settings of generation", async () => {
-    const files = FILES.filter((name) => name !== "generation_config.json");
+    const files = FILES_OF_OTHERS;
     for (const name of ["encoder", "encoder of a whole model"]) {
       assert.deepEqual(names(exported(name)), [...files, ...TOKENIZER_FILES].sort());
       const { architecture, methods } = readJson(join(exported(name), "manifest.json")) as unknown as typeof manifest;
@@ -254,7 +265,7 @@ describe("an exported directory", () => {
   });
 
   it("of a sentence-transformers directory, has what follows the encoder, unless --no-modules", async () => {
-    const files = [...FILES, ...TOKENIZER_FILES].filter((name) => name !== "generation_config.json");
+    const files = [...FILES_OF_OTHERS, ...TOKENIZER_FILES];
     assert.deepEqual(names(exported("sentences without modules")), files.sort());
     assert.deepEqual(names(exported("sentences")), [...files, "embedding.json", "embedding.safetensors"].sort());
     await using t5 = await T5EncoderModel.fromPretrained(exported("sentences"), { device: "cpu" });
@@ -353,7 +364,7 @@ describe("an exported directory", () => {
   });
 
   it("of a classifier, has its one method, its probes, its labels and no generation_config.json", async () => {
-    const files = FILES.filter((name) => name !== "generation_config.json");
+    const files = FILES_OF_OTHERS;
     const labels = { 0: "bad", 1: "fair", 2: "good" };
     const unnamed = { 0: "LABEL_0", 1: "LABEL_1" };
     for (const [name, architecture, id2label, shape] of [

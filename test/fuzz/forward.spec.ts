@@ -43,6 +43,8 @@ const options = fc.oneof(
       tokens: fc.oneof(row, junk),
       topK: fc.oneof(fc.nat(200), junk),
       hiddenStates: fc.oneof(fc.boolean(), junk),
+      outputHiddenStates: fc.oneof(fc.boolean(), junk),
+      outputAttentions: fc.oneof(fc.boolean(), junk),
       loss: fc.oneof(fc.boolean(), junk),
       signal: fc.oneof(fc.constant(undefined), junk),
     },

@@ -102,6 +102,15 @@ export async function results(): Promise<void> {
   more.encoderLastHiddenState satisfies Tensor;
   more.decoderLastHiddenState satisfies Tensor;
 
+  const layers = await t5.forward("a", { outputHiddenStates: true, outputAttentions: true });
+  layers.encoderHiddenStates satisfies readonly Tensor[];
+  layers.decoderHiddenStates satisfies readonly Tensor[];
+  layers.encoderAttentions satisfies readonly Tensor[];
+  layers.decoderAttentions satisfies readonly Tensor[];
+  layers.crossAttentions[0] satisfies Tensor | undefined;
+  // @ts-expect-error attentions were not requested
+  more.crossAttentions;
+
   const less = await t5.forward("a", { loss: false, hiddenStates: false, signal: AbortSignal.timeout(1) });
   less.logits satisfies Tensor;
   // @ts-expect-error the loss is off
@@ -175,6 +184,10 @@ export async function decoding(): Promise<void> {
   decoderLastHiddenState satisfies Tensor;
   // @ts-expect-error the encoder ran before
   others.encoderLastHiddenState;
+  const step = await session.step([[1]], { outputAttentions: true });
+  step.crossAttentions satisfies readonly Tensor[];
+  // @ts-expect-error the encoder ran before
+  step.encoderAttentions;
   session.reorder(Int32Array.of(0));
   session.fork() satisfies DecodingSession;
   // @ts-expect-error a step has one position

@@ -370,6 +370,8 @@ describe("the export of a classifier", () => {
         maxBatchSize: 1,
         maxBatchTokens: 1,
         maxCacheBytes: 1,
+        hiddenStatesPath: "",
+        attentionsPath: "",
         precision: "exact",
         architecture: undefined,
       });

@@ -168,6 +168,8 @@ describe("the class of an export", () => {
       maxBatchSize: 1,
       maxBatchTokens: 1,
       maxCacheBytes: 1,
+      hiddenStatesPath: "",
+      attentionsPath: "",
       precision: "exact",
       architecture: undefined,
     });
@@ -186,7 +188,14 @@ describe("the class of an export", () => {
     );
     const encoded = await model.encode({ scheduling: { id: 2, priority: 0, isObserved: false }, source });
     const decoded = { rows: undefined, batch: 1, targetLength: 1, decoderInputIds: Int32Array.of(0) };
-    const selection = { positions: undefined, tokens: undefined, topK: 0, hiddenStates: false };
+    const selection = {
+      positions: undefined,
+      tokens: undefined,
+      topK: 0,
+      hiddenStates: false,
+      outputHiddenStates: false,
+      outputAttentions: false,
+    };
     await assert.rejects(
       encoded
         .startDecoding()

@@ -29,6 +29,8 @@ const forwardRequest = {
   tokens: undefined,
   topK: 0,
   hiddenStates: false,
+  outputHiddenStates: false,
+  outputAttentions: false,
   head: undefined,
 };
 
@@ -88,6 +90,8 @@ describe("the native boundary", () => {
     model = await addon.load({
       path: join(demoModel, "model.pt"),
       kind: "generation",
+      hiddenStatesPath: "",
+      attentionsPath: "",
       device: "cpu",
       libtorchDirectory: libtorch.directory,
       intraOpThreads: 1,

@@ -56,6 +56,8 @@ GREEDY_SHAPES = (Shape(1, 12, 1, False), Shape(3, 40, 1, True), Shape(1, 150, 1,
 PREFIX_SHAPES = (Shape(2, 23, 6, True), Shape(4, 9, 11, False))
 ENCODER_SHAPES = tuple(replace(shape, target_length=0) for shape in FORWARD_SHAPES)
 
+LAYER_SHAPES = (Shape(1, 7, 5, False), Shape(3, 33, 8, True), Shape(2, 150, 20, True))
+
 
 def make_case(shape: Shape, vocabulary_size: int) -> Case:
     """Return a case that depends only on the shape and the vocabulary size, and is the same on every machine."""

@@ -2,13 +2,27 @@
 
 import errno
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
+from torch.jit import ScriptModule
 from transformers import PreTrainedTokenizerBase
 
-from t5_export import checkpoint, comparing, hub, loading, manifest, modules, probes, tokenizers, tracing, writing
+from t5_export import (
+    checkpoint,
+    comparing,
+    hub,
+    layers,
+    loading,
+    manifest,
+    modules,
+    probes,
+    tokenizers,
+    tracing,
+    writing,
+)
 from t5_export.adapters import refuse_adapter
 from t5_export.architectures import Kind, T5Model, class_for, kind_of
 from t5_export.errors import ExportError, one_line
@@ -20,6 +34,8 @@ from t5_export.tokenizers import TokenizerOrigin
 
 STAGES = 7
 ARCHIVE = "model.pt"
+HIDDEN_STATES = "hidden_states.pt"
+ATTENTIONS = "attentions.pt"
 PROBES = "parity.safetensors"
 # More than the traced code of any T5 needs.
 CODE_BYTES = 8 * 1024 * 1024
@@ -144,12 +160,16 @@ def _write(
 ) -> None:
     progress.stage(f"Tracing {type(model).__name__} ({model.config._attn_implementation} attention)")
     traced = tracing.trace(model)
-    progress.stage("Writing the archive")
+    progress.stage("Writing the archives")
     writing.reserve_disk_space(directory, weight_bytes(model) + CODE_BYTES)
-    _write_archive(traced, directory / ARCHIVE)
+    _write_archive(tracing.write_archive, traced, directory / ARCHIVE)
     del traced
-    progress.stage("Comparing the written archive with Hugging Face, bit for bit")
-    comparing.compare(model, tracing.read_archive(directory / ARCHIVE), export_of(model).checks, progress)
+    _write_layer_archives(model, directory)
+    progress.stage("Comparing the written archives with Hugging Face, bit for bit")
+    archive = tracing.read_archive(directory / ARCHIVE)
+    comparing.compare(model, archive, export_of(model).checks, progress)
+    _compare_layer_archives(model, directory, archive)
+    del archive
     progress.stage("Writing probes, configuration and tokenizer")
     probes.write_probes(model, directory / PROBES)
     _write_config(model, directory)
@@ -173,9 +193,24 @@ def _write_config(model: T5Model, directory: Path) -> None:
         path.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
 
 
-def _write_archive(traced: object, path: Path) -> None:
+def _write_layer_archives(model: T5Model, directory: Path) -> None:
+    if kind_of(type(model)) is not Kind.GENERATION:
+        return
+    _write_archive(tracing.write_code, layers.trace_hidden_states(model), directory / HIDDEN_STATES)
+    _write_archive(tracing.write_code, layers.trace_attentions(model), directory / ATTENTIONS)
+
+
+def _compare_layer_archives(model: T5Model, directory: Path, archive: ScriptModule) -> None:
+    if kind_of(type(model)) is not Kind.GENERATION:
+        return
+    layers.compare_layers(model, tracing.read_code(directory / HIDDEN_STATES, archive), with_attentions=False)
+    with layers.eager_attention(model):
+        layers.compare_layers(model, tracing.read_code(directory / ATTENTIONS, archive), with_attentions=True)
+
+
+def _write_archive(write: Callable[[ScriptModule, Path], None], traced: ScriptModule, path: Path) -> None:
     try:
-        tracing.write_archive(traced, path)
+        write(traced, path)
     except RuntimeError as error:  # PyTorch's writer raises it when the disk is full
         raise ExportError(f"Could not write {path.name}: {one_line(error)}") from error
 

@@ -51,9 +51,7 @@ class ExportedT5(nn.Module):
         self, decoder_input_ids: Tensor, attention_mask: Tensor, past: list[Tensor]
     ) -> tuple[Tensor, Tensor, list[Tensor]]:
         """Return the same as `prefill`, for one more position."""
-        # The cross keys and values are cached, so only the length of the encoder's state is read, for the mask.
-        length_only = attention_mask.unsqueeze(-1).to(torch.float32)
-        return self._decode(decoder_input_ids, length_only, attention_mask, unflatten(past))
+        return self._decode(decoder_input_ids, length_only(attention_mask), attention_mask, unflatten(past))
 
     def _decode(
         self,
@@ -122,6 +120,11 @@ def probe(model: GenerationModel, case: Case) -> dict[str, Tensor]:
 def probe_size(model: GenerationModel, shape: Shape) -> int:
     """Return the number of logits of a probe."""
     return shape.batch * shape.target_length * model.config.vocab_size
+
+
+def length_only(attention_mask: Tensor) -> Tensor:
+    """Return an encoder state for a step. The cross keys and values are cached, so only its length is read."""
+    return attention_mask.unsqueeze(-1).to(torch.float32)
 
 
 def flatten(cache: EncoderDecoderCache) -> list[Tensor]:

@@ -1,4 +1,4 @@
-"""Traces a model, and writes and reads the TorchScript archive.
+"""Traces a model, and writes and reads its TorchScript archives.
 
 An archive has two peculiarities. First, it has no debug records: TorchScript's are as large as the code, and
 they contain file paths of the exporting machine. Second, it records the alignment of the weights: MKL's matrix-vector
@@ -9,7 +9,7 @@ weights are allocated, and have to be moved to the same alignment to give the sa
 
 import warnings
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -39,11 +39,19 @@ def trace(model: T5Model) -> torch.jit.ScriptModule:
     """Return the traced module, which shares the model's weights."""
     export = export_of(model)
     exported = export.wrap(model).eval()
+    return trace_methods(
+        exported, lambda: export.trace_inputs(exported, make_case(TRACED_SHAPE, model.config.vocab_size))
+    )
+
+
+def trace_methods(
+    exported: nn.Module, inputs: Callable[[], Mapping[str, tuple[Tensor | list[Tensor], ...]]]
+) -> torch.jit.ScriptModule:
+    """Return a module whose methods are traced with `inputs`. It shares the weights."""
     # The trace doesn't depend on the values of the ids. Not inference mode, whose tensors can't be traced.
     with torch.no_grad(), quiet():
-        inputs = export.trace_inputs(exported, make_case(TRACED_SHAPE, model.config.vocab_size))
-        # strict=False allows the list of past tensors as an output.
-        return torch.jit.trace_module(exported, dict(inputs), check_trace=False, strict=False, _store_inputs=False)
+        # strict=False allows lists of tensors as outputs.
+        return torch.jit.trace_module(exported, dict(inputs()), check_trace=False, strict=False, _store_inputs=False)
 
 
 def write_archive(traced: torch.jit.ScriptModule, path: Path) -> None:
@@ -51,6 +59,37 @@ def write_archive(traced: torch.jit.ScriptModule, path: Path) -> None:
     with quiet():
         torch.jit.save(traced, str(path), _extra_files={ALIGNMENT_RECORD: describe_alignment(traced)})
     remove_debug_records(path)
+
+
+def write_code(traced: torch.jit.ScriptModule, path: Path) -> None:
+    """Write an archive of a traced module without its weights: it runs with those of another archive."""
+    with quiet(), without_weights(traced):
+        torch.jit.save(traced, str(path))
+    remove_debug_records(path)
+
+
+@contextmanager
+def without_weights(module: nn.Module) -> Iterator[None]:
+    """Replace each weight by an empty tensor meanwhile."""
+    parameters = list(module.parameters())
+    data = [parameter.data for parameter in parameters]
+    try:
+        for parameter in parameters:
+            parameter.data = torch.empty(0)
+        yield
+    finally:
+        for parameter, weights in zip(parameters, data, strict=True):
+            parameter.data = weights
+
+
+def read_code(path: Path, weights: torch.jit.ScriptModule) -> torch.jit.ScriptModule:
+    """Read an archive that `write_code` wrote, with the weights of the other archive."""
+    with quiet():
+        archive = torch.jit.load(str(path), map_location="cpu").eval()
+    own = dict(weights.named_parameters(remove_duplicate=False))
+    for name, parameter in archive.named_parameters(remove_duplicate=False):
+        parameter.data = own[name].data
+    return archive
 
 
 def read_archive(path: Path) -> torch.jit.ScriptModule:

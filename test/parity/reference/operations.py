@@ -14,6 +14,7 @@ from t5_export import export_source
 from tensors import TensorFiles
 from torch import Tensor
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.modeling_outputs import Seq2SeqLMOutput
 
 Request = Mapping[str, Any]
 Reply = dict[str, Any]
@@ -44,6 +45,7 @@ class Operations:
             "makeSentences": self.make_sentences,
             "encodeSentences": self.encode_sentences,
             "forward": self.forward,
+            "layers": self.layers,
             "shiftRight": self.shift_right,
             "tokenize": self.tokenize,
             "generate": self.generate,
@@ -158,6 +160,66 @@ class Operations:
             "decoderLastHiddenState": self._files.write(output.decoder_hidden_states[-1]),
         }
         return reply if output.loss is None else {**reply, "loss": self._files.write(output.loss)}
+
+    def layers(self, request: Request) -> Reply:
+        """Run `model(...)` for the outputs of every layer, with eager attention where `attentions` is true.
+
+        With `prefix`, the decoder reads that many ids first, and then one at a time.
+        """
+        torch.set_num_threads(request["threads"])
+        model = self._models[request["model"]]
+        inputs = self._tensors(request, {**SOURCE_NAMES, **DECODER_NAMES})
+        attentions = request["attentions"]
+        own = model.config._attn_implementation
+        try:
+            with torch.inference_mode():
+                if "prefix" in request:
+                    return {"calls": self._decoded_layers(model, inputs, request["prefix"], attentions=attentions)}
+                if attentions:
+                    model.set_attn_implementation("eager")
+                output = model(**inputs, output_hidden_states=True, output_attentions=attentions)
+                return self._write_layers(output)
+        finally:
+            model.set_attn_implementation(own)
+
+    def _decoded_layers(
+        self, model: PreTrainedModel, inputs: Mapping[str, Tensor], prefix: int, *, attentions: bool
+    ) -> list[Reply]:
+        # A session's encoder output is that of `encode`, which computes with the model's own attention.
+        source = {name: inputs[name] for name in SOURCE_NAMES.values() if name in inputs}
+        encoder_outputs = model.get_encoder()(**source)
+        if attentions:
+            model.set_attn_implementation("eager")
+        ids = inputs["decoder_input_ids"]
+        cache = None
+        calls: list[Reply] = []
+        for part in (ids[:, :prefix], *ids[:, prefix:].split(1, dim=1)):
+            output = model(
+                encoder_outputs=encoder_outputs,
+                attention_mask=source.get("attention_mask"),
+                decoder_input_ids=part,
+                past_key_values=cache,
+                use_cache=True,
+                output_hidden_states=True,
+                output_attentions=attentions,
+            )
+            cache = output.past_key_values
+            output.encoder_hidden_states = output.encoder_attentions = None
+            calls.append(self._write_layers(output))
+        return calls
+
+    def _write_layers(self, output: Seq2SeqLMOutput) -> Reply:
+        def write(tensors: tuple[Tensor, ...] | None) -> list[Reply]:
+            return [self._files.write(tensor) for tensor in tensors or ()]
+
+        return {
+            "logits": self._files.write(output.logits),
+            "encoderHiddenStates": write(output.encoder_hidden_states),
+            "decoderHiddenStates": write(output.decoder_hidden_states),
+            "encoderAttentions": write(output.encoder_attentions),
+            "decoderAttentions": write(output.decoder_attentions),
+            "crossAttentions": write(output.cross_attentions),
+        }
 
     def shift_right(self, request: Request) -> Reply:
         """Shift labels as the model does for teacher forcing."""

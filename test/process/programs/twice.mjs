@@ -17,6 +17,8 @@ const copy = createRequire(import.meta.url)(join(folder, "copy.node"));
 rmSync(folder, { recursive: true });
 const model = await copy.load({
   path: join(demoModel, "model.pt"),
+  hiddenStatesPath: "",
+  attentionsPath: "",
   device: "cpu",
   libtorchDirectory: libtorch.directory,
   intraOpThreads: 1,
@@ -35,6 +37,8 @@ const { logits } = await model.forward({
   decoderInputIds: Int32Array.from(short.decoderInputIds[0]),
   topK: 0,
   hiddenStates: false,
+  outputHiddenStates: false,
+  outputAttentions: false,
   loss: false,
 });
 const again = (await t5.forward(short)).logits.data;
