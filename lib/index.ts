@@ -5,7 +5,7 @@
 export type { GenerationConfig, T5Config } from "./loading/config.js";
 export type { EmbeddingConfig, EmbeddingModule, Pooling } from "./loading/embedding.js";
 export type { Labels, ProblemType } from "./loading/labels.js";
-export type { Device, LoadOptions, Precision } from "./loading/load.js";
+export type { Device, LoadOptions, ModelLimits, Precision } from "./loading/load.js";
 export { type Manifest, type ManifestFile, readManifest } from "./loading/manifest.js";
 export type { ClassifierConfig } from "./models/loaded-t5.js";
 export { T5EncoderModel } from "./models/t5-encoder-model.js";
@@ -97,7 +97,7 @@ export type { TruncationOptions } from "./tokenizer/truncation.js";
 
 // Tensors, errors, and the option of every call.
 
-export type { SignalOption } from "./util/call-options.js";
+export type { CallOptions, SignalOption } from "./util/call-options.js";
 export { T5Error, type T5ErrorCode } from "./util/errors.js";
 export { Tensor, type TensorData, type TopK } from "./util/tensor.js";
 

@@ -2,11 +2,11 @@
 // errors.
 import type { ModelKind } from "../loading/architectures.js";
 import type { T5Config } from "../loading/config.js";
-import type { LayerArchives, LoadedEmbedding, LoadedModel, Precision } from "../loading/load.js";
+import type { LayerArchives, LoadedEmbedding, LoadedModel, ModelLimits, Precision } from "../loading/load.js";
 import { areRequestsObserved, requestEnded, requestQueued } from "../native/request-events.js";
 import type { NativeModel, NativeScheduling } from "../native/types.js";
 import type { T5Tokenizer } from "../tokenizer/t5-tokenizer.js";
-import { abortable, onAbort } from "../util/abort.js";
+import { type CallControl, hasEnded, onEnd } from "../util/call-control.js";
 import { type CallSite, captureCallSite, errorFor, T5Error } from "../util/errors.js";
 import { continueSliced, firstSlice, type Sliced } from "../util/slices.js";
 import { refused } from "../util/validation.js";
@@ -24,8 +24,9 @@ export class ModelHandle {
   readonly embedding: LoadedEmbedding | undefined;
   readonly precision: Precision;
   readonly layerArchives: LayerArchives;
-  /** See `AttentionModel`. */
+  /** See `SequenceLimits`. */
   readonly materializesAttention: boolean;
+  readonly limits: ModelLimits;
   /** Frees the native memory of a returned tensor's buffer. */
   readonly release: (buffer: ArrayBufferLike) => void;
   /** The calls that have not started. */
@@ -35,7 +36,8 @@ export class ModelHandle {
   /** Whether native code has the texts of the ids, which stop strings need. */
   hasTokenTexts = false;
   constructor(loaded: LoadedModel) {
-    const { kind, directory, tokenizer, precision, layerArchives, native, embedding, release, maxQueueLength } = loaded;
+    const { kind, directory, tokenizer, precision, layerArchives, native, embedding, release, limits } = loaded;
+    this.limits = limits;
     this.kind = kind;
     this.config = directory.config;
     this.tokenizer = tokenizer;
@@ -45,7 +47,7 @@ export class ModelHandle {
     this.embedding = embedding;
     this.materializesAttention = precision === "exact" || native.device !== "cpu";
     this.release = release;
-    this.preparing = new PreparingCalls(maxQueueLength);
+    this.preparing = new PreparingCalls(limits.maxQueueLength);
   }
 
   /** An id for a call that native code can cancel. */
@@ -86,31 +88,31 @@ export class Call {
    * T5Errors. `discard` receives a result that arrives after an abort.
    */
   async run<Result>(
-    signal: AbortSignal | undefined,
+    control: CallControl,
     start: (scheduling: NativeScheduling) => Promise<Result>,
     discard?: (result: Result) => void,
   ): Promise<Result> {
-    throwIfAborted(signal);
-    return this.#run(signal, undefined, start, discard);
+    this.check(control);
+    return this.#run(control, undefined, start, discard);
   }
 
   /** As `run`, with what `work` returns, which runs in time slices before. Other calls may start meanwhile. */
   async runSliced<Prepared, Result>(
-    signal: AbortSignal | undefined,
+    control: CallControl,
     work: Sliced<Prepared>,
     start: (scheduling: NativeScheduling, prepared: Prepared) => Promise<Result>,
     discard?: (result: Result) => void,
   ): Promise<Result> {
-    throwIfAborted(signal);
+    this.check(control);
     const first = this.#guard(() => firstSlice(work));
-    if (first.done) return this.#run(signal, first.value, start, discard);
+    if (first.done) return this.#run(control, first.value, start, discard);
     const { preparing } = this.model;
     const place = this.#guard(() => preparing.begin());
     try {
-      const prepared = await this.#finish(work, signal);
-      throwIfAborted(signal);
+      const prepared = await this.#finish(work, control);
+      this.check(control);
       // Not awaited: the call has started, and `dispose` may follow.
-      return this.#run(signal, prepared, start, discard);
+      return this.#run(control, prepared, start, discard);
     } finally {
       preparing.end(place);
     }
@@ -121,21 +123,55 @@ export class Call {
    * that the caller learns of a changed state.
    */
   async runToEnd<Result>(
-    signal: AbortSignal | undefined,
+    control: CallControl,
     start: (scheduling: NativeScheduling) => Promise<Result>,
   ): Promise<Result> {
-    throwIfAborted(signal);
+    this.check(control);
     const id = this.model.newId();
-    const pending = this.#start(id, undefined, start);
-    const unlisten = signal && onAbort(signal, () => this.model.native.cancel(id));
+    const pending = this.#start(id, control, undefined, start);
+    const stop = onEnd(control, () => this.model.native.cancel(id));
     try {
       return await pending;
     } catch (thrown) {
-      throwIfAborted(signal);
+      this.check(control);
       throw thrown;
     } finally {
-      unlisten?.();
+      stop();
     }
+  }
+
+  /** Throws the reason of the caller's signal if it has aborted, and ERR_TIMEOUT. */
+  check(control: CallControl): void {
+    if (hasEnded(control)) throw this.endError(control);
+  }
+
+  /**
+   * Settles as `pending` does. When the caller's signal aborts or its time is over first, rejects with the signal's
+   * reason or ERR_TIMEOUT, and calls `cancel`.
+   */
+  until<Result>(control: CallControl, pending: Promise<Result>, cancel: () => void = () => {}): Promise<Result> {
+    const { signal, timeout } = control;
+    if (signal === undefined && timeout === undefined) return pending;
+    return new Promise((resolve, reject) => {
+      const end = () => {
+        reject(this.endError(control));
+        cancel();
+      };
+      if (signal?.aborted) {
+        // The caller's code may have aborted it while the work began.
+        pending.catch(() => {});
+        end();
+        return;
+      }
+      pending.then(resolve, reject).finally(onEnd(control, end));
+    });
+  }
+
+  /** Why a call ends early: the reason of its aborted signal, else ERR_TIMEOUT. */
+  endError({ signal, timeout }: CallControl): unknown {
+    if (signal?.aborted) return signal.reason;
+    const message = `Expected ${this.name} to end within ${timeout?.ms} ms (options.timeoutMs) but it was still running`;
+    return this.error(new T5Error("ERR_TIMEOUT", message));
   }
 
   /** What was thrown, as a T5Error with the caller's stack. */
@@ -144,27 +180,27 @@ export class Call {
   }
 
   #run<Prepared, Result>(
-    signal: AbortSignal | undefined,
+    control: CallControl,
     prepared: Prepared,
     start: (scheduling: NativeScheduling, prepared: Prepared) => Promise<Result>,
     discard: (result: Result) => void = () => {},
   ): Promise<Result> {
     const { model } = this;
     const id = model.newId();
-    const pending = this.#start(id, prepared, start);
-    return abortable(pending, signal, () => {
+    const pending = this.#start(id, control, prepared, start);
+    return this.until(control, pending, () => {
       model.native.cancel(id);
       pending.then(discard, () => {});
     });
   }
 
   /** The further slices of work. */
-  #finish<Prepared>(work: Sliced<Prepared>, signal: AbortSignal | undefined): Promise<Prepared> {
+  #finish<Prepared>(work: Sliced<Prepared>, control: CallControl): Promise<Prepared> {
     let stop = () => {};
     const pending = new Promise<Prepared>((done, reject) => {
       stop = continueSliced(work, { done, failed: (thrown) => reject(this.error(thrown)) });
     });
-    return abortable(pending, signal, stop);
+    return this.until(control, pending, stop);
   }
 
   #guard<Result>(run: () => Result): Result {
@@ -177,13 +213,14 @@ export class Call {
 
   async #start<Prepared, Result>(
     id: number,
+    { priority }: CallControl,
     prepared: Prepared,
     start: (scheduling: NativeScheduling, prepared: Prepared) => Promise<Result>,
   ): Promise<Result> {
     const isObserved = areRequestsObserved();
     if (isObserved) requestQueued(id, this.name);
     try {
-      const result = await start({ id, priority: 0, isObserved }, prepared);
+      const result = await start({ id, priority, isObserved }, prepared);
       if (isObserved) requestEnded(id);
       return result;
     } catch (thrown) {
@@ -248,9 +285,4 @@ function codeOf(thrown: unknown): string {
 /** The error for the use of something that was disposed: `what` for the call or argument `name`. */
 export function disposed(what: string, name: string): T5Error {
   return new T5Error("ERR_DISPOSED", `Expected ${what} for ${name} but it was disposed`);
-}
-
-/** Throws the signal's reason if it has aborted. */
-export function throwIfAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted) throw signal.reason;
 }

@@ -1,16 +1,17 @@
 // What classifiers of texts and of tokens share: one pass from ids to logits, batches of texts, probabilities.
 import { shiftRight } from "../inputs/decoder-input.js";
-import { checkAttention } from "../inputs/memory-limit.js";
+import { checkSequences } from "../inputs/memory-limit.js";
 import { encodeTexts, type Texts } from "../inputs/source.js";
 import type { Labels } from "../loading/labels.js";
 import type { NativeClassifyRequest, NativeScheduling, NativeTensor } from "../native/types.js";
 import { type PaddedBatch, padRows } from "../tokenizer/padded-batch.js";
 import { copyTexts, type TextEncoding } from "../tokenizer/t5-tokenizer.js";
-import { readSignal } from "../util/call-options.js";
+import type { CallControl } from "../util/call-control.js";
+import { readCallOptions } from "../util/call-options.js";
 import type { Sliced } from "../util/slices.js";
 import type { Tensor } from "../util/tensor.js";
 import { expected, refused } from "../util/validation.js";
-import { type Call, type ModelHandle, throwIfAborted } from "./call.js";
+import type { Call, ModelHandle } from "./call.js";
 import { readEncoderInput } from "./encoder-output.js";
 import { type TruncationResult, truncationOf, wrapTensor } from "./results.js";
 
@@ -30,15 +31,15 @@ export async function forwardClassifier(
   options: unknown,
 ): Promise<ClassificationResult> {
   const { model } = call;
-  const signal = call.read(() => readSignal(options));
-  throwIfAborted(signal);
+  const control = call.read(() => readCallOptions(options));
+  call.check(control);
   const read = call.read(() => {
     const source = readEncoderInput(input, "input", model);
     return "texts" in source ? source : requestOf(source, model);
   });
   let truncation: TruncationResult = {};
   let passed: ClassifyRequest | undefined;
-  const logits = await call.runSliced(signal, prepareRequest(read, model), (scheduling, request) => {
+  const logits = await call.runSliced(control, prepareRequest(read, model), (scheduling, request) => {
     truncation = truncationOf(request.source);
     passed = request;
     return model.native.classify({ scheduling, ...request });
@@ -59,7 +60,7 @@ function* prepareRequest(read: Texts | ClassifyRequest, model: ModelHandle): Sli
 export async function classifyTexts(
   call: Call,
   labels: Labels,
-  { texts, batchSize, signal }: TextsToClassify,
+  { texts, batchSize, control }: TextsToClassify,
   take: (batch: TextBatch, logits: Tensor) => void,
 ): Promise<void> {
   const { model } = call;
@@ -73,14 +74,14 @@ export async function classifyTexts(
     take(batch, logits);
     logits.dispose();
   };
-  const result = await call.runSliced(signal, textBatches(copied, batchSize, model), (scheduling, batches) => {
+  const result = await call.runSliced(control, textBatches(copied, batchSize, model), (scheduling, batches) => {
     const [batch, ...rest] = batches;
     first = batch;
     others = rest;
     return pass(scheduling, batch);
   });
   if (first !== undefined) takeResult(first, result);
-  for (const batch of others) takeResult(batch, await call.run(signal, (scheduling) => pass(scheduling, batch)));
+  for (const batch of others) takeResult(batch, await call.run(control, (scheduling) => pass(scheduling, batch)));
 }
 
 /** The logits as a tensor. Throws ERR_MODEL_CORRUPT where they aren't one per label. */
@@ -149,7 +150,7 @@ export interface TextsToClassify {
   /** As the caller gave them. */
   readonly texts: unknown;
   readonly batchSize: number;
-  readonly signal: AbortSignal | undefined;
+  readonly control: CallControl;
 }
 
 /** Copies one text or several. Throws ERR_INVALID_ARGUMENT. */
@@ -189,7 +190,7 @@ function* textBatches({ texts, names }: CopiedTexts, batchSize: number, model: M
         members.map(({ encoding }) => encoding.ids),
         tokenizer.padTokenId,
       );
-      checkAttention(source.batch, source.length, model, "texts");
+      checkSequences(source.batch, source.length, model, "texts");
       batches.push({ texts: members, request: requestOf(source, model) });
     }
   }

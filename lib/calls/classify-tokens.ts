@@ -1,10 +1,11 @@
 // `classify` of tokens: Hugging Face's TokenClassificationPipeline.
 import type { Labels } from "../loading/labels.js";
 import type { T5Tokenizer } from "../tokenizer/t5-tokenizer.js";
-import { checkBatchSize, checkSignal, readOptions, type SignalOption } from "../util/call-options.js";
+import { CALL_OPTIONS, readControl } from "../util/call-control.js";
+import { type CallOptions, checkBatchSize, readOptions } from "../util/call-options.js";
 import { argmaxOf, softmaxInto } from "../util/reductions.js";
 import { checkChoice, expected } from "../util/validation.js";
-import { type Call, throwIfAborted } from "./call.js";
+import type { Call } from "./call.js";
 import { classifyTexts, type EncodedText } from "./classification.js";
 
 export const AGGREGATION_STRATEGIES = ["none", "simple"] as const;
@@ -13,7 +14,7 @@ export const AGGREGATION_STRATEGIES = ["none", "simple"] as const;
 export type AggregationStrategy = (typeof AGGREGATION_STRATEGIES)[number];
 
 /** The options of `classify` of tokens. */
-export interface ClassifyTokensOptions extends SignalOption {
+export interface ClassifyTokensOptions extends CallOptions {
   /** "simple" groups adjacent tokens of one entity (`B-PER`, `I-PER`). Default: "none". */
   readonly aggregationStrategy?: AggregationStrategy | undefined;
   /** Labels to leave out; with "simple", of groups. Default: `["O"]`. */
@@ -54,11 +55,11 @@ export async function classifyTokens(
   texts: unknown,
   options: unknown,
 ): Promise<readonly (TokenLabel | EntityGroup)[] | readonly (readonly (TokenLabel | EntityGroup)[])[]> {
-  const { aggregationStrategy, ignored, batchSize, signal } = call.read(() => readClassifyTokensOptions(options));
-  throwIfAborted(signal);
+  const { aggregationStrategy, ignored, batchSize, control } = call.read(() => readClassifyTokensOptions(options));
+  call.check(control);
   const { tokenizer } = call.model;
   const results: (readonly (TokenLabel | EntityGroup)[])[] = [];
-  await classifyTexts(call, labels, { texts, batchSize, signal }, (batch, logits) => {
+  await classifyTexts(call, labels, { texts, batchSize, control }, (batch, logits) => {
     const width = batch.request.source.length * labels.numLabels;
     for (const [row, text] of batch.texts.entries()) {
       const tokens = tokenLabels(logits.data.subarray(row * width, (row + 1) * width), text, labels, tokenizer);
@@ -73,7 +74,7 @@ export async function classifyTokens(
 }
 
 function readClassifyTokensOptions(options: unknown) {
-  const given = readOptions(options, ["aggregationStrategy", "ignoreLabels", "batchSize", "signal"]);
+  const given = readOptions(options, ["aggregationStrategy", "ignoreLabels", "batchSize", ...CALL_OPTIONS]);
   const { aggregationStrategy: strategy, ignoreLabels = ["O"] } = given;
   if (!Array.isArray(ignoreLabels) || !Array.from(ignoreLabels).every((label) => typeof label === "string")) {
     throw expected("an array of labels", "options.ignoreLabels", ignoreLabels);
@@ -83,7 +84,7 @@ function readClassifyTokensOptions(options: unknown) {
       strategy === undefined ? "none" : checkChoice(strategy, "options.aggregationStrategy", AGGREGATION_STRATEGIES),
     ignored: new Set<unknown>(ignoreLabels),
     batchSize: checkBatchSize(given.batchSize),
-    signal: checkSignal(given.signal),
+    control: readControl(given),
   };
 }
 

@@ -1,9 +1,10 @@
 // `classify` of texts: Hugging Face's TextClassificationPipeline.
 import type { Labels } from "../loading/labels.js";
-import { checkBatchSize, checkSignal, readOptions, type SignalOption } from "../util/call-options.js";
+import { CALL_OPTIONS, readControl } from "../util/call-control.js";
+import { type CallOptions, checkBatchSize, readOptions } from "../util/call-options.js";
 import { softmaxInto } from "../util/reductions.js";
 import { checkChoice, checkInteger } from "../util/validation.js";
-import { type Call, throwIfAborted } from "./call.js";
+import type { Call } from "./call.js";
 import { classifyTexts } from "./classification.js";
 
 export const LABEL_FUNCTIONS = ["softmax", "sigmoid", "none"] as const;
@@ -12,7 +13,7 @@ export const LABEL_FUNCTIONS = ["softmax", "sigmoid", "none"] as const;
 export type LabelFunction = (typeof LABEL_FUNCTIONS)[number];
 
 /** The options of `classify` of texts. */
-export interface ClassifyOptions extends SignalOption {
+export interface ClassifyOptions extends CallOptions {
   /** The number of labels to return, the most probable ones. Default: all. */
   readonly topK?: number | undefined;
   /**
@@ -38,10 +39,10 @@ export async function classify(
   texts: unknown,
   options: unknown,
 ): Promise<readonly LabelScore[] | readonly (readonly LabelScore[])[]> {
-  const { topK, functionToApply, batchSize, signal } = call.read(() => readClassifyOptions(options, labels));
-  throwIfAborted(signal);
+  const { topK, functionToApply, batchSize, control } = call.read(() => readClassifyOptions(options, labels));
+  call.check(control);
   const results: (readonly LabelScore[])[] = [];
-  await classifyTexts(call, labels, { texts, batchSize, signal }, (batch, logits) => {
+  await classifyTexts(call, labels, { texts, batchSize, control }, (batch, logits) => {
     for (const [row, { index }] of batch.texts.entries()) {
       const scores = scoresOf(
         logits.data.subarray(row * labels.numLabels, (row + 1) * labels.numLabels),
@@ -55,7 +56,7 @@ export async function classify(
 }
 
 function readClassifyOptions(options: unknown, labels: Labels) {
-  const given = readOptions(options, ["topK", "functionToApply", "batchSize", "signal"]);
+  const given = readOptions(options, ["topK", "functionToApply", "batchSize", ...CALL_OPTIONS]);
   const { topK, functionToApply } = given;
   return {
     topK: topK === undefined ? labels.numLabels : checkInteger(topK, "options.topK", 1, labels.numLabels),
@@ -64,7 +65,7 @@ function readClassifyOptions(options: unknown, labels: Labels) {
         ? defaultFunction(labels)
         : checkChoice(functionToApply, "options.functionToApply", LABEL_FUNCTIONS),
     batchSize: checkBatchSize(given.batchSize),
-    signal: checkSignal(given.signal),
+    control: readControl(given),
   };
 }
 

@@ -3,16 +3,17 @@ import { encodeSource, readFields, readSourceIds, SOURCE_FIELDS, type Texts } fr
 import { POOLINGS, type Pooling } from "../loading/embedding.js";
 import type { NativeDense, NativeEmbedRequest, NativeScheduling, NativeTensor } from "../native/types.js";
 import type { PaddedBatch } from "../tokenizer/padded-batch.js";
-import { checkBatchSize, checkSignal, readOptions, type SignalOption } from "../util/call-options.js";
+import { CALL_OPTIONS, readControl } from "../util/call-control.js";
+import { type CallOptions, checkBatchSize, readOptions } from "../util/call-options.js";
 import type { Sliced } from "../util/slices.js";
 import { Tensor } from "../util/tensor.js";
 import { checkChoice, checkFlag, expected, INT32_MAX, refused } from "../util/validation.js";
-import { type Call, type ModelHandle, throwIfAborted } from "./call.js";
+import type { Call, ModelHandle } from "./call.js";
 import { batchOf, EncoderOutput, type EncoderSource, type ReadSource } from "./encoder-output.js";
 import { truncationOf } from "./results.js";
 
 /** The options of `embed`. Those that aren't given are as the model's export states, if it states them. */
-export interface EmbedOptions extends SignalOption {
+export interface EmbedOptions extends CallOptions {
   /**
    * How hidden states become one vector, by the names of sentence-transformers: "mean" is the mean over the positions
    * whose mask is 1, "first" the first position. The vectors of several are concatenated. Default: the model's, else
@@ -51,15 +52,15 @@ export class Embeddings extends Tensor {
 /** Embeds with the model of `call`: `[batch, columns]`. */
 export async function embed(call: Call, source: unknown, options: unknown): Promise<Embeddings> {
   const { model } = call;
-  const { settings, batchSize, signal } = call.read(() => readEmbedOptions(options, model));
-  throwIfAborted(signal);
+  const { settings, batchSize, control } = call.read(() => readEmbedOptions(options, model));
+  call.check(control);
   const { batches: read, promptLength } = call.read(() => readBatches(source, settings, batchSize, model));
   const { pooling, layers, columns } = settings;
   const pass = (scheduling: NativeScheduling, batch: EncoderSource) =>
     model.native.embed({ scheduling, source: batch, pooling, promptLength, layers });
   let others: readonly EncoderSource[] = [];
   let truncated: readonly boolean[] | undefined;
-  const first = await call.runSliced(signal, prepareBatches(read, model), (scheduling, batches) => {
+  const first = await call.runSliced(control, prepareBatches(read, model), (scheduling, batches) => {
     const [batch, ...rest] = batches;
     others = rest;
     truncated = truncatedOf(batches);
@@ -75,7 +76,7 @@ export async function embed(call: Call, source: unknown, options: unknown): Prom
     model.release(data.buffer);
   };
   take(first);
-  for (const batch of others) take(await call.run(signal, (scheduling) => pass(scheduling, batch)));
+  for (const batch of others) take(await call.run(control, (scheduling) => pass(scheduling, batch)));
   return new Embeddings(all, [rows, columns], truncated);
 }
 
@@ -108,7 +109,7 @@ interface Settings {
   readonly isPromptGiven: boolean;
 }
 
-const EMBED_OPTIONS = ["pooling", "dense", "normalize", "prompt", "promptName", "batchSize", "signal"] as const;
+const EMBED_OPTIONS = ["pooling", "dense", "normalize", "prompt", "promptName", "batchSize", ...CALL_OPTIONS] as const;
 
 /** The options as the caller gave them. */
 type EmbedFields = Readonly<Partial<Record<(typeof EMBED_OPTIONS)[number], unknown>>>;
@@ -123,7 +124,7 @@ function readEmbedOptions(options: unknown, model: ModelHandle) {
       isPromptGiven: given.prompt !== undefined || given.promptName !== undefined,
     },
     batchSize: checkBatchSize(given.batchSize),
-    signal: checkSignal(given.signal),
+    control: readControl(given),
   };
 }
 

@@ -12,9 +12,9 @@ import {
 } from "../inputs/source.js";
 import type { NativeEncoderOutput } from "../native/types.js";
 import type { PaddedBatch } from "../tokenizer/padded-batch.js";
-import { readSignal } from "../util/call-options.js";
+import { readCallOptions } from "../util/call-options.js";
 import { expected, refused } from "../util/validation.js";
-import { Call, type ModelHandle, NativeResource, throwIfAborted } from "./call.js";
+import { Call, type ModelHandle, NativeResource } from "./call.js";
 import { type TruncationResult, truncationOf } from "./results.js";
 import { checkDecodingOptions, type DecodingOptions, DecodingSession } from "./session.js";
 
@@ -101,12 +101,12 @@ export class EncoderOutput {
 /** Encodes with the model of `call`. */
 export async function encode(call: Call, source: unknown, options: unknown): Promise<EncoderOutput> {
   const { model } = call;
-  const signal = call.read(() => readSignal(options));
-  throwIfAborted(signal);
+  const control = call.read(() => readCallOptions(options));
+  call.check(control);
   const read = call.read(() => readEncoderInput(source, "source", model));
   let truncation: TruncationResult = {};
   const native = await call.runSliced(
-    signal,
+    control,
     encodeSource(read, model),
     (scheduling, ids) => {
       truncation = truncationOf(ids);

@@ -1,8 +1,8 @@
 // `forward` of an encoder: its last hidden state.
 import { encodeSource } from "../inputs/source.js";
-import { readSignal } from "../util/call-options.js";
+import { readCallOptions } from "../util/call-options.js";
 import type { Tensor } from "../util/tensor.js";
-import { type Call, throwIfAborted } from "./call.js";
+import type { Call } from "./call.js";
 import { readEncoderInput } from "./encoder-output.js";
 import { type TruncationResult, truncationOf, wrapTensor } from "./results.js";
 
@@ -15,11 +15,11 @@ export interface EncoderForwardResult extends TruncationResult {
 /** One pass through the encoder of `call`. */
 export async function forwardEncoder(call: Call, input: unknown, options: unknown): Promise<EncoderForwardResult> {
   const { model } = call;
-  const signal = call.read(() => readSignal(options));
-  throwIfAborted(signal);
+  const control = call.read(() => readCallOptions(options));
+  call.check(control);
   const read = call.read(() => readEncoderInput(input, "input", model));
   let truncation: TruncationResult = {};
-  const state = await call.runSliced(signal, encodeSource(read, model), (scheduling, source) => {
+  const state = await call.runSliced(control, encodeSource(read, model), (scheduling, source) => {
     truncation = truncationOf(source);
     return model.native.forwardEncoder({ scheduling, source });
   });

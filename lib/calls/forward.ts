@@ -12,11 +12,12 @@ import {
   type TokenizedSource,
 } from "../inputs/source.js";
 import type { NativeForwardRequest, NativeHead } from "../native/types.js";
-import { checkSignal, readOptions } from "../util/call-options.js";
+import { readControl } from "../util/call-control.js";
+import { readOptions } from "../util/call-options.js";
 import type { Sliced } from "../util/slices.js";
 import type { Tensor } from "../util/tensor.js";
 import { checkFlag, expected } from "../util/validation.js";
-import { type Call, type ModelHandle, throwIfAborted } from "./call.js";
+import type { Call, ModelHandle } from "./call.js";
 import { EncoderOutput } from "./encoder-output.js";
 import { Head } from "./head.js";
 import { type AttentionsResult, checkLayerOutputs, type LayersResult } from "./layer-outputs.js";
@@ -96,14 +97,14 @@ export async function forward<Result>(
   options: unknown,
 ): Promise<Result & TruncationResult> {
   const { model } = call;
-  const { fields, signal } = call.read(() => {
+  const { fields, control } = call.read(() => {
     const given: ForwardFields = readOptions(options, FORWARD_OPTIONS);
-    return { fields: given, signal: checkSignal(given.signal) };
+    return { fields: given, control: readControl(given) };
   });
-  throwIfAborted(signal);
+  call.check(control);
   const work = call.read(() => readRequest(model, input, fields));
   let truncation: TruncationResult = {};
-  const result = await call.runSliced(signal, work, (scheduling, request) => {
+  const result = await call.runSliced(control, work, (scheduling, request) => {
     truncation = truncationOf(request.source);
     return model.native.forward({ scheduling, ...request });
   });

@@ -3,13 +3,14 @@ import { Stats } from "node:fs";
 import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import type { NativeHead } from "../native/types.js";
-import { checkSignal, readOptions, type SignalOption } from "../util/call-options.js";
+import { CALL_OPTIONS, readControl } from "../util/call-control.js";
+import { type CallOptions, readOptions } from "../util/call-options.js";
 import { T5Error } from "../util/errors.js";
 import { checkFlag, readPath } from "../util/validation.js";
-import { type Call, type ModelHandle, NativeResource, throwIfAborted } from "./call.js";
+import { type Call, type ModelHandle, NativeResource } from "./call.js";
 
 /** The options of `loadHead`. */
-export interface LoadHeadOptions extends SignalOption {
+export interface LoadHeadOptions extends CallOptions {
   /** Load the head whatever operators its code contains. For heads that you wrote. Default: false. */
   readonly trusted?: boolean | undefined;
 }
@@ -60,8 +61,8 @@ export class Head {
 /** Loads a head onto the device of the model of `call`. */
 export async function loadHead(call: Call, path: unknown, options: unknown): Promise<Head> {
   const { model } = call;
-  const { trusted, signal } = call.read(() => readLoadHeadOptions(options));
-  throwIfAborted(signal);
+  const { trusted, control } = call.read(() => readLoadHeadOptions(options));
+  call.check(control);
   const file = call.read(() => resolve(readPath(path, "path")));
   const found = await stat(file).catch((cause: unknown) => cause);
   call.read(() => {
@@ -70,7 +71,7 @@ export async function loadHead(call: Call, path: unknown, options: unknown): Pro
     throw new T5Error("ERR_MODEL_NOT_FOUND", message, found instanceof Error ? { cause: found } : {});
   });
   const native = await call.run(
-    signal,
+    control,
     (scheduling) => model.native.loadHead({ scheduling, path: file, trusted }),
     (late) => late.dispose(),
   );
@@ -78,6 +79,6 @@ export async function loadHead(call: Call, path: unknown, options: unknown): Pro
 }
 
 function readLoadHeadOptions(options: unknown) {
-  const given = readOptions(options, ["trusted", "signal"]);
-  return { trusted: checkFlag(given.trusted, "options.trusted"), signal: checkSignal(given.signal) };
+  const given = readOptions(options, ["trusted", ...CALL_OPTIONS]);
+  return { trusted: checkFlag(given.trusted, "options.trusted"), control: readControl(given) };
 }

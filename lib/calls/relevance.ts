@@ -4,6 +4,7 @@ import { encodeTexts, padIds, readTexts } from "../inputs/source.js";
 import type { NativeForwardRequest } from "../native/types.js";
 import type { PaddedBatch } from "../tokenizer/padded-batch.js";
 import type { T5Tokenizer } from "../tokenizer/t5-tokenizer.js";
+import type { CallControl } from "../util/call-control.js";
 import { T5Error } from "../util/errors.js";
 import { logSumExp } from "../util/reductions.js";
 import { finish, type Sliced } from "../util/slices.js";
@@ -18,7 +19,7 @@ export interface RelevancePlan {
   readonly tokens: Int32Array;
   /** The maximum number of ids of a prompt, whose documents are truncated; undefined: no maximum. */
   readonly maxLength: number | undefined;
-  readonly signal: AbortSignal | undefined;
+  readonly control: CallControl;
 }
 
 /** The documents of one prompt. */
@@ -63,7 +64,7 @@ export async function judge(
   const prompts = items.map((item) => plan.prompter.make(item.documents));
   const work = call.read(() => readPrompts(prompts, items, plan, model));
   let truncated: EncodedPrompts["truncated"] = [];
-  const { logits } = await call.runSliced(plan.signal, work, (scheduling, encoded) => {
+  const { logits } = await call.runSliced(plan.control, work, (scheduling, encoded) => {
     truncated = encoded.truncated;
     return model.native.forward({ scheduling, ...requestOf(encoded.source, plan.tokens, model) });
   });

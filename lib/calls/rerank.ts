@@ -1,9 +1,9 @@
 // `rerank`: documents sorted by their relevance to a query, alone (monoT5) or against one another (duoT5).
 import { readMaxLength, TRUNCATION_OPTIONS, type TruncationOptions } from "../tokenizer/truncation.js";
-import { abortable } from "../util/abort.js";
-import { checkBatchSize, checkSignal, readOptions, type SignalOption } from "../util/call-options.js";
+import { CALL_OPTIONS, readControl } from "../util/call-control.js";
+import { type CallOptions, checkBatchSize, readOptions } from "../util/call-options.js";
 import { checkFlag, checkInteger, expected, refused } from "../util/validation.js";
-import { type Call, type ModelHandle, throwIfAborted } from "./call.js";
+import type { Call, ModelHandle } from "./call.js";
 import { comparePairs, MAX_PAIRED_DOCUMENTS } from "./pairwise.js";
 import { type PromptTemplate, readTemplate } from "./prompt.js";
 import { judge, type RelevancePlan, readAnswer } from "./relevance.js";
@@ -12,7 +12,7 @@ import { judge, type RelevancePlan, readAnswer } from "./relevance.js";
  * The options of `rerank`. `maxLength` and `truncation` limit the ids of a prompt; only its documents are truncated, so
  * that it keeps its end.
  */
-export interface RerankOptions extends SignalOption, TruncationOptions {
+export interface RerankOptions extends CallOptions, TruncationOptions {
   /**
    * Compare every document with every other one, in both orders, as duoT5 does: for n documents n * (n - 1) prompts.
    * Default: false.
@@ -76,7 +76,7 @@ export async function rerank(
   options: unknown,
 ): Promise<readonly RankedDocument[]> {
   const plan = call.read(() => readPlan(query, options, call.model));
-  throwIfAborted(plan.signal);
+  call.check(plan.control);
   const reader = new DocumentReader(call, documents, plan);
   try {
     return await (plan.pairwise ? rankPairs(call, reader, plan) : rankEach(call, reader, plan));
@@ -147,11 +147,11 @@ class DocumentReader {
 
   /** The next documents; none at the end. Rejects with what the iterator throws, and with the signal's reason. */
   async read(): Promise<readonly string[]> {
-    const { signal, batchSize } = this.#plan;
+    const { control, batchSize } = this.#plan;
     const batch: string[] = [];
     while (!this.#isDone && batch.length < batchSize) {
-      throwIfAborted(signal);
-      const next = await abortable(nextOf(this.#iterator), signal, () => {});
+      this.#call.check(control);
+      const next = await this.#call.until(control, nextOf(this.#iterator));
       if (next.done) {
         this.#isDone = true;
       } else {
@@ -179,7 +179,7 @@ function readPlan(query: unknown, options: unknown, model: ModelHandle): Plan {
     "batchSize",
     "topN",
     ...TRUNCATION_OPTIONS,
-    "signal",
+    ...CALL_OPTIONS,
   ] as const;
   const given = readOptions(options, names);
   const { template, trueToken = "true", falseToken = "false", batchSize, topN, maxLength, truncation } = given;
@@ -199,7 +199,7 @@ function readPlan(query: unknown, options: unknown, model: ModelHandle): Plan {
     maxLength: length,
     batchSize: checkBatchSize(batchSize),
     topN: topN === undefined ? Number.POSITIVE_INFINITY : checkInteger(topN, "options.topN", 1),
-    signal: checkSignal(given.signal),
+    control: readControl(given),
   };
 }
 

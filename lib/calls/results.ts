@@ -3,13 +3,14 @@
 import { isRow, readIdList, readList } from "../inputs/ids.js";
 import type { NativeEncoderOutput, NativeForwardResult, NativeSelection, NativeTensor } from "../native/types.js";
 import type { PaddedBatch } from "../tokenizer/padded-batch.js";
-import type { SignalOption } from "../util/call-options.js";
+import { CALL_OPTIONS } from "../util/call-control.js";
+import type { CallOptions } from "../util/call-options.js";
 import { Tensor, type TensorData, type TopK } from "../util/tensor.js";
 import { checkFlag, checkInteger, expected, INT32_MAX } from "../util/validation.js";
 import type { DecoderAttentionsResult, DecoderLayersResult } from "./layer-outputs.js";
 
 /** Which logits a call returns. */
-export interface SelectionOptions extends SignalOption {
+export interface SelectionOptions extends CallOptions {
   /** Keep only these decoder positions, or the last one: logits `[batch, positions, vocabSize]`. */
   readonly positions?: "last" | readonly number[] | Int32Array | undefined;
   /** Keep only the logits of these vocabulary ids: `[batch, targetLength, tokens]`. */
@@ -97,7 +98,7 @@ export const STEP_SELECTION_OPTIONS = [
   "hiddenStates",
   "outputHiddenStates",
   "outputAttentions",
-  "signal",
+  ...CALL_OPTIONS,
 ] as const;
 export const SELECTION_OPTIONS = ["positions", ...STEP_SELECTION_OPTIONS] as const;
 

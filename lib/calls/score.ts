@@ -1,13 +1,14 @@
 // `score`: the log-probabilities of given targets after a source.
 import { isRow, readIdList, readIds, type TokenIds } from "../inputs/ids.js";
-import { checkAttention } from "../inputs/memory-limit.js";
+import { checkSequences } from "../inputs/memory-limit.js";
 import { encodeSource, encodeTexts, readTexts, type Texts } from "../inputs/source.js";
 import type { IdRow } from "../tokenizer/padded-batch.js";
 import type { SpecialTokensOption } from "../tokenizer/t5-tokenizer.js";
-import { checkBatchSize, checkSignal, readOptions, type SignalOption } from "../util/call-options.js";
+import { CALL_OPTIONS, readControl } from "../util/call-control.js";
+import { type CallOptions, checkBatchSize, readOptions } from "../util/call-options.js";
 import type { Sliced } from "../util/slices.js";
 import { checkChoice, checkFlag, expected, INT32_MAX, isRecord } from "../util/validation.js";
-import { type Call, type ModelHandle, throwIfAborted } from "./call.js";
+import type { Call, ModelHandle } from "./call.js";
 import { batchOf, type EncoderSource, readSource } from "./encoder-output.js";
 import { type Absent, type Given, type TruncationResult, truncationOf } from "./results.js";
 
@@ -17,7 +18,7 @@ export const SCORE_REDUCTIONS = ["sum", "mean", "none"] as const;
 export type ScoreReduction = (typeof SCORE_REDUCTIONS)[number];
 
 /** The options of `score`. `addSpecialTokens: false` scores texts without the end of the answer. */
-export interface ScoreOptions extends SignalOption, SpecialTokensOption {
+export interface ScoreOptions extends CallOptions, SpecialTokensOption {
   /** The score: the sum of the log-probabilities of the target's tokens, their mean, or none. Default: "sum". */
   readonly reduction?: ScoreReduction | undefined;
   /** Targets that go through the decoder at once. Default: 32. */
@@ -74,13 +75,13 @@ export async function score(
   options: unknown,
 ): Promise<readonly TargetScore[]> {
   const { model } = call;
-  const { reduction, batchSize, addSpecialTokens, signal } = call.read(() => readScoreOptions(options));
-  throwIfAborted(signal);
+  const { reduction, batchSize, addSpecialTokens, control } = call.read(() => readScoreOptions(options));
+  call.check(control);
   const work = call.read(() => readRequest(source, targets, { batchSize, addSpecialTokens }, model));
   const { decoderStartTokenId, padTokenId } = model.config;
   let rows: readonly Int32Array[] = [];
   let truncation: TruncationResult = {};
-  const { scores, logProbs } = await call.runSliced(signal, work, (scheduling, prepared) => {
+  const { scores, logProbs } = await call.runSliced(control, work, (scheduling, prepared) => {
     const { rows: prepare, ...ids } = prepared;
     rows = prepare;
     truncation = truncationOf(ids.source);
@@ -106,13 +107,14 @@ export async function score(
 }
 
 function readScoreOptions(options: unknown) {
-  const names = ["reduction", "batchSize", "addSpecialTokens", "signal"] as const;
-  const { reduction = "sum", batchSize, addSpecialTokens = true, signal } = readOptions(options, names);
+  const names = ["reduction", "batchSize", "addSpecialTokens", ...CALL_OPTIONS] as const;
+  const given = readOptions(options, names);
+  const { reduction = "sum", batchSize, addSpecialTokens = true } = given;
   return {
     addSpecialTokens: checkFlag(addSpecialTokens, "options.addSpecialTokens"),
     reduction: checkChoice(reduction, "options.reduction", SCORE_REDUCTIONS),
     batchSize: checkBatchSize(batchSize),
-    signal: checkSignal(signal),
+    control: readControl(given),
   };
 }
 
@@ -143,7 +145,7 @@ function readRequest(
       rows.push("texts" in row ? yield* encodeTarget(row, model) : row);
     }
     const maxLength = rows.reduce((max, { length }) => Math.max(max, length), 0);
-    checkAttention(Math.min(batchSize, rows.length), maxLength, model, "targets");
+    checkSequences(Math.min(batchSize, rows.length), maxLength, model, "targets");
     const targetLengths = Int32Array.from(rows, ({ length }) => length);
     return { source: encoded, rows, targetIds: concatenate(rows), targetLengths };
   })();

@@ -1,11 +1,12 @@
 // Decoding sessions: a decoder with its key-value cache, and the rules for the order of its calls.
 import { readIds, readList, type TokenIds } from "../inputs/ids.js";
-import { checkAttention } from "../inputs/memory-limit.js";
+import { checkSequences } from "../inputs/memory-limit.js";
 import type { NativeDecodingSession, NativeSelection } from "../native/types.js";
 import type { IdMatrix } from "../tokenizer/padded-batch.js";
-import { checkSignal, type Exact, readOptions } from "../util/call-options.js";
+import { type CallControl, readControl } from "../util/call-control.js";
+import { type Exact, readOptions } from "../util/call-options.js";
 import { checkInteger, expected, refused } from "../util/validation.js";
-import { Call, disposed, type ModelHandle, throwIfAborted } from "./call.js";
+import { Call, disposed, type ModelHandle } from "./call.js";
 import { checkLayerOutputs } from "./layer-outputs.js";
 import {
   checkLogitsSize,
@@ -97,14 +98,14 @@ export class DecodingSession {
     options?: Exact<Options, PrefillOptions>,
   ): Promise<DecodingResult<Options>> {
     const call = new Call(this.#model, "prefill", DecodingSession.prototype.prefill);
-    const { decoding, signal } = call.read(() => {
+    const { decoding, control } = call.read(() => {
       this.#checkIdle(call.name);
       if (this.position > 0) throw expected("a session at position 0", call.name, this.position);
       const fields = readOptions(options, SELECTION_OPTIONS);
       const ids = this.#readIds(decoderInputIds);
-      return { decoding: this.#check(ids, fields), signal: checkSignal(fields.signal) };
+      return { decoding: this.#check(ids, fields), control: readControl(fields) };
     });
-    return this.#decode(call, decoding, signal);
+    return this.#decode(call, decoding, control);
   }
 
   /**
@@ -117,14 +118,14 @@ export class DecodingSession {
     options?: Exact<Options, StepOptions>,
   ): Promise<DecodingResult<Options>> {
     const call = new Call(this.#model, "step", DecodingSession.prototype.step);
-    const { decoding, signal } = call.read(() => {
+    const { decoding, control } = call.read(() => {
       this.#checkIdle(call.name);
       const fields = readOptions(options, STEP_SELECTION_OPTIONS);
       const ids = this.#readIds(decoderInputIds);
       if (ids.length !== 1) throw expected("one id per row", "decoderInputIds", ids.length);
-      return { decoding: this.#check(ids, fields), signal: checkSignal(fields.signal) };
+      return { decoding: this.#check(ids, fields), control: readControl(fields) };
     });
-    return this.#decode(call, decoding, signal);
+    return this.#decode(call, decoding, control);
   }
 
   /**
@@ -182,7 +183,7 @@ export class DecodingSession {
     const { batch, position, maxLength } = this.#state;
     const ids = readIds(value, "decoderInputIds", this.#model.config.vocabSize);
     if (ids.batch !== batch) throw expected(`${batch} rows, as the session has,`, "decoderInputIds", ids.batch);
-    checkAttention(ids.batch, ids.length, this.#model, "decoderInputIds");
+    checkSequences(ids.batch, ids.length, this.#model, "decoderInputIds");
     const left = maxLength - position;
     if (ids.length > left) {
       const what = `at most ${left} positions, as maxLength is ${maxLength} and position ${position},`;
@@ -201,14 +202,14 @@ export class DecodingSession {
     return { ids, selection };
   }
 
-  async #decode<Result>(call: Call, { ids, selection }: Decoding, signal: AbortSignal | undefined): Promise<Result> {
+  async #decode<Result>(call: Call, { ids, selection }: Decoding, control: CallControl): Promise<Result> {
     const state = this.#state;
     const { rows } = state;
-    throwIfAborted(signal);
+    call.check(control);
     this.#running = call.name;
     try {
       const request = { rows, batch: ids.batch, targetLength: ids.length, decoderInputIds: ids.data, ...selection };
-      const result = await call.runToEnd(signal, (scheduling) => state.native.decode({ scheduling, ...request }));
+      const result = await call.runToEnd(control, (scheduling) => state.native.decode({ scheduling, ...request }));
       state.position += ids.length;
       state.rows = undefined;
       return wrapResult<Result>(result, this.#model.release);

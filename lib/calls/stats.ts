@@ -1,4 +1,5 @@
 // `stats`: what a model is doing, for metrics.
+import type { ModelLimits } from "../loading/load.js";
 import type { ModelHandle } from "./call.js";
 
 /** Quantiles over the last 512 values, in milliseconds; 0 before the first. */
@@ -29,13 +30,15 @@ export interface ModelStats {
   readonly stepMs: Quantiles;
   /** The time that a request waits before it runs. */
   readonly queueMs: Quantiles;
+  readonly limits: ModelLimits;
 }
 
-export function stats({ native }: ModelHandle): ModelStats {
+export function stats({ native, limits }: ModelHandle): ModelStats {
   const { stepMsP50, stepMsP99, queueMsP50, queueMsP99, ...counts } = native.stats();
   return Object.freeze({
     ...counts,
     stepMs: Object.freeze({ p50: stepMsP50, p99: stepMsP99 }),
     queueMs: Object.freeze({ p50: queueMsP50, p99: queueMsP99 }),
+    limits,
   });
 }

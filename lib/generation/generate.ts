@@ -1,9 +1,9 @@
 // `generate`: from a source to sequences, in one native call, or step by step with a logits processor.
-import { type Call, throwIfAborted } from "../calls/call.js";
+import type { Call } from "../calls/call.js";
 import { type Added, type Given, type TruncationResult, truncationOf, wrapTensor } from "../calls/results.js";
 import type { FinishReason, NativeGenerateResult, NativeSearch, NativeStep, NativeTensor } from "../native/types.js";
 import type { T5Tokenizer } from "../tokenizer/t5-tokenizer.js";
-import { abortable } from "../util/abort.js";
+import type { CallControl } from "../util/call-control.js";
 import { T5Error } from "../util/errors.js";
 import { runSliced, type Sliced } from "../util/slices.js";
 import type { Tensor } from "../util/tensor.js";
@@ -63,23 +63,23 @@ export async function generate(
   options: unknown,
 ): Promise<GenerateSequences> {
   const { model } = call;
-  const { signal, ...given } = call.read(() => readGenerateOptions(options, model.config.vocabSize));
-  throwIfAborted(signal);
+  const { control, ...given } = call.read(() => readGenerateOptions(options, model.config.vocabSize));
+  call.check(control);
   const request = call.read(() => readGenerateRequest(input, given, model, readDefaults));
   const { logitsProcessor: processor } = given.values;
   if (processor === undefined) {
     let truncation: TruncationResult = {};
-    const result = await call.runSliced(signal, prepareGeneration(request, model), (scheduling, prepared) => {
+    const result = await call.runSliced(control, prepareGeneration(request, model), (scheduling, prepared) => {
       truncation = truncationOf(prepared.source);
       return model.native.generate({ scheduling, ...prepared });
     });
-    return wrapGenerated(result, truncation, call, signal);
+    return wrapGenerated(result, truncation, call, control);
   }
-  const { native, truncation } = await startGeneration(call, request, signal);
+  const { native, truncation } = await startGeneration(call, request, control);
   try {
     for (let step = 0; ; step++) {
-      const { result } = await nextStep(call, native, { processor, step, takeLogits: false }, signal);
-      if (result !== undefined) return await wrapGenerated(result, truncation, call, signal);
+      const { result } = await nextStep(call, native, { processor, step, takeLogits: false }, control);
+      if (result !== undefined) return await wrapGenerated(result, truncation, call, control);
     }
   } finally {
     native.dispose();
@@ -97,11 +97,11 @@ interface StartedGeneration {
 export async function startGeneration(
   call: Call,
   request: GenerateRequest,
-  signal: AbortSignal | undefined,
+  control: CallControl,
 ): Promise<StartedGeneration> {
   let truncation: TruncationResult = {};
   const native = await call.runSliced(
-    signal,
+    control,
     prepareGeneration(request, call.model),
     (scheduling, prepared) => {
       truncation = truncationOf(prepared.source);
@@ -126,23 +126,23 @@ export async function nextStep(
   call: Call,
   native: NativeSearch,
   { processor, step, takeLogits }: StepPlan,
-  signal: AbortSignal | undefined,
+  control: CallControl,
 ): Promise<NativeStep> {
   if (processor === undefined) {
-    return call.run(signal, (scheduling) => native.next({ scheduling, takeLogits }));
+    return call.run(control, (scheduling) => native.next({ scheduling, takeLogits }));
   }
   const { release } = call.model;
-  const prepared = await call.run(signal, (scheduling) => native.prepare({ scheduling }));
+  const prepared = await call.run(control, (scheduling) => native.prepare({ scheduling }));
   const logits = wrapTensor(prepared.scores, release);
   try {
     const edited = callProcessor(processor, { sequences: wrapTensor(prepared.sequences, release), logits, step });
-    await abortable(edited, signal, () => {});
+    await call.until(control, edited);
     const { data } = logits;
     if (data.length !== prepared.scores.shape.reduce((size, length) => size * length, 1)) {
       const message = "Expected logits that hold their data for options.logitsProcessor but they were disposed";
       throw call.error(new T5Error("ERR_DISPOSED", message));
     }
-    return await call.run(signal, (scheduling) => native.advance({ scheduling, edited: data, takeLogits }));
+    return await call.run(control, (scheduling) => native.advance({ scheduling, edited: data, takeLogits }));
   } finally {
     logits.dispose();
   }
@@ -157,13 +157,14 @@ async function callProcessor(processor: LogitsProcessor, step: Parameters<Logits
 async function wrapGenerated(
   result: NativeGenerateResult,
   truncation: TruncationResult,
-  { model }: Call,
-  signal: AbortSignal | undefined,
+  call: Call,
+  control: CallControl,
 ): Promise<GenerateSequences> {
+  const { model } = call;
   const { sequences, finishReasons, lengths, logits, scores, sequenceScores, beamIndices, transitionScores } = result;
   const wrap = <Data extends Float32Array | Int32Array>(tensor: NativeTensor<Data>) =>
     wrapTensor(tensor, model.release);
-  const texts = model.tokenizer && (await abortable(runSliced(textsOf(sequences, model.tokenizer)), signal, () => {}));
+  const texts = model.tokenizer && (await call.until(control, runSliced(textsOf(sequences, model.tokenizer))));
   return {
     sequences: wrap(sequences),
     texts,

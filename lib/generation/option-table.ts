@@ -1,5 +1,6 @@
 // The one table of generation options. Checks, defaults, the refusal of options without effect, the flags of the
 // command line with their help, and docs/generation-options.md are derived from it.
+import type { CallOptions } from "../util/call-options.js";
 import * as checks from "./option-checks.js";
 import type { GenerateOptions } from "./options.js";
 
@@ -331,7 +332,7 @@ export const GENERATION_OPTIONS = {
     flag: SWITCH,
     help: "also return processed logits, token scores and, with beams, sequence scores",
   },
-} as const satisfies Readonly<Record<Exclude<keyof GenerateOptions, "signal">, GenerationOption>>;
+} as const satisfies Readonly<Record<Exclude<keyof GenerateOptions, keyof CallOptions>, GenerationOption>>;
 
 type OptionName = keyof typeof GENERATION_OPTIONS;
 

@@ -1,5 +1,5 @@
 // The options of `generate` and `stream`, as callers write them.
-import type { SignalOption } from "../util/call-options.js";
+import type { CallOptions } from "../util/call-options.js";
 import type { Tensor } from "../util/tensor.js";
 
 /** What a `logitsProcessor` receives. Rows: `batch x numBeams`, or `batch x numReturnSequences` without beams. */
@@ -105,7 +105,7 @@ export interface GenerationSettings {
 }
 
 /** The options of `generate`. */
-export interface GenerateOptions extends GenerationSettings, SignalOption {
+export interface GenerateOptions extends GenerationSettings, CallOptions {
   /** Also return the raw logits of every step. Default: false. */
   readonly returnLogits?: boolean | undefined;
   /** Also return the processed logits of every step, and the scores of tokens and sequences. Default: false. */

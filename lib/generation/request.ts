@@ -3,7 +3,7 @@ import type { ModelHandle } from "../calls/call.js";
 import { batchOf, EncoderOutput, type ReadSource, readSource, type Source } from "../calls/encoder-output.js";
 import { startRows, withStartId } from "../inputs/decoder-input.js";
 import { readIds, type TokenIds } from "../inputs/ids.js";
-import { checkAttention } from "../inputs/memory-limit.js";
+import { checkSequences } from "../inputs/memory-limit.js";
 import {
   checkBatch,
   encodeSource,
@@ -17,7 +17,8 @@ import {
 } from "../inputs/source.js";
 import type { NativeGenerateRequest } from "../native/types.js";
 import type { IdMatrix } from "../tokenizer/padded-batch.js";
-import { checkSignal, readOptions } from "../util/call-options.js";
+import { CALL_OPTIONS, type CallControl, readControl } from "../util/call-control.js";
+import { readOptions } from "../util/call-options.js";
 import type { Sliced } from "../util/slices.js";
 import { expected, refused } from "../util/validation.js";
 import type { DefaultsReader } from "./config.js";
@@ -43,7 +44,7 @@ export type GenerateInput = Source | ((TextSource | IdSource | TokenizedSource |
 
 /** The options of a call, checked. */
 interface GenerateCallOptions extends GivenOptions {
-  readonly signal: AbortSignal | undefined;
+  readonly control: CallControl;
 }
 
 /** A request of which everything is copied and checked, but texts are not tokenized. */
@@ -51,18 +52,18 @@ export interface GenerateRequest extends Omit<NativeGenerateRequest, "scheduling
   readonly source: ReadSource;
 }
 
-const CALL_OPTIONS = [...OPTION_NAMES, "signal"] as const;
+const GENERATE_CALL_OPTIONS = [...OPTION_NAMES, ...CALL_OPTIONS] as const;
 const INPUT_FIELDS = [...SOURCE_FIELDS, "encoderOutput", "decoderInputIds"] as const;
 
 /** Reads the options, without the defaults. Throws ERR_INVALID_ARGUMENT, ERR_TOKEN_OUT_OF_RANGE. */
 export function readGenerateOptions(options: unknown, vocabSize: number): GenerateCallOptions {
-  const { signal, ...given } = readOptions(options, CALL_OPTIONS, UNSUPPORTED_NAMES);
+  const { signal, timeoutMs, priority, ...given } = readOptions(options, GENERATE_CALL_OPTIONS, UNSUPPORTED_NAMES);
   const nameOf = (name: string) => `options.${name}`;
   return {
     values: checkOptionValues(given, nameOf, vocabSize),
     unsupported: given,
     nameOf,
-    signal: checkSignal(signal),
+    control: readControl({ signal, timeoutMs, priority }),
   };
 }
 
@@ -113,7 +114,7 @@ function readInput(input: unknown, model: ModelHandle): ReadInput {
   if (fields.decoderInputIds === undefined) return { source };
   const decoderInputIds = readIds(fields.decoderInputIds, "decoderInputIds", model.config.vocabSize);
   checkBatch(decoderInputIds.batch, batchOf(source), "decoderInputIds");
-  checkAttention(decoderInputIds.batch, decoderInputIds.length, model, "decoderInputIds");
+  checkSequences(decoderInputIds.batch, decoderInputIds.length, model, "decoderInputIds");
   checkPromptEnds(decoderInputIds, model);
   return { source, decoderInputIds };
 }

@@ -1,9 +1,9 @@
 // `stream`: the tokens of all rows, step by step.
-import { type Call, throwIfAborted } from "../calls/call.js";
+import type { Call } from "../calls/call.js";
 import { type Added, type Given, type TruncationResult, wrapTensor } from "../calls/results.js";
 import type { FinishReason, NativeSearch, NativeStep } from "../native/types.js";
 import type { DecodeStream } from "../tokenizer/decode-stream.js";
-import { onAbort } from "../util/abort.js";
+import { type CallControl, onEnd } from "../util/call-control.js";
 import { Tensor } from "../util/tensor.js";
 import { expected } from "../util/validation.js";
 import type { DefaultsReader } from "./config.js";
@@ -41,7 +41,7 @@ type AnyToken = StreamedToken<{ readonly returnLogits?: boolean }>;
 interface ValidCall {
   readonly request: GenerateRequest;
   readonly values: OptionValues;
-  readonly signal: AbortSignal | undefined;
+  readonly control: CallControl;
 }
 
 /** A sequence that has not ended. */
@@ -67,7 +67,7 @@ export class TokenStream<Token = StreamedToken> implements AsyncIterableIterator
   #steps = 0;
   /** Whether no further step follows. */
   #isDone = false;
-  /** Ends the step that runs: aborted by the caller's signal and by `return()`. */
+  /** Ends the step that runs: aborted by the caller and by `return()`. */
   readonly #ending = new AbortController();
   #isClosed = false;
   /** The last `next()`, which the following one waits for. */
@@ -120,9 +120,9 @@ export class TokenStream<Token = StreamedToken> implements AsyncIterableIterator
     if (this.#isDone && this.#tokens.length === 0) return DONE;
     try {
       if ("error" in this.#checked) throw this.#checked.error;
-      const { signal } = this.#checked;
-      throwIfAborted(signal);
-      if (this.#tokens.length === 0) await this.#withSignal(signal, this.#advance(this.#checked));
+      const { control } = this.#checked;
+      this.#call.check(control);
+      if (this.#tokens.length === 0) await this.#withControl(control, this.#advance(this.#checked));
       const token = this.#tokens.shift();
       return token === undefined ? DONE : { done: false, value: token as Token };
     } catch (thrown) {
@@ -132,13 +132,13 @@ export class TokenStream<Token = StreamedToken> implements AsyncIterableIterator
     }
   }
 
-  async #advance({ request, values }: ValidCall): Promise<void> {
+  async #advance({ request, values, control: given }: ValidCall): Promise<void> {
     const call = this.#call;
-    const { signal } = this.#ending;
+    const control = { signal: this.#ending.signal, timeout: undefined, priority: given.priority };
     call.read(() => {}); // steps that were computed ahead are not returned once the model is disposed
-    this.#native ??= await this.#start(request, signal);
+    this.#native ??= await this.#start(request, control);
     const { logitsProcessor: processor, returnLogits: takeLogits = false } = values;
-    const step = await nextStep(call, this.#native, { processor, step: this.#steps, takeLogits }, signal);
+    const step = await nextStep(call, this.#native, { processor, step: this.#steps, takeLogits }, control);
     if (!this.#isClosed) this.#tokens = this.#tokensOf(step, request);
     this.#steps++;
     if (step.result !== undefined) {
@@ -147,8 +147,8 @@ export class TokenStream<Token = StreamedToken> implements AsyncIterableIterator
     }
   }
 
-  async #start(request: GenerateRequest, signal: AbortSignal): Promise<NativeSearch> {
-    const { native, truncation } = await startGeneration(this.#call, request, signal);
+  async #start(request: GenerateRequest, control: CallControl): Promise<NativeSearch> {
+    const { native, truncation } = await startGeneration(this.#call, request, control);
     this.#truncation = truncation;
     const { tokenizer } = this.#call.model;
     const rows = (request.decoderInputIds.length / request.targetLength) * request.options.numReturnSequences;
@@ -159,13 +159,13 @@ export class TokenStream<Token = StreamedToken> implements AsyncIterableIterator
     return native;
   }
 
-  /** Forwards the caller's signal to the step that runs. Between steps the signal has no listener. */
-  async #withSignal<Result>(signal: AbortSignal | undefined, pending: Promise<Result>): Promise<Result> {
-    const unlisten = signal && onAbort(signal, () => this.#ending.abort(signal.reason));
+  /** Ends the step that runs when the caller ends the call. Between steps nothing listens to the caller's signal. */
+  async #withControl<Result>(control: CallControl, pending: Promise<Result>): Promise<Result> {
+    const stop = onEnd(control, () => this.#ending.abort(this.#call.endError(control)));
     try {
       return await pending;
     } finally {
-      unlisten?.();
+      stop();
     }
   }
 
@@ -223,14 +223,14 @@ function check(
 ): ValidCall | { readonly error: unknown } {
   try {
     const { model } = call;
-    const { signal, ...given } = call.read(() => readGenerateOptions(options, model.config.vocabSize));
+    const { control, ...given } = call.read(() => readGenerateOptions(options, model.config.vocabSize));
     const { values } = given;
-    throwIfAborted(signal);
+    call.check(control);
     const request = call.read(() => {
       if (values.returnScores) throw expected("false, as stream has no scores,", "options.returnScores", true);
       return refuseBeams(readGenerateRequest(input, given, model, readDefaults));
     });
-    return { request, values, signal };
+    return { request, values, control };
   } catch (error) {
     return { error };
   }

@@ -1,7 +1,7 @@
 // What the decoder reads: given ids, labels or texts shifted right, or the start id alone.
 import type { IdMatrix, PaddedBatch } from "../tokenizer/padded-batch.js";
 import { readIds, readLabels, type TokenIds } from "./ids.js";
-import { checkAttention } from "./memory-limit.js";
+import { checkSequences } from "./memory-limit.js";
 import { checkBatch, type InputModel, readTexts, refuseBoth, type Texts } from "./source.js";
 
 /** What the decoder reads: at most one of the three. Default: the decoder start id, once per row. */
@@ -63,7 +63,7 @@ export function readDecoderInput(fields: DecoderFields, batch: number, model: In
     return { target: texts };
   }
   const check = (ids: IdMatrix, name: string) => {
-    checkAttention(ids.batch, ids.length, model, name);
+    checkSequences(ids.batch, ids.length, model, name);
     checkBatch(ids.batch, batch, name);
     return ids;
   };

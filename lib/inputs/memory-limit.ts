@@ -1,4 +1,5 @@
-// Refuses sequences whose attention can't fit into memory: the kernel would end the process instead.
+// Refuses sequences that are longer than the model allows, or whose attention can't fit into memory: the kernel would end
+// the process instead.
 import { freemem } from "node:os";
 import process, { platform } from "node:process";
 import { refused } from "../util/validation.js";
@@ -11,8 +12,10 @@ const GIGABYTE = 1e9;
 /** The attention of sequences up to this length fits on every machine. */
 const SHORT_LENGTH = 4096;
 
-/** The parts of a model that determine how much memory its attention needs. */
-export interface AttentionModel {
+/** The parts of a model that limit its sequences. */
+export interface SequenceLimits {
+  /** The maximum length of a sequence. */
+  readonly limits: { readonly maxInputTokens: number };
   readonly config: { readonly numHeads: number };
   /**
    * Whether attention scores of all pairs of positions are in memory at once. The fused engine keeps those of a few
@@ -21,8 +24,15 @@ export interface AttentionModel {
   readonly materializesAttention: boolean;
 }
 
-/** Throws ERR_OUT_OF_MEMORY where the self-attention of `[batch, length]` ids needs more memory than is available. */
-export function checkAttention(batch: number, length: number, model: AttentionModel, name: string): void {
+/**
+ * Throws ERR_INVALID_ARGUMENT where `[batch, length]` ids are longer than `maxInputTokens`, and ERR_OUT_OF_MEMORY where
+ * their self-attention needs more memory than is available.
+ */
+export function checkSequences(batch: number, length: number, model: SequenceLimits, name: string): void {
+  const { maxInputTokens } = model.limits;
+  if (length > maxInputTokens) {
+    throw refused(`at most ${maxInputTokens} ids per row (the load option maxInputTokens)`, name, `${length}`);
+  }
   if (length <= SHORT_LENGTH || !model.materializesAttention) return;
   // Float32 per pair of positions and head: the position bias once, and its sum with the mask for every row.
   const bytes = length ** 2 * (INDEX_BYTES + model.config.numHeads * FLOAT_BYTES * (1 + batch));

@@ -6,7 +6,7 @@ import { readProperties } from "../util/call-options.js";
 import { SLICED_UNITS, type Sliced } from "../util/slices.js";
 import { expected, isRecord } from "../util/validation.js";
 import { idError, isIdArray, readIds, readMask, type TokenIds } from "./ids.js";
-import { type AttentionModel, checkAttention } from "./memory-limit.js";
+import { checkSequences, type SequenceLimits } from "./memory-limit.js";
 
 /** An encoder's input as texts, which `maxLength` and `truncation` truncate. */
 export interface TextSource extends TruncationOptions {
@@ -41,7 +41,7 @@ export interface TokenizedSource {
 }
 
 /** The parts of a model that read and check its inputs. */
-export interface InputModel extends AttentionModel {
+export interface InputModel extends SequenceLimits {
   readonly config: {
     readonly vocabSize: number;
     readonly numHeads: number;
@@ -112,7 +112,7 @@ export function readSourceIds(fields: SourceFields, model: InputModel, name: str
   }
   const flat = (ids: unknown) => (shape !== undefined && isIdArray(ids) ? { data: ids, shape } : ids);
   const source = readIds(flat(inputIds), "inputIds", model.config.vocabSize);
-  checkAttention(source.batch, source.length, model, "inputIds");
+  checkSequences(source.batch, source.length, model, "inputIds");
   const mask = attentionMask === undefined ? undefined : readMask(flat(attentionMask), "attentionMask", source);
   return { batch: source.batch, length: source.length, inputIds: source.data, attentionMask: mask };
 }
@@ -172,7 +172,7 @@ function* checkTextIds(encoded: PaddedBatch, name: string, model: InputModel): S
     if ((inputIds[index] ?? 0) < vocabSize) continue;
     throw idError(`a tokenizer of ids from 0 to ${vocabSize - 1}`, name, inputIds[index]);
   }
-  checkAttention(encoded.batch, encoded.length, model, name);
+  checkSequences(encoded.batch, encoded.length, model, name);
   return encoded;
 }
 

@@ -44,6 +44,11 @@ export interface LoadOptions {
   /** Maximum number of waiting calls; one more rejects with ERR_QUEUE_FULL. Default: no limit. */
   readonly maxQueueLength?: number | undefined;
   /**
+   * Maximum number of ids in a row of the input, of the decoder's input too; a call with a longer row rejects with
+   * ERR_INVALID_ARGUMENT. Time and, in "exact", memory grow with its square. Default: 32768.
+   */
+  readonly maxInputTokens?: number | undefined;
+  /**
    * Maximum number of rows that one decoding step computes: those of all calls that run at the same time. A call with
    * more rows runs alone. Default: 64.
    */
@@ -60,18 +65,22 @@ export interface LoadOptions {
   readonly maxCacheBytes?: number | undefined;
 }
 
-/**
- * Load options with their defaults filled in. 0 threads: the default number. A maximum queue length of 0: no limit.
- */
-export interface CheckedLoadOptions {
+/** The limits that the load options of the same names set. */
+export interface ModelLimits {
+  /** 0: no limit. */
+  readonly maxQueueLength: number;
+  readonly maxInputTokens: number;
+  readonly maxBatchSize: number;
+  readonly maxBatchTokens: number;
+  readonly maxCacheBytes: number;
+}
+
+/** Load options with their defaults filled in. 0 threads: the default number. */
+export interface CheckedLoadOptions extends ModelLimits {
   readonly device: string;
   readonly precision: Precision;
   readonly intraOpThreads: number;
   readonly interOpThreads: number;
-  readonly maxQueueLength: number;
-  readonly maxBatchSize: number;
-  readonly maxBatchTokens: number;
-  readonly maxCacheBytes: number;
 }
 
 /** How a model embeds, with its dense layers on the model's device. */
@@ -104,8 +113,7 @@ export interface LoadedModel {
   readonly embedding: LoadedEmbedding | undefined;
   /** Frees the native memory of a returned tensor's buffer. */
   readonly release: (buffer: ArrayBufferLike) => void;
-  /** Maximum number of waiting calls; 0: no limit. */
-  readonly maxQueueLength: number;
+  readonly limits: ModelLimits;
 }
 
 const LOAD_OPTIONS = [
@@ -115,6 +123,7 @@ const LOAD_OPTIONS = [
   "intraOpThreads",
   "interOpThreads",
   "maxQueueLength",
+  "maxInputTokens",
   "maxBatchSize",
   "maxBatchTokens",
   "maxCacheBytes",
@@ -124,6 +133,7 @@ const DENSE_WEIGHTS = "embedding.safetensors";
 const LOADING = { id: 0, priority: 0, isObserved: false } as const;
 const DEVICE = /^(auto|cpu|cuda(:\d{1,4})?)$/;
 const MAX_THREADS = 1024;
+const DEFAULT_MAX_INPUT_TOKENS = 32768;
 const DEFAULT_MAX_BATCH_SIZE = 64;
 const DEFAULT_MAX_BATCH_TOKENS = 2048;
 /** The largest 32-bit integer. */
@@ -139,6 +149,7 @@ export function checkLoadOptions(value: unknown): CheckedLoadOptions {
     intraOpThreads,
     interOpThreads,
     maxQueueLength,
+    maxInputTokens = DEFAULT_MAX_INPUT_TOKENS,
     maxBatchSize = DEFAULT_MAX_BATCH_SIZE,
     maxBatchTokens = DEFAULT_MAX_BATCH_TOKENS,
     maxCacheBytes = defaultCacheBytes(),
@@ -163,6 +174,7 @@ export function checkLoadOptions(value: unknown): CheckedLoadOptions {
     intraOpThreads: threads(intraOpThreads, "intraOpThreads"),
     interOpThreads: threads(interOpThreads, "interOpThreads"),
     maxQueueLength: maxQueueLength === undefined ? 0 : checkInteger(maxQueueLength, "options.maxQueueLength", 1),
+    maxInputTokens: checkInteger(maxInputTokens, "options.maxInputTokens", 1, MAX_BATCH),
     maxBatchSize: checkInteger(maxBatchSize, "options.maxBatchSize", 1, MAX_BATCH),
     maxBatchTokens: checkInteger(maxBatchTokens, "options.maxBatchTokens", 1, MAX_BATCH),
     maxCacheBytes: checkInteger(maxCacheBytes, "options.maxCacheBytes", 1, Number.MAX_SAFE_INTEGER),
@@ -220,8 +232,12 @@ export async function loadModel(path: string, kind: ModelKind, options: CheckedL
     embedding: await loadEmbedding(native, directory, dense),
     layerArchives,
     release: (buffer) => addon.release(buffer),
-    maxQueueLength: options.maxQueueLength,
+    limits: limitsOf(options),
   };
+}
+
+function limitsOf({ maxQueueLength, maxInputTokens, maxBatchSize, maxBatchTokens, maxCacheBytes }: ModelLimits) {
+  return Object.freeze({ maxQueueLength, maxInputTokens, maxBatchSize, maxBatchTokens, maxCacheBytes });
 }
 
 /** The weights of a directory's dense modules. Rejects with ERR_MODEL_CORRUPT. */

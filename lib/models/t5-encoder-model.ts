@@ -5,7 +5,7 @@ import { type EncoderInput, type EncoderOutput, encode, type Source } from "../c
 import { type EncoderForwardResult, forwardEncoder } from "../calls/forward-encoder.js";
 import type { EmbeddingConfig } from "../loading/embedding.js";
 import type { LoadedModel, LoadOptions } from "../loading/load.js";
-import type { SignalOption } from "../util/call-options.js";
+import type { CallOptions } from "../util/call-options.js";
 import { LoadedT5, load } from "./loaded-t5.js";
 
 /** The encoder of a T5 in memory. Its calls run on a thread of their own, as those of `T5ForConditionalGeneration`. */
@@ -41,12 +41,12 @@ export class T5EncoderModel extends LoadedT5 {
    * it aborts, else with ERR_INVALID_ARGUMENT, ERR_TOKEN_OUT_OF_RANGE, ERR_DISPOSED, ERR_QUEUE_FULL, ERR_OUT_OF_MEMORY
    * or ERR_INTERNAL.
    */
-  async forward(input: EncoderInput, options?: SignalOption): Promise<EncoderForwardResult> {
+  async forward(input: EncoderInput, options?: CallOptions): Promise<EncoderForwardResult> {
     return forwardEncoder(new Call(this.#handle, "forward", T5EncoderModel.prototype.forward), input, options);
   }
 
   /** The encoder's output, `[batch, sourceLength, dModel]`, kept on the device for any number of calls of `embed`. */
-  async encode(source: EncoderInput, options?: SignalOption): Promise<EncoderOutput> {
+  async encode(source: EncoderInput, options?: CallOptions): Promise<EncoderOutput> {
     return encode(new Call(this.#handle, "encode", T5EncoderModel.prototype.encode), source, options);
   }
 

@@ -13,7 +13,7 @@ import type { GenerateInput } from "../generation/request.js";
 import { type StreamedToken, TokenStream } from "../generation/stream.js";
 import type { GenerationConfig } from "../loading/config.js";
 import type { LoadedModel, LoadOptions } from "../loading/load.js";
-import type { Exact, SignalOption } from "../util/call-options.js";
+import type { CallOptions, Exact } from "../util/call-options.js";
 import { LoadedT5, load } from "./loaded-t5.js";
 
 /**
@@ -66,7 +66,7 @@ export class T5ForConditionalGeneration extends LoadedT5 {
   }
 
   /** The encoder's output, `[batch, sourceLength, dModel]`, kept on the device for any number of decodings. */
-  async encode(source: EncoderInput, options?: SignalOption): Promise<EncoderOutput> {
+  async encode(source: EncoderInput, options?: CallOptions): Promise<EncoderOutput> {
     return encode(new Call(this.#handle, "encode", T5ForConditionalGeneration.prototype.encode), source, options);
   }
 

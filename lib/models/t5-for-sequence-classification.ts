@@ -4,7 +4,7 @@ import { type ClassificationResult, forwardClassifier } from "../calls/classific
 import { type ClassifyOptions, classify, type LabelScore } from "../calls/classify.js";
 import type { EncoderInput } from "../calls/encoder-output.js";
 import type { LoadedModel, LoadOptions } from "../loading/load.js";
-import type { SignalOption } from "../util/call-options.js";
+import type { CallOptions } from "../util/call-options.js";
 import { type ClassifierConfig, LoadedT5, load } from "./loaded-t5.js";
 
 /** A T5 that classifies texts. Its calls run on a thread of their own, as those of `T5ForConditionalGeneration`. */
@@ -39,7 +39,7 @@ export class T5ForSequenceClassification extends LoadedT5<ClassifierConfig> {
    * it aborts, else with ERR_INVALID_ARGUMENT, ERR_TOKEN_OUT_OF_RANGE, ERR_DISPOSED, ERR_QUEUE_FULL, ERR_OUT_OF_MEMORY
    * or ERR_INTERNAL.
    */
-  async forward(input: EncoderInput, options?: SignalOption): Promise<ClassificationResult> {
+  async forward(input: EncoderInput, options?: CallOptions): Promise<ClassificationResult> {
     const call = new Call(this.#handle, "forward", T5ForSequenceClassification.prototype.forward);
     return forwardClassifier(call, this.config, input, options);
   }

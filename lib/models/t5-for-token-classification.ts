@@ -9,7 +9,7 @@ import {
 } from "../calls/classify-tokens.js";
 import type { EncoderInput } from "../calls/encoder-output.js";
 import type { LoadedModel, LoadOptions } from "../loading/load.js";
-import type { SignalOption } from "../util/call-options.js";
+import type { CallOptions } from "../util/call-options.js";
 import { type ClassifierConfig, LoadedT5, load } from "./loaded-t5.js";
 
 /** What `classify` returns for a text: groups with the strategy "simple", else the labels of tokens. */
@@ -51,7 +51,7 @@ export class T5ForTokenClassification extends LoadedT5<ClassifierConfig> {
    * it aborts, else with ERR_INVALID_ARGUMENT, ERR_TOKEN_OUT_OF_RANGE, ERR_DISPOSED, ERR_QUEUE_FULL, ERR_OUT_OF_MEMORY
    * or ERR_INTERNAL.
    */
-  async forward(input: EncoderInput, options?: SignalOption): Promise<ClassificationResult> {
+  async forward(input: EncoderInput, options?: CallOptions): Promise<ClassificationResult> {
     const call = new Call(this.#handle, "forward", T5ForTokenClassification.prototype.forward);
     return forwardClassifier(call, this.config, input, options);
   }

@@ -1,4 +1,4 @@
-// Abort signals of running calls.
+// Listening to abort signals.
 
 /** The callbacks of one signal, and the one listener that calls them all. */
 interface Waiting {
@@ -8,28 +8,6 @@ interface Waiting {
 
 // One listener per signal: Node warns of a leak above ten, and a server may pass one signal to every call.
 const waiting = new WeakMap<AbortSignal, Waiting>();
-
-/** Settles as `pending` does. When the signal aborts first, rejects with its reason and calls `cancel`. */
-export function abortable<Result>(
-  pending: Promise<Result>,
-  signal: AbortSignal | undefined,
-  cancel: () => void,
-): Promise<Result> {
-  if (signal === undefined) return pending;
-  return new Promise((resolve, reject) => {
-    const abort = () => {
-      reject(signal.reason);
-      cancel();
-    };
-    if (signal.aborted) {
-      // The caller's code may have aborted it while the work began.
-      pending.catch(() => {});
-      abort();
-      return;
-    }
-    pending.then(resolve, reject).finally(onAbort(signal, abort));
-  });
-}
 
 /** Calls `callback` when a signal aborts. The returned function removes the callback. */
 export function onAbort(signal: AbortSignal, callback: () => void): () => void {

@@ -1,15 +1,30 @@
 // What the options of all calls have in common.
-import { checkInteger, checkOptions, expected, isRecord } from "./validation.js";
+import { CALL_OPTIONS, type CallControl, readControl } from "./call-control.js";
+import { checkInteger, checkOptions } from "./validation.js";
 
 const DEFAULT_BATCH_SIZE = 32;
 
 /** `Options`, with a compile error for every name that `Known` lacks. */
 export type Exact<Options, Known> = Options & { readonly [Name in Exclude<keyof Options, keyof Known>]: never };
 
-/** The option of every call. */
+/** The option that ends a call. */
 export interface SignalOption {
   /** Ends the call: it rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
+}
+
+/** The options of every call. */
+export interface CallOptions extends SignalOption {
+  /**
+   * Milliseconds from the call to its end, greater than 0: a call that takes longer is cancelled and rejects with
+   * ERR_TIMEOUT. Default: no limit.
+   */
+  readonly timeoutMs?: number | undefined;
+  /**
+   * Of the calls that wait, those with a higher priority start first; equal ones in the order in which they came. A call
+   * that has started is not interrupted. An integer, which may be negative. Default: 0.
+   */
+  readonly priority?: number | undefined;
 }
 
 /**
@@ -36,28 +51,12 @@ export function readOptions<Name extends string, Other extends string = never>(
   return readProperties(value, "options", known, others);
 }
 
-/** The options of a call whose only option is `signal`. Throws ERR_INVALID_ARGUMENT. */
-export function readSignal(value: unknown): AbortSignal | undefined {
-  return checkSignal(readOptions(value, ["signal"]).signal);
-}
-
-/** The signal of a call, or undefined. Throws ERR_INVALID_ARGUMENT. */
-export function checkSignal(signal: unknown): AbortSignal | undefined {
-  if (signal === undefined || isAbortSignal(signal)) return signal;
-  throw expected("an AbortSignal", "options.signal", signal);
+/** The options of a call that has no others. Throws ERR_INVALID_ARGUMENT. */
+export function readCallOptions(value: unknown): CallControl {
+  return readControl(readOptions(value, CALL_OPTIONS));
 }
 
 /** The number of rows that go through the model at once. Throws ERR_INVALID_ARGUMENT. */
 export function checkBatchSize(value: unknown): number {
   return value === undefined ? DEFAULT_BATCH_SIZE : checkInteger(value, "options.batchSize", 1);
-}
-
-/** Accepts signals of another realm and of polyfills, as `instanceof` doesn't. */
-function isAbortSignal(value: unknown): value is AbortSignal {
-  return (
-    isRecord(value) &&
-    typeof value.aborted === "boolean" &&
-    typeof value.addEventListener === "function" &&
-    typeof value.removeEventListener === "function"
-  );
 }

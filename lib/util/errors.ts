@@ -11,6 +11,7 @@ const codes = [
   "ERR_DEVICE_UNAVAILABLE",
   "ERR_OUT_OF_MEMORY",
   "ERR_QUEUE_FULL",
+  "ERR_TIMEOUT",
   "ERR_DISPOSED",
   "ERR_INTERNAL",
 ] as const;

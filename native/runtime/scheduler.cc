@@ -287,6 +287,7 @@ void Scheduler::runSteps() {
   const Clock::time_point start = Clock::now();
   runPass(stepping, /*offersInterludes=*/false);
   recordStep(rows, start);
+  resumeAll(stepping);
 }
 
 void Scheduler::recordStep(std::int64_t rows, Clock::time_point start) {
@@ -336,13 +337,16 @@ void Scheduler::runCalls() {
   }
   const bool isStep = candidates.front()->work->wait() == Wait::kStep;
   const Clock::time_point start = Clock::now();
-  runPass(std::span(candidates).first(count), /*offersInterludes=*/true);
+  const std::span<Running* const> running = std::span(candidates).first(count);
+  runPass(running, /*offersInterludes=*/true);
+  // Before results are passed on, so that who has one finds its pass among the statistics.
   if (isStep) {
     recordStep(positions, start);
   } else {
     const std::lock_guard lock(mutex_);
     passPositions_ = positions;
   }
+  resumeAll(running);
 }
 
 void Scheduler::runPass(std::span<Running* const> running, bool offersInterludes) {
@@ -362,8 +366,12 @@ void Scheduler::runPass(std::span<Running* const> running, bool offersInterludes
   for (Running* each : running) {
     ++each->passes;
     each->lastPass = number;
-    advance(*each, [&] { each->work->resume(); });
   }
+}
+
+/// Continues the requests of a pass.
+void Scheduler::resumeAll(std::span<Running* const> running) {
+  for (Running* each : running) advance(*each, [&] { each->work->resume(); });
 }
 
 /// Continues a request until it waits again. It is not removed meanwhile.

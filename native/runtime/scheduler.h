@@ -189,6 +189,7 @@ class Scheduler {
   bool canRunCall(const Running& running) const;
   std::int64_t maxPositions() const;
   void runPass(std::span<Running* const> running, bool offersInterludes);
+  void resumeAll(std::span<Running* const> running);
   void advance(Running& running, const std::function<void()>& continueWork);
   void removeEnded();
   void recordStep(std::int64_t rows, Clock::time_point start);

@@ -198,6 +198,7 @@ describe("load options", () => {
     ["no threads", demoModel, { intraOpThreads: 0 }, /from 1 to 1024 for options.intraOpThreads but received 0/],
     ["a fraction as a thread count", demoModel, { interOpThreads: 1.5 }, /options.interOpThreads but received 1.5/],
     ["a string as a thread count", demoModel, { intraOpThreads: "2" }, /options.intraOpThreads but received "2"/],
+    ["no input", demoModel, { maxInputTokens: 0 }, /at least 1 for options.maxInputTokens but received 0/],
     ["an empty queue", demoModel, { maxQueueLength: 0 }, /at least 1 for options.maxQueueLength but received 0/],
   ];
   for (const [promise, directory, options, message] of wrong) {

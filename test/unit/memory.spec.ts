@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { demoModel, T5Error, T5ForConditionalGeneration } from "torch-t5";
-import { checkAttention } from "#lib/inputs/memory-limit.js";
+import { checkSequences } from "#lib/inputs/memory-limit.js";
 
 const outOfMemory = (error: unknown) =>
   error instanceof T5Error && error.code === "ERR_OUT_OF_MEMORY" && /GB of memory available for /.test(error.message);
@@ -8,7 +8,11 @@ const LONG = 2 ** 20;
 
 describe("sequences whose attention needs more memory than any machine has", () => {
   it("are refused before native code runs, for encoder and decoder, and the model stays usable", async () => {
-    const t5 = await T5ForConditionalGeneration.fromPretrained(demoModel, { device: "cpu", intraOpThreads: 1 });
+    const t5 = await T5ForConditionalGeneration.fromPretrained(demoModel, {
+      device: "cpu",
+      intraOpThreads: 1,
+      maxInputTokens: 4 * LONG,
+    });
     const long = { data: new Int32Array(LONG).fill(5), shape: [1, LONG] };
     const inputIds = [[5, 1]];
     await assert.rejects(t5.encode("a ".repeat(LONG)), outOfMemory);
@@ -27,12 +31,36 @@ describe("sequences whose attention needs more memory than any machine has", () 
 
   it("are distinguished from those that fit", async () => {
     const t5 = await T5ForConditionalGeneration.fromPretrained(demoModel, { device: "cpu", intraOpThreads: 1 });
-    const model = { config: t5.config, materializesAttention: true };
-    checkAttention(64, 4096, model, "text");
-    checkAttention(1, 4097, model, "text");
-    checkAttention(1, LONG, { ...model, materializesAttention: false }, "text");
-    assert.throws(() => checkAttention(1, LONG, model, "text"), outOfMemory);
+    const model = { config: t5.config, materializesAttention: true, limits: { maxInputTokens: LONG } };
+    checkSequences(64, 4096, model, "text");
+    checkSequences(1, 4097, model, "text");
+    checkSequences(1, LONG, { ...model, materializesAttention: false }, "text");
+    assert.throws(() => checkSequences(1, LONG, model, "text"), outOfMemory);
     await t5.dispose();
+  });
+
+  it("are refused by their length alone in every precision: more ids per row than maxInputTokens", async () => {
+    const options = { device: "cpu", precision: "float32" } as const;
+    const t5 = await T5ForConditionalGeneration.fromPretrained(demoModel, { ...options, maxInputTokens: 6 });
+    const tooLong = {
+      code: "ERR_INVALID_ARGUMENT",
+      message: /at most 6 ids per row \(the load option maxInputTokens\) for \w+(\[1\])? but received 7/,
+    };
+    const long = [[5, 6, 7, 8, 9, 10, 1]];
+    const inputIds = [[5, 6, 7, 8, 9, 1]];
+    await assert.rejects(t5.forward({ inputIds: long }), tooLong);
+    await assert.rejects(t5.forward({ inputIds, decoderInputIds: long }), tooLong);
+    await assert.rejects(t5.generate({ inputIds: long }), tooLong);
+    await assert.rejects(t5.embed({ inputIds: long }), tooLong);
+    await assert.rejects(t5.score({ inputIds }, [long[0] ?? []]), tooLong);
+    await assert.rejects(t5.embed("spell number: 48213 90"), { ...tooLong, message: /maxInputTokens/ });
+    assert.deepEqual((await t5.embed({ text: "spell number: 48213 90", maxLength: 6 })).shape.slice(0, 1), [1]);
+    assert.deepEqual((await t5.forward({ inputIds, decoderInputIds: inputIds })).logits.shape.slice(0, 2), [1, 6]);
+    assert.equal(t5.stats().limits.maxInputTokens, 6);
+    await t5.dispose();
+    const unlimited = await T5ForConditionalGeneration.fromPretrained(demoModel, options);
+    await assert.rejects(unlimited.embed("a ".repeat(40_000)), { message: /at most 32768 ids per row/ });
+    await unlimited.dispose();
   });
 
   it("are computed by the fused engine, which never has all pairs of positions in memory", async () => {

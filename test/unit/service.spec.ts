@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
-import { demoModel, REQUEST_CHANNEL, type RequestEvent, T5ForConditionalGeneration } from "torch-t5";
+import process from "node:process";
+import { demoModel, REQUEST_CHANNEL, type RequestEvent, T5Error, T5ForConditionalGeneration } from "torch-t5";
 import { useModel } from "../support/model.js";
 
 const load = (precision: "exact" | "float32" = "float32") =>
@@ -12,6 +13,8 @@ const texts = Array.from({ length: 16 }, (_, index) => `spell number: ${index}`)
 describe("stats", () => {
   it("counts steps, rows and caches while a generation runs, and nothing when it has ended", async () => {
     const t5 = await load();
+    // A request is counted for a moment after its result has arrived: here that of loading.
+    while (t5.stats().running > 0) await new Promise((resolve) => setImmediate(resolve));
     const idle = t5.stats();
     assert.deepEqual([idle.running, idle.waiting, idle.steps, idle.cacheBytes], [0, 0, 0, 0]);
     const running = t5.generate(texts, LONG);
@@ -51,7 +54,7 @@ describe("dispose", () => {
 
   it("with drain: false also ends calls whose texts are being tokenized", async () => {
     const t5 = await load();
-    const call = t5.embed("a ".repeat(500_000));
+    const call = t5.embed(Array.from({ length: 20_000 }, () => "spell number: 48213"));
     const rejected = assert.rejects(call, { code: "ERR_DISPOSED" });
     await t5.dispose({ drain: false });
     await rejected;
@@ -66,6 +69,111 @@ describe("dispose", () => {
     await assert.rejects(t5.dispose({ force: true }), refused);
     assert.equal((await t5.forward("seven")).logits.shape[0], 1);
     await t5.dispose({ drain: true });
+  });
+});
+
+describe("timeoutMs", () => {
+  for (const precision of ["exact", "float32"] as const) {
+    const timeout = { code: "ERR_TIMEOUT", name: "T5Error" };
+
+    describe(`in ${precision}`, () => {
+      const model = useModel({ precision });
+      const endless = { maxNewTokens: 100_000, eosTokenId: [], timeoutMs: 20 };
+
+      it("ends a call that takes longer with ERR_TIMEOUT and the caller's stack, and frees its rows", async () => {
+        const error: unknown = await model()
+          .generate(texts, endless)
+          .catch((thrown: unknown) => thrown);
+        assert.ok(error instanceof T5Error && error.code === "ERR_TIMEOUT", String(error));
+        assert.match(error.message, /generate to end within 20 ms \(options\.timeoutMs\)/);
+        assert.match(error.stack ?? "", /service\.spec/);
+        while (model().stats().running > 0) await new Promise((resolve) => setImmediate(resolve));
+        assert.equal((await model().forward("seven")).logits.shape[0], 1);
+      });
+
+      it("ends a call that waits for another", async () => {
+        const controller = new AbortController();
+        const { signal } = controller;
+        const running = model().generate(texts, { ...endless, timeoutMs: 60_000, signal });
+        const waiting = model().generate(texts.concat(texts, texts, texts), endless);
+        await assert.rejects(waiting, timeout);
+        controller.abort();
+        await assert.rejects(running, { name: "AbortError" });
+      });
+
+      it("ends a stream, a session's call and a logits processor that never settles", async () => {
+        const stream = model().stream("seven", { ...endless, timeoutMs: 50 });
+        await assert.rejects(async () => {
+          for await (const token of stream) assert.ok(token.tokenId >= 0);
+        }, timeout);
+        assert.deepEqual(await stream.next(), { done: true, value: undefined });
+        const logitsProcessor = () => new Promise<void>(() => {});
+        await assert.rejects(model().generate("seven", { ...endless, logitsProcessor }), timeout);
+        const session = (await model().encode("seven")).startDecoding();
+        await assert.rejects(session.step([[0]], { timeoutMs: Number.MIN_VALUE }), timeout);
+        assert.equal((await session.step([[0]], { timeoutMs: 60_000 })).logits.shape[1], 1);
+        session.dispose();
+      });
+
+      it("ends a call while its texts are tokenized or its documents are read", async () => {
+        const text = "a ".repeat(2_000_000);
+        await assert.rejects(model().forward(text, { timeoutMs: 5 }), timeout);
+        await assert.rejects(model().embed(text, { timeoutMs: 5 }), timeout);
+        const documents = { [Symbol.asyncIterator]: () => ({ next: () => new Promise<never>(() => {}) }) };
+        const tokens = { trueToken: "▁", falseToken: "</s>", timeoutMs: 5 };
+        await assert.rejects(model().rerank("seven", documents, tokens), timeout);
+      });
+    });
+  }
+
+  it("does not change a call that ends in time, and leaves no timer", async () => {
+    const t5 = await load();
+    const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === "Timeout").length;
+    const before = timers();
+    const alone = await t5.generate(texts, LONG);
+    const timed = await t5.generate(texts, { ...LONG, timeoutMs: 2 ** 31 - 1 });
+    assert.deepEqual(timed.sequences.data, alone.sequences.data);
+    assert.equal(timers(), before);
+    await t5.dispose();
+  });
+
+  it("gives way to a signal that has aborted", async () => {
+    const t5 = await load();
+    const reason = new Error("stop");
+    const call = t5.forward("seven", { signal: AbortSignal.abort(reason), timeoutMs: Number.MIN_VALUE });
+    await assert.rejects(call, reason);
+    await t5.dispose();
+  });
+
+  it("and priority refuse other values", async () => {
+    const t5 = await load();
+    for (const timeoutMs of [0, -1, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 31, "5", null, [5]]) {
+      // @ts-expect-error: some are not numbers
+      await assert.rejects(t5.forward("seven", { timeoutMs }), { code: "ERR_INVALID_ARGUMENT" });
+    }
+    for (const priority of [0.5, Number.NaN, 2 ** 31, "5", null]) {
+      // @ts-expect-error: some are not numbers
+      await assert.rejects(t5.generate("seven", { priority }), { code: "ERR_INVALID_ARGUMENT" });
+    }
+    await t5.dispose();
+  });
+});
+
+describe("priority", () => {
+  it("lets calls that wait start before others, in their order", async () => {
+    const t5 = await T5ForConditionalGeneration.fromPretrained(demoModel, { device: "cpu", intraOpThreads: 1 });
+    const ended: string[] = [];
+    const call = async (name: string, priority: number | undefined) => {
+      await t5.forward("seven", { priority });
+      ended.push(name);
+    };
+    // Takes far longer than the calls after it take to reach the queue.
+    const inputIds = { data: new Int32Array(64 * 500).fill(5), shape: [64, 500] as const };
+    const running = t5.embed({ inputIds });
+    const calls = [call("low", -1), call("first", undefined), call("second", 0), call("high", 3), call("higher", 4)];
+    await Promise.all([running, ...calls]);
+    assert.deepEqual(ended, ["higher", "high", "first", "second", "low"]);
+    await t5.dispose();
   });
 });
 

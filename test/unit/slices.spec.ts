@@ -5,13 +5,20 @@ import { demoModel, T5ForConditionalGeneration, T5Tokenizer } from "torch-t5";
 import { runSliced } from "#lib/util/slices.js";
 import { useModel } from "../support/model.js";
 
+/** More than the longest text has. */
+const MAX_INPUT_TOKENS = 2 ** 20;
 /** Tokenizing it takes many time slices. */
 const LONG = "spell number: 48213 and ninety ".repeat(32_000);
 /** Tokenizing them takes several time slices. */
 const MANY = Array.from({ length: 3000 }, (_, index) => `spell number: ${index} and ${7 * index}`);
 const SHORT = "spell number: 7";
 const load = (options = {}) =>
-  T5ForConditionalGeneration.fromPretrained(demoModel, { device: "cpu", intraOpThreads: 1, ...options });
+  T5ForConditionalGeneration.fromPretrained(demoModel, {
+    device: "cpu",
+    intraOpThreads: 1,
+    maxInputTokens: MAX_INPUT_TOKENS,
+    ...options,
+  });
 
 /** The names of calls in the order in which they settle. */
 async function settled(calls: Readonly<Record<string, Promise<unknown>>>): Promise<readonly string[]> {
@@ -44,7 +51,7 @@ describe("work in slices", () => {
 });
 
 describe("texts that are tokenized in slices", () => {
-  const model = useModel();
+  const model = useModel({ maxInputTokens: MAX_INPUT_TOKENS });
 
   it("leave the event loop free", async () => {
     const t5 = model();

@@ -4,7 +4,7 @@ import { load, short } from "./shared.mjs";
 
 const LENGTH = 2 ** 20; // the position bias alone takes terabytes
 
-const t5 = await load();
+const t5 = await load({ maxInputTokens: LENGTH });
 const before = (await t5.forward(short)).logits.data;
 const huge = { inputIds: { data: new Int32Array(LENGTH).fill(5), shape: [1, LENGTH] }, decoderInputIds: [[0]] };
 const error = await t5.forward(huge).catch((reason) => reason);

@@ -15,6 +15,8 @@ const SEED = Number(process.argv[4] ?? Date.now() % 2 ** 31);
 const SAMPLES = 60;
 const CALLERS = 16;
 const DISTINCT = 60;
+/** Ids of an input that is aborted. */
+const HUGE = 2 ** 18;
 const KILL_EVERY_MS = 1500;
 /** Far longer than any call takes: a call that is still pending then is lost. */
 const LOST_MS = 60_000;
@@ -25,7 +27,7 @@ const load = (options = {}) => T5ForConditionalGeneration.fromPretrained(demoMod
 
 const random = randomFrom(SEED);
 const row = (length: number, source: Random) => Array.from({ length }, () => 3 + below(source, 390));
-const model = await load({ maxBatchSize: 24, maxBatchTokens: 300 });
+const model = await load({ maxBatchSize: 24, maxBatchTokens: 300, maxInputTokens: HUGE });
 /** Refuses calls often. */
 const narrow = await load({ maxQueueLength: 2, maxBatchSize: 2 });
 
@@ -126,7 +128,7 @@ const kinds: Readonly<Record<string, () => Promise<string>>> = {
   },
   huge: async () => {
     // Refused where attention materializes its scores; elsewhere it would take hours.
-    const inputIds = { data: new Int32Array(2 ** 18).fill(5), shape: [1, 2 ** 18] as const };
+    const inputIds = { data: new Int32Array(HUGE).fill(5), shape: [1, HUGE] as const };
     const signal = AbortSignal.timeout(40);
     const error: unknown = await model.embed({ inputIds }, { signal }).catch((thrown: unknown) => thrown);
     if (error === signal.reason) return "aborted";
