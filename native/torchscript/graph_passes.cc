@@ -3,6 +3,8 @@
 #include <ATen/ATen.h>
 #include <torch/csrc/jit/runtime/custom_operator.h>
 
+#include <algorithm>
+#include <array>
 #include <string_view>
 
 #include "core/cancellation.h"
@@ -49,9 +51,20 @@ int remapBlock(torch::jit::Block& block, const c10::Device& device) {
   return changed;
 }
 
-bool isMatrixProduct(const Node& node) {
+/// Matrix products, and what attention does with each pair of positions: alone, one of them takes seconds for an input
+/// of ten thousand ids.
+constexpr std::array<std::string_view, 17> kLongOperators{
+    "aten::linear",    "aten::matmul",      "aten::scaled_dot_product_attention",
+    "aten::add",       "aten::add_",        "aten::sub",
+    "aten::mul",       "aten::softmax",     "aten::log",
+    "aten::where",     "aten::to",          "aten::type_as",
+    "aten::full_like", "aten::minimum",     "aten::abs",
+    "aten::embedding", "aten::masked_fill",
+};
+
+bool takesLong(const Node& node) {
   const std::string_view name = node.kind().toQualString();
-  return name == "aten::linear" || name == "aten::matmul" || name == "aten::scaled_dot_product_attention";
+  return std::find(kLongOperators.begin(), kLongOperators.end(), name) != kLongOperators.end();
 }
 
 }  // namespace
@@ -63,7 +76,7 @@ int remapDeviceConstants(torch::jit::Graph& graph, const c10::Device& device) {
 void insertCancellationChecks(torch::jit::Graph& graph) {
   const auto kind = c10::Symbol::fromQualString(kCheckOperator);
   for (Node* node : graph.nodes()) {
-    if (isMatrixProduct(*node)) graph.create(kind, /*num_outputs=*/0)->insertBefore(node);
+    if (takesLong(*node)) graph.create(kind, /*num_outputs=*/0)->insertBefore(node);
   }
 }
 

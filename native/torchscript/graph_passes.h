@@ -11,8 +11,9 @@ namespace torch_t5 {
 /// archive runs on every device. Returns the number of constants that were changed.
 int remapDeviceConstants(torch::jit::Graph& graph, const c10::Device& device);
 
-/// Inserts a check before every matrix product of the graph's top level, where nearly all of the time is spent. A check
-/// throws ERR_ABORTED if cancellation was requested in this thread's `CancellationScope`.
+/// Inserts a check before every operator of the graph's top level that can take long: matrix products, and what
+/// attention computes for each pair of positions. A check throws ERR_ABORTED if cancellation was requested in this
+/// thread's `CancellationScope`.
 void insertCancellationChecks(torch::jit::Graph& graph);
 
 }  // namespace torch_t5

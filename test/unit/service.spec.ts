@@ -126,6 +126,24 @@ describe("timeoutMs", () => {
     });
   }
 
+  it("ends a call whose input would take many minutes, and the next call is answered", async () => {
+    const length = 2 ** 18;
+    const t5 = await T5ForConditionalGeneration.fromPretrained(demoModel, {
+      device: "cpu",
+      precision: "float32",
+      maxInputTokens: length,
+    });
+    const long = { data: new Int32Array(length).fill(5), shape: [1, length] } as const;
+    for (const timeoutMs of [20, 200, 700]) {
+      await assert.rejects(t5.embed({ inputIds: long }, { timeoutMs }), { code: "ERR_TIMEOUT" });
+      assert.equal((await t5.forward("seven")).logits.shape[0], 1);
+    }
+    await assert.rejects(t5.forward({ inputIds: [[5, 1]], decoderInputIds: long }, { timeoutMs: 100, tokens: [5] }), {
+      code: "ERR_TIMEOUT",
+    });
+    await t5.dispose();
+  });
+
   it("does not change a call that ends in time, and leaves no timer", async () => {
     const t5 = await load();
     const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === "Timeout").length;
