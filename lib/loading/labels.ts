@@ -38,6 +38,24 @@ export function labelsOf(kind: ModelKind, file: ConfigFile): Labels {
   return Object.freeze({ id2label: Object.freeze(id2label), numLabels, problemType: readProblemType(file) });
 }
 
+/** The number of labels of Hugging Face's configuration. */
+const DEFAULT_LABELS = 2;
+const MAX_DEFAULT_LABELS = 1024;
+
+/**
+ * A config.json with labels: `save_pretrained` leaves out those of Hugging Face's default, which are named after their
+ * number. Throws ERR_MODEL_CORRUPT.
+ */
+export function withDefaultLabels(file: ConfigFile): ConfigFile {
+  if (file.id2label !== undefined && file.id2label !== null) return file;
+  const { num_labels: count = DEFAULT_LABELS } = file;
+  if (typeof count !== "number" || !Number.isInteger(count) || count < 1 || count > MAX_DEFAULT_LABELS) {
+    throw corrupt(`an integer from 1 to ${MAX_DEFAULT_LABELS}`, "num_labels in config.json", count);
+  }
+  const labels = Array.from({ length: count }, (_, index) => [index, `LABEL_${index}`]);
+  return { ...file, id2label: Object.fromEntries(labels) };
+}
+
 function readProblemType({ problem_type: found }: ConfigFile): ProblemType | undefined {
   if (found === undefined || found === null) return undefined;
   const known = PROBLEM_TYPES.find((type) => type === found);

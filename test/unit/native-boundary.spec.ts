@@ -98,6 +98,7 @@ describe("the native boundary", () => {
       maxCacheBytes: 1,
       precision: "exact",
       architecture: undefined,
+      storedWeights: undefined,
     });
   });
 
