@@ -13,13 +13,13 @@ import type {
 } from "../native/types.js";
 import { T5Tokenizer } from "../tokenizer/t5-tokenizer.js";
 import { checkChoice, checkFlag, checkInteger, checkOptions, expected, refused } from "../util/validation.js";
-import { checkLoads, type ModelKind } from "./architectures.js";
-import { exportCommand, isCheckpoint, readCheckpoint } from "./checkpoint.js";
+import { checkLoads, kindOf, type ModelKind } from "./architectures.js";
+import { exportCommand, isCheckpoint, readCheckpoint, readCheckpointKind } from "./checkpoint.js";
 import { readArchitecture } from "./config.js";
 import { type ModelDirectory, readDirectory, verifyContents, verifySizes } from "./directory.js";
 import { denseWeights, type EmbeddingConfig } from "./embedding.js";
 import { type Labels, labelsOf } from "./labels.js";
-import { isExported } from "./manifest.js";
+import { isExported, type Manifest, readManifest } from "./manifest.js";
 import { readSafetensors } from "./safetensors.js";
 
 export const PRECISIONS = ["exact", "float32", "bfloat16", "int8"] as const;
@@ -237,11 +237,27 @@ export async function loadModel(path: string, kind: ModelKind, options: CheckedL
   };
 }
 
-/** A directory that `torch-t5 export` wrote, or else one of Hugging Face. */
+/** What a directory contains. */
+export interface DirectoryKind {
+  readonly kind: ModelKind;
+  /** Undefined of a Hugging Face directory. */
+  readonly manifest: Manifest | undefined;
+}
+
+/** The kind of model in a directory. Rejects with ERR_INVALID_ARGUMENT, ERR_MODEL_NOT_FOUND, ERR_MODEL_CORRUPT. */
+export async function readKind(path: string): Promise<DirectoryKind> {
+  if (await isHuggingFace(path)) return { kind: await readCheckpointKind(path), manifest: undefined };
+  const manifest = await readManifest(path);
+  return { kind: kindOf(manifest), manifest };
+}
+
 async function openDirectory(path: string, kind: ModelKind, options: CheckedLoadOptions): Promise<Source> {
-  return (await isExported(path)) || !(await isCheckpoint(path))
-    ? openExported(path, kind, options)
-    : openCheckpoint(path, kind, options);
+  return (await isHuggingFace(path)) ? openCheckpoint(path, kind, options) : openExported(path, kind, options);
+}
+
+/** Whether a directory is one of Hugging Face. Any other is taken for one that `torch-t5 export` wrote. */
+async function isHuggingFace(path: string): Promise<boolean> {
+  return !(await isExported(path)) && (await isCheckpoint(path));
 }
 
 async function openExported(
