@@ -110,12 +110,9 @@ export function checkLoads(kind: ModelKind, manifest: Manifest): void {
   checkKind(kind, { kind: kindOf(manifest), architecture: manifest.architecture }, "the export");
 }
 
-/**
- * As `checkLoads`, of a Hugging Face checkpoint. The class of an encoder loads any, as in transformers. Throws
- * ERR_INVALID_ARGUMENT.
- */
+/** As `checkLoads`, of a Hugging Face checkpoint. Throws ERR_INVALID_ARGUMENT. */
 export function checkLoadsCheckpoint(kind: ModelKind, found: CheckpointClass): void {
-  if (kind !== "encoder") checkKind(kind, found, "the checkpoint");
+  checkKind(kind, found, "the checkpoint");
 }
 
 function checkKind(kind: ModelKind, found: CheckpointClass, directory: string): void {

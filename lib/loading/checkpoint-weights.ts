@@ -66,8 +66,8 @@ export function haveClassifier(files: readonly WeightFile[]): boolean {
 
 /**
  * Finds every weight of an architecture. The embeddings and lm_head are tied where the checkpoint has fewer than all of
- * them, as Hugging Face's `tie_weights` does. Throws ERR_MODEL_CORRUPT for a missing weight, one of another shape or
- * type, and for names with the prefix of a wrapper.
+ * them, as Hugging Face's `tie_weights` does. Throws ERR_MODEL_CORRUPT for a missing weight, and one of another shape
+ * or type.
  */
 export function findWeights(files: readonly WeightFile[], wanted: WantedWeights): FoundWeights {
   const left = locate(files);
@@ -100,8 +100,7 @@ export function findWeights(files: readonly WeightFile[], wanted: WantedWeights)
 /** All tensors by Hugging Face's names, without the base prefix. */
 function locate(files: readonly WeightFile[]): Map<string, Located> {
   const located = new Map<string, Located>();
-  for (const [file, { name: fileName, path, header }] of files.entries()) {
-    refusePrefix(path, header);
+  for (const [file, { name: fileName, header }] of files.entries()) {
     for (const [name, entry] of header.tensors) {
       const base = withoutBase(name);
       if (located.has(base))
@@ -112,8 +111,10 @@ function locate(files: readonly WeightFile[]): Map<string, Located> {
   return located;
 }
 
-/** Refuses weights that a wrapper has renamed, and states the Python that renames them back. */
-function refusePrefix(path: string, { tensors }: SafetensorsHeader): void {
+/**
+ * Refuses weights that a wrapper has renamed, and states the Python that renames them back. Throws ERR_MODEL_CORRUPT.
+ */
+export function refusePrefix(path: string, { tensors }: SafetensorsHeader): void {
   const counts = new Map<string, number>();
   for (const name of tensors.keys()) {
     const prefix = T5_NAME.exec(name)?.[1];

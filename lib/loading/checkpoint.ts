@@ -7,7 +7,7 @@ import { T5Error } from "../util/errors.js";
 import { checkObject, corrupt } from "../util/json.js";
 import { isRecord, refused } from "../util/validation.js";
 import { checkLoadsCheckpoint, checkpointClassOf, type ModelKind } from "./architectures.js";
-import { findWeights, haveClassifier, haveDecoder, type WeightFile } from "./checkpoint-weights.js";
+import { findWeights, haveClassifier, haveDecoder, refusePrefix, type WeightFile } from "./checkpoint-weights.js";
 import { type ConfigFile, generationConfigOf, parseConfig, parseGenerationConfig, readArchitecture } from "./config.js";
 import type { ModelDirectory } from "./directory.js";
 import { findFile, isInside, readJsonFile } from "./files.js";
@@ -63,7 +63,8 @@ export async function readCheckpoint(path: string, kind: ModelKind, precision: s
   const generation = await readJsonFile(path, "generation_config.json");
   const generationConfig = generation === undefined ? generationConfigOf(read) : parseGenerationConfig(generation);
   const config = parseConfig(configFile, generationConfig);
-  checkLoadsCheckpoint(kind, classOf(read, files));
+  // The class of an encoder loads any checkpoint, as in transformers.
+  if (kind !== "encoder") checkLoadsCheckpoint(kind, classOf(read, files));
   if (kind === "sequenceClassification" && read.decoder_start_token_id === undefined && config.modelType === "t5") {
     throw corrupt("an id of the vocabulary", "decoder_start_token_id in config.json", undefined);
   }
@@ -162,7 +163,9 @@ async function readShards(path: string, index: unknown): Promise<readonly Weight
 
 async function readHeader(path: string, name: string): Promise<SafetensorsHeader> {
   try {
-    return await readSafetensorsHeader(path, name);
+    const header = await readSafetensorsHeader(path, name);
+    refusePrefix(path, header);
+    return header;
   } catch (thrown) {
     if (thrown instanceof T5Error) throw thrown;
     const reason = thrown instanceof Error ? thrown.message : String(thrown);

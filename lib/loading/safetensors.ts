@@ -86,42 +86,37 @@ async function readHeaderOf(file: FileHandle, name: string): Promise<Safetensors
   const length = (await readBytes(file, 0, LENGTH_BYTES, name)).readBigUInt64LE();
   const limit = Math.min(MAX_HEADER_BYTES, size - LENGTH_BYTES);
   if (length > limit) throw corrupt(`a header of at most ${limit} bytes`, name, length);
-  const dataOffset = LENGTH_BYTES + Number(length);
   const header = await readBytes(file, LENGTH_BYTES, Number(length), name);
-  return { bytes: size, tensors: parseHeader(header, { dataOffset, dataBytes: size - dataOffset, name }) };
+  return { bytes: size, tensors: parseSafetensorsHeader(header, size, name) };
 }
 
-/** Where a file's numbers are. */
-interface Numbers {
-  readonly dataOffset: number;
-  readonly dataBytes: number;
-  readonly name: string;
-}
-
-/** The tensors of a header. Throws ERR_MODEL_CORRUPT. */
-function parseHeader(bytes: Buffer, { dataOffset, dataBytes, name }: Numbers): ReadonlyMap<string, TensorEntry> {
-  if (!isUtf8(bytes)) throw refused("UTF-8", `the header of ${name}`, "other bytes", "ERR_MODEL_CORRUPT");
-  const header = checkObject(parseJson(bytes.toString("utf8"), `the header of ${name}`, MAX_DEPTH), name);
+/**
+ * The tensors in the JSON header of a file of `fileBytes` bytes, which messages call `name`. Every tensor is inside the
+ * file, and no two overlap. Throws ERR_MODEL_CORRUPT.
+ */
+export function parseSafetensorsHeader(
+  json: Buffer,
+  fileBytes: number,
+  name: string,
+): ReadonlyMap<string, TensorEntry> {
+  if (!isUtf8(json)) throw refused("UTF-8", `the header of ${name}`, "other bytes", "ERR_MODEL_CORRUPT");
+  const header = checkObject(parseJson(json.toString("utf8"), `the header of ${name}`, MAX_DEPTH), name);
+  const dataOffset = LENGTH_BYTES + json.length;
   const tensors = Object.entries(header)
     .filter(([tensor]) => tensor !== METADATA)
-    .map(([tensor, entry]) => ({ tensor, entry: parseEntry(entry, dataOffset, tensorIn(tensor, name)) }));
+    .map(([tensor, entry]) => [tensor, parseEntry(entry, dataOffset, tensorIn(tensor, name))] as const);
   let covered = dataOffset;
-  for (const { tensor, entry } of tensors.toSorted(
-    (a, b) => a.entry.offset - b.entry.offset || a.entry.bytes - b.entry.bytes,
+  for (const [tensor, { offset, bytes }] of tensors.toSorted(
+    ([, a], [, b]) => a.offset - b.offset || a.bytes - b.bytes,
   )) {
-    if (entry.offset !== covered) {
-      throw corrupt(
-        `offset ${covered - dataOffset}, the end of the tensor before it,`,
-        tensorIn(tensor, name),
-        entry.offset - dataOffset,
-      );
+    if (offset !== covered) {
+      const what = `offset ${covered - dataOffset}, where the tensor before it ends,`;
+      throw corrupt(what, tensorIn(tensor, name), offset - dataOffset);
     }
-    covered += entry.bytes;
+    covered += bytes;
   }
-  if (covered !== dataOffset + dataBytes) {
-    throw corrupt(`${covered - dataOffset} bytes of numbers`, name, dataBytes);
-  }
-  return new Map(tensors.map(({ tensor, entry }) => [tensor, entry]));
+  if (covered !== fileBytes) throw corrupt(`${covered - dataOffset} bytes of numbers`, name, fileBytes - dataOffset);
+  return new Map(tensors);
 }
 
 function parseEntry(value: unknown, dataOffset: number, name: string): TensorEntry {
