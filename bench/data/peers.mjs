@@ -28,6 +28,13 @@ export const PEERS = {
     precisions: { exact: ours, float32: ours, bfloat16: ours, int8: ours },
     cuda: { precisions: { exact: ours, float32: ours, bfloat16: ours } },
   },
+  checkpoint: {
+    label: "torch-t5, Hugging Face directory",
+    environment: "project",
+    program: "node/torch-t5.mjs",
+    kinds: ["load", "memory"],
+    precisions: { float32: huggingFace, bfloat16: huggingFace, int8: huggingFace },
+  },
   hf: {
     label: "Hugging Face eager",
     environment: "project",

@@ -10,6 +10,11 @@ export interface WrittenTensor {
   readonly data?: Float32Array | Uint8Array;
 }
 
+/** The sizes of a configuration that decide the shapes of weights. */
+type Config = Readonly<
+  Record<"vocab_size" | "d_model" | "d_kv" | "d_ff" | "num_heads" | "relative_attention_num_buckets", number>
+>;
+
 const SEED = 5;
 const LENGTH_BYTES = 8;
 const HALF = 1000;
@@ -32,16 +37,12 @@ export const CONFIG = {
   pad_token_id: 0,
 } as const;
 
-const {
-  vocab_size: vocabSize,
-  d_model: dModel,
-  d_ff: dFf,
-  relative_attention_num_buckets: buckets,
-  num_heads: heads,
-} = CONFIG;
-const innerDim = CONFIG.num_heads * CONFIG.d_kv;
-
-function attentionShapes(layer: string, module: string): readonly (readonly [string, readonly number[]])[] {
+function attentionShapes(
+  layer: string,
+  module: string,
+  { num_heads: heads, d_kv: dKv, d_model: dModel }: Config,
+): readonly (readonly [string, readonly number[]])[] {
+  const innerDim = heads * dKv;
   return [
     ...["q", "k", "v"].map((name) => [`${layer}.${module}.${name}.weight`, [innerDim, dModel]] as const),
     [`${layer}.${module}.o.weight`, [dModel, innerDim]],
@@ -49,13 +50,14 @@ function attentionShapes(layer: string, module: string): readonly (readonly [str
   ];
 }
 
-function stackShapes(stack: string): readonly (readonly [string, readonly number[]])[] {
+function stackShapes(stack: string, config: Config): readonly (readonly [string, readonly number[]])[] {
+  const { d_model: dModel, d_ff: dFf, relative_attention_num_buckets: buckets, num_heads: heads } = config;
   const layer = `${stack}.block.0.layer`;
   const feedForward = `${layer}.${stack === "decoder" ? 2 : 1}`;
   return [
-    ...attentionShapes(`${layer}.0`, "SelfAttention"),
+    ...attentionShapes(`${layer}.0`, "SelfAttention", config),
     [`${layer}.0.SelfAttention.relative_attention_bias.weight`, [buckets, heads]],
-    ...(stack === "decoder" ? attentionShapes(`${layer}.1`, "EncDecAttention") : []),
+    ...(stack === "decoder" ? attentionShapes(`${layer}.1`, "EncDecAttention", config) : []),
     [`${feedForward}.DenseReluDense.wi.weight`, [dFf, dModel]],
     [`${feedForward}.DenseReluDense.wo.weight`, [dModel, dFf]],
     [`${feedForward}.layer_norm.weight`, [dModel]],
@@ -63,13 +65,13 @@ function stackShapes(stack: string): readonly (readonly [string, readonly number
   ];
 }
 
-/** The weights of `CONFIG`, tied, always the same. */
-export function makeWeights(): Map<string, WrittenTensor> {
+/** The weights of a configuration with one layer in each stack, tied, always the same. */
+export function makeWeights(config: Config = CONFIG): Map<string, WrittenTensor> {
   const next = random(SEED);
   const shapes = [
-    ["shared.weight", [vocabSize, dModel]] as const,
-    ...stackShapes("encoder"),
-    ...stackShapes("decoder"),
+    ["shared.weight", [config.vocab_size, config.d_model]] as const,
+    ...stackShapes("encoder", config),
+    ...stackShapes("decoder", config),
   ];
   return new Map(
     shapes.map(([name, shape]) => {
