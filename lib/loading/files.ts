@@ -9,6 +9,7 @@ import { refused } from "../util/validation.js";
 /** A config.json takes kilobytes, the index of the largest T5 a tenth of a megabyte. */
 const MAX_JSON_BYTES = 4 * 2 ** 20;
 const MAX_JSON_DEPTH = 32;
+const ABSENT = ["ENOENT", "ENOTDIR", "ENAMETOOLONG"] as const;
 /** A folder of Hugging Face's cache for one model: its blobs/, and snapshots/ of links to them. */
 const CACHED_MODEL = /^models--/;
 const SNAPSHOTS = "snapshots";
@@ -31,7 +32,7 @@ export async function findFile(directory: string, name: string): Promise<string 
   try {
     target = await realpath(path);
   } catch (cause) {
-    if (isCode(cause, "ENOENT") || isCode(cause, "ENOTDIR")) return undefined;
+    if (ABSENT.some((code) => isCode(cause, code))) return undefined;
     throw unreadable(name, cause);
   }
   const root = await realpath(directory);

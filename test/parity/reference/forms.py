@@ -1,4 +1,4 @@
-"""Checkpoints of a family in each form that is found on the hub or that `from_pretrained` reads: names, types, files."""
+"""Checkpoints of a family in each form that the hub has or that `from_pretrained` reads: names, types, files."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
