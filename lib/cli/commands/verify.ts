@@ -188,11 +188,10 @@ ${precisionHelp}
     const given = loadOptions(values);
     const tolerance = nonNegativeOption(values.tolerance, "tolerance");
     const maxKl = nonNegativeOption(values["max-kl"], "max-kl");
+    if (values.exact) checkExact(given.precision);
     const { kind, manifest } = await readKind(directory);
     const { device = "cpu", precision = manifest === undefined ? "float32" : "exact" } = given;
-    if (values.exact && precision !== "exact") {
-      throw new UsageError(`Expected no --exact with --precision ${precision} but received both`);
-    }
+    if (values.exact) checkExact(precision);
     const isExact = values.exact ?? false;
     const limits = { isExact, tolerance: tolerance ?? DEFAULT_TOLERANCES[precision], maxKl };
     const verified = {
@@ -217,6 +216,12 @@ ${precisionHelp}
     return verify(ENCODER, verified, limits);
   },
 };
+
+/** Throws UsageError for a precision that can't be bitwise equal. */
+function checkExact(precision: Precision | undefined): void {
+  if (precision === undefined || precision === "exact") return;
+  throw new UsageError(`Expected no --exact with --precision ${precision} but received both`);
+}
 
 /** What is verified, and what has been found out about it already. */
 interface VerifiedDirectory {
