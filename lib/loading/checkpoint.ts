@@ -1,6 +1,6 @@
 // A Hugging Face directory, as `save_pretrained` writes it: config.json and safetensors files. Nothing of it is
 // unpickled or compiled.
-import process from "node:process";
+import process, { platform } from "node:process";
 import type { NativeArchitecture, NativeStoredWeights } from "../native/types.js";
 import { cut } from "../util/describe.js";
 import { T5Error } from "../util/errors.js";
@@ -31,10 +31,16 @@ const UNKNOWN_BASE = "base";
 const MAX_NAMED = 3;
 const MAX_NAME_LENGTH = 60;
 
-/** The command that exports a directory, with quotes for a shell. */
+/** The command that exports a directory, with quotes where a shell needs them. */
 export function exportCommand(path: string): string {
   const source = path.replace(/(?<=.)[/\\]+$/, "");
-  return `npx torch-t5 export ${JSON.stringify(source)} ${JSON.stringify(`${source}-exported`)}`;
+  return `npx torch-t5 export ${quoted(source)} ${quoted(`${source}-exported`)}`;
+}
+
+function quoted(path: string): string {
+  if (/^[\w@%+=:,./-]+$/.test(path)) return path;
+  // A line break stays one line, whatever a shell makes of it.
+  return platform === "win32" || /\p{Cc}/u.test(path) ? JSON.stringify(path) : `'${path.replaceAll("'", "'\\''")}'`;
 }
 
 /** Whether a directory has the files of a Hugging Face checkpoint. Rejects with ERR_MODEL_CORRUPT. */
@@ -59,15 +65,13 @@ export async function readCheckpoint(path: string, kind: ModelKind, precision: s
   await refuseOthers(path);
   const files = await readWeightFiles(path);
   const read = await readConfigFile(path);
-  const configFile = withDefaultLabels(read);
+  const configFile = withDefaultLabels(kind, read);
   const generation = await readJsonFile(path, "generation_config.json");
   const generationConfig = generation === undefined ? generationConfigOf(read) : parseGenerationConfig(generation);
   const config = parseConfig(configFile, generationConfig);
   // The class of an encoder loads any checkpoint, as in transformers.
   if (kind !== "encoder") checkLoadsCheckpoint(kind, classOf(read, files));
-  if (kind === "sequenceClassification" && read.decoder_start_token_id === undefined && config.modelType === "t5") {
-    throw corrupt("an id of the vocabulary", "decoder_start_token_id in config.json", undefined);
-  }
+  if (kind === "sequenceClassification") requireStart(config.modelType, read);
   const labels = labelsOf(kind, configFile);
   const architecture = readArchitecture(config, configFile, precision);
   const { stored, unexpected } = findWeights(files, { kind, architecture, numLabels: labels.numLabels });
@@ -78,6 +82,12 @@ export async function readCheckpoint(path: string, kind: ModelKind, precision: s
     architecture,
     weights: stored,
   };
+}
+
+/** Hugging Face's T5 has no default of the id that a classifier's decoder starts with. Throws ERR_MODEL_CORRUPT. */
+function requireStart(modelType: string, { decoder_start_token_id: start }: ConfigFile): void {
+  if (modelType !== "t5" || (start !== undefined && start !== null)) return;
+  throw corrupt("an id of the vocabulary", "decoder_start_token_id in config.json", start);
 }
 
 function classOf(config: ConfigFile, files: readonly WeightFile[]): ReturnType<typeof checkpointClassOf> {

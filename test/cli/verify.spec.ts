@@ -110,7 +110,7 @@ describe("torch-t5 verify", () => {
         const { code, stdout, stderr } = await torchT5(["verify", directory]);
         assert.deepEqual([code, stderr], [1, ""]);
         assert.match(stdout, /: a Hugging Face directory, without hashes; cpu, float32\nNot verified: /);
-        assert.ok(stdout.includes(`npx torch-t5 export ${JSON.stringify(directory)} `), stdout);
+        assert.ok(stdout.includes(`npx torch-t5 export ${directory} ${directory}-exported\n`), stdout);
       });
     });
 

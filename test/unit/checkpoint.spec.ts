@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { T5EncoderModel, type T5ErrorCode, T5ForConditionalGeneration, T5ForSequenceClassification } from "torch-t5";
-import { readCheckpoint } from "#lib/loading/checkpoint.js";
+import { exportCommand, readCheckpoint } from "#lib/loading/checkpoint.js";
 import { loadNative } from "#lib/native/addon.js";
 import type { NativeStoredTensor, NativeStoredWeights } from "#lib/native/types.js";
 import {
@@ -280,7 +280,7 @@ const directories: readonly Broken[] = [
       renameSync(join(directory, WEIGHTS), join(directory, "pytorch_model.bin"));
     },
     code: "ERR_MODEL_NOT_FOUND",
-    message: /found pytorch_model\.bin, which could run code .* run `npx torch-t5 export ".*" ".*-exported"`/,
+    message: /found pytorch_model\.bin, which could run code .* run `npx torch-t5 export \/\S* \/\S*-exported`/,
   },
   {
     promise: "an adapter beside its weights",
@@ -405,12 +405,18 @@ describe("a Hugging Face directory", () => {
   it("is refused in exact, with the command that exports it", async () => {
     await withDirectory(async (directory) => {
       writeCheckpoint(directory);
-      const command = `npx torch-t5 export ${JSON.stringify(directory)} ${JSON.stringify(`${directory}-exported`)}`;
+      const command = `npx torch-t5 export ${directory} ${directory}-exported`;
       const error: unknown = await load(`${directory}/`, { precision: "exact" }).catch((thrown: unknown) => thrown);
       assert.ok(error instanceof Error && "code" in error);
       assert.equal(error.code, "ERR_INVALID_ARGUMENT");
       assert.ok(error.message.includes(`\`${command}\``), error.message);
     });
+  });
+
+  it("is named with quotes in that command where a shell needs them", () => {
+    const expected = process.platform === "win32" ? '"my $dir" "my $dir-exported"' : "'my $dir' 'my $dir-exported'";
+    assert.equal(exportCommand("my $dir/"), `npx torch-t5 export ${expected}`);
+    assert.ok(!exportCommand("a\nb").includes("\n"));
   });
 
   it("is batch-invariant by default", async () => {
