@@ -15,6 +15,7 @@ export const PRECISIONS = ["exact", "float32", "bfloat16", "int8"];
 export const kindOfPrecision = (precision) => (precision === "exact" ? "float32" : precision);
 
 const ours = { model: "torch-t5" };
+const checkpoint = { model: "checkpoint" };
 const huggingFace = { model: "hugging-face" };
 const onnx = { model: "onnx", plain: "onnx-plain" };
 const openvino = { model: "openvino-float32", plain: "openvino-float32-plain" };
@@ -33,7 +34,7 @@ export const PEERS = {
     environment: "project",
     program: "node/torch-t5.mjs",
     kinds: ["load", "memory"],
-    precisions: { float32: huggingFace, bfloat16: huggingFace, int8: huggingFace },
+    precisions: { float32: checkpoint, bfloat16: checkpoint, int8: checkpoint },
   },
   hf: {
     label: "Hugging Face eager",
