@@ -123,11 +123,11 @@ export { SCORE_REDUCTIONS } from "./calls/score.js";
 /** @internal */
 export { GENERATION_OPTIONS, type GenerationOption, OPTION_GROUPS } from "./generation/option-table.js";
 /** @internal */
-export { kindOf } from "./loading/architectures.js";
+export { exportCommand } from "./loading/checkpoint.js";
 /** @internal */
 export { POOLINGS } from "./loading/embedding.js";
 /** @internal */
-export { PRECISIONS } from "./loading/load.js";
+export { PRECISIONS, readKind } from "./loading/load.js";
 /** @internal */
 export { readSafetensors, type StoredTensor } from "./loading/safetensors.js";
 /** @internal */

@@ -15,6 +15,7 @@ export const PRECISIONS = ["exact", "float32", "bfloat16", "int8"];
 export const kindOfPrecision = (precision) => (precision === "exact" ? "float32" : precision);
 
 const ours = { model: "torch-t5" };
+const checkpoint = { model: "checkpoint" };
 const huggingFace = { model: "hugging-face" };
 const onnx = { model: "onnx", plain: "onnx-plain" };
 const openvino = { model: "openvino-float32", plain: "openvino-float32-plain" };
@@ -27,6 +28,13 @@ export const PEERS = {
     kinds: [...DECODING, "gpu", "ragged", "last-position", "result-memory", "event-loop", "service", "service-latency"],
     precisions: { exact: ours, float32: ours, bfloat16: ours, int8: ours },
     cuda: { precisions: { exact: ours, float32: ours, bfloat16: ours } },
+  },
+  checkpoint: {
+    label: "torch-t5, Hugging Face directory",
+    environment: "project",
+    program: "node/torch-t5.mjs",
+    kinds: ["load", "memory"],
+    precisions: { float32: checkpoint, bfloat16: checkpoint, int8: checkpoint },
   },
   hf: {
     label: "Hugging Face eager",

@@ -45,6 +45,16 @@ const EXPORTS = {
     environment: "project",
     command: (_, target, sizes) => [join(root, "bench", "preparing", "checkpoint.py"), target, JSON.stringify(sizes)],
   },
+  // The tokenizer of the checkpoint is one that other peers need, and torch-t5 refuses.
+  checkpoint: {
+    environment: "project",
+    from: "hugging-face",
+    command: (source, target) => [
+      "-c",
+      "import shutil, sys; shutil.copytree(*sys.argv[1:], ignore=shutil.ignore_patterns('token*'), dirs_exist_ok=True)",
+      ...[source, target],
+    ],
+  },
   "torch-t5": {
     environment: "project",
     from: "hugging-face",

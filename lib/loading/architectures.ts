@@ -1,6 +1,8 @@
-// The classes of transformers that an export can be of, and the class of this package that loads each.
+// The classes of transformers that a model can be of, and the class of this package that loads each.
+import { T5Error } from "../util/errors.js";
 import { corrupt } from "../util/json.js";
 import { refused } from "../util/validation.js";
+import type { ConfigFile } from "./config.js";
 import type { Manifest } from "./manifest.js";
 
 /**
@@ -9,7 +11,7 @@ import type { Manifest } from "./manifest.js";
  */
 export type ModelKind = "generation" | "encoder" | "sequenceClassification" | "tokenClassification";
 
-/** The kind of each class of transformers, which `architecture` in manifest.json names. */
+/** The kind of each class of transformers, which `architecture` in manifest.json and `architectures` in config.json name. */
 const KINDS: ReadonlyMap<string, ModelKind> = new Map([
   ["T5ForConditionalGeneration", "generation"],
   ["MT5ForConditionalGeneration", "generation"],
@@ -25,10 +27,13 @@ const KINDS: ReadonlyMap<string, ModelKind> = new Map([
   ["UMT5ForTokenClassification", "tokenClassification"],
 ]);
 
+/** The name of T5ForConditionalGeneration in the first T5 checkpoints. */
+const FIRST_NAME = "T5WithLMHeadModel";
+
 /** A class of this package. */
 interface ModelClass {
   readonly name: string;
-  /** The kinds of exports that it loads. */
+  /** The kinds of models that it loads. */
   readonly loads: readonly ModelKind[];
   /** A model of its kind, for messages. */
   readonly model: string;
@@ -62,15 +67,58 @@ export function kindOf({ architecture }: Manifest): ModelKind {
   return kind;
 }
 
+/** Whether a model of a kind has a decoder. */
+export function hasDecoder(kind: ModelKind): boolean {
+  return kind === "generation" || kind === "sequenceClassification";
+}
+
+/** What a checkpoint's config.json and weights say of its class. */
+interface CheckpointClass {
+  readonly kind: ModelKind;
+  /** The class of transformers. */
+  readonly architecture: string;
+}
+
+/**
+ * The class of a Hugging Face checkpoint: the first of `architectures` that is known, else that of a whole model; that of
+ * an encoder where the weights have no decoder. Throws ERR_MODEL_CORRUPT.
+ */
+export function checkpointClassOf(
+  { architectures }: ConfigFile,
+  weights: { readonly hasDecoder: boolean; readonly hasClassifier: boolean },
+): CheckpointClass {
+  const names: readonly unknown[] = Array.isArray(architectures) ? architectures : [];
+  const known = names.find((name) => typeof name === "string" && (KINDS.has(name) || name === FIRST_NAME));
+  if (names.length > 0 && known === undefined) {
+    throw corrupt(`one of ${[...KINDS.keys()].join(", ")}`, "architectures in config.json", names[0]);
+  }
+  const architecture = typeof known === "string" ? known : "T5ForConditionalGeneration";
+  const kind = KINDS.get(architecture) ?? "generation";
+  if (kind !== "generation") return { kind, architecture };
+  if (weights.hasClassifier) {
+    const message = `Expected the class of a classifier for architectures in config.json, as the checkpoint has the weights of one, but received ${architecture}`;
+    throw new T5Error("ERR_MODEL_CORRUPT", message);
+  }
+  return weights.hasDecoder ? { kind, architecture } : { kind: "encoder", architecture: "T5EncoderModel" };
+}
+
 /**
  * Refuses an export that the class for `kind` doesn't load, and names the class that does. Throws ERR_INVALID_ARGUMENT,
  * ERR_MODEL_CORRUPT.
  */
 export function checkLoads(kind: ModelKind, manifest: Manifest): void {
-  const found = kindOf(manifest);
+  checkKind(kind, { kind: kindOf(manifest), architecture: manifest.architecture }, "the export");
+}
+
+/** As `checkLoads`, of a Hugging Face checkpoint. Throws ERR_INVALID_ARGUMENT. */
+export function checkLoadsCheckpoint(kind: ModelKind, found: CheckpointClass): void {
+  checkKind(kind, found, "the checkpoint");
+}
+
+function checkKind(kind: ModelKind, found: CheckpointClass, directory: string): void {
   const wanted = CLASSES[kind];
-  if (wanted.loads.includes(found)) return;
-  const { name, model } = CLASSES[found];
-  const received = `that of ${model}, ${manifest.architecture}: load it with ${name}.fromPretrained`;
-  throw refused(`the export of ${wanted.model}`, "directory", received);
+  if (wanted.loads.includes(found.kind)) return;
+  const { name, model } = CLASSES[found.kind];
+  const received = `that of ${model}, ${found.architecture}: load it with ${name}.fromPretrained`;
+  throw refused(`${directory} of ${wanted.model}`, "directory", received);
 }

@@ -49,6 +49,22 @@ const ACTIVATIONS: Readonly<Record<NativeActivation, readonly string[]>> = {
   silu: ["silu", "swish"],
 };
 
+/** The entries of Hugging Face's GenerationConfig that change what is generated. */
+const GENERATION: ReadonlySet<string> = new Set(
+  `
+   max_length max_new_tokens min_length min_new_tokens early_stopping max_time stop_strings do_sample
+   num_beams use_cache cache_implementation temperature top_k top_p min_p top_h typical_p
+   epsilon_cutoff eta_cutoff repetition_penalty encoder_repetition_penalty length_penalty
+   no_repeat_ngram_size bad_words_ids renormalize_logits forced_bos_token_id forced_eos_token_id
+   remove_invalid_values exponential_decay_length_penalty suppress_tokens begin_suppress_tokens
+   sequence_bias token_healing guidance_scale watermarking_config num_return_sequences pad_token_id
+   bos_token_id eos_token_id encoder_no_repeat_ngram_size decoder_start_token_id penalty_alpha
+   dola_layers diversity_penalty num_beam_groups constraints force_words_ids
+  `
+    .trim()
+    .split(/\s+/),
+);
+
 /** The encoder halves the buckets for the two directions, and each half for near and far distances. */
 const MIN_BUCKETS = 4;
 
@@ -99,6 +115,15 @@ export function parseGenerationConfig(value: unknown): GenerationConfig {
   if (value === undefined) return Object.freeze({});
   const entries = Object.entries(checkObject(value, "generation_config.json"));
   return Object.freeze(Object.fromEntries(entries.map(([name, item]) => [camelCase(name), item])));
+}
+
+/**
+ * The entries of config.json that are entries of generation_config.json, too, in camelCase. Hugging Face reads them where
+ * there is no generation_config.json (`GenerationConfig.from_pretrained` of config.json).
+ */
+export function generationConfigOf(file: ConfigFile): GenerationConfig {
+  const entries = Object.entries(file).filter(([name, value]) => GENERATION.has(name) && value !== null);
+  return parseGenerationConfig(Object.fromEntries(entries));
 }
 
 /**

@@ -9,10 +9,9 @@ import { type EmbeddingConfig, parseEmbedding } from "./embedding.js";
 import { sha256, sha256OnWorker } from "./hash.js";
 import { type Manifest, type ManifestFile, readManifest } from "./manifest.js";
 
-/** An exported directory, its configuration read. */
+/** The directory of a model, its configuration read. */
 export interface ModelDirectory {
   readonly path: string;
-  readonly manifest: Manifest;
   readonly config: T5Config;
   readonly configFile: ConfigFile;
   readonly generationConfig: GenerationConfig;
@@ -20,11 +19,16 @@ export interface ModelDirectory {
   readonly embedding: EmbeddingConfig | undefined;
 }
 
+/** An exported directory. */
+export interface ExportedDirectory extends ModelDirectory {
+  readonly manifest: Manifest;
+}
+
 /** Files of this size are hashed on a worker thread; starting one takes as long as hashing this much. */
 const MIN_WORKER_BYTES = 32 * 2 ** 20;
 
 /** Reads a directory's configuration. Rejects with ERR_MODEL_NOT_FOUND, ERR_MODEL_CORRUPT. */
-export async function readDirectory(path: string): Promise<ModelDirectory> {
+export async function readDirectory(path: string): Promise<ExportedDirectory> {
   const manifest = await readManifest(path);
   const read = async (name: string) => {
     if (manifest.files[name] === undefined) return undefined;
@@ -49,12 +53,12 @@ export async function readDirectory(path: string): Promise<ModelDirectory> {
  * Compares the size of every file with the manifest, which finds a truncated file at once. Rejects with
  * ERR_MODEL_CORRUPT.
  */
-export async function verifySizes({ path, manifest }: ModelDirectory): Promise<void> {
+export async function verifySizes({ path, manifest }: ExportedDirectory): Promise<void> {
   await Promise.all(Object.entries(manifest.files).map(([name, file]) => verifySize(path, name, file)));
 }
 
 /** Compares the SHA-256 of every file with the manifest. Rejects with ERR_MODEL_CORRUPT. */
-export async function verifyContents({ path, manifest }: ModelDirectory): Promise<void> {
+export async function verifyContents({ path, manifest }: ExportedDirectory): Promise<void> {
   await Promise.all(Object.entries(manifest.files).map(([name, file]) => verifyContent(path, name, file)));
 }
 

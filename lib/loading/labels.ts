@@ -23,7 +23,7 @@ const NO_LABELS: Labels = Object.freeze({ id2label: Object.freeze({}), numLabels
 
 /** The labels of a model; none of one that doesn't classify. Throws ERR_MODEL_CORRUPT. */
 export function labelsOf(kind: ModelKind, file: ConfigFile): Labels {
-  if (kind !== "sequenceClassification" && kind !== "tokenClassification") return NO_LABELS;
+  if (!classifies(kind)) return NO_LABELS;
   const { id2label: found } = file;
   if (!isRecord(found) || Object.keys(found).length === 0) {
     throw corrupt("an object with the label of each logit", "id2label in config.json", found);
@@ -36,6 +36,29 @@ export function labelsOf(kind: ModelKind, file: ConfigFile): Labels {
     id2label[index] = label;
   }
   return Object.freeze({ id2label: Object.freeze(id2label), numLabels, problemType: readProblemType(file) });
+}
+
+/** The number of labels of Hugging Face's configuration. */
+const DEFAULT_LABELS = 2;
+/** More than any classifier without labels of its own has. */
+const MAX_DEFAULT_LABELS = 1024;
+
+/**
+ * The config.json of a classifier with labels: `save_pretrained` leaves out those of Hugging Face's default, which are
+ * named after their number. Throws ERR_MODEL_CORRUPT.
+ */
+export function withDefaultLabels(kind: ModelKind, file: ConfigFile): ConfigFile {
+  if (!classifies(kind) || (file.id2label !== undefined && file.id2label !== null)) return file;
+  const count = file.num_labels ?? DEFAULT_LABELS;
+  if (typeof count !== "number" || !Number.isInteger(count) || count < 1 || count > MAX_DEFAULT_LABELS) {
+    throw corrupt(`an integer from 1 to ${MAX_DEFAULT_LABELS}`, "num_labels in config.json", count);
+  }
+  const labels = Array.from({ length: count }, (_, index) => [index, `LABEL_${index}`]);
+  return { ...file, id2label: Object.fromEntries(labels) };
+}
+
+function classifies(kind: ModelKind): boolean {
+  return kind === "sequenceClassification" || kind === "tokenClassification";
 }
 
 function readProblemType({ problem_type: found }: ConfigFile): ProblemType | undefined {

@@ -4,14 +4,22 @@ import { join } from "node:path";
 import process from "node:process";
 import { loadNative, type Native } from "../native/addon.js";
 import { cpuQuota, defaultThreads } from "../native/cpu-quota.js";
-import type { NativeDense, NativeDenseWeights, NativeModel } from "../native/types.js";
+import type {
+  NativeArchitecture,
+  NativeDense,
+  NativeDenseWeights,
+  NativeModel,
+  NativeStoredWeights,
+} from "../native/types.js";
 import { T5Tokenizer } from "../tokenizer/t5-tokenizer.js";
-import { checkChoice, checkFlag, checkInteger, checkOptions, expected } from "../util/validation.js";
-import { checkLoads, type ModelKind } from "./architectures.js";
+import { checkChoice, checkFlag, checkInteger, checkOptions, expected, refused } from "../util/validation.js";
+import { checkLoads, kindOf, type ModelKind } from "./architectures.js";
+import { exportCommand, isCheckpoint, readCheckpoint, readCheckpointKind } from "./checkpoint.js";
 import { readArchitecture } from "./config.js";
 import { type ModelDirectory, readDirectory, verifyContents, verifySizes } from "./directory.js";
 import { denseWeights, type EmbeddingConfig } from "./embedding.js";
 import { type Labels, labelsOf } from "./labels.js";
+import { isExported, type Manifest, readManifest } from "./manifest.js";
 import { readSafetensors } from "./safetensors.js";
 
 export const PRECISIONS = ["exact", "float32", "bfloat16", "int8"] as const;
@@ -29,7 +37,10 @@ export type Precision = (typeof PRECISIONS)[number];
 export interface LoadOptions {
   /** Default: "auto". */
   readonly device?: Device | undefined;
-  /** Default: "exact". "int8" runs on the CPU only; "auto" is the CPU for it. */
+  /**
+   * Default: "exact" for an exported directory, "float32" for one of Hugging Face, which has no archive for "exact". "int8"
+   * runs on the CPU only; "auto" is the CPU for it.
+   */
   readonly precision?: Precision | undefined;
   /**
    * Requires that the bits of a row's logits depend neither on the other rows of its batch nor on padding. On the CPU
@@ -78,7 +89,9 @@ export interface ModelLimits {
 /** Load options with their defaults filled in. 0 threads: the default number. */
 export interface CheckedLoadOptions extends ModelLimits {
   readonly device: string;
-  readonly precision: Precision;
+  /** Undefined: that of the kind of directory. */
+  readonly precision: Precision | undefined;
+  readonly batchInvariant: boolean;
   readonly intraOpThreads: number;
   readonly interOpThreads: number;
 }
@@ -144,7 +157,7 @@ export function checkLoadOptions(value: unknown): CheckedLoadOptions {
   const given = checkOptions(value, "options", LOAD_OPTIONS);
   const {
     device = "auto",
-    precision = "exact",
+    precision,
     batchInvariant,
     intraOpThreads,
     interOpThreads,
@@ -157,12 +170,9 @@ export function checkLoadOptions(value: unknown): CheckedLoadOptions {
   if (typeof device !== "string" || !DEVICE.test(device)) {
     throw expected('"auto", "cpu", "cuda" or "cuda:<number>"', "options.device", device);
   }
-  const known = checkChoice(precision, "options.precision", PRECISIONS);
+  const known = precision === undefined ? undefined : checkChoice(precision, "options.precision", PRECISIONS);
   const isInvariant = checkFlag(batchInvariant, "options.batchInvariant");
-  if (isInvariant && known === "exact") {
-    const others = '"float32", "bfloat16" or "int8" with batchInvariant (the bits of "exact" depend on the batch)';
-    throw expected(others, "options.precision", known);
-  }
+  if (isInvariant) checkInvariant(known);
   if (isInvariant && device !== "auto" && device !== "cpu") {
     throw expected('"auto" or "cpu" with batchInvariant (bits on CUDA depend on the batch)', "options.device", device);
   }
@@ -171,6 +181,7 @@ export function checkLoadOptions(value: unknown): CheckedLoadOptions {
   return {
     device: isInvariant ? "cpu" : device,
     precision: known,
+    batchInvariant: isInvariant,
     intraOpThreads: threads(intraOpThreads, "intraOpThreads"),
     interOpThreads: threads(interOpThreads, "interOpThreads"),
     maxQueueLength: maxQueueLength === undefined ? 0 : checkInteger(maxQueueLength, "options.maxQueueLength", 1),
@@ -186,31 +197,47 @@ function defaultCacheBytes(): number {
   return Math.floor(Math.min(process.constrainedMemory() || Infinity, totalmem()) / 4);
 }
 
-/** Loads an exported directory for the class of a kind. Rejects as `T5ForConditionalGeneration.fromPretrained` does. */
+/** Throws ERR_INVALID_ARGUMENT for the precision whose bits depend on the batch. */
+function checkInvariant(precision: Precision | undefined): void {
+  if (precision !== "exact") return;
+  const others = '"float32", "bfloat16" or "int8" with batchInvariant (the bits of "exact" depend on the batch)';
+  throw expected(others, "options.precision", precision);
+}
+
+/** What a directory has been found to contain before native code reads it. */
+interface Source {
+  readonly directory: ModelDirectory;
+  readonly precision: Precision;
+  readonly labels: Labels;
+  /** Undefined for "exact". */
+  readonly architecture: NativeArchitecture | undefined;
+  /** Undefined for an archive. */
+  readonly storedWeights: NativeStoredWeights | undefined;
+  readonly layerArchives: LayerArchives;
+  /** Compares every byte with what is known of it. */
+  readonly verify: () => Promise<void>;
+}
+
+/** Loads a directory for the class of a kind. Rejects as `T5ForConditionalGeneration.fromPretrained` does. */
 export async function loadModel(path: string, kind: ModelKind, options: CheckedLoadOptions): Promise<LoadedModel> {
-  const { precision } = options;
-  const directory = await readDirectory(path);
-  checkLoads(kind, directory.manifest);
-  const { config, configFile } = directory;
-  const labels = labelsOf(kind, configFile);
-  const architecture = precision === "exact" ? undefined : readArchitecture(config, configFile, precision);
-  await verifySizes(directory);
+  const source = await openDirectory(path, kind, options);
+  const { directory, precision, labels, architecture, storedWeights, layerArchives } = source;
   // Worker threads hash large files while libtorch is opened here. libtorch gets the archive only after it was
   // verified.
-  const [verified, opened] = await Promise.allSettled([verifyContents(directory), openNative()]);
+  const [verified, opened] = await Promise.allSettled([source.verify(), openNative()]);
   valueOrThrow(verified);
   const { addon, libtorch } = valueOrThrow(opened);
   const pyTorchThreads = addon.info().intraOpThreads;
   const threads = defaultThreads(pyTorchThreads, cpuQuota());
-  const find = (name: string) => (directory.manifest.files[name] === undefined ? "" : join(path, name));
-  const layerArchives = { hiddenStates: find("hidden_states.pt"), attentions: find("attentions.pt") };
   const loading = addon.load({
     ...options,
     kind,
+    precision,
     // PyTorch's own number is left unset, as in a Python process that sets none.
     intraOpThreads: options.intraOpThreads === 0 && threads < pyTorchThreads ? threads : options.intraOpThreads,
     architecture,
-    path: join(path, "model.pt"),
+    path: storedWeights === undefined ? join(path, "model.pt") : undefined,
+    storedWeights,
     hiddenStatesPath: layerArchives.hiddenStates,
     attentionsPath: layerArchives.attentions,
     libtorchDirectory: libtorch.directory,
@@ -238,6 +265,62 @@ export async function loadModel(path: string, kind: ModelKind, options: CheckedL
 
 function limitsOf({ maxQueueLength, maxInputTokens, maxBatchSize, maxBatchTokens, maxCacheBytes }: ModelLimits) {
   return Object.freeze({ maxQueueLength, maxInputTokens, maxBatchSize, maxBatchTokens, maxCacheBytes });
+}
+
+/** What a directory contains. */
+export interface DirectoryKind {
+  readonly kind: ModelKind;
+  /** Undefined of a Hugging Face directory. */
+  readonly manifest: Manifest | undefined;
+}
+
+/** The kind of model in a directory. Rejects with ERR_INVALID_ARGUMENT, ERR_MODEL_NOT_FOUND, ERR_MODEL_CORRUPT. */
+export async function readKind(path: string): Promise<DirectoryKind> {
+  if (await isHuggingFace(path)) return { kind: await readCheckpointKind(path), manifest: undefined };
+  const manifest = await readManifest(path);
+  return { kind: kindOf(manifest), manifest };
+}
+
+async function openDirectory(path: string, kind: ModelKind, options: CheckedLoadOptions): Promise<Source> {
+  return (await isHuggingFace(path)) ? openCheckpoint(path, kind, options) : openExported(path, kind, options);
+}
+
+/** Whether a directory is one of Hugging Face. Any other is taken for one that `torch-t5 export` wrote. */
+async function isHuggingFace(path: string): Promise<boolean> {
+  return !(await isExported(path)) && (await isCheckpoint(path));
+}
+
+async function openExported(
+  path: string,
+  kind: ModelKind,
+  { precision = "exact", batchInvariant }: CheckedLoadOptions,
+): Promise<Source> {
+  if (batchInvariant) checkInvariant(precision);
+  const directory = await readDirectory(path);
+  checkLoads(kind, directory.manifest);
+  const { config, configFile } = directory;
+  const labels = labelsOf(kind, configFile);
+  const architecture = precision === "exact" ? undefined : readArchitecture(config, configFile, precision);
+  await verifySizes(directory);
+  const find = (name: string) => (directory.manifest.files[name] === undefined ? "" : join(path, name));
+  const layerArchives = { hiddenStates: find("hidden_states.pt"), attentions: find("attentions.pt") };
+  const verify = () => verifyContents(directory);
+  return { directory, precision, labels, architecture, storedWeights: undefined, layerArchives, verify };
+}
+
+/** Nothing is known of the bytes of a Hugging Face directory. */
+async function openCheckpoint(
+  path: string,
+  kind: ModelKind,
+  { precision = "float32" }: CheckedLoadOptions,
+): Promise<Source> {
+  if (precision === "exact") {
+    const received = `"exact", which needs an exported directory: run \`${exportCommand(path)}\`, and load what it writes`;
+    throw refused('"float32", "bfloat16" or "int8" for a Hugging Face directory', "options.precision", received);
+  }
+  const { weights, ...checkpoint } = await readCheckpoint(path, kind, precision);
+  const layerArchives = { hiddenStates: "", attentions: "" };
+  return { ...checkpoint, precision, storedWeights: weights, layerArchives, verify: async () => {} };
 }
 
 /** The weights of a directory's dense modules. Rejects with ERR_MODEL_CORRUPT. */

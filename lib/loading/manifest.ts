@@ -1,9 +1,10 @@
 // `manifest.json`: the files of an exported directory, and the versions that wrote it.
-import { readFile } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { T5Error } from "../util/errors.js";
 import { checkObject, corrupt, parseJson } from "../util/json.js";
 import { isRecord, readPath } from "../util/validation.js";
+import { isInside } from "./files.js";
 
 /** The format of exported directories that this version reads. */
 const FORMAT_VERSION = 1;
@@ -34,9 +35,18 @@ export interface Manifest {
   readonly files: Readonly<Record<string, ManifestFile>>;
 }
 
+const NAME = "manifest.json";
 const REQUIRED = ["model.pt", "config.json"];
 const DTYPES = ["float32"];
 const SHA256 = /^[0-9a-f]{64}$/;
+
+/** Whether a directory has a manifest, so that `torch-t5 export` wrote it. */
+export async function isExported(directory: string): Promise<boolean> {
+  return stat(join(directory, NAME)).then(
+    () => true,
+    () => false,
+  );
+}
 
 /**
  * The manifest of an exported directory, whose files aren't checked. Rejects with ERR_MODEL_NOT_FOUND,
@@ -46,7 +56,7 @@ export async function readManifest(directory: string | URL): Promise<Manifest> {
   const folder = readPath(directory, "directory");
   let text: string;
   try {
-    text = await readFile(join(folder, "manifest.json"), "utf8");
+    text = await readFile(join(folder, NAME), "utf8");
   } catch (cause) {
     const message = `Expected a directory that \`torch-t5 export\` wrote for the model but found no manifest.json in ${JSON.stringify(folder)}`;
     throw new T5Error("ERR_MODEL_NOT_FOUND", message, { cause });
@@ -105,10 +115,4 @@ function parseFiles(raw: Readonly<Record<string, unknown>>): Readonly<Record<str
     if (files[required] === undefined) throw corrupt(required, "the files in manifest.json", undefined);
   }
   return Object.freeze(files);
-}
-
-/** Whether a path leads to a file inside the directory on every platform. */
-function isInside(path: string): boolean {
-  const parts = path.split("/");
-  return !/[\\:\0]/.test(path) && parts.every((part) => part !== "" && part !== "." && part !== "..");
 }

@@ -35,7 +35,8 @@ export class T5ForConditionalGeneration extends LoadedT5 {
   }
 
   /**
-   * Loads a directory that `torch-t5 export` wrote. Every file is compared with the manifest's hashes first.
+   * Loads a directory that `torch-t5 export` wrote, after a comparison of every file with the manifest's hashes; or a
+   * Hugging Face directory with config.json and safetensors files, in every precision but "exact".
    *
    * Rejects with ERR_INVALID_ARGUMENT, also for an export of another class, ERR_MODEL_NOT_FOUND, ERR_MODEL_CORRUPT,
    * ERR_MODEL_UNTRUSTED, ERR_LIBTORCH_NOT_FOUND, ERR_LIBTORCH_VERSION, ERR_DEVICE_UNAVAILABLE, ERR_OUT_OF_MEMORY or

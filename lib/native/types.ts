@@ -31,8 +31,10 @@ export interface NativeAddon {
 }
 
 export interface NativeLoadOptions {
-  /** The file of the model's TorchScript archive. */
-  readonly path: string;
+  /** The file of the model's TorchScript archive; undefined with `storedWeights`. */
+  readonly path: string | undefined;
+  /** Tensors of safetensors files, which are read instead of an archive. Not for "exact". */
+  readonly storedWeights: NativeStoredWeights | undefined;
   /** What to load of it: the whole model, or its encoder. */
   readonly kind: "generation" | "encoder" | "sequenceClassification" | "tokenClassification";
   /** The archives for `outputHiddenStates` and `outputAttentions`, read at their first use. Empty: there is none. */
@@ -57,6 +59,27 @@ export interface NativeLoadOptions {
   readonly precision: "exact" | "float32" | "bfloat16" | "int8";
   /** Needed for every precision but "exact", which reads it from the archive. */
   readonly architecture: NativeArchitecture | undefined;
+}
+
+/**
+ * The weights of a model, by Hugging Face's names without the prefix "transformer.". With a decoder, `shared.weight`, and
+ * of the other embeddings and `lm_head.weight` those that the files have; without one, `encoder.embed_tokens.weight`.
+ */
+export interface NativeStoredWeights {
+  /** `bytes`: the size of the file, which native code compares. */
+  readonly files: readonly { readonly path: string; readonly bytes: number }[];
+  readonly tensors: readonly NativeStoredTensor[];
+}
+
+export interface NativeStoredTensor {
+  readonly name: string;
+  readonly dtype: "F32" | "BF16" | "F16";
+  /** Sizes of at least 1. */
+  readonly shape: readonly number[];
+  /** The index of its file. */
+  readonly file: number;
+  /** Of its first byte in the file. */
+  readonly offset: number;
 }
 
 /** The dimensions of a model's network. Integers are at least 1. */

@@ -27,7 +27,7 @@ Buckets bucketsOf(const Architecture& architecture, bool isBidirectional) {
 /// The key and value matrices of cross-attention in all layers; undefined without a decoder.
 at::Tensor packCrossInput(const StackWeights& decoder, const Placement& placement) {
   if (decoder.layers.empty()) return {};
-  std::vector<at::Tensor> matrices;
+  std::vector<WeightMatrix> matrices;
   for (const LayerWeights& layer : decoder.layers) {
     matrices.push_back(layer.cross.key);
     matrices.push_back(layer.cross.value);
@@ -115,7 +115,7 @@ class AtenEngine final : public Engine {
   /// Undefined without one.
   at::Tensor placeHead(const Weights& weights) const {
     if (!weights.lmHead.defined()) return {};
-    return weights.lmHead.is_same(weights.embedding) ? embedding_ : placement_.pack({weights.lmHead});
+    return weights.lmHead.isSame(weights.embedding) ? embedding_ : placement_.pack({weights.lmHead});
   }
 
   void useGraphs(CudaRuntime& runtime) {

@@ -35,8 +35,10 @@ at::Tensor joinHeads(const at::Tensor& tensor) { return tensor.transpose(1, 2).f
 
 }  // namespace
 
-at::Tensor Placement::pack(const std::vector<at::Tensor>& matrices) const {
-  return (matrices.size() == 1 ? matrices.front() : at::cat(matrices)).to(device, type);
+at::Tensor Placement::pack(const std::vector<WeightMatrix>& matrices) const {
+  std::vector<at::Tensor> tensors;
+  for (const WeightMatrix& matrix : matrices) tensors.push_back(matrix.toTensor());
+  return (tensors.size() == 1 ? tensors.front() : at::cat(tensors)).to(device, type);
 }
 
 AtenStack placeStack(const StackWeights& weights, const Buckets& buckets, const Placement& placement) {

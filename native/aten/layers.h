@@ -40,7 +40,7 @@ struct Placement {
   at::ScalarType type;
 
   /// The matrices, concatenated by rows.
-  at::Tensor pack(const std::vector<at::Tensor>& matrices) const;
+  at::Tensor pack(const std::vector<WeightMatrix>& matrices) const;
 };
 
 AtenStack placeStack(const StackWeights& weights, const Buckets& buckets, const Placement& placement);

@@ -36,6 +36,12 @@ constexpr Names<Precision, 4> kPrecisions{{
     {"int8", Precision::kInt8},
 }};
 
+constexpr Names<StoredType, 3> kStoredTypes{{
+    {"F32", StoredType::kFloat32},
+    {"BF16", StoredType::kBfloat16},
+    {"F16", StoredType::kFloat16},
+}};
+
 constexpr Names<ModelKind, 4> kModelKinds{{
     {"generation", ModelKind::kGeneration},
     {"encoder", ModelKind::kEncoder},
@@ -188,13 +194,45 @@ Architecture toArchitecture(const Napi::Object& object) {
   };
 }
 
+StoredTensor toStoredTensor(const Napi::Object& object, std::size_t files) {
+  const auto toSize = [](const Napi::Value& size, const std::string& name) {
+    return toInteger(size, name, {.min = 1});
+  };
+  return {
+      .name = string(object, "name"),
+      .type = named(object, "dtype", kStoredTypes),
+      .sizes = optionalList(object, "shape", toSize),
+      .file = static_cast<std::size_t>(integer(object, "file", {.max = static_cast<double>(files) - 1})),
+      .offset = static_cast<std::uint64_t>(integer(object, "offset", {.max = kMaxSafeInteger})),
+  };
+}
+
+std::optional<StoredWeights> optionalStoredWeights(const Napi::Object& options, const char* name) {
+  const Napi::Value value = options.Get(name);
+  if (value.IsUndefined()) return std::nullopt;
+  const Napi::Object object = toObject(value, name);
+  StoredWeights weights;
+  weights.files = optionalList(object, "files", [](const Napi::Value& file, const std::string& list) {
+    const Napi::Object entry = toObject(file, list);
+    const std::int64_t bytes = integer(entry, "bytes", {.max = kMaxSafeInteger});
+    return StoredFile{string(entry, "path"), static_cast<std::uint64_t>(bytes)};
+  });
+  weights.tensors = optionalList(object, "tensors", [&](const Napi::Value& tensor, const std::string& list) {
+    return toStoredTensor(toObject(tensor, list), weights.files.size());
+  });
+  return weights;
+}
+
 }  // namespace
 
 LoadOptions toLoadOptions(const Napi::Object& options) {
   const Precision precision = named(options, "precision", kPrecisions);
   const bool isExact = precision == Precision::kExact;
+  std::optional<StoredWeights> storedWeights = optionalStoredWeights(options, "storedWeights");
+  if (isExact && storedWeights) throw invalidArgument("an archive", "precision \"exact\"", "stored weights");
   return {
-      .path = string(options, "path"),
+      .path = storedWeights ? std::string() : string(options, "path"),
+      .storedWeights = std::move(storedWeights),
       .kind = named(options, "kind", kModelKinds),
       .hiddenStatesPath = string(options, "hiddenStatesPath"),
       .attentionsPath = string(options, "attentionsPath"),

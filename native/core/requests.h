@@ -39,8 +39,32 @@ struct Architecture {
   bool scalesDecoderOutputs = false;  // by dModel ** -0.5, before lm_head
 };
 
+/// The type of a tensor's elements in a file.
+enum class StoredType { kFloat32, kBfloat16, kFloat16 };
+
+struct StoredFile {
+  std::string path;
+  std::uint64_t bytes = 0;  // its size when its header was read
+};
+
+/// Where a tensor is in a file.
+struct StoredTensor {
+  std::string name;
+  StoredType type = StoredType::kFloat32;
+  std::vector<std::int64_t> sizes;
+  std::size_t file = 0;      // its index
+  std::uint64_t offset = 0;  // of its first byte
+};
+
+/// The tensors of safetensors files, from their headers.
+struct StoredWeights {
+  std::vector<StoredFile> files;
+  std::vector<StoredTensor> tensors;
+};
+
 struct LoadOptions {
-  std::string path;  // of the TorchScript archive
+  std::string path;                            // of the TorchScript archive; empty with stored weights
+  std::optional<StoredWeights> storedWeights;  // read instead of an archive; none for kExact
   ModelKind kind = ModelKind::kGeneration;
   std::string hiddenStatesPath;     // of the archive for outputHiddenStates; empty: the export has none
   std::string attentionsPath;       // of the archive for outputAttentions; empty: the export has none

@@ -1,12 +1,13 @@
 #include "fused/embedding.h"
 
-#include <ATen/ops/amax.h>
-#include <ATen/ops/round.h>
+#include <ATen/ops/empty.h>
 
 #include <algorithm>
 #include <numeric>
 
+#include "core/cancellation.h"
 #include "core/platform/huge_pages.h"
+#include "fused/quantization.h"
 #include "fused/sections.h"
 
 namespace torch_t5 {
@@ -19,17 +20,55 @@ void copyRow(const at::Tensor& table, std::int64_t id, float* row, std::int64_t 
   std::copy_n(table.const_data_ptr<Element>() + id * columns, columns, row);
 }
 
+at::ScalarType scalarTypeOf(DataType dataType) {
+  switch (dataType) {
+    case DataType::kBfloat16:
+      return at::kBFloat16;
+    case DataType::kInt8:
+      return at::kChar;
+    default:
+      return at::kFloat;
+  }
+}
+
 }  // namespace
 
-Embedding::Embedding(const at::Tensor& weight, DataType dataType) {
-  if (dataType != DataType::kInt8) {
-    table_ = emptyInHugePages(weight.sizes(), dataType == DataType::kFloat32 ? at::kFloat : at::kBFloat16);
-    table_.copy_(weight);
-    return;
+Embedding::Embedding(const WeightMatrix& weight, DataType dataType, const Executor& executor) {
+  CancellationScope::check();
+  const std::int64_t columns = weight.columns();
+  table_ = emptyInHugePages({weight.rows(), columns}, scalarTypeOf(dataType));
+  if (dataType == DataType::kInt8) scales_ = at::empty({weight.rows()}, at::kFloat);
+  constexpr std::int64_t kElementsPerTask = std::int64_t{1} << 15;  // 128 KiB of float32, which fit into the L2 cache
+  const std::int64_t rowsPerTask = std::max<std::int64_t>(1, kElementsPerTask / columns);
+  std::vector<RowBuffer> buffers(static_cast<std::size_t>(executor.threads));
+  executor.runOrThrow((weight.rows() + rowsPerTask - 1) / rowsPerTask, [&](std::int64_t task, std::int64_t thread) {
+    const std::int64_t first = task * rowsPerTask;
+    const std::int64_t count = std::min(rowsPerTask, weight.rows() - first);
+    const float* numbers = weight.read(first, count, buffers[static_cast<std::size_t>(thread)]);
+    for (std::int64_t row = 0; row < count; ++row)
+      writeRow({numbers + row * columns, static_cast<std::size_t>(columns)}, first + row);
+  });
+}
+
+/// Converts a row to the table's type.
+void Embedding::writeRow(std::span<const float> numbers, std::int64_t row) {
+  const std::int64_t begin = row * static_cast<std::int64_t>(numbers.size());
+  switch (table_.scalar_type()) {
+    case at::kFloat:
+      std::copy(numbers.begin(), numbers.end(), table_.mutable_data_ptr<float>() + begin);
+      return;
+    case at::kBFloat16:
+      std::copy(numbers.begin(), numbers.end(), table_.mutable_data_ptr<at::BFloat16>() + begin);
+      return;
+    default: {
+      const float scale = largestMagnitude(numbers) / kernels::kMaxInt8;
+      scales_.mutable_data_ptr<float>()[row] = scale;
+      constexpr float kMinScale = 1e-30F;  // of a row of zeros
+      const float divisor = std::max(scale, kMinScale);
+      std::transform(numbers.begin(), numbers.end(), table_.mutable_data_ptr<std::int8_t>() + begin,
+                     [divisor](float number) { return roundToInt8(number / divisor); });
+    }
   }
-  scales_ = at::amax(weight.abs(), {1}) / kernels::kMaxInt8;
-  table_ = emptyInHugePages(weight.sizes(), at::kChar);
-  table_.copy_(at::round(weight / scales_.clamp_min(1e-30).unsqueeze(1)));
 }
 
 void Embedding::read(const Executor& executor, const std::vector<std::int64_t>& ids, const FloatRows& result) const {

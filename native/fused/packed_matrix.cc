@@ -3,39 +3,64 @@
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
-#include <cmath>
+#include <bit>
 #include <cstring>
+#include <numeric>
+#include <span>
 
+#include "core/cancellation.h"
 #include "core/platform/huge_pages.h"
+#include "fused/quantization.h"
 
 namespace torch_t5 {
 namespace {
 
 using kernels::DataType;
 
+static_assert(std::endian::native == std::endian::little, "the elements of a word are stored in the order of a row");
+
 std::uint16_t toBf16(float number) { return c10::BFloat16(number).x; }
+
+/// Writes rows of words as columns: word k of all of them, then word k + 1. `width`: the columns of a panel.
+void transpose(const void* rows, std::int64_t count, std::int64_t words, std::uint32_t* columns, std::int64_t width) {
+  const auto* from = static_cast<const std::byte*>(rows);
+  for (std::int64_t word = 0; word < words; ++word) {
+    for (std::int64_t row = 0; row < count; ++row) {
+      std::memcpy(columns + word * width + row,
+                  from + static_cast<std::size_t>(row * words + word) * sizeof(std::uint32_t), sizeof(std::uint32_t));
+    }
+  }
+}
+
+std::int64_t countRows(const std::vector<WeightRows>& rows) {
+  return std::accumulate(rows.begin(), rows.end(), std::int64_t{0},
+                         [](std::int64_t count, const WeightRows& part) { return count + part.count; });
+}
+
+/// The memory of a thread that packs panels.
+struct PackingMemory {
+  RowBuffer rows;
+  std::vector<std::uint32_t> words;
+};
 
 }  // namespace
 
-WeightRows weightRows(const std::vector<at::Tensor>& weights) {
-  WeightRows rows;
-  for (const at::Tensor& weight : weights) {
-    const auto* first = weight.const_data_ptr<float>();
-    for (std::int64_t row = 0; row < weight.size(0); ++row) rows.push_back(first + row * weight.size(1));
-  }
+std::vector<WeightRows> weightRows(std::initializer_list<const WeightMatrix*> weights) {
+  std::vector<WeightRows> rows;
+  for (const WeightMatrix* weight : weights) rows.push_back({weight, 0, weight->rows()});
   return rows;
 }
 
-WeightRows gatedWeightRows(const at::Tensor& gate, const at::Tensor& up, const kernels::Kernels& kernels) {
+std::vector<WeightRows> gatedWeightRows(const WeightMatrix& gate, const WeightMatrix& up,
+                                        const kernels::Kernels& kernels) {
   const std::int64_t half = kernels.panelWidth / 2;
-  const std::int64_t count = gate.size(0);
-  const WeightRows gateRows = weightRows({gate});
-  const WeightRows upRows = weightRows({up});
-  WeightRows rows;
+  const std::int64_t count = gate.rows();
+  std::vector<WeightRows> rows;
   for (std::int64_t first = 0; first < count; first += half) {
-    for (const WeightRows* side : {&gateRows, &upRows}) {
-      for (std::int64_t row = first; row < first + half; ++row)
-        rows.push_back((*side)[static_cast<std::size_t>(std::min(row, count - 1))]);
+    const std::int64_t own = std::min(half, count - first);
+    for (const WeightMatrix* side : {&gate, &up}) {
+      rows.push_back({side, first, own});
+      for (std::int64_t copy = own; copy < half; ++copy) rows.push_back({side, count - 1, 1});
     }
   }
   return rows;
@@ -49,57 +74,62 @@ PackedMatrix::PackedMatrix(const kernels::Kernels& kernels, DataType dataType, s
   compensation_ = at::zeros({panels(), kernels.panelWidth}, at::kInt);
 }
 
-PackedMatrix::PackedMatrix(const WeightRows& rows, std::int64_t k, DataType dataType, const Executor& executor)
-    : PackedMatrix(executor.kernels, dataType, k, static_cast<std::int64_t>(rows.size())) {
-  executor.run(panels(), [&](std::int64_t panel, std::int64_t) { packPanel(rows, panel); });
+PackedMatrix::PackedMatrix(const std::vector<WeightRows>& rows, DataType dataType, const Executor& executor)
+    : PackedMatrix(executor.kernels, dataType, rows.front().weight->columns(), countRows(rows)) {
+  CancellationScope::check();
+  const std::int64_t width = kernels_->panelWidth;
+  std::vector<std::int64_t> firsts;  // the first column of each part
+  std::int64_t column = 0;
+  for (const WeightRows& part : rows) {
+    firsts.push_back(column);
+    column += part.count;
+  }
+  std::vector<PackingMemory> memories(static_cast<std::size_t>(executor.threads));
+  executor.runOrThrow(panels(), [&](std::int64_t panel, std::int64_t thread) {
+    PackingMemory& memory = memories[static_cast<std::size_t>(thread)];
+    const std::int64_t begin = panel * width;
+    const std::int64_t end = std::min(columns_, begin + width);
+    std::uint32_t* to = panelWords(panel);
+    if (end - begin < width) std::memset(to, 0, static_cast<std::size_t>(words() * width) * sizeof *to);
+    auto part = static_cast<std::size_t>(std::upper_bound(firsts.begin(), firsts.end(), begin) - firsts.begin()) - 1;
+    for (std::int64_t first = begin; first < end; ++part) {
+      const std::int64_t skipped = first - firsts[part];
+      const std::int64_t count = std::min(rows[part].count - skipped, end - first);
+      const float* numbers = rows[part].weight->read(rows[part].first + skipped, count, memory.rows);
+      transpose(packRows(numbers, count, first, memory.words), count, words(), to + (first - begin), width);
+      first += count;
+    }
+  });
 }
 
 std::uint32_t* PackedMatrix::panelWords(std::int64_t panel) const {
   return static_cast<std::uint32_t*>(memory_.data_ptr()) + panel * words() * kernels_->panelWidth;
 }
 
-void PackedMatrix::packPanel(const WeightRows& rows, std::int64_t panel) {
-  const std::int64_t width = kernels_->panelWidth;
-  std::uint32_t* to = panelWords(panel);
-  const std::int64_t first = panel * width;
-  const std::int64_t filled = std::min(width, columns_ - first);
-  if (filled < width) std::memset(to, 0, static_cast<std::size_t>(words() * width) * sizeof *to);
-  for (std::int64_t column = 0; column < filled; ++column)
-    packColumn(rows[static_cast<std::size_t>(first + column)], to + column, first + column);
-}
-
-/// Writes the words of one row, `panelWidth` apart.
-void PackedMatrix::packColumn(const float* row, std::uint32_t* words, std::int64_t column) {
-  const std::int64_t width = kernels_->panelWidth;
-  switch (dataType_) {
-    case DataType::kFloat32:
-      for (std::int64_t i = 0; i < k_; ++i) std::memcpy(words + i * width, row + i, sizeof *row);
-      return;
-    case DataType::kBfloat16:
-      for (std::int64_t i = 0; i < k_; i += 2) {
-        const std::uint32_t second = i + 1 < k_ ? toBf16(row[i + 1]) : 0;
-        words[i / 2 * width] = toBf16(row[i]) | (second << 16);
-      }
-      return;
-    case DataType::kInt8: {
-      float maximum = 0;
-      for (std::int64_t i = 0; i < k_; ++i) maximum = std::max(maximum, std::fabs(row[i]));
-      const float factor = maximum > 0 ? kernels::kMaxInt8 / maximum : 0;
-      std::int32_t sum = 0;
-      for (std::int64_t i = 0; i < k_; i += 4) {
-        std::uint32_t word = 0;
-        for (std::int64_t byte = 0; byte < 4 && i + byte < k_; ++byte) {
-          const auto number = static_cast<std::int32_t>(std::nearbyint(row[i + byte] * factor));
-          sum += number;
-          word |= (static_cast<std::uint32_t>(number) & 0xFFU) << (8 * byte);
-        }
-        words[i / 4 * width] = word;
-      }
-      scales_.data_ptr<float>()[column] = maximum / kernels::kMaxInt8;
-      compensation_.data_ptr<std::int32_t>()[column] = sum * kernels::kInt8ZeroPoint;
-      return;
+/// The words of some rows, one row after another: in `packed`, or for float32 the rows themselves. `column`: the first
+/// row's.
+const void* PackedMatrix::packRows(const float* rows, std::int64_t count, std::int64_t column,
+                                   std::vector<std::uint32_t>& packed) {
+  if (dataType_ == DataType::kFloat32) return rows;
+  packed.assign(static_cast<std::size_t>(count * words()), 0);
+  for (std::int64_t row = 0; row < count; ++row) {
+    const std::span<const float> numbers(rows + row * k_, static_cast<std::size_t>(k_));
+    std::uint32_t* to = packed.data() + row * words();
+    if (dataType_ == DataType::kBfloat16) {
+      auto* halves = reinterpret_cast<std::uint16_t*>(to);
+      std::transform(numbers.begin(), numbers.end(), halves, toBf16);
+      continue;
     }
+    const float maximum = largestMagnitude(numbers);
+    const float factor = maximum > 0 ? kernels::kMaxInt8 / maximum : 0;
+    auto* bytes = reinterpret_cast<std::int8_t*>(to);
+    std::transform(numbers.begin(), numbers.end(), bytes,
+                   [factor](float number) { return roundToInt8(number * factor); });
+    const std::int32_t sum = std::accumulate(bytes, bytes + k_, std::int32_t{0});
+    scales_.data_ptr<float>()[column + row] = maximum / kernels::kMaxInt8;
+    compensation_.data_ptr<std::int32_t>()[column + row] = sum * kernels::kInt8ZeroPoint;
   }
+  return packed.data();
 }
 
 void PackedMatrix::setPanels(std::int64_t first, kernels::GemmArgs& args) const {

@@ -4,27 +4,36 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <initializer_list>
 #include <vector>
 
 #include "fused/kernels/kernels.h"
 #include "fused/threading/worker_pool.h"
+#include "weights/weight_matrix.h"
 
 namespace torch_t5 {
 
-/// Rows of weights [rows, k] in PyTorch's order. Each becomes one column of the packed matrix.
-using WeightRows = std::vector<const float*>;
+/// Some consecutive rows of a weight [rows, k] in PyTorch's order. Each becomes one column of the packed matrix.
+struct WeightRows {
+  const WeightMatrix* weight;
+  std::int64_t first;
+  std::int64_t count;
+};
 
-/// The rows of weights that are applied to the same input, one weight after another. float32, contiguous, on the CPU.
-WeightRows weightRows(const std::vector<at::Tensor>& weights);
+/// The rows of weights that are applied to the same input, one weight after another.
+std::vector<WeightRows> weightRows(std::initializer_list<const WeightMatrix*> weights);
 
 /// The rows of the two weights [n, k] of a gate. Each panel holds rows of `gate` in its first half and the same rows of
 /// `up` in its second; the last panel is filled with copies of the last row.
-WeightRows gatedWeightRows(const at::Tensor& gate, const at::Tensor& up, const kernels::Kernels& kernels);
+std::vector<WeightRows> gatedWeightRows(const WeightMatrix& gate, const WeightMatrix& up,
+                                        const kernels::Kernels& kernels);
 
 class PackedMatrix {
  public:
-  /// `k`: elements of each row. int8: each row is quantized symmetrically, with its own scale.
-  PackedMatrix(const WeightRows& rows, std::int64_t k, kernels::DataType dataType, const Executor& executor);
+  /// `rows`: of weights that live until the constructor returns, with the same number of columns. int8: each row is
+  /// quantized symmetrically, with its own scale. Weights in a file are read panel by panel, on all threads. Throws
+  /// what `WeightMatrix::read` throws.
+  PackedMatrix(const std::vector<WeightRows>& rows, kernels::DataType dataType, const Executor& executor);
 
   std::int64_t columns() const { return columns_; }
 
@@ -43,8 +52,7 @@ class PackedMatrix {
   std::int64_t panels() const { return (columns_ + kernels_->panelWidth - 1) / kernels_->panelWidth; }
   std::int64_t words() const { return kernels::wordsPerRow(dataType_, k_); }
 
-  void packPanel(const WeightRows& rows, std::int64_t panel);
-  void packColumn(const float* row, std::uint32_t* words, std::int64_t column);
+  const void* packRows(const float* rows, std::int64_t count, std::int64_t column, std::vector<std::uint32_t>& packed);
   std::uint32_t* panelWords(std::int64_t panel) const;
 
   const kernels::Kernels* kernels_;

@@ -1,6 +1,7 @@
 #include "fused/packed_model.h"
 
 #include <algorithm>
+#include <initializer_list>
 #include <utility>
 
 namespace torch_t5 {
@@ -9,31 +10,30 @@ namespace {
 using kernels::DataType;
 
 /// Packs weights that are applied to the same input.
-PackedMatrix pack(const std::vector<at::Tensor>& weights, DataType dataType, const Executor& executor) {
-  return PackedMatrix(weightRows(weights), weights.front().size(1), dataType, executor);
+PackedMatrix pack(std::initializer_list<const WeightMatrix*> weights, DataType dataType, const Executor& executor) {
+  return PackedMatrix(weightRows(weights), dataType, executor);
 }
 
 PackedMatrix packFeedForwardInput(const FeedForwardWeights& weights, DataType dataType, const Executor& executor) {
-  if (!weights.up.defined()) return pack({weights.gate}, dataType, executor);
-  return PackedMatrix(gatedWeightRows(weights.gate, weights.up, executor.kernels), weights.gate.size(1), dataType,
-                      executor);
+  if (!weights.up.defined()) return pack({&weights.gate}, dataType, executor);
+  return PackedMatrix(gatedWeightRows(weights.gate, weights.up, executor.kernels), dataType, executor);
 }
 
 PackedLayer packLayer(const LayerWeights& weights, std::shared_ptr<PositionBiasTable> bias, DataType dataType,
                       const Executor& executor) {
   const AttentionWeights& self = weights.self;
   return {self.norm.clone(),
-          pack({self.query, self.key, self.value}, dataType, executor),
-          pack({self.output}, dataType, executor),
+          pack({&self.query, &self.key, &self.value}, dataType, executor),
+          pack({&self.output}, dataType, executor),
           std::move(bias),
           weights.feedForward.norm.clone(),
           packFeedForwardInput(weights.feedForward, dataType, executor),
-          pack({weights.feedForward.output}, dataType, executor)};
+          pack({&weights.feedForward.output}, dataType, executor)};
 }
 
 PackedCrossAttention packCross(const AttentionWeights& weights, DataType dataType, const Executor& executor) {
-  return {weights.norm.clone(), pack({weights.query}, dataType, executor),
-          pack({weights.key, weights.value}, dataType, executor), pack({weights.output}, dataType, executor)};
+  return {weights.norm.clone(), pack({&weights.query}, dataType, executor),
+          pack({&weights.key, &weights.value}, dataType, executor), pack({&weights.output}, dataType, executor)};
 }
 
 PackedStack packStack(const StackWeights& weights, const Buckets& buckets, DataType dataType,
@@ -72,14 +72,14 @@ PackedModel packModel(Weights weights, const Architecture& architecture, DataTyp
                         /*isBidirectional=*/false};
   Buckets encoderBuckets = buckets;
   encoderBuckets.isBidirectional = true;
-  const bool isTied = weights.lmHead.is_same(weights.embedding);
+  const bool isTied = weights.lmHead.isSame(weights.embedding);
   std::shared_ptr<const PackedMatrix> lmHead;
   if (weights.lmHead.defined())
-    lmHead = std::make_shared<const PackedMatrix>(pack({weights.lmHead}, dataType, executor));
+    lmHead = std::make_shared<const PackedMatrix>(pack({&weights.lmHead}, dataType, executor));
   return {architecture,
           dataType,
           HeadLayout(architecture.numHeads, architecture.dKv, headDataType(dataType, architecture), executor.kernels),
-          isTied ? Embedding(lmHead) : Embedding(weights.embedding, dataType),
+          isTied ? Embedding(lmHead) : Embedding(weights.embedding, dataType, executor),
           packStack(weights.encoder, encoderBuckets, dataType, executor),
           weights.hasDecoder() ? packStack(weights.decoder, buckets, dataType, executor) : PackedStack(),
           lmHead};

@@ -26,6 +26,11 @@ at::Device deviceFor(const LoadOptions& options) {
   throw invalidArgument("\"auto\" or \"cpu\"", "device with precision \"int8\"", '"' + options.device + '"');
 }
 
+Weights readWeights(const LoadOptions& options) {
+  return options.storedWeights ? readWeights(*options.storedWeights, options.architecture, options.kind)
+                               : readWeights(options.path, options.architecture, options.kind);
+}
+
 /// The work of loading: it makes no calls.
 class LoadWork final : public Work {
  public:
@@ -65,10 +70,9 @@ ModelInfo ModelRunner::loadEngine() {
   if (precision == Precision::kExact) {
     engine_ = loadTorchScriptEngine(options_.path, kind, device, {options_.hiddenStatesPath, options_.attentionsPath});
   } else if (!device.is_cpu()) {
-    engine_ =
-        makeAtenEngine(readWeights(options_.path, architecture, kind), architecture, precision, device, cudaRuntime());
+    engine_ = makeAtenEngine(readWeights(options_), architecture, precision, device, cudaRuntime());
   } else {
-    Weights weights = readWeights(options_.path, architecture, kind);
+    Weights weights = readWeights(options_);
     disableIntraOpThreads();
     engine_ =
         makeFusedEngine(std::move(weights), architecture, precision, resolveIntraOpThreads(options_.intraOpThreads));

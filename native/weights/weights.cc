@@ -1,7 +1,9 @@
 #include "weights/weights.h"
 
+#include <memory>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include "core/errors.h"
 #include "weights/archive.h"
@@ -9,19 +11,59 @@
 namespace torch_t5 {
 namespace {
 
+/// A weight in memory or in a file.
+class NamedWeight {
+ public:
+  explicit NamedWeight(at::Tensor tensor) : tensor_(tensor.to(at::kFloat).contiguous()) {}
+  explicit NamedWeight(StoredNumbers stored) : stored_(std::move(stored)) {}
+
+  at::IntArrayRef sizes() const { return tensor_.defined() ? tensor_.sizes() : at::IntArrayRef(stored_.sizes()); }
+  at::Tensor tensor() const { return tensor_.defined() ? tensor_ : stored_.toTensor(); }
+  WeightMatrix matrix() const { return tensor_.defined() ? WeightMatrix(tensor_) : WeightMatrix(stored_); }
+
+ private:
+  at::Tensor tensor_;
+  StoredNumbers stored_;
+};
+
+using NamedWeights = std::unordered_map<std::string, NamedWeight>;
+
+/// Where weights come from, for their names and for messages.
+struct Source {
+  std::string file;
+  std::string prefix;      // of the names of the weights that every T5 has
+  std::string headPrefix;  // of the names of a classifier's head
+};
+
 class WeightReader {
  public:
-  WeightReader(const torch::jit::Module& module, const Architecture& architecture, const char* prefix)
-      : architecture_(architecture), prefix_(prefix), innerDim_(architecture.numHeads * architecture.dKv) {
-    for (const auto& parameter : module.named_parameters()) weights_.emplace(parameter.name, parameter.value);
+  WeightReader(NamedWeights weights, const Architecture& architecture, Source source)
+      : architecture_(architecture),
+        source_(std::move(source)),
+        innerDim_(architecture.numHeads * architecture.dKv),
+        weights_(std::move(weights)) {}
+
+  Weights read(ModelKind kind) {
+    switch (kind) {
+      case ModelKind::kEncoder:
+        return readEncoder();
+      case ModelKind::kSequenceClassification:
+        return readSequenceClassifier();
+      case ModelKind::kTokenClassification:
+        return readTokenClassifier();
+      case ModelKind::kGeneration:
+        break;
+    }
+    return readGeneration();
   }
 
+ private:
   Weights readGeneration() {
     Weights weights;
-    const std::vector<std::int64_t> table{architecture_.vocabSize, architecture_.dModel};
-    weights.embedding = take(prefix_ + "shared.weight", table);
-    weights.lmHead = has(prefix_ + "lm_head.weight") ? take(prefix_ + "lm_head.weight", table) : weights.embedding;
     readStacks(weights);
+    const std::string name = source_.prefix + "lm_head.weight";
+    weights.lmHead = has(name) ? takeMatrix(name, tableSizes()) : weights.embedding;
+    if (weights.lmHead.equals(weights.embedding)) weights.lmHead = weights.embedding;
     expectNoMore();
     return weights;
   }
@@ -30,7 +72,7 @@ class WeightReader {
     Weights weights;
     readEncoder(weights);
     std::erase_if(weights_, [this](const auto& left) {
-      return left.first.starts_with(prefix_ + "decoder.") || left.first.starts_with(prefix_ + "lm_head.");
+      return left.first.starts_with(source_.prefix + "decoder.") || left.first.starts_with(source_.prefix + "lm_head.");
     });
     expectNoMore();
     return weights;
@@ -38,10 +80,8 @@ class WeightReader {
 
   Weights readSequenceClassifier() {
     Weights weights;
-    weights.embedding = take(prefix_ + "shared.weight", {architecture_.vocabSize, architecture_.dModel});
     readStacks(weights);
-    weights.classifier = {takeLinear("model.classification_head.dense."),
-                          takeLinear("model.classification_head.out_proj.")};
+    weights.classifier = {takeLinear("classification_head.dense."), takeLinear("classification_head.out_proj.")};
     expectNoMore();
     return weights;
   }
@@ -49,59 +89,70 @@ class WeightReader {
   Weights readTokenClassifier() {
     Weights weights;
     readEncoder(weights);
-    weights.classifier = {takeLinear("model.classifier.")};
+    weights.classifier = {takeLinear("classifier.")};
     expectNoMore();
     return weights;
   }
 
- private:
   void readStacks(Weights& weights) {
-    weights.encoder = readStack(prefix_ + "encoder.", architecture_.numLayers, /*isDecoder=*/false);
-    weights.decoder = readStack(prefix_ + "decoder.", architecture_.numDecoderLayers, /*isDecoder=*/true);
-    // Both stacks contain the embedding as well.
-    std::erase_if(weights_,
-                  [&](const auto& left) { return left.second.const_data_ptr() == weights.embedding.const_data_ptr(); });
+    weights.embedding = takeMatrix(source_.prefix + "shared.weight", tableSizes());
+    weights.encoder = readStack("encoder.", architecture_.numLayers, /*isDecoder=*/false);
+    weights.decoder = readStack("decoder.", architecture_.numDecoderLayers, /*isDecoder=*/true);
+    // Both stacks may contain the embedding as well.
+    for (const char* stack : {"encoder.", "decoder."}) {
+      const std::string name = source_.prefix + stack + "embed_tokens.weight";
+      if (!has(name) || takeMatrix(name, tableSizes()).equals(weights.embedding)) continue;
+      throw Error(ErrorCode::kModelCorrupt, "Expected the matrix of shared.weight for " + name + " in " + source_.file +
+                                                " but received another one, which only \"exact\" computes with");
+    }
   }
 
   void readEncoder(Weights& weights) {
     // A checkpoint may have another matrix as the encoder's own embedding. Hugging Face's encoder reads that one.
-    weights.embedding = take(prefix_ + "encoder.embed_tokens.weight", {architecture_.vocabSize, architecture_.dModel});
-    weights.encoder = readStack(prefix_ + "encoder.", architecture_.numLayers, /*isDecoder=*/false);
-    weights_.erase(prefix_ + "shared.weight");
+    weights.embedding = takeMatrix(source_.prefix + "encoder.embed_tokens.weight", tableSizes());
+    weights.encoder = readStack("encoder.", architecture_.numLayers, /*isDecoder=*/false);
+    weights_.erase(source_.prefix + "shared.weight");
   }
 
   /// A layer with dModel inputs and as many outputs as its matrix has rows.
-  LinearWeights takeLinear(const std::string& name) {
+  LinearWeights takeLinear(const std::string& layer) {
+    const std::string name = source_.headPrefix + layer;
     const auto found = weights_.find(name + "weight");
-    const std::int64_t outputs = found != weights_.end() && found->second.dim() == 2 ? found->second.size(0) : 1;
+    const bool isMatrix = found != weights_.end() && found->second.sizes().size() == 2;
+    const std::int64_t outputs = isMatrix ? found->second.sizes().front() : 1;
     return {take(name + "weight", {outputs, architecture_.dModel}), take(name + "bias", {outputs})};
   }
 
   /// Throws ERR_MODEL_CORRUPT if a weight was not taken.
   void expectNoMore() const {
     if (weights_.empty()) return;
-    throw Error(ErrorCode::kModelCorrupt,
-                "Expected only weights of the architecture in config.json for model.pt but received " +
-                    weights_.begin()->first);
+    throw Error(ErrorCode::kModelCorrupt, "Expected only weights of the architecture in config.json for " +
+                                              source_.file + " but received " + weights_.begin()->first);
   }
 
   bool has(const std::string& name) const { return weights_.contains(name); }
 
+  std::vector<std::int64_t> tableSizes() const { return {architecture_.vocabSize, architecture_.dModel}; }
+
+  at::Tensor take(const std::string& name, at::IntArrayRef sizes) { return takeWeight(name, sizes).tensor(); }
+  WeightMatrix takeMatrix(const std::string& name, at::IntArrayRef sizes) { return takeWeight(name, sizes).matrix(); }
+
   /// Removes the weight from `weights_`, so that unused weights remain at the end.
-  at::Tensor take(const std::string& name, at::IntArrayRef shape) {
+  NamedWeight takeWeight(const std::string& name, at::IntArrayRef sizes) {
     const auto found = weights_.find(name);
-    if (found == weights_.end())
-      throw Error(ErrorCode::kModelCorrupt, "Expected the weight " + name + " in model.pt but received none");
-    if (found->second.sizes() != shape) {
-      throw Error(ErrorCode::kModelCorrupt, "Expected the shape " + c10::str(shape) + " for the weight " + name +
+    if (found == weights_.end()) {
+      throw Error(ErrorCode::kModelCorrupt,
+                  "Expected the weight " + name + " in " + source_.file + " but received none");
+    }
+    if (found->second.sizes() != sizes) {
+      throw Error(ErrorCode::kModelCorrupt, "Expected the shape " + c10::str(sizes) + " for the weight " + name +
                                                 " but received " + c10::str(found->second.sizes()));
     }
-    const at::Tensor weight = found->second.to(at::kFloat).contiguous();
-    weights_.erase(found);
-    return weight;
+    return std::move(weights_.extract(found).mapped());
   }
 
-  StackWeights readStack(const std::string& prefix, std::int64_t layers, bool isDecoder) {
+  StackWeights readStack(const char* name, std::int64_t layers, bool isDecoder) {
+    const std::string prefix = source_.prefix + name;
     StackWeights stack;
     for (std::int64_t layer = 0; layer < layers; ++layer) {
       const std::string block = prefix + "block." + std::to_string(layer) + ".layer.";
@@ -119,10 +170,10 @@ class WeightReader {
     const std::string prefix = layer + module;
     AttentionWeights weights;
     weights.norm = take(layer + "layer_norm.weight", {architecture_.dModel});
-    weights.query = take(prefix + "q.weight", {innerDim_, architecture_.dModel});
-    weights.key = take(prefix + "k.weight", {innerDim_, architecture_.dModel});
-    weights.value = take(prefix + "v.weight", {innerDim_, architecture_.dModel});
-    weights.output = take(prefix + "o.weight", {architecture_.dModel, innerDim_});
+    weights.query = takeMatrix(prefix + "q.weight", {innerDim_, architecture_.dModel});
+    weights.key = takeMatrix(prefix + "k.weight", {innerDim_, architecture_.dModel});
+    weights.value = takeMatrix(prefix + "v.weight", {innerDim_, architecture_.dModel});
+    weights.output = takeMatrix(prefix + "o.weight", {architecture_.dModel, innerDim_});
     if (hasBias) {
       weights.bias = take(prefix + "relative_attention_bias.weight",
                           {architecture_.relativeAttentionNumBuckets, architecture_.numHeads});
@@ -134,34 +185,39 @@ class WeightReader {
     const std::string prefix = layer + "DenseReluDense.";
     FeedForwardWeights weights;
     weights.norm = take(layer + "layer_norm.weight", {architecture_.dModel});
-    weights.gate =
-        take(prefix + (architecture_.isGated ? "wi_0.weight" : "wi.weight"), {architecture_.dFf, architecture_.dModel});
-    if (architecture_.isGated) weights.up = take(prefix + "wi_1.weight", {architecture_.dFf, architecture_.dModel});
-    weights.output = take(prefix + "wo.weight", {architecture_.dModel, architecture_.dFf});
+    weights.gate = takeMatrix(prefix + (architecture_.isGated ? "wi_0.weight" : "wi.weight"),
+                              {architecture_.dFf, architecture_.dModel});
+    if (architecture_.isGated)
+      weights.up = takeMatrix(prefix + "wi_1.weight", {architecture_.dFf, architecture_.dModel});
+    weights.output = takeMatrix(prefix + "wo.weight", {architecture_.dModel, architecture_.dFf});
     return weights;
   }
 
   const Architecture& architecture_;
-  std::string prefix_;     // of the names of the weights that every T5 has
+  Source source_;
   std::int64_t innerDim_;  // the outputs of q, k and v: numHeads * dKv
-  std::unordered_map<std::string, at::Tensor> weights_;
+  NamedWeights weights_;
 };
 
 }  // namespace
 
 Weights readWeights(const std::string& path, const Architecture& architecture, ModelKind kind) {
   const torch::jit::Module module = readArchive(path, kind);
-  switch (kind) {
-    case ModelKind::kEncoder:
-      return WeightReader(module, architecture, "model.").readEncoder();
-    case ModelKind::kSequenceClassification:
-      return WeightReader(module, architecture, "model.transformer.").readSequenceClassifier();
-    case ModelKind::kTokenClassification:
-      return WeightReader(module, architecture, "model.transformer.").readTokenClassifier();
-    case ModelKind::kGeneration:
-      break;
-  }
-  return WeightReader(module, architecture, "model.").readGeneration();
+  NamedWeights weights;
+  for (const auto& parameter : module.named_parameters()) weights.emplace(parameter.name, NamedWeight(parameter.value));
+  const bool isClassifier = kind == ModelKind::kSequenceClassification || kind == ModelKind::kTokenClassification;
+  return WeightReader(std::move(weights), architecture,
+                      {"model.pt", isClassifier ? "model.transformer." : "model.", "model."})
+      .read(kind);
+}
+
+Weights readWeights(const StoredWeights& stored, const Architecture& architecture, ModelKind kind) {
+  std::vector<std::shared_ptr<const WeightFile>> files;
+  for (const StoredFile& file : stored.files) files.push_back(std::make_shared<const WeightFile>(file));
+  NamedWeights weights;
+  for (const StoredTensor& tensor : stored.tensors)
+    weights.emplace(tensor.name, NamedWeight(StoredNumbers(files.at(tensor.file), tensor)));
+  return WeightReader(std::move(weights), architecture, {"model.safetensors", "", ""}).read(kind);
 }
 
 }  // namespace torch_t5

@@ -1,4 +1,4 @@
-// The weights of a T5 by their roles, read from an exported archive.
+// The weights of a T5 by their roles, read from an exported archive or from safetensors files.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/requests.h"
+#include "weights/weight_matrix.h"
 
 namespace torch_t5 {
 
@@ -14,18 +15,18 @@ namespace torch_t5 {
 
 struct AttentionWeights {
   at::Tensor norm;  // [dModel]
-  at::Tensor query;
-  at::Tensor key;
-  at::Tensor value;
-  at::Tensor output;
+  WeightMatrix query;
+  WeightMatrix key;
+  WeightMatrix value;
+  WeightMatrix output;
   at::Tensor bias;  // [buckets, heads]; undefined if the layer uses another layer's
 };
 
 struct FeedForwardWeights {
-  at::Tensor norm;    // [dModel]
-  at::Tensor gate;    // `wi`, or `wi_0` of a gated layer: the activation applies to its product
-  at::Tensor up;      // `wi_1`; undefined if the layer is not gated
-  at::Tensor output;  // `wo`
+  at::Tensor norm;      // [dModel]
+  WeightMatrix gate;    // `wi`, or `wi_0` of a gated layer: the activation applies to its product
+  WeightMatrix up;      // `wi_1`; undefined if the layer is not gated
+  WeightMatrix output;  // `wo`
 };
 
 struct LayerWeights {
@@ -45,8 +46,8 @@ struct LinearWeights {
 };
 
 struct Weights {
-  at::Tensor embedding;  // [vocabSize, dModel]
-  at::Tensor lmHead;  // [vocabSize, dModel]; the same tensor as the embedding if they are tied; undefined: no such head
+  WeightMatrix embedding;  // [vocabSize, dModel]
+  WeightMatrix lmHead;     // [vocabSize, dModel]; the same as the embedding if they are tied; undefined: no such head
   StackWeights encoder;
   StackWeights decoder;  // empty without a decoder
 
@@ -60,5 +61,13 @@ struct Weights {
 /// what `readArchive` throws, and ERR_MODEL_CORRUPT if the weights and their shapes are not exactly those of the
 /// architecture. Of a model that is loaded as an encoder, the decoder's weights are ignored.
 Weights readWeights(const std::string& path, const Architecture& architecture, ModelKind kind);
+
+/// The weights in safetensors files, by Hugging Face's names without the prefix "transformer.". Matrices are read from
+/// the files when they are needed, everything else at once. `shared.weight` is needed, and in its place
+/// `encoder.embed_tokens.weight` for an encoder without a decoder. The two embeddings of a model with a decoder, and
+/// lm_head, are tied to `shared.weight` if they are absent or equal to it, as Hugging Face ties them. Throws
+/// ERR_MODEL_CORRUPT if a file isn't as described, if the weights and their shapes are not exactly those of the
+/// architecture, and for an encoder or a decoder with its own embedding.
+Weights readWeights(const StoredWeights& stored, const Architecture& architecture, ModelKind kind);
 
 }  // namespace torch_t5

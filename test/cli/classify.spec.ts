@@ -84,7 +84,7 @@ describe("torch-t5 classify", () => {
 
   it("refuses a wrong command line", async () => {
     const wrong: readonly (readonly [args: readonly string[], code: number, message: RegExp])[] = [
-      [["classify", "a"], 2, /Expected --model with an exported classifier but received none/],
+      [["classify", "a"], 2, /Expected --model with a classifier but received none/],
       [["classify", "--model", demoModel, "a"], 1, /load it with T5ForConditionalGeneration.fromPretrained/],
       [["classify", "--model", "/nowhere", "a"], 1, /found no manifest.json/],
       [[...ofTexts(), "--ignore-labels", "O", "a"], 2, /no --ignore-labels for a classifier of texts but received it/],

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { demoModel } from "torch-t5";
+import { demoModel, T5ForConditionalGeneration } from "torch-t5";
+import { fileOf, writeCheckpoint } from "../support/checkpoint.js";
 import { torchT5 } from "../support/cli.js";
-import { updateManifest, withModelCopy } from "../support/directory.js";
+import { updateManifest, withDirectory, withModelCopy } from "../support/directory.js";
 
 const VOCABULARY = 399;
 const FLOAT_BYTES = 4;
@@ -99,6 +100,56 @@ describe("torch-t5 verify", () => {
       const { code, stdout } = await torchT5(["verify", directory, "--tolerance", "Infinity", "--max-kl", "Infinity"]);
       assert.equal(code, 1);
       assert.match(stdout, /\nNot equal: a logit is not a finite number/);
+    });
+  });
+
+  describe("of a Hugging Face directory", () => {
+    it("prints what it can't know, and the command that exports it, and fails", async () => {
+      await withDirectory(async (directory) => {
+        writeCheckpoint(directory);
+        const { code, stdout, stderr } = await torchT5(["verify", directory]);
+        assert.deepEqual([code, stderr], [1, ""]);
+        assert.match(stdout, /: a Hugging Face directory, without hashes; cpu, float32\nNot verified: /);
+        assert.ok(stdout.includes(`npx torch-t5 export ${directory} ${directory}-exported\n`), stdout);
+      });
+    });
+
+    it("compares the probes that are in it", async () => {
+      await withDirectory(async (directory) => {
+        writeCheckpoint(directory);
+        const [inputIds, decoderInputIds] = [BigInt64Array.of(3n, 4n, 1n), BigInt64Array.of(0n, 7n)];
+        await using t5 = await T5ForConditionalGeneration.fromPretrained(directory, { device: "cpu" });
+        const { logits } = await t5.forward({
+          inputIds: { data: inputIds, shape: [1, 3] },
+          decoderInputIds: { data: decoderInputIds, shape: [1, 2] },
+        });
+        const ones = BigInt64Array.of(1n, 1n, 1n);
+        const bytes = (data: BigInt64Array) => new Uint8Array(data.buffer);
+        const probes = new Map([
+          ["probe.0.input_ids", { dtype: "I64", shape: [1, 3], data: bytes(inputIds) }],
+          ["probe.0.attention_mask", { dtype: "I64", shape: [1, 3], data: bytes(ones) }],
+          ["probe.0.decoder_input_ids", { dtype: "I64", shape: [1, 2], data: bytes(decoderInputIds) }],
+          ["probe.0.logits", { dtype: "F32", shape: [...logits.shape], data: logits.data }],
+        ]);
+        writeFileSync(join(directory, "parity.safetensors"), fileOf(probes));
+        const { code, stdout, stderr } = await torchT5(["verify", directory]);
+        assert.deepEqual([code, stderr], [0, ""], stdout);
+        assert.match(stdout, /\nAll 1 probes are bitwise equal to Hugging Face's\.\n$/);
+      });
+    });
+
+    it("refuses exact, and what isn't a model", async () => {
+      await withDirectory(async (directory) => {
+        assert.match((await torchT5(["verify", directory])).stderr, /\(ERR_MODEL_NOT_FOUND\)\n$/);
+        writeCheckpoint(directory);
+        const { code, stderr } = await torchT5(["verify", directory, "--precision", "exact"]);
+        assert.equal(code, 1);
+        assert.match(
+          stderr,
+          /"exact", which needs an exported directory: run `npx torch-t5 export .*\(ERR_INVALID_ARGUMENT\)\n$/,
+        );
+        assert.equal((await torchT5(["verify", directory, "--exact"])).code, 2);
+      });
     });
   });
 

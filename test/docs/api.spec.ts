@@ -38,7 +38,7 @@ describe("docs/api.md", () => {
         "PRECISIONS",
         "SCORE_REDUCTIONS",
       ],
-      ...["kindOf", "logSumExp", "readSafetensors"],
+      ...["exportCommand", "logSumExp", "readKind", "readSafetensors"],
     ];
     assert.deepEqual(
       Object.keys(torchT5)

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { basename, delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { demoModel } from "torch-t5";
+import { CONFIG, makeWeights, writeCheckpoint } from "../support/checkpoint.js";
 import { type ClassifierForm, makeClassifier } from "../support/classifiers.js";
 import { program } from "../support/cli.js";
 import { type Ended, runToEnd } from "../support/program.js";
@@ -24,6 +25,10 @@ const EXTENSIONS: Readonly<Record<string, string>> = { js: "mjs", ts: "mts", pyt
 
 /** Model directories that the documents name: here, copies of the embedded model. */
 const MODELS = ["flan-t5-small", "my-model"];
+
+/** A Hugging Face directory that the documents name: here, one with random weights and the embedded model's tokenizer. */
+const CHECKPOINT = "my-checkpoint";
+const DEMO_VOCABULARY = 399;
 
 /** Directories of classifiers that the documents name: here, random ones. */
 const CLASSIFIERS: Readonly<Record<string, ClassifierForm>> = { reviews: "texts", names: "tokens" };
@@ -87,6 +92,7 @@ function prepare(place: string, documents: readonly Document[]): void {
     for (const name of MODELS.filter((model) => text.includes(model))) {
       cpSync(demoModel, join(directory, name), { recursive: true });
     }
+    if (text.includes(`./${CHECKPOINT}`)) makeCheckpoint(join(directory, CHECKPOINT));
     for (const name of PARTS) symlinkSync(join(root, name), join(directory, name), "junction");
     writeFileSync(join(directory, "texts.jsonl"), TEXTS);
     for (const block of blocks) writeFileSync(pathOf(place, block), block.code);
@@ -118,6 +124,13 @@ async function prepareClassifiers(place: string, documents: readonly Document[])
   } finally {
     await reference.close();
   }
+}
+
+function makeCheckpoint(directory: string): void {
+  const config = { ...CONFIG, vocab_size: DEMO_VOCABULARY };
+  mkdirSync(directory);
+  writeCheckpoint(directory, { config, weights: makeWeights(config) });
+  for (const name of ["tokenizer.json", "tokenizer_config.json"]) cpSync(join(demoModel, name), join(directory, name));
 }
 
 /** The compiler's messages on all blocks together. */

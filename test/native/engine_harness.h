@@ -66,7 +66,7 @@ inline StackWeights randomStack(const Architecture& shape, std::int64_t layers) 
 inline Weights randomWeights(const Architecture& shape, bool isTied) {
   Weights weights;
   weights.embedding = at::randn({shape.vocabSize, shape.dModel});
-  weights.lmHead = isTied ? weights.embedding : at::randn({shape.vocabSize, shape.dModel}) * 0.1;
+  weights.lmHead = isTied ? weights.embedding : WeightMatrix(at::randn({shape.vocabSize, shape.dModel}) * 0.1);
   weights.encoder = randomStack(shape, shape.numLayers);
   weights.decoder = randomStack(shape, shape.numDecoderLayers);
   return weights;
@@ -74,19 +74,19 @@ inline Weights randomWeights(const Architecture& shape, bool isTied) {
 
 /// The same weights without the decoder's.
 inline Weights encoderOf(Weights weights) {
-  weights.lmHead = at::Tensor();
+  weights.lmHead = WeightMatrix();
   weights.decoder = StackWeights();
   return weights;
 }
 
 /// The same weights with the head of a classifier instead of lm_head: of texts, or without the decoder of tokens.
 inline Weights classifierOf(Weights weights, bool isOfTexts, std::int64_t labels) {
-  const std::int64_t width = weights.embedding.size(1);
+  const std::int64_t width = weights.embedding.columns();
   const auto linear = [&](std::int64_t outputs) {
     return LinearWeights{at::randn({outputs, width}) * 0.1, at::randn({outputs})};
   };
   if (!isOfTexts) weights = encoderOf(std::move(weights));
-  weights.lmHead = at::Tensor();
+  weights.lmHead = WeightMatrix();
   weights.classifier = isOfTexts ? std::vector{linear(width), linear(labels)} : std::vector{linear(labels)};
   return weights;
 }

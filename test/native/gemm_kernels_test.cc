@@ -66,6 +66,11 @@ Expected gateExactly(const Expected& gate, const Expected& up) {
                       values.abs() * 2 * kRounding};
 }
 
+PackedMatrix packed(const at::Tensor& tensor, DataType dataType, const Executor& executor) {
+  const WeightMatrix weight(tensor);
+  return PackedMatrix(weightRows({&weight}), dataType, executor);
+}
+
 /// One kind of GEMM with one matrix.
 struct Multiplication {
   const Kernels& table;
@@ -176,7 +181,7 @@ void multiplies(std::span<char*>) {
     const at::Tensor weight = at::randn({columns, k});
     rows[2].zero_();
     weight[columns / 2].zero_();
-    const PackedMatrix matrix(weightRows({weight}), k, dataType, {table, 1});
+    const PackedMatrix matrix = packed(weight, dataType, {table, 1});
     const Expected sums = multiplyExactly(dataType, rows, weight);
     Multiplication multiplication{table, dataType, rows, matrix, columns, Epilogue::kStore, Activation::kRelu, {}};
     multiplication.expectResults(sums, where);
@@ -202,7 +207,7 @@ void multipliesGated(std::span<char*>) {
     const at::Tensor rows = at::randn({kRows, k});
     const at::Tensor gate = at::randn({columns, k});
     const at::Tensor up = at::randn({columns, k});
-    const PackedMatrix matrix(gatedWeightRows(gate, up, table), k, dataType, {table, 1});
+    const PackedMatrix matrix(gatedWeightRows(gate, up, table), dataType, {table, 1});
     const Expected gates = multiplyExactly(dataType, rows, gate);
     const Expected ups = multiplyExactly(dataType, rows, up);
     for (const Activation activation : kActivations) {
@@ -218,7 +223,7 @@ void readsColumns(std::span<char*>) {
   const c10::InferenceMode inferenceMode;
   forEachShape([](const Kernels& table, DataType dataType, std::int64_t k, std::int64_t columns) {
     const at::Tensor weight = at::randn({columns, k});
-    const PackedMatrix matrix(weightRows({weight}), k, dataType, {table, 1});
+    const PackedMatrix matrix = packed(weight, dataType, {table, 1});
     const Quantized quantized = quantize(dataType, weight);
     const at::Tensor values = quantized.values.to(at::kFloat);
     const at::Tensor received = at::empty_like(weight);
@@ -233,7 +238,7 @@ void multipliesSelectedColumns(std::span<char*>) {
   forEachShape([](const Kernels& table, DataType dataType, std::int64_t k, std::int64_t columns) {
     const at::Tensor weight = at::randn({columns, k});
     const at::Tensor rows = at::randn({3, k});
-    const PackedMatrix matrix(weightRows({weight}), k, dataType, {table, 1});
+    const PackedMatrix matrix = packed(weight, dataType, {table, 1});
     std::vector<std::int64_t> chosen;
     for (std::int64_t column = 0; column < columns + 3; ++column) chosen.push_back(column * 11 % columns);
     const auto count = static_cast<std::int64_t>(chosen.size());
@@ -256,7 +261,7 @@ void activates(std::span<char*>) {
   const at::Tensor column = numbers.unsqueeze(1);
   for (const Kernels* table : usableKernels()) {
     const at::Tensor one = at::ones({1, 1});
-    const PackedMatrix matrix(weightRows({one}), 1, DataType::kFloat32, {*table, 1});
+    const PackedMatrix matrix = packed(one, DataType::kFloat32, {*table, 1});
     for (const Activation activation : kActivations) {
       const Multiplication multiplication{*table, DataType::kFloat32,  column,     matrix,
                                           1,      Epilogue::kActivate, activation, {}};

@@ -67,6 +67,26 @@ describe("a classifier's logits", () => {
     }
   }
 
+  for (const family of ["t5", "umt5"] as const) {
+    for (const form of family === "t5" ? (["texts", "two texts labels", "tokens"] as const) : KINDS) {
+      it(`${family}, ${form}: of a Hugging Face directory are bitwise those of its export`, async function () {
+        this.timeout(PREPARATION_MS);
+        const { directory, checkpoint, vocabSize } = await prepare(family, form);
+        for (const precision of ["float32", "int8"] as const) {
+          await using own = await open(checkpoint, form, 1, precision);
+          await using exported = await open(directory, form, 1, precision);
+          assert.deepEqual(own.config, exported.config);
+          for (const shape of FEW) {
+            const source = makeEnded(shape, vocabSize);
+            const [a, b] = await Promise.all([own, exported].map((model) => model.forward(source)));
+            assert.deepEqual(a?.logits.data, b?.logits.data, `${precision}, ${describeShape(shape)}`);
+            assert.ok(a !== undefined);
+          }
+        }
+      });
+    }
+  }
+
   for (const form of KINDS) {
     for (const precision of ["bfloat16", "int8"] as const) {
       const bounds = BOUNDS[precision].random;

@@ -22,6 +22,8 @@ const POOLED: Shape = { batch: 6, sourceLength: 14, targetLength: 1, masking: "r
 interface Prepared {
   /** The exported directories by "<family>, <form>". */
   readonly directories: Readonly<Record<string, string>>;
+  /** What was exported, by the same names. */
+  readonly checkpoints: Readonly<Record<string, string>>;
   readonly vocabSize: number;
 }
 
@@ -44,6 +46,28 @@ describe("an encoder's hidden states", () => {
           describeForward(family, form, "float32", 1, SHAPES, CLOSE));
       });
     }
+  }
+
+  for (const family of ["t5", "mt5", "umt5"] as const) {
+    it(`${family}: of a Hugging Face directory are bitwise those of its export`, async function () {
+      this.timeout(PREPARATION_MS);
+      const { directories, checkpoints, vocabSize } = await prepare(family);
+      for (const form of FORMS_OF[family] ?? []) {
+        const name = `${family}, ${form}`;
+        if (form === "pickled" || form === "whole export") continue;
+        for (const precision of ["float32", "int8"] as const) {
+          const options = { device: testDevice, precision } as const;
+          await using own = await T5EncoderModel.fromPretrained(checkpoints[name] ?? "", options);
+          await using exported = await T5EncoderModel.fromPretrained(directories[name] ?? "", options);
+          for (const shape of FEW) {
+            const { inputIds, attentionMask } = makeCase(shape, vocabSize);
+            const [a, b] = await Promise.all([own, exported].map((t5) => t5.forward({ inputIds, attentionMask })));
+            assert.deepEqual(a?.lastHiddenState.data, b?.lastHiddenState.data, `${form}, ${precision}`);
+            assert.ok(a !== undefined);
+          }
+        }
+      }
+    });
   }
 
   for (const family of ["t5", "t5-v1.1", "umt5"] as const) {

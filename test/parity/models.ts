@@ -17,13 +17,19 @@ export const SEED = 11;
 
 /** A model that both sides can use. */
 export interface Prepared {
+  /** The export. */
   readonly directory: string;
   readonly vocabSize: number;
 }
 
+/** A family's model, and the Hugging Face directory that was exported. */
+export interface PreparedFamily extends Prepared {
+  readonly checkpoint: string;
+}
+
 /** Makes the reference write a family's random checkpoint, export it, and load the original. */
-export function makeFamily(reference: Reference, family: string): Promise<Prepared> {
-  return reference.request<Prepared>("make", { family, seed: SEED });
+export function makeFamily(reference: Reference, family: string): Promise<PreparedFamily> {
+  return reference.request<PreparedFamily>("make", { family, seed: SEED });
 }
 
 /** Makes the reference load an exported directory under a name. */

@@ -3,7 +3,16 @@
 // transformers.
 import { demoModel, type Precision, type T5ForConditionalGeneration } from "torch-t5";
 import { Reference } from "../support/reference.js";
-import { EMBEDDED, load, makeFamily, type Name, openExported, type Prepared } from "./models.js";
+import {
+  EMBEDDED,
+  type FAMILIES,
+  load,
+  makeFamily,
+  type Name,
+  openExported,
+  type Prepared,
+  type PreparedFamily,
+} from "./models.js";
 
 const PREPARATION_MS = 300_000;
 
@@ -19,7 +28,8 @@ export interface Subject {
 }
 
 let reference: Reference | undefined;
-const models = new Map<Name, Promise<Prepared>>();
+let embedded: Promise<Prepared> | undefined;
+const families = new Map<string, Promise<PreparedFamily>>();
 
 /**
  * Loads a model before the tests of a suite, and frees it after them. The reference loads it once for the whole run.
@@ -57,13 +67,17 @@ export function sharedReference(): Reference {
   return reference;
 }
 
-function prepare(name: Name): Promise<Prepared> {
-  const found = models.get(name);
-  if (found !== undefined) return found;
-  const made =
-    name === EMBEDDED ? openExported(sharedReference(), name, demoModel) : makeFamily(sharedReference(), name);
-  models.set(name, made);
+/** Makes a family's model once for the whole run. */
+export function prepareFamily(family: (typeof FAMILIES)[number]): Promise<PreparedFamily> {
+  const made = families.get(family) ?? makeFamily(sharedReference(), family);
+  families.set(family, made);
   return made;
+}
+
+function prepare(name: Name): Promise<Prepared> {
+  if (name !== EMBEDDED) return prepareFamily(name);
+  embedded ??= openExported(sharedReference(), name, demoModel);
+  return embedded;
 }
 
 function loaded<Value>(value: Value | undefined): Value {

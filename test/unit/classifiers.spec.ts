@@ -374,6 +374,7 @@ describe("the export of a classifier", () => {
         attentionsPath: "",
         precision: "exact",
         architecture: undefined,
+        storedWeights: undefined,
       });
     const source = { batch: 1, length: 2, inputIds: Int32Array.of(5, EOS), attentionMask: undefined };
     const [decoderInputIds, positions] = [Int32Array.of(0, 5), Int32Array.of(1)];

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseConfig } from "#lib/loading/config.js";
-import { type ModelDirectory, verifyContents, verifySizes } from "#lib/loading/directory.js";
+import { type ExportedDirectory, verifyContents, verifySizes } from "#lib/loading/directory.js";
 import { sha256 } from "#lib/loading/hash.js";
 import { parseManifest } from "#lib/loading/manifest.js";
 import { withDirectory } from "../support/directory.js";
@@ -21,7 +21,7 @@ function makeBytes(count: number): Buffer {
 const digestOf = (bytes: Buffer) => createHash("sha256").update(bytes).digest("hex");
 
 /** Writes a directory whose archive is `bytes`, with its manifest. */
-function writeModel(path: string, bytes: Buffer): ModelDirectory {
+function writeModel(path: string, bytes: Buffer): ExportedDirectory {
   const config = Buffer.from("{}");
   writeFileSync(join(path, "config.json"), config);
   writeFileSync(join(path, "model.pt"), bytes);

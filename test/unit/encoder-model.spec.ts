@@ -172,6 +172,7 @@ describe("the class of an export", () => {
       attentionsPath: "",
       precision: "exact",
       architecture: undefined,
+      storedWeights: undefined,
     });
     const source = { batch: 1, length: 2, inputIds: Int32Array.of(5, 1), attentionMask: undefined };
     const targets = { targetIds: Int32Array.of(5), targetLengths: Int32Array.of(1), batchSize: 1, mean: false };

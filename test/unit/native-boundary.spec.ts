@@ -102,6 +102,7 @@ describe("the native boundary", () => {
       maxCacheBytes: 1,
       precision: "exact",
       architecture: undefined,
+      storedWeights: undefined,
     });
   });
 

@@ -1,9 +1,8 @@
 // `torch-t5 classify`: the labels of texts, or of their tokens, as JSON Lines.
 import {
   AGGREGATION_STRATEGIES,
-  kindOf,
   LABEL_FUNCTIONS,
-  readManifest,
+  readKind,
   T5ForSequenceClassification,
   T5ForTokenClassification,
 } from "../../index.js";
@@ -62,9 +61,8 @@ Example: torch-t5 classify --model ./reviews "I loved it"`,
       ignoreLabels: values["ignore-labels"],
       batchSize,
     };
-    if (values.model === undefined)
-      throw new UsageError("Expected --model with an exported classifier but received none");
-    const isOfTokens = kindOf(await readManifest(values.model)) === "tokenClassification";
+    if (values.model === undefined) throw new UsageError("Expected --model with a classifier but received none");
+    const isOfTokens = (await readKind(values.model)).kind === "tokenClassification";
     const wrong = (isOfTokens ? TEXT_FLAGS : TOKEN_FLAGS).find((flag) => values[flag] !== undefined);
     if (wrong !== undefined) {
       const what = isOfTokens ? "a classifier of tokens" : "a classifier of texts";

@@ -1,11 +1,12 @@
 // `torch-t5 verify`: computes the outputs of an exported model's probes again, and compares them with Hugging Face's.
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { env } from "node:process";
 import {
-  kindOf,
+  exportCommand,
   type LoadOptions,
   type Precision,
-  readManifest,
+  readKind,
   readSafetensors,
   type StoredTensor,
   T5EncoderModel,
@@ -143,6 +144,7 @@ interface Limits {
   readonly maxKl: number | undefined;
 }
 
+const PROBES = "parity.safetensors";
 const DEFAULT_TOLERANCE = 1e-4;
 const DEFAULT_TOLERANCES: Readonly<Record<Precision, number | undefined>> = {
   exact: DEFAULT_TOLERANCE,
@@ -163,7 +165,10 @@ agreement), and the KL divergence of Hugging Face's distribution from the comput
 Of a classifier, the logits of the labels are compared. Of an encoder, the last hidden states are compared, by their
 largest and mean difference. On CUDA, also prints the environment variables that change bits there.
 
-  <directory>           an exported model
+A Hugging Face directory is compared only where it has such probes. Otherwise verify prints what it can't know, and ends
+with exit code 1.
+
+  <directory>           an exported model, or a Hugging Face directory
 ${precisionHelp}
   --tolerance <number>  the maximum difference (default: ${DEFAULT_TOLERANCE}, or no limit for bfloat16 and int8); PyTorch itself
                         rounds differently on another model of CPU
@@ -180,46 +185,70 @@ ${precisionHelp}
       device: { type: "string" },
     });
     const directory = onlyPositional(positionals, "directory");
-    const { device = "cpu", precision = "exact" } = loadOptions(values);
-    if (values.exact && precision !== "exact") {
-      throw new UsageError(`Expected no --exact with --precision ${precision} but received both`);
-    }
-    const limits = {
-      isExact: values.exact ?? false,
-      tolerance: nonNegativeOption(values.tolerance, "tolerance") ?? DEFAULT_TOLERANCES[precision],
-      maxKl: nonNegativeOption(values["max-kl"], "max-kl"),
+    const given = loadOptions(values);
+    const tolerance = nonNegativeOption(values.tolerance, "tolerance");
+    const maxKl = nonNegativeOption(values["max-kl"], "max-kl");
+    if (values.exact) checkExact(given.precision);
+    const { kind, manifest } = await readKind(directory);
+    const { device = "cpu", precision = manifest === undefined ? "float32" : "exact" } = given;
+    if (values.exact) checkExact(precision);
+    const isExact = values.exact ?? false;
+    const limits = { isExact, tolerance: tolerance ?? DEFAULT_TOLERANCES[precision], maxKl };
+    const verified = {
+      directory,
+      load: { device, precision, intraOpThreads: manifest?.intraOpThreads },
+      checked: manifest === undefined ? "a Hugging Face directory, without hashes" : "every file matches its manifest",
     };
-    const manifest = await readManifest(directory);
-    const load = { device, precision, intraOpThreads: manifest.intraOpThreads };
-    switch (kindOf(manifest)) {
+    switch (kind) {
       case "generation":
-        return verify(GENERATION, directory, load, limits);
+        return verify(GENERATION, verified, limits);
       case "sequenceClassification":
-        return verify(SEQUENCE_CLASSIFICATION, directory, load, limits);
+        return verify(SEQUENCE_CLASSIFICATION, verified, limits);
       case "tokenClassification":
-        return verify(TOKEN_CLASSIFICATION, directory, load, limits);
+        return verify(TOKEN_CLASSIFICATION, verified, limits);
       case "encoder":
         break;
     }
     if (limits.maxKl !== undefined) {
-      throw new UsageError(`Expected no --max-kl for ${manifest.architecture}, which has no logits, but received it`);
+      const architecture = manifest?.architecture ?? "an encoder";
+      throw new UsageError(`Expected no --max-kl for ${architecture}, which has no logits, but received it`);
     }
-    return verify(ENCODER, directory, load, limits);
+    return verify(ENCODER, verified, limits);
   },
 };
+
+/** Throws UsageError for a precision that can't be bitwise equal. */
+function checkExact(precision: Precision | undefined): void {
+  if (precision === undefined || precision === "exact") return;
+  throw new UsageError(`Expected no --exact with --precision ${precision} but received both`);
+}
+
+/** What is verified, and what has been found out about it already. */
+interface VerifiedDirectory {
+  readonly directory: string;
+  readonly load: LoadOptions;
+  readonly checked: string;
+}
 
 /** Compares every probe, and prints how they compare. Returns the exit code. */
 async function verify<Compared extends Difference>(
   verification: Verification<Compared>,
-  directory: string,
-  load: LoadOptions,
+  { directory, load, checked }: VerifiedDirectory,
   limits: Limits,
 ): Promise<number> {
   const { model, compare } = await verification.load(directory, load);
   await using _ = model;
   const { device, precision } = model;
-  print(`${directory}: every file matches its manifest; ${device}, ${precision}, ${load.intraOpThreads} threads`);
+  const threads = load.intraOpThreads === undefined ? "" : `, ${load.intraOpThreads} threads`;
+  print(`${directory}: ${checked}; ${device}, ${precision}${threads}`);
   if (device !== "cpu") print(describeCudaSettings(env));
+  if (!existsSync(join(directory, PROBES))) {
+    print(`Not verified: it loads, and has every weight that its config.json describes, but no probes (${PROBES}).
+Nothing here tells whether its bytes are the published ones, and how far its ${verification.unit}s are from Hugging Face's.
+To know both, export it, which compares with Hugging Face bit for bit, and verify what the export writes:
+  ${exportCommand(directory)}`);
+    return EXIT.failure;
+  }
   const compared: Compared[] = [];
   for (const probe of await readProbes(directory, verification.output)) {
     const difference = await compare(probe);
@@ -235,7 +264,7 @@ async function verify<Compared extends Difference>(
 
 /** Reads every probe of parity.safetensors. Rejects where there is none. */
 async function readProbes(directory: string, outputName: string): Promise<readonly Probe[]> {
-  const tensors = await readSafetensors(join(directory, "parity.safetensors"));
+  const tensors = await readSafetensors(join(directory, PROBES));
   const ids = (name: string): Ids => {
     const { data, shape } = tensors.get(name) ?? {};
     if (data instanceof BigInt64Array && shape !== undefined) return { data, shape };

@@ -17,9 +17,10 @@ export const modelOptions = {
   threads: { type: "string" },
 } as const;
 
-export const precisionHelp = "  --precision <name>    exact (default), float32, bfloat16 or int8";
+export const precisionHelp =
+  "  --precision <name>    exact (default), float32 (default of a Hugging Face directory), bfloat16 or int8";
 
-export const modelOptionsHelp = `  --model <directory>   an exported model (default: the embedded one)
+export const modelOptionsHelp = `  --model <directory>   an exported model, or a Hugging Face directory (default: the embedded one)
   --device <device>     auto, cpu, cuda or cuda:<number> (default: auto)
 ${precisionHelp}
   --threads <count>     threads per operator (default: PyTorch's, or the CPU quota)`;

@@ -1,6 +1,7 @@
 #include "fused/threading/worker_pool.h"
 
 #include <algorithm>
+#include <exception>
 #include <system_error>
 
 #if defined(__x86_64__) || defined(_M_X64)
@@ -97,6 +98,23 @@ void WorkerPool::runTasks(std::int64_t thread) {
     if (task >= tasks_) return;
     (*work_)(task, thread);
   }
+}
+
+void Executor::runOrThrow(std::int64_t tasks, const TaskFunction& work) const {
+  std::atomic<bool> hasFailed = false;
+  std::mutex mutex;
+  std::exception_ptr first;
+  run(tasks, [&](std::int64_t task, std::int64_t thread) {
+    if (hasFailed.load(std::memory_order_relaxed)) return;
+    try {
+      work(task, thread);
+    } catch (...) {
+      const std::lock_guard lock(mutex);
+      if (!first) first = std::current_exception();
+      hasFailed.store(true, std::memory_order_relaxed);
+    }
+  });
+  if (first) std::rethrow_exception(first);
 }
 
 }  // namespace torch_t5

@@ -61,6 +61,10 @@ struct Executor {
 
   /// `WorkerPool::run` on the model's threads.
   void run(std::int64_t tasks, const TaskFunction& work) const { WorkerPool::shared().run(tasks, threads, work); }
+
+  /// `run` of tasks that may throw. Throws the first exception after all tasks have ended; those that have not started
+  /// by then do nothing.
+  void runOrThrow(std::int64_t tasks, const TaskFunction& work) const;
 };
 
 }  // namespace torch_t5

@@ -10,6 +10,7 @@ import torch
 from classifiers import classify, export_classifier, load_classifier, write_classifier
 from encoders import encoder_class, export_encoder, write_encoders
 from families import FAMILIES, load_checkpoint, load_exported, write_checkpoint
+from forms import write_form
 from t5_export import export_source
 from tensors import TensorFiles
 from torch import Tensor
@@ -37,6 +38,7 @@ class Operations:
             "make": self.make,
             "open": self.open,
             "effect": self.effect,
+            "makeForm": self.make_form,
             "makeEncoders": self.make_encoders,
             "forwardEncoder": self.forward_encoder,
             "makeClassifier": self.make_classifier,
@@ -73,7 +75,18 @@ class Operations:
         self._models[name] = load_checkpoint(FAMILIES[name], checkpoint).to(self._device)
         if has_tokenizer:
             self._tokenizers[name] = AutoTokenizer.from_pretrained(exported)
-        return {"directory": str(exported), "vocabSize": self._models[name].config.vocab_size}
+        vocab_size = self._models[name].config.vocab_size
+        return {"directory": str(exported), "checkpoint": str(checkpoint), "vocabSize": vocab_size}
+
+    def make_form(self, request: Request) -> Reply:
+        """Write a checkpoint of a family in one form, load it, and export it if that is asked for."""
+        family, form = request["family"], request["form"]
+        checkpoint = self._directory / f"{family}-{form.replace(' ', '-')}"
+        exported = checkpoint.with_name(f"{checkpoint.name}-exported") if request["exports"] else None
+        model = write_form(family, form, checkpoint, request["seed"], exported=exported)
+        self._models[f"{family}, {form}"] = model.to(self._device)
+        directory = None if exported is None else str(exported)
+        return {"checkpoint": str(checkpoint), "directory": directory, "vocabSize": model.config.vocab_size}
 
     def open(self, request: Request) -> Reply:
         """Load the model and, if it has one, the tokenizer of an exported directory under a name."""
@@ -87,8 +100,10 @@ class Operations:
         """Write a family's whole model and encoders, export them, and load the originals as encoders."""
         family = request["family"]
         exported: dict[str, str] = {}
+        checkpoints: dict[str, str] = {}
         for form, checkpoint in write_encoders(family, self._directory, request["seed"]).items():
             name = f"{family}, {form}"
+            checkpoints[name] = str(checkpoint)
             self._models[name] = encoder_class(family).from_pretrained(checkpoint).eval().to(self._device)
             exported[name] = str(checkpoint.with_name(f"{checkpoint.name}-exported"))
             export_encoder(checkpoint, Path(exported[name]), encoder_only=form == "whole")
@@ -97,7 +112,8 @@ class Operations:
         self._models[name] = self._models[f"{family}, whole"]
         exported[name] = str(whole.with_name(f"{whole.name}-whole-export"))
         export_source(str(whole), Path(exported[name]), with_tokenizer=False)
-        return {"directories": exported, "vocabSize": self._models[name].config.vocab_size}
+        vocab_size = self._models[name].config.vocab_size
+        return {"directories": exported, "checkpoints": checkpoints, "vocabSize": vocab_size}
 
     def forward_encoder(self, request: Request) -> Reply:
         """Run `model(...)` of an encoder."""
