@@ -42,9 +42,12 @@ export class AddedVocabulary {
   /** The text that each id decodes to: for a normalized token its normalized content, as in Rust. */
   readonly #texts = new Map<number, string>();
   readonly #special = new Set<string>();
+  /** The id of the next token that the model's vocabulary doesn't have. */
+  #nextId: number;
 
   /** A token keeps the id that it has in the vocabulary, and else gets the next free one, as in Rust. */
   constructor(tokens: readonly AddedToken[], vocabulary: ModelVocabulary, options: AddedVocabularyOptions) {
+    this.#nextId = vocabulary.vocabSize;
     for (const token of tokens) if (token.content !== "") this.#add(token, vocabulary, options.normalizer);
     const { splitSpecialTokens, whiteSpaceTable } = options;
     const isIgnored = ({ content }: AddedToken) => splitSpecialTokens && this.#special.has(content);
@@ -81,17 +84,12 @@ export class AddedVocabulary {
 
   #add(token: AddedToken, vocabulary: ModelVocabulary, normalizer: Normalizer | undefined): void {
     const { content } = token;
-    const id = this.#ids.get(content) ?? vocabulary.tokenToId(content) ?? this.#nextId(vocabulary.vocabSize);
+    const id = this.#ids.get(content) ?? vocabulary.tokenToId(content) ?? this.#nextId;
+    this.#nextId = Math.max(this.#nextId, id + 1);
     this.#ids.set(content, id);
     this.#tokens.set(id, token);
     if (token.special) this.#special.add(content);
     this.#texts.set(id, token.normalized && normalizer !== undefined ? normalize(content, normalizer) : content);
-  }
-
-  #nextId(vocabSize: number): number {
-    let next = vocabSize;
-    for (const id of this.#tokens.keys()) next = Math.max(next, id + 1);
-    return next;
   }
 }
 
