@@ -251,7 +251,7 @@ function tokenOf(given: Setting | undefined): Token | undefined {
   const { value, key, file } = given;
   if (typeof value === "string") return textToken(value);
   if (!isRecord(value)) throw corrupt("a token", `${key} in ${file}`, value);
-  return { ...objectToken({ special: true, ...value }, key, file), isText: false };
+  return { ...objectToken(value, key, file), isText: false };
 }
 
 /** An AddedToken of transformers: a flag that isn't stated is false, but that a token that isn't special is normalized. */

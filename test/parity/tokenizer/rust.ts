@@ -21,6 +21,14 @@ export interface Answers extends Decoded {
   readonly offsets: Int32Array;
 }
 
+/** A tokenizer that AutoTokenizer made: the number of ids to decode, and its special ids. */
+interface AutoTokenizer {
+  readonly ids: number;
+  readonly pad: number | null;
+  readonly eos: number | null;
+  readonly unk: number | null;
+}
+
 let shared: RustTokenizers | undefined;
 
 /** The reference of all test files of a run: its process takes seconds to start, and its tokenizers seconds to make. */
@@ -55,6 +63,12 @@ export class RustTokenizers {
   async open(name: string, directory: string): Promise<number> {
     this.#directories.set(name, directory);
     return (await this.#reference.request<{ ids: number }>("open", { name, directory })).ids;
+  }
+
+  /** As `open`, with what transformers' AutoTokenizer makes of the directory. Resolves to its special ids, too. */
+  openAuto(name: string, directory: string): Promise<AutoTokenizer> {
+    this.#directories.set(name, directory);
+    return this.#reference.request("open", { name, directory, auto: true });
   }
 
   /** The messages of gettext catalogues, language by language, and the number of messages of each language. */

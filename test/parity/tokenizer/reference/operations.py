@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from catalogues import read_catalogues
+from directories import DIRECTORIES
 from packing import read_rows, read_texts, write_rows, write_texts
 from pipelines import write_pipeline
 from recipes import RECIPES
@@ -44,10 +45,10 @@ class Operations:
         return self._operations[operation](request)
 
     def make(self, request: Request) -> Reply:
-        """Train the tokenizer of a recipe and write it to a new directory."""
+        """Train the tokenizer of a recipe, or of a kind of directory, and write it to a new directory."""
         directory = self._directory / request["recipe"]
         directory.mkdir()
-        RECIPES[request["recipe"]](directory)
+        (RECIPES | DIRECTORIES)[request["recipe"]](directory)
         return {"directory": str(directory)}
 
     def pipeline(self, request: Request) -> Reply:
@@ -60,6 +61,8 @@ class Operations:
     def open(self, request: Request) -> Reply:
         """Load the tokenizer.json of a directory in Rust, or ByT5's tokenizer if there is none."""
         directory = Path(request["directory"])
+        if request.get("auto"):
+            return self._open_auto(request["name"], directory)
         file = directory / "tokenizer.json"
         tokenizer = Tokenizer.from_file(str(file)) if file.is_file() else AutoTokenizer.from_pretrained(directory)
         self._tokenizers[request["name"]] = tokenizer
@@ -70,6 +73,16 @@ class Operations:
             return {"ids": len(tokenizer)}
         # Ids beyond the vocabulary are decoded too. They add nothing.
         return {"ids": tokenizer.get_vocab_size() + UNKNOWN_IDS}
+
+    def _open_auto(self, name: str, directory: Path) -> Reply:
+        """Load what AutoTokenizer makes of a directory, and reply with its special ids."""
+        tokenizer = AutoTokenizer.from_pretrained(directory)
+        is_bytes = isinstance(tokenizer, ByT5Tokenizer)
+        self._tokenizers[name] = tokenizer if is_bytes else tokenizer.backend_tokenizer
+        if tokenizer.clean_up_tokenization_spaces:
+            self._cleaned_up.add(name)
+        special = {"pad": tokenizer.pad_token_id, "eos": tokenizer.eos_token_id, "unk": tokenizer.unk_token_id}
+        return {"ids": len(tokenizer) + (0 if is_bytes else UNKNOWN_IDS), **special}
 
     def catalogues(self, request: Request) -> Reply:
         """Real text: the messages of gettext catalogues, by language."""
