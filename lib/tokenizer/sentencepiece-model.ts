@@ -1,8 +1,9 @@
 // A SentencePiece model (spiece.model): the parts of its ModelProto that transformers reads, and those that decide
 // whether they are enough. https://github.com/google/sentencepiece/blob/master/src/sentencepiece_model.proto
 import { corrupt } from "../util/json.js";
+import { isCharsmap } from "./charsmap.js";
 import { FIXED_32, LENGTH_DELIMITED, MessageReader, type Span, VARINT } from "./protobuf.js";
-import { decodeStrictly } from "./utf8.js";
+import { decodePart } from "./utf8.js";
 
 /** A piece with a number is of this type if it is the one for unknown text. */
 export const UNKNOWN = 2;
@@ -16,6 +17,9 @@ const MAX_TYPE = 6;
 /** The values of TrainerSpec's model_type. */
 const UNIGRAM = 1;
 const MODEL_TYPES = ["UNIGRAM", "BPE", "WORD", "CHAR"];
+
+/** transformers reads such a model as if it had the right setting, so that texts are divided unlike in training. */
+export const EXPORTED = "(`torch-t5 export` writes what transformers makes of it)";
 
 /** The published vocabularies of T5's family have at most 256,384 pieces. */
 const MAX_PIECES = 2 ** 22;
@@ -79,9 +83,10 @@ function readPieces(reader: MessageReader, spans: readonly Span[], bytes: Buffer
       if (reader.field === PIECE.piece) {
         reader.expect(LENGTH_DELIMITED);
         const { start, end } = reader.span();
-        const decoded = decodeStrictly(bytes.subarray(start, end));
-        if (decoded === undefined)
+        const decoded = decodePart(bytes, start, end);
+        if (decoded === undefined) {
           throw corrupt("UTF-8", `pieces[${id}].piece in ${name}`, bytes.toString("latin1", start, end));
+        }
         text = decoded;
       } else if (reader.field === PIECE.score) {
         reader.expect(FIXED_32);
@@ -109,12 +114,14 @@ function checkTrainer(reader: MessageReader, span: Span, name: string): void {
     if (reader.field === TRAINER.modelType) {
       reader.expect(VARINT);
       const type = reader.varint();
-      if (type !== UNIGRAM)
-        throw corrupt("UNIGRAM", `trainer_spec.model_type in ${name}`, MODEL_TYPES[type - 1] ?? type);
+      if (type !== UNIGRAM) {
+        const received = MODEL_TYPES[type - 1] ?? type;
+        throw corrupt(`UNIGRAM ${EXPORTED}`, `trainer_spec.model_type in ${name}`, received);
+      }
     } else if (reader.field === TRAINER.treatWhitespaceAsSuffix) {
       reader.expect(VARINT);
       const isSuffix = reader.varint() !== 0;
-      if (isSuffix) throw corrupt("false", `trainer_spec.treat_whitespace_as_suffix in ${name}`, isSuffix);
+      if (isSuffix) throw corrupt(`false ${EXPORTED}`, `trainer_spec.treat_whitespace_as_suffix in ${name}`, isSuffix);
     } else {
       reader.skip();
     }
@@ -122,7 +129,7 @@ function checkTrainer(reader: MessageReader, span: Span, name: string): void {
 }
 
 function readCharsmap(reader: MessageReader, spans: readonly Span[], bytes: Buffer, name: string): Uint8Array {
-  let charsmap: Uint8Array = new Uint8Array();
+  let charsmap = bytes.subarray(0, 0);
   for (const span of spans) {
     reader.enter(span);
     while (reader.next()) {
@@ -133,11 +140,14 @@ function readCharsmap(reader: MessageReader, spans: readonly Span[], bytes: Buff
       } else if (reader.field === NORMALIZER.escapeWhitespaces) {
         reader.expect(VARINT);
         const escapes = reader.varint() !== 0;
-        if (!escapes) throw corrupt("true", `normalizer_spec.escape_whitespaces in ${name}`, escapes);
+        if (!escapes) throw corrupt(`true ${EXPORTED}`, `normalizer_spec.escape_whitespaces in ${name}`, escapes);
       } else {
         reader.skip();
       }
     }
+  }
+  if (charsmap.length > 0 && !isCharsmap(charsmap)) {
+    throw corrupt("a trie and its texts", `normalizer_spec.precompiled_charsmap in ${name}`, charsmap);
   }
   return charsmap;
 }

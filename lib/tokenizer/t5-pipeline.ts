@@ -2,7 +2,14 @@
 // https://github.com/huggingface/transformers/blob/v5.23.0/src/transformers/models/t5/tokenization_t5.py
 import { corrupt } from "../util/json.js";
 import { isRecord } from "../util/validation.js";
-import { CONTROL, type Piece, type SentencePieceModel, UNKNOWN, USER_DEFINED } from "./sentencepiece-model.js";
+import {
+  CONTROL,
+  EXPORTED,
+  type Piece,
+  type SentencePieceModel,
+  UNKNOWN,
+  USER_DEFINED,
+} from "./sentencepiece-model.js";
 import { corruptSetting, type JsonObject, readArray, readObject } from "./tokenizer-json.js";
 import { contradiction, extraToken, type Token, type TokenSettings, textToken } from "./tokenizer-settings.js";
 
@@ -20,7 +27,7 @@ export function pipelineOfSpiece(
 ): JsonObject {
   const unknown: Piece | undefined = pieces[UNKNOWN_ID];
   if (unknown?.type !== UNKNOWN) {
-    const what = `the piece for unknown text, of type UNKNOWN (${UNKNOWN}),`;
+    const what = `the piece for unknown text, which T5Tokenizer takes from there ${EXPORTED},`;
     throw corrupt(what, `pieces[${UNKNOWN_ID}] in ${name}`, unknown?.text);
   }
   const vocabulary: (readonly [text: string, score: number])[] = pieces.map(({ text, score }) => [text, score]);
@@ -36,7 +43,7 @@ export function pipelineOfFile(tokenizerJson: JsonObject): JsonObject {
   const model = readObject(tokenizerJson.model, "model");
   const { unk_id: unknown } = model;
   if (unknown !== UNKNOWN_ID)
-    throw corruptSetting(`${UNKNOWN_ID}, the id that T5Tokenizer takes,`, "model.unk_id", unknown);
+    throw corruptSetting(`${UNKNOWN_ID}, which T5Tokenizer takes ${EXPORTED},`, "model.unk_id", unknown);
   const { normalizer } = tokenizerJson;
   const isSequence = isRecord(normalizer) && normalizer.type === "Sequence";
   const normalizers = isSequence ? readArray(normalizer.normalizers, "normalizer.normalizers") : [normalizer];

@@ -6,12 +6,13 @@ import { INT32_MAX, isRecord } from "../util/validation.js";
 import { type AddedToken, readAddedToken } from "./added-vocabulary.js";
 import { type JsonObject, readArray } from "./tokenizer-json.js";
 
-/** The JSON files of a tokenizer's directory. A missing one is undefined. */
+/** The JSON files of a tokenizer's directory. All but the second may be missing. */
 export interface TokenizerFiles {
-  readonly tokenizerJson: JsonObject | undefined;
+  readonly tokenizerJson?: JsonObject | undefined;
+  /** tokenizer_config.json. */
   readonly config: JsonObject;
-  readonly specialTokensMap: JsonObject | undefined;
-  readonly addedTokens: JsonObject | undefined;
+  readonly specialTokensMap?: JsonObject | undefined;
+  readonly addedTokens?: JsonObject | undefined;
 }
 
 /** A token of a setting. */

@@ -26,7 +26,6 @@ interface AutoTokenizer {
   readonly ids: number;
   readonly pad: number | null;
   readonly eos: number | null;
-  readonly unk: number | null;
 }
 
 let shared: RustTokenizers | undefined;

@@ -81,8 +81,8 @@ class Operations:
         self._tokenizers[name] = tokenizer if is_bytes else tokenizer.backend_tokenizer
         if tokenizer.clean_up_tokenization_spaces:
             self._cleaned_up.add(name)
-        special = {"pad": tokenizer.pad_token_id, "eos": tokenizer.eos_token_id, "unk": tokenizer.unk_token_id}
-        return {"ids": len(tokenizer) + (0 if is_bytes else UNKNOWN_IDS), **special}
+        count = len(tokenizer) + (0 if is_bytes else UNKNOWN_IDS)
+        return {"ids": count, "pad": tokenizer.pad_token_id, "eos": tokenizer.eos_token_id}
 
     def catalogues(self, request: Request) -> Reply:
         """Real text: the messages of gettext catalogues, by language."""
