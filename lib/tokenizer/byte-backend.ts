@@ -199,7 +199,7 @@ function readTokens(settings: TokenSettings): Tokens {
   };
 }
 
-/** The special tokens without a name. Throws ERR_MODEL_CORRUPT where their number contradicts `extra_ids`, as Python does. */
+/** The special tokens without a name. Throws ERR_MODEL_CORRUPT where their number contradicts `extra_ids`. */
 function extraTokens({ extra, additional, extraIds = EXTRA_IDS }: TokenSettings): readonly Token[] {
   if (additional === undefined)
     return extra ?? Array.from({ length: extraIds }, (_, index) => textToken(extraToken(index)));

@@ -20,8 +20,8 @@ interface FoundTokenizer {
 }
 
 /**
- * transformers' classes: T5Tokenizer builds T5's pipeline around a vocabulary, TokenizersBackend takes tokenizer.json as
- * it is.
+ * transformers' classes. T5Tokenizer builds T5's pipeline around a vocabulary, TokenizersBackend takes tokenizer.json
+ * as it is.
  */
 type TokenizerClass = "T5Tokenizer" | "TokenizersBackend" | "ByT5Tokenizer";
 
@@ -129,7 +129,7 @@ function fileBackend(
 
 /** The class that AutoTokenizer selects. Throws ERR_MODEL_CORRUPT for one that torch-t5 doesn't have. */
 function classOf({ config, modelConfig, isExported, tokenizerJson }: Files): TokenizerClass {
-  // The exporter doesn't change config.json: with --no-tokenizer, it may name the class of a tokenizer that isn't there.
+  // With --no-tokenizer, config.json of an export may name the class of a tokenizer that isn't there.
   const registered = isExported ? undefined : MODEL_CLASSES.get(modelConfig.model_type);
   const stated = config.tokenizer_class ?? (isExported ? undefined : modelConfig.tokenizer_class);
   if (typeof stated !== "string") return registered ?? "TokenizersBackend";

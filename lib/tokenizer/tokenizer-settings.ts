@@ -255,7 +255,7 @@ function tokenOf(given: Setting | undefined): Token | undefined {
   return { ...objectToken(value, key, file), isText: false };
 }
 
-/** An AddedToken of transformers: a flag that isn't stated is false, but that a token that isn't special is normalized. */
+/** An AddedToken of transformers. Flags are false by default, except that a token that isn't special is normalized. */
 function objectToken(value: JsonObject, name: string, file: string): AddedToken {
   const { content } = value;
   if (typeof content !== "string") throw corrupt("a string", `${name}.content in ${file}`, content);

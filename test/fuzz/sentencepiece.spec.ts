@@ -8,7 +8,7 @@ import { finish } from "#lib/util/slices.js";
 import { Random } from "../parity/tokenizer/corpora/random.js";
 import { FIRST_PIECES, FIXED_32, field, message, piece, VARINT, varint } from "../support/sentencepiece.js";
 
-/** TORCH_T5_FUZZ_INPUTS sets more: a million take about two minutes. */
+/** TORCH_T5_FUZZ_INPUTS sets more: a million take a minute. */
 const INPUTS = Number(env.TORCH_T5_FUZZ_INPUTS ?? 20_000);
 const SEED = Number(env.TORCH_T5_SEED ?? 15);
 const MAX_CHANGES = 4;
