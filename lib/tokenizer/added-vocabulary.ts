@@ -18,6 +18,9 @@ export interface AddedToken {
   readonly special: boolean;
 }
 
+/** The part of a token that finds it in a text. */
+type SearchedToken = Omit<AddedToken, "normalized" | "special">;
+
 /** The part of the model's vocabulary that added tokens need. */
 interface ModelVocabulary {
   readonly vocabSize: number;
@@ -50,7 +53,7 @@ export class AddedVocabulary {
     this.#nextId = vocabulary.vocabSize;
     for (const token of tokens) if (token.content !== "") this.#add(token, vocabulary, options.normalizer);
     const { splitSpecialTokens, whiteSpaceTable } = options;
-    const isIgnored = ({ content }: AddedToken) => splitSpecialTokens && this.#special.has(content);
+    const isIgnored = ({ content }: SearchedToken) => splitSpecialTokens && this.#special.has(content);
     const splitterOf = (normalized: boolean) => {
       const patterns = Array.from(this.#tokens, ([id, token]) => ({
         id,
@@ -119,9 +122,9 @@ export function readAddedToken(value: unknown, name: string): AddedToken {
 const FIRST_CHARACTERS = 256;
 
 /** A token and the text to search for. */
-interface Pattern {
+export interface Pattern {
   readonly id: number;
-  readonly token: AddedToken;
+  readonly token: SearchedToken;
   readonly text: string;
 }
 
@@ -140,9 +143,13 @@ interface Match {
   readonly lastEnd: number;
 }
 
-function makeSplitter(
+/**
+ * Finds tokens in a text; undefined if there are none to find. A token that is ignored is found, but stays text.
+ * Throws ERR_MODEL_CORRUPT for a text that is empty or that two tokens have.
+ */
+export function makeSplitter(
   patterns: readonly Pattern[],
-  isIgnored: (token: AddedToken) => boolean,
+  isIgnored: (token: SearchedToken) => boolean,
   whiteSpaceTable: () => Uint8Array,
 ): Splitter | undefined {
   if (patterns.length === 0) return undefined;

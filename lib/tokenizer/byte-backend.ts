@@ -1,7 +1,7 @@
 // ByT5's tokenizer, as Hugging Face's ByT5Tokenizer: each byte of UTF-8 is an id, after those of three special tokens.
 import { corrupt } from "../util/json.js";
 import { SLICED_UNITS } from "../util/slices.js";
-import { type AddedToken, AddedVocabulary } from "./added-vocabulary.js";
+import { makeSplitter, type Pattern } from "./added-vocabulary.js";
 import type { TokenizerBackend } from "./backend.js";
 import { cleanUpTokenization, type TextStream } from "./decode-stream.js";
 import type { NormalizedString } from "./normalized-string.js";
@@ -11,6 +11,7 @@ import type { JsonObject } from "./tokenizer-json.js";
 import {
   contradiction,
   extraToken,
+  type StatedToken,
   type Token,
   type TokenSettings,
   textToken,
@@ -35,7 +36,7 @@ const encoder = new TextEncoder();
 
 /** The tokens that are not bytes. */
 interface Tokens {
-  readonly byId: ReadonlyMap<number, AddedToken>;
+  readonly byId: ReadonlyMap<number, StatedToken>;
   readonly ids: ReadonlyMap<string, number>;
   /** The ids that `skipSpecialTokens` leaves out. */
   readonly special: ReadonlySet<number>;
@@ -46,18 +47,19 @@ interface Tokens {
 
 /** The tokenizer that the files of a ByT5 directory describe; none has to exist. Throws ERR_MODEL_CORRUPT. */
 export function byteBackend(settings: TokenSettings, config: JsonObject): TokenizerBackend {
-  const { byId, ids, special, pad, eos, unk } = readTokens(settings);
-  // Every added token has an id here, so that AddedVocabulary assigns none.
-  const vocabulary = { vocabSize: 0, tokenToId: (token: string) => ids.get(token) };
-  const added = new AddedVocabulary([...byId.values()], vocabulary, {
-    normalizer: undefined,
-    splitSpecialTokens: false,
-    whiteSpaceTable: pythonWhiteSpaceTable,
-  });
+  const tokens = readTokens(settings);
+  const { byId, ids, special, pad, eos, unk } = tokens;
   // With split_special_tokens, Python looks for no token, special or not.
-  const splitter = config.split_special_tokens === true ? undefined : added.splitOriginal;
+  const patterns = config.split_special_tokens === true ? [] : patternsOf(tokens);
+  const splitter = makeSplitter(patterns, () => false, pythonWhiteSpaceTable);
   const eosTemplate = { prefix: [], suffix: [eos] };
-  const contentOf = (id: number) => byId.get(id)?.content;
+  // A byte whose token, the character of its number, is also an added one has the id of that, as in Python.
+  const idOfToken = (token: string) => ids.get(token) ?? idOfByte(token);
+  const byteIds = Int32Array.from({ length: BYTES }, (_, byte) => idOfToken(String.fromCharCode(byte)) ?? 0);
+  const contentOf = (id: number) => {
+    const byte = String.fromCharCode(id - OFFSET);
+    return byId.get(id)?.content ?? (isByte(id) && ids.has(byte) ? byte : undefined);
+  };
   return {
     padTokenId: pad,
     eosTokenId: eos,
@@ -65,7 +67,7 @@ export function byteBackend(settings: TokenSettings, config: JsonObject): Tokeni
     cleanUpTokenizationSpaces: config.clean_up_tokenization_spaces === true,
     maxTemplateIds: 1,
     template: (textIds) => (textIds.at(-1) === eos ? EMPTY_TEMPLATE : eosTemplate),
-    encode: makeEncoder(splitter === undefined ? [] : [splitter], byteModel),
+    encode: makeEncoder(splitter === undefined ? [] : [splitter], byteModel(byteIds)),
     decode(textIds, { skipSpecialTokens, cleanUpTokenizationSpaces }) {
       const bytes: number[] = [];
       for (const id of textIds) {
@@ -90,40 +92,48 @@ export function byteBackend(settings: TokenSettings, config: JsonObject): Tokeni
       return isByte(id) ? Uint8Array.of(id - OFFSET) : new Uint8Array();
     },
     idToToken: (id) => contentOf(id) ?? (isByte(id) ? String.fromCharCode(id - OFFSET) : undefined),
-    tokenToId: (token) => ids.get(token) ?? idOfByte(token),
+    tokenToId: idOfToken,
   };
 }
 
-/** The bytes of each character, with the offsets of that character. */
-const byteModel: Model = {
-  *tokenize(text, splits, tokens) {
-    let work = 0;
-    for (let split = 0; split < splits.count; split++) {
-      if (tokens.addSplit(text, splits, split)) continue;
-      const to = splits.end(split);
-      for (let index = splits.start(split); index < to; index += SLICED_UNITS) {
-        const limit = Math.min(to, index + SLICED_UNITS);
-        addBytes(text, index, limit, tokens);
-        work += limit - index;
-        if (work < SLICED_UNITS) continue;
-        work = 0;
-        yield;
+/** Gives the bytes of each character, with the offsets of that character. `ids` has the id of each byte. */
+function byteModel(ids: Int32Array): Model {
+  return {
+    *tokenize(text, splits, tokens) {
+      let work = 0;
+      for (let split = 0; split < splits.count; split++) {
+        if (tokens.addSplit(text, splits, split)) continue;
+        const to = splits.end(split);
+        for (let index = splits.start(split); index < to; index += SLICED_UNITS) {
+          const limit = Math.min(to, index + SLICED_UNITS);
+          addBytes(text, index, limit, ids, tokens);
+          work += limit - index;
+          if (work < SLICED_UNITS) continue;
+          work = 0;
+          yield;
+        }
       }
-    }
-  },
-};
+    },
+  };
+}
 
-function addBytes({ codes, starts, ends }: NormalizedString, from: number, to: number, tokens: TokenBuffer): void {
+function addBytes(
+  { codes, starts, ends }: NormalizedString,
+  from: number,
+  to: number,
+  ids: Int32Array,
+  tokens: TokenBuffer,
+): void {
   for (let index = from; index < to; index++) {
     const code = codes[index] ?? 0;
     const start = starts[index] ?? 0;
     const end = ends[index] ?? 0;
     if (code < ASCII_END) {
-      tokens.push(code + OFFSET, start, end);
+      tokens.push(ids[code] ?? 0, start, end);
       continue;
     }
     const size = utf8Size(code);
-    for (let part = 0; part < size; part++) tokens.push(utf8Byte(code, size, part) + OFFSET, start, end);
+    for (let part = 0; part < size; part++) tokens.push(ids[utf8Byte(code, size, part)] ?? 0, start, end);
   }
 }
 
@@ -161,11 +171,21 @@ function idOfByte(token: string): number | undefined {
   return code < BYTES ? code + OFFSET : undefined;
 }
 
+/** The tokens to search for. A text that several ids have stands for the last one, with the flags of that id's token. */
+function patternsOf({ byId, ids }: Tokens): readonly Pattern[] {
+  const texts = new Set(Array.from(byId.values(), ({ content }) => content));
+  return Array.from(texts).flatMap((text) => {
+    const id = ids.get(text) ?? 0;
+    const token = byId.get(id);
+    return text === "" || token === undefined ? [] : [{ id, token, text }];
+  });
+}
+
 /** The tokens as ByT5Tokenizer makes them: the first ones, the added ones, and special ones that are still missing. */
 function readTokens(settings: TokenSettings): Tokens {
   const defaults = new Map(FIRST_TOKENS.map(([name, content]) => [name, textToken(content)]));
   const named = withDefaults(settings.named, defaults);
-  const byId = new Map<number, AddedToken>();
+  const byId = new Map<number, StatedToken>();
   for (const [id, [name, content]] of FIRST_TOKENS.entries()) {
     const token = named.get(name) ?? textToken(content);
     byId.set(id, token.isText ? { ...token, lstrip: true, rstrip: true } : token);
@@ -184,13 +204,18 @@ function readTokens(settings: TokenSettings): Tokens {
   for (const content of special) {
     if (ids.has(content) || content === "") continue;
     const id = vocabulary.get(content) ?? next++;
+    if (byId.has(id)) throw corrupt("an id that no other token has", `the special token ${content}`, id);
     ids.set(content, id);
     byId.set(id, textToken(content));
+  }
+  for (const { content } of byId.values()) {
+    // Python may strip such a token as if it were the text next to a token that strips.
+    if (content !== content.trim()) throw corrupt("text without white space at its ends", "an added token", content);
   }
   const idOf = (token: string) => ids.get(token) ?? idOfByte(token);
   const idOfNamed = (index: number) => idOf(named.get(FIRST_TOKENS[index]?.[0] ?? "")?.content ?? "") ?? index;
   return {
-    byId: new Map(Array.from(byId, ([id, token]) => [id, { ...token, normalized: false }])),
+    byId,
     ids,
     special: new Set(Array.from(special, (content) => idOf(content) ?? OFFSET + BYTES)),
     pad: idOfNamed(0),

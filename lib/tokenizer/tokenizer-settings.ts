@@ -15,21 +15,24 @@ export interface TokenizerFiles {
   readonly addedTokens?: JsonObject | undefined;
 }
 
+/** An added token whose flag `normalized` may not be stated: it is then the opposite of `special`. */
+export type StatedToken = Omit<AddedToken, "normalized"> & { readonly normalized?: boolean | undefined };
+
 /** A token of a setting. */
-export interface Token extends AddedToken {
+export interface Token extends StatedToken {
   /** The setting is only the token's text: a class may give it other flags. */
   readonly isText: boolean;
 }
 
 export interface TokenSettings {
-  /** The special tokens with a name, such as `eos_token`, in transformers' order. */
-  readonly named: ReadonlyMap<string, Token>;
+  /** The special tokens with a name, such as `eos_token`, in transformers' order; undefined where it is stated as null. */
+  readonly named: ReadonlyMap<string, Token | undefined>;
   /** `extra_special_tokens`; undefined where no file states them, so that the class does. */
   readonly extra: readonly Token[] | undefined;
   /** `additional_special_tokens`, where they are stated beside or before `extra_special_tokens`. */
   readonly additional: readonly Token[] | undefined;
   /** The added tokens by their ids in the files, in the order of these. */
-  readonly added: ReadonlyMap<number, AddedToken>;
+  readonly added: ReadonlyMap<number, StatedToken>;
   /** `extra_ids`, the number of T5's sentinels; undefined where no file states it. */
   readonly extraIds: number | undefined;
 }
@@ -62,18 +65,20 @@ export function readTokenSettings(files: TokenizerFiles): TokenSettings {
     settings.set("extra_special_tokens", additional);
     settings.delete("additional_special_tokens");
   }
-  const added = new Map<number, AddedToken>();
+  const ofModel = takeModelTokens(settings);
+  const added = new Map<number, StatedToken>();
   if (settings.has("added_tokens_decoder")) {
     addDecoder(added, config.added_tokens_decoder);
   } else {
     mergeMap(settings, specialTokensMap);
+    for (const [name, token] of takeMembers(settings, "extra_special_tokens")) ofModel.set(name, token);
     addFile(added, addedTokens, specialContents(settings));
     addSaved(added, tokenizerJson?.added_tokens);
   }
   const extraIds = settings.get("extra_ids")?.value;
   const isStated = settings.get("additional_special_tokens")?.value !== null;
   return {
-    named: namedTokens(settings, added),
+    named: namedTokens(settings, ofModel, added),
     extra: tokenList(settings.get("extra_special_tokens")),
     additional: isStated ? tokenList(settings.get("additional_special_tokens")) : undefined,
     added: new Map([...added].sort(([a], [b]) => a - b)),
@@ -97,9 +102,9 @@ export function contradiction(extraIds: number, count: number): T5Error {
   return corrupt(`${extraIds} tokens, as extra_ids states,`, "the <extra_id_N> of additional_special_tokens", count);
 }
 
-/** The named tokens with a class's own ones where the files have none, in transformers' order. */
+/** The named tokens with a class's own ones where the files state nothing, in transformers' order. */
 export function withDefaults(
-  named: ReadonlyMap<string, Token>,
+  named: ReadonlyMap<string, Token | undefined>,
   defaults: ReadonlyMap<string, Token>,
 ): ReadonlyMap<string, Token> {
   const all = new Map([...defaults, ...named]);
@@ -117,14 +122,14 @@ export function withDefaults(
  */
 export function tokensToAdd(
   existing: ReadonlySet<unknown>,
-  added: ReadonlyMap<number, AddedToken>,
+  added: ReadonlyMap<number, StatedToken>,
   named: ReadonlyMap<string, Token>,
   extra: readonly Token[],
 ): readonly AddedToken[] {
   const namedContents = new Set(Array.from(named.values(), ({ content }) => content));
   const known = new Set(existing);
   for (const { content } of added.values()) known.add(content);
-  const tokens: AddedToken[] = [...added.values()];
+  const tokens: StatedToken[] = [...added.values()];
   const seen = new Set<string>();
   for (const token of [...named.values(), ...extra]) {
     const key = JSON.stringify(token);
@@ -132,7 +137,10 @@ export function tokensToAdd(
     seen.add(key);
     tokens.push(token);
   }
-  return tokens.map((token) => (namedContents.has(token.content) ? { ...token, special: true } : token));
+  return tokens.map((token) => {
+    const special = token.special || namedContents.has(token.content);
+    return { ...token, special, normalized: token.normalized ?? !special };
+  });
 }
 
 /** Whether Python counts a value of JSON as false. */
@@ -145,14 +153,10 @@ function isEmpty(value: unknown): boolean {
 function mergeMap(settings: Map<string, Setting>, map: JsonObject): void {
   for (const [key, value] of Object.entries(map)) {
     const given = { value, key, file: SPECIAL_TOKENS_MAP };
-    const before = settings.get(key);
-    if (key === "extra_special_tokens" && Array.isArray(value) && Array.isArray(before?.value)) {
-      const tokens = [
-        ...before.value,
-        ...value.map((each: unknown) => (isRecord(each) ? { ...each, special: true } : each)),
-      ];
-      const distinct = new Map(tokens.map((token) => [JSON.stringify(token), token]));
-      settings.set(key, { ...given, value: [...distinct.values()] });
+    if (key === "extra_special_tokens" && Array.isArray(value)) {
+      const before = settings.get(key)?.value;
+      const more = value.map((each: unknown) => (isRecord(each) ? { ...each, special: true } : each));
+      settings.set(key, { ...given, value: Array.isArray(before) ? [...before, ...more] : more });
     } else {
       settings.set(
         key,
@@ -162,57 +166,86 @@ function mergeMap(settings: Map<string, Setting>, map: JsonObject): void {
   }
 }
 
-/** The texts of the special tokens stated so far: those of added_tokens.json that equal one are special. */
-function specialContents(settings: ReadonlyMap<string, Setting>): ReadonlySet<string> {
-  const named = NAMES.flatMap((name) => tokenOf(settings.get(name)) ?? []);
-  const extra = settings.get("extra_special_tokens");
-  const listed = isRecord(extra?.value) ? [] : (tokenList(extra) ?? []);
-  return new Set([...named, ...listed].map(({ content }) => content));
+/**
+ * The texts of the special tokens stated so far: those of added_tokens.json that equal one are special. Objects of
+ * tokenizer_config.json, which have a `__type`, don't count: transformers has not read them at this point.
+ */
+function specialContents(settings: ReadonlyMap<string, Setting>): ReadonlySet<unknown> {
+  const extra = settings.get("extra_special_tokens")?.value;
+  const tokens = [...NAMES.map((name) => settings.get(name)?.value), ...(Array.isArray(extra) ? extra : [])];
+  return new Set(tokens.map((token: unknown) => (isRecord(token) && !("__type" in token) ? token.content : token)));
 }
 
 /** The tokens with a name: transformers' own names, then those of a model. */
 function namedTokens(
   settings: ReadonlyMap<string, Setting>,
-  added: ReadonlyMap<number, AddedToken>,
-): ReadonlyMap<string, Token> {
-  const byContent = new Map(Array.from(added.values(), (token) => [token.content, token]));
-  const named = new Map<string, Token>();
+  ofModel: ReadonlyMap<string, Setting>,
+  added: ReadonlyMap<number, StatedToken>,
+): ReadonlyMap<string, Token | undefined> {
+  const byContent = new Map<string | undefined, StatedToken>();
+  for (const token of added.values()) byContent.set(token.content, token);
+  const named = new Map<string, Token | undefined>();
   for (const name of NAMES) {
-    const token = tokenOf(settings.get(name));
-    if (token === undefined) continue;
-    const saved = byContent.get(token.content);
+    const stated = settings.get(name);
+    if (stated === undefined) continue;
+    const token = tokenOf(stated);
+    const saved = byContent.get(token?.content);
     named.set(name, saved === undefined ? token : { ...saved, isText: false });
   }
-  const ofModel = new Map([...settings].filter(([key, { value }]) => isModelToken(key, value)));
-  for (const key of ["model_specific_special_tokens", "extra_special_tokens"]) {
-    const list = settings.get(key);
-    if (list === undefined || !isRecord(list.value)) continue;
-    for (const [name, value] of Object.entries(list.value))
-      ofModel.set(name, { ...list, value, key: `${key}.${name}` });
-  }
-  for (const [name, given] of ofModel) {
+  const others = Array.from(settings).filter(([key, { value }]) => isModelToken(key) && isToken(value));
+  for (const [name, given] of [...others, ...ofModel]) {
     const token = tokenOf(given);
     if (token !== undefined) named.set(name, token);
   }
   return named;
 }
 
-/** Whether a setting is a special token that only one model has, such as `image_token`. */
-function isModelToken(key: string, value: unknown): boolean {
-  return key.endsWith(TOKEN_SUFFIX) && !NAMES.includes(key) && (typeof value === "string" || isRecord(value));
+/** Takes the tokens of tokenizer_config.json that only one model has out of the settings. */
+function takeModelTokens(settings: Map<string, Setting>): Map<string, Setting> {
+  const tokens = new Map<string, Setting>();
+  for (const [key, given] of settings) {
+    if (!isModelToken(key) || typeof given.value !== "string") continue;
+    tokens.set(key, given);
+    settings.delete(key);
+  }
+  for (const [name, token] of takeMembers(settings, "extra_special_tokens")) tokens.set(name, token);
+  const saved = takeMembers(settings, "model_specific_special_tokens");
+  return tokens.size > 0 ? tokens : saved;
 }
 
-function addDecoder(added: Map<number, AddedToken>, decoder: unknown): void {
+/** Takes the tokens of an object out of the settings. */
+function takeMembers(settings: Map<string, Setting>, key: string): Map<string, Setting> {
+  const given = settings.get(key);
+  if (given === undefined || !isRecord(given.value)) return new Map();
+  settings.delete(key);
+  const members = Object.entries(given.value);
+  return new Map(members.map(([name, value]) => [name, { ...given, value, key: `${key}.${name}` }]));
+}
+
+/** Whether a setting is named as a special token that only one model has, such as `image_token`. */
+function isModelToken(key: string): boolean {
+  return key.endsWith(TOKEN_SUFFIX) && !NAMES.includes(key);
+}
+
+function isToken(value: unknown): boolean {
+  return typeof value === "string" || isRecord(value);
+}
+
+function addDecoder(added: Map<number, StatedToken>, decoder: unknown): void {
   const name = `added_tokens_decoder in ${TOKENIZER_CONFIG}`;
   if (!isRecord(decoder)) throw corrupt("an object", name, decoder);
+  const contents = new Set<string>();
   for (const [id, value] of Object.entries(decoder)) {
     const key = `added_tokens_decoder[${id}]`;
     if (!isRecord(value)) throw corrupt("an object", `${key} in ${TOKENIZER_CONFIG}`, value);
-    added.set(readId(/^\d+$/.test(id) ? Number(id) : id, name), objectToken(value, key, TOKENIZER_CONFIG));
+    const token = objectToken(value, key, TOKENIZER_CONFIG);
+    if (contents.has(token.content)) throw corrupt("contents that differ", name, token.content);
+    contents.add(token.content);
+    added.set(readId(/^\d+$/.test(id) ? Number(id) : id, name), token);
   }
 }
 
-function addFile(added: Map<number, AddedToken>, file: JsonObject, special: ReadonlySet<string>): void {
+function addFile(added: Map<number, StatedToken>, file: JsonObject, special: ReadonlySet<unknown>): void {
   for (const [content, id] of Object.entries(file)) {
     const isSpecial = special.has(content);
     const token = { ...textToken(content), normalized: !isSpecial, special: isSpecial, isText: false };
@@ -220,7 +253,7 @@ function addFile(added: Map<number, AddedToken>, file: JsonObject, special: Read
   }
 }
 
-function addSaved(added: Map<number, AddedToken>, saved: unknown): void {
+function addSaved(added: Map<number, StatedToken>, saved: unknown): void {
   for (const [index, value] of readArray(saved ?? [], "added_tokens").entries()) {
     const token = readAddedToken(value, `added_tokens[${index}]`);
     added.set(readId(isRecord(value) ? value.id : undefined, `added_tokens[${index}].id in tokenizer.json`), token);
@@ -237,9 +270,9 @@ function readExtraIds(count: unknown): number {
   throw corrupt(`an integer from 0 to ${MAX_EXTRA_IDS}`, `extra_ids in ${TOKENIZER_CONFIG}`, count);
 }
 
-/** The tokens of a list; undefined where there is no list. An object's tokens have names: they are not listed. */
+/** The tokens of a list; undefined where there is no list. */
 function tokenList(list: Setting | undefined): readonly Token[] | undefined {
-  if (list === undefined || isRecord(list.value)) return undefined;
+  if (list === undefined) return undefined;
   const { value, key, file } = list;
   if (value === null) return [];
   if (!Array.isArray(value)) throw corrupt("an array of tokens", `${key} in ${file}`, value);
@@ -255,8 +288,8 @@ function tokenOf(given: Setting | undefined): Token | undefined {
   return { ...objectToken(value, key, file), isText: false };
 }
 
-/** An AddedToken of transformers. Flags are false by default, except that a token that isn't special is normalized. */
-function objectToken(value: JsonObject, name: string, file: string): AddedToken {
+/** An AddedToken of transformers, whose flags are false by default. */
+function objectToken(value: JsonObject, name: string, file: string): StatedToken {
   const { content } = value;
   if (typeof content !== "string") throw corrupt("a string", `${name}.content in ${file}`, content);
   for (const flag of FLAGS) {
@@ -264,13 +297,12 @@ function objectToken(value: JsonObject, name: string, file: string): AddedToken 
     if (given !== undefined && typeof given !== "boolean")
       throw corrupt("a boolean", `${name}.${flag} in ${file}`, given);
   }
-  const special = value.special === true;
   return {
     content,
     singleWord: value.single_word === true,
     lstrip: value.lstrip === true,
     rstrip: value.rstrip === true,
-    normalized: typeof value.normalized === "boolean" ? value.normalized : !special,
-    special,
+    normalized: typeof value.normalized === "boolean" ? value.normalized : undefined,
+    special: value.special === true,
   };
 }

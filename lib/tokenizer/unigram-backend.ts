@@ -21,7 +21,7 @@ export interface UnigramSettings {
   /** tokenizer_config.json. */
   readonly config: JsonObject;
   /** The special tokens with a name. */
-  readonly named: ReadonlyMap<string, AddedToken>;
+  readonly named: ReadonlyMap<string, Pick<AddedToken, "content">>;
   /** The tokens to add to those of tokenizer.json, in order. */
   readonly added: readonly AddedToken[];
   /** Whether transformers parses the scores in Python, as it does for T5's own class, and not in Rust. */
