@@ -58,7 +58,7 @@ export class AddedVocabulary {
       const patterns = Array.from(this.#tokens, ([id, token]) => ({
         id,
         token,
-        text: this.#texts.get(id) ?? token.content,
+        text: token.normalized ? (this.#texts.get(id) ?? token.content) : token.content,
       }));
       return makeSplitter(
         patterns.filter(({ token }) => token.normalized === normalized),
@@ -92,7 +92,9 @@ export class AddedVocabulary {
     this.#ids.set(content, id);
     this.#tokens.set(id, token);
     if (token.special) this.#special.add(content);
-    this.#texts.set(id, token.normalized && normalizer !== undefined ? normalize(content, normalizer) : content);
+    if (token.normalized && normalizer !== undefined) this.#texts.set(id, normalize(content, normalizer));
+    // A token that was normalized, and is added again as one that isn't, keeps its text.
+    else if (!this.#texts.has(id)) this.#texts.set(id, content);
   }
 }
 

@@ -208,9 +208,11 @@ function readTokens(settings: TokenSettings): Tokens {
     ids.set(content, id);
     byId.set(id, textToken(content));
   }
+  const isWhiteSpace = pythonWhiteSpaceTable();
   for (const { content } of byId.values()) {
     // Python may strip such a token as if it were the text next to a token that strips.
-    if (content !== content.trim()) throw corrupt("text without white space at its ends", "an added token", content);
+    const isWhite = [content.at(0), content.at(-1)].some((end = "") => isWhiteSpace[end.charCodeAt(0)] === 1);
+    if (isWhite) throw corrupt("text without white space at its ends", "an added token", content);
   }
   const idOf = (token: string) => ids.get(token) ?? idOfByte(token);
   const idOfNamed = (index: number) => idOf(named.get(FIRST_TOKENS[index]?.[0] ?? "")?.content ?? "") ?? index;

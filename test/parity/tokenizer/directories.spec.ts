@@ -1,11 +1,17 @@
 import assert from "node:assert/strict";
+import { env } from "node:process";
 import { T5Tokenizer } from "torch-t5";
-import { assertNone, compareCorpora, compareDecoding, FEW } from "./parity.js";
+import type { Extent } from "./corpora/index.js";
+import { assertNone, compareCorpora, compareDecoding } from "./parity.js";
 import { sharedRust } from "./rust.js";
 import { openTokenizer } from "./subjects.js";
 
 const SEED = 15;
 const ROWS = 200;
+const RANDOM_DIRECTORIES = Number(env.TORCH_T5_DIRECTORIES ?? 30);
+const SOME: Extent = { codePointStep: 997, markStep: 8009, randomTexts: 40, messageStep: 1997 };
+/** Strings of one code point hardly depend on the tokens, those of special tokens do. */
+const TOKENS: Extent = { codePointStep: 20_011, markStep: 40_009, randomTexts: 40, messageStep: 5003 };
 
 /** Kinds of directories, in reference/directories.py. */
 const DIRECTORIES = [
@@ -47,16 +53,25 @@ describe("a directory's tokenizer gives the ids, offsets and texts of transforme
 
   for (const name of DIRECTORIES) {
     it(name, async () => {
-      const rust = sharedRust();
-      const directory = await rust.make(name);
-      const { ids, pad, eos } = await rust.openAuto(name, directory);
-      const tokenizer = await T5Tokenizer.fromPretrained(directory);
-      // torch-t5 takes <pad> and </s> where no file names such a token.
-      assert.equal(tokenizer.padTokenId, pad ?? tokenizer.tokenToId("<pad>"));
-      assert.equal(tokenizer.eosTokenId, eos ?? tokenizer.tokenToId("</s>"));
-      const pair = { name, rust, subject: await openTokenizer(directory), idCount: ids };
-      assertNone(pair, await compareCorpora(pair, FEW, SEED, messages));
-      assertNone(pair, await compareDecoding(pair, ROWS, SEED));
+      await compare(name, await sharedRust().make(name), SOME, messages);
     });
   }
+
+  it("random directories, with random tokens in every file that states some", async () => {
+    for (let seed = SEED; seed < SEED + RANDOM_DIRECTORIES; seed++) {
+      await compare(`directory ${seed}`, await sharedRust().directory(seed), TOKENS, messages);
+    }
+  });
 });
+
+async function compare(name: string, directory: string, extent: Extent, messages: readonly string[]): Promise<void> {
+  const rust = sharedRust();
+  const { ids, pad, eos } = await rust.openAuto(name, directory);
+  const tokenizer = await T5Tokenizer.fromPretrained(directory);
+  // torch-t5 takes <pad> and </s> where no file names such a token.
+  assert.equal(tokenizer.padTokenId, pad ?? tokenizer.tokenToId("<pad>"));
+  assert.equal(tokenizer.eosTokenId, eos ?? tokenizer.tokenToId("</s>"));
+  const pair = { name, rust, subject: await openTokenizer(directory), idCount: ids };
+  assertNone(pair, await compareCorpora(pair, extent, SEED, messages));
+  assertNone(pair, await compareDecoding(pair, ROWS, SEED));
+}

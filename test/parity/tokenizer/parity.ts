@@ -20,7 +20,7 @@ const PIPELINE_ROWS = 300;
 /** For instance those with two tokens that normalization makes equal. */
 const MAX_REFUSED_SHARE = 0.05;
 /** Few strings of each kind, for many tokenizers. */
-export const FEW: Extent = { ...SHORT, codePointStep: 397, markStep: 4001, randomTexts: 80, messageStep: 997 };
+const FEW: Extent = { ...SHORT, codePointStep: 397, markStep: 4001, randomTexts: 80, messageStep: 997 };
 
 /** The number of inputs that were compared and that differ, and the smallest of these. */
 export interface Result {

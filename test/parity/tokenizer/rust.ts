@@ -58,6 +58,11 @@ export class RustTokenizers {
     return (await this.#reference.request<{ directory: string }>("pipeline", { seed })).directory;
   }
 
+  /** Makes the random directory of a seed and resolves to it. */
+  async directory(seed: number): Promise<string> {
+    return (await this.#reference.request<{ directory: string }>("directory", { seed })).directory;
+  }
+
   /** Loads the tokenizer of a directory under a name. Resolves to the number of ids, from 0 up, to decode. */
   async open(name: string, directory: string): Promise<number> {
     this.#directories.set(name, directory);

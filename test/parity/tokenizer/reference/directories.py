@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from recipes import RULES
-from sentencepiece import sentencepiece_model_pb2
+from sentencepiece.sentencepiece_model_pb2 import ModelProto
 from tokenizers import AddedToken
 from training import charsmap_of, train
 from transformers import AutoTokenizer, ByT5Tokenizer
@@ -27,22 +28,23 @@ PLAIN = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": F
 
 
 @cache
-def _model(**options: object) -> bytes:
+def model(**options: object) -> bytes:
+    """Return a small trained model."""
     return train(PIECES, character_coverage=LETTERS, **{"normalization_rule_name": "nmt_nfkc", **options})
 
 
-def _edited(edit: Callable[[Any], object]) -> bytes:
+def _edited(edit: Callable[[ModelProto], object]) -> bytes:
     """Return a trained model after a change of its protobuf."""
-    proto = sentencepiece_model_pb2.ModelProto()
-    proto.ParseFromString(_model())
+    proto = ModelProto()
+    proto.ParseFromString(model())
     edit(proto)
     return proto.SerializeToString()
 
 
-def _write(directory: Path, model: bytes | None = None, **files: object) -> None:
+def write(directory: Path, spiece: bytes | None = None, **files: object) -> None:
     """Write a spiece.model, and JSON files whose names have no suffix here."""
-    if model is not None:
-        (directory / "spiece.model").write_bytes(model)
+    if spiece is not None:
+        (directory / "spiece.model").write_bytes(spiece)
     for name, content in files.items():
         (directory / f"{name}.json").write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
 
@@ -53,56 +55,50 @@ def _token(content: str, **flags: bool) -> dict[str, Any]:
 
 def _user_symbols(directory: Path) -> None:
     """Control pieces are special, the symbols of a user are not."""
-    model = _model(user_defined_symbols="<left>,word,<0x41>", control_symbols="<s>,<both>")
-    _write(directory, model, config=T5)
+    options = {"user_defined_symbols": "<left>,word,<0x41>", "control_symbols": "<s>,<both>"}
+    write(directory, model(**options), config=T5)
 
 
 def _own_names(directory: Path) -> None:
-    model = train(PIECES, character_coverage=LETTERS, user_defined_symbols="[PAD]")
-    proto = sentencepiece_model_pb2.ModelProto()
-    proto.ParseFromString(model)
-    proto.pieces[1].piece = "<s>"
-    _write(
-        directory,
-        proto.SerializeToString(),
-        config=T5,
-        tokenizer_config={**T5_CLASS, "eos_token": "<s>", "pad_token": "[PAD]", "unk_token": "word"},
-    )
+    def edit(proto: ModelProto) -> None:
+        proto.pieces[1].piece = "<s>"
+        proto.pieces.add(piece="[PAD]", score=0.0, type=4)
+
+    settings = {**T5_CLASS, "eos_token": "<s>", "pad_token": "[PAD]", "unk_token": "word"}
+    write(directory, _edited(edit), config=T5, tokenizer_config=settings)
 
 
 def _without_padding(directory: Path) -> None:
     """The padding token isn't in the model: it gets the next id, after the sentinels."""
 
-    def edit(proto: Any) -> None:
+    def edit(proto: ModelProto) -> None:
         proto.pieces[0].piece = "<s>"
 
-    _write(directory, _edited(edit), config=T5)
+    write(directory, _edited(edit), config=T5)
 
 
 def _sentinels_in_model(directory: Path) -> None:
     """As T5X trains them: the vocabulary then has each sentinel twice."""
 
-    def edit(proto: Any) -> None:
+    def edit(proto: ModelProto) -> None:
         for sentinel in reversed(SENTINELS):
             proto.pieces.add(piece=sentinel, score=0.0, type=4)
 
-    _write(directory, _edited(edit), config=T5)
+    write(directory, _edited(edit), config=T5)
 
 
 def _mt5(directory: Path) -> None:
     """As google/mt5-small."""
     tokens = {"eos_token": "</s>", "unk_token": "<unk>", "pad_token": "<pad>"}
     settings = {**T5_CLASS, **tokens, "extra_ids": 0, "additional_special_tokens": None, "sp_model_kwargs": {}}
-    _write(
-        directory, _model(), config={"model_type": "mt5"}, tokenizer_config=settings, special_tokens_map=tokens
-    )
+    write(directory, model(), config={"model_type": "mt5"}, tokenizer_config=settings, special_tokens_map=tokens)
 
 
 def _older(directory: Path) -> None:
     """As t5-small with only a spiece.model, with tokens that were added."""
-    _write(
+    write(
         directory,
-        _model(),
+        model(),
         config=T5,
         special_tokens_map={
             "eos_token": _token("</s>", lstrip=True),
@@ -122,9 +118,9 @@ def _decoder(directory: Path) -> None:
         decoder[str(PIECES + index)] = {**_token(token, lstrip=True, rstrip=True), "special": True}
     decoder["1500"] = {**_token("word", single_word=True), "special": False}
     decoder["1400"] = {**_token("\u2460\u2461", normalized=True), "special": False}
-    _write(
+    write(
         directory,
-        _model(),
+        model(),
         config=T5,
         tokenizer_config={
             **T5_CLASS,
@@ -144,9 +140,9 @@ def _decoder(directory: Path) -> None:
 
 def _named(directory: Path) -> None:
     """Every named token, one that only this model has, and more sentinels."""
-    _write(
+    write(
         directory,
-        _model(),
+        model(),
         config=T5,
         tokenizer_config={
             **T5_CLASS,
@@ -162,37 +158,35 @@ def _named(directory: Path) -> None:
 
 def _listed(directory: Path) -> None:
     settings = {"extra_special_tokens": ["<left>", "<s>", {"__type": "AddedToken", **_token("<both>", lstrip=True)}]}
-    _write(directory, _model(), config=T5, tokenizer_config={**T5_CLASS, **settings, "split_special_tokens": False})
+    write(directory, model(), config=T5, tokenizer_config={**T5_CLASS, **settings, "split_special_tokens": False})
 
 
 def _flags(directory: Path) -> None:
     """What SentencePiece would do otherwise, but transformers doesn't read."""
-    _write(
+    write(
         directory,
-        _model(add_dummy_prefix=False, remove_extra_whitespaces=False, byte_fallback=True, split_digits=True),
+        model(add_dummy_prefix=False, remove_extra_whitespaces=False, byte_fallback=True, split_digits=True),
         config=T5,
     )
 
 
 def _custom(directory: Path) -> None:
-    import base64
-
-    def edit(proto: Any) -> None:
+    def edit(proto: ModelProto) -> None:
         proto.normalizer_spec.precompiled_charsmap = base64.b64decode(charsmap_of(RULES))
 
-    _write(directory, _edited(edit), config=T5)
+    write(directory, _edited(edit), config=T5)
 
 
 def _saved(directory: Path, **settings: object) -> None:
     """Save a tokenizer with transformers 5."""
     source = directory / "source"
     source.mkdir()
-    _write(source, _model(), config=T5, tokenizer_config={**T5_CLASS, **settings})
+    write(source, model(), config=T5, tokenizer_config={**T5_CLASS, **settings})
     tokenizer = AutoTokenizer.from_pretrained(source)
     tokenizer.add_tokens([AddedToken("word", single_word=True), AddedToken("norm", normalized=True)])
     tokenizer.add_special_tokens({"bos_token": "<s>", "extra_special_tokens": ["<left>"]}, False)
     tokenizer.save_pretrained(directory)
-    _write(directory, config=T5)
+    write(directory, config=T5)
 
 
 def _revised(directory: Path, settings: Settings, config: Settings = T5) -> None:
@@ -211,7 +205,7 @@ def _revised(directory: Path, settings: Settings, config: Settings = T5) -> None
     tokenizer["pre_tokenizer"] = {"type": "Metaspace", "replacement": "\u2581", "prepend_scheme": "first"}
     end = {"SpecialToken": {"id": "</s>", "type_id": 0}}
     tokenizer["post_processor"]["single"] = [end, {"Sequence": {"id": "A", "type_id": 0}}, end]
-    _write(directory, tokenizer=tokenizer, tokenizer_config=settings, config=config)
+    write(directory, tokenizer=tokenizer, tokenizer_config=settings, config=config)
 
 
 def _hub_byt5(directory: Path) -> None:
@@ -222,7 +216,7 @@ def _hub_byt5(directory: Path) -> None:
     }
     sentinels = [f"<extra_id_{index}>" for index in range(125)]
     typed = {name: {"__type": "AddedToken", **token} for name, token in tokens.items()}
-    _write(
+    write(
         directory,
         config={**T5, **BYTE_CLASS},
         tokenizer_config={**BYTE_CLASS, **typed, "extra_ids": 125, "additional_special_tokens": sentinels},
@@ -239,16 +233,16 @@ def _added_byt5(directory: Path) -> None:
 
 def _named_byt5(directory: Path) -> None:
     settings = {"pad_token": "<s>", "eos_token": "<left>", "mask_token": "<both>", "extra_ids": 10}
-    _write(directory, config=T5, tokenizer_config={**BYTE_CLASS, **settings}, added_tokens={"word": 259})
+    write(directory, config=T5, tokenizer_config={**BYTE_CLASS, **settings}, added_tokens={"word": 259})
 
 
 DIRECTORIES: Mapping[str, Callable[[Path], None]] = {
-    "spiece.model alone": lambda to: _write(to, _model(), config=T5),
-    "spiece.model of T5's own class": lambda to: _write(to, _model(), tokenizer_config=T5_CLASS),
-    "spiece.model that folds case": lambda to: _write(
-        to, _model(normalization_rule_name="nfkc_cf"), config=T5, tokenizer_config={"tokenizer_class": "T5TokenizerFast"}
+    "spiece.model alone": lambda to: write(to, model(), config=T5),
+    "spiece.model of T5's own class": lambda to: write(to, model(), tokenizer_config=T5_CLASS),
+    "spiece.model that folds case": lambda to: write(
+        to, model(normalization_rule_name="nfkc_cf"), config=T5, tokenizer_config={"tokenizer_class": "T5TokenizerFast"}
     ),
-    "spiece.model without a charsmap": lambda to: _write(to, _model(normalization_rule_name="identity"), config=T5),
+    "spiece.model without a charsmap": lambda to: write(to, model(normalization_rule_name="identity"), config=T5),
     "spiece.model with a custom charsmap": _custom,
     "spiece.model with bytes and other flags": _flags,
     "spiece.model with symbols of a user": _user_symbols,
@@ -260,8 +254,8 @@ DIRECTORIES: Mapping[str, Callable[[Path], None]] = {
     "spiece.model with added_tokens_decoder": _decoder,
     "spiece.model with named tokens": _named,
     "spiece.model with listed tokens": _listed,
-    "spiece.model that ignores special tokens": lambda to: _write(
-        to, _model(), config=T5, tokenizer_config={"split_special_tokens": True}
+    "spiece.model that ignores special tokens": lambda to: write(
+        to, model(), config=T5, tokenizer_config={"split_special_tokens": True}
     ),
     "saved by transformers": _saved,
     "tokenizer.json that T5Tokenizer rebuilds": lambda to: _revised(to, {**T5_CLASS, "mask_token": "<both>"}),
@@ -271,11 +265,11 @@ DIRECTORIES: Mapping[str, Callable[[Path], None]] = {
     ),
     "tokenizer.json of UMT5": lambda to: _revised(to, T5_CLASS, {"model_type": "umt5"}),
     "tokenizer.json without a class": lambda to: _revised(to, {}),
-    "ByT5 by config.json": lambda to: _write(to, config={**T5, **BYTE_CLASS}),
+    "ByT5 by config.json": lambda to: write(to, config={**T5, **BYTE_CLASS}),
     "ByT5 as on the hub": _hub_byt5,
     "ByT5 with added tokens": _added_byt5,
     "ByT5 with other names": _named_byt5,
-    "ByT5 that ignores special tokens": lambda to: _write(
+    "ByT5 that ignores special tokens": lambda to: write(
         to, tokenizer_config={**BYTE_CLASS, "split_special_tokens": True}, added_tokens={"word": 259}
     ),
 }

@@ -12,6 +12,7 @@ from catalogues import read_catalogues
 from directories import DIRECTORIES
 from packing import read_rows, read_texts, write_rows, write_texts
 from pipelines import write_pipeline
+from random_directories import write_random
 from recipes import RECIPES
 from tokenizers import Encoding, Tokenizer
 from transformers import AutoTokenizer, ByT5Tokenizer, PreTrainedTokenizerBase
@@ -32,6 +33,7 @@ class Operations:
         self._operations: Mapping[str, Callable[[Request], Reply]] = {
             "make": self.make,
             "pipeline": self.pipeline,
+            "directory": self.directory,
             "open": self.open,
             "catalogues": self.catalogues,
             "encode": self.encode,
@@ -56,6 +58,13 @@ class Operations:
         directory = self._directory / f"pipeline-{request['seed']}"
         directory.mkdir()
         write_pipeline(directory, request["seed"])
+        return {"directory": str(directory)}
+
+    def directory(self, request: Request) -> Reply:
+        """Write the random directory of a seed to a new directory."""
+        directory = self._directory / f"directory-{request['seed']}"
+        directory.mkdir()
+        write_random(directory, request["seed"])
         return {"directory": str(directory)}
 
     def open(self, request: Request) -> Reply:
