@@ -1,14 +1,17 @@
 import assert from "node:assert/strict";
+import { cpSync, existsSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { env } from "node:process";
 import { T5Tokenizer } from "torch-t5";
+import { withDirectory } from "../../support/directory.js";
 import type { Extent } from "./corpora/index.js";
 import { assertNone, compareCorpora, compareDecoding } from "./parity.js";
 import { sharedRust } from "./rust.js";
-import { openTokenizer } from "./subjects.js";
+import { openTokenizer, realT5 } from "./subjects.js";
 
 const SEED = 15;
 const ROWS = 200;
-const RANDOM_DIRECTORIES = Number(env.TORCH_T5_DIRECTORIES ?? 30);
+const RANDOM_DIRECTORIES = Number(env.TORCH_T5_DIRECTORIES ?? 20);
 const SOME: Extent = { codePointStep: 997, markStep: 8009, randomTexts: 40, messageStep: 1997 };
 /** Strings of one code point hardly depend on the tokens, those of special tokens do. */
 const TOKENS: Extent = { codePointStep: 20_011, markStep: 40_009, randomTexts: 40, messageStep: 5003 };
@@ -55,6 +58,15 @@ describe("a directory's tokenizer gives the ids, offsets and texts of transforme
     it(name, async () => {
       await compare(name, await sharedRust().make(name), SOME, messages);
     });
+  }
+
+  if (existsSync(realT5)) {
+    it("T5's own spiece.model, without its tokenizer.json", () =>
+      withDirectory(async (directory) => {
+        cpSync(join(realT5, "spiece.model"), join(directory, "spiece.model"));
+        writeFileSync(join(directory, "config.json"), '{ "model_type": "t5" }');
+        await compare("T5", directory, SOME, messages);
+      }));
   }
 
   it("random directories, with random tokens in every file that states some", async () => {
