@@ -14,9 +14,9 @@ export const USER_DEFINED = 4;
 const NORMAL = 1;
 const MAX_TYPE = 6;
 
-/** The values of TrainerSpec's model_type. */
-const UNIGRAM = 1;
+/** The values of TrainerSpec's model_type. Words and characters have scores as the pieces of a Unigram model have. */
 const MODEL_TYPES = ["UNIGRAM", "BPE", "WORD", "CHAR"];
+const SCORED_TYPES = ["UNIGRAM", "WORD", "CHAR"];
 
 /** transformers reads such a model as if it had the right setting, so that texts are divided unlike in training. */
 export const EXPORTED = "(`torch-t5 export` writes what transformers makes of it)";
@@ -44,8 +44,8 @@ const TRAINER = { modelType: 3, treatWhitespaceAsSuffix: 24 };
 const NORMALIZER = { precompiledCharsmap: 2, escapeWhitespaces: 5 };
 
 /**
- * Reads a model. Throws ERR_MODEL_CORRUPT for a file that isn't valid, and for a model that isn't a Unigram model with
- * the word mark before words.
+ * Reads a model. Throws ERR_MODEL_CORRUPT for a file that isn't valid, and for a model whose pieces have no scores of
+ * their own or whose word mark isn't before words.
  */
 export function readSentencePieceModel(bytes: Buffer, name: string): SentencePieceModel {
   const reader = new MessageReader(bytes, name);
@@ -113,10 +113,10 @@ function checkTrainer(reader: MessageReader, span: Span, name: string): void {
   while (reader.next()) {
     if (reader.field === TRAINER.modelType) {
       reader.expect(VARINT);
-      const type = reader.varint();
-      if (type !== UNIGRAM) {
-        const received = MODEL_TYPES[type - 1] ?? type;
-        throw corrupt(`UNIGRAM ${EXPORTED}`, `trainer_spec.model_type in ${name}`, received);
+      const value = reader.varint();
+      const type = MODEL_TYPES[value - 1];
+      if (type === undefined || !SCORED_TYPES.includes(type)) {
+        throw corrupt(`UNIGRAM, WORD or CHAR ${EXPORTED}`, `trainer_spec.model_type in ${name}`, type ?? value);
       }
     } else if (reader.field === TRAINER.treatWhitespaceAsSuffix) {
       reader.expect(VARINT);

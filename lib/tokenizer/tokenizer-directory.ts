@@ -38,6 +38,8 @@ interface Files {
 }
 
 const SPIECE = "spiece.model";
+/** The files of a Hugging Face directory that an exported one doesn't have, or that have no part in its tokenizer. */
+const UNEXPORTED = ["special_tokens_map.json", "added_tokens.json", "config.json"];
 /** For comparison: mT5's tokenizer.json has 17 MB, its spiece.model 4 MB. */
 const MAX_BYTES = 2 ** 28;
 
@@ -63,25 +65,26 @@ const NAMED_CLASSES: ReadonlyMap<string, TokenizerClass> = new Map([
 
 /** The tokenizer of a directory, or undefined if it has none. Rejects with ERR_MODEL_CORRUPT. */
 export async function findTokenizer(path: string): Promise<FoundTokenizer | undefined> {
-  const names = [
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "config.json",
-  ];
-  const [json, isExported] = await Promise.all([
-    Promise.all(names.map((name) => readJson(path, name))),
-    readJson(path, "manifest.json").then(
-      (manifest) => manifest?.formatVersion !== undefined,
-      () => false,
-    ),
-  ]);
-  const [tokenizerJson, config = {}, specialTokensMap, addedTokens, modelConfig = {}] = json;
-  const spiece = tokenizerJson === undefined ? await readBytes(path, SPIECE) : undefined;
+  const isExported = await readJson(path, "manifest.json").then(
+    (manifest) => manifest?.formatVersion !== undefined,
+    () => false,
+  );
+  // An export has no other files of a tokenizer: what the manifest doesn't list doesn't count.
+  const names = ["tokenizer.json", "tokenizer_config.json", ...(isExported ? [] : UNEXPORTED)];
+  const [tokenizerJson, config = {}, specialTokensMap, addedTokens, modelConfig = {}] = await Promise.all(
+    names.map((name) => readJson(path, name)),
+  );
+  checkVersions(config.fast_tokenizer_files);
+  const spiece = tokenizerJson === undefined && !isExported ? await readBytes(path, SPIECE) : undefined;
   const settings = readTokenSettings({ tokenizerJson, config, specialTokensMap, addedTokens });
   const backend = backendOf({ tokenizerJson, spiece, config, modelConfig, isExported }, settings);
   return backend && { backend, truncation: readTruncationSettings(config, tokenizerJson) };
+}
+
+/** Throws ERR_MODEL_CORRUPT for a tokenizer.json that is replaced by another one in some versions of transformers. */
+function checkVersions(files: unknown): void {
+  if (!Array.isArray(files) || files.every((file) => file === "tokenizer.json")) return;
+  throw corrupt("only tokenizer.json", "fast_tokenizer_files in tokenizer_config.json", files);
 }
 
 function backendOf(files: Files, settings: TokenSettings): TokenizerBackend | undefined {
@@ -129,9 +132,8 @@ function fileBackend(
 
 /** The class that AutoTokenizer selects. Throws ERR_MODEL_CORRUPT for one that torch-t5 doesn't have. */
 function classOf({ config, modelConfig, isExported, tokenizerJson }: Files): TokenizerClass {
-  // With --no-tokenizer, config.json of an export may name the class of a tokenizer that isn't there.
-  const registered = isExported ? undefined : MODEL_CLASSES.get(modelConfig.model_type);
-  const stated = config.tokenizer_class ?? (isExported ? undefined : modelConfig.tokenizer_class);
+  const registered = MODEL_CLASSES.get(modelConfig.model_type);
+  const stated = config.tokenizer_class ?? modelConfig.tokenizer_class;
   if (typeof stated !== "string") return registered ?? "TokenizersBackend";
   if (registered === "TokenizersBackend") return registered;
   const known = NAMED_CLASSES.get(stated.replace(/Fast$/, ""));

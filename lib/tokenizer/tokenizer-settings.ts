@@ -6,10 +6,10 @@ import { INT32_MAX, isRecord } from "../util/validation.js";
 import { type AddedToken, readAddedToken } from "./added-vocabulary.js";
 import { type JsonObject, readArray } from "./tokenizer-json.js";
 
-/** The JSON files of a tokenizer's directory. All but the second may be missing. */
+/** The JSON files of a tokenizer's directory. */
 export interface TokenizerFiles {
   readonly tokenizerJson?: JsonObject | undefined;
-  /** tokenizer_config.json. */
+  /** tokenizer_config.json; an empty object if there is none. */
   readonly config: JsonObject;
   readonly specialTokensMap?: JsonObject | undefined;
   readonly addedTokens?: JsonObject | undefined;
@@ -45,8 +45,8 @@ const ADDED_TOKENS = "added_tokens.json";
 const NAMES = ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
 const TOKEN_SUFFIX = "_token";
 const FLAGS = ["single_word", "lstrip", "rstrip", "normalized", "special"] as const;
-/** Thousands of times as many sentinels as any checkpoint has. */
-const MAX_EXTRA_IDS = 2 ** 20;
+/** Checkpoints have at most 300 sentinels. */
+const MAX_EXTRA_IDS = 2 ** 16;
 
 /** A value of a setting, and where it is. */
 interface Setting {

@@ -89,6 +89,13 @@ describe("the tokenizer of a directory", () => {
       message: /a tokenizer.json, a spiece.model or ByT5's tokenizer_config.json for the tokenizer but found none in/,
     }));
 
+  it("has no tokens of files that an export's manifest doesn't list", async () => {
+    const files = { tokenizer: TOKENIZER, added_tokens: { "<new>": 13 }, special_tokens_map: { pad_token: "<new>" } };
+    const exported = await open({ ...files, manifest: { formatVersion: 1 } });
+    assert.deepEqual([exported.tokenToId("<new>"), exported.padTokenId], [undefined, 0]);
+    assert.equal((await open(files)).tokenToId("<new>"), VOCABULARY.length);
+  });
+
   it("is the same in an export and in a copy of its tokenizer's files", () =>
     withDirectory(async (directory) => {
       for (const name of ["tokenizer.json", "tokenizer_config.json", "config.json"]) {
@@ -122,6 +129,11 @@ describe("the tokenizer of a directory", () => {
       "such a class in config.json",
       { config: { model_type: "t5", tokenizer_class: "XLNetTokenizer" } },
       /for tokenizer_class in config.json but received "XLNetTokenizer"/,
+    ],
+    [
+      "a file for another version of transformers",
+      config({ fast_tokenizer_files: ["tokenizer.json", "tokenizer.4.json"] }),
+      /only tokenizer.json for fast_tokenizer_files in tokenizer_config.json but received an array of length 2/,
     ],
     ["JSON that isn't an object", { special_tokens_map: [] }, /a JSON object for special_tokens_map.json/],
     [
@@ -163,12 +175,8 @@ describe("the tokenizer of a directory", () => {
       config({ extra_special_tokens: ["x", 5] }),
       /a token for extra_special_tokens\[1\] in/,
     ],
-    [
-      "a negative number of sentinels",
-      config({ extra_ids: -1 }),
-      /an integer from 0 to 1048576 for extra_ids in .* -1/,
-    ],
-    ["a huge number of sentinels", config({ extra_ids: 2 ** 40 }), /an integer from 0 to 1048576 for extra_ids/],
+    ["a negative number of sentinels", config({ extra_ids: -1 }), /an integer from 0 to 65536 for extra_ids in .* -1/],
+    ["a huge number of sentinels", config({ extra_ids: 2 ** 40 }), /an integer from 0 to 65536 for extra_ids/],
     [
       "another number of sentinels than it lists",
       { ...config({ extra_ids: 7 }), special_tokens_map: { additional_special_tokens: ["<extra_id_0>"] } },

@@ -24,6 +24,8 @@ const DIRECTORIES = [
   "spiece.model without a charsmap",
   "spiece.model with a custom charsmap",
   "spiece.model with bytes and other flags",
+  "spiece.model of words",
+  "spiece.model of characters",
   "spiece.model with symbols of a user",
   "spiece.model with other names",
   "spiece.model without a padding token",

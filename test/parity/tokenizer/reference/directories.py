@@ -12,12 +12,13 @@ from typing import Any
 from recipes import RULES
 from sentencepiece.sentencepiece_model_pb2 import ModelProto
 from tokenizers import AddedToken
-from training import charsmap_of, train
+from training import charsmap_of, read_corpus, train
 from transformers import AutoTokenizer, ByT5Tokenizer
 
 Settings = Mapping[str, Any]
 
 PIECES = 900
+EVERY_NTH_LINE = 4
 LETTERS = 0.98
 T5 = {"model_type": "t5"}
 T5_CLASS = {"tokenizer_class": "T5Tokenizer"}
@@ -30,7 +31,8 @@ PLAIN = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": F
 @cache
 def model(**options: object) -> bytes:
     """Return a small trained model."""
-    return train(PIECES, character_coverage=LETTERS, **{"normalization_rule_name": "nmt_nfkc", **options})
+    defaults = {"normalization_rule_name": "nmt_nfkc", "character_coverage": LETTERS}
+    return train(PIECES, read_corpus()[::EVERY_NTH_LINE], **{**defaults, **options})
 
 
 def _edited(edit: Callable[[ModelProto], object]) -> bytes:
@@ -245,6 +247,8 @@ DIRECTORIES: Mapping[str, Callable[[Path], None]] = {
     "spiece.model without a charsmap": lambda to: write(to, model(normalization_rule_name="identity"), config=T5),
     "spiece.model with a custom charsmap": _custom,
     "spiece.model with bytes and other flags": _flags,
+    "spiece.model of words": lambda to: write(to, model(model_type="word"), config=T5),
+    "spiece.model of characters": lambda to: write(to, model(model_type="char"), config=T5),
     "spiece.model with symbols of a user": _user_symbols,
     "spiece.model with other names": _own_names,
     "spiece.model without a padding token": _without_padding,
