@@ -5,13 +5,13 @@ import { isCharsmap } from "./charsmap.js";
 import { FIXED_32, LENGTH_DELIMITED, MessageReader, type Span, VARINT } from "./protobuf.js";
 import { decodePart } from "./utf8.js";
 
-/** A piece with a number is of this type if it is the one for unknown text. */
-export const UNKNOWN = 2;
-/** A piece that no text has, such as `</s>`. */
-export const CONTROL = 3;
-/** A piece that is found before the model divides a text. */
-export const USER_DEFINED = 4;
 const NORMAL = 1;
+/** The type of the piece for unknown text. */
+export const UNKNOWN = 2;
+/** The type of special tokens, such as `</s>`. */
+export const CONTROL = 3;
+/** The type of pieces that are found before the model divides a text. */
+export const USER_DEFINED = 4;
 const MAX_TYPE = 6;
 
 /** The values of TrainerSpec's model_type. Words and characters have scores as the pieces of a Unigram model have. */
@@ -22,7 +22,7 @@ const SCORED_TYPES = ["UNIGRAM", "WORD", "CHAR"];
 export const EXPORTED = "(`torch-t5 export` writes what transformers makes of it)";
 
 /** The published vocabularies of T5's family have at most 256,384 pieces. */
-const MAX_PIECES = 2 ** 22;
+const MAX_PIECES = 2 ** 20;
 
 export interface Piece {
   readonly text: string;

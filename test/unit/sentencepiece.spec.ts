@@ -142,6 +142,11 @@ describe("the tokenizer of a spiece.model", () => {
       normalizer(message(2, Buffer.from([4, 0, 0, 0, 0, 0, 0, 0, 0xff]))),
       /a trie and its texts for normalizer_spec/,
     ],
+    [
+      "more than a million pieces",
+      [...PIECES, Buffer.alloc(2 * 2 ** 20, Buffer.from([0x0a, 0]))],
+      /at most 1048576 pieces for spiece.model but received 1048577/,
+    ],
     ["a message in itself, a million deep", [Buffer.alloc(2 ** 20, 0x0a)], /at most|wire type/],
   ];
   for (const [what, spiece, message] of refused) {
