@@ -18,6 +18,9 @@ export interface AddedToken {
   readonly special: boolean;
 }
 
+/** The part of a token that finds it in a text. */
+type SearchedToken = Omit<AddedToken, "normalized" | "special">;
+
 /** The part of the model's vocabulary that added tokens need. */
 interface ModelVocabulary {
   readonly vocabSize: number;
@@ -42,17 +45,20 @@ export class AddedVocabulary {
   /** The text that each id decodes to: for a normalized token its normalized content, as in Rust. */
   readonly #texts = new Map<number, string>();
   readonly #special = new Set<string>();
+  /** The id of the next token that the model's vocabulary doesn't have. */
+  #nextId: number;
 
   /** A token keeps the id that it has in the vocabulary, and else gets the next free one, as in Rust. */
   constructor(tokens: readonly AddedToken[], vocabulary: ModelVocabulary, options: AddedVocabularyOptions) {
+    this.#nextId = vocabulary.vocabSize;
     for (const token of tokens) if (token.content !== "") this.#add(token, vocabulary, options.normalizer);
     const { splitSpecialTokens, whiteSpaceTable } = options;
-    const isIgnored = ({ content }: AddedToken) => splitSpecialTokens && this.#special.has(content);
+    const isIgnored = ({ content }: SearchedToken) => splitSpecialTokens && this.#special.has(content);
     const splitterOf = (normalized: boolean) => {
       const patterns = Array.from(this.#tokens, ([id, token]) => ({
         id,
         token,
-        text: this.#texts.get(id) ?? token.content,
+        text: token.normalized ? (this.#texts.get(id) ?? token.content) : token.content,
       }));
       return makeSplitter(
         patterns.filter(({ token }) => token.normalized === normalized),
@@ -81,17 +87,14 @@ export class AddedVocabulary {
 
   #add(token: AddedToken, vocabulary: ModelVocabulary, normalizer: Normalizer | undefined): void {
     const { content } = token;
-    const id = this.#ids.get(content) ?? vocabulary.tokenToId(content) ?? this.#nextId(vocabulary.vocabSize);
+    const id = this.#ids.get(content) ?? vocabulary.tokenToId(content) ?? this.#nextId;
+    this.#nextId = Math.max(this.#nextId, id + 1);
     this.#ids.set(content, id);
     this.#tokens.set(id, token);
     if (token.special) this.#special.add(content);
-    this.#texts.set(id, token.normalized && normalizer !== undefined ? normalize(content, normalizer) : content);
-  }
-
-  #nextId(vocabSize: number): number {
-    let next = vocabSize;
-    for (const id of this.#tokens.keys()) next = Math.max(next, id + 1);
-    return next;
+    if (token.normalized && normalizer !== undefined) this.#texts.set(id, normalize(content, normalizer));
+    // A token that was normalized, and is added again as one that isn't, keeps its text.
+    else if (!this.#texts.has(id)) this.#texts.set(id, content);
   }
 }
 
@@ -121,9 +124,9 @@ export function readAddedToken(value: unknown, name: string): AddedToken {
 const FIRST_CHARACTERS = 256;
 
 /** A token and the text to search for. */
-interface Pattern {
+export interface Pattern {
   readonly id: number;
-  readonly token: AddedToken;
+  readonly token: SearchedToken;
   readonly text: string;
 }
 
@@ -142,9 +145,13 @@ interface Match {
   readonly lastEnd: number;
 }
 
-function makeSplitter(
+/**
+ * Finds tokens in a text; undefined if there are none to find. A token that is ignored is found, but stays text.
+ * Throws ERR_MODEL_CORRUPT for a text that is empty or that two tokens have.
+ */
+export function makeSplitter(
   patterns: readonly Pattern[],
-  isIgnored: (token: AddedToken) => boolean,
+  isIgnored: (token: SearchedToken) => boolean,
   whiteSpaceTable: () => Uint8Array,
 ): Splitter | undefined {
   if (patterns.length === 0) return undefined;

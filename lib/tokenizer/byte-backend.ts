@@ -1,56 +1,80 @@
 // ByT5's tokenizer, as Hugging Face's ByT5Tokenizer: each byte of UTF-8 is an id, after those of three special tokens.
+import { corrupt } from "../util/json.js";
 import { SLICED_UNITS } from "../util/slices.js";
-import { isRecord } from "../util/validation.js";
-import { type AddedToken, AddedVocabulary, readAddedToken } from "./added-vocabulary.js";
+import { makeSplitter, type Pattern } from "./added-vocabulary.js";
 import type { TokenizerBackend } from "./backend.js";
 import { cleanUpTokenization, type TextStream } from "./decode-stream.js";
 import type { NormalizedString } from "./normalized-string.js";
 import { EMPTY_TEMPLATE } from "./post-processor.js";
 import { type Model, makeEncoder, type TokenBuffer } from "./pre-tokenized-string.js";
-import { corruptSetting, type JsonObject } from "./tokenizer-json.js";
+import type { JsonObject } from "./tokenizer-json.js";
+import {
+  contradiction,
+  extraToken,
+  type StatedToken,
+  type Token,
+  type TokenSettings,
+  textToken,
+  withDefaults,
+} from "./tokenizer-settings.js";
 import { pythonWhiteSpaceTable } from "./unicode/code-points.js";
 import { decodeValid, INCOMPLETE, INVALID, sequenceSize, utf8Byte, utf8Size } from "./utf8.js";
 
-const SPECIAL_TOKENS = ["<pad>", "</s>", "<unk>"];
-const PAD = 0;
-const EOS = 1;
+/** The named tokens that have the first ids, and the texts that they have by default. */
+const FIRST_TOKENS = [
+  ["pad_token", "<pad>"],
+  ["eos_token", "</s>"],
+  ["unk_token", "<unk>"],
+] as const;
 /** The id of byte 0. */
-const OFFSET = SPECIAL_TOKENS.length;
+const OFFSET = FIRST_TOKENS.length;
 const BYTES = 256;
 const EXTRA_IDS = 125;
 const ASCII_END = 0x80;
-const EOS_TEMPLATE = { prefix: [], suffix: [EOS] };
 
 const encoder = new TextEncoder();
 
-/** The tokenizer that a tokenizer_config.json of ByT5 describes. Throws ERR_MODEL_CORRUPT. */
-export function byteBackend(config: JsonObject): TokenizerBackend {
-  const tokens = readTokens(config);
-  const ids = new Map(Array.from(tokens, ([id, { content }]) => [content, id]));
-  // Every added token has an id here, so that AddedVocabulary assigns none.
-  const vocabulary = { vocabSize: 0, tokenToId: (token: string) => ids.get(token) };
-  const added = new AddedVocabulary([...tokens.values()], vocabulary, {
-    normalizer: undefined,
-    splitSpecialTokens: config.split_special_tokens === true,
-    whiteSpaceTable: pythonWhiteSpaceTable,
-  });
+/** The tokens that are not bytes. */
+interface Tokens {
+  readonly byId: ReadonlyMap<number, StatedToken>;
+  readonly ids: ReadonlyMap<string, number>;
+  /** The ids that `skipSpecialTokens` leaves out. */
+  readonly special: ReadonlySet<number>;
+  readonly pad: number;
+  readonly eos: number;
+  readonly unk: number;
+}
+
+/** The tokenizer that the files of a ByT5 directory describe; none has to exist. Throws ERR_MODEL_CORRUPT. */
+export function byteBackend(settings: TokenSettings, config: JsonObject): TokenizerBackend {
+  const tokens = readTokens(settings);
+  const { byId, ids, special, pad, eos, unk } = tokens;
+  // With split_special_tokens, Python looks for no token, special or not.
+  const patterns = config.split_special_tokens === true ? [] : patternsOf(tokens);
+  const splitter = makeSplitter(patterns, () => false, pythonWhiteSpaceTable);
+  const eosTemplate = { prefix: [], suffix: [eos] };
+  // A byte whose token, the character of its number, is also an added one has the id of that, as in Python.
+  const idOfToken = (token: string) => ids.get(token) ?? idOfByte(token);
+  const byteIds = Int32Array.from({ length: BYTES }, (_, byte) => idOfToken(String.fromCharCode(byte)) ?? 0);
+  const contentOf = (id: number) => {
+    const byte = String.fromCharCode(id - OFFSET);
+    return byId.get(id)?.content ?? (isByte(id) && ids.has(byte) ? byte : undefined);
+  };
   return {
-    padTokenId: PAD,
-    eosTokenId: EOS,
-    unkTokenId: ids.get("<unk>"),
+    padTokenId: pad,
+    eosTokenId: eos,
+    unkTokenId: unk,
     cleanUpTokenizationSpaces: config.clean_up_tokenization_spaces === true,
     maxTemplateIds: 1,
-    template: (textIds) => (textIds.at(-1) === EOS ? EMPTY_TEMPLATE : EOS_TEMPLATE),
-    encode: makeEncoder(added.splitOriginal === undefined ? [] : [added.splitOriginal], byteModel),
+    template: (textIds) => (textIds.at(-1) === eos ? EMPTY_TEMPLATE : eosTemplate),
+    encode: makeEncoder(splitter === undefined ? [] : [splitter], byteModel(byteIds)),
     decode(textIds, { skipSpecialTokens, cleanUpTokenizationSpaces }) {
       const bytes: number[] = [];
       for (const id of textIds) {
-        const special = added.idToToken(id);
-        if (special === undefined) {
-          if (isByte(id)) bytes.push(id - OFFSET);
-        } else if (!skipSpecialTokens) {
-          bytes.push(...encoder.encode(special));
-        }
+        if (skipSpecialTokens && special.has(id)) continue;
+        const content = contentOf(id);
+        if (content !== undefined) bytes.push(...encoder.encode(content));
+        else if (isByte(id)) bytes.push(id - OFFSET);
       }
       const text = decodeValid(Uint8Array.from(bytes));
       return cleanUpTokenizationSpaces ? cleanUpTokenization(text) : text;
@@ -61,64 +85,69 @@ export function byteBackend(config: JsonObject): TokenizerBackend {
       );
       return decodeValid(Uint8Array.from(bytes));
     },
-    decodeStream: (skipSpecialTokens) => byteStream(added, skipSpecialTokens),
+    decodeStream: (skipSpecialTokens) => byteStream(contentOf, (id) => skipSpecialTokens && special.has(id)),
     tokenBytes(id) {
-      const special = added.idToToken(id);
-      if (special !== undefined) return encoder.encode(special);
+      const content = contentOf(id);
+      if (content !== undefined) return encoder.encode(content);
       return isByte(id) ? Uint8Array.of(id - OFFSET) : new Uint8Array();
     },
-    idToToken: (id) => added.idToToken(id) ?? (isByte(id) ? String.fromCharCode(id - OFFSET) : undefined),
-    tokenToId(token) {
-      const code = token.length === 1 ? token.charCodeAt(0) : BYTES;
-      return added.tokenToId(token) ?? (code < BYTES ? code + OFFSET : undefined);
+    idToToken: (id) => contentOf(id) ?? (isByte(id) ? String.fromCharCode(id - OFFSET) : undefined),
+    tokenToId: idOfToken,
+  };
+}
+
+/** Gives the bytes of each character, with the offsets of that character. `ids` has the id of each byte. */
+function byteModel(ids: Int32Array): Model {
+  return {
+    *tokenize(text, splits, tokens) {
+      let work = 0;
+      for (let split = 0; split < splits.count; split++) {
+        if (tokens.addSplit(text, splits, split)) continue;
+        const to = splits.end(split);
+        for (let index = splits.start(split); index < to; index += SLICED_UNITS) {
+          const limit = Math.min(to, index + SLICED_UNITS);
+          addBytes(text, index, limit, ids, tokens);
+          work += limit - index;
+          if (work < SLICED_UNITS) continue;
+          work = 0;
+          yield;
+        }
+      }
     },
   };
 }
 
-/** The bytes of each character, with the offsets of that character. */
-const byteModel: Model = {
-  *tokenize(text, splits, tokens) {
-    let work = 0;
-    for (let split = 0; split < splits.count; split++) {
-      if (tokens.addSplit(text, splits, split)) continue;
-      const to = splits.end(split);
-      for (let index = splits.start(split); index < to; index += SLICED_UNITS) {
-        const limit = Math.min(to, index + SLICED_UNITS);
-        addBytes(text, index, limit, tokens);
-        work += limit - index;
-        if (work < SLICED_UNITS) continue;
-        work = 0;
-        yield;
-      }
-    }
-  },
-};
-
-function addBytes({ codes, starts, ends }: NormalizedString, from: number, to: number, tokens: TokenBuffer): void {
+function addBytes(
+  { codes, starts, ends }: NormalizedString,
+  from: number,
+  to: number,
+  ids: Int32Array,
+  tokens: TokenBuffer,
+): void {
   for (let index = from; index < to; index++) {
     const code = codes[index] ?? 0;
     const start = starts[index] ?? 0;
     const end = ends[index] ?? 0;
     if (code < ASCII_END) {
-      tokens.push(code + OFFSET, start, end);
+      tokens.push(ids[code] ?? 0, start, end);
       continue;
     }
     const size = utf8Size(code);
-    for (let part = 0; part < size; part++) tokens.push(utf8Byte(code, size, part) + OFFSET, start, end);
+    for (let part = 0; part < size; part++) tokens.push(ids[utf8Byte(code, size, part)] ?? 0, start, end);
   }
 }
 
 /** Returns each character with its last byte. */
-function byteStream(added: AddedVocabulary, skipSpecialTokens: boolean): TextStream {
+function byteStream(contentOf: (id: number) => string | undefined, isSkipped: (id: number) => boolean): TextStream {
   /** The bytes of a character that isn't complete. */
   let bytes: number[] = [];
   return {
     push(id) {
-      const special = added.idToToken(id);
-      if (special !== undefined) {
-        if (skipSpecialTokens) return "";
+      if (isSkipped(id)) return "";
+      const content = contentOf(id);
+      if (content !== undefined) {
         bytes = [];
-        return special;
+        return content;
       }
       if (!isByte(id)) return "";
       bytes.push(id - OFFSET);
@@ -136,24 +165,73 @@ function isByte(id: number): boolean {
   return id >= OFFSET && id < OFFSET + BYTES;
 }
 
-/** The special tokens: those of the file, or Hugging Face's defaults. All are special, as in Hugging Face. */
-function readTokens({ added_tokens_decoder: saved }: JsonObject): ReadonlyMap<number, AddedToken> {
-  const tokens = new Map(SPECIAL_TOKENS.map((content, id) => [id, specialToken(content, true)]));
-  if (!isRecord(saved)) {
-    for (let index = 0; index < EXTRA_IDS; index++) {
-      tokens.set(OFFSET + BYTES + index, specialToken(`<extra_id_${index}>`, false));
-    }
-    return tokens;
-  }
-  for (const [id, value] of Object.entries(saved)) {
-    const token = readAddedToken(value, `added_tokens_decoder[${id}]`);
-    if (!/^\d+$/.test(id)) throw corruptSetting("an id", "added_tokens_decoder", id);
-    if (token.singleWord) throw corruptSetting("false", `added_tokens_decoder[${id}].single_word`, true);
-    tokens.set(Number(id), { ...token, special: true, normalized: false });
-  }
-  return tokens;
+/** The id of a byte, whose token is the character of the same number. */
+function idOfByte(token: string): number | undefined {
+  const code = token.length === 1 ? token.charCodeAt(0) : BYTES;
+  return code < BYTES ? code + OFFSET : undefined;
 }
 
-function specialToken(content: string, isStripped: boolean): AddedToken {
-  return { content, singleWord: false, lstrip: isStripped, rstrip: isStripped, normalized: false, special: true };
+/** The tokens to search for. A text that several ids have stands for the last one, with the flags of that id's token. */
+function patternsOf({ byId, ids }: Tokens): readonly Pattern[] {
+  const texts = new Set(Array.from(byId.values(), ({ content }) => content));
+  return Array.from(texts).flatMap((text) => {
+    const id = ids.get(text) ?? 0;
+    const token = byId.get(id);
+    return text === "" || token === undefined ? [] : [{ id, token, text }];
+  });
+}
+
+/** The tokens as ByT5Tokenizer makes them: the first ones, the added ones, and special ones that are still missing. */
+function readTokens(settings: TokenSettings): Tokens {
+  const defaults = new Map(FIRST_TOKENS.map(([name, content]) => [name, textToken(content)]));
+  const named = withDefaults(settings.named, defaults);
+  const byId = new Map<number, StatedToken>();
+  for (const [id, [name, content]] of FIRST_TOKENS.entries()) {
+    const token = named.get(name) ?? textToken(content);
+    byId.set(id, token.isText ? { ...token, lstrip: true, rstrip: true } : token);
+  }
+  for (const [id, token] of settings.added) {
+    if (token.singleWord) throw corrupt("false", `single_word of ${JSON.stringify(token.content)}`, true);
+    byId.set(id, token);
+  }
+  const ids = new Map(Array.from(byId, ([id, { content }]) => [content, id]));
+  const special = new Set([...named.values(), ...extraTokens(settings)].map(({ content }) => content));
+  const vocabulary = new Map<string, number>();
+  for (let id = 0; id < OFFSET + BYTES; id++)
+    vocabulary.set(byId.get(id)?.content ?? String.fromCharCode(id - OFFSET), id);
+  for (const [content, id] of ids) vocabulary.set(content, id);
+  let next = vocabulary.size;
+  for (const content of special) {
+    if (ids.has(content) || content === "") continue;
+    const id = vocabulary.get(content) ?? next++;
+    if (byId.has(id)) throw corrupt("an id that no other token has", `the special token ${content}`, id);
+    ids.set(content, id);
+    byId.set(id, textToken(content));
+  }
+  const isWhiteSpace = pythonWhiteSpaceTable();
+  for (const { content } of byId.values()) {
+    // Python may strip such a token as if it were the text next to a token that strips.
+    const isWhite = [content.at(0), content.at(-1)].some((end = "") => isWhiteSpace[end.charCodeAt(0)] === 1);
+    if (isWhite) throw corrupt("text without white space at its ends", "an added token", content);
+  }
+  const idOf = (token: string) => ids.get(token) ?? idOfByte(token);
+  const idOfNamed = (index: number) => idOf(named.get(FIRST_TOKENS[index]?.[0] ?? "")?.content ?? "") ?? index;
+  return {
+    byId,
+    ids,
+    special: new Set(Array.from(special, (content) => idOf(content) ?? OFFSET + BYTES)),
+    pad: idOfNamed(0),
+    eos: idOfNamed(1),
+    unk: idOfNamed(2),
+  };
+}
+
+/** The special tokens without a name. Throws ERR_MODEL_CORRUPT where their number contradicts `extra_ids`. */
+function extraTokens({ extra, additional, extraIds = EXTRA_IDS }: TokenSettings): readonly Token[] {
+  if (additional === undefined)
+    return extra ?? Array.from({ length: extraIds }, (_, index) => textToken(extraToken(index)));
+  const count = new Set(additional.map(({ content }) => content).filter((content) => content.includes("extra_id")))
+    .size;
+  if (extraIds > 0 && additional.length > 0 && count !== extraIds) throw contradiction(extraIds, count);
+  return extra ?? additional;
 }

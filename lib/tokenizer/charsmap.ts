@@ -15,6 +15,14 @@ const HAS_LEAF = 1 << 8;
 const LABEL = 0x8000_00ff;
 const VALUE = 0x7fff_ffff;
 
+/** Whether bytes are the size of a trie, the trie, and texts of UTF-8. */
+export function isCharsmap(bytes: Buffer): boolean {
+  const trieBytes = bytes.length < UNIT_BYTES ? 0 : bytes.readUInt32LE(0);
+  const trieEnd = UNIT_BYTES + trieBytes;
+  if (trieBytes % UNIT_BYTES !== 0 || trieBytes === 0 || trieEnd > bytes.length) return false;
+  return decodeStrictly(bytes.subarray(trieEnd)) !== undefined;
+}
+
 export class Charsmap {
   readonly #units: Uint32Array;
   readonly #texts: Uint8Array;
@@ -27,16 +35,12 @@ export class Charsmap {
   constructor(base64: unknown, name: string) {
     if (typeof base64 !== "string") throw corruptSetting("base64", name, base64);
     const bytes = Buffer.from(base64, "base64");
-    const trieBytes = bytes.length < UNIT_BYTES ? bytes.length : bytes.readUInt32LE(0);
-    const trieEnd = UNIT_BYTES + trieBytes;
-    if (trieBytes % UNIT_BYTES !== 0 || trieBytes === 0 || trieEnd > bytes.length) {
-      throw corruptSetting("a trie and its texts", name, base64);
-    }
+    if (!isCharsmap(bytes)) throw corruptSetting("a trie and its texts", name, base64);
+    const trieBytes = bytes.readUInt32LE(0);
     const trie = new DataView(bytes.buffer, bytes.byteOffset + UNIT_BYTES, trieBytes);
     this.#units = new Uint32Array(trieBytes / UNIT_BYTES);
     for (let unit = 0; unit < this.#units.length; unit++) this.#units[unit] = trie.getUint32(UNIT_BYTES * unit, true);
-    this.#texts = bytes.subarray(trieEnd);
-    if (decodeStrictly(this.#texts) === undefined) throw corruptSetting("texts of UTF-8", name, base64);
+    this.#texts = bytes.subarray(UNIT_BYTES + trieBytes);
   }
 
   /** The replacement of one character, or undefined if it stays as it is. */

@@ -1,25 +1,15 @@
 // The public tokenizer: texts to ids, padded batches of them, and ids back to text, as Hugging Face's tokenizers.
-import { access, readFile } from "node:fs/promises";
-import { join } from "node:path";
 import { types } from "node:util";
 import { T5Error } from "../util/errors.js";
-import { checkObject, parseJson } from "../util/json.js";
 import { finish, runSliced, SLICED_UNITS, type Sliced } from "../util/slices.js";
 import { checkFlag, checkInteger, checkOptions, expected, INT32_MAX, readPath } from "../util/validation.js";
 import type { BackendDecodeOptions, TokenizerBackend } from "./backend.js";
-import { byteBackend } from "./byte-backend.js";
 import { CleanUpStream, DecodeStream } from "./decode-stream.js";
 import { type IdRow, type PaddedBatch, padRows } from "./padded-batch.js";
 import { EMPTY_TEMPLATE } from "./post-processor.js";
 import type { Tokens } from "./pre-tokenized-string.js";
-import {
-  readMaxLength,
-  readTruncationSettings,
-  TRUNCATION_OPTIONS,
-  type TruncationOptions,
-  type TruncationSettings,
-} from "./truncation.js";
-import { unigramBackend } from "./unigram-backend.js";
+import { findTokenizer } from "./tokenizer-directory.js";
+import { readMaxLength, TRUNCATION_OPTIONS, type TruncationOptions, type TruncationSettings } from "./truncation.js";
 
 /** One encoded text. */
 export interface Encoding {
@@ -118,35 +108,24 @@ export class T5Tokenizer {
   }
 
   /**
-   * Reads tokenizer.json and tokenizer_config.json of a directory; ByT5 has only the second. Rejects with
-   * ERR_INVALID_ARGUMENT, ERR_MODEL_NOT_FOUND if there is no tokenizer, and ERR_MODEL_CORRUPT if its files are invalid
-   * or need a part that isn't implemented exactly.
+   * Reads the tokenizer of a directory, with the results of transformers' `AutoTokenizer`: tokenizer.json, or else
+   * spiece.model, and tokenizer_config.json; ByT5 has only the last. Rejects with ERR_INVALID_ARGUMENT,
+   * ERR_MODEL_NOT_FOUND if there is no tokenizer, and ERR_MODEL_CORRUPT if its files are invalid or need a part that
+   * isn't implemented exactly.
    */
   static async fromPretrained(directory: string | URL): Promise<T5Tokenizer> {
     const path = readPath(directory, "directory");
     const tokenizer = await T5Tokenizer.find(path);
     if (tokenizer !== undefined) return tokenizer;
-    const isBare = await access(join(path, "spiece.model")).then(
-      () => true,
-      () => false,
-    );
-    const found = isBare ? "only a spiece.model, which `torch-t5 export` converts," : "none";
-    const message = `Expected a directory with a tokenizer.json for the tokenizer but found ${found} in ${JSON.stringify(path)}`;
+    const what = "a directory with a tokenizer.json, a spiece.model or ByT5's tokenizer_config.json";
+    const message = `Expected ${what} for the tokenizer but found none in ${JSON.stringify(path)}`;
     throw new T5Error("ERR_MODEL_NOT_FOUND", message);
   }
 
   /** The tokenizer of a directory, or undefined if there is none. @internal */
   static async find(path: string): Promise<T5Tokenizer | undefined> {
-    const read = async (name: string) => {
-      // Decoded in one piece: with 17 MB this takes half the time of readFile's own decoding, chunk by chunk.
-      const bytes = await readFile(join(path, name)).catch(() => undefined);
-      return bytes === undefined ? undefined : checkObject(parseJson(bytes.toString("utf8"), name), name);
-    };
-    const [tokenizer, config = {}] = await Promise.all([read("tokenizer.json"), read("tokenizer_config.json")]);
-    const isBytes = tokenizer === undefined && config.tokenizer_class === "ByT5Tokenizer";
-    if (tokenizer === undefined && !isBytes) return undefined;
-    const backend = tokenizer === undefined ? byteBackend(config) : unigramBackend(tokenizer, config);
-    return new T5Tokenizer(backend, readTruncationSettings(config, tokenizer));
+    const found = await findTokenizer(path);
+    return found && new T5Tokenizer(found.backend, found.truncation);
   }
 
   /** The id that fills rows of a batch. */

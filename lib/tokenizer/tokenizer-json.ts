@@ -11,13 +11,9 @@ type PartReader<Part> = (settings: JsonObject, name: string) => Part;
 /** The readers of a part's types, those that are carried out exactly, by name. */
 export type PartReaders<Part> = Readonly<Record<string, PartReader<Part>>>;
 
-/** The only setting here that isn't of tokenizer.json. */
-const CONFIG_SETTING = "added_tokens_decoder";
-
 /** The ERR_MODEL_CORRUPT for a setting, named by its path in the file. */
 export function corruptSetting(what: string, name: string, received: unknown): T5Error {
-  const file = name.startsWith(CONFIG_SETTING) ? "tokenizer_config.json" : "tokenizer.json";
-  return corrupt(what, `${name} in ${file}`, received);
+  return corrupt(what, `${name} in tokenizer.json`, received);
 }
 
 export function readObject(value: unknown, name: string): JsonObject {

@@ -1,6 +1,5 @@
 // The tokenizer that a tokenizer.json with a Unigram model describes, as Rust's tokenizers carries it out.
-import { isRecord } from "../util/validation.js";
-import { AddedVocabulary, readAddedTokens } from "./added-vocabulary.js";
+import { type AddedToken, AddedVocabulary, readAddedTokens } from "./added-vocabulary.js";
 import type { TokenizerBackend } from "./backend.js";
 import { cleanUpTokenization, WindowStream } from "./decode-stream.js";
 import { byteOfToken, hasByteFallback, isStable, readDecoder } from "./decoder.js";
@@ -17,14 +16,29 @@ const TEXT_BEFORE = "abcdef";
 
 const encoder = new TextEncoder();
 
-/** The tokenizer that tokenizer.json and tokenizer_config.json describe. Throws ERR_MODEL_CORRUPT. */
-export function unigramBackend(tokenizerJson: JsonObject, tokenizerConfig: JsonObject): TokenizerBackend {
-  const readScore = isReadByPython(tokenizerConfig.tokenizer_class) ? (score: number) => score : serdeJsonScore;
+/** What a tokenizer has beside its tokenizer.json. */
+export interface UnigramSettings {
+  /** tokenizer_config.json. */
+  readonly config: JsonObject;
+  /** The special tokens with a name. */
+  readonly named: ReadonlyMap<string, Pick<AddedToken, "content">>;
+  /** The tokens to add to those of tokenizer.json, in order. */
+  readonly added: readonly AddedToken[];
+  /** Whether transformers parses the scores in Python, as it does for T5's own class, and not in Rust. */
+  readonly isReadByPython: boolean;
+  /** Whether a text ends with the end-of-sequence id, instead of what the post-processor states. */
+  readonly endsWithEos: boolean;
+}
+
+/** The tokenizer that a tokenizer.json and its settings describe. Throws ERR_MODEL_CORRUPT. */
+export function unigramBackend(tokenizerJson: JsonObject, settings: UnigramSettings): TokenizerBackend {
+  const { config, named } = settings;
+  const readScore = settings.isReadByPython ? (score: number) => score : serdeJsonScore;
   const model = new Unigram(readObject(tokenizerJson.model, "model"), readScore);
   const normalizer = readNormalizer(tokenizerJson.normalizer, "normalizer");
-  const added = new AddedVocabulary(readAddedTokens(tokenizerJson.added_tokens), model, {
+  const added = new AddedVocabulary([...readAddedTokens(tokenizerJson.added_tokens), ...settings.added], model, {
     normalizer,
-    splitSpecialTokens: tokenizerConfig.split_special_tokens === true,
+    splitSpecialTokens: config.split_special_tokens === true,
     whiteSpaceTable,
   });
   const steps = [
@@ -34,15 +48,18 @@ export function unigramBackend(tokenizerJson: JsonObject, tokenizerConfig: JsonO
     ...readPreTokenizer(tokenizerJson.pre_tokenizer, "pre_tokenizer"),
   ].filter((step) => step !== undefined);
   const decoder = readDecoder(tokenizerJson.decoder, "decoder");
-  const template = readPostProcessor(tokenizerJson.post_processor, "post_processor");
   const idToToken = (id: number) => added.idToToken(id) ?? model.idToToken(id);
   const tokenToId = (token: string) => added.tokenToId(token) ?? model.tokenToId(token);
-  const specialTokenId = (setting: unknown, fallback: string): number => {
-    const token = contentOf(setting, fallback);
+  const specialTokenId = (name: string, fallback: string): number => {
+    const token = named.get(name)?.content ?? fallback;
     const id = tokenToId(token);
     if (id === undefined) throw corruptSetting(`${token} in the vocabulary`, "model.vocab", undefined);
     return id;
   };
+  const eosTokenId = specialTokenId("eos_token", "</s>");
+  const template = settings.endsWithEos
+    ? { prefix: [], suffix: [eosTokenId] }
+    : readPostProcessor(tokenizerJson.post_processor, "post_processor");
   const isDecoderStable = isStable(tokenizerJson.decoder);
   const hasBytes = hasByteFallback(tokenizerJson.decoder);
   const byteOf = (id: number) => (hasBytes ? byteOfToken(idToToken(id) ?? "") : undefined);
@@ -60,10 +77,10 @@ export function unigramBackend(tokenizerJson: JsonObject, tokenizerConfig: JsonO
     return decoder(tokens).join("");
   };
   return {
-    padTokenId: specialTokenId(tokenizerConfig.pad_token, "<pad>"),
-    eosTokenId: specialTokenId(tokenizerConfig.eos_token, "</s>"),
-    unkTokenId: tokenToId(contentOf(tokenizerConfig.unk_token, "<unk>")),
-    cleanUpTokenizationSpaces: tokenizerConfig.clean_up_tokenization_spaces === true,
+    padTokenId: specialTokenId("pad_token", "<pad>"),
+    eosTokenId,
+    unkTokenId: tokenToId(named.get("unk_token")?.content ?? "<unk>"),
+    cleanUpTokenizationSpaces: config.clean_up_tokenization_spaces === true,
     maxTemplateIds: template.prefix.length + template.suffix.length,
     template: () => template,
     encode: makeEncoder(steps, model),
@@ -103,15 +120,4 @@ function rewriterOf(normalizer: Normalizer): Rewriter {
       }
     },
   };
-}
-
-/** Whether transformers parses the scores in Python, as it does for T5's own class, and not in Rust. */
-function isReadByPython(tokenizerClass: unknown): boolean {
-  return tokenizerClass === "T5Tokenizer" || tokenizerClass === "T5TokenizerFast";
-}
-
-/** The content of a special token in tokenizer_config.json, which is a string or an object with one. */
-function contentOf(setting: unknown, fallback: string): string {
-  const content: unknown = isRecord(setting) ? setting.content : setting;
-  return typeof content === "string" ? content : fallback;
 }

@@ -41,6 +41,16 @@ export function decodeStrictly(bytes: Uint8Array): string | undefined {
   }
 }
 
+/** As `decodeStrictly` of a part of a buffer, and many times faster for short texts. */
+export function decodePart(bytes: Buffer, from: number, to: number): string | undefined {
+  for (let index = from; index < to; ) {
+    const size = sequenceSize(bytes, index);
+    if (size <= 0 || index + size > to) return undefined;
+    index += size;
+  }
+  return bytes.toString("utf8", from, to);
+}
+
 /** The text of bytes without those that are not valid UTF-8: Python's `errors="ignore"`. */
 export function decodeValid(bytes: Uint8Array): string {
   const valid = new Uint8Array(bytes.length);

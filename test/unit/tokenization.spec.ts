@@ -216,11 +216,4 @@ describe("the settings of tokenizer.json", () => {
     });
     assert.deepEqual(tokensOf(tokenizer, "▁"), ["▁", "</s>"], "the next text is encoded");
   });
-
-  it("names the command that converts a bare spiece.model", () =>
-    withDirectory(async (directory) => {
-      writeFileSync(join(directory, "spiece.model"), "");
-      const message = /found only a spiece.model, which `torch-t5 export` converts, in/;
-      await assert.rejects(T5Tokenizer.fromPretrained(directory), { code: "ERR_MODEL_NOT_FOUND", message });
-    }));
 });

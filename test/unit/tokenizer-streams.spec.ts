@@ -4,6 +4,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { type DecodeOptions, demoModel, T5Tokenizer } from "torch-t5";
 import { byteBackend } from "#lib/tokenizer/byte-backend.js";
+import { readTokenSettings } from "#lib/tokenizer/tokenizer-settings.js";
 import { unigramBackend } from "#lib/tokenizer/unigram-backend.js";
 import { withDirectory } from "../support/directory.js";
 
@@ -190,7 +191,8 @@ describe("the bytes of tokens, for stop strings,", () => {
   const utf8 = (text: string) => new TextEncoder().encode(text);
   const backendOf = (kind: Kind) => {
     const made = files(kind);
-    return unigramBackend(made["tokenizer.json"], made["tokenizer_config.json"]);
+    const settings = { config: made["tokenizer_config.json"], named: new Map(), added: [] };
+    return unigramBackend(made["tokenizer.json"], { ...settings, isReadByPython: false, endsWithEos: false });
   };
 
   it("are those that an id adds within a text, special tokens included", () => {
@@ -203,7 +205,7 @@ describe("the bytes of tokens, for stop strings,", () => {
   });
 
   it("are single bytes for ByT5, and for byte tokens if the decoder has ByteFallback", () => {
-    const { tokenBytes } = byteBackend({});
+    const { tokenBytes } = byteBackend(readTokenSettings({ config: {} }), {});
     assert.deepEqual(tokenBytes(3 + 0xc3), Uint8Array.of(0xc3));
     assert.deepEqual(tokenBytes(0), utf8("<pad>"));
     assert.deepEqual(tokenBytes(1000), new Uint8Array());

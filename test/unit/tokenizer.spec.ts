@@ -297,10 +297,9 @@ describe("the tokenizer of ByT5", () => {
 
   it("names tokenizer_config.json for a setting of that file", () =>
     withDirectory(async (directory) => {
-      const config = { tokenizer_class: "ByT5Tokenizer", added_tokens_decoder: { 0: { content: "<pad>" } } };
+      const config = { tokenizer_class: "ByT5Tokenizer", added_tokens_decoder: { 0: { content: "<pad>", lstrip: 1 } } };
       writeFileSync(join(directory, "tokenizer_config.json"), JSON.stringify(config));
-      const message =
-        "Expected a boolean for added_tokens_decoder[0].single_word in tokenizer_config.json but received undefined";
+      const message = "Expected a boolean for added_tokens_decoder[0].lstrip in tokenizer_config.json but received 1";
       await assert.rejects(T5Tokenizer.fromPretrained(directory), { code: "ERR_MODEL_CORRUPT", message });
     }));
 });

@@ -21,6 +21,13 @@ export interface Answers extends Decoded {
   readonly offsets: Int32Array;
 }
 
+/** A tokenizer that AutoTokenizer made: the number of ids to decode, and its special ids. */
+interface AutoTokenizer {
+  readonly ids: number;
+  readonly pad: number | null;
+  readonly eos: number | null;
+}
+
 let shared: RustTokenizers | undefined;
 
 /** The reference of all test files of a run: its process takes seconds to start, and its tokenizers seconds to make. */
@@ -51,10 +58,21 @@ export class RustTokenizers {
     return (await this.#reference.request<{ directory: string }>("pipeline", { seed })).directory;
   }
 
+  /** Makes the random directory of a seed and resolves to it. */
+  async directory(seed: number): Promise<string> {
+    return (await this.#reference.request<{ directory: string }>("directory", { seed })).directory;
+  }
+
   /** Loads the tokenizer of a directory under a name. Resolves to the number of ids, from 0 up, to decode. */
   async open(name: string, directory: string): Promise<number> {
     this.#directories.set(name, directory);
     return (await this.#reference.request<{ ids: number }>("open", { name, directory })).ids;
+  }
+
+  /** As `open`, with what transformers' AutoTokenizer makes of the directory. Resolves to its special ids, too. */
+  openAuto(name: string, directory: string): Promise<AutoTokenizer> {
+    this.#directories.set(name, directory);
+    return this.#reference.request("open", { name, directory, auto: true });
   }
 
   /** The messages of gettext catalogues, language by language, and the number of messages of each language. */

@@ -38,7 +38,8 @@ export interface Case {
 
 const SETTINGS = "tokenizer_config.json";
 
-const realT5 = fileURLToPath(new URL("../../../../shared/t5-tokenizer", import.meta.url));
+/** The published T5 vocabulary, where it is beside the checkout. */
+export const realT5 = fileURLToPath(new URL("../../../../shared/t5-tokenizer", import.meta.url));
 
 const existing: readonly Case[] = [
   ...(existsSync(realT5) ? [{ name: "T5", directory: async () => realT5 }] : []),

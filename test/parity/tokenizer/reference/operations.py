@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from catalogues import read_catalogues
+from directories import DIRECTORIES
 from packing import read_rows, read_texts, write_rows, write_texts
 from pipelines import write_pipeline
+from random_directories import write_random
 from recipes import RECIPES
 from tokenizers import Encoding, Tokenizer
 from transformers import AutoTokenizer, ByT5Tokenizer, PreTrainedTokenizerBase
@@ -31,6 +33,7 @@ class Operations:
         self._operations: Mapping[str, Callable[[Request], Reply]] = {
             "make": self.make,
             "pipeline": self.pipeline,
+            "directory": self.directory,
             "open": self.open,
             "catalogues": self.catalogues,
             "encode": self.encode,
@@ -44,10 +47,10 @@ class Operations:
         return self._operations[operation](request)
 
     def make(self, request: Request) -> Reply:
-        """Train the tokenizer of a recipe and write it to a new directory."""
+        """Train the tokenizer of a recipe, or of a kind of directory, and write it to a new directory."""
         directory = self._directory / request["recipe"]
         directory.mkdir()
-        RECIPES[request["recipe"]](directory)
+        (RECIPES | DIRECTORIES)[request["recipe"]](directory)
         return {"directory": str(directory)}
 
     def pipeline(self, request: Request) -> Reply:
@@ -57,9 +60,18 @@ class Operations:
         write_pipeline(directory, request["seed"])
         return {"directory": str(directory)}
 
+    def directory(self, request: Request) -> Reply:
+        """Write the random directory of a seed to a new directory."""
+        directory = self._directory / f"directory-{request['seed']}"
+        directory.mkdir()
+        write_random(directory, request["seed"])
+        return {"directory": str(directory)}
+
     def open(self, request: Request) -> Reply:
         """Load the tokenizer.json of a directory in Rust, or ByT5's tokenizer if there is none."""
         directory = Path(request["directory"])
+        if request.get("auto"):
+            return self._open_auto(request["name"], directory)
         file = directory / "tokenizer.json"
         tokenizer = Tokenizer.from_file(str(file)) if file.is_file() else AutoTokenizer.from_pretrained(directory)
         self._tokenizers[request["name"]] = tokenizer
@@ -70,6 +82,16 @@ class Operations:
             return {"ids": len(tokenizer)}
         # Ids beyond the vocabulary are decoded too. They add nothing.
         return {"ids": tokenizer.get_vocab_size() + UNKNOWN_IDS}
+
+    def _open_auto(self, name: str, directory: Path) -> Reply:
+        """Load what AutoTokenizer makes of a directory, and reply with its special ids."""
+        tokenizer = AutoTokenizer.from_pretrained(directory)
+        is_bytes = isinstance(tokenizer, ByT5Tokenizer)
+        self._tokenizers[name] = tokenizer if is_bytes else tokenizer.backend_tokenizer
+        if tokenizer.clean_up_tokenization_spaces:
+            self._cleaned_up.add(name)
+        count = len(tokenizer) + (0 if is_bytes else UNKNOWN_IDS)
+        return {"ids": count, "pad": tokenizer.pad_token_id, "eos": tokenizer.eos_token_id}
 
     def catalogues(self, request: Request) -> Reply:
         """Real text: the messages of gettext catalogues, by language."""

@@ -68,7 +68,12 @@ def write_pipeline(directory: Path, seed: int) -> None:
         "model": {"type": "Unigram", "unk_id": 2, "vocab": pieces, "byte_fallback": byte_fallback},
     }
     (directory / "tokenizer.json").write_text(json.dumps(tokenizer, ensure_ascii=False), encoding="utf-8")
-    settings = {"tokenizer_class": "T5Tokenizer", "pad_token": "<pad>", "eos_token": "</s>", "unk_token": "<unk>"}
+    settings = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "pad_token": "<pad>",
+        "eos_token": "</s>",
+        "unk_token": "<unk>",
+    }
     (directory / "tokenizer_config.json").write_text(json.dumps(settings), encoding="utf-8")
 
 

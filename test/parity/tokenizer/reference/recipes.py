@@ -112,7 +112,8 @@ def _older(directory: Path) -> None:
         decoder=old,
         added_tokens=_awkward_tokens,
     )
-    _clean_up(directory)
+    # The default of older versions: spaces before punctuation are removed from decoded text.
+    _set(directory, clean_up_tokenization_spaces=True)
 
 
 def _first(directory: Path) -> None:
@@ -171,7 +172,10 @@ def _awkward_tokens(tokens: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _revise(directory: Path, **changes: object) -> None:
-    """Change parts of a tokenizer.json: a function receives the old part; the mapping `model` is merged into it."""
+    """Change parts of a tokenizer.json: a function receives the old part; the mapping `model` is merged into it.
+
+    T5's own class would build its parts again, so the tokenizer is of the class that takes them as they are.
+    """
     file = directory / "tokenizer.json"
     tokenizer = json.loads(file.read_text(encoding="utf-8"))
     for name, change in changes.items():
@@ -180,13 +184,13 @@ def _revise(directory: Path, **changes: object) -> None:
         else:
             tokenizer[name] = change(tokenizer[name]) if callable(change) else change
     file.write_text(json.dumps(tokenizer, ensure_ascii=False), encoding="utf-8")
+    _set(directory, tokenizer_class="PreTrainedTokenizerFast")
 
 
-def _clean_up(directory: Path) -> None:
-    """Remove spaces before punctuation from decoded text, the default of older versions of transformers."""
+def _set(directory: Path, **changes: object) -> None:
     file = directory / "tokenizer_config.json"
     settings = json.loads(file.read_text(encoding="utf-8"))
-    file.write_text(json.dumps({**settings, "clean_up_tokenization_spaces": True}), encoding="utf-8")
+    file.write_text(json.dumps({**settings, **changes}), encoding="utf-8")
 
 
 def _byte_decoder() -> Mapping[str, object]:

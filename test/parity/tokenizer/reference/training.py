@@ -22,13 +22,13 @@ MINIMAL_TEXT = "to train on where pieces don't matter"
 Rules = tuple[tuple[str, str], ...]
 
 
-def train(pieces: int, corpus: Iterable[str] | None = None, **options: object) -> bytes:
-    """Return a Unigram model of at most so many pieces, trained on texts in a hundred languages."""
+def train(pieces: int, corpus: Iterable[str] | None = None, model_type: str = "unigram", **options: object) -> bytes:
+    """Return a model of at most so many pieces, trained on texts in a hundred languages."""
     model = io.BytesIO()
     SentencePieceTrainer.train(
-        sentence_iterator=iter(_corpus() if corpus is None else corpus),
+        sentence_iterator=iter(read_corpus() if corpus is None else corpus),
         model_writer=model,
-        model_type="unigram",
+        model_type=model_type,
         vocab_size=pieces,
         hard_vocab_limit=False,
         num_threads=1,  # more threads add in another order, so scores would change from run to run
@@ -78,7 +78,8 @@ def write_spiece(directory: Path, model: bytes) -> None:
         AutoTokenizer.from_pretrained(source).save_pretrained(directory)
 
 
-def _corpus() -> list[str]:
+def read_corpus() -> list[str]:
+    """Return lines in a hundred languages."""
     texts = [text for language in read_catalogues().values() for text in language]
     return [line for text in texts[::EVERY_NTH_TEXT] for line in text.splitlines() if line.strip()]
 
