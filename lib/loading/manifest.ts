@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { T5Error } from "../util/errors.js";
 import { checkObject, corrupt, parseJson } from "../util/json.js";
+import { isInside } from "../util/paths.js";
 import { isRecord, readPath } from "../util/validation.js";
 
 /** The format of exported directories that this version reads. */
@@ -105,10 +106,4 @@ function parseFiles(raw: Readonly<Record<string, unknown>>): Readonly<Record<str
     if (files[required] === undefined) throw corrupt(required, "the files in manifest.json", undefined);
   }
   return Object.freeze(files);
-}
-
-/** Whether a path leads to a file inside the directory on every platform. */
-function isInside(path: string): boolean {
-  const parts = path.split("/");
-  return !/[\\:\0]/.test(path) && parts.every((part) => part !== "" && part !== "." && part !== "..");
 }

@@ -15,6 +15,7 @@ import {
 } from "../../index.js";
 import { nonNegativeOption, onlyPositional, parse } from "../terminal/arguments.js";
 import { type Command, EXIT, UsageError } from "../terminal/command.js";
+import { modelDirectory } from "../terminal/download.js";
 import { loadOptions, precisionHelp } from "../terminal/model.js";
 import { print } from "../terminal/output.js";
 import { type Agreement, agreementOf, type Difference, differenceOf, merge, mergeDifferences } from "./agreement.js";
@@ -154,7 +155,7 @@ const DEFAULT_TOLERANCES: Readonly<Record<Precision, number | undefined>> = {
 export const verifyCommand: Command = {
   name: "verify",
   summary: "Compare a model's outputs with those that Hugging Face computed when it was exported",
-  help: `torch-t5 verify [options] <directory>
+  help: `torch-t5 verify [options] <model>
 
 Checks every file of an exported directory against its manifest, then computes the logits of the probes in it, with
 the number of threads that Hugging Face used. Prints for each probe "bitwise equal", or how far its logits are from
@@ -163,7 +164,8 @@ agreement), and the KL divergence of Hugging Face's distribution from the comput
 Of a classifier, the logits of the labels are compared. Of an encoder, the last hidden states are compared, by their
 largest and mean difference. On CUDA, also prints the environment variables that change bits there.
 
-  <directory>           an exported model
+  <model>               an exported model: a directory, or a name on the Hugging Face hub
+  --revision <name>     a branch, tag or commit of a model on the hub (default: main)
 ${precisionHelp}
   --tolerance <number>  the maximum difference (default: ${DEFAULT_TOLERANCE}, or no limit for bfloat16 and int8); PyTorch itself
                         rounds differently on another model of CPU
@@ -178,8 +180,9 @@ ${precisionHelp}
       exact: { type: "boolean" },
       "max-kl": { type: "string" },
       device: { type: "string" },
+      revision: { type: "string" },
     });
-    const directory = onlyPositional(positionals, "directory");
+    const model = onlyPositional(positionals, "model");
     const { device = "cpu", precision = "exact" } = loadOptions(values);
     if (values.exact && precision !== "exact") {
       throw new UsageError(`Expected no --exact with --precision ${precision} but received both`);
@@ -189,6 +192,7 @@ ${precisionHelp}
       tolerance: nonNegativeOption(values.tolerance, "tolerance") ?? DEFAULT_TOLERANCES[precision],
       maxKl: nonNegativeOption(values["max-kl"], "max-kl"),
     };
+    const directory = await modelDirectory(model, values.revision);
     const manifest = await readManifest(directory);
     const load = { device, precision, intraOpThreads: manifest.intraOpThreads };
     switch (kindOf(manifest)) {

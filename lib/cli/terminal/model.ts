@@ -8,10 +8,12 @@ import {
   type T5EncoderModel,
 } from "../../index.js";
 import { choiceOption, integerOption } from "./arguments.js";
+import { withDownloadBar } from "./download.js";
 
 /** The flags of commands that load a model, for `parse`. */
 export const modelOptions = {
   model: { type: "string" },
+  revision: { type: "string" },
   device: { type: "string" },
   precision: { type: "string" },
   threads: { type: "string" },
@@ -19,7 +21,8 @@ export const modelOptions = {
 
 export const precisionHelp = "  --precision <name>    exact (default), float32, bfloat16 or int8";
 
-export const modelOptionsHelp = `  --model <directory>   an exported model (default: the embedded one)
+export const modelOptionsHelp = `  --model <model>       a directory, or a name on the Hugging Face hub (default: the embedded one)
+  --revision <name>     a branch, tag or commit of a model on the hub (default: main)
   --device <device>     auto, cpu, cuda or cuda:<number> (default: auto)
 ${precisionHelp}
   --threads <count>     threads per operator (default: PyTorch's, or the CPU quota)`;
@@ -33,6 +36,7 @@ interface LoadValues {
 /** The values of `modelOptions` on a command line. */
 export interface ModelValues extends LoadValues {
   readonly model?: string | undefined;
+  readonly revision?: string | undefined;
 }
 
 /** The options of `fromPretrained` that a command line gives. */
@@ -69,11 +73,13 @@ export async function withModel<Model extends AnyModel, Result>(
   values: ModelValues,
   use: (t5: Model) => Promise<Result>,
 ): Promise<Result> {
-  const directory = values.model ?? demoModel;
-  const t5 = await modelClass.fromPretrained(directory, loadOptions(values));
+  const { model = demoModel, revision } = values;
+  const t5 = await withDownloadBar((progress) =>
+    modelClass.fromPretrained(model, { ...loadOptions(values), revision, progress }),
+  );
   try {
     if (t5.tokenizer === undefined) {
-      throw new Error(`Expected a model with a tokenizer for --model but received ${JSON.stringify(directory)}`);
+      throw new Error(`Expected a model with a tokenizer for --model but received ${JSON.stringify(model)}`);
     }
     return await use(t5);
   } finally {
