@@ -1,10 +1,12 @@
 // Requests to the hub: the token, redirects, proxies, deadlines, limits and repetitions.
+import type { IncomingMessage } from "node:http";
 import type { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Dispatcher } from "undici";
 import { onAbort } from "../util/abort.js";
+import { T5Error } from "../util/errors.js";
 import { corrupt } from "../util/json.js";
 import { HubError, type Refusal, refusalError, type Subject, transientError } from "./errors.js";
+import { Connections } from "./http.js";
 import type { HubSettings } from "./settings.js";
 
 /** The beginning of a successful answer. The body has to be read or destroyed. */
@@ -29,62 +31,28 @@ const MIN_BYTES_PER_SECOND = 1024;
 /** The codes of errors of TLS, which a repetition doesn't change. */
 const LASTING = /^(ERR_TLS|ERR_SSL|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO)/;
 
-/** The part of undici that is used. */
-type Send = (url: URL, options: RequestOptions) => Promise<Dispatcher.ResponseData>;
-type RequestOptions = Pick<Dispatcher.RequestOptions, "headers" | "signal"> & { readonly dispatcher: Dispatcher };
-
 /** One model on the hub, for the time of one download. */
 export class HubClient {
   readonly settings: HubSettings;
   readonly signal: AbortSignal | undefined;
   readonly #name: string;
   readonly #revision: string;
-  readonly #send: Send;
-  readonly #agent: Dispatcher;
+  readonly #connections: Connections;
   /** Whether failed requests are repeated. */
   isPatient = true;
   #apiRequests = 0;
 
-  private constructor(
-    settings: HubSettings,
-    name: string,
-    revision: string,
-    signal: AbortSignal | undefined,
-    send: Send,
-    agent: Dispatcher,
-  ) {
+  constructor(settings: HubSettings, name: string, revision: string, signal: AbortSignal | undefined) {
     this.settings = settings;
     this.#name = name;
     this.#revision = revision;
     this.signal = signal;
-    this.#send = send;
-    this.#agent = agent;
-  }
-
-  /** Loads the HTTP client, which a program that loads local directories never needs. */
-  static async open(
-    settings: HubSettings,
-    name: string,
-    revision: string,
-    signal: AbortSignal | undefined,
-  ): Promise<HubClient> {
-    const { EnvHttpProxyAgent, request } = await import("undici");
-    // Empty texts, because undefined would select the variables of the process.
-    const agent = new EnvHttpProxyAgent({
-      httpProxy: settings.httpProxy ?? "",
-      httpsProxy: settings.httpsProxy ?? "",
-      noProxy: settings.noProxy ?? "",
-      // Deadlines are those of `open` and of the reader of the body.
-      headersTimeout: 0,
-      bodyTimeout: 0,
-      connect: { timeout: settings.responseTimeoutMs },
-    });
-    return new HubClient(settings, name, revision, signal, request, agent);
+    this.#connections = new Connections(settings);
   }
 
   /** Ends all connections. */
-  async close(): Promise<void> {
-    await this.#agent.destroy();
+  close(): void {
+    this.#connections.close();
   }
 
   /** The URL of a file of a commit. */
@@ -156,7 +124,8 @@ export class HubClient {
   async get(url: URL, headers: Readonly<Record<string, string>>, file: string | undefined): Promise<Answer> {
     let current = url;
     for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects++) {
-      const { statusCode: status, headers: received, body } = await this.#request(current, headers);
+      const body = await this.#request(current, headers);
+      const { statusCode: status = 0, headers: received } = body;
       // A body that is destroyed emits an error, which nobody else may listen for.
       body.on("error", () => {});
       const header = (name: string) => {
@@ -184,7 +153,7 @@ export class HubClient {
     throw new HubError("ERR_DOWNLOAD_FAILED", `Expected a redirect of ${from.href} to https but received another`);
   }
 
-  async #request(url: URL, headers: Readonly<Record<string, string>>): Promise<Dispatcher.ResponseData> {
+  async #request(url: URL, headers: Readonly<Record<string, string>>): Promise<IncomingMessage> {
     const { token, endpoint, responseTimeoutMs } = this.settings;
     const isTrusted = token !== undefined && url.origin === new URL(endpoint).origin;
     const controller = new AbortController();
@@ -194,16 +163,9 @@ export class HubClient {
     }, responseTimeoutMs);
     const unlisten = this.signal && onAbort(this.signal, () => controller.abort(this.signal?.reason));
     try {
-      return await this.#send(url, {
-        dispatcher: this.#agent,
-        signal: controller.signal,
-        headers: {
-          "user-agent": "torch-t5",
-          "accept-encoding": "identity",
-          ...headers,
-          ...(isTrusted && { authorization: `Bearer ${token}` }),
-        },
-      });
+      const own = { "user-agent": "torch-t5", "accept-encoding": "identity" };
+      const trusted = isTrusted ? { authorization: `Bearer ${token}` } : {};
+      return await this.#connections.get(url, { ...own, ...headers, ...trusted }, controller.signal);
     } catch (thrown) {
       this.signal?.throwIfAborted();
       throw connectionError(thrown, url.host);
@@ -283,8 +245,8 @@ export class HubClient {
 }
 
 /** The error for a request that got no answer, or an incomplete one. */
-function connectionError(thrown: unknown, host: string): HubError {
-  if (thrown instanceof HubError) return thrown;
+function connectionError(thrown: unknown, host: string): T5Error {
+  if (thrown instanceof T5Error) return thrown;
   const code = codeOf(thrown);
   const message = `Expected a connection with ${host} but received ${code}`;
   return new HubError("ERR_DOWNLOAD_FAILED", message, { cause: thrown, isTransient: !LASTING.test(code) });

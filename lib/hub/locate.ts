@@ -99,7 +99,7 @@ async function findOnline(wanted: Wanted, settings: HubSettings): Promise<string
   const { repository, revision, signal } = wanted;
   // A commit never changes.
   if (isCommit(revision) && (await isKnownComplete(wanted, revision))) return repository.snapshot(revision);
-  const client = await HubClient.open(settings, repository.name, revision, signal);
+  const client = new HubClient(settings, repository.name, revision, signal);
   try {
     const commit = isCommit(revision) ? revision : await currentCommit(wanted, client);
     const files = await filesOf(wanted, client, commit);
@@ -108,7 +108,7 @@ async function findOnline(wanted: Wanted, settings: HubSettings): Promise<string
     await attemptWrite(repository.writeRef(revision, commit));
     return repository.snapshot(commit);
   } finally {
-    await client.close();
+    client.close();
   }
 }
 

@@ -1,10 +1,15 @@
 // What the tests of downloads share: a server, an empty cache, and an environment that leads to both.
-import { after, afterEach, before, beforeEach } from "mocha";
+
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
-import { HubServer } from "./server.js";
+import { after, afterEach, before, beforeEach } from "mocha";
+import { locateOnHub } from "#lib/hub/locate.js";
+import { checkHubOptions, type HubOptions } from "#lib/hub/options.js";
+import { selectModel } from "#lib/hub/selection.js";
+import { type HubSettings, readSettings } from "#lib/hub/settings.js";
+import { HubServer, type Repository, repositoryOf, sha256 } from "./server.js";
 
 /** The variables that could lead elsewhere. */
 const VARIABLES = [
@@ -20,11 +25,11 @@ export interface Hub {
   readonly home: string;
   /** The cache in it. */
   readonly cache: string;
-  /** The environment of a process that uses both. */
-  readonly env: NodeJS.ProcessEnv;
 }
 
-/** Starts a server for a suite, and before each test sets the environment of this process. */
+/**
+ * Starts a server for a suite, and before each test sets the environment of this process, and of those that it starts.
+ */
 export function useHub(): () => Hub {
   const initial = { ...process.env };
   let server: HubServer | undefined;
@@ -38,7 +43,7 @@ export function useHub(): () => Hub {
     const home = mkdtempSync(join(tmpdir(), "torch-t5-hub-"));
     for (const name of VARIABLES) delete process.env[name];
     Object.assign(process.env, { HF_HOME: home, HF_ENDPOINT: server.endpoint });
-    hub = { server, home, cache: join(home, "hub"), env: environment(server.endpoint, home) };
+    hub = { server, home, cache: join(home, "hub") };
   });
   afterEach(() => {
     for (const name of VARIABLES) {
@@ -55,8 +60,35 @@ export function useHub(): () => Hub {
   };
 }
 
-/** Empty variables count as unset. */
-function environment(endpoint: string, home: string): NodeJS.ProcessEnv {
-  const empty = Object.fromEntries(VARIABLES.map((name) => [name, ""]));
-  return { ...empty, HF_HOME: home, HF_ENDPOINT: endpoint, NO_PROXY: "127.0.0.1", no_proxy: "127.0.0.1" };
+/** As `downloadModel`, with settings that the environment doesn't have: repetitions follow at once by default. */
+export async function pull(
+  name: string,
+  options: HubOptions = {},
+  settings: Partial<HubSettings> = {},
+): Promise<string> {
+  const all = { ...(await readSettings()), retryDelayMs: 1, ...settings };
+  return locateOnHub(name, checkHubOptions({ ...options }), selectModel, all);
+}
+
+/** A repository in the form of an export. Its archive is noise of this size. */
+export function fakeExport(bytes = 3_000_000, refs = ["main"]): Repository {
+  const archive = noise(bytes);
+  const config = Buffer.from('{"model_type":"t5"}');
+  const entry = (content: Buffer) => ({ bytes: content.length, sha256: sha256(content) });
+  const manifest = JSON.stringify({ files: { "model.pt": entry(archive), "config.json": entry(config) } });
+  return repositoryOf(
+    { "README.md": "# A model", "manifest.json": manifest, "config.json": config, "model.pt": archive },
+    refs,
+  );
+}
+
+/** Bytes without a pattern, the same in each run. */
+export function noise(bytes: number): Buffer {
+  const content = Buffer.allocUnsafe(bytes);
+  let state = 12345;
+  for (let at = 0; at < bytes; at++) {
+    state = (Math.imul(state, 1103515245) + 12345) >>> 0;
+    content[at] = state >>> 24;
+  }
+  return content;
 }
