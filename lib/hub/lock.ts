@@ -12,8 +12,8 @@ import process, { kill, pid } from "node:process";
 
 const POLL_MS = 100;
 const RENEWAL_MS = 2000;
-/** A lock whose time stands still for this long is free: an owner renews it, unless its event loop is blocked. */
-const STALE_MS = 30_000;
+/** A lock whose time stands still for this long, 30 s, is free: an owner renews it, unless its event loop is blocked. */
+const STALE_POLLS = 300;
 
 /**
  * Waits until no other process holds the lock, then runs `use` and frees it. `use` may find the work done. `sleep` is
@@ -40,7 +40,7 @@ export async function withLock<Result>(
 }
 
 async function acquire(path: string, owner: string, sleep: (ms: number) => Promise<void>): Promise<void> {
-  let seen: { readonly state: string; readonly since: number } | undefined;
+  let seen = { state: "", polls: 0 };
   while (!(await tryCreate(path, owner))) {
     const other = await ownerOf(path);
     const time = await stat(path).then(
@@ -50,8 +50,8 @@ async function acquire(path: string, owner: string, sleep: (ms: number) => Promi
     // It was freed in between.
     if (other === undefined || time === undefined) continue;
     const state = `${other} ${time}`;
-    if (seen?.state !== state) seen = { state, since: performance.now() };
-    if (isDead(other) || performance.now() - seen.since > STALE_MS) {
+    seen = { state, polls: seen.state === state ? seen.polls + 1 : 0 };
+    if (isDead(other) || seen.polls > STALE_POLLS) {
       await discard(path);
       continue;
     }

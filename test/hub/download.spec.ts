@@ -16,6 +16,8 @@ import {
   T5ForConditionalGeneration,
   T5Tokenizer,
 } from "torch-t5";
+import { withLock } from "#lib/hub/lock.js";
+import { withDirectory } from "../support/directory.js";
 import { fakeExport, type Hub, pull, useHub } from "./hub.js";
 import { filesOf, gitHash, type Repository, refuse, repositoryOf, sha256 } from "./server.js";
 
@@ -366,7 +368,7 @@ describe("a download", () => {
     assert.equal(blobs(hub()).length, 3);
   });
 
-  it("takes over a lock whose process has ended, or that stands still", async () => {
+  it("takes over a lock whose process has ended", async () => {
     const { server, cache } = hub();
     const repository = server.add(NAME, fakeExport(1000));
     const ended = spawn(execPath, ["-e", ""]);
@@ -395,6 +397,52 @@ async function lockDuring({ server, cache, home }: Hub, repository: Repository):
   server.intercept = () => false;
   return copy;
 }
+
+describe("the lock of a download", () => {
+  it("is waited for while its time is renewed, and free once that stands still", async () => {
+    await withDirectory(async (directory) => {
+      const path = join(directory, "lock");
+      writeFileSync(path, "another-machine 1 x");
+      let renewals = 0;
+      let polls = 0;
+      const sleep = async () => {
+        polls++;
+        // Each time is new, whatever the resolution of the file system's clock is.
+        if (polls % 200 === 0 && renewals < 3) utimesSync(path, 1000 + renewals, 1000 + renewals++);
+      };
+      assert.equal(await withLock(path, sleep, async () => readFileSync(path, "utf8").split(" ").length), 3);
+      assert.ok(renewals === 3 && polls > 600 + 200, `${renewals} ${polls}`);
+      assert.deepEqual(readdirSync(directory), []);
+    });
+  });
+
+  it("ends the waiting where the caller does, and is freed after an error", async () => {
+    await withDirectory(async (directory) => {
+      const path = join(directory, "lock");
+      const reason = new Error("enough");
+      writeFileSync(path, "another-machine 1 x");
+      await assert.rejects(
+        withLock(
+          path,
+          () => Promise.reject(reason),
+          async () => {},
+        ),
+        reason,
+      );
+      assert.deepEqual(readdirSync(directory), ["lock"]);
+      rmSync(path);
+      await assert.rejects(
+        withLock(
+          path,
+          async () => {},
+          () => Promise.reject(reason),
+        ),
+        reason,
+      );
+      assert.deepEqual(readdirSync(directory), []);
+    });
+  });
+});
 
 describe("the cache without a hub", () => {
   const hub = useHub();
