@@ -47,7 +47,8 @@ export class Connections {
     const socket = await tunnel(url, proxy, signal);
     const host = bare(url.hostname);
     const createConnection = () => connectTls({ socket, ...(isIP(host) === 0 && { servername: host }), host });
-    return answerOf(requestHttps(url, { headers, agent: false, createConnection }), signal);
+    // Without an agent, which would make its own connection.
+    return answerOf(requestHttps(url, { headers, createConnection }), signal);
   }
 
   /** Ends all connections. */
