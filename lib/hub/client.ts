@@ -168,7 +168,7 @@ export class HubClient {
       return await this.#connections.get(url, { ...own, ...headers, ...trusted }, controller.signal);
     } catch (thrown) {
       this.signal?.throwIfAborted();
-      throw connectionError(thrown, url.host);
+      throw this.#connectionError(thrown, url.host);
     } finally {
       clearTimeout(timer);
       unlisten?.();
@@ -233,7 +233,7 @@ export class HubClient {
       }
     } catch (thrown) {
       signal?.throwIfAborted();
-      throw connectionError(thrown, host);
+      throw this.#connectionError(thrown, host);
     } finally {
       clearInterval(timer);
       unlisten?.();
@@ -242,14 +242,15 @@ export class HubClient {
     if (failure !== undefined) throw failure.thrown;
     signal?.throwIfAborted();
   }
-}
 
-/** The error for a request that got no answer, or an incomplete one. */
-function connectionError(thrown: unknown, host: string): T5Error {
-  if (thrown instanceof T5Error) return thrown;
-  const code = codeOf(thrown);
-  const message = `Expected a connection with ${host} but received ${code}`;
-  return new HubError("ERR_DOWNLOAD_FAILED", message, { cause: thrown, isTransient: !LASTING.test(code) });
+  /** The error for a request that got no answer, or an incomplete one. */
+  #connectionError(thrown: unknown, host: string): T5Error {
+    if (thrown instanceof T5Error) return thrown;
+    const code = codeOf(thrown);
+    const what = `a connection with ${host} for ${JSON.stringify(this.#name)}, which is no local directory,`;
+    const message = `Expected ${what} but received ${code}`;
+    return new HubError("ERR_DOWNLOAD_FAILED", message, { cause: thrown, isTransient: !LASTING.test(code) });
+  }
 }
 
 function codeOf(thrown: unknown): string {

@@ -51,7 +51,7 @@ async function downloadBlob(
 ): Promise<void> {
   const path = repository.incomplete(file);
   for (;;) {
-    const incomplete = await IncompleteFile.open(path, file);
+    const incomplete = await IncompleteFile.open(path, file, client.signal);
     const isResumed = incomplete.position > 0;
     let digest: string;
     try {
@@ -157,14 +157,17 @@ class IncompleteFile {
     this.#hash = newHash(file);
   }
 
-  /** Opens the part that an earlier download has left, and hashes it; else a new file. Follows no symbolic link. */
-  static async open(path: string, file: RepositoryFile): Promise<IncompleteFile> {
+  /**
+   * Opens the part that an earlier download has left, and hashes it; else a new file. Follows no symbolic link. Rejects
+   * with the signal's reason.
+   */
+  static async open(path: string, file: RepositoryFile, signal: AbortSignal | undefined): Promise<IncompleteFile> {
     const { O_RDWR, O_CREAT, O_NOFOLLOW = 0 } = constants;
     const handle = await open(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0o666);
     const incomplete = new IncompleteFile(handle, file);
     try {
       const { size } = await handle.stat();
-      if (size <= file.bytes) await incomplete.#hashTo(size);
+      if (size <= file.bytes) await incomplete.#hashTo(size, signal);
       else await handle.truncate(0);
     } catch (thrown) {
       await handle.close();
@@ -202,9 +205,10 @@ class IncompleteFile {
     await this.#handle.close();
   }
 
-  async #hashTo(size: number): Promise<void> {
+  async #hashTo(size: number, signal: AbortSignal | undefined): Promise<void> {
     const piece = Buffer.allocUnsafe(Math.min(PIECE_BYTES, size));
     while (this.#position < size) {
+      signal?.throwIfAborted();
       const { bytesRead } = await this.#handle.read(piece, 0, piece.length, this.#position);
       if (bytesRead === 0) break;
       this.#hash.update(piece.subarray(0, bytesRead));

@@ -5,10 +5,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { after, afterEach, before, beforeEach } from "mocha";
-import { locateOnHub } from "#lib/hub/locate.js";
 import { checkHubOptions, type HubOptions } from "#lib/hub/options.js";
 import { selectModel } from "#lib/hub/selection.js";
 import { type HubSettings, readSettings } from "#lib/hub/settings.js";
+import { locateSnapshot } from "#lib/hub/snapshot.js";
 import { HubServer, type Repository, repositoryOf, sha256 } from "./server.js";
 
 /** The variables that could lead elsewhere. */
@@ -67,7 +67,7 @@ export async function pull(
   settings: Partial<HubSettings> = {},
 ): Promise<string> {
   const all = { ...(await readSettings()), retryDelayMs: 1, ...settings };
-  return locateOnHub(name, checkHubOptions({ ...options }), selectModel, all);
+  return locateSnapshot(name, checkHubOptions({ ...options }), selectModel, all);
 }
 
 /** A repository in the form of an export. Its archive is noise of this size. */

@@ -92,6 +92,12 @@ describe("the cache and Python's huggingface_hub", () => {
     );
     const directory = await pull(NAME, { localFilesOnly: true });
     assert.equal(path, join(directory, "model.safetensors"));
+    server.intercept = (_, response) => {
+      response.writeHead(503).end();
+      return true;
+    };
+    for (const revision of ["main", repository.commit]) assert.equal(await pull(NAME, { revision }), directory);
+    server.intercept = () => false;
     server.requests.length = 0;
     assert.equal(await pull(NAME, { revision: repository.commit }), directory);
     assert.deepEqual(server.downloads(), ["generation_config.json"]);
