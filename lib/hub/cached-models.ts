@@ -7,11 +7,12 @@ import { folderName } from "./cached-repository.js";
 import { cacheError } from "./errors.js";
 import { isHubName } from "./name.js";
 import { readCacheDir } from "./settings.js";
+import { sharedBlobOf, sweepSharedBlob } from "./shared-blobs.js";
 
 /** A model in the cache, whether this package or Python downloaded it. */
 export interface CachedModel {
   readonly name: string;
-  /** The size of its files on disk; those that several revisions share count once. */
+  /** The size of its files on disk. Those that several revisions share count once, those of several models in each. */
   readonly bytes: number;
   /** The branches and tags by which it was downloaded, in alphabetical order. */
   readonly revisions: readonly string[];
@@ -69,36 +70,54 @@ async function deleteModel(cacheDir: string, name: string): Promise<number> {
     const message = `Expected ${JSON.stringify(name)} in the cache ${JSON.stringify(cacheDir)} but found none`;
     throw new T5Error("ERR_MODEL_NOT_FOUND", message);
   }
-  const bytes = await sizeOf(path);
   try {
     // Of a symbolic link only the link: `rm` follows none.
+    if (found.isSymbolicLink()) {
+      await rm(path);
+      return 0;
+    }
+    const shared = await sharedBlobsOf(cacheDir, path);
+    let bytes = await sizeOf(path);
     await rm(path, { recursive: true, force: true });
     await rm(join(cacheDir, ".locks", folder), { recursive: true, force: true });
+    for (const blob of shared) bytes += await sweepSharedBlob(cacheDir, blob);
+    return bytes;
   } catch (thrown) {
     throw cacheError(thrown, cacheDir);
   }
-  return found.isSymbolicLink() ? 0 : bytes;
+}
+
+/** The contents outside of a model's folder that it shares with other models. */
+async function sharedBlobsOf(cacheDir: string, path: string): Promise<readonly string[]> {
+  const blobs = join(path, "blobs");
+  const names = await readdir(blobs).catch(() => []);
+  const found = await Promise.all(names.map((name) => sharedBlobOf(cacheDir, join(blobs, name))));
+  return found.flatMap((blob) => blob ?? []);
 }
 
 async function readModel(cacheDir: string, folder: string): Promise<CachedModel | undefined> {
   const name = FOLDER.exec(folder)?.[1]?.replace("--", "/");
   const path = join(cacheDir, folder);
   if (name === undefined || !isHubName(name) || !(await isDirectory(path))) return undefined;
-  const [bytes, revisions, commits] = await Promise.all([
+  const [own, shared, revisions, commits] = await Promise.all([
     sizeOf(path),
+    sharedBlobsOf(cacheDir, path).then((blobs) => Promise.all(blobs.map(sizeOfFile))),
     filesBelow(join(path, "refs")),
     readdir(join(path, "snapshots")).catch(() => []),
   ]);
+  const bytes = shared.reduce((sum, size) => sum + size, own);
   return Object.freeze({ name, bytes, revisions, commits: commits.sort(), path });
 }
 
 /** The bytes of the regular files below a folder. Links, of which snapshots consist, have none. */
 async function sizeOf(folder: string): Promise<number> {
   const files = await filesBelow(folder);
-  const sizes = await Promise.all(
-    files.map(async (file) => (await lstat(join(folder, file)).catch(() => undefined))?.size ?? 0),
-  );
+  const sizes = await Promise.all(files.map((file) => sizeOfFile(join(folder, file))));
   return sizes.reduce((sum, size) => sum + size, 0);
+}
+
+async function sizeOfFile(path: string): Promise<number> {
+  return (await lstat(path).catch(() => undefined))?.size ?? 0;
 }
 
 /** The paths of the regular files below a folder, in alphabetical order. */

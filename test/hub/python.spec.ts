@@ -1,21 +1,21 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync, realpathSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { execPath } from "node:process";
 import { fileURLToPath } from "node:url";
-import { cachedModels, demoModel, downloadModel, T5Tokenizer } from "torch-t5";
+import { cachedModels, deleteCachedModel, demoModel, downloadModel, T5Tokenizer } from "torch-t5";
 import { runToEnd } from "../support/program.js";
 import { pythonPath } from "../support/python.js";
 import { fakeExport, noise, pull, useHub } from "./hub.js";
-import { filesOf, repositoryOf } from "./server.js";
+import { filesOf, repositoryOf, sha256 } from "./server.js";
 
 const NAME = "org/model";
 const client = fileURLToPath(new URL("programs/hub_client.py", import.meta.url));
 const puller = fileURLToPath(new URL("programs/pull.mjs", import.meta.url));
 
-type Step = readonly ["file" | "snapshot" | "scan" | "tokenize", Readonly<Record<string, unknown>>];
+type Step = readonly ["share" | "file" | "snapshot" | "scan" | "tokenize", Readonly<Record<string, unknown>>];
 
 /** Runs steps of Python's huggingface_hub in a process of their own. */
 async function python(steps: readonly Step[], env: NodeJS.ProcessEnv = {}): Promise<readonly unknown[]> {
@@ -101,6 +101,35 @@ describe("the cache and Python's huggingface_hub", () => {
     server.requests.length = 0;
     assert.equal(await pull(NAME, { revision: repository.commit }), directory);
     assert.deepEqual(server.downloads(), ["generation_config.json"]);
+  });
+
+  it("may keep contents once for several models, which load, and are deleted with the last of them", async () => {
+    const { server, cache } = hub();
+    const names = ["org/model", "org/copy"];
+    for (const name of names) {
+      server.add(name, fakeExport());
+      await pull(name);
+    }
+    const bytes = 3_000_000;
+    const sha = sha256(fakeExport().files.get("model.pt") ?? Buffer.of());
+    const blob = (name: string) => join(cache, `models--${name.replace("/", "--")}`, "blobs", sha);
+    const xetHash = "ab".repeat(32);
+    const shares = names.map((name) => ["share", { cache, blob: blob(name), xet_hash: xetHash, size: bytes }] as const);
+    assert.deepEqual(await python(shares), [true, true]);
+    const payload = join(cache, "blobs", "ab", xetHash);
+    assert.equal(realpathSync(blob("org/copy")), realpathSync(payload));
+    for (const model of await cachedModels()) assert.ok(model.bytes > bytes);
+    for (const name of names) {
+      const directory = await pull(name, { localFilesOnly: true });
+      assert.equal(statSync(join(directory, "model.pt")).size, bytes);
+    }
+    server.requests.length = 0;
+    await pull("org/model");
+    assert.deepEqual(server.downloads(), []);
+    assert.ok((await deleteCachedModel("org/model")) < bytes);
+    assert.equal(statSync(join(await pull("org/copy", { localFilesOnly: true }), "model.pt")).size, bytes);
+    assert.ok((await deleteCachedModel("org/copy")) > bytes);
+    assert.ok(!existsSync(payload));
   });
 
   it("downloads at the same time as this package, and both are right", async () => {

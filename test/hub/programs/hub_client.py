@@ -30,7 +30,17 @@ def tokenize(name: str, text: str) -> object:
     return {"ids": tokenizer(text).input_ids, "d_model": transformers.AutoConfig.from_pretrained(name).d_model}
 
 
+def share(cache: str, blob: str, xet_hash: str, size: int) -> object:
+    """Moves a blob to where models share contents, as a download by Xet does."""
+    from huggingface_hub.utils import _shared_blobs
+
+    return _shared_blobs.publish_blob_to_shared_store(
+        blob_path=blob, xet_hash=xet_hash, cache_dir=cache, expected_size=size
+    )
+
+
 STEPS = {
+    "share": share,
     "file": huggingface_hub.hf_hub_download,
     "snapshot": huggingface_hub.snapshot_download,
     "scan": scan,
