@@ -1,10 +1,10 @@
 // Requests to the hub: the token, redirects, proxies, deadlines, limits and repetitions.
 import type { IncomingMessage } from "node:http";
 import type { Readable } from "node:stream";
-import { setTimeout as sleep } from "node:timers/promises";
 import { onAbort } from "../util/abort.js";
 import { T5Error } from "../util/errors.js";
 import { corrupt } from "../util/json.js";
+import { throwIfAborted, unlessAborted } from "./aborting.js";
 import { HubError, type Refusal, refusalError, type Subject, transientError } from "./errors.js";
 import { Connections } from "./http.js";
 import type { HubSettings } from "./settings.js";
@@ -92,11 +92,11 @@ export class HubClient {
   async repeat<Result>(attempt: () => Promise<Result>): Promise<Result> {
     const maximum = this.isPatient ? MAX_FAILURES : 1;
     for (let failures = 1; ; failures++) {
-      this.signal?.throwIfAborted();
+      throwIfAborted(this.signal);
       try {
         return await attempt();
       } catch (thrown) {
-        this.signal?.throwIfAborted();
+        throwIfAborted(this.signal);
         if (!(thrown instanceof HubError && thrown.isTransient) || failures === maximum) throw thrown;
         await this.delay(failures, thrown.retryAfterMs);
       }
@@ -111,10 +111,11 @@ export class HubClient {
 
   /** Rejects with the signal's reason. */
   async sleep(ms: number): Promise<void> {
-    await sleep(ms, undefined, { ...(this.signal && { signal: this.signal }) }).catch((thrown: unknown) => {
-      this.signal?.throwIfAborted();
-      throw thrown;
+    let timer: NodeJS.Timeout | undefined;
+    const waited = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, ms);
     });
+    await unlessAborted(this.signal, waited, () => clearTimeout(timer));
   }
 
   /**
@@ -142,7 +143,7 @@ export class HubClient {
       body.destroy();
       throw refusalError({ status, header }, this.subject(file));
     }
-    const message = `Expected at most ${MAX_REDIRECTS} redirects of ${url.href} but received more`;
+    const message = `Expected at most ${MAX_REDIRECTS} redirects of ${url.host} but received more`;
     throw new HubError("ERR_DOWNLOAD_FAILED", message);
   }
 
@@ -150,7 +151,7 @@ export class HubClient {
     const to = URL.canParse(location, from.href) ? new URL(location, from.href) : undefined;
     const isAllowed = to?.protocol === "https:" || (to?.protocol === "http:" && from.protocol === "http:");
     if (to !== undefined && isAllowed) return to;
-    throw new HubError("ERR_DOWNLOAD_FAILED", `Expected a redirect of ${from.href} to https but received another`);
+    throw new HubError("ERR_DOWNLOAD_FAILED", `Expected a redirect of ${from.host} to https but received another`);
   }
 
   async #request(url: URL, headers: Readonly<Record<string, string>>): Promise<IncomingMessage> {
@@ -167,7 +168,7 @@ export class HubClient {
       const trusted = isTrusted ? { authorization: `Bearer ${token}` } : {};
       return await this.#connections.get(url, { ...own, ...headers, ...trusted }, controller.signal);
     } catch (thrown) {
-      this.signal?.throwIfAborted();
+      throwIfAborted(this.signal);
       throw this.#connectionError(thrown, url.host);
     } finally {
       clearTimeout(timer);
@@ -207,19 +208,19 @@ export class HubClient {
     const timer = setInterval(() => {
       periods++;
       // Time that a slow disk takes doesn't count.
-      if (periods >= maxPeriods || (bytes < minimum && !isUsing)) {
-        body.destroy(
-          transientError(
-            `Expected at least ${minimum} bytes of ${what} from ${host} in ${seconds} s but received ${bytes}`,
-          ),
-        );
+      if (bytes < minimum && !isUsing) {
+        const message = `Expected at least ${minimum} bytes of ${what} from ${host} in ${seconds} s but received ${bytes}`;
+        body.destroy(transientError(message));
+      } else if (periods >= maxPeriods) {
+        const message = `Expected ${what} from ${host} in ${maxPeriods * seconds} s but received a part of it`;
+        body.destroy(transientError(message));
       }
       bytes = 0;
     }, this.settings.downloadTimeoutMs);
     const unlisten = signal && onAbort(signal, () => body.destroy(new Error("aborted")));
     let failure: { readonly thrown: unknown } | undefined;
     try {
-      signal?.throwIfAborted();
+      throwIfAborted(signal);
       for await (const chunk of body as AsyncIterable<Buffer>) {
         bytes += chunk.length;
         isUsing = true;
@@ -232,7 +233,7 @@ export class HubClient {
         isUsing = false;
       }
     } catch (thrown) {
-      signal?.throwIfAborted();
+      throwIfAborted(signal);
       throw this.#connectionError(thrown, host);
     } finally {
       clearInterval(timer);
@@ -240,7 +241,7 @@ export class HubClient {
       body.destroy();
     }
     if (failure !== undefined) throw failure.thrown;
-    signal?.throwIfAborted();
+    throwIfAborted(signal);
   }
 
   /** The error for a request that got no answer, or an incomplete one. */

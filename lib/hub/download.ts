@@ -5,6 +5,7 @@ import { type FileHandle, open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { T5Error } from "../util/errors.js";
 import { corrupt } from "../util/json.js";
+import { throwIfAborted } from "./aborting.js";
 import type { CachedRepository } from "./cached-repository.js";
 import type { Answer, HubClient } from "./client.js";
 import { HubError, transientError } from "./errors.js";
@@ -86,10 +87,10 @@ async function complete(
   for (let all = 1; incomplete.position < file.bytes; all++) {
     const begin = incomplete.position;
     try {
-      client.signal?.throwIfAborted();
+      throwIfAborted(client.signal);
       await fetchRest(incomplete, commit, file, client, onBytes);
     } catch (thrown) {
-      client.signal?.throwIfAborted();
+      throwIfAborted(client.signal);
       if (!(thrown instanceof HubError && thrown.isTransient)) throw thrown;
       failures = incomplete.position - begin >= PIECE_BYTES ? 1 : failures + 1;
       if (failures === MAX_FAILURES || all === MAX_FAILURES_IN_ALL) throw thrown;
@@ -208,7 +209,7 @@ class IncompleteFile {
   async #hashTo(size: number, signal: AbortSignal | undefined): Promise<void> {
     const piece = Buffer.allocUnsafe(Math.min(PIECE_BYTES, size));
     while (this.#position < size) {
-      signal?.throwIfAborted();
+      throwIfAborted(signal);
       const { bytesRead } = await this.#handle.read(piece, 0, piece.length, this.#position);
       if (bytesRead === 0) break;
       this.#hash.update(piece.subarray(0, bytesRead));

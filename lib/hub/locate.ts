@@ -1,7 +1,7 @@
 // From the first argument of `fromPretrained` to a directory.
-import { abortable } from "../util/abort.js";
 import { type CallSite, errorFor } from "../util/errors.js";
 import { refused } from "../util/validation.js";
+import { throwIfAborted, unlessAborted } from "./aborting.js";
 import { isOnHub } from "./name.js";
 import type { CheckedHubOptions, DownloadProgress } from "./options.js";
 import type { Selection } from "./selection.js";
@@ -21,7 +21,7 @@ export async function locateModel(
   site: CallSite,
 ): Promise<string> {
   const { signal, revision, progress } = options;
-  signal?.throwIfAborted();
+  throwIfAborted(signal);
   let callers: { readonly thrown: unknown } | undefined;
   const report = (event: DownloadProgress) => {
     try {
@@ -36,12 +36,12 @@ export async function locateModel(
       // A program that loads local directories never needs this part, nor an HTTP client.
       const { locateSnapshot } = await import("./snapshot.js");
       const located = locateSnapshot(path, { ...options, progress: report }, select, await readSettings());
-      return await abortable(located, signal, () => {});
+      return await unlessAborted(signal, located);
     }
     if (revision === undefined) return path;
     throw refused("a name on the hub with options.revision", "directory", JSON.stringify(path));
   } catch (thrown) {
-    signal?.throwIfAborted();
+    throwIfAborted(signal);
     if (callers !== undefined) throw callers.thrown;
     throw errorFor(thrown, site);
   }

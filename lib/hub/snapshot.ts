@@ -3,6 +3,7 @@ import { readFile, stat, statfs } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { T5Error } from "../util/errors.js";
 import { corrupt } from "../util/json.js";
+import { throwIfAborted } from "./aborting.js";
 import { CachedRepository } from "./cached-repository.js";
 import { HubClient } from "./client.js";
 import { downloadFile } from "./download.js";
@@ -72,7 +73,7 @@ async function findOnline(wanted: Wanted, settings: HubSettings): Promise<string
   try {
     client.isPatient = fallback === undefined;
     const asked = await askHub(wanted, client).catch((thrown: unknown) => {
-      signal?.throwIfAborted();
+      throwIfAborted(signal);
       if (fallback === undefined || (thrown instanceof HubError && thrown.lacksRevision)) throw thrown;
       return fallback;
     });

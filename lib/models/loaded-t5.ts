@@ -1,6 +1,7 @@
 // What the public classes share: loading an exported directory, the properties of a loaded model, and freeing it.
 import { guarded, type ModelHandle } from "../calls/call.js";
 import { type ModelStats, stats } from "../calls/stats.js";
+import { unlessAborted } from "../hub/aborting.js";
 import { locateModel } from "../hub/locate.js";
 import { checkHubOptions } from "../hub/options.js";
 import { selectModel } from "../hub/selection.js";
@@ -9,7 +10,6 @@ import type { T5Config } from "../loading/config.js";
 import type { Labels } from "../loading/labels.js";
 import { checkLoadOptions, type LoadedModel, loadModel, type Precision } from "../loading/load.js";
 import type { T5Tokenizer } from "../tokenizer/t5-tokenizer.js";
-import { abortable } from "../util/abort.js";
 import { readOptions } from "../util/call-options.js";
 import { captureCallSite, errorFor } from "../util/errors.js";
 import { checkFlag, isRecord, readPath } from "../util/validation.js";
@@ -99,7 +99,7 @@ export async function load<Model extends AsyncDisposable>(
   const loaded = loading.catch((thrown: unknown) => {
     throw errorFor(thrown, site);
   });
-  return abortable(loaded, hub.signal, () => {
+  return unlessAborted(hub.signal, loaded, () => {
     loading.then(
       (model) => model[Symbol.asyncDispose](),
       () => {},

@@ -132,6 +132,17 @@ describe("fromPretrained with a name on the hub", () => {
       return false;
     };
     await assert.rejects(pending, reason);
+    // A signal of another realm, or a polyfill.
+    const { signal } = new AbortController();
+    const foreign = {
+      aborted: false,
+      reason,
+      addEventListener: signal.addEventListener.bind(signal),
+      removeEventListener: signal.removeEventListener.bind(signal),
+    };
+    assert.equal(typeof (await downloadModel("org/demo", { signal: foreign as unknown as AbortSignal })), "string");
+    const aborted = { ...foreign, aborted: true } as unknown as AbortSignal;
+    await assert.rejects(downloadModel("org/demo", { signal: aborted }), reason);
     await assert.rejects(
       T5ForConditionalGeneration.fromPretrained(demoModel, { signal: AbortSignal.abort(reason) }),
       reason,

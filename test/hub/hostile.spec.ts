@@ -249,7 +249,7 @@ describe("a hostile hub or repository", () => {
     server.add(NAME, fakeExport(1000));
     for (const [location, message] of [
       ["/api/models/org/model/revision/main", /at most 10 redirects/],
-      ["file:///etc/passwd", /a redirect of http\S+ to https but received another/],
+      ["file:///etc/passwd", /a redirect of \S+ to https but received another/],
       ["data:text/plain,x", /to https but received another/],
       ["http://[", /to https but received another/],
     ] as const) {
