@@ -28,8 +28,8 @@ const MAX_API_REQUESTS = 50;
 const API_TIMEOUTS = 6;
 /** A download that brings fewer is too slow. */
 const MIN_BYTES_PER_SECOND = 1024;
-/** The codes of errors of TLS, which a repetition doesn't change. */
-const LASTING = /^(ERR_TLS|ERR_SSL|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO)/;
+/** The codes of errors that a repetition doesn't change: those of TLS, and of a host that doesn't exist. */
+const LASTING = /^(ERR_TLS|ERR_SSL|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|ENOTFOUND)/;
 
 /** One model on the hub, for the time of one download. */
 export class HubClient {
@@ -72,7 +72,9 @@ export class HubClient {
    * as `repeat` does.
    */
   readonly fetch: typeof fetch = async (input) => {
-    const url = new URL(input instanceof Request ? input.url : input);
+    // The hub's own answers name the URLs of further pages.
+    const { endpoint } = this.settings;
+    const url = this.#redirected(new URL(endpoint), input instanceof Request ? input.url : String(input));
     if (++this.#apiRequests > MAX_API_REQUESTS) {
       throw corrupt(`at most ${MAX_API_REQUESTS} pages`, `the files of ${this.#name}`, this.#apiRequests);
     }

@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import type { ServerResponse } from "node:http";
 import { join } from "node:path";
+import { HubClient } from "#lib/hub/client.js";
+import { readSettings } from "#lib/hub/settings.js";
 import { fakeExport, pull, useHub } from "./hub.js";
 import { entryOf, gitHash, type Intercept, repositoryOf, sendJson, sha256 } from "./server.js";
 
@@ -151,6 +153,30 @@ describe("a hostile hub or repository", () => {
       sendJson(response, []);
     });
     await assert.rejects(pull(NAME), { code: "ERR_MODEL_CORRUPT", message: /at most 50 pages/ });
+  });
+
+  it("can't send a download by https to http, or anywhere with the token", async () => {
+    const { server } = hub();
+    const client = new HubClient(
+      { ...(await readSettings()), endpoint: "https://hub.invalid" },
+      NAME,
+      "main",
+      undefined,
+    );
+    await assert.rejects(client.fetch(`${server.endpoint}/api`), { code: "ERR_DOWNLOAD_FAILED", message: /to https/ });
+    client.close();
+    process.env.HF_TOKEN = "hf_secret";
+    server.add(NAME, fakeExport(1000));
+    server.intercept = answering("/tree/", (response) => {
+      response.setHeader("link", `<${server.storage}/next>; rel="next"`);
+      sendJson(response, []);
+    });
+    await assert.rejects(pull(NAME));
+    const next = server.requests.filter(({ path }) => path === "/next");
+    assert.deepEqual(
+      next.map(({ authorization }) => authorization),
+      [undefined],
+    );
   });
 
   it("can't send other contents than its hashes state, also in a file of git", async () => {
