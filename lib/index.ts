@@ -13,6 +13,12 @@ export { T5ForConditionalGeneration } from "./models/t5-for-conditional-generati
 export { T5ForSequenceClassification } from "./models/t5-for-sequence-classification.js";
 export { type ClassifiedTokens, T5ForTokenClassification } from "./models/t5-for-token-classification.js";
 
+// Models on the hub, and the cache of those that were downloaded.
+
+export { type CachedModel, type CacheOptions, cachedModels, deleteCachedModel } from "./hub/cached-models.js";
+export { downloadModel } from "./hub/download-model.js";
+export type { DownloadProgress, HubOptions } from "./hub/options.js";
+
 // Inputs: texts, ids, masks and labels.
 
 export type { DecoderInput } from "./inputs/decoder-input.js";

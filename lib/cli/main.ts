@@ -1,12 +1,14 @@
 #!/usr/bin/env node
 // The `torch-t5` program: runs the command that its first argument names, and reports a failure in one line.
 import { argv } from "node:process";
+import { cacheCommand } from "./commands/cache.js";
 import { classifyCommand } from "./commands/classify.js";
 import { doctorCommand } from "./commands/doctor.js";
 import { embedCommand } from "./commands/embed.js";
 import { exportCommand } from "./commands/export.js";
 import { generateCommand } from "./commands/generate.js";
 import { logitsCommand } from "./commands/logits.js";
+import { pullCommand } from "./commands/pull.js";
 import { rerankCommand } from "./commands/rerank.js";
 import { scoreCommand } from "./commands/score.js";
 import { setupCommand } from "./commands/setup.js";
@@ -22,6 +24,8 @@ const commands: readonly Command[] = [
   rerankCommand,
   embedCommand,
   classifyCommand,
+  pullCommand,
+  cacheCommand,
   exportCommand,
   verifyCommand,
   doctorCommand,

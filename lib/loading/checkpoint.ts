@@ -5,12 +5,13 @@ import type { NativeArchitecture, NativeStoredWeights } from "../native/types.js
 import { cut } from "../util/describe.js";
 import { T5Error } from "../util/errors.js";
 import { checkObject, corrupt } from "../util/json.js";
+import { isInside } from "../util/paths.js";
 import { isRecord, refused } from "../util/validation.js";
 import { checkLoadsCheckpoint, checkpointClassOf, type ModelKind } from "./architectures.js";
 import { findWeights, haveClassifier, haveDecoder, refusePrefix, type WeightFile } from "./checkpoint-weights.js";
 import { type ConfigFile, generationConfigOf, parseConfig, parseGenerationConfig, readArchitecture } from "./config.js";
 import type { ModelDirectory } from "./directory.js";
-import { findFile, isInside, readJsonFile } from "./files.js";
+import { findFile, readJsonFile } from "./files.js";
 import { type Labels, labelsOf, withDefaultLabels } from "./labels.js";
 import { readSafetensorsHeader, type SafetensorsHeader } from "./safetensors.js";
 

@@ -15,16 +15,10 @@ const CACHED_MODEL = /^models--/;
 const SNAPSHOTS = "snapshots";
 const BLOBS = "blobs";
 
-/** Whether a path leads to a file inside its directory on every platform. */
-export function isInside(path: string): boolean {
-  const parts = path.split("/");
-  return !/[\\:\0]/.test(path) && parts.every((part) => part !== "" && part !== "." && part !== "..");
-}
-
 /**
  * The real path of a file; undefined where there is none. A symbolic link may lead to a file inside the directory, or from
- * a snapshot of Hugging Face's cache to a blob of the same model. Rejects with ERR_MODEL_CORRUPT for any other, and for
- * what isn't a regular file.
+ * a snapshot of Hugging Face's cache to a blob of the same model or of the whole cache. Rejects with ERR_MODEL_CORRUPT
+ * for any other, and for what isn't a regular file.
  */
 export async function findFile(directory: string, name: string): Promise<string | undefined> {
   const path = join(directory, name);
@@ -68,12 +62,16 @@ function isBelow(folder: string, path: string): boolean {
   return way !== "" && !way.startsWith(`..${sep}`) && way !== ".." && !isAbsolute(way);
 }
 
-/** Whether `root` is a snapshot in Hugging Face's cache, or below one, and `target` a blob of its model. */
+/**
+ * Whether `root` is a snapshot in Hugging Face's cache, or below one, and `target` a blob of its model, or one of those
+ * that the cache's models share.
+ */
 function isCachedBlob(root: string, target: string): boolean {
   for (let folder = root; folder !== dirname(folder); folder = dirname(folder)) {
     const above = dirname(folder);
-    if (basename(folder) === SNAPSHOTS && CACHED_MODEL.test(basename(above)))
-      return isBelow(join(above, BLOBS), target);
+    if (basename(folder) === SNAPSHOTS && CACHED_MODEL.test(basename(above))) {
+      return [above, dirname(above)].some((owner) => isBelow(join(owner, BLOBS), target));
+    }
   }
   return false;
 }

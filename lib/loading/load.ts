@@ -2,6 +2,7 @@
 import { totalmem } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
+import { HUB_OPTIONS, type HubOptions } from "../hub/options.js";
 import { loadNative, type Native } from "../native/addon.js";
 import { cpuQuota, defaultThreads } from "../native/cpu-quota.js";
 import type {
@@ -34,7 +35,7 @@ export type Device = "auto" | "cpu" | "cuda" | `cuda:${number}`;
 export type Precision = (typeof PRECISIONS)[number];
 
 /** The options of `fromPretrained`. */
-export interface LoadOptions {
+export interface LoadOptions extends HubOptions {
   /** Default: "auto". */
   readonly device?: Device | undefined;
   /**
@@ -140,6 +141,7 @@ const LOAD_OPTIONS = [
   "maxBatchSize",
   "maxBatchTokens",
   "maxCacheBytes",
+  ...HUB_OPTIONS,
 ] as const;
 const DENSE_WEIGHTS = "embedding.safetensors";
 /** Of native calls that nobody cancels. */

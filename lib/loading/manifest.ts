@@ -3,8 +3,8 @@ import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { T5Error } from "../util/errors.js";
 import { checkObject, corrupt, parseJson } from "../util/json.js";
+import { isInside } from "../util/paths.js";
 import { isRecord, readPath } from "../util/validation.js";
-import { isInside } from "./files.js";
 
 /** The format of exported directories that this version reads. */
 const FORMAT_VERSION = 1;

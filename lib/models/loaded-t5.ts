@@ -1,6 +1,10 @@
 // What the public classes share: loading an exported directory, the properties of a loaded model, and freeing it.
 import { guarded, type ModelHandle } from "../calls/call.js";
 import { type ModelStats, stats } from "../calls/stats.js";
+import { unlessAborted } from "../hub/aborting.js";
+import { locateModel } from "../hub/locate.js";
+import { checkHubOptions } from "../hub/options.js";
+import { selectModel } from "../hub/selection.js";
 import type { ModelKind } from "../loading/architectures.js";
 import type { T5Config } from "../loading/config.js";
 import type { Labels } from "../loading/labels.js";
@@ -8,7 +12,7 @@ import { checkLoadOptions, type LoadedModel, loadModel, type Precision } from ".
 import type { T5Tokenizer } from "../tokenizer/t5-tokenizer.js";
 import { readOptions } from "../util/call-options.js";
 import { captureCallSite, errorFor } from "../util/errors.js";
-import { checkFlag, readPath } from "../util/validation.js";
+import { checkFlag, isRecord, readPath } from "../util/validation.js";
 
 /** The configuration of a model that classifies. */
 export interface ClassifierConfig extends T5Config, Labels {}
@@ -75,10 +79,11 @@ function readDisposeOptions(options: unknown): { readonly drain: boolean } {
 }
 
 /**
- * Loads a directory as a model of a kind, which `open` makes of its parts. Errors have the stack of the caller of
- * `method`, so this must run in `method` itself.
+ * Loads a directory, or a name on the hub, as a model of a kind, which `open` makes of its parts. Errors have the stack
+ * of the caller of `method`, so this must run in `method` itself. Rejects with the signal's reason as soon as the signal
+ * aborts, and then frees what is still being loaded.
  */
-export async function load<Model>(
+export async function load<Model extends AsyncDisposable>(
   kind: ModelKind,
   directory: unknown,
   options: unknown,
@@ -88,9 +93,16 @@ export async function load<Model>(
   const site = captureCallSite(method);
   const path = guarded(site, () => readPath(directory, "directory"));
   const checked = guarded(site, () => checkLoadOptions(options));
-  try {
-    return open(await loadModel(path, kind, checked));
-  } catch (thrown) {
+  const hub = guarded(site, () => checkHubOptions(isRecord(options) ? options : {}));
+  const found = await locateModel(path, hub, selectModel, site);
+  const loading = loadModel(found, kind, checked).then(open);
+  const loaded = loading.catch((thrown: unknown) => {
     throw errorFor(thrown, site);
-  }
+  });
+  return unlessAborted(hub.signal, loaded, () => {
+    loading.then(
+      (model) => model[Symbol.asyncDispose](),
+      () => {},
+    );
+  });
 }

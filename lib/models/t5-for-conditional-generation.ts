@@ -38,7 +38,10 @@ export class T5ForConditionalGeneration extends LoadedT5 {
    * Loads a directory that `torch-t5 export` wrote, after a comparison of every file with the manifest's hashes; or a
    * Hugging Face directory with config.json and safetensors files, in every precision but "exact".
    *
-   * Rejects with ERR_INVALID_ARGUMENT, also for an export of another class, ERR_MODEL_NOT_FOUND, ERR_MODEL_CORRUPT,
+   * A name on the hub, which nothing local has, is downloaded into Hugging Face's cache unless it is there.
+   *
+   * Rejects with the signal's reason, with what `progress` throws, or with ERR_INVALID_ARGUMENT, also for an export of
+   * another class, ERR_MODEL_NOT_FOUND, ERR_MODEL_ACCESS_DENIED, ERR_DOWNLOAD_FAILED, ERR_MODEL_CORRUPT,
    * ERR_MODEL_UNTRUSTED, ERR_LIBTORCH_NOT_FOUND, ERR_LIBTORCH_VERSION, ERR_DEVICE_UNAVAILABLE, ERR_OUT_OF_MEMORY or
    * ERR_INTERNAL.
    */

@@ -34,7 +34,10 @@ export class T5ForTokenClassification extends LoadedT5<ClassifierConfig> {
    * Loads a directory that `torch-t5 export` wrote, or one of Hugging Face, of a T5ForTokenClassification or of the
    * classes like it for mT5 and UMT5. Every file of an export is compared with the manifest's hashes first.
    *
-   * Rejects with ERR_INVALID_ARGUMENT, also for an export of another class, ERR_MODEL_NOT_FOUND, ERR_MODEL_CORRUPT,
+   * A name on the hub, which nothing local has, is downloaded into Hugging Face's cache unless it is there.
+   *
+   * Rejects with the signal's reason, with what `progress` throws, or with ERR_INVALID_ARGUMENT, also for an export of
+   * another class, ERR_MODEL_NOT_FOUND, ERR_MODEL_ACCESS_DENIED, ERR_DOWNLOAD_FAILED, ERR_MODEL_CORRUPT,
    * ERR_MODEL_UNTRUSTED, ERR_LIBTORCH_NOT_FOUND, ERR_LIBTORCH_VERSION, ERR_DEVICE_UNAVAILABLE, ERR_OUT_OF_MEMORY or
    * ERR_INTERNAL.
    */

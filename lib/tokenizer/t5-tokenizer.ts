@@ -1,6 +1,9 @@
 // The public tokenizer: texts to ids, padded batches of them, and ids back to text, as Hugging Face's tokenizers.
 import { types } from "node:util";
-import { T5Error } from "../util/errors.js";
+import { locateModel } from "../hub/locate.js";
+import { checkHubOptions, HUB_OPTIONS, type HubOptions } from "../hub/options.js";
+import { selectTokenizer } from "../hub/selection.js";
+import { captureCallSite, T5Error } from "../util/errors.js";
 import { finish, runSliced, SLICED_UNITS, type Sliced } from "../util/slices.js";
 import { checkFlag, checkInteger, checkOptions, expected, INT32_MAX, readPath } from "../util/validation.js";
 import type { BackendDecodeOptions, TokenizerBackend } from "./backend.js";
@@ -108,13 +111,17 @@ export class T5Tokenizer {
   }
 
   /**
-   * Reads the tokenizer of a directory, with the results of transformers' `AutoTokenizer`: tokenizer.json, or else
-   * spiece.model, and tokenizer_config.json; ByT5 has only the last. Rejects with ERR_INVALID_ARGUMENT,
-   * ERR_MODEL_NOT_FOUND if there is no tokenizer, and ERR_MODEL_CORRUPT if its files are invalid or need a part that
-   * isn't implemented exactly.
+   * Reads the tokenizer of a directory, or of a model on the hub, whose tokenizer is downloaded unless the cache has it,
+   * with the results of transformers' `AutoTokenizer`: tokenizer.json, or else spiece.model, and tokenizer_config.json;
+   * ByT5 has only the last. Rejects with ERR_INVALID_ARGUMENT, ERR_MODEL_NOT_FOUND if there is no tokenizer, and
+   * ERR_MODEL_CORRUPT if its files are invalid or need a part that isn't implemented exactly; of a name also with
+   * ERR_MODEL_ACCESS_DENIED, ERR_DOWNLOAD_FAILED, the signal's reason, and what `progress` throws.
    */
-  static async fromPretrained(directory: string | URL): Promise<T5Tokenizer> {
-    const path = readPath(directory, "directory");
+  static async fromPretrained(directory: string | URL, options?: HubOptions): Promise<T5Tokenizer> {
+    const site = captureCallSite(T5Tokenizer.fromPretrained);
+    const given = readPath(directory, "directory");
+    const hub = checkHubOptions(checkOptions(options, "options", HUB_OPTIONS));
+    const path = await locateModel(given, hub, selectTokenizer, site);
     const tokenizer = await T5Tokenizer.find(path);
     if (tokenizer !== undefined) return tokenizer;
     const what = "a directory with a tokenizer.json, a spiece.model or ByT5's tokenizer_config.json";

@@ -71,7 +71,8 @@ function checkTimeout(value: unknown): number {
   return checkNumber(value, "options.timeoutMs", what, (ms) => ms > 0 && ms <= MAX_TIMEOUT_MS);
 }
 
-function checkSignal(signal: unknown): AbortSignal | undefined {
+/** An AbortSignal or undefined. Throws ERR_INVALID_ARGUMENT. */
+export function checkSignal(signal: unknown): AbortSignal | undefined {
   if (signal === undefined || isAbortSignal(signal)) return signal;
   throw expected("an AbortSignal", "options.signal", signal);
 }

@@ -9,7 +9,10 @@ import { withDirectory, withModelCopy } from "../support/directory.js";
 const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
   readonly version: string;
 };
-const COMMANDS = ["logits", "generate", "score", "rerank", "embed", "classify", "export", "verify", "doctor", "setup"];
+const COMMANDS = [
+  ...["logits", "generate", "score", "rerank", "embed", "classify"],
+  ...["pull", "cache", "export", "verify", "doctor", "setup"],
+];
 
 describe("torch-t5", () => {
   it("lists its commands, and no others", async () => {
@@ -47,7 +50,7 @@ describe("torch-t5", () => {
   const wrong: readonly (readonly [args: readonly string[], message: RegExp])[] = [
     [
       [],
-      /Expected a command \(logits, generate, score, rerank, embed, classify, export, verify, doctor, setup\) but received none/,
+      /Expected a command \(logits, generate, score, rerank, embed, classify, pull, cache, export, verify, doctor, setup\) but received none/,
     ],
     [["summarize"], /but received "summarize"/],
     [["logits"], /Expected a text, or "-" for standard input, but received none/],
@@ -61,8 +64,14 @@ describe("torch-t5", () => {
     [["generate"], /Expected a text, or "-" for standard input, but received none/],
     [["generate", "-"], /at least one line on standard input/],
     [["logits", "-"], /at least one line on standard input/],
-    [["verify"], /Expected one directory but received 0/],
-    [["verify", "a", "b"], /Expected one directory but received 2/],
+    [["verify"], /Expected one model but received 0/],
+    [["verify", "a", "b"], /Expected one model but received 2/],
+    [["pull"], /Expected one name but received 0/],
+    [["pull", "/tmp"], /Expected a name on the hub but received "\/tmp", a local path/],
+    [["pull", "a/b", "--revision", "a..b"], /Expected a branch, tag or commit for --revision but received "a\.\.b"/],
+    [["logits", "a", "--revision", "v1"], /Expected a name on the hub with --revision for directory but received/],
+    [["cache", "delete"], /Expected no arguments, or delete and one name, but received delete/],
+    [["cache", "remove", "a"], /but received remove a/],
     [["verify", "a", "--tolerance", "small"], /a number of at least 0 for --tolerance but received "small"/],
     [["verify", "a", "--max-kl", ""], /a number of at least 0 for --max-kl but received ""/],
     [["verify", "a", "--precision", "half"], /exact, float32, bfloat16, int8 for --precision but received "half"/],

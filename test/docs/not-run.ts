@@ -14,6 +14,15 @@ const COMMANDS: Readonly<Record<string, readonly RegExp[]>> = {
     /^export_source\(/,
     /^from t5_export import /,
     /^from pathlib import Path$/,
+    /^(npx )?torch-t5 pull /,
+    /^(npx )?torch-t5 \w+ .*--model [\w-]+\/[\w.-]+/,
+    // JavaScript that loads a name on the hub.
+    /^import \{ T5ForConditionalGeneration \} from "torch-t5";$/,
+    /^const t5 = await T5ForConditionalGeneration\.fromPretrained\("[\w-]+\/[\w.-]+", \{/,
+    /^(precision|revision): "\w+",$/,
+    /^progress: .*console\.log\(/,
+    /^\}\);$/,
+    /^console\.log\(\(await t5\.generate\(/,
   ],
   "downloads packages": [
     /^npm install /,

@@ -6,7 +6,19 @@ import { fileURLToPath } from "node:url";
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
 /** The folders of `lib/` and `native/`, top to bottom: a file imports from its own folder and from those below it. */
-const LIB = ["cli", "index.ts", "models", "generation", "calls", "loading", "inputs", "native", "tokenizer", "util"];
+const LIB = [
+  "cli",
+  "index.ts",
+  "models",
+  "generation",
+  "calls",
+  "loading",
+  "inputs",
+  "native",
+  "tokenizer",
+  "hub",
+  "util",
+];
 const CLI = ["main.ts", "commands", "jsonl", "terminal"];
 const NATIVE = [
   "addon.cc",

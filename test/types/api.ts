@@ -1,6 +1,11 @@
 // Compiled, never run: what the types of the package accept, and what they refuse.
 import {
+  type CachedModel,
+  cachedModels,
   type DecodingSession,
+  type DownloadProgress,
+  deleteCachedModel,
+  downloadModel,
   type EncoderOutput,
   type EntityGroup,
   type FinishReason,
@@ -339,6 +344,30 @@ export async function loading(): Promise<void> {
   await T5ForConditionalGeneration.fromPretrained("model", { precision: "float16" });
   // @ts-expect-error true or false
   await T5ForConditionalGeneration.fromPretrained("model", { batchInvariant: "yes" });
+}
+
+export async function hub(): Promise<void> {
+  const options = {
+    revision: "main",
+    signal: AbortSignal.timeout(1),
+    cacheDir: new URL("file:///cache"),
+    localFilesOnly: false,
+    progress: ({ file, overall }: DownloadProgress) => {
+      file satisfies string;
+      overall.totalBytes satisfies number;
+      // @ts-expect-error it is read-only
+      overall.totalBytes = 1;
+    },
+  } as const;
+  await T5ForConditionalGeneration.fromPretrained("org/model", { ...options, precision: "int8" });
+  await T5Tokenizer.fromPretrained("org/model", options);
+  (await downloadModel("org/model", options)) satisfies string;
+  // @ts-expect-error no option of a download
+  await downloadModel("org/model", { precision: "int8" });
+  // @ts-expect-error a function
+  await downloadModel("org/model", { progress: true });
+  (await cachedModels()) satisfies readonly CachedModel[];
+  (await deleteCachedModel("org/model", { cacheDir: "/cache" })) satisfies number;
 }
 
 export async function others(): Promise<void> {

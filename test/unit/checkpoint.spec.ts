@@ -502,6 +502,11 @@ describe("a Hugging Face directory", () => {
           symlinkSync(join("..", "..", "blobs", name), join(snapshot, name));
         }
         assert.deepEqual(await logitsOf(snapshot), expected);
+        // The store that the models of a cache share: the model's blob is a link to it.
+        mkdirSync(join(cache, "blobs", "ab"), { recursive: true });
+        renameSync(join(model, "blobs", WEIGHTS), join(cache, "blobs", "ab", WEIGHTS));
+        symlinkSync(join("..", "..", "blobs", "ab", WEIGHTS), join(model, "blobs", WEIGHTS));
+        assert.deepEqual(await logitsOf(snapshot), expected);
         symlinkSync(snapshot, join(cache, "link"));
         assert.deepEqual(await logitsOf(join(cache, "link")), expected);
       });

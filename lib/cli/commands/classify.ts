@@ -11,6 +11,7 @@ import { type Fields, shortestFloat32 } from "../jsonl/json-lines.js";
 import { isResultOfText, openTexts, resultOf, type TextInput, type TextItem } from "../jsonl/texts.js";
 import { choiceOption, integerOption, parse, withFlags } from "../terminal/arguments.js";
 import { type Command, EXIT, UsageError } from "../terminal/command.js";
+import { modelDirectory } from "../terminal/download.js";
 
 const DEFAULT_BATCH_SIZE = 32;
 const LABELS = "labels";
@@ -21,7 +22,7 @@ const TOKEN_FLAGS = ["aggregation-strategy", "ignore-labels"] as const;
 export const classifyCommand: Command = {
   name: "classify",
   summary: "The labels of texts, or of their tokens, as JSON Lines",
-  help: `torch-t5 classify --model <directory> [options] <text>... | - | --input <file>
+  help: `torch-t5 classify --model <model> [options] <text>... | - | --input <file>
 
 Classifies texts with an exported T5ForSequenceClassification, or their tokens with a T5ForTokenClassification. Writes
 one JSON object per line: the "line" number, the "text", and its "labels": one { label, score } for each label, the
@@ -62,14 +63,15 @@ Example: torch-t5 classify --model ./reviews "I loved it"`,
       batchSize,
     };
     if (values.model === undefined) throw new UsageError("Expected --model with a classifier but received none");
-    const isOfTokens = (await readKind(values.model)).kind === "tokenClassification";
+    const model = await modelDirectory(values.model, values.revision);
+    const isOfTokens = (await readKind(model)).kind === "tokenClassification";
     const wrong = (isOfTokens ? TEXT_FLAGS : TOKEN_FLAGS).find((flag) => values[flag] !== undefined);
     if (wrong !== undefined) {
       const what = isOfTokens ? "a classifier of tokens" : "a classifier of texts";
       throw new UsageError(`Expected no --${wrong} for ${what} but received it`);
     }
     const texts = await openTexts(values, positionals);
-    const options = readJobOptions(values);
+    const options = readJobOptions({ ...values, model, revision: undefined });
     if (isOfTokens) await runJob(tokenJob(texts, ofTokens), texts.input, options);
     else await runJob(textJob(texts, ofTexts), texts.input, options);
     return EXIT.ok;

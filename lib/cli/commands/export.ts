@@ -13,6 +13,8 @@ of sentence-transformers. Traces Hugging Face's own module, compares the written
 keeps the export only if every logit is bitwise equal, or every hidden state of an encoder. Needs Python's torch and
 transformers: torch-t5 setup --export
 
+A model on the hub is downloaded into the cache that torch-t5 pull uses.
+
   <source>              a Hugging Face directory, or a name on the Hub such as google/flan-t5-small
   <directory>           the directory to write
   --no-tokenizer        export a model that takes only token ids

@@ -16,6 +16,7 @@ import {
 } from "../../index.js";
 import { nonNegativeOption, onlyPositional, parse } from "../terminal/arguments.js";
 import { type Command, EXIT, UsageError } from "../terminal/command.js";
+import { modelDirectory } from "../terminal/download.js";
 import { loadOptions, precisionHelp } from "../terminal/model.js";
 import { print } from "../terminal/output.js";
 import { type Agreement, agreementOf, type Difference, differenceOf, merge, mergeDifferences } from "./agreement.js";
@@ -156,7 +157,7 @@ const DEFAULT_TOLERANCES: Readonly<Record<Precision, number | undefined>> = {
 export const verifyCommand: Command = {
   name: "verify",
   summary: "Compare a model's outputs with those that Hugging Face computed when it was exported",
-  help: `torch-t5 verify [options] <directory>
+  help: `torch-t5 verify [options] <model>
 
 Checks every file of an exported directory against its manifest, then computes the logits of the probes in it, with
 the number of threads that Hugging Face used. Prints for each probe "bitwise equal", or how far its logits are from
@@ -168,7 +169,8 @@ largest and mean difference. On CUDA, also prints the environment variables that
 A Hugging Face directory is compared only where it has such probes. Otherwise verify prints what it can't know, and ends
 with exit code 1.
 
-  <directory>           an exported model, or a Hugging Face directory
+  <model>               an export or a Hugging Face directory, or a name on the Hugging Face hub
+  --revision <name>     a branch, tag or commit of a model on the hub (default: main)
 ${precisionHelp}
   --tolerance <number>  the maximum difference (default: ${DEFAULT_TOLERANCE}, or no limit for bfloat16 and int8); PyTorch itself
                         rounds differently on another model of CPU
@@ -183,12 +185,14 @@ ${precisionHelp}
       exact: { type: "boolean" },
       "max-kl": { type: "string" },
       device: { type: "string" },
+      revision: { type: "string" },
     });
-    const directory = onlyPositional(positionals, "directory");
+    const model = onlyPositional(positionals, "model");
     const given = loadOptions(values);
     const tolerance = nonNegativeOption(values.tolerance, "tolerance");
     const maxKl = nonNegativeOption(values["max-kl"], "max-kl");
     if (values.exact) checkExact(given.precision);
+    const directory = await modelDirectory(model, values.revision);
     const { kind, manifest } = await readKind(directory);
     const { device = "cpu", precision = manifest === undefined ? "float32" : "exact" } = given;
     if (values.exact) checkExact(precision);

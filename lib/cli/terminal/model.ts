@@ -8,10 +8,12 @@ import {
   type T5EncoderModel,
 } from "../../index.js";
 import { choiceOption, integerOption } from "./arguments.js";
+import { withDownloadBar } from "./download.js";
 
 /** The flags of commands that load a model, for `parse`. */
 export const modelOptions = {
   model: { type: "string" },
+  revision: { type: "string" },
   device: { type: "string" },
   precision: { type: "string" },
   threads: { type: "string" },
@@ -20,7 +22,8 @@ export const modelOptions = {
 export const precisionHelp =
   "  --precision <name>    exact (default), float32 (default of a Hugging Face directory), bfloat16 or int8";
 
-export const modelOptionsHelp = `  --model <directory>   an exported model, or a Hugging Face directory (default: the embedded one)
+export const modelOptionsHelp = `  --model <model>       an export or a Hugging Face directory, or a name on the hub (default: the embedded one)
+  --revision <name>     a branch, tag or commit of a model on the hub (default: main)
   --device <device>     auto, cpu, cuda or cuda:<number> (default: auto)
 ${precisionHelp}
   --threads <count>     threads per operator (default: PyTorch's, or the CPU quota)`;
@@ -34,6 +37,7 @@ interface LoadValues {
 /** The values of `modelOptions` on a command line. */
 export interface ModelValues extends LoadValues {
   readonly model?: string | undefined;
+  readonly revision?: string | undefined;
 }
 
 /** The options of `fromPretrained` that a command line gives. */
@@ -70,11 +74,13 @@ export async function withModel<Model extends AnyModel, Result>(
   values: ModelValues,
   use: (t5: Model) => Promise<Result>,
 ): Promise<Result> {
-  const directory = values.model ?? demoModel;
-  const t5 = await modelClass.fromPretrained(directory, loadOptions(values));
+  const { model = demoModel, revision } = values;
+  const t5 = await withDownloadBar((progress) =>
+    modelClass.fromPretrained(model, { ...loadOptions(values), revision, progress }),
+  );
   try {
     if (t5.tokenizer === undefined) {
-      throw new Error(`Expected a model with a tokenizer for --model but received ${JSON.stringify(directory)}`);
+      throw new Error(`Expected a model with a tokenizer for --model but received ${JSON.stringify(model)}`);
     }
     return await use(t5);
   } finally {

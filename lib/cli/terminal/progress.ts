@@ -1,23 +1,16 @@
-// A progress bar on standard error. Writes nothing where standard error is no terminal.
-import { stderr } from "node:process";
-
-const REDRAW_MS = 100;
-const BAR_WIDTH = 24;
-const DEFAULT_COLUMNS = 80;
-const ERASE = "\r\u001B[K";
-const SECONDS_PER_MINUTE = 60;
+// A progress bar for the lines of an input.
+import { bar, clock, StatusLine } from "./status-line.js";
 
 export class Progress {
   readonly #total: number | undefined;
-  readonly #isShown: boolean;
+  readonly #line: StatusLine;
   readonly #started = performance.now();
   #initialBytes: number | undefined;
-  #lastDrawn = Number.NEGATIVE_INFINITY;
 
   /** `total`: the input's size in bytes, where it is known. */
   constructor(total: number | undefined, isWanted = true) {
     this.#total = total;
-    this.#isShown = isWanted && stderr.isTTY === true;
+    this.#line = new StatusLine(isWanted);
   }
 
   /**
@@ -26,18 +19,16 @@ export class Progress {
    */
   update(lines: number, bytes: number): void {
     this.#initialBytes ??= bytes;
-    const now = performance.now();
-    if (!this.#isShown || now - this.#lastDrawn < REDRAW_MS) return;
-    this.#lastDrawn = now;
-    const seconds = (now - this.#started) / 1000;
-    const line = barLine({ lines, bytes, initialBytes: this.#initialBytes, total: this.#total, seconds });
-    // Some terminals report a width of 0.
-    stderr.write(`${ERASE}${line.slice(0, (stderr.columns || DEFAULT_COLUMNS) - 1)}`);
+    const initialBytes = this.#initialBytes;
+    this.#line.draw(() => {
+      const seconds = (performance.now() - this.#started) / 1000;
+      return barLine({ lines, bytes, initialBytes, total: this.#total, seconds });
+    });
   }
 
   /** Erases the bar. */
   clear(): void {
-    if (this.#isShown && this.#lastDrawn > 0) stderr.write(ERASE);
+    this.#line.clear();
   }
 }
 
@@ -53,14 +44,6 @@ interface State {
 function barLine({ lines, bytes, initialBytes, total, seconds }: State): string {
   const done = `${lines} lines  ${(lines / seconds).toFixed(1)}/s`;
   if (total === undefined || total === 0) return `${done}  ${clock(seconds)}`;
-  const share = Math.min(1, bytes / total);
-  const filled = Math.round(share * BAR_WIDTH);
-  const bar = `[${"=".repeat(filled)}${" ".repeat(BAR_WIDTH - filled)}] ${Math.floor(share * 100)}%`;
   const left = bytes > initialBytes ? `  ${clock((seconds * (total - bytes)) / (bytes - initialBytes))} left` : "";
-  return `${bar}  ${done}${left}`;
-}
-
-function clock(seconds: number): string {
-  const whole = Math.round(seconds);
-  return `${Math.floor(whole / SECONDS_PER_MINUTE)}:${String(whole % SECONDS_PER_MINUTE).padStart(2, "0")}`;
+  return `${bar(Math.min(1, bytes / total))}  ${done}${left}`;
 }
