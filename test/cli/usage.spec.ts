@@ -9,7 +9,10 @@ import { withDirectory, withModelCopy } from "../support/directory.js";
 const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
   readonly version: string;
 };
-const COMMANDS = ["logits", "generate", "score", "rerank", "embed", "classify", "export", "verify", "doctor", "setup"];
+const COMMANDS = [
+  ...["logits", "generate", "score", "rerank", "embed", "classify"],
+  ...["export", "verify", "doctor", "serve", "setup"],
+];
 
 describe("torch-t5", () => {
   it("lists its commands, and no others", async () => {
@@ -47,7 +50,7 @@ describe("torch-t5", () => {
   const wrong: readonly (readonly [args: readonly string[], message: RegExp])[] = [
     [
       [],
-      /Expected a command \(logits, generate, score, rerank, embed, classify, export, verify, doctor, setup\) but received none/,
+      /Expected a command \(logits, generate, score, rerank, embed, classify, export, verify, doctor, serve, setup\) but received none/,
     ],
     [["summarize"], /but received "summarize"/],
     [["logits"], /Expected a text, or "-" for standard input, but received none/],

@@ -1,0 +1,134 @@
+// The HTTP server: limits of connections and bodies, keys, logs, the OpenAPI document, and the routes of all protocols.
+import { randomUUID } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import swagger from "@fastify/swagger";
+import swaggerUi from "@fastify/swagger-ui";
+import Fastify, { type FastifyError, type FastifyRequest, type FastifyServerOptions } from "fastify";
+import type { TlsSettings } from "../config/schema.js";
+import { type Failure, failureOf } from "../errors/failure.js";
+import { type SchemaError, schemaError } from "../errors/schema-error.js";
+import { expected } from "../errors/server-error.js";
+import type { Service } from "../production/service.js";
+import { embeddingsRoutes } from "../protocols/embeddings/routes.js";
+import { generationRoutes } from "../protocols/generation/routes.js";
+import { generateRoutes } from "../protocols/inference/generate.js";
+import { serverMetadata } from "../protocols/inference/metadata.js";
+import { inferenceRoutes } from "../protocols/inference/rest.js";
+import { openAiError } from "../protocols/openai/error-body.js";
+import { openAiRoutes } from "../protocols/openai/routes.js";
+import { scoreRoutes } from "../protocols/score/routes.js";
+import { plainError } from "../protocols/shared/plain-error.js";
+import { type ErrorBody, type Http, type Routes, sendFailure } from "../protocols/shared/plugin.js";
+import { healthRoutes } from "./health.js";
+
+/** A request id that a client may choose. */
+const REQUEST_ID = /^[\w.:-]{1,128}$/;
+/** How often Node.js looks for connections whose request takes too long, in ms. */
+const CONNECTION_CHECK_MS = 1000;
+/** Time for the headers of a request, in ms. */
+const HEADERS_MS = 15_000;
+
+const ROUTES: readonly Routes[] = [
+  healthRoutes,
+  inferenceRoutes,
+  generateRoutes,
+  embeddingsRoutes,
+  generationRoutes,
+  openAiRoutes,
+  scoreRoutes,
+];
+
+/** Routes that need no key, and that are answered while the server shuts down: what probes ask. */
+const PROBES = new Set(["/health", "/v2/health/live", "/v2/health/ready"]);
+/** Answered while the server shuts down. */
+const OBSERVED = new Set([...PROBES, "/metrics"]);
+
+/** A server that does not listen yet. */
+export async function createHttp(service: Service): Promise<Http> {
+  const { config } = service;
+  const requestMs = config.limits.seconds * 1000;
+  const tls = config.tls === undefined ? undefined : await readTls(config.tls);
+  const connections = {
+    headersTimeout: Math.min(HEADERS_MS, requestMs),
+    connectionsCheckingInterval: CONNECTION_CHECK_MS,
+  };
+  const options: FastifyServerOptions = {
+    logger: config.logLevel === "silent" ? false : { level: config.logLevel },
+    bodyLimit: config.limits.bodyBytes,
+    requestTimeout: requestMs,
+    forceCloseConnections: true,
+    return503OnClosing: false,
+    requestIdHeader: false,
+    genReqId: ({ headers: { "x-request-id": id } }) =>
+      typeof id === "string" && REQUEST_ID.test(id) ? id : randomUUID(),
+    ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false, verbose: true } },
+    schemaErrorFormatter: (errors, scope) => schemaError(errors as unknown as readonly SchemaError[], scope),
+  };
+  // Fastify's types have one class of server for HTTP and another one for HTTPS; the routes are the same.
+  const http = (tls === undefined
+    ? Fastify({ ...options, http: connections })
+    : Fastify({ ...options, https: { ...connections, ...tls } } as FastifyServerOptions)) as unknown as Http;
+
+  http.decorateRequest("call", null);
+  http.addHook("onRequest", async (request, reply) => {
+    reply.header("x-request-id", request.id);
+    const route = request.routeOptions.url ?? "";
+    const call = service.calls.begin();
+    request.call = call;
+    reply.raw.once("close", () => {
+      if (!reply.raw.writableFinished) call.abandon();
+      call.end();
+    });
+    if (!PROBES.has(route)) service.keys.check(request.headers.authorization);
+    if (!OBSERVED.has(route)) service.checkAccepts();
+  });
+  http.addHook("onResponse", async (request, reply) => {
+    const route = request.routeOptions.url ?? "unknown";
+    service.metrics.countRequest("http", route, request.method, reply.statusCode, reply.elapsedTime / 1000);
+  });
+  if (config.logTexts) {
+    http.addHook("preHandler", async (request) => {
+      if (request.body !== undefined) request.log.info({ body: request.body }, "request body");
+    });
+  }
+  const answer = (request: FastifyRequest, failure: Failure): [Failure, number, ErrorBody] => [
+    failure,
+    failure.status,
+    request.url.startsWith("/v1/") ? openAiError : plainError,
+  ];
+  http.setErrorHandler((thrown: FastifyError, request, reply) =>
+    sendFailure(reply, ...answer(request, failureOf(thrown))),
+  );
+  http.setNotFoundHandler((request, reply) => {
+    const route = `${request.method} ${request.url.split("?", 1)[0]}`;
+    return sendFailure(
+      reply,
+      ...answer(request, failureOf(expected("a route of this server", "the request", route, "ERR_NOT_FOUND"))),
+    );
+  });
+
+  if (config.docs) {
+    const { name: title, version } = serverMetadata;
+    await http.register(swagger, { openapi: { openapi: "3.1.0", info: { title, version } } });
+    await http.register(swaggerUi, { routePrefix: "/docs" });
+  }
+  for (const routes of ROUTES) await http.register(async (scope) => routes(scope as unknown as Http, service));
+  return http;
+}
+
+/** Certificates and the key for TLS, of HTTP and gRPC. Rejects with ERR_INVALID_ARGUMENT. */
+export async function readTls({ cert, key, clientCa }: TlsSettings) {
+  const read = (path: string, name: string) =>
+    readFile(path).catch((cause: Error) => {
+      throw expected("a readable file", `config.tls.${name}`, cause.message);
+    });
+  return {
+    cert: await read(cert, "cert"),
+    key: await read(key, "key"),
+    ...(clientCa !== undefined && {
+      ca: await read(clientCa, "clientCa"),
+      requestCert: true,
+      rejectUnauthorized: true,
+    }),
+  };
+}
