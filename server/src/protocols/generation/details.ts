@@ -1,6 +1,7 @@
 // How text-generation-inference writes tokens and details.
 import type { FinishReason, T5ForConditionalGeneration } from "torch-t5";
 import type { GeneratedSequence, GeneratedToken } from "../../calls/generate.js";
+import { pieceOf } from "../shared/pieces.js";
 
 const REASONS: Readonly<Record<FinishReason, string>> = {
   eos: "eos_token",
@@ -14,15 +15,12 @@ export const reasonOf = (reason: FinishReason) => REASONS[reason];
 /** A token as that server writes it. A special token has its name as its text. */
 export function tokenOf(t5: T5ForConditionalGeneration, { id, text, logProb }: GeneratedToken) {
   const special = text === "" && isSpecial(t5, id);
-  return { id, text: special ? nameOf(t5, id) : text, logprob: logProb ?? null, special };
+  return { id, text: special ? pieceOf(t5, id) : text, logprob: logProb ?? null, special };
 }
 
 /** The most probable tokens at a position. */
 export function topTokensOf(t5: T5ForConditionalGeneration, { top = [] }: GeneratedToken) {
-  return top.map(({ id, logProb }) => {
-    const special = isSpecial(t5, id);
-    return { id, text: special ? nameOf(t5, id) : (t5.tokenizer?.decode([id]) ?? ""), logprob: logProb, special };
-  });
+  return top.map(({ id, logProb }) => ({ id, text: pieceOf(t5, id), logprob: logProb, special: isSpecial(t5, id) }));
 }
 
 /** What `details` adds to an answer. */
@@ -36,14 +34,11 @@ export function detailsOf(
     finish_reason: reasonOf(finishReason),
     generated_tokens: length,
     seed: options.seed,
-    prefill: options.hasPrefill ? [{ id, text: nameOf(t5, id), logprob: null }] : [],
+    prefill: options.hasPrefill ? [{ id, text: pieceOf(t5, id), logprob: null }] : [],
     tokens: tokens.map((token) => tokenOf(t5, token)),
     ...(options.topTokens > 0 && { top_tokens: tokens.map((token) => topTokensOf(t5, token)) }),
   };
 }
-
-/** The text of a special token. */
-const nameOf = (t5: T5ForConditionalGeneration, id: number) => t5.tokenizer?.idToToken(id) ?? "";
 
 function isSpecial({ config, tokenizer }: T5ForConditionalGeneration, id: number): boolean {
   if (id === config.eosTokenId || id === config.padTokenId) return true;

@@ -11,6 +11,7 @@ import {
 import { sum } from "../../calls/limits.js";
 import type { Service } from "../../production/service.js";
 import { sendEvents } from "../shared/events.js";
+import { pieceOf } from "../shared/pieces.js";
 import { contextOf, type Http } from "../shared/plugin.js";
 import { openAiError } from "./error-body.js";
 import { type CompletionBody, CompletionSchema, optionsOf, stopsOf } from "./parameters.js";
@@ -75,8 +76,6 @@ function choiceOf(t5: T5ForConditionalGeneration, body: CompletionBody, sequence
 
 /** The log-probabilities of tokens, whose texts begin at `offset` of the row's text. */
 function logProbsOf(t5: T5ForConditionalGeneration, tokens: readonly GeneratedToken[], offset = 0) {
-  // Pieces, which differ where texts of single tokens may not: with and without a space before a word.
-  const nameOf = (id: number) => t5.tokenizer?.idToToken(id)?.replaceAll("▁", " ") ?? String(id);
   let end = offset;
   const offsets = tokens.map(({ text }) => {
     const start = end;
@@ -84,9 +83,11 @@ function logProbsOf(t5: T5ForConditionalGeneration, tokens: readonly GeneratedTo
     return start;
   });
   return {
-    tokens: tokens.map(({ id }) => nameOf(id)),
+    tokens: tokens.map(({ id }) => pieceOf(t5, id)),
     token_logprobs: tokens.map(({ logProb }) => logProb ?? null),
-    top_logprobs: tokens.map(({ top = [] }) => Object.fromEntries(top.map(({ id, logProb }) => [nameOf(id), logProb]))),
+    top_logprobs: tokens.map(({ top = [] }) =>
+      Object.fromEntries(top.map(({ id, logProb }) => [pieceOf(t5, id), logProb])),
+    ),
     text_offset: offsets,
   };
 }
