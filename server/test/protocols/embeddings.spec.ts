@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
 import { InferenceClient } from "@huggingface/inference";
 import { before } from "mocha";
-import { demoModel, type ScoreOptions, T5EncoderModel, T5ForSequenceClassification, T5ForTokenClassification } from "torch-t5";
+import {
+  demoModel,
+  type ScoreOptions,
+  T5EncoderModel,
+  T5ForSequenceClassification,
+  T5ForTokenClassification,
+} from "torch-t5";
 import { useModel } from "../../../test/support/model.js";
 import { Reference } from "../../../test/support/reference.js";
 import { TestServer, useServer } from "../support/server.js";
