@@ -50,9 +50,8 @@ describe("the package torch-t5-server", () => {
       stdio: "pipe",
     });
     const parsed = JSON.parse(output) as unknown;
-    const [packed] = (Array.isArray(parsed) ? parsed : Object.values(parsed as object)) as readonly [
-      { readonly files: readonly { readonly path: string; readonly mode: number }[] },
-    ];
+    // An array, or with npm 11 an object by package.
+    const packed = Object.values(parsed as object)[0] as { readonly files: readonly { readonly path: string }[] };
     const paths = packed.files.map(({ path }) => path);
     for (const path of [
       ...["dist/main.js", "dist/index.js", "dist/index.d.ts", "proto/inference.proto"],
