@@ -30,6 +30,14 @@ function shown(value: unknown): string {
   if (value === undefined) return "nothing";
   if (typeof value === "bigint") return String(value);
   if (Array.isArray(value) && value.length > 8) return `an array of ${value.length}`;
-  const text = JSON.stringify(value) ?? typeof value;
+  const text = jsonOf(value);
   return text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text;
+}
+
+function jsonOf(value: unknown): string {
+  try {
+    return JSON.stringify(value) ?? typeof value;
+  } catch {
+    return "a deeply nested value"; // of more levels than the stack has space for
+  }
 }
