@@ -26,8 +26,13 @@ async function main(): Promise<void> {
   // Standard output has the JSON lines of the log alone.
   stderr.write(`torch-t5-server listens on ${server.url}`);
   stderr.write(server.grpcPort === undefined ? "\n" : `, and on port ${server.grpcPort} for gRPC\n`);
-  await server.ready;
-  stderr.write("torch-t5-server is ready\n");
+  try {
+    await server.ready;
+    stderr.write("torch-t5-server is ready\n");
+  } catch (error) {
+    // After a signal, the end of close() is the end of the program.
+    if (failureOf(error).code !== "ERR_SHUTTING_DOWN") throw error;
+  }
 }
 
 /** One line on standard error. A wrong command line or configuration has exit code 2. */

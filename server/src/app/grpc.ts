@@ -9,6 +9,9 @@ const ANSWER_BYTES = 2 ** 20;
 /** Calls that one connection may have at the same time. */
 const MAX_STREAMS = 1024;
 
+/** Time in which clients receive their last answers and close their connections, in ms. */
+const CLOSING_MS = 1000;
+
 /** A gRPC server that listens, and its port. */
 export interface Grpc {
   readonly port: number;
@@ -32,7 +35,9 @@ export async function startGrpc(service: Service, host: string, port: number): P
   return {
     port: bound,
     async close() {
-      server.forceShutdown();
+      const timer = setTimeout(() => server.forceShutdown(), CLOSING_MS);
+      await new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
+      clearTimeout(timer);
     },
   };
 }

@@ -11,7 +11,7 @@ export interface RunningServer {
   readonly url: string;
   /** The port of gRPC; undefined without gRPC. */
   readonly grpcPort: number | undefined;
-  /** Resolves once all models are loaded, and rejects if one cannot be. */
+  /** Resolves once all models are loaded. Rejects if one cannot be, and with ERR_SHUTTING_DOWN after `close()`. */
   readonly ready: Promise<void>;
   /**
    * Answers new requests with 503, waits for those that run, for at most `drainSeconds` of the configuration, then closes
@@ -35,7 +35,7 @@ export async function startServer(input: ConfigInput = {}): Promise<RunningServe
   }
   const { port, family, address } = http.server.address() as AddressInfo;
   const host = family === "IPv6" ? `[${address}]` : address;
-  const ready = service.models.load().then(() => {
+  const ready = service.load().then(() => {
     http.log.info({ models: service.models.all.map(({ name }) => name) }, "ready");
   });
   // A rejection is the caller's, who may wait for it later.

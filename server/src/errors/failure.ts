@@ -23,6 +23,12 @@ const FASTIFY_CODES: Readonly<Record<string, ErrorCode>> = {
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: "ERR_INVALID_ARGUMENT",
 };
 
+/** Messages in place of Fastify's. */
+const MESSAGES: Partial<Readonly<Record<ErrorCode, string>>> = {
+  ERR_UNSUPPORTED_MEDIA_TYPE: "Expected application/json for content-type but received another type",
+  ERR_BODY_TOO_LARGE: "Expected at most limits.bodyBytes for the length of the body but received more",
+};
+
 /** Describes what was thrown. The message of an unforeseen error is for the log alone. */
 export function failureOf(thrown: unknown): Failure {
   const { code, message } = codeAndMessage(thrown);
@@ -35,7 +41,7 @@ function codeAndMessage(thrown: unknown): { readonly code: ErrorCode; readonly m
     const { code, message } = thrown;
     if (isErrorCode(code)) return { code, message: firstLine(message) };
     const known = typeof code === "string" ? FASTIFY_CODES[code] : undefined;
-    if (known !== undefined) return { code: known, message: firstLine(message) };
+    if (known !== undefined) return { code: known, message: MESSAGES[known] ?? firstLine(message) };
   }
   // A client's mistake that Fastify or its JSON parser found.
   if (thrown instanceof Error && "statusCode" in thrown) {

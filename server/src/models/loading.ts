@@ -21,9 +21,9 @@ export type ModelKind = LoadedModel["kind"];
 
 const DEFAULT_QUEUE_LENGTH = 256;
 
-/** Loads the model of some settings. Rejects as `fromPretrained` does. */
-export async function loadModel(settings: ModelSettings): Promise<LoadedModel> {
-  const path = settings.path ?? (await exportedModel(settings.hub ?? ""));
+/** Loads the model of some settings. The signal ends an export. Rejects as `fromPretrained` does. */
+export async function loadModel(settings: ModelSettings, signal: AbortSignal): Promise<LoadedModel> {
+  const path = settings.path ?? (await exportedModel(settings.hub ?? "", signal));
   const { architecture } = await readManifest(path);
   const options = loadOptions(settings);
   if (architecture.endsWith("EncoderModel")) {

@@ -58,9 +58,12 @@ export class ModelRegistry {
     throw new ServerError("ERR_NOT_FOUND", `Expected a model that is ${wanted} but this server has none`);
   }
 
-  /** Loads the models one after the other. Rejects as `fromPretrained` does. */
-  async load(): Promise<void> {
-    for (const model of this.all) await model.load();
+  /** Loads the models one after the other, until the signal aborts. Rejects with its reason, and as `fromPretrained`. */
+  async load(signal: AbortSignal): Promise<void> {
+    for (const model of this.all) {
+      await model.load(signal);
+      signal.throwIfAborted();
+    }
   }
 
   async dispose(): Promise<void> {

@@ -30,8 +30,8 @@ export class ServedModel {
   }
 
   /** Rejects as `fromPretrained` does. */
-  async load(): Promise<void> {
-    this.#loaded = await loadModel(this.settings);
+  async load(signal: AbortSignal): Promise<void> {
+    this.#loaded = await loadModel(this.settings, signal);
   }
 
   /** Frees the model. The calls that still run end with ERR_DISPOSED. */

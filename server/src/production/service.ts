@@ -14,7 +14,7 @@ export class Service {
   readonly calls: RunningCalls;
   readonly keys: ApiKeys;
   readonly metrics: Metrics;
-  #isStopping = false;
+  readonly #stopping = new AbortController();
 
   private constructor(config: ServerConfig, keys: ApiKeys) {
     this.config = config;
@@ -31,13 +31,17 @@ export class Service {
 
   /** Whether requests are answered: all models are loaded, and the server does not stop. */
   get isReady(): boolean {
-    return this.models.isReady && !this.#isStopping;
+    return this.models.isReady && !this.#stopping.signal.aborted;
   }
 
   /** Throws ERR_SHUTTING_DOWN. */
   checkAccepts(): void {
-    if (!this.#isStopping) return;
-    throw new ServerError("ERR_SHUTTING_DOWN", "The server is shutting down and takes no new requests");
+    this.#stopping.signal.throwIfAborted();
+  }
+
+  /** Loads the models. Rejects as `fromPretrained` does, and with ERR_SHUTTING_DOWN if the server stops before. */
+  load(): Promise<void> {
+    return this.models.load(this.#stopping.signal);
   }
 
   /** What a call of a request gets. */
@@ -50,7 +54,8 @@ export class Service {
    * Resolves to whether all ended by themselves.
    */
   async drain(seconds: number): Promise<boolean> {
-    this.#isStopping = true;
+    const reason = "The server is shutting down and takes no new requests";
+    this.#stopping.abort(new ServerError("ERR_SHUTTING_DOWN", reason));
     let isAborted = false;
     const timer = setTimeout(() => {
       isAborted = true;

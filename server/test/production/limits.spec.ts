@@ -117,6 +117,27 @@ describe("the time limit", () => {
   });
 });
 
+describe("a request that never ends", () => {
+  const server = useServer({ limits: { ...LIMITS, seconds: 0.5 } });
+
+  for (const [name, text] of [
+    ["headers", "POST /generate HTTP/1.1\r\nhost: a\r\n"],
+    ["a body", "POST /generate HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{"],
+  ] as const) {
+    it(`of ${name} is closed by the server`, async () => {
+      const socket = connect(server().port, "127.0.0.1");
+      socket.on("error", () => {});
+      let answer = "";
+      socket.setEncoding("utf8").on("data", (chunk: string) => {
+        answer += chunk;
+      });
+      socket.write(text);
+      await new Promise((resolve) => socket.once("close", resolve));
+      assert.match(answer, /^(HTTP\/1\.1 (408|504) |$)/);
+    });
+  }
+});
+
 describe("a full queue", () => {
   const model = { name: "demo", path: "demo", precision: "float32", device: "cpu", intraOpThreads: 1 };
   const server = useServer({ limits: LIMITS, models: [{ ...model, maxQueueLength: 1, maxBatchSize: 1 }] });

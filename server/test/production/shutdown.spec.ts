@@ -76,6 +76,28 @@ describe("SIGTERM", () => {
 });
 
 describe("before the models are loaded", () => {
+  it("SIGTERM ends the server with 0, without the models that are not loaded yet", () =>
+    withModelCopy(async (directory) => {
+      const manifest = join(directory, "manifest.json");
+      const content = readFileSync(manifest);
+      renameSync(manifest, `${manifest}.whole`);
+      execFileSync("mkfifo", [manifest]);
+      // The second one would be an error.
+      const models = [
+        { name: "first", path: directory },
+        { name: "second", path: join(directory, "nothing") },
+      ];
+      const server = await TestServer.start({ models, logLevel: "info" }, {}, "listens on");
+      server.child.kill("SIGTERM");
+      while (!server.stdout.includes("draining")) await setTimeout(POLL_MS);
+      const pipe = await open(manifest, "w");
+      renameSync(`${manifest}.whole`, manifest);
+      await pipe.write(content);
+      await pipe.close();
+      assert.deepEqual(await server.ended, { code: 0, signal: null });
+      assert.doesNotMatch(server.stderr, /ready|ERR_/);
+    }));
+
   it("the server is live but not ready, and answers with 503", () =>
     withModelCopy(async (directory) => {
       // Loading waits for the pipe that is in place of a file.
