@@ -3,6 +3,7 @@
 import { argv, stderr, stdout } from "node:process";
 import { startServer } from "./app/server.js";
 import { readCommand, USAGE } from "./command/arguments.js";
+import { openInBrowser } from "./command/browser.js";
 import { failureOf } from "./errors/failure.js";
 import { serverMetadata } from "./protocols/inference/metadata.js";
 
@@ -29,6 +30,7 @@ async function main(): Promise<void> {
   try {
     await server.ready;
     stderr.write("torch-t5-server is ready\n");
+    if (command.opens) openInBrowser(`${server.url}/inspect/`);
   } catch (error) {
     // After a signal, the end of close() is the end of the program.
     if (failureOf(error).code !== "ERR_SHUTTING_DOWN") throw error;

@@ -13,6 +13,7 @@ const SERVER = [
   "index.ts",
   "command",
   "app",
+  "inspector",
   "protocols",
   "production",
   "calls",

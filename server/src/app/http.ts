@@ -8,6 +8,7 @@ import type { TlsSettings } from "../config/schema.js";
 import { type Failure, failureOf } from "../errors/failure.js";
 import { type SchemaError, schemaError } from "../errors/schema-error.js";
 import { expected } from "../errors/server-error.js";
+import { inspectorRoutes, PAGE_ROUTES } from "../inspector/routes.js";
 import type { Service } from "../production/service.js";
 import { embeddingsRoutes } from "../protocols/embeddings/routes.js";
 import { generationRoutes } from "../protocols/generation/routes.js";
@@ -38,8 +39,10 @@ const ROUTES: readonly Routes[] = [
   scoreRoutes,
 ];
 
-/** Routes that need no key, and that are answered while the server shuts down: what probes ask. */
+/** What probes ask. */
 const PROBES = new Set(["/health", "/v2/health/live", "/v2/health/ready"]);
+/** Routes that need no key. */
+const OPEN = new Set<string>([...PROBES, ...PAGE_ROUTES]);
 /** Answered while the server shuts down. */
 const OBSERVED = new Set([...PROBES, "/metrics"]);
 
@@ -79,7 +82,7 @@ export async function createHttp(service: Service): Promise<Http> {
       if (!reply.raw.writableFinished) call.abandon();
       call.end();
     });
-    if (!PROBES.has(route)) service.keys.check(request.headers.authorization);
+    if (!OPEN.has(route)) service.keys.check(request.headers.authorization);
     if (!OBSERVED.has(route)) service.checkAccepts();
   });
   http.addHook("onResponse", async (request, reply) => {
@@ -112,7 +115,8 @@ export async function createHttp(service: Service): Promise<Http> {
     await http.register(swagger, { openapi: { openapi: "3.1.0", info: { title, version } } });
     await http.register(swaggerUi, { routePrefix: "/docs" });
   }
-  for (const routes of ROUTES) await http.register(async (scope) => routes(scope as unknown as Http, service));
+  const all = config.inspect ? [...ROUTES, inspectorRoutes] : ROUTES;
+  for (const routes of all) await http.register(async (scope) => routes(scope as unknown as Http, service));
   return http;
 }
 

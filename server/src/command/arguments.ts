@@ -14,21 +14,23 @@ and text-embeddings-inference. Without models it serves the one that torch-t5 in
   --port <port>           the port of HTTP (default: 8080); 0: a free one
   --grpc-port <port>      the port of gRPC (default: no gRPC); 0: a free one
   --log-level <level>     silent, fatal, error, warn, info (default), debug or trace
+  --open                  open the inspector in a browser once the models are loaded
   --help, --version
 
 API keys are read from the file that the configuration names, and from TORCH_T5_API_KEYS, separated by commas.`;
 
 /** What a command line asks for. */
-export type Command = { readonly show: "help" | "version" } | { readonly config: ConfigInput };
+export type Command = { readonly show: "help" | "version" } | { readonly config: ConfigInput; readonly opens: boolean };
 
 /** Reads a command line, and the file that it names. Rejects with ERR_INVALID_ARGUMENT. */
 export async function readCommand(args: readonly string[]): Promise<Command> {
   const { values } = parse(args);
   if (values.help) return { show: "help" };
   if (values.version) return { show: "version" };
-  const { config: file, model, host, port, "grpc-port": grpcPort, "log-level": logLevel } = values;
+  const { config: file, model, host, port, "grpc-port": grpcPort, "log-level": logLevel, open: opens = false } = values;
   const config = file === undefined ? {} : await readConfigFile(file);
   return {
+    opens,
     config: {
       ...config,
       ...(model !== undefined && { models: model.map(readModel) }),
@@ -51,6 +53,7 @@ function parse(args: readonly string[]) {
         port: { type: "string" },
         "grpc-port": { type: "string" },
         "log-level": { type: "string" },
+        open: { type: "boolean" },
         help: { type: "boolean", short: "h" },
         version: { type: "boolean", short: "v" },
       },

@@ -72,6 +72,7 @@ export const ConfigSchema = Type.Object(
       description: "the least severe log lines that are written",
     }),
     logTexts: Type.Boolean({ default: false, description: "also log the bodies of requests" }),
+    inspect: Type.Boolean({ default: true, description: "serve the inspector" }),
     docs: Type.Boolean({ default: true, description: "serve the OpenAPI document and its page" }),
   },
   strict,

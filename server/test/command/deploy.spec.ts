@@ -30,6 +30,7 @@ describe("the files in deploy/", () => {
     ];
     const kserve = await readCommand([...args, ...(runtime.spec.containers[0]?.args ?? [])]);
     assert.deepEqual(kserve, {
+      opens: false,
       config: { models: [{ name: "{{.Name}}", path: "/mnt/models" }], host: "0.0.0.0", port: 8080, grpcPort: 8081 },
     });
   });
