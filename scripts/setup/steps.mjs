@@ -150,19 +150,20 @@ const developerTools = {
 
 const npmSteps = isCheckout ? [npm] : [];
 const libtorchSteps = env.LIBTORCH ? [] : [libtorch];
-const typescriptSteps = isCheckout ? [typescript, server] : [];
+const typescriptSteps = isCheckout ? [typescript] : [];
+const serverSteps = isCheckout ? [server] : [];
 const hasPrebuilt = existsSync(join(root, "prebuilds", `${platform}-${process.arch}`, "torch_t5.node"));
 const addonSteps = hasPrebuilt && !isCheckout ? [] : [buildTools, addon];
 
 /** The steps of each profile, in order. */
 export const profiles = {
-  demo: [...npmSteps, venv, ...libtorchSteps, ...addonSteps, ...typescriptSteps],
-  export: [...npmSteps, venv, ...libtorchSteps, python, ...addonSteps, ...typescriptSteps],
+  demo: [...npmSteps, venv, ...libtorchSteps, ...addonSteps, ...typescriptSteps, ...serverSteps],
+  export: [...npmSteps, venv, ...libtorchSteps, python, ...addonSteps, ...typescriptSteps, ...serverSteps],
   // Fetches nothing. Where dist/ was compiled on another machine, the TypeScript compiler may be missing.
   offline: [addon, ...(existsSync(join(root, "node_modules", "typescript")) ? typescriptSteps : [])],
   test: [
     ...[...npmSteps, venv, ...libtorchSteps, python, developerTools],
-    ...[...addonSteps, nativeTests, ...typescriptSteps, clients],
+    ...[...addonSteps, nativeTests, ...typescriptSteps, ...serverSteps, clients],
   ],
 };
 
