@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { connect } from "node:net";
 import { setTimeout } from "node:timers/promises";
+import type { ServiceError } from "@grpc/grpc-js";
+import { grpcClient } from "../support/grpc.js";
 import { useServer } from "../support/server.js";
 
 /** A request for tokens without an end: it runs until it is aborted, or for longer than a test may take. */
@@ -99,6 +101,25 @@ describe("an abandoned connection", () => {
       await waitFor("torch_t5_requests_in_flight", 1);
     });
   }
+});
+
+describe("a cancelled call over gRPC", () => {
+  const server = useServer({ limits: { rows: 32, tokens: 4000, outputBytes: 10_000_000 } });
+
+  it("frees its rows", async () => {
+    const aborted = 'torch_t5_native_requests_total{call="forward",code="ERR_ABORTED"}';
+    const client = grpcClient(`127.0.0.1:${server().grpcPort}`);
+    const [rows, length] = [32, 4000];
+    const inputs = [{ name: "input_ids", datatype: "INT64", shape: [rows, length] }];
+    const raw_input_contents = [Buffer.from(BigInt64Array.from({ length: rows * length }, () => 5n).buffer)];
+    const { answer, cancel } = client.start("ModelInfer", { model_name: "demo", inputs, raw_input_contents });
+    const cancelled = assert.rejects(answer, (error: ServiceError) => error.code === 1);
+    while ((await server().metric(RUNNING)) !== 1) await setTimeout(POLL_MS);
+    cancel();
+    await cancelled;
+    while ((await server().metric(aborted)) !== 1) await setTimeout(POLL_MS);
+    client.close();
+  });
 });
 
 describe("the time limit", () => {

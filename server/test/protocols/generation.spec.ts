@@ -139,6 +139,17 @@ describe("the client of Hugging Face", () => {
     assert.equal(answer.generated_text, texts?.[0]);
   });
 
+  it("streams text", async () => {
+    const { texts } = await model().generate(TEXT);
+    let text = "";
+    for await (const chunk of client().textGenerationStream({ model: "demo", inputs: TEXT })) {
+      // The client passes the events of /v1/completions on as they are.
+      const { choices } = chunk as unknown as { readonly choices: readonly { readonly text: string }[] };
+      text += choices[0]?.text ?? "";
+    }
+    assert.equal(text, texts?.[0]);
+  });
+
   it("embeds texts at /embed", async () => {
     const texts = ["seven", "six"];
     const embeddings = await model().embed(texts, { normalize: true });

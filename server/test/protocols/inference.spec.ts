@@ -164,6 +164,11 @@ describe("Open Inference Protocol over HTTP", () => {
       { inputs: [ids({}), { name: "text", datatype: "BYTES", shape: [1], data: ["a"] }] },
       "ERR_INVALID_ARGUMENT",
     ],
+    [
+      "a matrix of texts",
+      { inputs: [{ name: "text", datatype: "BYTES", shape: [1, 2], data: ["a", "b"] }] },
+      "ERR_INVALID_ARGUMENT",
+    ],
     ["a parameter of another server", { inputs: [ids({})], parameters: { beams: 3 } }, "ERR_INVALID_ARGUMENT"],
     ["top_k over the vocabulary", { inputs: [ids({})], parameters: { top_k: 400 } }, "ERR_INVALID_ARGUMENT"],
     ["indices without top_k", { inputs: [ids({})], outputs: [{ name: "indices" }] }, "ERR_INVALID_ARGUMENT"],

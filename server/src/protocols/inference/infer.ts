@@ -97,6 +97,8 @@ async function readSource(
     const other = inputs.find(({ name }) => name === "input_ids" || name === "attention_mask");
     if (other !== undefined) throw expected("either text or input_ids", "inputs", other.name);
     if (text.datatype !== "BYTES") throw expected("BYTES", "the datatype of text", text.datatype);
+    const [, ...others] = text.shape;
+    if (others.some((length) => length !== 1)) throw expected("[batch] or [batch, 1]", "the shape of text", text.shape);
     const maxLength = integerParameter(parameters, "max_length");
     const { truncation } = parameters;
     if (truncation !== undefined && typeof truncation !== "boolean")
