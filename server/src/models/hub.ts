@@ -32,6 +32,7 @@ export async function exportedModel(name: string, signal: AbortSignal): Promise<
   });
   const [code] = await once(child, "close");
   signal.removeEventListener("abort", end);
+  signal.throwIfAborted();
   if (code === 0) return directory;
   const reason = output.trim().split("\n").at(-1) ?? "";
   throw new ServerError("ERR_MODEL_NOT_FOUND", `Expected an export of ${name} but torch-t5 export failed: ${reason}`);

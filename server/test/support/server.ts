@@ -33,11 +33,11 @@ export class TestServer {
   stderr = "";
   readonly #directory: string;
 
-  private constructor(config: Config, env: NodeJS.ProcessEnv) {
+  private constructor(config: Config, env: NodeJS.ProcessEnv, args: readonly string[]) {
     this.#directory = mkdtempSync(join(tmpdir(), "torch-t5-server-"));
     const file = join(this.#directory, "config.json");
     writeFileSync(file, JSON.stringify({ ...BASE, ...config }));
-    this.child = spawn(process.execPath, [program, "--config", file], {
+    this.child = spawn(process.execPath, [program, "--config", file, ...args], {
       env: { ...process.env, TORCH_T5_API_KEYS: "", ...env },
       stdio: ["ignore", "pipe", "pipe"],
     });
@@ -54,8 +54,13 @@ export class TestServer {
   }
 
   /** Starts a server. Resolves when it prints a line: "is ready", or "listens on" before its models are loaded. */
-  static async start(config: Config = {}, env: NodeJS.ProcessEnv = {}, line = "is ready"): Promise<TestServer> {
-    const server = new TestServer(config, env);
+  static async start(
+    config: Config = {},
+    env: NodeJS.ProcessEnv = {},
+    line = "is ready",
+    args: readonly string[] = [],
+  ): Promise<TestServer> {
+    const server = new TestServer(config, env, args);
     const hasEnded = server.ended.then(({ code }) => {
       throw new Error(`The server ended with ${code}: ${server.stderr}`);
     });
