@@ -1,8 +1,9 @@
 // The gRPC server.
 import { Server, ServerCredentials } from "@grpc/grpc-js";
+import type { TlsSettings } from "../config/schema.js";
 import type { Service } from "../production/service.js";
 import { inferenceImplementation, inferenceService } from "../protocols/inference/grpc.js";
-import { readTls } from "./http.js";
+import { readTls } from "./tls.js";
 
 /** Bytes of an answer beside its tensors. */
 const ANSWER_BYTES = 2 ** 20;
@@ -27,7 +28,7 @@ export async function startGrpc(service: Service, host: string, port: number): P
     "grpc.max_concurrent_streams": MAX_STREAMS,
   });
   server.addService(inferenceService(), inferenceImplementation(service));
-  const credentials = tls === undefined ? ServerCredentials.createInsecure() : await tlsCredentials(service);
+  const credentials = tls === undefined ? ServerCredentials.createInsecure() : await tlsCredentials(tls);
   const address = host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
   const bound = await new Promise<number>((resolve, reject) => {
     server.bindAsync(address, credentials, (error, number) => (error === null ? resolve(number) : reject(error)));
@@ -42,8 +43,7 @@ export async function startGrpc(service: Service, host: string, port: number): P
   };
 }
 
-async function tlsCredentials({ config: { tls } }: Service): Promise<ServerCredentials> {
-  if (tls === undefined) return ServerCredentials.createInsecure();
+async function tlsCredentials(tls: TlsSettings): Promise<ServerCredentials> {
   const { cert, key, ca = null } = await readTls(tls);
   return ServerCredentials.createSsl(ca, [{ cert_chain: cert, private_key: key }], ca !== null);
 }

@@ -1,14 +1,12 @@
-// The HTTP server: limits of connections and bodies, keys, logs, the OpenAPI document, and the routes of all protocols.
+// The HTTP server: limits of connections and bodies, the OpenAPI document, and the routes of all protocols.
 import { randomUUID } from "node:crypto";
-import { readFile } from "node:fs/promises";
 import swagger from "@fastify/swagger";
 import swaggerUi from "@fastify/swagger-ui";
-import Fastify, { type FastifyError, type FastifyRequest, type FastifyServerOptions } from "fastify";
-import type { TlsSettings } from "../config/schema.js";
-import { type Failure, failureOf } from "../errors/failure.js";
+import Fastify, { type FastifyReply, type FastifyRequest, type FastifyServerOptions } from "fastify";
+import { failureOf } from "../errors/failure.js";
 import { type SchemaError, schemaError } from "../errors/schema-error.js";
 import { expected } from "../errors/server-error.js";
-import { inspectorRoutes, PAGE_ROUTES } from "../inspector/routes.js";
+import { inspectorRoutes } from "../inspector/routes.js";
 import type { Service } from "../production/service.js";
 import { embeddingsRoutes } from "../protocols/embeddings/routes.js";
 import { generationRoutes } from "../protocols/generation/routes.js";
@@ -19,8 +17,10 @@ import { openAiError } from "../protocols/openai/error-body.js";
 import { openAiRoutes } from "../protocols/openai/routes.js";
 import { scoreRoutes } from "../protocols/score/routes.js";
 import { plainError } from "../protocols/shared/plain-error.js";
-import { type ErrorBody, type Http, type Routes, sendFailure } from "../protocols/shared/plugin.js";
+import { type Http, type Routes, sendFailure } from "../protocols/shared/plugin.js";
 import { healthRoutes } from "./health.js";
+import { observeRequests } from "./requests.js";
+import { readTls } from "./tls.js";
 
 /** A request id that a client may choose. */
 const REQUEST_ID = /^[\w.:-]{1,128}$/;
@@ -38,13 +38,6 @@ const ROUTES: readonly Routes[] = [
   openAiRoutes,
   scoreRoutes,
 ];
-
-/** What probes ask. */
-const PROBES = new Set(["/health", "/v2/health/live", "/v2/health/ready"]);
-/** Routes that need no key. */
-const OPEN = new Set<string>([...PROBES, ...PAGE_ROUTES]);
-/** Answered while the server shuts down. */
-const OBSERVED = new Set([...PROBES, "/metrics"]);
 
 /** A server that does not listen yet. */
 export async function createHttp(service: Service): Promise<Http> {
@@ -72,44 +65,8 @@ export async function createHttp(service: Service): Promise<Http> {
     ? Fastify({ ...options, http: connections })
     : Fastify({ ...options, https: { ...connections, ...tls } } as FastifyServerOptions)) as unknown as Http;
 
-  http.decorateRequest("call", null);
-  http.addHook("onRequest", async (request, reply) => {
-    reply.header("x-request-id", request.id);
-    const route = request.routeOptions.url ?? "";
-    const call = service.calls.begin();
-    request.call = call;
-    reply.raw.once("close", () => {
-      if (!reply.raw.writableFinished) call.abandon();
-      call.end();
-    });
-    if (!OPEN.has(route)) service.keys.check(request.headers.authorization);
-    if (!OBSERVED.has(route)) service.checkAccepts();
-  });
-  http.addHook("onResponse", async (request, reply) => {
-    const route = request.routeOptions.url ?? "unknown";
-    service.metrics.countRequest("http", route, request.method, reply.statusCode, reply.elapsedTime / 1000);
-  });
-  if (config.logTexts) {
-    http.addHook("preHandler", async (request) => {
-      if (request.body !== undefined) request.log.info({ body: request.body }, "request body");
-    });
-  }
-  const answer = (request: FastifyRequest, failure: Failure): [Failure, number, ErrorBody] => [
-    failure,
-    failure.status,
-    request.url.startsWith("/v1/") ? openAiError : plainError,
-  ];
-  http.setErrorHandler((thrown: FastifyError, request, reply) =>
-    sendFailure(reply, ...answer(request, failureOf(thrown))),
-  );
-  http.setNotFoundHandler((request, reply) => {
-    const route = `${request.method} ${request.url.split("?", 1)[0]}`;
-    return sendFailure(
-      reply,
-      ...answer(request, failureOf(expected("a route of this server", "the request", route, "ERR_NOT_FOUND"))),
-    );
-  });
-
+  observeRequests(http, service);
+  answerUnknownRoutes(http);
   if (config.docs) {
     const { name: title, version } = serverMetadata;
     await http.register(swagger, { openapi: { openapi: "3.1.0", info: { title, version } } });
@@ -120,19 +77,15 @@ export async function createHttp(service: Service): Promise<Http> {
   return http;
 }
 
-/** Certificates and the key for TLS, of HTTP and gRPC. Rejects with ERR_INVALID_ARGUMENT. */
-export async function readTls({ cert, key, clientCa }: TlsSettings) {
-  const read = (path: string, name: string) =>
-    readFile(path).catch((cause: Error) => {
-      throw expected("a readable file", `config.tls.${name}`, cause.message);
-    });
-  return {
-    cert: await read(cert, "cert"),
-    key: await read(key, "key"),
-    ...(clientCa !== undefined && {
-      ca: await read(clientCa, "clientCa"),
-      requestCert: true,
-      rejectUnauthorized: true,
-    }),
+/** Answers what no protocol's routes answer: below /v1 in OpenAI's shape. */
+function answerUnknownRoutes(http: Http): void {
+  const answer = (request: FastifyRequest, reply: FastifyReply, thrown: unknown) => {
+    const failure = failureOf(thrown);
+    return sendFailure(reply, failure, failure.status, request.url.startsWith("/v1/") ? openAiError : plainError);
   };
+  http.setErrorHandler((thrown, request, reply) => answer(request, reply, thrown));
+  http.setNotFoundHandler((request, reply) => {
+    const route = `${request.method} ${request.url.split("?", 1)[0]}`;
+    return answer(request, reply, expected("a route of this server", "the request", route, "ERR_NOT_FOUND"));
+  });
 }

@@ -5,6 +5,8 @@ import { fileURLToPath } from "node:url";
 import { torchT5 } from "../../../test/support/cli.js";
 import { withDirectory } from "../../../test/support/directory.js";
 import { type Ended, runToEnd } from "../../../test/support/program.js";
+import { startServer } from "../../src/app/server.js";
+import { readCommand } from "../../src/command/arguments.js";
 import { program } from "../support/server.js";
 
 const root = fileURLToPath(new URL("../../..", import.meta.url));
@@ -12,13 +14,22 @@ const { version } = JSON.parse(readFileSync(join(root, "server", "package.json")
 
 const run = (...args: readonly string[]) => runToEnd(process.execPath, [program, ...args]);
 
-/** Runs the server with a configuration file. */
-function runWith(config: string): Promise<Ended> {
+/** Calls `use` with a configuration file. */
+function withConfig<Result>(config: string, use: (file: string) => Promise<Result>): Promise<Result> {
   return withDirectory((directory) => {
     const file = join(directory, "config.json");
     writeFileSync(file, config);
-    return run("--config", file);
+    return use(file);
   });
+}
+
+/** Runs the server with a configuration file. */
+const runWith = (config: string): Promise<Ended> => withConfig(config, (file) => run("--config", file));
+
+/** Does in this process what the program does with its arguments. */
+async function start(args: readonly string[]): Promise<void> {
+  const command = await readCommand(args);
+  if ("config" in command) await startServer({ logLevel: "silent", port: 0, ...command.config });
 }
 
 describe("torch-t5-server", () => {
@@ -27,6 +38,14 @@ describe("torch-t5-server", () => {
     const { code, stdout } = await run("--help");
     assert.equal(code, 0);
     assert.match(stdout, /^torch-t5-server \[options\]\n/);
+  });
+
+  it("ends with 2 and one line for a wrong command line or configuration", async () => {
+    const ends = await Promise.all([run("--prot", "1"), run("--port", "http"), runWith('{"limits":{"rows":0}}')]);
+    for (const { code, stdout, stderr } of ends) {
+      assert.deepEqual([code, stdout], [2, ""]);
+      assert.match(stderr, /^torch-t5-server: .* \(ERR_INVALID_ARGUMENT\)\n$/);
+    }
   });
 
   for (const [args, message] of [
@@ -38,12 +57,7 @@ describe("torch-t5-server", () => {
     [["--config", "/nonexistent.json"], /Expected a readable file for --config/],
     [["--log-level", "loud"], /Expected one of .* for config\.logLevel but received "loud"/],
   ] as const) {
-    it(`ends with 2 and one line for ${args.join(" ")}`, async () => {
-      const { code, stderr, stdout } = await run(...args);
-      assert.deepEqual([code, stdout], [2, ""]);
-      assert.match(stderr, message);
-      assert.match(stderr, /^torch-t5-server: .* \(ERR_INVALID_ARGUMENT\)\n$/);
-    });
+    it(`refuses ${args.join(" ")}`, () => assert.rejects(start(args), { code: "ERR_INVALID_ARGUMENT", message }));
   }
 
   for (const [config, message] of [
@@ -66,11 +80,10 @@ describe("torch-t5-server", () => {
     ['{"tls":{"cert":"a.pem"}}', /Expected a value for config\.tls\.key/],
     ['{"tls":{"cert":"a.pem","key":"b.pem"}}', /Expected a readable file for config\.tls\.cert/],
   ] as const) {
-    it(`ends with 2 and one line for the configuration ${config}`, async () => {
-      const { code, stderr } = await runWith(config);
-      assert.equal(code, 2);
-      assert.match(stderr, message);
-    });
+    it(`refuses the configuration ${config}`, () =>
+      withConfig(config, (file) =>
+        assert.rejects(start(["--config", file]), { code: "ERR_INVALID_ARGUMENT", message }),
+      ));
   }
 
   it("ends with 1 if a model cannot be loaded", async () => {
