@@ -1,5 +1,5 @@
 // Generates the sequences of a request: as a whole, or token by token.
-import type { FinishReason, GenerateOptions, T5ForConditionalGeneration } from "torch-t5";
+import type { FinishReason, GenerateOptions, T5ForConditionalGeneration, Tensor } from "torch-t5";
 import { expected } from "../errors/server-error.js";
 import type { CallContext } from "./call.js";
 import { limitedOptions } from "./generation-options.js";
@@ -113,18 +113,13 @@ function sourceOf(t5: T5ForConditionalGeneration, prompts: Prompts, maxLength: n
   const padded = (row: readonly number[], padding: number) => [...row, ...Array(length - row.length).fill(padding)];
   return {
     inputIds: prompts.ids.map((row) => padded(row, t5.config.padTokenId)),
-    attentionMask: prompts.ids.map((row) =>
-      padded(
-        row.map(() => 1),
-        0,
-      ),
-    ),
+    attentionMask: prompts.ids.map((row) => padded(Array(row.length).fill(1), 0)),
   };
 }
 
 /** The log-probability of a token, and the `count` most probable ones. Frees the logits. */
 function scoresOf(
-  { tokenId, logits }: { readonly tokenId: number; readonly logits?: LogitsOfStep | undefined },
+  { tokenId, logits }: { readonly tokenId: number; readonly logits?: Tensor | undefined },
   count: number,
 ): { readonly logProb: number; readonly top: readonly ScoredToken[] } {
   if (logits === undefined) return { logProb: Number.NaN, top: [] };
@@ -134,16 +129,6 @@ function scoresOf(
   if (count === 0) return { logProb, top: [] };
   const { values, indices } = logProbs.topK(Math.min(count, logProbs.data.length));
   return { logProb, top: Array.from(indices.data, (id, rank) => ({ id, logProb: values.data[rank] ?? Number.NaN })) };
-}
-
-interface LogitsOfStep {
-  logSoftmax(): { readonly data: Float32Array; topK(k: number): TopTokens };
-  dispose(): void;
-}
-
-interface TopTokens {
-  readonly values: { readonly data: Float32Array };
-  readonly indices: { readonly data: Int32Array };
 }
 
 /** The sequences of a stream's tokens. */

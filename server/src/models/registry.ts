@@ -51,10 +51,10 @@ export class ModelRegistry {
       if (isOfKind(loaded, kinds)) return { ...loaded, name };
       throw expected(`a model that is ${wanted}`, "model", name);
     }
-    for (const { loaded, name } of this.#ready()) {
+    // A model that is not loaded yet may be of the kind, so that no later one answers in its place.
+    for (const { loaded, name } of this.all) {
       if (isOfKind(loaded, kinds)) return { ...loaded, name };
     }
-    if (!this.isReady) throw new ServerError("ERR_NOT_READY", "Expected loaded models but they are not loaded");
     throw new ServerError("ERR_NOT_FOUND", `Expected a model that is ${wanted} but this server has none`);
   }
 
@@ -68,10 +68,6 @@ export class ModelRegistry {
 
   async dispose(): Promise<void> {
     await Promise.all(this.all.map((model) => model.dispose()));
-  }
-
-  #ready(): readonly ServedModel[] {
-    return this.all.filter(({ isReady }) => isReady);
   }
 }
 

@@ -37,7 +37,8 @@ const WITHOUT_EFFECT: Readonly<Record<string, unknown>> = {
   frequency_penalty: 0,
 };
 
-const SAMPLING = ["temperature", "top_k", "top_p", "typical_p", "seed"] as const;
+/** Each of them means sampling. */
+const SAMPLING = ["temperature", "top_k", "top_p", "typical_p"] as const;
 
 /** Options from parameters. As there, a parameter of sampling means sampling. Throws ERR_INVALID_ARGUMENT. */
 export function optionsOf(parameters: TgiParameters): GenerateOptions {
@@ -50,10 +51,8 @@ export function optionsOf(parameters: TgiParameters): GenerateOptions {
     left.add(name);
   }
   const given = Object.fromEntries(Object.entries(parameters).filter(([name]) => !left.has(name)));
-  const { seed, ...others } = given;
-  const isSampling =
-    parameters.do_sample === true || SAMPLING.some((name) => name !== "seed" && isGiven(parameters[name]));
-  const { do_sample, stop, ...rest } = others;
+  const { seed, do_sample, stop, ...rest } = given;
+  const isSampling = parameters.do_sample === true || SAMPLING.some((name) => isGiven(parameters[name]));
   const hasStop = Array.isArray(stop) && stop.length > 0;
   return generationOptions(
     { ...rest, ...(hasStop && { stop }), ...(isSampling && { do_sample: true, seed }) },

@@ -1,7 +1,6 @@
 // What the server and its models state about themselves.
 import { createRequire } from "node:module";
-import type { ServedModel } from "../../models/served-model.js";
-import { MODEL_VERSION } from "../../models/served-model.js";
+import { MODEL_VERSION, type ServedModel } from "../../models/served-model.js";
 import { type Signature, signatureOf } from "./signatures.js";
 
 const SERVER_NAME = "torch-t5-server";

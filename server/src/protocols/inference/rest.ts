@@ -1,8 +1,7 @@
 // The Open Inference Protocol over HTTP: health, metadata, and `infer` with tensors in JSON or in binary form.
 import { Type } from "typebox";
 import { expected } from "../../errors/server-error.js";
-import type { ServedModel } from "../../models/served-model.js";
-import { MODEL_VERSION } from "../../models/served-model.js";
+import { MODEL_VERSION, type ServedModel } from "../../models/served-model.js";
 import type { Service } from "../../production/service.js";
 import { plainError } from "../shared/plain-error.js";
 import { answerErrors, contextOf, type Http } from "../shared/plugin.js";
