@@ -11,6 +11,7 @@ import { logitsCommand } from "./commands/logits.js";
 import { pullCommand } from "./commands/pull.js";
 import { rerankCommand } from "./commands/rerank.js";
 import { scoreCommand } from "./commands/score.js";
+import { serveCommand } from "./commands/serve.js";
 import { setupCommand } from "./commands/setup.js";
 import { verifyCommand } from "./commands/verify.js";
 import { type Command, EXIT, messageOf, UsageError } from "./terminal/command.js";
@@ -29,6 +30,7 @@ const commands: readonly Command[] = [
   exportCommand,
   verifyCommand,
   doctorCommand,
+  serveCommand,
   setupCommand,
 ];
 const NAME_WIDTH = 10;

@@ -26,9 +26,19 @@ export const venv = isCheckout ? join(root, ".venv") : join(cacheDirectory(), "v
 export const state = isCheckout ? join(root, ".setup") : join(cacheDirectory(), "setup");
 export const venvBin = join(venv, platform === "win32" ? "Scripts" : "bin");
 
+/** The virtual environment of the clients that the server is tested with. */
+export const clientsVenv = join(root, ".venv-clients");
+
+const executable = (name) => (platform === "win32" ? `${name}.exe` : name);
+
 /** The path of a program inside the virtual environment. */
 export function venvProgram(name) {
-  return join(venvBin, platform === "win32" ? `${name}.exe` : name);
+  return join(venvBin, executable(name));
+}
+
+/** The path of a program inside the environment of the server's clients. */
+export function clientsProgram(name) {
+  return join(clientsVenv, platform === "win32" ? "Scripts" : "bin", executable(name));
 }
 
 /** The `site-packages` folder of the virtual environment, or undefined before it exists. */

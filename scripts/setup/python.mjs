@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { env, platform } from "node:process";
-import { root, sitePackages, venv, venvProgram } from "./paths.mjs";
+import { clientsProgram, clientsVenv, root, sitePackages, venv, venvProgram } from "./paths.mjs";
 import { capture, runProgram } from "./process.mjs";
 
 const MINIMUM = [3, 10];
@@ -49,16 +49,19 @@ export async function createVenv(python) {
   await runProgram("venv", python.program, ["-m", "venv", venv]);
 }
 
-/** Runs pip in the virtual environment. */
-export async function pipInstall(step, args) {
-  await runProgram(step, venvProgram("python"), [
-    "-m",
-    "pip",
-    "install",
-    "--disable-pip-version-check",
-    "--no-input",
-    ...args,
-  ]);
+/**
+ * Creates the environment of the server's clients, whose protobuf and huggingface_hub are older than those of
+ * transformers.
+ */
+export async function createClientsVenv(python, requirementsFile) {
+  rmSync(clientsVenv, { recursive: true, force: true });
+  await runProgram("clients", python.program, ["-m", "venv", clientsVenv]);
+  await pipInstall("clients", ["-r", requirementsFile], clientsProgram("python"));
+}
+
+/** Runs pip in the virtual environment, or in that of another Python. */
+export async function pipInstall(step, args, program = venvProgram("python")) {
+  await runProgram(step, program, ["-m", "pip", "install", "--disable-pip-version-check", "--no-input", ...args]);
 }
 
 /**

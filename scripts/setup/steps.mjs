@@ -4,9 +4,10 @@ import { chmodSync, existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { env, execPath, platform } from "node:process";
 import { buildAddon, findBuildTools } from "./addon.mjs";
-import { isCheckout, libtorchDirectory, root, sitePackages, venvProgram } from "./paths.mjs";
+import { clientsProgram, isCheckout, libtorchDirectory, root, sitePackages, venvProgram } from "./paths.mjs";
 import { runProgram } from "./process.mjs";
 import {
+  createClientsVenv,
   createVenv,
   isLibtorchRequirement,
   pinnedTorch,
@@ -97,6 +98,30 @@ const typescript = {
   },
 };
 
+const serverFiles = ["server/src", "server/package.json", "server/tsconfig.build.json"];
+
+const server = {
+  name: "server",
+  title: "the server's TypeScript",
+  inputs: () => fingerprint({ files: [...serverFiles, "lib", "tsconfig.json", "package-lock.json"] }),
+  output: () => join(root, "server", "dist", "main.js"),
+  async run() {
+    const compiler = join(root, "node_modules", "typescript", "bin", "tsc");
+    rmSync(join(root, "server", "dist"), { recursive: true, force: true });
+    await runProgram("server", execPath, [compiler, "-p", join("server", "tsconfig.build.json")], { cwd: root });
+    chmodSync(join(root, "server", "dist", "main.js"), 0o755);
+  },
+};
+
+const clients = {
+  name: "clients",
+  title: "Python clients of the server's protocols: tritonclient, text-generation",
+  needsPython: true,
+  inputs: () => fingerprint({ files: ["server/test/requirements.txt"] }),
+  output: () => clientsProgram("python"),
+  run: async ({ python }) => createClientsVenv(python, join(root, "server", "test", "requirements.txt")),
+};
+
 const python = {
   name: "python",
   title: "Python's torch and transformers (4.9 GB unpacked on Linux: the torch wheel is the CUDA build)",
@@ -126,16 +151,20 @@ const developerTools = {
 const npmSteps = isCheckout ? [npm] : [];
 const libtorchSteps = env.LIBTORCH ? [] : [libtorch];
 const typescriptSteps = isCheckout ? [typescript] : [];
+const serverSteps = isCheckout ? [server] : [];
 const hasPrebuilt = existsSync(join(root, "prebuilds", `${platform}-${process.arch}`, "torch_t5.node"));
 const addonSteps = hasPrebuilt && !isCheckout ? [] : [buildTools, addon];
 
 /** The steps of each profile, in order. */
 export const profiles = {
-  demo: [...npmSteps, venv, ...libtorchSteps, ...addonSteps, ...typescriptSteps],
-  export: [...npmSteps, venv, ...libtorchSteps, python, ...addonSteps, ...typescriptSteps],
+  demo: [...npmSteps, venv, ...libtorchSteps, ...addonSteps, ...typescriptSteps, ...serverSteps],
+  export: [...npmSteps, venv, ...libtorchSteps, python, ...addonSteps, ...typescriptSteps, ...serverSteps],
   // Fetches nothing. Where dist/ was compiled on another machine, the TypeScript compiler may be missing.
   offline: [addon, ...(existsSync(join(root, "node_modules", "typescript")) ? typescriptSteps : [])],
-  test: [...npmSteps, venv, ...libtorchSteps, python, developerTools, ...addonSteps, nativeTests, ...typescriptSteps],
+  test: [
+    ...[...npmSteps, venv, ...libtorchSteps, python, developerTools],
+    ...[...addonSteps, nativeTests, ...typescriptSteps, ...serverSteps, clients],
+  ],
 };
 
 function packageFolder(name) {

@@ -11,7 +11,7 @@ const { version } = JSON.parse(readFileSync(new URL("../../package.json", import
 };
 const COMMANDS = [
   ...["logits", "generate", "score", "rerank", "embed", "classify"],
-  ...["pull", "cache", "export", "verify", "doctor", "setup"],
+  ...["pull", "cache", "export", "verify", "doctor", "serve", "setup"],
 ];
 
 describe("torch-t5", () => {
@@ -50,7 +50,7 @@ describe("torch-t5", () => {
   const wrong: readonly (readonly [args: readonly string[], message: RegExp])[] = [
     [
       [],
-      /Expected a command \(logits, generate, score, rerank, embed, classify, pull, cache, export, verify, doctor, setup\) but received none/,
+      /Expected a command \(logits, generate, score, rerank, embed, classify, pull, cache, export, verify, doctor, serve, setup\) but received none/,
     ],
     [["summarize"], /but received "summarize"/],
     [["logits"], /Expected a text, or "-" for standard input, but received none/],

@@ -5,14 +5,14 @@ import { before } from "mocha";
 import type { T5ForConditionalGeneration } from "torch-t5";
 import { useModel } from "../support/model.js";
 import { blocksOf, LANGUAGES, nameOf, readDocuments, root } from "./blocks.js";
-import { checkNotRun } from "./not-run.js";
+import { checkNotRun, RUN_WITH_SERVER } from "./not-run.js";
 import { type Outcomes, runBlocks } from "./running.js";
 
 const documents = readDocuments();
 const MAX_WIDTH = 120;
 
 /** The maximum number of blocks that are not run. A new one has to be counted here. */
-const MAX_NOT_RUN = 18;
+const MAX_NOT_RUN = 20;
 
 /** The script that draws the picture. */
 interface Drawing {
@@ -69,7 +69,9 @@ describe("the documentation", () => {
   }
 
   it(`marks no more than ${MAX_NOT_RUN} blocks as not run`, () => {
-    const notRun = documents.flatMap(({ blocks }) => blocks).filter((block) => block.notRun !== undefined);
+    const notRun = documents
+      .flatMap(({ blocks }) => blocks)
+      .filter(({ notRun }) => notRun !== undefined && notRun !== RUN_WITH_SERVER);
     assert.ok(notRun.length <= MAX_NOT_RUN, notRun.map(nameOf).join(", "));
   });
 });

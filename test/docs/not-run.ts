@@ -6,6 +6,9 @@ import { runToEnd } from "../support/program.js";
 import { pythonPath } from "../support/python.js";
 import { type Block, root } from "./blocks.js";
 
+/** The reason of blocks that the server's tests run. */
+export const RUN_WITH_SERVER = "needs a server";
+
 /** Each reason, with the commands for which it is valid. */
 const COMMANDS: Readonly<Record<string, readonly RegExp[]>> = {
   "downloads a model": [
@@ -32,6 +35,9 @@ const COMMANDS: Readonly<Record<string, readonly RegExp[]>> = {
     /^(sudo )?apt-get install /,
     /^git clone /,
   ],
+  "serves until it is stopped": [/^(npx )?torch-t5(-server| serve)( |$)/],
+  // server/test/protocols/docs.spec.ts runs these.
+  [RUN_WITH_SERVER]: [/./],
   "takes minutes": [/^npm (test|run [\w:-]+)( --( .*)?)?$/, /^(npx )?torch-t5 verify /, /^npx mocha /],
   "needs peft": [/^from (peft|transformers) import /, /^model( = PeftModel)?\./, /^AutoTokenizer\./],
   "needs a GPU": [/^python3 scripts\/gpu-check( |$)/, /^npm run bench -- /, /--device cuda/, /^TORCH_T5_TEST_DEVICE=/],
@@ -56,7 +62,10 @@ async function checkNames(command: string): Promise<void> {
   const flags = words.filter((word) => /^--[a-z]/.test(word)).map((word) => word.split("=", 1)[0] ?? "");
   const script = /^npm (?:run )?([\w:-]+)/.exec(command)?.[1];
   const torch = /^(?:npx )?torch-t5 (\w+)/.exec(command)?.[1];
-  if (torch !== undefined) {
+  const isServer = /^(?:npx )?torch-t5(?:-server| serve)(?: |$)/.test(command);
+  if (isServer) {
+    checkFlags(flags, await help(process.execPath, [join(root, "server", "dist", "main.js"), "--help"]), command);
+  } else if (torch !== undefined) {
     const { code, stdout } = await torchT5([torch, "--help"]);
     if (code !== 0) throw new Error(`torch-t5 has no command ${torch}`);
     checkFlags(flags, stdout, command);

@@ -13,6 +13,7 @@ import { type Ended, runToEnd } from "../support/program.js";
 import { pythonPath } from "../support/python.js";
 import { Reference } from "../support/reference.js";
 import { type Block, type Document, nameOf, root } from "./blocks.js";
+import { RUN_WITH_SERVER } from "./not-run.js";
 
 export interface Outcome {
   /** What it printed on stdout. */
@@ -95,7 +96,10 @@ function prepare(place: string, documents: readonly Document[]): void {
     if (text.includes(`./${CHECKPOINT}`)) makeCheckpoint(join(directory, CHECKPOINT));
     for (const name of PARTS) symlinkSync(join(root, name), join(directory, name), "junction");
     writeFileSync(join(directory, "texts.jsonl"), TEXTS);
-    for (const block of blocks) writeFileSync(pathOf(place, block), block.code);
+    // The packages of the server's clients are installed for its own tests, which run these blocks.
+    for (const block of blocks.filter(({ notRun }) => notRun !== RUN_WITH_SERVER)) {
+      writeFileSync(pathOf(place, block), block.code);
+    }
   }
   const bin = join(place, "bin");
   mkdirSync(bin);

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
-/** The folders of `lib/` and `native/`, top to bottom: a file imports from its own folder and from those below it. */
+/** The folders of `lib/`, `native/` and `server/src/`, top to bottom: a file imports from its own folder and from those below it. */
 const LIB = [
   "cli",
   "index.ts",
@@ -20,6 +20,20 @@ const LIB = [
   "util",
 ];
 const CLI = ["main.ts", "commands", "jsonl", "terminal"];
+const SERVER = [
+  "main.ts",
+  "index.ts",
+  "command",
+  "app",
+  "inspector",
+  "protocols",
+  "production",
+  "calls",
+  "models",
+  "config",
+  "errors",
+];
+const PROTOCOLS = ["embeddings", "generation", "inference", "openai", "score", "shared"];
 const NATIVE = [
   "addon.cc",
   "preload.cc",
@@ -91,7 +105,15 @@ function filesInCycles({ files, importsOf }: Tree): readonly string[] {
   return files.filter((file) => reached(file).has(file));
 }
 
-for (const tree of [typescriptTree("lib", LIB), typescriptTree("lib/cli", CLI), nativeTree()]) {
+const TREES = [
+  typescriptTree("lib", LIB),
+  typescriptTree("lib/cli", CLI),
+  nativeTree(),
+  typescriptTree("server/src", SERVER),
+  typescriptTree("server/src/protocols", PROTOCOLS),
+];
+
+for (const tree of TREES) {
   describe(`layout of ${tree.folder}/`, () => {
     it("has the rooms of this list, and no others", () => {
       assert.deepEqual([...new Set(tree.files.map(roomOf))].sort(), [...tree.order].sort());
@@ -124,6 +146,17 @@ describe("boundaries of lib/", () => {
       .filter((file) => file.startsWith("cli/"))
       .flatMap((file) => importsOf(file).filter((name) => !name.startsWith("cli/")));
     assert.deepEqual([...new Set(used)], ["index.ts"]);
+  });
+});
+
+describe("boundaries of server/", () => {
+  it("uses the library through its public package alone", () => {
+    const files = filesBelow("server/src", /\.ts$/);
+    const importing = files.filter((file) =>
+      /(?:from|import)\s*\(?\s*"[^"]*(?:lib|\.\.\/dist)\//.test(read("server/src", file)),
+    );
+    assert.deepEqual(importing, []);
+    assert.ok(files.some((file) => /from "torch-t5"/.test(read("server/src", file))));
   });
 });
 
@@ -171,7 +204,7 @@ describe("CONTRIBUTING.md", () => {
   const text = readFileSync(join(root, "CONTRIBUTING.md"), "utf8");
 
   it("names files and folders that exist", () => {
-    const named = matches(text, /`((?:lib|native|scripts|test|bench|docs)\/[^`\s]*)`/g);
+    const named = matches(text, /`((?:lib|native|scripts|server|test|bench|docs)\/[^`\s]*)`/g);
     assert.ok(named.length > 20);
     assert.deepEqual(
       named.filter((path) => !existsSync(join(root, path))),
@@ -179,9 +212,9 @@ describe("CONTRIBUTING.md", () => {
     );
   });
 
-  it("lists the rooms of lib/ and native/ in their order", () => {
-    const trees = matches(text, /^(?:lib|native)\/\n((?: {2}\S.*\n)+)/gm);
+  it("lists the rooms of lib/, native/ and server/src/ in their order", () => {
+    const trees = matches(text, /^(?:lib|native|server\/src)\/\n((?: {2}\S.*\n)+)/gm);
     const rooms = trees.map((tree) => matches(tree, /^ {2}(\S+)/gm).map((name) => name.replace(/\/$/, "")));
-    assert.deepEqual(rooms, [LIB, NATIVE]);
+    assert.deepEqual(rooms, [LIB, NATIVE, SERVER]);
   });
 });

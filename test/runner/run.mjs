@@ -11,6 +11,9 @@ import process, { argv, env, execPath, stdout } from "node:process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
+const root = fileURLToPath(new URL("../..", import.meta.url));
+/** The tests of the library, and those of the server. */
+const TESTS = [join(root, "test"), join(root, "server", "test")];
 /** The slowest folders start first, so that all lanes end at about the same time. */
 const LONGEST_FIRST = ["parity", "cli", "process", "export", "native", "gpu-check", "parity/tokenizer"];
 /** The minimum number of tests in all folders, a little below their number (about 4,200): fewer mean that some were lost. */
@@ -20,7 +23,6 @@ const MIN_TESTS = 4000;
  */
 const ENVIRONMENT = { OMP_WAIT_POLICY: "PASSIVE", ...env };
 
-const root = fileURLToPath(new URL("../..", import.meta.url));
 const mocha = join(root, "node_modules", "mocha", "bin", "mocha.js");
 const reporter = fileURLToPath(new URL("reporter.ts", import.meta.url));
 const started = Date.now();
@@ -29,8 +31,8 @@ const { values: options, positionals: names } = parseArgs({
   args: argv.slice(2),
   options: {
     lanes: { type: "string", default: String(Math.min(2, availableParallelism())) },
-    // The parent of the folders.
-    tests: { type: "string", default: join(root, "test") },
+    // The parents of the folders.
+    tests: { type: "string", multiple: true, default: TESTS },
   },
   allowPositionals: true,
 });
@@ -38,13 +40,21 @@ const { values: options, positionals: names } = parseArgs({
 const posix = (path) => path.replaceAll("\\", "/");
 const secondsSince = (time) => Math.round((Date.now() - time) / 1000);
 
+/** The name of a spec file's folder: "unit" of test/unit, "server/production" of server/test/production. */
+function nameOf(parent, path) {
+  const owner = posix(relative(root, dirname(parent)));
+  return posix(TESTS.includes(parent) ? join(owner, dirname(path)) : dirname(path));
+}
+
 /** Every folder with spec files, as `{ name, files }`, in the order in which they start. */
 function findFolders() {
   const folders = new Map();
-  for (const path of readdirSync(options.tests, { recursive: true }).map(posix).sort()) {
-    if (!path.endsWith(".spec.ts")) continue;
-    const name = posix(dirname(path));
-    folders.set(name, [...(folders.get(name) ?? []), posix(relative(root, join(options.tests, path)))]);
+  for (const parent of options.tests) {
+    for (const path of readdirSync(parent, { recursive: true }).map(posix).sort()) {
+      if (!path.endsWith(".spec.ts")) continue;
+      const name = nameOf(parent, path);
+      folders.set(name, [...(folders.get(name) ?? []), posix(relative(root, join(parent, path)))]);
+    }
   }
   const rank = ({ name }) => (LONGEST_FIRST.includes(name) ? LONGEST_FIRST.indexOf(name) : LONGEST_FIRST.length);
   return Array.from(folders, ([name, files]) => ({ name, files })).sort((a, b) => rank(a) - rank(b));
@@ -111,7 +121,7 @@ async function main() {
 
   const passed = results.reduce((sum, result) => sum + result.passed, 0);
   const failures = results.flatMap((result) => result.failures);
-  const isWhole = names.length === 0 && options.tests === join(root, "test");
+  const isWhole = names.length === 0 && options.tests.join() === TESTS.join();
   const minTests = isWhole ? MIN_TESTS : 1;
   const ran = passed + failures.length;
   if (ran < minTests) failures.push(`Expected ${minTests} or more tests but ${ran} ran`);

@@ -1,0 +1,48 @@
+#!/usr/bin/env node
+// The `torch-t5-server` program: serves until SIGTERM or SIGINT, then drains and exits with 0.
+import { argv, stderr, stdout } from "node:process";
+import { startServer } from "./app/server.js";
+import { readCommand, USAGE } from "./command/arguments.js";
+import { openInBrowser } from "./command/browser.js";
+import { failureOf } from "./errors/failure.js";
+import { serverMetadata } from "./protocols/inference/metadata.js";
+
+const EXIT = { ok: 0, failure: 1, usage: 2 } as const;
+
+async function main(): Promise<void> {
+  const command = await readCommand(argv.slice(2));
+  if ("show" in command) {
+    stdout.write(`${command.show === "help" ? USAGE : serverMetadata.version}\n`);
+    return;
+  }
+  const server = await startServer(command.config);
+  const stop = () => {
+    server.close().then(
+      () => process.exit(EXIT.ok),
+      (error: unknown) => fail(error),
+    );
+  };
+  process.on("SIGTERM", stop);
+  process.on("SIGINT", stop);
+  // Standard output has the JSON lines of the log alone.
+  stderr.write(`torch-t5-server listens on ${server.url}`);
+  stderr.write(server.grpcPort === undefined ? "\n" : `, and on port ${server.grpcPort} for gRPC\n`);
+  try {
+    await server.ready;
+    stderr.write("torch-t5-server is ready\n");
+    if (command.opens) openInBrowser(`${server.url}/inspect/`);
+  } catch (error) {
+    // After a signal, the end of close() is the end of the program.
+    if (failureOf(error).code !== "ERR_SHUTTING_DOWN") throw error;
+  }
+}
+
+/** One line on standard error. A wrong command line or configuration has exit code 2. */
+function fail(error: unknown): void {
+  const { code, message } = failureOf(error);
+  const text = code === "ERR_INTERNAL" && error instanceof Error ? error.message.split("\n", 1)[0] : message;
+  stderr.write(`torch-t5-server: ${text} (${code})\n`);
+  process.exit(code === "ERR_INVALID_ARGUMENT" ? EXIT.usage : EXIT.failure);
+}
+
+main().catch(fail);
