@@ -26,6 +26,9 @@ export const venv = isCheckout ? join(root, ".venv") : join(cacheDirectory(), "v
 export const state = isCheckout ? join(root, ".setup") : join(cacheDirectory(), "setup");
 export const venvBin = join(venv, platform === "win32" ? "Scripts" : "bin");
 
+/** Where the tests' tools of test/tools are installed. */
+export const tools = join(root, ".tools");
+
 /** The path of a program inside the virtual environment. */
 export function venvProgram(name) {
   return join(venvBin, platform === "win32" ? `${name}.exe` : name);

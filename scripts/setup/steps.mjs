@@ -1,10 +1,10 @@
 // The steps of set-up, and which of them each profile runs. A step runs when its inputs have changed since it was last done, or
 // when its output doesn't exist.
-import { chmodSync, existsSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { chmodSync, copyFileSync, existsSync, mkdirSync, rmSync } from "node:fs";
+import { basename, join } from "node:path";
 import { env, execPath, platform } from "node:process";
 import { buildAddon, findBuildTools } from "./addon.mjs";
-import { isCheckout, libtorchDirectory, root, sitePackages, venvProgram } from "./paths.mjs";
+import { isCheckout, libtorchDirectory, root, sitePackages, tools as toolsFolder, venvProgram } from "./paths.mjs";
 import { runProgram } from "./process.mjs";
 import {
   createVenv,
@@ -24,12 +24,7 @@ const npm = {
   title: "npm dependencies",
   inputs: () => fingerprint({ files: ["package-lock.json"] }),
   output: () => join(root, "node_modules", ".package-lock.json"),
-  async run() {
-    const cli = env.npm_execpath?.endsWith(".js")
-      ? [execPath, [env.npm_execpath]]
-      : [platform === "win32" ? "npm.cmd" : "npm", []];
-    await runProgram("npm", cli[0], [...cli[1], "ci", "--no-audit", "--no-fund"], { cwd: root });
-  },
+  run: () => runNpm("npm", ["ci"], root),
 };
 
 const venv = {
@@ -123,6 +118,20 @@ const developerTools = {
   },
 };
 
+const toolFiles = ["package.json", "package-lock.json"].map((name) => join("test", "tools", name));
+
+const tools = {
+  name: "tools",
+  title: "runtimes, package managers, test runners and bundlers for the tests (0.8 GB)",
+  inputs: () => fingerprint({ files: toolFiles }),
+  output: () => join(toolsFolder, "node_modules", ".package-lock.json"),
+  async run() {
+    mkdirSync(toolsFolder, { recursive: true });
+    for (const file of toolFiles) copyFileSync(join(root, file), join(toolsFolder, basename(file)));
+    await runNpm("tools", ["ci", "--ignore-scripts"], toolsFolder);
+  },
+};
+
 const npmSteps = isCheckout ? [npm] : [];
 const libtorchSteps = env.LIBTORCH ? [] : [libtorch];
 const typescriptSteps = isCheckout ? [typescript] : [];
@@ -135,8 +144,26 @@ export const profiles = {
   export: [...npmSteps, venv, ...libtorchSteps, python, ...addonSteps, ...typescriptSteps],
   // Fetches nothing. Where dist/ was compiled on another machine, the TypeScript compiler may be missing.
   offline: [addon, ...(existsSync(join(root, "node_modules", "typescript")) ? typescriptSteps : [])],
-  test: [...npmSteps, venv, ...libtorchSteps, python, developerTools, ...addonSteps, nativeTests, ...typescriptSteps],
+  test: [
+    ...npmSteps,
+    tools,
+    venv,
+    ...libtorchSteps,
+    python,
+    developerTools,
+    ...addonSteps,
+    nativeTests,
+    ...typescriptSteps,
+  ],
 };
+
+/** Runs the npm that runs this program, or the one on the PATH. */
+async function runNpm(step, args, cwd) {
+  const [program, ...first] = env.npm_execpath?.endsWith(".js")
+    ? [execPath, env.npm_execpath]
+    : [platform === "win32" ? "npm.cmd" : "npm"];
+  await runProgram(step, program, [...first, ...args, "--no-audit", "--no-fund"], { cwd });
+}
 
 function packageFolder(name) {
   const packages = sitePackages();

@@ -1,0 +1,59 @@
+import assert from "node:assert/strict";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { withDirectory } from "../support/directory.js";
+import { newerNode, toolPath } from "../support/tools.js";
+import { makeProject, npm, packageFile, succeed } from "./packed.js";
+
+/** Checks that the package is installed and that nothing was built for it. */
+async function checkInstalled(project: string): Promise<void> {
+  const folder = join(project, "node_modules", "torch-t5");
+  for (const name of ["build", "binding.gyp"]) assert.equal(existsSync(join(folder, name)), false, name);
+  const { version } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
+  const { stdout } = await succeed(process.execPath, [join(folder, "dist", "cli", "main.js"), "--version"], project);
+  assert.equal(stdout, `${version}\n`);
+}
+
+describe("the packed package", () => {
+  // npm 12 does not run on every Node.js that torch-t5 runs on.
+  for (const [version, node] of [
+    ["npm-10", process.execPath],
+    ["npm-11", process.execPath],
+    ["npm-12", newerNode],
+  ] as const) {
+    it(`is installed, installed again from the lockfile, and rebuilt by ${version} without a compiler`, () =>
+      withDirectory(async (project) => {
+        makeProject(project);
+        await npm(version, ["install", await packageFile()], project, node);
+        await checkInstalled(project);
+        await npm(version, ["ci"], project, node);
+        await npm(version, ["rebuild"], project, node);
+        await checkInstalled(project);
+      }));
+  }
+
+  it("is installed by Yarn 1, which runs the scripts of packages", () =>
+    withDirectory(async (project) => {
+      makeProject(project);
+      const yarn = toolPath("yarn", "bin", "yarn.js");
+      const options = ["--cache-folder", join(project, "cache"), "--non-interactive"];
+      await succeed(process.execPath, [yarn, "add", `file:${await packageFile()}`, ...options], project);
+      await succeed(process.execPath, [yarn, "install", "--frozen-lockfile", "--force", ...options], project);
+      await checkInstalled(project);
+    }));
+
+  it("is installed by Yarn 4 with scripts, into node_modules", () =>
+    withDirectory(async (project) => {
+      makeProject(project, { dependencies: { "torch-t5": `file:${await packageFile()}` } });
+      writeFileSync(join(project, "yarn.lock"), "");
+      const env = {
+        YARN_NODE_LINKER: "node-modules",
+        YARN_ENABLE_SCRIPTS: "true",
+        YARN_ENABLE_IMMUTABLE_INSTALLS: "false",
+        YARN_ENABLE_TELEMETRY: "false",
+        YARN_GLOBAL_FOLDER: join(project, "yarn"),
+      };
+      await succeed(process.execPath, [toolPath("@yarnpkg", "cli-dist", "bin", "yarn.js"), "install"], project, env);
+      await checkInstalled(project);
+    }));
+});
