@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import process, { arch, platform } from "node:process";
-import { T5Error } from "../util/errors.js";
+import { isError, T5Error } from "../util/errors.js";
 import { type Libtorch, librariesOf, locateLibtorch, packageRoot, setupCommand } from "./libtorch.js";
 import { requestProgressed } from "./request-events.js";
 import type { NativeAddon } from "./types.js";
@@ -71,6 +71,6 @@ function openLibrary(preload: PreloadAddon, path: string): void {
 }
 
 function loadFailure(what: string, path: string, cause: unknown): string {
-  const reason = cause instanceof Error ? cause.message.split("\n", 1)[0] : "";
+  const reason = isError(cause) ? cause.message.split("\n", 1)[0] : "";
   return `Expected ${what} at ${path} to load but received: ${reason}; run \`${setupCommand}\``;
 }

@@ -1,4 +1,6 @@
-// Tensors: numbers in row-major order with a shape, over memory that can be freed at once.
+// Tensors: numbers in row-major order with a shape, over memory that can be freed at once. Arrays may be of another realm
+// than this module (a test runner's, say), so they are not checked with `instanceof`.
+import { types } from "node:util";
 import { T5Error } from "./errors.js";
 import { argmaxOf, logSoftmaxInto, softmaxInto, topIndicesInto } from "./reductions.js";
 import { checkInteger, expected } from "./validation.js";
@@ -28,7 +30,7 @@ export class Tensor<Data extends TensorData = Float32Array> {
    * `data`. `release` is called with the buffer when the tensor is disposed.
    */
   constructor(data: Data, shape: readonly number[], release?: (buffer: ArrayBufferLike) => void) {
-    if (!(data instanceof Float32Array || data instanceof Int32Array)) {
+    if (!(types.isFloat32Array(data) || types.isInt32Array(data))) {
       throw expected("a Float32Array or an Int32Array", "data", data);
     }
     if (!Array.isArray(shape)) throw expected("an array", "shape", shape);
@@ -123,7 +125,7 @@ export class Tensor<Data extends TensorData = Float32Array> {
     const rows = this.#rows();
     const data = new Float32Array(this.#size);
     for (const [position, row] of rows.entries()) {
-      if (!(row instanceof Float32Array)) throw expected("a Float32Array", "the data of a tensor to normalize", row);
+      if (!types.isFloat32Array(row)) throw expected("a Float32Array", "the data of a tensor to normalize", row);
       write(row, data.subarray(position * length, (position + 1) * length));
     }
     return new Tensor(data, this.shape);
@@ -142,7 +144,7 @@ export class Tensor<Data extends TensorData = Float32Array> {
 
   /** An array of the type of the data. */
   #like(length: number): Data {
-    return (this.#data instanceof Float32Array ? new Float32Array(length) : new Int32Array(length)) as Data;
+    return (types.isFloat32Array(this.#data) ? new Float32Array(length) : new Int32Array(length)) as Data;
   }
 
   /** The data. Throws ERR_DISPOSED if it is gone. */

@@ -4,6 +4,7 @@ import { chmodSync, copyFileSync, existsSync, mkdirSync, rmSync } from "node:fs"
 import { basename, join } from "node:path";
 import { env, execPath, platform } from "node:process";
 import { buildAddon, findBuildTools } from "./addon.mjs";
+import { writeCommonJs } from "./commonjs.mjs";
 import { isCheckout, libtorchDirectory, root, sitePackages, tools as toolsFolder, venvProgram } from "./paths.mjs";
 import { runProgram } from "./process.mjs";
 import {
@@ -77,16 +78,25 @@ const nativeTests = {
   run: () => buildAddon({ tests: true }),
 };
 
+const typescriptSources = [
+  "lib",
+  "tsconfig.json",
+  "tsconfig.build.json",
+  "package-lock.json",
+  "scripts/setup/commonjs.mjs",
+];
+
 const typescript = {
   name: "typescript",
   title: "TypeScript",
-  inputs: () => fingerprint({ files: ["lib", "tsconfig.json", "tsconfig.build.json", "package-lock.json"] }),
+  inputs: () => fingerprint({ files: typescriptSources }),
   output: () => join(root, "dist", "index.js"),
   async run() {
     const compiler = join(root, "node_modules", "typescript", "bin", "tsc");
     // Modules that were renamed or deleted must not stay in dist/, which `npm pack` packs as a whole.
     rmSync(join(root, "dist"), { recursive: true, force: true });
     await runProgram("typescript", execPath, [compiler, "-p", "tsconfig.build.json"], { cwd: root });
+    writeCommonJs(join(root, "lib"), join(root, "dist"));
     // `npx torch-t5` needs an executable file. npm makes it one in an installed package, but not in a checkout.
     chmodSync(join(root, "dist", "cli", "main.js"), 0o755);
   },
