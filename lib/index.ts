@@ -92,7 +92,7 @@ export type { TruncationOptions } from "./tokenizer/truncation.js";
 
 export type { SignalOption } from "./util/call-options.js";
 export { T5Error, type T5ErrorCode } from "./util/errors.js";
-export { Tensor, type TensorData, type TopK } from "./util/tensor.js";
+export { Tensor, type TensorData, type TensorSummary, type TopK } from "./util/tensor.js";
 
 // What a service observes.
 

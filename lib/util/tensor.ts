@@ -1,6 +1,6 @@
 // Tensors: numbers in row-major order with a shape, over memory that can be freed at once. Arrays may be of another realm
 // than this module (a test runner's, say), so they are not checked with `instanceof`.
-import { types } from "node:util";
+import { type InspectOptionsStylized, inspect, types } from "node:util";
 import { T5Error } from "./errors.js";
 import { argmaxOf, logSoftmaxInto, softmaxInto, topIndicesInto } from "./reductions.js";
 import { checkInteger, expected } from "./validation.js";
@@ -13,6 +13,17 @@ export interface TopK<Data extends TensorData = Float32Array> {
   readonly values: Tensor<Data>;
   readonly indices: Tensor<Int32Array>;
 }
+
+/** What `JSON.stringify` writes of a tensor. */
+export interface TensorSummary {
+  readonly shape: readonly number[];
+  readonly type: "Float32Array" | "Int32Array";
+  /** The first numbers of `data`, up to 8; none after `dispose()`. JSON has no NaN and no infinities: null. */
+  readonly first: readonly number[];
+}
+
+/** The number of numbers that a summary has. */
+const SUMMARY_LENGTH = 8;
 
 /**
  * Numbers with a shape. `data` of a result is a view on an ArrayBuffer of its own, whose memory is freed by
@@ -118,6 +129,23 @@ export class Tensor<Data extends TensorData = Float32Array> {
   /** The same as `dispose()`, for `using`. */
   [Symbol.dispose](): void {
     this.dispose();
+  }
+
+  /** The shape and the first 8 numbers, for `JSON.stringify`: logits are too large for a log. */
+  toJSON(): TensorSummary {
+    const type = types.isFloat32Array(this.#data) ? "Float32Array" : "Int32Array";
+    return { shape: this.shape, type, first: [...this.#data.subarray(0, SUMMARY_LENGTH)] };
+  }
+
+  /**
+   * The shape and the first 8 numbers, for `console.log`.
+   * @internal
+   */
+  [inspect.custom](_depth: number, options: InspectOptionsStylized): string {
+    const { shape } = this;
+    const data = this.#data.length === this.#size ? this.#data : "disposed";
+    // Of subclasses, their other properties too.
+    return `${this.constructor.name} ${inspect({ ...this, shape, data }, { ...options, maxArrayLength: SUMMARY_LENGTH })}`;
   }
 
   #map(write: (row: Float32Array, into: Float32Array) => void): Tensor {

@@ -2,15 +2,7 @@
 import assert from "node:assert/strict";
 import { pathToFileURL } from "node:url";
 import { createContext, runInContext } from "node:vm";
-import {
-  DecodeStream,
-  demoModel,
- 
-  T5Error,
-  T5ForConditionalGeneration,
-  T5Tokenizer,
-  Tensor,
-} from "torch-t5";
+import { DecodeStream, demoModel, T5Error, T5ForConditionalGeneration, T5Tokenizer, Tensor } from "torch-t5";
 import { useModel } from "../support/model.js";
 
 const realm = createContext({});
