@@ -1,5 +1,8 @@
 // Everything public, by topic.
 
+// For consumers without Node's types.
+/// <reference lib="esnext.disposable" preserve="true" />
+
 // The model, and loading it.
 
 export type { GenerationConfig, T5Config } from "./loading/config.js";

@@ -4,7 +4,7 @@ import { chmodSync, copyFileSync, existsSync, mkdirSync, rmSync } from "node:fs"
 import { basename, join } from "node:path";
 import { env, execPath, platform } from "node:process";
 import { buildAddon, findBuildTools } from "./addon.mjs";
-import { writeCommonJs } from "./commonjs.mjs";
+import { completeDeclarations } from "./declarations.mjs";
 import { isCheckout, libtorchDirectory, root, sitePackages, tools as toolsFolder, venvProgram } from "./paths.mjs";
 import { runProgram } from "./process.mjs";
 import {
@@ -83,7 +83,7 @@ const typescriptSources = [
   "tsconfig.json",
   "tsconfig.build.json",
   "package-lock.json",
-  "scripts/setup/commonjs.mjs",
+  "scripts/setup/declarations.mjs",
 ];
 
 const typescript = {
@@ -96,7 +96,7 @@ const typescript = {
     // Modules that were renamed or deleted must not stay in dist/, which `npm pack` packs as a whole.
     rmSync(join(root, "dist"), { recursive: true, force: true });
     await runProgram("typescript", execPath, [compiler, "-p", "tsconfig.build.json"], { cwd: root });
-    writeCommonJs(join(root, "lib"), join(root, "dist"));
+    completeDeclarations(join(root, "lib"), join(root, "dist"));
     // `npx torch-t5` needs an executable file. npm makes it one in an installed package, but not in a checkout.
     chmodSync(join(root, "dist", "cli", "main.js"), 0o755);
   },
