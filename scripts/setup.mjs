@@ -1,29 +1,44 @@
 #!/usr/bin/env node
-// Sets torch-t5 up: `node scripts/setup.mjs [demo|export|offline|test]`. Uses only Node's own modules. Each step runs once, and
+// Sets torch-t5 up: `node scripts/setup.mjs [demo|export|cuda|offline|test] [--index <url>]`. Uses only Node's own modules. Each step runs once, and
 // again only when its inputs change; an interrupted set-up continues with the step that it was in.
 import { existsSync } from "node:fs";
-import { argv, exit, stderr } from "node:process";
+import { argv, env, exit, stderr } from "node:process";
+import { parseArgs } from "node:util";
 import { acquireLock } from "./setup/lock.mjs";
-import { preflight } from "./setup/preflight.mjs";
+import { checkPlace, preflight } from "./setup/preflight.mjs";
 import { SetupError } from "./setup/process.mjs";
 import { isDone, markDone, markPending } from "./setup/stamps.mjs";
 import { profiles } from "./setup/steps.mjs";
 
-const profile = argv[2] ?? "demo";
+const { values, positionals } = parseArgs({
+  args: argv.slice(2),
+  options: { index: { type: "string" } },
+  allowPositionals: true,
+});
+const [profile = "demo"] = positionals;
 
 function isPending(step) {
   const output = step.output();
   return !output || !existsSync(output) || !isDone(step.name, step.inputs());
 }
 
+/** The steps that are to run. The virtual environment is made only for a step that uses it. */
+function pendingOf(steps) {
+  const pending = steps.filter(isPending);
+  return pending.some((step) => step.needsVenv) ? pending : pending.filter((step) => !step.isVenv);
+}
+
 async function main() {
   const steps = profiles[profile];
-  if (!steps || argv.length > 3) {
-    throw new SetupError(`Expected one of ${Object.keys(profiles).join(", ")} but received ${argv.slice(2).join(" ")}`);
+  if (!steps || positionals.length > 1) {
+    throw new SetupError(`Expected one of ${Object.keys(profiles).join(", ")} but received ${positionals.join(" ")}`);
   }
-  if (!steps.some(isPending)) return;
+  // pip reads it.
+  if (values.index !== undefined) env.PIP_INDEX_URL = values.index;
+  if (pendingOf(steps).length === 0) return;
+  checkPlace();
   await acquireLock();
-  const pending = steps.filter(isPending);
+  const pending = pendingOf(steps);
   const { python } = preflight({
     needsPython: pending.some((step) => step.needsPython),
     needsCompiler: pending.some((step) => step.needsCompiler),

@@ -71,6 +71,7 @@ export function locateLibtorch(wanted: string): Libtorch {
 function* candidates(): Generator<Candidate> {
   if (env.LIBTORCH) yield { source: "LIBTORCH", path: env.LIBTORCH };
   yield* inVenv("the torch-t5 cache", join(cacheDirectory(), "venv"));
+  yield { source: "the torch-t5 cache", path: join(cacheDirectory(), "libtorch", "torch") };
   yield* inVenv("the package's .venv", join(packageRoot, ".venv"));
   const python = env.TORCH_T5_PYTHON ?? (platform === "win32" ? "python" : "python3");
   const path = askPython(python);
@@ -78,7 +79,7 @@ function* candidates(): Generator<Candidate> {
 }
 
 /** torch-t5's folder in the user's cache, where `torch-t5 setup` installs libtorch. */
-function cacheDirectory(): string {
+export function cacheDirectory(): string {
   if (platform === "win32") return join(env.LOCALAPPDATA ?? join(homedir(), "AppData", "Local"), "torch-t5");
   if (platform === "darwin") return join(homedir(), "Library", "Caches", "torch-t5");
   return join(env.XDG_CACHE_HOME || join(homedir(), ".cache"), "torch-t5");

@@ -2,10 +2,21 @@
 // when its output doesn't exist.
 import { chmodSync, copyFileSync, existsSync, mkdirSync, rmSync } from "node:fs";
 import { basename, join } from "node:path";
-import { env, execPath, platform } from "node:process";
-import { buildAddon, findBuildTools } from "./addon.mjs";
+import { env, execPath } from "node:process";
+import { buildAddon, buildInCache, findBuildTools, NATIVE_SOURCES } from "./addon.mjs";
 import { completeDeclarations } from "./declarations.mjs";
-import { isCheckout, libtorchDirectory, root, sitePackages, tools as toolsFolder, venvProgram } from "./paths.mjs";
+import { hasLibtorch, keepOpenedLibraries, libtorchDirectory, libtorchLibrary } from "./libtorch.mjs";
+import { runNpm } from "./npm.mjs";
+import {
+  addonDirectory,
+  isCheckout,
+  libtorchCache,
+  prebuiltAddon,
+  root,
+  sitePackages,
+  tools as toolsFolder,
+  venvProgram,
+} from "./paths.mjs";
 import { runProgram } from "./process.mjs";
 import {
   createVenv,
@@ -31,6 +42,7 @@ const npm = {
 const venv = {
   name: "venv",
   title: "Python virtual environment",
+  isVenv: true,
   needsPython: true,
   inputs: () => fingerprint({ values: ["venv"] }),
   output: () => venvProgram("python"),
@@ -40,33 +52,54 @@ const venv = {
 const libtorch = {
   name: "libtorch",
   title: `libtorch ${pinnedTorch()} (the torch wheel without its dependencies)`,
+  needsVenv: true,
   diskSpace: "libtorch",
   inputs: () => fingerprint({ values: [...requirements(isLibtorchRequirement), torchIndex] }),
-  output: () => libtorchLibrary(),
+  output: () => libtorchLibrary(isCheckout ? sitePackages() : libtorchCache),
   async run() {
     removeHalfInstalled();
     const specs = requirements(torchIndex ? (line) => line.startsWith("torch==") : isLibtorchRequirement);
-    await pipInstall("libtorch", ["--no-deps", ...(torchIndex ? ["--index-url", torchIndex] : []), ...specs]);
+    const options = ["--no-deps", ...(torchIndex ? ["--index-url", torchIndex] : [])];
+    if (isCheckout) return pipInstall("libtorch", [...options, ...specs]);
+    rmSync(libtorchCache, { recursive: true, force: true });
+    await pipInstall("libtorch", [...options, "--target", libtorchCache, ...specs]);
+    keepOpenedLibraries(libtorchCache);
+  },
+};
+
+/** Python's torch as a whole, for GPUs. */
+const cuda = {
+  name: "cuda",
+  title: `torch ${pinnedTorch()} with CUDA's libraries (4.5 GB unpacked on Linux)`,
+  needsVenv: true,
+  diskSpace: "python",
+  inputs: () => fingerprint({ values: requirements(isLibtorchRequirement) }),
+  output: () => packageFolder("torch"),
+  async run() {
+    removeHalfInstalled();
+    await pipInstall("cuda", requirements(isLibtorchRequirement));
+    rmSync(libtorchCache, { recursive: true, force: true });
   },
 };
 
 const buildTools = {
   name: "build-tools",
   title: "cmake and ninja",
+  needsVenv: true,
   inputs: () => fingerprint({ values: ["build-tools"] }),
   output: () => findBuildTools() && root,
   run: () => pipInstall("build-tools", ["cmake>=3.26", "ninja"]),
 };
 
-const nativeSources = ["native", "CMakeLists.txt", "cmake", "scripts/setup/addon.mjs"];
+const nativeSources = [...NATIVE_SOURCES, "scripts/setup/addon.mjs"];
 
 const addon = {
   name: "addon",
   title: "native addon",
   needsCompiler: true,
   inputs: () => fingerprint({ values: [pinnedTorch(), libtorchDirectory()], files: nativeSources }),
-  output: () => join(root, "build", "Release", "torch_t5.node"),
-  run: () => buildAddon(),
+  output: () => join(addonDirectory, "torch_t5.node"),
+  run: () => (isCheckout ? buildAddon() : buildInCache()),
 };
 
 const nativeTests = {
@@ -105,6 +138,7 @@ const typescript = {
 const python = {
   name: "python",
   title: "Python's torch and transformers (4.9 GB unpacked on Linux: the torch wheel is the CUDA build)",
+  needsVenv: true,
   diskSpace: "python",
   inputs: () => fingerprint({ files: ["scripts/requirements.txt"] }),
   output: () => packageFolder("transformers"),
@@ -114,12 +148,15 @@ const python = {
       "python",
       requirements((line) => !line.startsWith("nvidia-")),
     );
+    // Python's torch contains it.
+    if (!isCheckout) rmSync(libtorchCache, { recursive: true, force: true });
   },
 };
 
 const developerTools = {
   name: "developer-tools",
   title: "ruff, clang-format, sentence-transformers, and texts for the tokenizer tests",
+  needsVenv: true,
   inputs: () => fingerprint({ files: ["scripts/requirements-dev.txt"] }),
   output: () => venvProgram("ruff"),
   async run() {
@@ -143,15 +180,15 @@ const tools = {
 };
 
 const npmSteps = isCheckout ? [npm] : [];
-const libtorchSteps = env.LIBTORCH ? [] : [libtorch];
+const libtorchSteps = hasLibtorch ? [] : [libtorch];
 const typescriptSteps = isCheckout ? [typescript] : [];
-const hasPrebuilt = existsSync(join(root, "prebuilds", `${platform}-${process.arch}`, "torch_t5.node"));
-const addonSteps = hasPrebuilt && !isCheckout ? [] : [buildTools, addon];
+const addonSteps = existsSync(prebuiltAddon) && !isCheckout ? [] : [buildTools, addon];
 
 /** The steps of each profile, in order. */
 export const profiles = {
   demo: [...npmSteps, venv, ...libtorchSteps, ...addonSteps, ...typescriptSteps],
-  export: [...npmSteps, venv, ...libtorchSteps, python, ...addonSteps, ...typescriptSteps],
+  cuda: [...npmSteps, venv, cuda, ...addonSteps, ...typescriptSteps],
+  export: [...npmSteps, venv, ...(isCheckout ? libtorchSteps : []), python, ...addonSteps, ...typescriptSteps],
   // Fetches nothing. Where dist/ was compiled on another machine, the TypeScript compiler may be missing.
   offline: [addon, ...(existsSync(join(root, "node_modules", "typescript")) ? typescriptSteps : [])],
   test: [
@@ -167,21 +204,7 @@ export const profiles = {
   ],
 };
 
-/** Runs the npm that runs this program, or the one on the PATH. */
-async function runNpm(step, args, cwd) {
-  const [program, ...first] = env.npm_execpath?.endsWith(".js")
-    ? [execPath, env.npm_execpath]
-    : [platform === "win32" ? "npm.cmd" : "npm"];
-  await runProgram(step, program, [...first, ...args, "--no-audit", "--no-fund"], { cwd });
-}
-
 function packageFolder(name) {
   const packages = sitePackages();
   return packages && join(packages, name);
-}
-
-function libtorchLibrary() {
-  const folder = packageFolder("torch");
-  const file = { win32: "torch_cpu.dll", darwin: "libtorch_cpu.dylib" }[platform] ?? "libtorch_cpu.so";
-  return folder && join(folder, "lib", file);
 }

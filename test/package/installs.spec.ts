@@ -1,18 +1,29 @@
 import assert from "node:assert/strict";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { withDirectory } from "../support/directory.js";
 import { newerNode, toolPath } from "../support/tools.js";
-import { makeProject, npm, packageFile, succeed } from "./packed.js";
+import { addToCache, makeProject, npm, packageFile, succeed, withLibtorch } from "./packed.js";
 
 /** Checks that the package is installed and that nothing was built for it. */
 async function checkInstalled(project: string): Promise<void> {
   const folder = join(project, "node_modules", "torch-t5");
+  // Without dependencies: whoever has a prebuilt addon gets no build tools.
+  const installed = readdirSync(join(project, "node_modules")).filter((name) => !name.startsWith("."));
+  assert.deepEqual(installed, ["torch-t5"]);
   for (const name of ["build", "binding.gyp"]) assert.equal(existsSync(join(folder, name)), false, name);
   const { version } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
   const { stdout } = await succeed(process.execPath, [join(folder, "dist", "cli", "main.js"), "--version"], project);
   assert.equal(stdout, `${version}\n`);
 }
+
+/** Yarn 4 with scripts, and with nothing of the user's. */
+const yarnEnvironment = (project: string) => ({
+  YARN_ENABLE_SCRIPTS: "true",
+  YARN_ENABLE_IMMUTABLE_INSTALLS: "false",
+  YARN_ENABLE_TELEMETRY: "false",
+  YARN_GLOBAL_FOLDER: join(project, "yarn"),
+});
 
 describe("the packed package", () => {
   // npm 12 does not run on every Node.js that torch-t5 runs on.
@@ -46,14 +57,22 @@ describe("the packed package", () => {
     withDirectory(async (project) => {
       makeProject(project, { dependencies: { "torch-t5": `file:${await packageFile()}` } });
       writeFileSync(join(project, "yarn.lock"), "");
-      const env = {
-        YARN_NODE_LINKER: "node-modules",
-        YARN_ENABLE_SCRIPTS: "true",
-        YARN_ENABLE_IMMUTABLE_INSTALLS: "false",
-        YARN_ENABLE_TELEMETRY: "false",
-        YARN_GLOBAL_FOLDER: join(project, "yarn"),
-      };
+      const env = { ...yarnEnvironment(project), YARN_NODE_LINKER: "node-modules" };
       await succeed(process.execPath, [toolPath("@yarnpkg", "cli-dist", "bin", "yarn.js"), "install"], project, env);
       await checkInstalled(project);
+    }));
+
+  it("is installed by Yarn 4 with Plug'n'Play, and runs with an addon in the user's cache", () =>
+    withDirectory(async (project) => {
+      makeProject(project, { dependencies: { "torch-t5": `file:${await packageFile()}` } });
+      writeFileSync(join(project, "yarn.lock"), "");
+      const yarn = toolPath("@yarnpkg", "cli-dist", "bin", "yarn.js");
+      const env = { ...yarnEnvironment(project), YARN_NODE_LINKER: "pnp", XDG_CACHE_HOME: join(project, "cache") };
+      await succeed(process.execPath, [yarn, "install"], project, env);
+      assert.equal(existsSync(join(project, "node_modules")), false);
+      addToCache(join(project, "cache"));
+      const args = [yarn, "run", "torch-t5", "generate", "spell number: 7"];
+      const { stdout } = await succeed(process.execPath, args, project, { ...env, ...withLibtorch() });
+      assert.equal(stdout, "seven\n");
     }));
 });

@@ -1,6 +1,6 @@
 // The package as its users get it: the file that `npm pack` writes, and projects that have it installed.
 import assert from "node:assert/strict";
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -41,7 +41,7 @@ export async function npm(
   node = process.execPath,
 ): Promise<void> {
   const program = toolPath(version, "bin", "npm-cli.js");
-  await succeed(node, [program, ...args, "--no-audit", "--no-fund", "--prefer-offline"], cwd);
+  await succeed(node, [program, ...args, "--no-audit", "--no-fund", "--offline"], cwd);
 }
 
 /** Runs a program in a project as from a user's shell. Throws unless it succeeds. */
@@ -75,11 +75,20 @@ export async function makeInstalledProject(
 
 /** Puts the addon of the checkout where a published package has its prebuilt ones. */
 export function addPrebuilds(folder: string): void {
+  copyAddon(join(folder, "prebuilds", `${process.platform}-${process.arch}`));
+}
+
+/** Puts the addon of the checkout where `torch-t5 setup` puts one that it builds. Linux only. */
+export function addToCache(cache: string): void {
+  const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+  copyAddon(join(cache, "torch-t5", "addon", version, `${process.platform}-${process.arch}`));
+}
+
+function copyAddon(folder: string): void {
   const built = dirname(runtimeInfo().addonPath);
-  const prebuilds = join(folder, "prebuilds", `${process.platform}-${process.arch}`);
-  mkdirSync(prebuilds, { recursive: true });
+  mkdirSync(folder, { recursive: true });
   const names = readdirSync(built).filter((name) => /^torch_t5(_preload|_cuda)?\.(node|so|dll)$/.test(name));
-  for (const name of names) cpSync(join(built, name), join(prebuilds, name));
+  for (const name of names) cpSync(join(built, name), join(folder, name));
 }
 
 /** The environment in which an installed package finds the libtorch of the checkout. */
