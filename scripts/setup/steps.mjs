@@ -187,6 +187,7 @@ const addonSteps = existsSync(prebuiltAddon) && !isCheckout ? [] : [buildTools, 
 /** The steps of each profile, in order. */
 export const profiles = {
   demo: [...npmSteps, venv, ...libtorchSteps, ...addonSteps, ...typescriptSteps],
+  dist: [...npmSteps, ...typescriptSteps],
   cuda: [...npmSteps, venv, cuda, ...addonSteps, ...typescriptSteps],
   export: [...npmSteps, venv, ...(isCheckout ? libtorchSteps : []), python, ...addonSteps, ...typescriptSteps],
   // Fetches nothing. Where dist/ was compiled on another machine, the TypeScript compiler may be missing.
