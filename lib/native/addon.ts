@@ -1,10 +1,11 @@
 // Loads the addon: the only file that loads `.node` files.
 import { existsSync, readFileSync } from "node:fs";
-import { createRequire } from "node:module";
+import Module from "node:module";
 import { join } from "node:path";
 import process, { arch, platform } from "node:process";
 import { isError, T5Error } from "../util/errors.js";
-import { cacheDirectory, type Libtorch, librariesOf, locateLibtorch, packageRoot, setupCommand } from "./libtorch.js";
+import { cacheDirectory, type Libtorch, librariesOf, locateLibtorch, setupCommand } from "./libtorch.js";
+import { packageRoot } from "./package-root.js";
 import { requestProgressed } from "./request-events.js";
 import type { NativeAddon } from "./types.js";
 
@@ -23,7 +24,8 @@ export interface Native {
 
 const PRELOAD = "torch_t5_preload.node";
 const PLATFORM = `${platform}-${arch}`;
-const require = createRequire(import.meta.url);
+// Not by the names `createRequire` and `require`, which webpack replaces.
+const loadModule = Module.createRequire(join(packageRoot, "package.json"));
 let loaded: Native | undefined;
 
 /**
@@ -78,7 +80,7 @@ function findAddon(): { readonly folder: string; readonly preload: PreloadAddon;
 
 function requireAddon<Addon>(path: string): Addon {
   try {
-    return require(path) as Addon;
+    return loadModule(path) as Addon;
   } catch (cause) {
     throw new T5Error("ERR_INTERNAL", loadFailure("the native addon", path, cause), { cause });
   }

@@ -5,8 +5,8 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { env, platform } from "node:process";
-import { fileURLToPath } from "node:url";
 import { T5Error } from "../util/errors.js";
+import { packageRoot } from "./package-root.js";
 
 /** A libtorch on this machine. */
 export interface Libtorch {
@@ -33,9 +33,6 @@ const LINUX_LIBRARIES: readonly string[] = ["libc10.so", "libtorch_cpu.so"];
 const PYTHON_QUERY =
   "import importlib.util as u; s = u.find_spec('torch'); print(s.submodule_search_locations[0] if s else '')";
 const PYTHON_TIMEOUT_MS = 10_000;
-
-/** The package's own folder. */
-export const packageRoot = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 
 /** The command that repairs an installation: of a checkout, or of the package. */
 export const setupCommand = existsSync(join(packageRoot, "tsconfig.build.json"))
