@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { runToEnd } from "../support/program.js";
 import { newerNode, toolPath } from "../support/tools.js";
+import { cases } from "./extent.js";
 import { makeInstalledProject, succeed, withLibtorch } from "./packed.js";
 
 const bundleProgram = fileURLToPath(new URL("programs/bundle.mjs", import.meta.url));
@@ -29,13 +30,14 @@ describe("a bundled program", () => {
     return join(project, "out", format === "cjs" ? "bundle.cjs" : "bundle.mjs");
   }
 
-  for (const [bundler, format] of [
+  const bundles = [
     ["esbuild", "esm"],
-    ["esbuild", "cjs"],
     ["webpack", "cjs"],
+    ["esbuild", "cjs"],
     ["rollup", "esm"],
     ["vite", "esm"],
-  ] as const) {
+  ] as const;
+  for (const [bundler, format] of cases(bundles, 2)) {
     it(`runs with torch-t5 as an external of ${bundler} (${format})`, async () => {
       const { stdout } = await succeed(newerNode, [await bundle(bundler, format, "external")], project, withLibtorch());
       assert.equal(stdout, "seven\n");

@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { withDirectory } from "../support/directory.js";
 import { newerNode, toolPath } from "../support/tools.js";
+import { cases } from "./extent.js";
 import { addToCache, makeProject, npm, packageFile, succeed, withLibtorch } from "./packed.js";
 
 /** Checks that the package is installed and that nothing was built for it. */
@@ -27,11 +28,12 @@ const yarnEnvironment = (project: string) => ({
 
 describe("the packed package", () => {
   // npm 12 does not run on every Node.js that torch-t5 runs on.
-  for (const [version, node] of [
+  const versions = [
     ["npm-10", process.execPath],
-    ["npm-11", process.execPath],
     ["npm-12", newerNode],
-  ] as const) {
+    ["npm-11", process.execPath],
+  ] as const;
+  for (const [version, node] of cases(versions, 2)) {
     it(`is installed, installed again from the lockfile, and rebuilt by ${version} without a compiler`, () =>
       withDirectory(async (project) => {
         makeProject(project);
@@ -43,24 +45,33 @@ describe("the packed package", () => {
       }));
   }
 
-  it("is installed by Yarn 1, which runs the scripts of packages", () =>
-    withDirectory(async (project) => {
-      makeProject(project);
-      const yarn = toolPath("yarn", "bin", "yarn.js");
-      const options = ["--cache-folder", join(project, "cache"), "--non-interactive"];
-      await succeed(process.execPath, [yarn, "add", `file:${await packageFile()}`, ...options], project);
-      await succeed(process.execPath, [yarn, "install", "--frozen-lockfile", "--force", ...options], project);
-      await checkInstalled(project);
-    }));
-
-  it("is installed by Yarn 4 with scripts, into node_modules", () =>
-    withDirectory(async (project) => {
-      makeProject(project, { dependencies: { "torch-t5": `file:${await packageFile()}` } });
-      writeFileSync(join(project, "yarn.lock"), "");
-      const env = { ...yarnEnvironment(project), YARN_NODE_LINKER: "node-modules" };
-      await succeed(process.execPath, [toolPath("@yarnpkg", "cli-dist", "bin", "yarn.js"), "install"], project, env);
-      await checkInstalled(project);
-    }));
+  const yarns = [
+    {
+      what: "Yarn 4 with scripts, into node_modules",
+      async install(project: string) {
+        writeFileSync(join(project, "yarn.lock"), "");
+        const env = { ...yarnEnvironment(project), YARN_NODE_LINKER: "node-modules" };
+        await succeed(process.execPath, [toolPath("@yarnpkg", "cli-dist", "bin", "yarn.js"), "install"], project, env);
+      },
+    },
+    {
+      what: "Yarn 1, which runs the scripts of packages",
+      async install(project: string) {
+        const yarn = toolPath("yarn", "bin", "yarn.js");
+        const options = ["--cache-folder", join(project, "cache"), "--non-interactive"];
+        await succeed(process.execPath, [yarn, "install", ...options], project);
+        await succeed(process.execPath, [yarn, "install", "--frozen-lockfile", "--force", ...options], project);
+      },
+    },
+  ];
+  for (const { what, install } of cases(yarns, 0)) {
+    it(`is installed by ${what}`, () =>
+      withDirectory(async (project) => {
+        makeProject(project, { dependencies: { "torch-t5": `file:${await packageFile()}` } });
+        await install(project);
+        await checkInstalled(project);
+      }));
+  }
 
   it("is installed by Yarn 4 with Plug'n'Play, and runs with an addon in the user's cache", () =>
     withDirectory(async (project) => {

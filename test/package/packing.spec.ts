@@ -13,9 +13,6 @@ const { scripts, version } = JSON.parse(readFileSync(join(root, "package.json"),
 function prepack(directory: string, command: string) {
   cpSync(join(root, "scripts"), join(directory, "scripts"), { recursive: true });
   for (const name of ["package.json", "package-lock.json"]) cpSync(join(root, name), join(directory, name));
-  // An installed package: no step of set-up is needed.
-  mkdirSync(join(directory, "dist", "native"), { recursive: true });
-  cpSync(join(root, "dist"), join(directory, "dist"), { recursive: true });
   return runToEnd(process.execPath, [join(directory, "scripts", "package", "prepack.mjs")], {
     cwd: directory,
     env: { npm_command: command, TORCH_T5_PACK: undefined },
@@ -39,6 +36,8 @@ describe("prepack", () => {
     withDirectory(async (directory) => {
       mkdirSync(join(directory, "prebuilds", "linux-x64"), { recursive: true });
       writeFileSync(join(directory, "prebuilds", "linux-x64", "torch_t5.node"), "");
+      // As in an installed package, set-up has nothing to compile.
+      cpSync(join(root, "dist"), join(directory, "dist"), { recursive: true });
       const { code, stderr } = await prepack(directory, "pack");
       assert.deepEqual([code, stderr], [0, ""]);
     }));

@@ -4,9 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { newerNode, toolPath } from "../support/tools.js";
+import { cases } from "./extent.js";
 import { makeInstalledProject, succeed, withLibtorch } from "./packed.js";
 
-const cases = fileURLToPath(new URL("fixtures/test-runners/cases.mjs", import.meta.url));
+const userTests = fileURLToPath(new URL("fixtures/test-runners/cases.mjs", import.meta.url));
 const TESTS = 3;
 
 describe("tests of users, each runner with realms of its own,", () => {
@@ -14,11 +15,11 @@ describe("tests of users, each runner with realms of its own,", () => {
   before(async () => {
     project = mkdtempSync(join(tmpdir(), "torch-t5-test-"));
     await makeInstalledProject(project);
-    copyFileSync(cases, join(project, "cases.mjs"));
+    copyFileSync(userTests, join(project, "cases.mjs"));
     const imports = 'import * as torchT5 from "torch-t5";\nimport { defineTests } from "./cases.mjs";\n';
     writeFileSync(join(project, "esm.test.mjs"), `${imports}defineTests(torchT5);\n`);
     // As CommonJS projects load the package.
-    const source = readFileSync(cases, "utf8").replace("export function", "function");
+    const source = readFileSync(userTests, "utf8").replace("export function", "function");
     const required = 'const torchT5 = require("torch-t5");\n';
     writeFileSync(join(project, "commonjs.test.cjs"), `${required}${source}defineTests(torchT5);\n`);
   });
@@ -49,12 +50,12 @@ describe("tests of users, each runner with realms of its own,", () => {
   it("pass in Jest with ECMAScript modules", () =>
     runJest(process.execPath, "esm.test.mjs", "--experimental-vm-modules"));
 
-  for (const node of new Set([process.execPath, newerNode])) {
+  for (const node of cases([...new Set([newerNode, process.execPath])], 1)) {
     it(`pass in Jest with CommonJS on ${node === newerNode ? "Node.js 24" : "this Node.js"}`, () =>
       runJest(node, "commonjs.test.cjs", ""));
   }
 
-  for (const pool of ["vmThreads", "vmForks", "threads", "forks"]) {
+  for (const pool of cases(["vmThreads", "vmForks", "threads", "forks"], 1)) {
     it(`pass in Vitest's pool ${pool}`, async () => {
       const args = [
         toolPath("vitest", "vitest.mjs"),

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { runToEnd } from "../support/program.js";
 import { toolPath } from "../support/tools.js";
+import { cases } from "./extent.js";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const fixtures = fileURLToPath(new URL("fixtures/types", import.meta.url));
@@ -16,12 +17,13 @@ const ENVIRONMENTS = {
   "the browser's types": ["--lib", "es2022,dom,dom.iterable", "--typeRoots", "types"],
 } as const;
 
-/** The oldest and the newest TypeScript, and one between, each with either environment or both. */
+/** TypeScript 7, the oldest, and those between, each with one environment or both. */
 const COMPILERS: readonly (readonly [version: string, compiler: string, types: keyof typeof ENVIRONMENTS])[] = [
-  ["5.2", toolPath("typescript-5.2", "bin", "tsc"), "the browser's types"],
-  ["6", toolPath("typescript-6", "bin", "tsc"), "Node's types"],
   ["7", join(root, "node_modules", "typescript", "bin", "tsc"), "Node's types"],
   ["7", join(root, "node_modules", "typescript", "bin", "tsc"), "the browser's types"],
+  ["5.2", toolPath("typescript-5.2", "bin", "tsc"), "the browser's types"],
+  ["5.9", toolPath("typescript-5.9", "bin", "tsc"), "Node's types"],
+  ["6", toolPath("typescript-6", "bin", "tsc"), "Node's types"],
 ];
 
 describe("the declarations of the package, without skipLibCheck,", () => {
@@ -38,7 +40,7 @@ describe("the declarations of the package, without skipLibCheck,", () => {
   });
   after(() => rmSync(project, { recursive: true, force: true }));
 
-  for (const [version, compiler, types] of COMPILERS) {
+  for (const [version, compiler, types] of cases(COMPILERS, 3)) {
     it(`compile with TypeScript ${version} and ${types}, from ECMAScript modules and CommonJS`, async () => {
       const common = [
         "--noEmit",

@@ -12,7 +12,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
 /** The slowest folders start first, so that all lanes end at about the same time. */
-const LONGEST_FIRST = ["parity", "cli", "process", "export", "native", "gpu-check", "parity/tokenizer"];
+const LONGEST_FIRST = ["parity", "cli", "process", "export", "native", "package", "gpu-check", "parity/tokenizer"];
 /** The minimum number of tests in all folders, a little below their number (about 4,200): fewer mean that some were lost. */
 const MIN_TESTS = 4000;
 /**

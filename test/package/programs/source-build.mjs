@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// `npm run test:source`: installs the packed package in an empty project, lets its set-up compile the addon with the libtorch of the
+// Installs the packed package in an empty project, lets its set-up compile the addon with the libtorch of the
 // checkout (several minutes), and checks that it runs and what the build has left.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
