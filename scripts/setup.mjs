@@ -10,13 +10,6 @@ import { SetupError } from "./setup/process.mjs";
 import { isDone, markDone, markPending } from "./setup/stamps.mjs";
 import { profiles } from "./setup/steps.mjs";
 
-const { values, positionals } = parseArgs({
-  args: argv.slice(2),
-  options: { index: { type: "string" } },
-  allowPositionals: true,
-});
-const [profile = "demo"] = positionals;
-
 function isPending(step) {
   const output = step.output();
   return !output || !existsSync(output) || !isDone(step.name, step.inputs());
@@ -28,13 +21,26 @@ function pendingOf(steps) {
   return pending.some((step) => step.needsVenv) ? pending : pending.filter((step) => !step.isVenv);
 }
 
+/** Reads the command line. */
+function readArguments() {
+  try {
+    const options = { index: { type: "string" } };
+    const { values, positionals } = parseArgs({ args: argv.slice(2), options, allowPositionals: true });
+    return { profiles: positionals.length > 0 ? positionals : ["demo"], index: values.index };
+  } catch (error) {
+    throw new SetupError(error.message);
+  }
+}
+
 async function main() {
+  const { profiles: given, index } = readArguments();
+  const [profile = ""] = given;
   const steps = profiles[profile];
-  if (!steps || positionals.length > 1) {
-    throw new SetupError(`Expected one of ${Object.keys(profiles).join(", ")} but received ${positionals.join(" ")}`);
+  if (!steps || given.length > 1) {
+    throw new SetupError(`Expected one of ${Object.keys(profiles).join(", ")} but received ${given.join(" ")}`);
   }
   // pip reads it.
-  if (values.index !== undefined) env.PIP_INDEX_URL = values.index;
+  if (index !== undefined) env.PIP_INDEX_URL = index;
   if (pendingOf(steps).length === 0) return;
   checkPlace();
   await acquireLock();

@@ -2,13 +2,13 @@
 // else installs the torch wheel into the user's cache and deletes what is not opened.
 import { existsSync, readdirSync, rmSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { env, platform } from "node:process";
+import { arch, env, platform } from "node:process";
 import { pathToFileURL } from "node:url";
 import { isCheckout, libtorchCache, prebuiltAddon, root, sitePackages } from "./paths.mjs";
 import { pinnedTorch } from "./python.mjs";
 
 /** What is opened: libtorch_cpu, and the libraries that it names and that no system has. */
-const OPENED = /^(lib)?(torch_cpu|c10|gomp|omp|iomp5|libiomp5md|cudart|cupti|uv|asmjit|fbgemm)\b.*\.(so|dylib|dll)/;
+const OPENED = /^lib(torch_cpu|c10|gomp|cudart|cupti)\b.*\.so/;
 
 /** The libtorch of the pinned version that the library finds, or undefined. It searches as `torch-t5 doctor` does. */
 const found = isCheckout ? undefined : await findLibtorch();
@@ -32,7 +32,7 @@ export function libtorchDirectory() {
   return isCheckout || (inVenv && existsSync(inVenv)) ? inVenv : join(libtorchCache, "torch");
 }
 
-/** Whether a libtorch is all that is needed: a source build needs its headers, too. */
+/** Whether a libtorch is all that is needed: a build needs its headers, too. */
 function canServe(directory) {
   return existsSync(prebuiltAddon) || existsSync(join(directory, "include", "torch"));
 }
@@ -40,14 +40,21 @@ function canServe(directory) {
 /** Whether a libtorch serves without an installation. */
 export const hasLibtorch = Boolean(env.LIBTORCH) || (found !== undefined && canServe(found));
 
+/** Whether the addon has to be built: there is no prebuilt one, or not for the version that LIBTORCH has. */
+export const needsBuild = !existsSync(prebuiltAddon) || (Boolean(env.LIBTORCH) && found === undefined);
+
 /** The file of libtorch below a folder of Python's packages. */
 export function libtorchLibrary(packages) {
   const file = { win32: "torch_cpu.dll", darwin: "libtorch_cpu.dylib" }[platform] ?? "libtorch_cpu.so";
   return packages && join(packages, "torch", "lib", file);
 }
 
-/** Deletes everything of the installed wheels that is not opened, and not needed for the build. */
+/**
+ * Deletes everything of the installed wheels that is not opened, and not needed for the build. On Linux x64 alone: what is opened on
+ * other platforms is not known from a test.
+ */
 export function keepOpenedLibraries(packages) {
+  if (platform !== "linux" || arch !== "x64") return;
   const keep = (folder, isKept) => {
     for (const name of existsSync(folder) ? readdirSync(folder) : []) {
       if (!isKept(name)) rmSync(join(folder, name), { recursive: true, force: true });
@@ -57,7 +64,7 @@ export function keepOpenedLibraries(packages) {
   const needsHeaders = !existsSync(prebuiltAddon);
   keep(packages, (name) => name === "torch" || name === "nvidia");
   keep(torch, (name) => ["lib", "version.py"].includes(name) || (needsHeaders && name === "include"));
-  keep(join(torch, "lib"), (name) => OPENED.test(name) || name.endsWith(".lib"));
+  keep(join(torch, "lib"), (name) => OPENED.test(name));
   for (const name of existsSync(join(packages, "nvidia")) ? readdirSync(join(packages, "nvidia")) : []) {
     keep(join(packages, "nvidia", name), (part) => part === "lib");
     keep(join(packages, "nvidia", name, "lib"), (file) => OPENED.test(file));

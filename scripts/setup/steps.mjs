@@ -5,13 +5,12 @@ import { basename, join } from "node:path";
 import { env, execPath } from "node:process";
 import { buildAddon, buildInCache, findBuildTools, NATIVE_SOURCES } from "./addon.mjs";
 import { completeDeclarations } from "./declarations.mjs";
-import { hasLibtorch, keepOpenedLibraries, libtorchDirectory, libtorchLibrary } from "./libtorch.mjs";
+import { hasLibtorch, keepOpenedLibraries, libtorchDirectory, libtorchLibrary, needsBuild } from "./libtorch.mjs";
 import { runNpm } from "./npm.mjs";
 import {
   addonDirectory,
   isCheckout,
   libtorchCache,
-  prebuiltAddon,
   root,
   sitePackages,
   tools as toolsFolder,
@@ -182,7 +181,7 @@ const tools = {
 const npmSteps = isCheckout ? [npm] : [];
 const libtorchSteps = hasLibtorch ? [] : [libtorch];
 const typescriptSteps = isCheckout ? [typescript] : [];
-const addonSteps = existsSync(prebuiltAddon) && !isCheckout ? [] : [buildTools, addon];
+const addonSteps = isCheckout || needsBuild ? [buildTools, addon] : [];
 
 /** The steps of each profile, in order. */
 export const profiles = {

@@ -1,6 +1,16 @@
 // Set-up of an installed package, with a Python that downloads nothing. Linux only: elsewhere a script is no program.
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -122,6 +132,16 @@ describe("set-up of an installed package", () => {
     const { code, stderr } = await torchT5(["setup"], join(project, "no-python"), { PYTHON: "no-such-python" });
     assert.equal(code, 1);
     assert.match(stderr, /\n {2}- Python 3\.10 or newer: /);
+  });
+
+  it("builds an addon where LIBTORCH has another version than the prebuilt one, and lists what that needs", async () => {
+    const libtorch = join(project, "old-libtorch");
+    mkdirSync(join(libtorch, "lib"), { recursive: true });
+    for (const name of ["libc10.so", "libtorch_cpu.so"]) writeFileSync(join(libtorch, "lib", name), "");
+    writeFileSync(join(libtorch, "version.py"), "__version__ = '2.11.0'\n");
+    const { code, stderr } = await torchT5(["setup"], join(project, "old-cache"), { LIBTORCH: libtorch });
+    assert.equal(code, 1);
+    assert.match(stderr, /\n {2}- a C\+\+20 compiler: /);
   });
 
   it("refuses --export with --cuda, and an unknown flag", async () => {
