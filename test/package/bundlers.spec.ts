@@ -3,10 +3,10 @@ import { cpSync, mkdtempSync, renameSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { makeInstalledProject, succeed, withLibtorch } from "../support/packed.js";
 import { runToEnd } from "../support/program.js";
 import { newerNode, toolPath } from "../support/tools.js";
 import { cases } from "./extent.js";
-import { makeInstalledProject, succeed, withLibtorch } from "./packed.js";
 
 const bundleProgram = fileURLToPath(new URL("programs/bundle.mjs", import.meta.url));
 const entry = fileURLToPath(new URL("fixtures/bundlers/entry.mjs", import.meta.url));

@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { withDirectory } from "../support/directory.js";
+import { addToCache, makeProject, npm, packageFile, succeed, withLibtorch } from "../support/packed.js";
 import { newerNode, toolPath } from "../support/tools.js";
 import { cases } from "./extent.js";
-import { addToCache, makeProject, npm, packageFile, succeed, withLibtorch } from "./packed.js";
 
 /** Checks that the package is installed and that nothing was built for it. */
 async function checkInstalled(project: string): Promise<void> {

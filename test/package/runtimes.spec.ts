@@ -3,8 +3,8 @@ import { copyFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { withDirectory } from "../support/directory.js";
+import { makeInstalledProject, succeed, withLibtorch } from "../support/packed.js";
 import { bun, deno, newerNode } from "../support/tools.js";
-import { makeInstalledProject, succeed, withLibtorch } from "./packed.js";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const programs = fileURLToPath(new URL("programs", import.meta.url));

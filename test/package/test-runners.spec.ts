@@ -3,9 +3,9 @@ import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { makeInstalledProject, succeed, withLibtorch } from "../support/packed.js";
 import { newerNode, toolPath } from "../support/tools.js";
 import { cases } from "./extent.js";
-import { makeInstalledProject, succeed, withLibtorch } from "./packed.js";
 
 const userTests = fileURLToPath(new URL("fixtures/test-runners/cases.mjs", import.meta.url));
 const TESTS = 3;

@@ -14,7 +14,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { makeInstalledProject, withLibtorch } from "../package/packed.js";
+import { makeInstalledProject, withLibtorch } from "../support/packed.js";
 import { type Ended, runToEnd } from "../support/program.js";
 
 const python = fileURLToPath(new URL("programs/fake-python.mjs", import.meta.url));

@@ -5,8 +5,8 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { runtimeInfo } from "torch-t5";
-import { type Ended, runToEnd } from "../support/program.js";
-import { toolPath } from "../support/tools.js";
+import { type Ended, runToEnd } from "./program.js";
+import { toolPath } from "./tools.js";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
