@@ -55,6 +55,7 @@ describe("set-up of an installed package", () => {
         PATH: bin,
         XDG_CACHE_HOME: cache,
         LIBTORCH: undefined,
+        CXX: undefined,
         PYTHON: python,
         TORCH_T5_PYTHON: "no-such-python",
         FAKE_PIP_LOG: join(project, "pip.jsonl"),
@@ -72,6 +73,15 @@ describe("set-up of an installed package", () => {
     const doctor = await torchT5(["doctor"], cache, env);
     assert.equal(doctor.code, 0, doctor.stdout);
     assert.match(doctor.stdout, /Everything needed is here/);
+  });
+
+  it("need not have run for doctor to find the machine's own Python", async () => {
+    const env = { ...withLibtorch(), TORCH_T5_PYTHON: undefined };
+    const { stdout } = await torchT5(["doctor"], join(project, "unused-cache"), env);
+    assert.match(
+      stdout,
+      /^note +Python +3\.12\.0: .*fake-python\.mjs lacks torch, transformers; only `torch-t5 export`/m,
+    );
   });
 
   it("installs libtorch into the cache, keeps what is opened, and does so once", async () => {

@@ -21,8 +21,10 @@ const WHEELS = {
 };
 
 const args = argv.slice(2);
-if (args[0] === "-c") {
-  stdout.write("3 12 1\n");
+if (args[0] === "-c" && args[1]?.includes("json.dumps")) {
+  stdout.write(JSON.stringify({ executable: argv[1], version: "3.12.0", missing: ["torch", "transformers"] }));
+} else if (args[0] === "-c") {
+  stdout.write(args[1]?.includes("print(*sys.version_info") ? "3 12 1\n" : "");
 } else if (args[1] === "venv") {
   const program = join(args[2] ?? "", "bin", "python");
   mkdirSync(dirname(program), { recursive: true });
