@@ -45,6 +45,7 @@ nvidia-cuda-crt beside torch, or set CUDA_HOME to a CUDA toolkit")
   # libtorch is opened before this library, from any folder, so the binary needs no path.
   set_target_properties(${name} PROPERTIES PREFIX "" SUFFIX "${CMAKE_SHARED_LIBRARY_SUFFIX}" SKIP_BUILD_RPATH ON
     WINDOWS_EXPORT_ALL_SYMBOLS ON)
+  use_old_symbol_versions(${name})
   target_include_directories(${name} PRIVATE native)
   target_include_directories(${name} SYSTEM PRIVATE "${headers}")
   target_compile_definitions(${name} PRIVATE TORCH_T5_LIBTORCH_VERSION="${TORCH_T5_LIBTORCH_VERSION}")

@@ -1,14 +1,15 @@
 // A classifier over T5: a TorchScript head reads the encoder's hidden states on the device; only its output is copied.
-//   npx torch-t5 embed --input examples/heads/tasks.jsonl --output embeddings.jsonl
-//   node scripts/python.mjs examples/heads/classifier.py embeddings.jsonl classifier.pt
-//   node examples/head-classifier.mjs classifier.pt ["spell number: 12" ...]
+// The first run builds the head with heads/classifier.py.
+//   node examples/head-classifier.mjs [classifier.pt] ["spell number: 12" ...]
 import { argv } from "node:process";
 import { demoModel, T5ForConditionalGeneration } from "torch-t5";
+import { buildHead } from "./heads/build.mjs";
 
 const LABELS = ["date", "number", "relevance"]; // in the order of classifier.py
 
 const [path = "classifier.pt", ...given] = argv.slice(2);
 const texts = given.length > 0 ? given : ["spell number: 12", "date to iso: 1 May 1999"];
+buildHead("classifier", path);
 const t5 = await T5ForConditionalGeneration.fromPretrained(demoModel);
 
 // The head's parameters name what it reads: encoder_last_hidden_state [batch, length, dModel] and attention_mask.

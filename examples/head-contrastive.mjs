@@ -1,12 +1,14 @@
 // A contrastive similarity matrix, computed on the device: every query with every document, [queries, documents].
-//   node scripts/python.mjs examples/heads/contrastive.py contrastive.pt
-//   node examples/head-contrastive.mjs contrastive.pt
+// The first run builds the head with heads/contrastive.py.
+//   node examples/head-contrastive.mjs [contrastive.pt]
 import { argv } from "node:process";
 import { demoModel, T5ForConditionalGeneration } from "torch-t5";
+import { buildHead } from "./heads/build.mjs";
 
 const [path = "contrastive.pt"] = argv.slice(2);
 const queries = ["date to iso: March 5, 2021", "date to iso: 24 August 2033", "spell number: 48213"];
 const documents = ["date to iso: 5 Mar 2021", "date to iso: Aug 24, 2033", "spell number: 48214"];
+buildHead("contrastive", path);
 const t5 = await T5ForConditionalGeneration.fromPretrained(demoModel);
 
 const head = await t5.loadHead(path);

@@ -1,12 +1,14 @@
 // Your own loss: a head reads logits and labels on the device, and returns one number per text.
-//   node scripts/python.mjs examples/heads/focal_loss.py focal_loss.pt
-//   node examples/head-loss.mjs focal_loss.pt
+// The first run builds the head with heads/focal_loss.py.
+//   node examples/head-loss.mjs [focal_loss.pt]
 import { argv } from "node:process";
 import { demoModel, T5ForConditionalGeneration } from "torch-t5";
+import { buildHead } from "./heads/build.mjs";
 
 const [path = "focal_loss.pt"] = argv.slice(2);
 const text = ["spell number: 7", "spell number: 7", "spell number: 48213"];
 const target = ["seven", "six", "forty-eight thousand two hundred thirteen"];
+buildHead("focal_loss", path);
 const t5 = await T5ForConditionalGeneration.fromPretrained(demoModel);
 
 const head = await t5.loadHead(path);

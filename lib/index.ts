@@ -1,5 +1,8 @@
 // Everything public, by topic.
 
+// For consumers without Node's types.
+/// <reference lib="esnext.disposable" preserve="true" />
+
 // The model, and loading it.
 
 export type { GenerationConfig, T5Config } from "./loading/config.js";
@@ -105,7 +108,7 @@ export type { TruncationOptions } from "./tokenizer/truncation.js";
 
 export type { CallOptions, SignalOption } from "./util/call-options.js";
 export { T5Error, type T5ErrorCode } from "./util/errors.js";
-export { Tensor, type TensorData, type TopK } from "./util/tensor.js";
+export { Tensor, type TensorData, type TensorSummary, type TopK } from "./util/tensor.js";
 
 // What a service observes.
 

@@ -5,7 +5,8 @@ import { copyFileSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { exit, stderr } from "node:process";
 import { buildAddon, builtFiles, CUDA_LIBRARY, findBuildTools } from "./setup/addon.mjs";
-import { libtorchDirectory, root } from "./setup/paths.mjs";
+import { libtorchDirectory } from "./setup/libtorch.mjs";
+import { root } from "./setup/paths.mjs";
 
 if (!findBuildTools() || !libtorchDirectory()) {
   stderr.write(

@@ -15,6 +15,8 @@ const sources = readdirSync(join(root, "native"), { recursive: true })
 const checks = [
   ["biome", [...bin("@biomejs/biome", "biome"), "check", "."]],
   ["types", [...bin("typescript", "tsc"), "--noEmit"]],
+  ["API report", [execPath, join(root, "scripts", "package", "api-report.mjs"), "--check"]],
+  ["package", [execPath, join(root, "scripts", "package", "check.mjs")]],
   ["ruff", [venvProgram("ruff"), "check", "."]],
   ["ruff format", [venvProgram("ruff"), "format", "--check", "."]],
   ["clang-format", [venvProgram("clang-format"), "--dry-run", "--Werror", ...sources]],

@@ -1,29 +1,50 @@
 #!/usr/bin/env node
-// Sets torch-t5 up: `node scripts/setup.mjs [demo|export|offline|test]`. Uses only Node's own modules. Each step runs once, and
+// Sets torch-t5 up: `node scripts/setup.mjs [demo|export|cuda|dist|offline|test] [--index <url>]`. Uses only Node's own modules. Each step runs once, and
 // again only when its inputs change; an interrupted set-up continues with the step that it was in.
 import { existsSync } from "node:fs";
-import { argv, exit, stderr } from "node:process";
+import { argv, env, exit, stderr } from "node:process";
+import { parseArgs } from "node:util";
 import { acquireLock } from "./setup/lock.mjs";
-import { preflight } from "./setup/preflight.mjs";
+import { checkPlace, preflight } from "./setup/preflight.mjs";
 import { SetupError } from "./setup/process.mjs";
 import { isDone, markDone, markPending } from "./setup/stamps.mjs";
 import { profiles } from "./setup/steps.mjs";
-
-const profile = argv[2] ?? "demo";
 
 function isPending(step) {
   const output = step.output();
   return !output || !existsSync(output) || !isDone(step.name, step.inputs());
 }
 
-async function main() {
-  const steps = profiles[profile];
-  if (!steps || argv.length > 3) {
-    throw new SetupError(`Expected one of ${Object.keys(profiles).join(", ")} but received ${argv.slice(2).join(" ")}`);
-  }
-  if (!steps.some(isPending)) return;
-  await acquireLock();
+/** The steps that are to run. The virtual environment is made only for a step that uses it. */
+function pendingOf(steps) {
   const pending = steps.filter(isPending);
+  return pending.some((step) => step.needsVenv) ? pending : pending.filter((step) => !step.isVenv);
+}
+
+/** Reads the command line. */
+function readArguments() {
+  try {
+    const options = { index: { type: "string" } };
+    const { values, positionals } = parseArgs({ args: argv.slice(2), options, allowPositionals: true });
+    return { profiles: positionals.length > 0 ? positionals : ["demo"], index: values.index };
+  } catch (error) {
+    throw new SetupError(error.message);
+  }
+}
+
+async function main() {
+  const { profiles: given, index } = readArguments();
+  const [profile = ""] = given;
+  const steps = profiles[profile];
+  if (!steps || given.length > 1) {
+    throw new SetupError(`Expected one of ${Object.keys(profiles).join(", ")} but received ${given.join(" ")}`);
+  }
+  // pip reads it.
+  if (index !== undefined) env.PIP_INDEX_URL = index;
+  if (pendingOf(steps).length === 0) return;
+  checkPlace();
+  await acquireLock();
+  const pending = pendingOf(steps);
   const { python } = preflight({
     needsPython: pending.some((step) => step.needsPython),
     needsCompiler: pending.some((step) => step.needsCompiler),

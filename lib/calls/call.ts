@@ -7,7 +7,7 @@ import { areRequestsObserved, requestEnded, requestQueued } from "../native/requ
 import type { NativeModel, NativeScheduling } from "../native/types.js";
 import type { T5Tokenizer } from "../tokenizer/t5-tokenizer.js";
 import { type CallControl, hasEnded, onEnd } from "../util/call-control.js";
-import { type CallSite, captureCallSite, errorFor, T5Error } from "../util/errors.js";
+import { type CallSite, captureCallSite, errorFor, isError, T5Error } from "../util/errors.js";
 import { continueSliced, firstSlice, type Sliced } from "../util/slices.js";
 import { refused } from "../util/validation.js";
 import { PreparingCalls } from "./preparing-calls.js";
@@ -279,7 +279,7 @@ export function guarded<Result>(site: CallSite, read: () => Result): Result {
 
 /** The code of a native error. */
 function codeOf(thrown: unknown): string {
-  return thrown instanceof Error && "code" in thrown ? String(thrown.code) : "ERR_INTERNAL";
+  return isError(thrown) && "code" in thrown ? String(thrown.code) : "ERR_INTERNAL";
 }
 
 /** The error for the use of something that was disposed: `what` for the call or argument `name`. */

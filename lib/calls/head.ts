@@ -5,7 +5,7 @@ import { resolve } from "node:path";
 import type { NativeHead } from "../native/types.js";
 import { CALL_OPTIONS, readControl } from "../util/call-control.js";
 import { type CallOptions, readOptions } from "../util/call-options.js";
-import { T5Error } from "../util/errors.js";
+import { isError, T5Error } from "../util/errors.js";
 import { checkFlag, readPath } from "../util/validation.js";
 import { type Call, type ModelHandle, NativeResource } from "./call.js";
 
@@ -68,7 +68,7 @@ export async function loadHead(call: Call, path: unknown, options: unknown): Pro
   call.read(() => {
     if (found instanceof Stats && found.isFile()) return;
     const message = `Expected a TorchScript file for path but found none at ${JSON.stringify(file)}`;
-    throw new T5Error("ERR_MODEL_NOT_FOUND", message, found instanceof Error ? { cause: found } : {});
+    throw new T5Error("ERR_MODEL_NOT_FOUND", message, isError(found) ? { cause: found } : {});
   });
   const native = await call.run(
     control,

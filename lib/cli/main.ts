@@ -43,31 +43,42 @@ T5 logits, identical to PyTorch's.
 
 ${commands.map(({ name, summary }) => `  ${name.padEnd(NAME_WIDTH)}${summary}`).join("\n")}
 
-torch-t5 <command> --help explains a command; torch-t5 --version prints the version.
+torch-t5 help <command> explains a command; torch-t5 --version prints the version.
 Exit codes: 0 success, 1 failure, 2 wrong command line.`;
 
 async function main(args: readonly string[]): Promise<number> {
   const [name = "", ...rest] = args;
-  if (HELP.includes(name) || (name === "help" && rest.length === 0)) {
+  if (args.length === 0 || HELP.includes(name) || (name === "help" && rest.length === 0)) {
     print(usage);
+    return EXIT.ok;
+  }
+  if (name === "help") {
+    print(onlyCommand(rest).help);
     return EXIT.ok;
   }
   if (VERSION.includes(name)) {
     print(packageVersion());
     return EXIT.ok;
   }
-  const command = commands.find((candidate) => candidate.name === name);
-  if (command === undefined) {
-    const received = name === "" ? "none" : JSON.stringify(name);
-    throw new UsageError(
-      `Expected a command (${commands.map((known) => known.name).join(", ")}) but received ${received}`,
-    );
-  }
+  const command = findCommand(name);
   if (asksForHelp(rest)) {
     print(command.help);
     return EXIT.ok;
   }
   return command.run(rest);
+}
+
+function findCommand(name: string): Command {
+  const command = commands.find((candidate) => candidate.name === name);
+  if (command !== undefined) return command;
+  const names = commands.map((known) => known.name).join(", ");
+  throw new UsageError(`Expected a command (${names}) but received ${JSON.stringify(name)}`);
+}
+
+/** The command that `torch-t5 help` is asked about. */
+function onlyCommand([name = "", ...others]: readonly string[]): Command {
+  if (others.length > 0) throw new UsageError(`Expected one command for help but received ${others.length + 1}`);
+  return findCommand(name);
 }
 
 /** Whether one of the arguments before "--" asks for help. */

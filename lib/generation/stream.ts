@@ -56,7 +56,7 @@ interface UnfinishedRow {
  * another in the order of their rows. Up to two steps are computed ahead, without a logits processor. `return()`, which
  * `break` calls, frees the generation at once, even while a step runs.
  */
-export class TokenStream<Token = StreamedToken> implements AsyncIterableIterator<Token, undefined> {
+export class TokenStream<Token = StreamedToken> implements AsyncIterator<Token, undefined> {
   readonly #call: Call;
   readonly #checked: ValidCall | { readonly error: unknown };
   #unfinished: readonly UnfinishedRow[] = [];

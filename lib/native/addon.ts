@@ -1,10 +1,11 @@
 // Loads the addon: the only file that loads `.node` files.
-import { existsSync } from "node:fs";
-import { createRequire } from "node:module";
+import { existsSync, readFileSync } from "node:fs";
+import Module from "node:module";
 import { join } from "node:path";
 import process, { arch, platform } from "node:process";
-import { T5Error } from "../util/errors.js";
-import { type Libtorch, librariesOf, locateLibtorch, packageRoot, setupCommand } from "./libtorch.js";
+import { isError, T5Error } from "../util/errors.js";
+import { cacheDirectory, type Libtorch, librariesOf, locateLibtorch, setupCommand } from "./libtorch.js";
+import { packageRoot } from "./package-root.js";
 import { requestProgressed } from "./request-events.js";
 import type { NativeAddon } from "./types.js";
 
@@ -21,8 +22,10 @@ export interface Native {
   readonly libtorch: Libtorch;
 }
 
-const FOLDERS = [join("build", "Release"), join("prebuilds", `${platform}-${arch}`)];
-const require = createRequire(import.meta.url);
+const PRELOAD = "torch_t5_preload.node";
+const PLATFORM = `${platform}-${arch}`;
+// Not by the names `createRequire` and `require`, which webpack replaces.
+const loadModule = Module.createRequire(join(packageRoot, "package.json"));
 let loaded: Native | undefined;
 
 /**
@@ -35,10 +38,9 @@ export function loadNative(): Native {
 }
 
 function load(): Native {
-  const preload = requireAddon<PreloadAddon>(findAddon("torch_t5_preload.node"));
-  const libtorch = locateLibtorch(preload.libtorchVersion);
+  const { folder, preload, libtorch } = findAddon();
   for (const library of librariesOf(libtorch)) openLibrary(preload, library);
-  const addonPath = findAddon("torch_t5.node");
+  const addonPath = join(folder, "torch_t5.node");
   const addon = requireAddon<NativeAddon>(addonPath);
   // `process.exit()` runs C's exit handlers without an addon's clean-up hooks. libtorch's handlers destroy operators
   // that a computing thread may still use, so the threads end first.
@@ -47,16 +49,38 @@ function load(): Native {
   return { addon, addonPath, libtorch };
 }
 
-function findAddon(name: string): string {
-  const path = FOLDERS.map((folder) => join(packageRoot, folder, name)).find(existsSync);
-  if (path !== undefined) return path;
-  const message = `Expected the native addon ${name} in ${FOLDERS.join(" or ")} of ${packageRoot} but found none; run \`${setupCommand}\``;
+/** The places of an addon: a checkout's build, a published package's prebuilt one, and the one that set-up has built. */
+function addonFolders(): readonly string[] {
+  const { version } = JSON.parse(readFileSync(join(packageRoot, "package.json"), "utf8")) as {
+    readonly version: string;
+  };
+  return [
+    join(packageRoot, "build", "Release"),
+    join(packageRoot, "prebuilds", PLATFORM),
+    join(cacheDirectory(), "addon", version, PLATFORM),
+  ];
+}
+
+/** The first addon for whose version of libtorch there is one. */
+function findAddon(): { readonly folder: string; readonly preload: PreloadAddon; readonly libtorch: Libtorch } {
+  const folders = addonFolders();
+  let failure: unknown;
+  for (const folder of folders.filter((place) => existsSync(join(place, PRELOAD)))) {
+    try {
+      const preload = requireAddon<PreloadAddon>(join(folder, PRELOAD));
+      return { folder, preload, libtorch: locateLibtorch(preload.libtorchVersion) };
+    } catch (error) {
+      failure ??= error;
+    }
+  }
+  if (failure !== undefined) throw failure;
+  const message = `Expected the native addon ${PRELOAD} in ${folders.join(" or ")} but found none; run \`${setupCommand}\``;
   throw new T5Error("ERR_INTERNAL", message);
 }
 
 function requireAddon<Addon>(path: string): Addon {
   try {
-    return require(path) as Addon;
+    return loadModule(path) as Addon;
   } catch (cause) {
     throw new T5Error("ERR_INTERNAL", loadFailure("the native addon", path, cause), { cause });
   }
@@ -71,6 +95,6 @@ function openLibrary(preload: PreloadAddon, path: string): void {
 }
 
 function loadFailure(what: string, path: string, cause: unknown): string {
-  const reason = cause instanceof Error ? cause.message.split("\n", 1)[0] : "";
+  const reason = isError(cause) ? cause.message.split("\n", 1)[0] : "";
   return `Expected ${what} at ${path} to load but received: ${reason}; run \`${setupCommand}\``;
 }

@@ -5,8 +5,8 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { env, platform } from "node:process";
-import { fileURLToPath } from "node:url";
 import { T5Error } from "../util/errors.js";
+import { packageRoot } from "./package-root.js";
 
 /** A libtorch on this machine. */
 export interface Libtorch {
@@ -33,9 +33,6 @@ const LINUX_LIBRARIES: readonly string[] = ["libc10.so", "libtorch_cpu.so"];
 const PYTHON_QUERY =
   "import importlib.util as u; s = u.find_spec('torch'); print(s.submodule_search_locations[0] if s else '')";
 const PYTHON_TIMEOUT_MS = 10_000;
-
-/** The package's own folder. */
-export const packageRoot = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 
 /** The command that repairs an installation: of a checkout, or of the package. */
 export const setupCommand = existsSync(join(packageRoot, "tsconfig.build.json"))
@@ -71,6 +68,7 @@ export function locateLibtorch(wanted: string): Libtorch {
 function* candidates(): Generator<Candidate> {
   if (env.LIBTORCH) yield { source: "LIBTORCH", path: env.LIBTORCH };
   yield* inVenv("the torch-t5 cache", join(cacheDirectory(), "venv"));
+  yield { source: "the torch-t5 cache", path: join(cacheDirectory(), "libtorch", "torch") };
   yield* inVenv("the package's .venv", join(packageRoot, ".venv"));
   const python = env.TORCH_T5_PYTHON ?? (platform === "win32" ? "python" : "python3");
   const path = askPython(python);
@@ -78,7 +76,7 @@ function* candidates(): Generator<Candidate> {
 }
 
 /** torch-t5's folder in the user's cache, where `torch-t5 setup` installs libtorch. */
-function cacheDirectory(): string {
+export function cacheDirectory(): string {
   if (platform === "win32") return join(env.LOCALAPPDATA ?? join(homedir(), "AppData", "Local"), "torch-t5");
   if (platform === "darwin") return join(homedir(), "Library", "Caches", "torch-t5");
   return join(env.XDG_CACHE_HOME || join(homedir(), ".cache"), "torch-t5");

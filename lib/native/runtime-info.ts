@@ -2,7 +2,8 @@
 import { join } from "node:path";
 import { loadNative } from "./addon.js";
 import { cpuQuota, defaultThreads } from "./cpu-quota.js";
-import { type Libtorch, packageRoot } from "./libtorch.js";
+import type { Libtorch } from "./libtorch.js";
+import { packageRoot } from "./package-root.js";
 
 /** The loaded libtorch and its hardware. */
 export interface RuntimeInfo {

@@ -40,7 +40,9 @@ function describeObject(value: object): string {
 /** The name of an object's class; undefined for a plain object, and where reading the name would run code. */
 function nameOf(value: object): string | undefined {
   const prototype: object | null = Object.getPrototypeOf(value);
-  if (prototype === null || prototype === Object.prototype || types.isProxy(prototype)) return undefined;
+  if (prototype === null || types.isProxy(prototype)) return undefined;
+  // A plain object's, of this realm or another.
+  if (Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype, "hasOwnProperty")) return undefined;
   const made: unknown = Object.getOwnPropertyDescriptor(prototype, "constructor")?.value;
   if (typeof made !== "function" || types.isProxy(made)) return undefined;
   const name: unknown = Object.getOwnPropertyDescriptor(made, "name")?.value;

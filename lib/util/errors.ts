@@ -1,4 +1,5 @@
 // The one error class of the package: a stable code, one sentence, and the caller's stack.
+import { types } from "node:util";
 
 const codes = [
   "ERR_INVALID_ARGUMENT",
@@ -61,8 +62,13 @@ export function errorFor(thrown: unknown, site: CallSite): T5Error {
   return error;
 }
 
+/** Whether a value is an error, of this realm or another: native code makes those of the main one. */
+export function isError(value: unknown): value is Error {
+  return types.isNativeError(value) || value instanceof Error;
+}
+
 function convert(thrown: unknown): T5Error {
-  if (!(thrown instanceof Error)) return new T5Error("ERR_INTERNAL", "An unknown value was thrown", { cause: thrown });
+  if (!isError(thrown)) return new T5Error("ERR_INTERNAL", "An unknown value was thrown", { cause: thrown });
   const received: unknown = "code" in thrown ? thrown.code : undefined;
   const code = codes.find((known) => known === received) ?? "ERR_INTERNAL";
   return new T5Error(code, thrown.message, { cause: thrown });

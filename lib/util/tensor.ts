@@ -1,4 +1,6 @@
-// Tensors: numbers in row-major order with a shape, over memory that can be freed at once.
+// Tensors: numbers in row-major order with a shape, over memory that can be freed at once. Arrays may be of another realm
+// than this module (a test runner's, say), so they are not checked with `instanceof`.
+import { type InspectOptionsStylized, inspect, types } from "node:util";
 import { T5Error } from "./errors.js";
 import { argmaxOf, logSoftmaxInto, softmaxInto, topIndicesInto } from "./reductions.js";
 import { checkInteger, expected } from "./validation.js";
@@ -11,6 +13,17 @@ export interface TopK<Data extends TensorData = Float32Array> {
   readonly values: Tensor<Data>;
   readonly indices: Tensor<Int32Array>;
 }
+
+/** What `JSON.stringify` writes of a tensor. */
+export interface TensorSummary {
+  readonly shape: readonly number[];
+  readonly type: "Float32Array" | "Int32Array";
+  /** The first numbers of `data`, up to 8; none after `dispose()`. JSON has no NaN and no infinities: null. */
+  readonly first: readonly number[];
+}
+
+/** The number of numbers that a summary has. */
+const SUMMARY_LENGTH = 8;
 
 /**
  * Numbers with a shape. `data` of a result is a view on an ArrayBuffer of its own, whose memory is freed by
@@ -28,7 +41,7 @@ export class Tensor<Data extends TensorData = Float32Array> {
    * `data`. `release` is called with the buffer when the tensor is disposed.
    */
   constructor(data: Data, shape: readonly number[], release?: (buffer: ArrayBufferLike) => void) {
-    if (!(data instanceof Float32Array || data instanceof Int32Array)) {
+    if (!(types.isFloat32Array(data) || types.isInt32Array(data))) {
       throw expected("a Float32Array or an Int32Array", "data", data);
     }
     if (!Array.isArray(shape)) throw expected("an array", "shape", shape);
@@ -118,12 +131,29 @@ export class Tensor<Data extends TensorData = Float32Array> {
     this.dispose();
   }
 
+  /** The shape and the first 8 numbers, for `JSON.stringify`: logits are too large for a log. */
+  toJSON(): TensorSummary {
+    const type = types.isFloat32Array(this.#data) ? "Float32Array" : "Int32Array";
+    return { shape: this.shape, type, first: [...this.#data.subarray(0, SUMMARY_LENGTH)] };
+  }
+
+  /**
+   * The shape and the first 8 numbers, for `console.log`.
+   * @internal
+   */
+  [inspect.custom](_depth: number, options: InspectOptionsStylized): string {
+    const { shape } = this;
+    const data = this.#data.length === this.#size ? this.#data : "disposed";
+    // Of subclasses, their other properties too.
+    return `${this.constructor.name} ${inspect({ ...this, shape, data }, { ...options, maxArrayLength: SUMMARY_LENGTH })}`;
+  }
+
   #map(write: (row: Float32Array, into: Float32Array) => void): Tensor {
     const length = this.shape.at(-1) ?? 0;
     const rows = this.#rows();
     const data = new Float32Array(this.#size);
     for (const [position, row] of rows.entries()) {
-      if (!(row instanceof Float32Array)) throw expected("a Float32Array", "the data of a tensor to normalize", row);
+      if (!types.isFloat32Array(row)) throw expected("a Float32Array", "the data of a tensor to normalize", row);
       write(row, data.subarray(position * length, (position + 1) * length));
     }
     return new Tensor(data, this.shape);
@@ -142,7 +172,7 @@ export class Tensor<Data extends TensorData = Float32Array> {
 
   /** An array of the type of the data. */
   #like(length: number): Data {
-    return (this.#data instanceof Float32Array ? new Float32Array(length) : new Int32Array(length)) as Data;
+    return (types.isFloat32Array(this.#data) ? new Float32Array(length) : new Int32Array(length)) as Data;
   }
 
   /** The data. Throws ERR_DISPOSED if it is gone. */

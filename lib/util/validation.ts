@@ -75,9 +75,23 @@ export function checkChoice<Choice extends string>(value: unknown, name: string,
 
 /** A path given as a string or a `file:` URL. */
 export function readPath(value: unknown, name: string): string {
-  if (value instanceof URL && value.protocol === "file:") return fileURLToPath(value);
   if (typeof value === "string" && value !== "" && !value.includes("\0")) return value;
-  throw expected("a path or a file: URL", name, value instanceof URL ? value.href : value);
+  const url = hrefOf(value);
+  if (url?.startsWith("file:")) {
+    try {
+      return fileURLToPath(url);
+    } catch {
+      // It has a host, or an encoded slash.
+    }
+  }
+  throw expected("a path or a file: URL", name, url ?? value);
+}
+
+/** The text of a URL, also of another realm's or a polyfill's; undefined for any other value. */
+function hrefOf(value: unknown): string | undefined {
+  if (!isRecord(value) || typeof value.protocol !== "string") return undefined;
+  const { href } = value;
+  return typeof href === "string" ? href : undefined;
 }
 
 function unknownName(key: string, name: string, known: readonly string[]): T5Error {

@@ -62,9 +62,16 @@ void TensorBuffers::release(Napi::Env env, const Napi::Value& buffer) {
   std::size_t bytes = 0;
   if (napi_get_arraybuffer_info(env, buffer, &data, &bytes) != napi_ok) return;
   const auto found = holders_.find(data);
-  if (data == nullptr || found == holders_.end() || napi_detach_arraybuffer(env, buffer) != napi_ok) return;
-  found->second->tensor.reset();
+  if (data == nullptr || found == holders_.end()) return;
+  // Out of the table before the buffer is detached: Bun and Deno run the finalizer, which frees the holder, within
+  // napi_detach_arraybuffer. The tensor is freed at the end of this function, after the buffer has let go of it.
+  Holder* const holder = found->second;
+  at::Tensor tensor = std::move(holder->tensor);
   holders_.erase(found);
+  if (napi_detach_arraybuffer(env, buffer) == napi_ok) return;
+  // Not detached, so not finalized either.
+  holder->tensor = std::move(tensor);
+  holders_[data] = holder;
 }
 
 void TensorBuffers::finalize(napi_env, void* data, void* hint) {

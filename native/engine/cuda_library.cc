@@ -1,10 +1,10 @@
 #include "engine/cuda_library.h"
 
 #include <cstring>
-#include <filesystem>
 #include <mutex>
 #include <optional>
 
+#include "core/platform/files.h"
 #include "core/platform/shared_library.h"
 #include "engine/cuda_runtime.h"
 
@@ -12,9 +12,9 @@ namespace torch_t5 {
 namespace {
 
 #ifdef _WIN32
-constexpr const char8_t* kLibrary = u8"torch_t5_cuda.dll";
+constexpr const char* kLibrary = "torch_t5_cuda.dll";
 #else
-constexpr const char8_t* kLibrary = u8"torch_t5_cuda.so";
+constexpr const char* kLibrary = "torch_t5_cuda.so";
 #endif
 
 // The functions that native/cuda/library.cc exports.
@@ -33,20 +33,11 @@ State& state() {
 }
 
 /// Beside the addon, or the program, that contains this function.
-std::filesystem::path libraryPath() {
-  const std::string folder = folderOf(reinterpret_cast<const void*>(&openCudaLibrary));
-  return std::filesystem::path(std::u8string(folder.begin(), folder.end())) / kLibrary;
-}
-
-bool isThere(const std::filesystem::path& path) {
-  std::error_code ignored;
-  return std::filesystem::exists(path, ignored);
-}
+std::string libraryPath() { return pathIn(folderOf(reinterpret_cast<const void*>(&openCudaLibrary)), kLibrary); }
 
 /// Returns the reason if the library can't be used.
-std::string open(const std::filesystem::path& path) {
-  const std::u8string text = path.u8string();
-  const OpenedLibrary opened = openLibrary({text.begin(), text.end()});
+std::string open(const std::string& path) {
+  const OpenedLibrary opened = openLibrary(path);
   if (opened.handle == nullptr) return "torch_t5_cuda can't be opened: " + opened.error;
   const auto version = reinterpret_cast<LibtorchVersion>(findFunction(opened.handle, "torch_t5_cuda_libtorch_version"));
   const auto make = reinterpret_cast<MakeCudaRuntime>(findFunction(opened.handle, "torch_t5_make_cuda_runtime"));
@@ -64,8 +55,8 @@ std::string open(const std::filesystem::path& path) {
 void openCudaLibrary() {
   const std::lock_guard lock(state().mutex);
   if (state().isOpened) return;
-  const std::filesystem::path path = libraryPath();
-  if (!isThere(path)) return;
+  const std::string path = libraryPath();
+  if (!fileExists(path)) return;
   state().isOpened = true;
   state().failure = open(path);
 }
@@ -74,7 +65,7 @@ std::string cudaLibraryState() {
   const std::lock_guard lock(state().mutex);
   if (cudaRuntime() != nullptr) return "loaded";
   if (!state().failure.empty()) return state().failure;
-  if (isThere(libraryPath())) return "available";
+  if (fileExists(libraryPath())) return "available";
   return "torch_t5_cuda was not built with the addon, because libtorch has no CUDA or CUDA's headers were not found";
 }
 

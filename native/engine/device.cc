@@ -3,12 +3,12 @@
 #include <c10/core/impl/DeviceGuardImplInterface.h>
 
 #include <charconv>
-#include <filesystem>
 #include <mutex>
 #include <optional>
 
 #include "core/errors.h"
 #include "core/platform/cuda_driver.h"
+#include "core/platform/files.h"
 #include "core/platform/shared_library.h"
 #include "engine/cuda_library.h"
 
@@ -41,10 +41,9 @@ std::optional<int> cudaOrdinal(const std::string& name) {
 /// Opens libtorch's CUDA library. Returns the reason if it cannot be used.
 std::optional<std::string> openLibtorchCuda(const std::string& libtorchDirectory) {
   if (c10::impl::hasDeviceGuardImpl(c10::kCUDA)) return std::nullopt;
-  const std::filesystem::path library = std::filesystem::path(libtorchDirectory) / kCudaLibrary;
-  std::error_code ignored;
-  if (!std::filesystem::exists(library, ignored)) return "this libtorch is a build without CUDA";
-  if (const OpenedLibrary opened = openLibrary(library.string()); opened.handle == nullptr) {
+  const std::string library = pathIn(libtorchDirectory, kCudaLibrary);
+  if (!fileExists(library)) return "this libtorch is a build without CUDA";
+  if (const OpenedLibrary opened = openLibrary(library); opened.handle == nullptr) {
     return "libtorch's CUDA library can't be opened: " + opened.error;
   }
   if (!c10::impl::hasDeviceGuardImpl(c10::kCUDA)) return "this libtorch registers no CUDA device";

@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
-#include <filesystem>
 #include <future>
 #include <memory>
 #include <span>
@@ -20,6 +19,7 @@
 
 #include "core/cancellation.h"
 #include "core/errors.h"
+#include "core/platform/files.h"
 #include "engine/libtorch_errors.h"
 #include "weights/code_check.h"
 #include "weights/pickle_check.h"
@@ -313,8 +313,7 @@ torch::jit::Module readLayerArchive(const std::string& path, const std::string& 
 }
 
 torch::jit::Module readTorchScript(const std::string& path, const std::string& name, CodePolicy policy) {
-  std::error_code ignored;
-  if (!std::filesystem::is_regular_file(std::filesystem::path(path), ignored)) {
+  if (!isRegularFile(path)) {
     throw Error(ErrorCode::kModelNotFound, "Expected a file for " + name + " but received " + path);
   }
   try {

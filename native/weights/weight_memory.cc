@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "core/errors.h"
+#include "core/platform/files.h"
 #include "core/platform/huge_pages.h"
 
 namespace torch_t5 {
@@ -43,7 +44,7 @@ at::Tensor copyToOffset(const at::Tensor& weight, std::uintptr_t offset) {
 
 }  // namespace
 
-WeightArena::WeightArena(const std::vector<ZipRecord>& records, std::filesystem::path path, std::uintptr_t offset)
+WeightArena::WeightArena(const std::vector<ZipRecord>& records, std::string path, std::uintptr_t offset)
     : path_(std::move(path)) {
   std::size_t size = 0;
   for (const ZipRecord& record : records) {
@@ -68,7 +69,7 @@ std::shared_ptr<torch::jit::DeserializationStorageContext> WeightArena::storages
 }
 
 void WeightArena::read() const {
-  std::ifstream file(path_, std::ios::binary);
+  std::ifstream file = openBinaryFile(path_);
   for (const Record& record : records_) {
     file.seekg(static_cast<std::streamoff>(record.fileOffset));
     file.read(addressOf(record), static_cast<std::streamsize>(record.bytes));

@@ -6,7 +6,6 @@
 #include <torch/csrc/jit/serialization/storage_context.h>
 
 #include <cstdint>
-#include <filesystem>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -24,7 +23,7 @@ namespace torch_t5 {
 class WeightArena {
  public:
   /// Allocates memory for every record of the archive's folder `data/`, each at an address that is `offset` modulo 64.
-  WeightArena(const std::vector<ZipRecord>& records, std::filesystem::path path, std::uintptr_t offset);
+  WeightArena(const std::vector<ZipRecord>& records, std::string path, std::uintptr_t offset);
 
   /// The storages by their names in the archive. They keep the memory alive, and are uninitialized until `read`.
   std::shared_ptr<torch::jit::DeserializationStorageContext> storages() const;
@@ -43,7 +42,7 @@ class WeightArena {
 
   char* addressOf(const Record& record) const;
 
-  std::filesystem::path path_;
+  std::string path_;
   std::vector<Record> records_;
   at::Tensor memory_;
 };

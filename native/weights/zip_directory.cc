@@ -3,13 +3,14 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
-#include <filesystem>
 #include <fstream>
 #include <span>
 #include <stdexcept>
 #include <string_view>
 #include <unordered_set>
 #include <utility>
+
+#include "core/platform/files.h"
 
 namespace torch_t5 {
 namespace {
@@ -57,7 +58,7 @@ std::uint64_t u64(std::string_view bytes, std::size_t position) { return numberA
 
 class File {
  public:
-  explicit File(const std::string& path) : stream_(std::filesystem::path(path), std::ios::binary) {
+  explicit File(const std::string& path) : stream_(openBinaryFile(path)) {
     stream_.seekg(0, std::ios::end);
     const auto end = stream_.tellg();
     if (!stream_ || end < 0) refuse("a file that can't be read");

@@ -3,16 +3,18 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
-import { env, platform } from "node:process";
+import { arch, env, platform } from "node:process";
 import { fileURLToPath } from "node:url";
 
 export const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 export const isCheckout = existsSync(join(root, "tsconfig.build.json"));
 
+/** The package's package.json. */
+export const packageJson = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+
 /** The oldest Node.js that works, as package.json's `engines` states it, for instance "20.19". */
 export function minimumNode() {
-  const { engines } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
-  return engines.node.replace(">=", "");
+  return packageJson.engines.node.replace(">=", "");
 }
 
 /** The folder of torch-t5 in the user's cache. */
@@ -31,6 +33,22 @@ export const clientsVenv = join(root, ".venv-clients");
 
 const executable = (name) => (platform === "win32" ? `${name}.exe` : name);
 
+/** The folder of the built addon. lib/native/addon.ts searches for it there. */
+export const addonDirectory = isCheckout
+  ? join(root, "build", "Release")
+  : join(cacheDirectory(), "addon", packageJson.version, `${platform}-${arch}`);
+
+/** The prebuilt addon of a published package. */
+export const prebuiltAddon = join(root, "prebuilds", `${platform}-${arch}`, "torch_t5.node");
+
+/**
+ * Where an installed package puts a libtorch without the rest of Python's torch. lib/native/libtorch.ts searches for it there.
+ */
+export const libtorchCache = join(cacheDirectory(), "libtorch");
+
+/** Where the tests' tools of test/tools are installed. */
+export const tools = join(root, ".tools");
+
 /** The path of a program inside the virtual environment. */
 export function venvProgram(name) {
   return join(venvBin, executable(name));
@@ -47,11 +65,4 @@ export function sitePackages() {
   const lib = join(venv, "lib");
   const python = existsSync(lib) ? readdirSync(lib).find((name) => name.startsWith("python3")) : undefined;
   return python && join(lib, python, "site-packages");
-}
-
-/** The libtorch to build with: `LIBTORCH` if it is set, else the torch package of the virtual environment. */
-export function libtorchDirectory() {
-  if (env.LIBTORCH) return env.LIBTORCH;
-  const packages = sitePackages();
-  return packages && join(packages, "torch");
 }

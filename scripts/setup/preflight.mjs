@@ -1,8 +1,9 @@
 // Checks what the machine itself must have before anything is fetched, and lists everything that is missing in one message.
-import { existsSync, statfsSync } from "node:fs";
+import { accessSync, constants, existsSync, mkdirSync, statfsSync } from "node:fs";
 import { dirname } from "node:path";
-import { env, platform, versions } from "node:process";
-import { libtorchDirectory, minimumNode, state } from "./paths.mjs";
+import process, { env, platform, versions } from "node:process";
+import { libtorchDirectory } from "./libtorch.mjs";
+import { minimumNode, state } from "./paths.mjs";
 import { capture, SetupError } from "./process.mjs";
 import { findPython } from "./python.mjs";
 
@@ -13,9 +14,27 @@ const GIB = 1024 ** 3;
  */
 const DISK_SPACE = { libtorch: 3 * GIB, python: 11 * GIB };
 
+/** Throws SetupError unless set-up can write where it is to: the user's cache, or in a checkout the checkout. */
+export function checkPlace() {
+  try {
+    mkdirSync(state, { recursive: true });
+    accessSync(state, constants.W_OK);
+  } catch (error) {
+    const variable = { win32: "LOCALAPPDATA", darwin: "HOME" }[platform] ?? "XDG_CACHE_HOME";
+    const advice = `set ${variable} to a folder that can be written`;
+    throw new SetupError(`Expected to write to ${state} but received ${error.code ?? error.message}; ${advice}`);
+  }
+}
+
+/** The reason why no libtorch runs on this system, or undefined. `report`: of Node's process. */
+export function systemProblem(report = process.report.getReport()) {
+  if (platform !== "linux" || report.header.glibcVersionRuntime !== undefined) return undefined;
+  return "a system with glibc: libtorch does not run on musl (Alpine); use Debian, Ubuntu or a slim Node.js image";
+}
+
 /** Returns the Python to use, where one is needed. Throws SetupError with everything that is missing. */
 export function preflight({ needsCompiler, needsPython, diskSpace }) {
-  const missing = [];
+  const missing = [systemProblem()].filter((problem) => problem !== undefined);
   const [major, minor] = versions.node.split(".").map(Number);
   const [minimumMajor, minimumMinor] = minimumNode().split(".").map(Number);
   if (major < minimumMajor || (major === minimumMajor && minor < minimumMinor)) {

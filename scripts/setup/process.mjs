@@ -66,7 +66,38 @@ export async function runProgram(step, program, args, { cwd } = {}) {
   }
 }
 
+/** Failures of pip, npm and the compiler that the machine causes, and what to do. */
+const KNOWN_CAUSES = [
+  [
+    /No space left on device|ENOSPC/,
+    "The disk is full. Free some space, or set XDG_CACHE_HOME to a folder on another disk, and TMPDIR for downloads.",
+  ],
+  [
+    /ProxyError|Cannot connect to proxy|407 Proxy Authentication/,
+    "The proxy refused the connection. Check HTTPS_PROXY (http://user:password@host:port) and NO_PROXY.",
+  ],
+  [
+    /CERTIFICATE_VERIFY_FAILED|SELF_SIGNED_CERT|UNABLE_TO_GET_ISSUER_CERT/,
+    "The server's certificate is unknown. Give the certificate of your proxy or mirror with PIP_CERT and NODE_EXTRA_CA_CERTS.",
+  ],
+  [
+    /THESE PACKAGES DO NOT MATCH THE HASHES/,
+    "A download does not have the SHA-256 of the index. Run the same command again; if it recurs, the mirror is wrong.",
+  ],
+  [
+    /Failed to establish a new connection|NewConnectionError|Temporary failure in name resolution|Network is unreachable|ConnectTimeoutError|Read timed out|ENOTFOUND|EAI_AGAIN|ECONNREFUSED/,
+    "No connection. Behind a proxy, set HTTPS_PROXY; with a mirror of PyPI, pass --index <url> or set PIP_INDEX_URL; offline, set LIBTORCH to a libtorch on this machine.",
+  ],
+];
+
+/** The cause of a failure in words, from what the program printed; undefined where it is unknown. */
+export function causeOf(output) {
+  return KNOWN_CAUSES.find(([pattern]) => pattern.test(output))?.[1];
+}
+
 function describeFailure(step, program, args, failure, logPath) {
+  const cause = logPath && causeOf(readFileSync(logPath, "utf8"));
+  if (cause) return `Step "${step}" failed. ${cause} Then run the same command again. The log is ${logPath}`;
   const command = [program, ...args].join(" ");
   const tail = logPath ? lastLines(logPath, LOG_TAIL_LINES) : "";
   return `Step "${step}" failed (${failure}):\n  ${command}\n${tail}\nRun the same command again to continue with this step.`;

@@ -1,10 +1,22 @@
 // The steps of set-up, and which of them each profile runs. A step runs when its inputs have changed since it was last done, or
 // when its output doesn't exist.
-import { chmodSync, existsSync, rmSync } from "node:fs";
-import { join } from "node:path";
-import { env, execPath, platform } from "node:process";
-import { buildAddon, findBuildTools } from "./addon.mjs";
-import { clientsProgram, isCheckout, libtorchDirectory, root, sitePackages, venvProgram } from "./paths.mjs";
+import { chmodSync, copyFileSync, existsSync, mkdirSync, rmSync } from "node:fs";
+import { basename, join } from "node:path";
+import { env, execPath } from "node:process";
+import { buildAddon, buildInCache, findBuildTools, NATIVE_SOURCES } from "./addon.mjs";
+import { completeDeclarations } from "./declarations.mjs";
+import { hasLibtorch, keepOpenedLibraries, libtorchDirectory, libtorchLibrary, needsBuild } from "./libtorch.mjs";
+import { runNpm } from "./npm.mjs";
+import {
+  addonDirectory,
+  clientsProgram,
+  isCheckout,
+  libtorchCache,
+  root,
+  sitePackages,
+  tools as toolsFolder,
+  venvProgram,
+} from "./paths.mjs";
 import { runProgram } from "./process.mjs";
 import {
   createClientsVenv,
@@ -25,17 +37,13 @@ const npm = {
   title: "npm dependencies",
   inputs: () => fingerprint({ files: ["package-lock.json"] }),
   output: () => join(root, "node_modules", ".package-lock.json"),
-  async run() {
-    const cli = env.npm_execpath?.endsWith(".js")
-      ? [execPath, [env.npm_execpath]]
-      : [platform === "win32" ? "npm.cmd" : "npm", []];
-    await runProgram("npm", cli[0], [...cli[1], "ci", "--no-audit", "--no-fund"], { cwd: root });
-  },
+  run: () => runNpm("npm", ["ci"], root),
 };
 
 const venv = {
   name: "venv",
   title: "Python virtual environment",
+  isVenv: true,
   needsPython: true,
   inputs: () => fingerprint({ values: ["venv"] }),
   output: () => venvProgram("python"),
@@ -45,33 +53,54 @@ const venv = {
 const libtorch = {
   name: "libtorch",
   title: `libtorch ${pinnedTorch()} (the torch wheel without its dependencies)`,
+  needsVenv: true,
   diskSpace: "libtorch",
   inputs: () => fingerprint({ values: [...requirements(isLibtorchRequirement), torchIndex] }),
-  output: () => libtorchLibrary(),
+  output: () => libtorchLibrary(isCheckout ? sitePackages() : libtorchCache),
   async run() {
     removeHalfInstalled();
     const specs = requirements(torchIndex ? (line) => line.startsWith("torch==") : isLibtorchRequirement);
-    await pipInstall("libtorch", ["--no-deps", ...(torchIndex ? ["--index-url", torchIndex] : []), ...specs]);
+    const options = ["--no-deps", ...(torchIndex ? ["--index-url", torchIndex] : [])];
+    if (isCheckout) return pipInstall("libtorch", [...options, ...specs]);
+    rmSync(libtorchCache, { recursive: true, force: true });
+    await pipInstall("libtorch", [...options, "--target", libtorchCache, ...specs]);
+    keepOpenedLibraries(libtorchCache);
+  },
+};
+
+/** Python's torch as a whole, for GPUs. */
+const cuda = {
+  name: "cuda",
+  title: `torch ${pinnedTorch()} with CUDA's libraries (4.5 GB unpacked on Linux)`,
+  needsVenv: true,
+  diskSpace: "python",
+  inputs: () => fingerprint({ values: requirements(isLibtorchRequirement) }),
+  output: () => packageFolder("torch"),
+  async run() {
+    removeHalfInstalled();
+    await pipInstall("cuda", requirements(isLibtorchRequirement));
+    rmSync(libtorchCache, { recursive: true, force: true });
   },
 };
 
 const buildTools = {
   name: "build-tools",
   title: "cmake and ninja",
+  needsVenv: true,
   inputs: () => fingerprint({ values: ["build-tools"] }),
   output: () => findBuildTools() && root,
   run: () => pipInstall("build-tools", ["cmake>=3.26", "ninja"]),
 };
 
-const nativeSources = ["native", "CMakeLists.txt", "cmake", "scripts/setup/addon.mjs"];
+const nativeSources = [...NATIVE_SOURCES, "scripts/setup/addon.mjs"];
 
 const addon = {
   name: "addon",
   title: "native addon",
   needsCompiler: true,
   inputs: () => fingerprint({ values: [pinnedTorch(), libtorchDirectory()], files: nativeSources }),
-  output: () => join(root, "build", "Release", "torch_t5.node"),
-  run: () => buildAddon(),
+  output: () => join(addonDirectory, "torch_t5.node"),
+  run: () => (isCheckout ? buildAddon() : buildInCache()),
 };
 
 const nativeTests = {
@@ -83,16 +112,25 @@ const nativeTests = {
   run: () => buildAddon({ tests: true }),
 };
 
+const typescriptSources = [
+  "lib",
+  "tsconfig.json",
+  "tsconfig.build.json",
+  "package-lock.json",
+  "scripts/setup/declarations.mjs",
+];
+
 const typescript = {
   name: "typescript",
   title: "TypeScript",
-  inputs: () => fingerprint({ files: ["lib", "tsconfig.json", "tsconfig.build.json", "package-lock.json"] }),
+  inputs: () => fingerprint({ files: typescriptSources }),
   output: () => join(root, "dist", "index.js"),
   async run() {
     const compiler = join(root, "node_modules", "typescript", "bin", "tsc");
     // Modules that were renamed or deleted must not stay in dist/, which `npm pack` packs as a whole.
     rmSync(join(root, "dist"), { recursive: true, force: true });
     await runProgram("typescript", execPath, [compiler, "-p", "tsconfig.build.json"], { cwd: root });
+    completeDeclarations(join(root, "lib"), join(root, "dist"));
     // `npx torch-t5` needs an executable file. npm makes it one in an installed package, but not in a checkout.
     chmodSync(join(root, "dist", "cli", "main.js"), 0o755);
   },
@@ -125,6 +163,7 @@ const clients = {
 const python = {
   name: "python",
   title: "Python's torch and transformers (4.9 GB unpacked on Linux: the torch wheel is the CUDA build)",
+  needsVenv: true,
   diskSpace: "python",
   inputs: () => fingerprint({ files: ["scripts/requirements.txt"] }),
   output: () => packageFolder("transformers"),
@@ -134,12 +173,15 @@ const python = {
       "python",
       requirements((line) => !line.startsWith("nvidia-")),
     );
+    // Python's torch contains it.
+    if (!isCheckout) rmSync(libtorchCache, { recursive: true, force: true });
   },
 };
 
 const developerTools = {
   name: "developer-tools",
   title: "ruff, clang-format, sentence-transformers, and texts for the tokenizer tests",
+  needsVenv: true,
   inputs: () => fingerprint({ files: ["scripts/requirements-dev.txt"] }),
   output: () => venvProgram("ruff"),
   async run() {
@@ -148,21 +190,39 @@ const developerTools = {
   },
 };
 
+const toolFiles = ["package.json", "package-lock.json"].map((name) => join("test", "tools", name));
+
+const tools = {
+  name: "tools",
+  title: "runtimes, package managers, test runners and bundlers for the tests (0.8 GB)",
+  inputs: () => fingerprint({ files: toolFiles }),
+  output: () => join(toolsFolder, "node_modules", ".package-lock.json"),
+  async run() {
+    mkdirSync(toolsFolder, { recursive: true });
+    for (const file of toolFiles) copyFileSync(join(root, file), join(toolsFolder, basename(file)));
+    await runNpm("tools", ["ci", "--ignore-scripts"], toolsFolder);
+  },
+};
+
 const npmSteps = isCheckout ? [npm] : [];
-const libtorchSteps = env.LIBTORCH ? [] : [libtorch];
+const libtorchSteps = hasLibtorch ? [] : [libtorch];
 const typescriptSteps = isCheckout ? [typescript] : [];
 const serverSteps = isCheckout ? [server] : [];
-const hasPrebuilt = existsSync(join(root, "prebuilds", `${platform}-${process.arch}`, "torch_t5.node"));
-const addonSteps = hasPrebuilt && !isCheckout ? [] : [buildTools, addon];
+const addonSteps = isCheckout || needsBuild ? [buildTools, addon] : [];
 
 /** The steps of each profile, in order. */
 export const profiles = {
   demo: [...npmSteps, venv, ...libtorchSteps, ...addonSteps, ...typescriptSteps, ...serverSteps],
-  export: [...npmSteps, venv, ...libtorchSteps, python, ...addonSteps, ...typescriptSteps, ...serverSteps],
+  dist: [...npmSteps, ...typescriptSteps],
+  cuda: [...npmSteps, venv, cuda, ...addonSteps, ...typescriptSteps],
+  export: [
+    ...[...npmSteps, venv, ...(isCheckout ? libtorchSteps : []), python],
+    ...[...addonSteps, ...typescriptSteps, ...serverSteps],
+  ],
   // Fetches nothing. Where dist/ was compiled on another machine, the TypeScript compiler may be missing.
   offline: [addon, ...(existsSync(join(root, "node_modules", "typescript")) ? typescriptSteps : [])],
   test: [
-    ...[...npmSteps, venv, ...libtorchSteps, python, developerTools],
+    ...[...npmSteps, tools, venv, ...libtorchSteps, python, developerTools],
     ...[...addonSteps, nativeTests, ...typescriptSteps, ...serverSteps, clients],
   ],
 };
@@ -170,10 +230,4 @@ export const profiles = {
 function packageFolder(name) {
   const packages = sitePackages();
   return packages && join(packages, name);
-}
-
-function libtorchLibrary() {
-  const folder = packageFolder("torch");
-  const file = { win32: "torch_cpu.dll", darwin: "libtorch_cpu.dylib" }[platform] ?? "libtorch_cpu.so";
-  return folder && join(folder, "lib", file);
 }

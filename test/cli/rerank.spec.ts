@@ -31,8 +31,22 @@ const items = [
 const input = items.map((item) => `${JSON.stringify(item)}\n`).join("");
 const parse = (stdout: string) => parseLines<Ranked>(stdout);
 
+/** The input of the example in a text: what `echo` writes to `torch-t5 rerank`. */
+const exampleOf = (text: string) => /echo '(.*"documents".*)' \|\s+torch-t5 rerank/.exec(text)?.[1] ?? "";
+
 describe("torch-t5 rerank", () => {
   const model = useModel();
+
+  it("ranks the right document first in the examples of docs/cli.md and of its help, where it is not the first", async () => {
+    const page = readFileSync(new URL("../../docs/cli.md", import.meta.url), "utf8");
+    const { stdout: help } = await torchT5(["rerank", "--help"]);
+    for (const text of [page, help]) {
+      const [{ ranked } = { ranked: [] }] = parse(
+        (await torchT5(["rerank", ...cpu], { input: exampleOf(text) })).stdout,
+      );
+      assert.deepEqual([ranked[0]?.index, ranked[0]?.document], [1, "In Thornby the doctor is Mona."]);
+    }
+  });
 
   it("ranks as the library does, and copies every document unchanged", async () => {
     const { code, stdout, stderr } = await torchT5(["rerank", ...cpu], { input });

@@ -16,7 +16,7 @@ const COMMANDS = [
 
 describe("torch-t5", () => {
   it("lists its commands, and no others", async () => {
-    for (const args of [["--help"], ["-h"], ["help"]]) {
+    for (const args of [[], ["--help"], ["-h"], ["help"]]) {
       const { code, stdout, stderr } = await torchT5(args);
       assert.deepEqual([code, stderr], [0, ""]);
       assert.deepEqual(
@@ -34,6 +34,7 @@ describe("torch-t5", () => {
     it(`prints the help of ${command} without running it`, async () => {
       for (const args of [
         [command, "--help"],
+        ["help", command],
         [command, "a", "b", "-h"],
       ]) {
         const { code, stdout, stderr } = await torchT5(args);
@@ -49,10 +50,12 @@ describe("torch-t5", () => {
 
   const wrong: readonly (readonly [args: readonly string[], message: RegExp])[] = [
     [
-      [],
-      /Expected a command \(logits, generate, score, rerank, embed, classify, pull, cache, export, verify, doctor, serve, setup\) but received none/,
+      ["summarize"],
+      /Expected a command \(logits, generate, score, rerank, embed, classify, pull, cache, export, verify, doctor, serve, setup\) but received "summarize"/,
     ],
-    [["summarize"], /but received "summarize"/],
+    [[""], /but received ""/],
+    [["help", "summarize"], /but received "summarize"/],
+    [["help", "generate", "score"], /Expected one command for help but received 2/],
     [["logits"], /Expected a text, or "-" for standard input, but received none/],
     [["logits", "a", "--topk", "3"], /Unknown option '--topk'/],
     [["logits", "a", "--top-k", "0"], /an integer of at least 1 for --top-k but received "0"/],

@@ -53,6 +53,12 @@ describe("the documentation", () => {
       }
     });
 
+    it(`${file} states which Node.js knows the \`using\` of its blocks`, () => {
+      for (const { line, code } of blocks.filter(({ code }) => /^\s*(await )?using \w+ =/m.test(code))) {
+        assert.match(code, /\/\/ Node\.js 24$/m, `${file}:${line}`);
+      }
+    });
+
     it(`${file} wraps at ${MAX_WIDTH} columns`, () => {
       const tooLong = text.split("\n").flatMap((line, index) => (line.length > MAX_WIDTH ? [index + 1] : []));
       assert.deepEqual(tooLong, []);

@@ -30,7 +30,7 @@ const COMMANDS: Readonly<Record<string, readonly RegExp[]>> = {
   "downloads packages": [
     /^npm install /,
     /^npm pack$/,
-    /^npm run (setup|demo|build|prebuild)$/,
+    /^npm run (setup|demo|build|prebuild|pack:source)$/,
     /^(npx )?torch-t5 setup( --export)?$/,
     /^(sudo )?apt-get install /,
     /^git clone /,

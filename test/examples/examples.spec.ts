@@ -1,10 +1,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { program } from "../support/cli.js";
 import { withDirectory } from "../support/directory.js";
 import { useModel } from "../support/model.js";
-import { runProgram, runToEnd } from "../support/program.js";
+import { runProgram } from "../support/program.js";
 
 const text = "spell number: 7";
 
@@ -15,15 +13,14 @@ async function run(name: string, ...args: readonly string[]): Promise<readonly s
   return stdout.trimEnd().split("\n");
 }
 
-const root = fileURLToPath(new URL("../..", import.meta.url));
-
-/** Runs a program of examples/heads, which saves a head. */
-async function makeHead(name: string, ...args: readonly string[]): Promise<void> {
-  const script = join(root, "examples", "heads", `${name}.py`);
-  const { code, stderr } = await runToEnd(process.execPath, [join(root, "scripts", "python.mjs"), script, ...args], {
-    env: { PYTHONWARNINGS: "ignore" },
-  });
-  assert.deepEqual([code, stderr], [0, ""]);
+/** The lines that the example of a head prints on its first run, which builds the head, and on its second. */
+async function runTwice(name: string, program: string, ...args: readonly [head: string, ...texts: string[]]) {
+  const first = await runProgram(new URL(`../../examples/${name}.mjs`, import.meta.url), args);
+  assert.equal(first.code, 0, first.stderr);
+  assert.ok(first.stderr.startsWith(`Building ${args[0]} with examples/heads/${program}.py\n`), first.stderr);
+  const lines = await run(name, ...args);
+  assert.equal(`${lines.join("\n")}\n`, first.stdout);
+  return lines;
 }
 
 /** Splits "0.9987  a text" into its number and its text. */
@@ -135,19 +132,14 @@ describe("the example", () => {
     assert.equal(numbered(lines[5]?.trim() ?? "")[1], "date to iso: March 5, 2021");
   });
 
-  it("head-classifier names the task of each text, with the head that classifier.py trained", async () => {
+  it("head-classifier names the task of each text, with the head that its first run trained", async () => {
     await withDirectory(async (directory) => {
-      const [embeddings, head] = [join(directory, "embeddings.jsonl"), join(directory, "classifier.pt")];
-      const tasks = join(root, "examples", "heads", "tasks.jsonl");
-      const embed = [program, "embed", "--input", tasks, "--output", embeddings];
-      assert.equal((await runToEnd(process.execPath, embed)).code, 0);
-      await makeHead("classifier", embeddings, head);
       const texts = [
         "spell number: 777",
         "date to iso: 2 February 1902",
         "Query: bell of Rookley Document: Its bell is old. Relevant:",
       ];
-      const lines = await run("head-classifier", head, ...texts);
+      const lines = await runTwice("head-classifier", "classifier", join(directory, "classifier.pt"), ...texts);
       assert.deepEqual(
         lines.map((line) => line.replace(/ [\d.]+ {2}/, ": ")),
         ["number", "date", "relevance"].map((label, index) => `${label}: ${texts[index]}`),
@@ -157,9 +149,7 @@ describe("the example", () => {
 
   it("head-contrastive finds the document of each query", async () => {
     await withDirectory(async (directory) => {
-      const head = join(directory, "contrastive.pt");
-      await makeHead("contrastive", head);
-      const lines = await run("head-contrastive", head);
+      const lines = await runTwice("head-contrastive", "contrastive", join(directory, "contrastive.pt"));
       for (const line of lines) assert.match(line, /^(-?[\d.]+ {2}){3}/);
       assert.deepEqual(
         lines.map((line) => line.replace(/^(-?[\d.]+ {2}){3}/, "")),
@@ -174,9 +164,8 @@ describe("the example", () => {
 
   it("head-loss prints the focal loss of the log-probabilities", async () => {
     await withDirectory(async (directory) => {
-      const head = join(directory, "focal_loss.pt");
-      await makeHead("focal_loss", head);
-      const lines = (await run("head-loss", head)).map(numbered);
+      const run = await runTwice("head-loss", "focal_loss", join(directory, "focal_loss.pt"));
+      const lines = run.map(numbered);
       const sources = ["spell number: 7", "spell number: 7", "spell number: 48213"];
       const targets = ["seven", "six", "forty-eight thousand two hundred thirteen"];
       for (const [index, source] of sources.entries()) {

@@ -6,6 +6,30 @@ import { runtimeInfo } from "torch-t5";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
+/**
+ * The newest versions of each library's symbols on the oldest Linux that libtorch's wheels run on (manylinux_2_28):
+ * glibc 2.28 and the libraries of GCC 8.
+ */
+const NEWEST: Readonly<Record<string, readonly number[]>> = {
+  GLIBC: [2, 28],
+  GLIBCXX: [3, 4, 25],
+  CXXABI: [1, 3, 11],
+  GCC: [8, 0, 0],
+};
+
+/** The versions that a binary requires, such as "GLIBC_2.14". Only these strings of a binary have this form. */
+const versionsIn = (path: string) => [
+  ...new Set(readFileSync(path, "latin1").match(/\b(GLIBC|GLIBCXX|CXXABI|GCC)_\d+(\.\d+)+(?=\0)/g) ?? []),
+];
+
+function isNewer(version: string): boolean {
+  const [library = "", number = ""] = version.split("_");
+  const parts = number.split(".").map(Number);
+  const newest = NEWEST[library] ?? [];
+  const different = parts.findIndex((part, index) => part !== (newest[index] ?? 0));
+  return different !== -1 && (parts[different] ?? 0) > (newest[different] ?? 0);
+}
+
 describe("the binaries", () => {
   const { addonPath, libtorch } = runtimeInfo();
   const folder = dirname(addonPath);
@@ -24,6 +48,23 @@ describe("the binaries", () => {
       for (const path of [root, libtorch.directory, dirname(libtorch.directory)]) {
         assert.equal(binary.indexOf(path), -1, `found ${path}`);
       }
+    });
+  }
+
+  // Elsewhere there are no versions of symbols. Other processors than x64 have no binaries of their own yet.
+  if (process.platform === "linux" && process.arch === "x64") {
+    for (const { name } of binaries) {
+      it(`run on every Linux that libtorch runs on: ${name} needs no newer symbols of glibc and libstdc++`, () => {
+        const versions = versionsIn(join(folder, name));
+        assert.ok(versions.includes("GLIBC_2.2.5"), versions.join(" "));
+        assert.deepEqual(versions.filter(isNewer), []);
+      });
+    }
+
+    it("are compared with the versions that libtorch itself needs", () => {
+      const versions = versionsIn(join(libtorch.directory, "libtorch_cpu.so"));
+      assert.ok(versions.includes("GLIBC_2.28"), versions.join(" "));
+      assert.deepEqual(["GLIBC_2.29", "GLIBCXX_3.4.26", "CXXABI_1.3.12"].filter(isNewer).length, 3);
     });
   }
 

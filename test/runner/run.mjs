@@ -15,7 +15,7 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 /** The tests of the library, and those of the server. */
 const TESTS = [join(root, "test"), join(root, "server", "test")];
 /** The slowest folders start first, so that all lanes end at about the same time. */
-const LONGEST_FIRST = ["parity", "cli", "process", "export", "native", "gpu-check", "parity/tokenizer"];
+const LONGEST_FIRST = ["parity", "cli", "process", "export", "native", "package", "gpu-check", "parity/tokenizer"];
 /** The minimum number of tests in all folders, a little below their number (about 4,200): fewer mean that some were lost. */
 const MIN_TESTS = 4000;
 /**

@@ -156,6 +156,8 @@ function findWithoutAddon(directory: string): Report {
   const { stdout } = spawnSync(execPath, ["--input-type=module", "--eval", report], {
     cwd: directory,
     encoding: "utf8",
+    // Not the addon that set-up has built for an installed package.
+    env: { ...process.env, XDG_CACHE_HOME: directory },
   });
   return JSON.parse(stdout) as Report;
 }

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { inspect } from "node:util";
 import fc from "fast-check";
 import { T5Error, Tensor } from "torch-t5";
 
@@ -151,4 +152,31 @@ describe("Tensor", () => {
       );
     });
   }
+
+  it("is short as JSON and on the console: its shape and its first 8 numbers", () => {
+    const tensor = new Tensor(
+      Float32Array.from({ length: 399 }, (_, index) => index / 2),
+      [1, 1, 399],
+    );
+    const first = [0, 0.5, 1, 1.5, 2, 2.5, 3, 3.5];
+    assert.deepEqual(JSON.parse(JSON.stringify({ tensor })), {
+      tensor: { shape: [1, 1, 399], type: "Float32Array", first },
+    });
+    assert.match(
+      inspect(tensor),
+      /^Tensor \{\s+shape: \[ 1, 1, 399 \],\s+data: Float32Array\(399\) \[\s+0, 0\.5,\s+1, 1\.5,\s+2, 2\.5,\s+3, 3\.5,\s+\.\.\. 391 more items\s+\]\s+\}$/,
+    );
+    const small = new Tensor(Int32Array.of(7, 8), [2]);
+    assert.equal(inspect([small]), "[ Tensor { shape: [ 2 ], data: Int32Array(2) [ 7, 8 ] } ]");
+    assert.equal(JSON.stringify(small), '{"shape":[2],"type":"Int32Array","first":[7,8]}');
+    small.dispose();
+    assert.equal(inspect(small), "Tensor { shape: [ 2 ], data: 'disposed' }");
+    assert.equal(JSON.stringify(small), '{"shape":[2],"type":"Int32Array","first":[]}');
+    const empty = new Tensor(new Float32Array(), [0, 3]);
+    assert.equal(inspect(empty), "Tensor { shape: [ 0, 3 ], data: Float32Array(0) [] }");
+    assert.equal(
+      JSON.stringify(new Tensor(Float32Array.of(Number.NaN), [])),
+      '{"shape":[],"type":"Float32Array","first":[null]}',
+    );
+  });
 });

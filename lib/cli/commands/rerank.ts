@@ -58,7 +58,9 @@ ${truncationHelp("the documents of longer inputs")};
                         each ranked document has a "truncated" then
 ${jobOptionsHelp}
 
-Example: echo '{"query":"doctor of Thornby","documents":["Its doctor is Mona."]}' | torch-t5 rerank`,
+Example:
+echo '{"query":"doctor of Thornby","documents":["In Jorwick the doctor is Pavel.","In Thornby the doctor is Mona."]}' |
+  torch-t5 rerank`,
 
   async run(args) {
     const { values, positionals } = parse(args, {

@@ -3,11 +3,11 @@
 #ifdef _WIN32
 #define WIN32_LEAN_AND_MEAN
 #include <windows.h>
+
+#include <filesystem>
 #else
 #include <dlfcn.h>
 #endif
-
-#include <filesystem>
 
 namespace torch_t5 {
 
@@ -57,7 +57,8 @@ void* findFunction(const char* name) { return dlsym(RTLD_DEFAULT, name); }
 std::string folderOf(const void* address) {
   Dl_info info{};
   if (dladdr(address, &info) == 0 || info.dli_fname == nullptr) return {};
-  return std::filesystem::path(info.dli_fname).parent_path().string();
+  const std::string path = info.dli_fname;
+  return path.substr(0, path.find_last_of('/'));
 }
 
 #endif

@@ -1,0 +1,79 @@
+import assert from "node:assert/strict";
+import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { withDirectory } from "../support/directory.js";
+import { runToEnd } from "../support/program.js";
+import { toolPath } from "../support/tools.js";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const { scripts, version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+
+/** Runs `prepack` of a copy of the scripts, as npm does for `command`. */
+function prepack(directory: string, command: string) {
+  cpSync(join(root, "scripts"), join(directory, "scripts"), { recursive: true });
+  for (const name of ["package.json", "package-lock.json"]) cpSync(join(root, name), join(directory, name));
+  return runToEnd(process.execPath, [join(directory, "scripts", "package", "prepack.mjs")], {
+    cwd: directory,
+    env: { npm_command: command, TORCH_T5_PACK: undefined },
+  });
+}
+
+describe("prepack", () => {
+  for (const command of ["pack", "publish"]) {
+    it(`refuses npm ${command} without prebuilt binaries, and says what to run`, () =>
+      withDirectory(async (directory) => {
+        const { code, stderr } = await prepack(directory, command);
+        assert.equal(code, 1);
+        assert.match(
+          stderr,
+          /^torch-t5: Expected prebuilt binaries for linux-x64 in prebuilds\/ but found none; `npm run prebuild` .* `npm run pack:source` .*\n$/,
+        );
+      }));
+  }
+
+  it("accepts a package with prebuilt binaries", () =>
+    withDirectory(async (directory) => {
+      mkdirSync(join(directory, "prebuilds", "linux-x64"), { recursive: true });
+      writeFileSync(join(directory, "prebuilds", "linux-x64", "torch_t5.node"), "");
+      // As in an installed package, set-up has nothing to compile.
+      cpSync(join(root, "dist"), join(directory, "dist"), { recursive: true });
+      const { code, stderr } = await prepack(directory, "pack");
+      assert.deepEqual([code, stderr], [0, ""]);
+    }));
+
+  it("does nothing within an installation", () =>
+    withDirectory(async (directory) => {
+      for (const command of ["install", "ci", "rebuild"]) {
+        const { code, stdout, stderr } = await prepack(directory, command);
+        assert.deepEqual([code, stdout, stderr], [0, "", ""]);
+      }
+    }));
+});
+
+describe("npm run pack:source", () => {
+  it("writes the package without prebuilt binaries", () =>
+    withDirectory(async (directory) => {
+      const npm = toolPath("npm-11", "bin", "npm-cli.js");
+      const args = [npm, "run", "pack:source", "--", "--pack-destination", directory];
+      const { code, stderr } = await runToEnd(process.execPath, args, { cwd: root, env: { npm_execpath: npm } });
+      assert.equal(code, 0, stderr);
+      assert.deepEqual(readdirSync(directory), [`torch-t5-${version}.tgz`]);
+    }));
+});
+
+describe("the workflows", () => {
+  const folder = join(root, ".github", "workflows");
+  for (const name of readdirSync(folder)) {
+    it(`${name} runs only what exists, and says what has run`, () => {
+      const text = readFileSync(join(folder, name), "utf8");
+      const commands = [...text.matchAll(/- run: (.*)$/gm)].map(([, command = ""]) => command);
+      assert.ok(name !== "prebuild.yml" || commands.includes("npm run prebuild"));
+      for (const command of commands) {
+        const script = /^npm (?:run )?(\w+)/.exec(command)?.[1];
+        if (script !== undefined && script !== "publish") assert.ok(scripts[script] !== undefined, command);
+      }
+      assert.match(text, /^# What has run: /m);
+    });
+  }
+});
