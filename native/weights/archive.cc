@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <future>
 #include <memory>
+#include <optional>
 #include <span>
 #include <stdexcept>
 #include <string_view>
@@ -294,21 +295,40 @@ torch::jit::Module read(const std::string& path, CodePolicy policy) {
   return module;
 }
 
-}  // namespace
-
-torch::jit::Module readArchive(const std::string& path, ModelKind kind) {
-  torch::jit::Module module = readTorchScript(path, "model.pt", CodePolicy::kModel);
+/// Leaves the numbers of weights in the file, where their data are stored as they are in memory.
+std::vector<ArchivedWeight> readWeights(const std::string& path, ModelKind kind) {
+  const std::vector<ZipRecord> records = readZipDirectory(path);
+  PyTorchStreamReader reader(path);
+  compareRecords(reader, records);
+  const WeightArena arena(records, path, /*offset=*/0);
+  const torch::jit::Module module = readModule(reader, records, arena.storages(), CodePolicy::kModel);
   checkMethods(module, kind, path);
-  return module;
+  const auto file = std::make_shared<const WeightFile>(StoredFile{path, std::filesystem::file_size(path)});
+  std::vector<ArchivedWeight> weights;
+  bool isReadNeeded = false;
+  for (const auto& [name, tensor] : module.named_parameters()) {
+    const std::optional<std::uint64_t> offset = arena.fileOffsetOf(tensor);
+    if (offset && tensor.scalar_type() == at::kFloat && tensor.is_contiguous() && tensor.numel() > 0) {
+      const StoredTensor stored{name, StoredType::kFloat32, tensor.sizes().vec(), 0, *offset};
+      weights.push_back({name, StoredNumbers(file, stored), {}});
+    } else {
+      weights.push_back({name, {}, tensor});
+      isReadNeeded = true;
+    }
+  }
+  if (isReadNeeded) arena.read();
+  return weights;
 }
 
-torch::jit::Module readTorchScript(const std::string& path, const std::string& name, CodePolicy policy) {
+/// Runs `read`, and describes its exceptions as those of a damaged archive.
+template <class Read>
+auto readFile(const std::string& path, const std::string& name, Read read) {
   std::error_code ignored;
   if (!std::filesystem::is_regular_file(std::filesystem::path(path), ignored)) {
     throw Error(ErrorCode::kModelNotFound, "Expected a file for " + name + " but received " + path);
   }
   try {
-    return read(path, policy);
+    return read();
   } catch (const Error&) {
     throw;
   } catch (...) {
@@ -317,6 +337,22 @@ torch::jit::Module readTorchScript(const std::string& path, const std::string& n
     throw Error(ErrorCode::kModelCorrupt, "Expected a TorchScript archive for " + name +
                                               " but received a damaged one: " + path + " (" + reason.what() + ")");
   }
+}
+
+}  // namespace
+
+std::vector<ArchivedWeight> readArchivedWeights(const std::string& path, ModelKind kind) {
+  return readFile(path, "model.pt", [&] { return readWeights(path, kind); });
+}
+
+torch::jit::Module readArchive(const std::string& path, ModelKind kind) {
+  torch::jit::Module module = readTorchScript(path, "model.pt", CodePolicy::kModel);
+  checkMethods(module, kind, path);
+  return module;
+}
+
+torch::jit::Module readTorchScript(const std::string& path, const std::string& name, CodePolicy policy) {
+  return readFile(path, name, [&] { return read(path, policy); });
 }
 
 }  // namespace torch_t5

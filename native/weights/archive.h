@@ -4,9 +4,11 @@
 #include <torch/csrc/jit/api/module.h>
 
 #include <string>
+#include <vector>
 
 #include "core/requests.h"
 #include "weights/code_check.h"
+#include "weights/weight_matrix.h"
 
 namespace torch_t5 {
 
@@ -15,6 +17,16 @@ namespace torch_t5 {
 /// ERR_MODEL_UNTRUSTED if it contains code that runs when it is loaded, or what `checkCode` refuses; ERR_OUT_OF_MEMORY;
 /// ERR_ABORTED.
 torch::jit::Module readArchive(const std::string& path, ModelKind kind);
+
+/// A weight of an archive: in the file, or in memory if it is not float32 or not contiguous.
+struct ArchivedWeight {
+  std::string name;
+  StoredNumbers stored;
+  at::Tensor tensor;  // undefined: in the file
+};
+
+/// The weights of a T5 export, after all checks of `readArchive`, whose errors it throws. The numbers are not read yet.
+std::vector<ArchivedWeight> readArchivedWeights(const std::string& path, ModelKind kind);
 
 /// Any TorchScript module, on the CPU. `name` is its name in error messages. Throws the same errors.
 torch::jit::Module readTorchScript(const std::string& path, const std::string& name, CodePolicy policy);
