@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <future>
 #include <memory>
+#include <optional>
 #include <span>
 #include <stdexcept>
 #include <string_view>
@@ -19,6 +20,7 @@
 
 #include "core/cancellation.h"
 #include "core/errors.h"
+#include "core/platform/file_reader.h"
 #include "core/platform/files.h"
 #include "engine/libtorch_errors.h"
 #include "weights/code_check.h"
@@ -298,7 +300,54 @@ torch::jit::Module read(const std::string& path, CodePolicy policy) {
   return module;
 }
 
+/// Leaves the numbers of weights in the file, where their data are stored as they are in memory.
+std::vector<ArchivedWeight> readWeights(const std::string& path, ModelKind kind) {
+  const std::vector<ZipRecord> records = readZipDirectory(path);
+  PyTorchStreamReader reader(path);
+  compareRecords(reader, records);
+  const WeightArena arena(records, path, /*offset=*/0);
+  const torch::jit::Module module = readModule(reader, records, arena.storages(), CodePolicy::kModel);
+  checkMethods(module, methodsOf(kind), "model.pt", path);
+  const auto file = std::make_shared<const WeightFile>(StoredFile{path, FileReader(path).size()});
+  std::vector<ArchivedWeight> weights;
+  bool isReadNeeded = false;
+  for (const auto& [name, tensor] : module.named_parameters()) {
+    const std::optional<std::uint64_t> offset = arena.fileOffsetOf(tensor);
+    if (offset && tensor.scalar_type() == at::kFloat && tensor.is_contiguous() && tensor.numel() > 0) {
+      const StoredTensor stored{name, StoredType::kFloat32, tensor.sizes().vec(), 0, *offset};
+      weights.push_back({name, StoredNumbers(file, stored), {}});
+    } else {
+      weights.push_back({name, {}, tensor});
+      isReadNeeded = true;
+    }
+  }
+  if (isReadNeeded) arena.read();
+  return weights;
+}
+
+/// Runs `read`, and describes its exceptions as those of a damaged archive.
+template <class Read>
+auto readFile(const std::string& path, const std::string& name, Read read) {
+  if (!isRegularFile(path)) {
+    throw Error(ErrorCode::kModelNotFound, "Expected a file for " + name + " but received " + path);
+  }
+  try {
+    return read();
+  } catch (const Error&) {
+    throw;
+  } catch (...) {
+    const Error reason = describeCurrentException();
+    if (reason.code() != ErrorCode::kInternal) throw reason;
+    throw Error(ErrorCode::kModelCorrupt, "Expected a TorchScript archive for " + name +
+                                              " but received a damaged one: " + path + " (" + reason.what() + ")");
+  }
+}
+
 }  // namespace
+
+std::vector<ArchivedWeight> readArchivedWeights(const std::string& path, ModelKind kind) {
+  return readFile(path, "model.pt", [&] { return readWeights(path, kind); });
+}
 
 torch::jit::Module readArchive(const std::string& path, ModelKind kind) {
   torch::jit::Module module = readTorchScript(path, "model.pt", CodePolicy::kModel);
@@ -313,19 +362,7 @@ torch::jit::Module readLayerArchive(const std::string& path, const std::string& 
 }
 
 torch::jit::Module readTorchScript(const std::string& path, const std::string& name, CodePolicy policy) {
-  if (!isRegularFile(path)) {
-    throw Error(ErrorCode::kModelNotFound, "Expected a file for " + name + " but received " + path);
-  }
-  try {
-    return read(path, policy);
-  } catch (const Error&) {
-    throw;
-  } catch (...) {
-    const Error reason = describeCurrentException();
-    if (reason.code() != ErrorCode::kInternal) throw reason;
-    throw Error(ErrorCode::kModelCorrupt, "Expected a TorchScript archive for " + name +
-                                              " but received a damaged one: " + path + " (" + reason.what() + ")");
-  }
+  return readFile(path, name, [&] { return read(path, policy); });
 }
 
 }  // namespace torch_t5

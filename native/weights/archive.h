@@ -4,9 +4,11 @@
 #include <torch/csrc/jit/api/module.h>
 
 #include <string>
+#include <vector>
 
 #include "core/requests.h"
 #include "weights/code_check.h"
+#include "weights/weight_matrix.h"
 
 namespace torch_t5 {
 
@@ -19,6 +21,16 @@ torch::jit::Module readArchive(const std::string& path, ModelKind kind);
 /// The module of an export's archive of methods that return outputs of layers. It contains no weights: its methods are
 /// bound to those of model.pt. `name` is its name in error messages. Throws the same errors as `readArchive`.
 torch::jit::Module readLayerArchive(const std::string& path, const std::string& name);
+
+/// A weight of an archive: in the file, or in memory if it is not float32 or not contiguous.
+struct ArchivedWeight {
+  std::string name;
+  StoredNumbers stored;
+  at::Tensor tensor;  // undefined: in the file
+};
+
+/// The weights of a T5 export, after all checks of `readArchive`, whose errors it throws. The numbers are not read yet.
+std::vector<ArchivedWeight> readArchivedWeights(const std::string& path, ModelKind kind);
 
 /// Any TorchScript module, on the CPU. `name` is its name in error messages. Throws the same errors.
 torch::jit::Module readTorchScript(const std::string& path, const std::string& name, CodePolicy policy);

@@ -77,6 +77,15 @@ void WeightArena::read() const {
   }
 }
 
+std::optional<std::uint64_t> WeightArena::fileOffsetOf(const at::Tensor& tensor) const {
+  const auto address = reinterpret_cast<std::uintptr_t>(tensor.const_data_ptr());
+  for (const Record& record : records_) {
+    const auto begin = reinterpret_cast<std::uintptr_t>(addressOf(record));
+    if (address >= begin && address - begin < record.bytes) return record.fileOffset + (address - begin);
+  }
+  return std::nullopt;
+}
+
 char* WeightArena::addressOf(const Record& record) const {
   return static_cast<char*>(memory_.data_ptr()) + record.arenaOffset;
 }

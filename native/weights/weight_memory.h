@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -31,6 +32,9 @@ class WeightArena {
   /// Reads every record. Uses only the arena and the file, so it may run in parallel with other code. Throws
   /// ERR_MODEL_CORRUPT if the file ends early.
   void read() const;
+
+  /// Where the data of a tensor begin in the file; none if they are not in the arena.
+  std::optional<std::uint64_t> fileOffsetOf(const at::Tensor& tensor) const;
 
  private:
   struct Record {

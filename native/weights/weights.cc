@@ -202,9 +202,11 @@ class WeightReader {
 }  // namespace
 
 Weights readWeights(const std::string& path, const Architecture& architecture, ModelKind kind) {
-  const torch::jit::Module module = readArchive(path, kind);
   NamedWeights weights;
-  for (const auto& parameter : module.named_parameters()) weights.emplace(parameter.name, NamedWeight(parameter.value));
+  for (ArchivedWeight& weight : readArchivedWeights(path, kind)) {
+    weights.emplace(weight.name, weight.tensor.defined() ? NamedWeight(std::move(weight.tensor))
+                                                         : NamedWeight(std::move(weight.stored)));
+  }
   const bool isClassifier = kind == ModelKind::kSequenceClassification || kind == ModelKind::kTokenClassification;
   return WeightReader(std::move(weights), architecture,
                       {"model.pt", isClassifier ? "model.transformer." : "model.", "model."})

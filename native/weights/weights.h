@@ -57,17 +57,19 @@ struct Weights {
   bool hasDecoder() const { return !decoder.layers.empty(); }
 };
 
-/// The weights of the archive at `path`. They share its memory, which lives as long as any of them. Throws
-/// what `readArchive` throws, and ERR_MODEL_CORRUPT if the weights and their shapes are not exactly those of the
-/// architecture. Of a model that is loaded as an encoder, the decoder's weights are ignored.
+// Matrices stay in the files and are read when they are needed, everything else is read at once. A file that can't be
+// read, or ends early, is ERR_MODEL_CORRUPT, then or now.
+
+/// The weights of the archive at `path`. Throws what `readArchive` throws, and ERR_MODEL_CORRUPT if the weights and
+/// their shapes are not exactly those of the architecture. Of a model that is loaded as an encoder, the decoder's
+/// weights are ignored.
 Weights readWeights(const std::string& path, const Architecture& architecture, ModelKind kind);
 
-/// The weights in safetensors files, by Hugging Face's names without the prefix "transformer.". Matrices are read from
-/// the files when they are needed, everything else at once. `shared.weight` is needed, and in its place
-/// `encoder.embed_tokens.weight` for an encoder without a decoder. The two embeddings of a model with a decoder, and
-/// lm_head, are tied to `shared.weight` if they are absent or equal to it, as Hugging Face ties them. Throws
-/// ERR_MODEL_CORRUPT if a file isn't as described, if the weights and their shapes are not exactly those of the
-/// architecture, and for an encoder or a decoder with its own embedding.
+/// The weights in safetensors files, by Hugging Face's names without the prefix "transformer.". `shared.weight` is
+/// needed, and in its place `encoder.embed_tokens.weight` for an encoder without a decoder. The two embeddings of a
+/// model with a decoder, and lm_head, are tied to `shared.weight` if they are absent or equal to it, as Hugging Face
+/// ties them. Throws ERR_MODEL_CORRUPT if a file isn't as described, if the weights and their shapes are not exactly
+/// those of the architecture, and for an encoder or a decoder with its own embedding.
 Weights readWeights(const StoredWeights& stored, const Architecture& architecture, ModelKind kind);
 
 }  // namespace torch_t5

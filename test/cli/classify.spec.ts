@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { demoModel, T5ForSequenceClassification, T5ForTokenClassification } from "torch-t5";
-import { useClassifiers } from "../support/classifiers.js";
+import { type ClassifierForm, useClassifiers } from "../support/classifiers.js";
 import { torchT5 } from "../support/cli.js";
 import { withDirectory } from "../support/directory.js";
 import { cpu, parseLines, toLines } from "./lines.js";
@@ -9,7 +9,8 @@ import { cpu, parseLines, toLines } from "./lines.js";
 const texts = ["spell number: 7", "date to iso: the 5th of March 2021", ""];
 const CPU = { device: "cpu", intraOpThreads: 1 } as const;
 
-const directoryOf = useClassifiers("texts", "tokens");
+const made = useClassifiers("texts", "tokens");
+const directoryOf = (form: ClassifierForm) => made(form).directory;
 const ofTexts = () => ["classify", "--model", directoryOf("texts"), ...cpu];
 const ofTokens = () => ["classify", "--model", directoryOf("tokens"), ...cpu];
 
@@ -31,6 +32,17 @@ describe("torch-t5 classify", () => {
       const labels = await model.classify(texts, options);
       const expected = texts.map((text, index) => ({ line: index + 1, text, labels: labels[index] }));
       assert.deepEqual(rounded(parseLines(stdout)), rounded(expected));
+    }
+  });
+
+  it("prints the same from a Hugging Face directory as from its export in float32", async () => {
+    for (const form of ["texts", "tokens"] as const) {
+      const { directory, checkpoint } = made(form);
+      const run = (model: string, flags: readonly string[]) =>
+        torchT5(["classify", "--model", model, ...cpu, ...flags, "--", ...texts]);
+      const { code, stdout, stderr } = await run(checkpoint, []);
+      assert.deepEqual([code, stderr], [0, ""]);
+      assert.equal(stdout, (await run(directory, ["--precision", "float32"])).stdout);
     }
   });
 

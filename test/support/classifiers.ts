@@ -30,19 +30,19 @@ export function makeClassifier(reference: Reference, family: string, form: Class
   return reference.request<MadeClassifier>("makeClassifier", { family, form, seed: SEED, tokenizer: demoModel });
 }
 
-/** Classifiers of the family "t5" for a suite. The returned function gives the directory of a form's export. */
-export function useClassifiers(...forms: readonly ClassifierForm[]): (form: ClassifierForm) => string {
-  const directories = new Map<ClassifierForm, string>();
+/** Classifiers of the family "t5" for a suite. The returned function gives those of a form. */
+export function useClassifiers(...forms: readonly ClassifierForm[]): (form: ClassifierForm) => MadeClassifier {
+  const classifiers = new Map<ClassifierForm, MadeClassifier>();
   let reference: Reference | undefined;
   before(async function () {
     this.timeout(PREPARATION_MS);
     reference = new Reference();
-    for (const form of forms) directories.set(form, (await makeClassifier(reference, "t5", form)).directory);
+    for (const form of forms) classifiers.set(form, await makeClassifier(reference, "t5", form));
   });
   after(() => reference?.close());
   return (form) => {
-    const directory = directories.get(form);
-    if (directory === undefined) throw new Error("A classifier is made before the tests of its suite");
-    return directory;
+    const made = classifiers.get(form);
+    if (made === undefined) throw new Error("A classifier is made before the tests of its suite");
+    return made;
   };
 }

@@ -10,7 +10,7 @@ import {
   T5ForTokenClassification,
 } from "torch-t5";
 import { loadNative } from "#lib/native/addon.js";
-import { useClassifiers } from "../support/classifiers.js";
+import { type ClassifierForm, useClassifiers } from "../support/classifiers.js";
 import { changeConfig, updateManifest, withDirectory } from "../support/directory.js";
 import { PRECISIONS } from "../support/model.js";
 
@@ -18,7 +18,8 @@ const CPU = { device: "cpu", intraOpThreads: 1 } as const;
 const EOS = 1;
 const invalid = "ERR_INVALID_ARGUMENT";
 
-const directoryOf = useClassifiers("texts", "tokens", "regression");
+const made = useClassifiers("texts", "tokens", "regression");
+const directoryOf = (form: ClassifierForm) => made(form).directory;
 
 /** Calls `use` with a copy of an export. */
 function withCopy<Result>(form: "texts" | "tokens" | "regression", use: (directory: string) => Promise<Result>) {
