@@ -128,6 +128,8 @@ export interface LoadedModel {
   /** Frees the native memory of a returned tensor's buffer. */
   readonly release: (buffer: ArrayBufferLike) => void;
   readonly limits: ModelLimits;
+  /** The options that it was loaded with. */
+  readonly options: CheckedLoadOptions;
 }
 
 const LOAD_OPTIONS = [
@@ -262,6 +264,7 @@ export async function loadModel(path: string, kind: ModelKind, options: CheckedL
     layerArchives,
     release: (buffer) => addon.release(buffer),
     limits: limitsOf(options),
+    options,
   };
 }
 

@@ -1,18 +1,24 @@
 // What the public classes share: loading an exported directory, the properties of a loaded model, and freeing it.
-import { guarded, type ModelHandle } from "../calls/call.js";
+import { disposed, guarded, ModelHandle } from "../calls/call.js";
 import { type ModelStats, stats } from "../calls/stats.js";
 import { unlessAborted } from "../hub/aborting.js";
 import { locateModel } from "../hub/locate.js";
-import { checkHubOptions } from "../hub/options.js";
+import { type CheckedHubOptions, checkHubOptions, HUB_OPTIONS, type HubOptions } from "../hub/options.js";
 import { selectModel } from "../hub/selection.js";
 import type { ModelKind } from "../loading/architectures.js";
 import type { T5Config } from "../loading/config.js";
 import type { Labels } from "../loading/labels.js";
-import { checkLoadOptions, type LoadedModel, loadModel, type Precision } from "../loading/load.js";
+import {
+  type CheckedLoadOptions,
+  checkLoadOptions,
+  type LoadedModel,
+  loadModel,
+  type Precision,
+} from "../loading/load.js";
 import type { T5Tokenizer } from "../tokenizer/t5-tokenizer.js";
 import { readOptions } from "../util/call-options.js";
-import { captureCallSite, errorFor } from "../util/errors.js";
-import { checkFlag, isRecord, readPath } from "../util/validation.js";
+import { type CallSite, captureCallSite, errorFor } from "../util/errors.js";
+import { checkFlag, checkOptions, isRecord, readPath } from "../util/validation.js";
 
 /** The configuration of a model that classifies. */
 export interface ClassifierConfig extends T5Config, Labels {}
@@ -23,24 +29,76 @@ export interface DisposeOptions {
   readonly drain?: boolean | undefined;
 }
 
+/** The handle that the calls of a model use from now on; `reload` replaces it. */
+export let handleOf: (model: LoadedT5) => ModelHandle;
+
+/** What the model was made of. */
+export let partsOf: (model: LoadedT5) => LoadedModel;
+
 /** A model in memory, whichever its class. */
 export abstract class LoadedT5<Config extends T5Config = T5Config> {
-  /** The configuration in config.json. */
-  readonly config: Config;
-  /** Undefined for a model that was exported without its tokenizer, which takes ids only. */
-  readonly tokenizer: T5Tokenizer | undefined;
-  /** The device that the model runs on: "cpu", "cuda:0". */
-  readonly device: string;
-  /** The precision that the model computes with. */
-  readonly precision: Precision;
-  readonly #handle: ModelHandle;
+  #parts: LoadedModel;
+  #handle: ModelHandle;
+  #config: Config;
+  readonly #configOf: (parts: LoadedModel) => Config;
 
-  protected constructor({ tokenizer, precision, native }: LoadedModel, handle: ModelHandle, config: Config) {
-    this.config = config;
-    this.tokenizer = tokenizer;
-    this.device = native.device;
-    this.precision = precision;
-    this.#handle = handle;
+  static {
+    handleOf = (model) => model.#handle;
+    partsOf = (model) => model.#parts;
+  }
+
+  /** `configOf` makes the configuration that the model shows. */
+  protected constructor(parts: LoadedModel, configOf: (parts: LoadedModel) => Config) {
+    this.#parts = parts;
+    this.#handle = new ModelHandle(parts);
+    this.#config = configOf(parts);
+    this.#configOf = configOf;
+  }
+
+  /** The configuration in config.json. */
+  get config(): Config {
+    return this.#config;
+  }
+
+  /** Undefined for a model that was exported without its tokenizer, which takes ids only. */
+  get tokenizer(): T5Tokenizer | undefined {
+    return this.#parts.tokenizer;
+  }
+
+  /** The device that the model runs on: "cpu", "cuda:0". */
+  get device(): string {
+    return this.#parts.native.device;
+  }
+
+  /** The precision that the model computes with. */
+  get precision(): Precision {
+    return this.#parts.precision;
+  }
+
+  /**
+   * Replaces the model by another of the same class, with the precision and the options that this one was
+   * loaded with: a fine-tuned checkpoint, or the next version. Both are in memory until it is loaded; no call fails or waits. Calls that were made before are
+   * answered by the old model, as are sessions, encoder outputs, streams and heads that were made before; it is freed
+   * when the last of them is garbage. Calls made after it resolves are answered by the new one.
+   *
+   * Rejects as `fromPretrained` does, and with ERR_DISPOSED; the model then stays as it was. Of several at the same time,
+   * the one that ends last counts.
+   */
+  async reload(directory: string | URL, options?: HubOptions): Promise<void> {
+    const site = captureCallSite(this.reload);
+    const disposedError = () => errorFor(disposed("a model in use", "reload"), site);
+    if (this.#handle.isDisposed) throw disposedError();
+    const source = guarded(site, () => readSource(directory, checkOptions(options, "options", HUB_OPTIONS)));
+    const { kind, options: loadOptions, precision } = this.#parts;
+    const parts = await locateAndLoad(source, kind, { ...loadOptions, precision }, site);
+    if (this.#handle.isDisposed) {
+      await parts.native.dispose();
+      throw disposedError();
+    }
+    const config = this.#configOf(parts);
+    this.#handle = new ModelHandle(parts);
+    this.#parts = parts;
+    this.#config = config;
   }
 
   /** What the model is doing now. Of a disposed model, the numbers are those at its end. */
@@ -78,30 +136,48 @@ function readDisposeOptions(options: unknown): { readonly drain: boolean } {
   return { drain: checkFlag(drain, "options.drain") };
 }
 
+/** Where a model is. */
+interface Source {
+  readonly path: string;
+  readonly hub: CheckedHubOptions;
+}
+
 /**
  * Loads a directory, or a name on the hub, as a model of a kind, which `open` makes of its parts. Errors have the stack
  * of the caller of `method`, so this must run in `method` itself. Rejects with the signal's reason as soon as the signal
  * aborts, and then frees what is still being loaded.
  */
-export async function load<Model extends AsyncDisposable>(
+export async function load<Model>(
   kind: ModelKind,
   directory: unknown,
   options: unknown,
-  open: (loaded: LoadedModel) => Model,
+  open: (parts: LoadedModel) => Model,
   method: (...args: never[]) => unknown,
 ): Promise<Model> {
   const site = captureCallSite(method);
-  const path = guarded(site, () => readPath(directory, "directory"));
   const checked = guarded(site, () => checkLoadOptions(options));
-  const hub = guarded(site, () => checkHubOptions(isRecord(options) ? options : {}));
+  const source = guarded(site, () => readSource(directory, isRecord(options) ? options : {}));
+  return open(await locateAndLoad(source, kind, checked, site));
+}
+
+function readSource(directory: unknown, options: Readonly<Record<string, unknown>>): Source {
+  return { path: readPath(directory, "directory"), hub: checkHubOptions(options) };
+}
+
+async function locateAndLoad(
+  { path, hub }: Source,
+  kind: ModelKind,
+  options: CheckedLoadOptions,
+  site: CallSite,
+): Promise<LoadedModel> {
   const found = await locateModel(path, hub, selectModel, site);
-  const loading = loadModel(found, kind, checked).then(open);
+  const loading = loadModel(found, kind, options);
   const loaded = loading.catch((thrown: unknown) => {
     throw errorFor(thrown, site);
   });
   return unlessAborted(hub.signal, loaded, () => {
     loading.then(
-      (model) => model[Symbol.asyncDispose](),
+      ({ native }) => native.dispose(),
       () => {},
     );
   });

@@ -1,24 +1,22 @@
 // The encoder alone: passes each call to the file of its name.
-import { Call, ModelHandle } from "../calls/call.js";
+import { Call } from "../calls/call.js";
 import { type Embeddings, type EmbedOptions, embed } from "../calls/embed.js";
 import { type EncoderInput, type EncoderOutput, encode, type Source } from "../calls/encoder-output.js";
 import { type EncoderForwardResult, forwardEncoder } from "../calls/forward-encoder.js";
 import type { EmbeddingConfig } from "../loading/embedding.js";
 import type { LoadedModel, LoadOptions } from "../loading/load.js";
 import type { CallOptions } from "../util/call-options.js";
-import { LoadedT5, load } from "./loaded-t5.js";
+import { handleOf, LoadedT5, load, partsOf } from "./loaded-t5.js";
 
 /** The encoder of a T5 in memory. Its calls run on a thread of their own, as those of `T5ForConditionalGeneration`. */
 export class T5EncoderModel extends LoadedT5 {
   /** How `embed` makes vectors; undefined where the export is of no sentence-transformers directory. */
-  readonly embeddingConfig: EmbeddingConfig | undefined;
-  readonly #handle: ModelHandle;
+  get embeddingConfig(): EmbeddingConfig | undefined {
+    return partsOf(this).directory.embedding;
+  }
 
   private constructor(loaded: LoadedModel) {
-    const handle = new ModelHandle(loaded);
-    super(loaded, handle, loaded.directory.config);
-    this.#handle = handle;
-    this.embeddingConfig = loaded.directory.embedding;
+    super(loaded, ({ directory }) => directory.config);
   }
 
   /**
@@ -45,12 +43,12 @@ export class T5EncoderModel extends LoadedT5 {
    * or ERR_INTERNAL.
    */
   async forward(input: EncoderInput, options?: CallOptions): Promise<EncoderForwardResult> {
-    return forwardEncoder(new Call(this.#handle, "forward", T5EncoderModel.prototype.forward), input, options);
+    return forwardEncoder(new Call(handleOf(this), "forward", T5EncoderModel.prototype.forward), input, options);
   }
 
   /** The encoder's output, `[batch, sourceLength, dModel]`, kept on the device for any number of calls of `embed`. */
   async encode(source: EncoderInput, options?: CallOptions): Promise<EncoderOutput> {
-    return encode(new Call(this.#handle, "encode", T5EncoderModel.prototype.encode), source, options);
+    return encode(new Call(handleOf(this), "encode", T5EncoderModel.prototype.encode), source, options);
   }
 
   /**
@@ -58,6 +56,6 @@ export class T5EncoderModel extends LoadedT5 {
    * is of a sentence-transformers directory, else the mean of the hidden states, `[batch, dModel]`.
    */
   async embed(source: Source, options?: EmbedOptions): Promise<Embeddings> {
-    return embed(new Call(this.#handle, "embed", T5EncoderModel.prototype.embed), source, options);
+    return embed(new Call(handleOf(this), "embed", T5EncoderModel.prototype.embed), source, options);
   }
 }

@@ -1,5 +1,5 @@
 // The model with encoder and decoder: passes each call to the file of its name.
-import { Call, ModelHandle } from "../calls/call.js";
+import { Call } from "../calls/call.js";
 import { type Embeddings, type EmbedOptions, embed } from "../calls/embed.js";
 import { type EncoderInput, type EncoderOutput, encode, type Source } from "../calls/encoder-output.js";
 import { type ForwardInput, type ForwardOptions, type ForwardResult, forward } from "../calls/forward.js";
@@ -14,24 +14,22 @@ import { type StreamedToken, TokenStream } from "../generation/stream.js";
 import type { GenerationConfig } from "../loading/config.js";
 import type { LoadedModel, LoadOptions } from "../loading/load.js";
 import type { CallOptions, Exact } from "../util/call-options.js";
-import { LoadedT5, load } from "./loaded-t5.js";
+import { handleOf, LoadedT5, load, partsOf } from "./loaded-t5.js";
 
 /**
  * A T5 model in memory. Its calls run on a thread of their own, never on the event loop, and several of them together. No
  * answer depends on the calls that run at the same time.
  */
 export class T5ForConditionalGeneration extends LoadedT5 {
+  #defaults: { readonly of: LoadedModel; readonly reader: DefaultsReader } | undefined;
+
   /** The entries of generation_config.json, unchecked; `generate` takes its defaults from them. */
-  readonly generationConfig: GenerationConfig;
-  readonly #handle: ModelHandle;
-  readonly #generationDefaults: DefaultsReader;
+  get generationConfig(): GenerationConfig {
+    return partsOf(this).directory.generationConfig;
+  }
 
   private constructor(loaded: LoadedModel) {
-    const handle = new ModelHandle(loaded);
-    super(loaded, handle, loaded.directory.config);
-    this.#handle = handle;
-    this.generationConfig = loaded.directory.generationConfig;
-    this.#generationDefaults = checkGenerationConfig(this.generationConfig, this.config.vocabSize);
+    super(loaded, ({ directory }) => directory.config);
   }
 
   /**
@@ -65,13 +63,13 @@ export class T5ForConditionalGeneration extends LoadedT5 {
     input: ForwardInput,
     options?: Exact<Options, ForwardOptions>,
   ): Promise<ForwardResult<Options>> {
-    const call = new Call(this.#handle, "forward", T5ForConditionalGeneration.prototype.forward);
+    const call = new Call(handleOf(this), "forward", T5ForConditionalGeneration.prototype.forward);
     return forward<ForwardResult<Options>>(call, input, options);
   }
 
   /** The encoder's output, `[batch, sourceLength, dModel]`, kept on the device for any number of decodings. */
   async encode(source: EncoderInput, options?: CallOptions): Promise<EncoderOutput> {
-    return encode(new Call(this.#handle, "encode", T5ForConditionalGeneration.prototype.encode), source, options);
+    return encode(new Call(handleOf(this), "encode", T5ForConditionalGeneration.prototype.encode), source, options);
   }
 
   /**
@@ -86,9 +84,9 @@ export class T5ForConditionalGeneration extends LoadedT5 {
     input: GenerateInput,
     options?: Exact<Options, GenerateOptions> & ProcessorOption,
   ): Promise<GenerateResult<Options>> {
-    const call = new Call(this.#handle, "generate", T5ForConditionalGeneration.prototype.generate);
+    const call = new Call(handleOf(this), "generate", T5ForConditionalGeneration.prototype.generate);
     // The result has exactly what the options ask for.
-    return (await generate(call, this.#generationDefaults, input, options)) as GenerateResult<Options>;
+    return (await generate(call, this.#defaultsReader(), input, options)) as GenerateResult<Options>;
   }
 
   /**
@@ -99,8 +97,8 @@ export class T5ForConditionalGeneration extends LoadedT5 {
     input: GenerateInput,
     options?: Exact<Options, StreamOptions> & ProcessorOption,
   ): TokenStream<StreamedToken<Options>> {
-    const call = new Call(this.#handle, "stream", T5ForConditionalGeneration.prototype.stream);
-    return TokenStream.of(call, this.#generationDefaults, input, options);
+    const call = new Call(handleOf(this), "stream", T5ForConditionalGeneration.prototype.stream);
+    return TokenStream.of(call, this.#defaultsReader(), input, options);
   }
 
   /**
@@ -112,7 +110,7 @@ export class T5ForConditionalGeneration extends LoadedT5 {
     targets: ScoreTargets,
     options?: Exact<Options, ScoreOptions>,
   ): Promise<readonly TargetScore<Options>[]> {
-    const call = new Call(this.#handle, "score", T5ForConditionalGeneration.prototype.score);
+    const call = new Call(handleOf(this), "score", T5ForConditionalGeneration.prototype.score);
     return (await score(call, source, targets, options)) as readonly TargetScore<Options>[];
   }
 
@@ -122,13 +120,13 @@ export class T5ForConditionalGeneration extends LoadedT5 {
    * iterator or a template function throws; an iterator that isn't read to its end is closed.
    */
   async rerank(query: string, documents: Documents, options?: RerankOptions): Promise<readonly RankedDocument[]> {
-    const call = new Call(this.#handle, "rerank", T5ForConditionalGeneration.prototype.rerank);
+    const call = new Call(handleOf(this), "rerank", T5ForConditionalGeneration.prototype.rerank);
     return rerank(call, query, documents, options);
   }
 
   /** One vector per row of the source, `[batch, dModel]`, pooled from the encoder's output as Sentence-T5 does. */
   async embed(source: Source, options?: EmbedOptions): Promise<Embeddings> {
-    return embed(new Call(this.#handle, "embed", T5ForConditionalGeneration.prototype.embed), source, options);
+    return embed(new Call(handleOf(this), "embed", T5ForConditionalGeneration.prototype.embed), source, options);
   }
 
   /**
@@ -138,6 +136,15 @@ export class T5ForConditionalGeneration extends LoadedT5 {
    * used.
    */
   async loadHead(path: string | URL, options?: LoadHeadOptions): Promise<Head> {
-    return loadHead(new Call(this.#handle, "loadHead", T5ForConditionalGeneration.prototype.loadHead), path, options);
+    return loadHead(new Call(handleOf(this), "loadHead", T5ForConditionalGeneration.prototype.loadHead), path, options);
+  }
+
+  /** Checks generation_config.json once for each model that is loaded. */
+  #defaultsReader(): DefaultsReader {
+    const of = partsOf(this);
+    if (this.#defaults?.of !== of) {
+      this.#defaults = { of, reader: checkGenerationConfig(this.generationConfig, this.config.vocabSize) };
+    }
+    return this.#defaults.reader;
   }
 }

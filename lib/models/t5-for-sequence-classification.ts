@@ -1,20 +1,16 @@
 // The classifier of texts: passes each call to the file of its name.
-import { Call, ModelHandle } from "../calls/call.js";
+import { Call } from "../calls/call.js";
 import { type ClassificationResult, forwardClassifier } from "../calls/classification.js";
 import { type ClassifyOptions, classify, type LabelScore } from "../calls/classify.js";
 import type { EncoderInput } from "../calls/encoder-output.js";
 import type { LoadedModel, LoadOptions } from "../loading/load.js";
 import type { CallOptions } from "../util/call-options.js";
-import { type ClassifierConfig, LoadedT5, load } from "./loaded-t5.js";
+import { type ClassifierConfig, handleOf, LoadedT5, load } from "./loaded-t5.js";
 
 /** A T5 that classifies texts. Its calls run on a thread of their own, as those of `T5ForConditionalGeneration`. */
 export class T5ForSequenceClassification extends LoadedT5<ClassifierConfig> {
-  readonly #handle: ModelHandle;
-
   private constructor(loaded: LoadedModel) {
-    const handle = new ModelHandle(loaded);
-    super(loaded, handle, Object.freeze({ ...loaded.directory.config, ...loaded.labels }));
-    this.#handle = handle;
+    super(loaded, ({ directory, labels }) => Object.freeze({ ...directory.config, ...labels }));
   }
 
   /**
@@ -43,7 +39,7 @@ export class T5ForSequenceClassification extends LoadedT5<ClassifierConfig> {
    * or ERR_INTERNAL.
    */
   async forward(input: EncoderInput, options?: CallOptions): Promise<ClassificationResult> {
-    const call = new Call(this.#handle, "forward", T5ForSequenceClassification.prototype.forward);
+    const call = new Call(handleOf(this), "forward", T5ForSequenceClassification.prototype.forward);
     return forwardClassifier(call, this.config, input, options);
   }
 
@@ -57,7 +53,7 @@ export class T5ForSequenceClassification extends LoadedT5<ClassifierConfig> {
     texts: string | readonly string[],
     options?: ClassifyOptions,
   ): Promise<readonly LabelScore[] | readonly (readonly LabelScore[])[]> {
-    const call = new Call(this.#handle, "classify", T5ForSequenceClassification.prototype.classify);
+    const call = new Call(handleOf(this), "classify", T5ForSequenceClassification.prototype.classify);
     return classify(call, this.config, texts, options);
   }
 }

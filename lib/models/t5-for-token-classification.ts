@@ -1,5 +1,5 @@
 // The classifier of tokens: passes each call to the file of its name.
-import { Call, ModelHandle } from "../calls/call.js";
+import { Call } from "../calls/call.js";
 import { type ClassificationResult, forwardClassifier } from "../calls/classification.js";
 import {
   type ClassifyTokensOptions,
@@ -10,7 +10,7 @@ import {
 import type { EncoderInput } from "../calls/encoder-output.js";
 import type { LoadedModel, LoadOptions } from "../loading/load.js";
 import type { CallOptions } from "../util/call-options.js";
-import { type ClassifierConfig, LoadedT5, load } from "./loaded-t5.js";
+import { type ClassifierConfig, handleOf, LoadedT5, load } from "./loaded-t5.js";
 
 /** What `classify` returns for a text: groups with the strategy "simple", else the labels of tokens. */
 export type ClassifiedTokens<Options> = Options extends { readonly aggregationStrategy: "simple" }
@@ -22,12 +22,8 @@ export type ClassifiedTokens<Options> = Options extends { readonly aggregationSt
  * `T5ForConditionalGeneration`.
  */
 export class T5ForTokenClassification extends LoadedT5<ClassifierConfig> {
-  readonly #handle: ModelHandle;
-
   private constructor(loaded: LoadedModel) {
-    const handle = new ModelHandle(loaded);
-    super(loaded, handle, Object.freeze({ ...loaded.directory.config, ...loaded.labels }));
-    this.#handle = handle;
+    super(loaded, ({ directory, labels }) => Object.freeze({ ...directory.config, ...labels }));
   }
 
   /**
@@ -55,7 +51,7 @@ export class T5ForTokenClassification extends LoadedT5<ClassifierConfig> {
    * or ERR_INTERNAL.
    */
   async forward(input: EncoderInput, options?: CallOptions): Promise<ClassificationResult> {
-    const call = new Call(this.#handle, "forward", T5ForTokenClassification.prototype.forward);
+    const call = new Call(handleOf(this), "forward", T5ForTokenClassification.prototype.forward);
     return forwardClassifier(call, this.config, input, options);
   }
 
@@ -73,7 +69,7 @@ export class T5ForTokenClassification extends LoadedT5<ClassifierConfig> {
     options?: Options,
   ): Promise<readonly ClassifiedTokens<Options>[]>;
   async classify(texts: string | readonly string[], options?: ClassifyTokensOptions): Promise<unknown> {
-    const call = new Call(this.#handle, "classify", T5ForTokenClassification.prototype.classify);
+    const call = new Call(handleOf(this), "classify", T5ForTokenClassification.prototype.classify);
     return classifyTokens(call, this.config, texts, options);
   }
 }
