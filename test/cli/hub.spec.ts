@@ -22,7 +22,7 @@ describe("the command line with names on the hub", () => {
     assert.deepEqual(await torchT5(["cache"]), { code: 0, stdout: "The cache has no models.\n", stderr: "" });
     assert.deepEqual(await torchT5(["pull", "org/demo"]), { code: 0, stdout: `${snapshot()}\n`, stderr: "" });
     const { stdout } = await torchT5(["cache"]);
-    assert.match(stdout, /^model +size +revisions\norg\/demo +3\.5 MB +main\n1 model, 3\.5 MB\n$/);
+    assert.match(stdout, /^model +size +revisions\norg\/demo +3\.7 MB +main\n1 model, 3\.7 MB\n$/);
     server.requests.length = 0;
     const args = ["generate", "spell number: 48213", "--model", "org/demo", ...cpu];
     const expected = { code: 0, stdout: "forty-eight thousand two hundred thirteen\n", stderr: "" };
@@ -33,7 +33,7 @@ describe("the command line with names on the hub", () => {
     const verified = await torchT5(["verify", "org/demo", "--precision", "float32"], offline);
     assert.equal(verified.code, 0, verified.stderr);
     assert.match(verified.stdout, /: every file matches its manifest/);
-    assert.match((await torchT5(["cache", "delete", "org/demo"])).stdout, /^Deleted org\/demo: 3\.5 MB\n$/);
+    assert.match((await torchT5(["cache", "delete", "org/demo"])).stdout, /^Deleted org\/demo: 3\.7 MB\n$/);
     const failed = await torchT5(args, offline);
     assert.equal(failed.code, 1);
     assert.match(
@@ -47,7 +47,7 @@ describe("the command line with names on the hub", () => {
     server.add("org/demo", demo);
     const pulled = await onTerminal(["pull", "org/demo", "--revision", "v1.0"]);
     assert.equal(pulled.code, 0, pulled.stdout);
-    assert.match(pulled.stdout, /\[[= ]{24}\] \d+% {2}\S+ \w+ of 3\.5 MB/);
+    assert.match(pulled.stdout, /\[[= ]{24}\] \d+% {2}\S+ \w+ of 3\.7 MB/);
     assert.ok(pulled.stdout.includes(snapshot()));
     await torchT5(["cache", "delete", "org/demo"]);
     const { code, stderr } = await torchT5(["logits", "a", "--model", "org/demo", "--revision", "v1.0", ...cpu]);
