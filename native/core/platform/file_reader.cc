@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <optional>
 #endif
 
 namespace torch_t5 {
@@ -58,15 +59,35 @@ bool FileReader::read(std::uint64_t offset, std::span<std::byte> bytes) const no
 
 #else
 
+namespace {
+
+/// The size of a regular file; none of anything else, with `errno` set.
+std::optional<std::uint64_t> sizeOf(int descriptor) {
+#ifdef __linux__
+  // glibc has had `fstat` as a function since 2.33 only.
+  struct statx status{};
+  if (::statx(descriptor, "", AT_EMPTY_PATH, STATX_TYPE | STATX_SIZE, &status) != 0) return std::nullopt;
+  if (S_ISREG(status.stx_mode)) return status.stx_size;
+#else
+  struct stat status{};
+  if (::fstat(descriptor, &status) != 0) return std::nullopt;
+  if (S_ISREG(status.st_mode)) return static_cast<std::uint64_t>(status.st_size);
+#endif
+  errno = EINVAL;
+  return std::nullopt;
+}
+
+}  // namespace
+
 FileReader::FileReader(const std::string& path) : descriptor_(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
   if (descriptor_ < 0) throw std::system_error(errno, std::generic_category());
-  struct stat status{};
-  const int failure = fstat(descriptor_, &status) != 0 ? errno : S_ISREG(status.st_mode) ? 0 : EINVAL;
-  if (failure != 0) {
+  const std::optional<std::uint64_t> size = sizeOf(descriptor_);
+  if (!size) {
+    const int failure = errno;
     close(descriptor_);
     throw std::system_error(failure, std::generic_category());
   }
-  size_ = static_cast<std::uint64_t>(status.st_size);
+  size_ = *size;
 }
 
 FileReader::~FileReader() { close(descriptor_); }
