@@ -95,12 +95,12 @@ async function readHeaderOf(file: FileHandle, name: string): Promise<Safetensors
  * file, and no two overlap. Throws ERR_MODEL_CORRUPT.
  */
 export function parseSafetensorsHeader(
-  json: Buffer,
+  json: Uint8Array,
   fileBytes: number,
   name: string,
 ): ReadonlyMap<string, TensorEntry> {
   if (!isUtf8(json)) throw refused("UTF-8", `the header of ${name}`, "other bytes", "ERR_MODEL_CORRUPT");
-  const header = checkObject(parseJson(json.toString("utf8"), `the header of ${name}`, MAX_DEPTH), name);
+  const header = checkObject(parseJson(new TextDecoder().decode(json), `the header of ${name}`, MAX_DEPTH), name);
   const dataOffset = LENGTH_BYTES + json.length;
   const tensors = Object.entries(header)
     .filter(([tensor]) => tensor !== METADATA)

@@ -21,7 +21,7 @@ const COMMANDS: Readonly<Record<string, readonly RegExp[]>> = {
     /^(npx )?torch-t5 \w+ .*--model [\w-]+\/[\w.-]+/,
     // JavaScript that loads a name on the hub.
     /^import \{ T5ForConditionalGeneration \} from "torch-t5";$/,
-    /^const t5 = await T5ForConditionalGeneration\.fromPretrained\("[\w-]+\/[\w.-]+", \{/,
+    /^const t5 = await T5ForConditionalGeneration\.fromPretrained\("[\w-]+\/[\w.-]+"(, \{|\);$)/,
     /^(precision|revision): "\w+",$/,
     /^progress: .*console\.log\(/,
     /^\}\);$/,

@@ -73,7 +73,12 @@ describe("T5EncoderModel", () => {
     ["nothing", undefined, undefined, /a text, an array of texts or an object for input but received undefined/],
     ["decoder ids", { ...ids, decoderInputIds: [[0]] }, undefined, /the names in input .* "decoderInputIds"/],
     ["a target", { text: "a", target: "b" }, undefined, /the names in input .* "target"/],
-    ["an unknown option", "a", { hiddenStates: true }, /only signal for the names in options .*"hiddenStates"/],
+    [
+      "an unknown option",
+      "a",
+      { hiddenStates: true },
+      /only signal, timeoutMs, priority for the names in options .*"hiddenStates"/,
+    ],
     ["a signal that isn't one", "a", { signal: 5 }, /an AbortSignal for options.signal but received 5/],
     ["a mask of another shape", { ...ids, attentionMask: [[1]] }, undefined, /attentionMask/],
   ];
