@@ -59,9 +59,12 @@ describe("reload", () => {
         while (!isOver) seen.push(String(await logitsOf(t5)));
       };
       const callers = Array.from({ length: 6 }, caller);
-      await t5.reload(second);
-      answers.new = String(await logitsOf(t5));
-      isOver = true;
+      try {
+        await t5.reload(second);
+        answers.new = String(await logitsOf(t5));
+      } finally {
+        isOver = true;
+      }
       await Promise.all(callers);
       assert.ok(seen.includes(answers.old));
       assert.ok(seen.every((answer) => Object.values(answers).includes(answer)));
