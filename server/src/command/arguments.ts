@@ -9,7 +9,7 @@ Serves T5 models: the Open Inference Protocol (REST and gRPC), and the routes of
 and text-embeddings-inference. Without models it serves the one that torch-t5 includes.
 
   --config <file>         JSON with all settings; the options below replace its values
-  --model <name=path>     a directory that torch-t5 export wrote; may be repeated
+  --model <name=path>     an exported or Hugging Face directory; may be repeated
   --host <address>        the address to listen on (default: 127.0.0.1)
   --port <port>           the port of HTTP (default: 8080); 0: a free one
   --grpc-port <port>      the port of gRPC (default: no gRPC); 0: a free one
