@@ -23,17 +23,17 @@ export interface EnqueueSummary {
 const POLL_MS = 50;
 
 /**
- * Runs to the end of the input, or until the signal aborts. A run that ended early continues when it is started again.
- * Rejects with the signal's reason, ERR_INVALID_ARGUMENT and ERR_QUEUE_UNAVAILABLE.
+ * Runs to the end of the input. A run whose process ended early, at any point, continues when it is started again.
+ * Rejects with ERR_INVALID_ARGUMENT and ERR_QUEUE_UNAVAILABLE.
  */
-export async function enqueue(options: EnqueueOptions, signal: AbortSignal): Promise<EnqueueSummary> {
+export async function enqueue(options: EnqueueOptions): Promise<EnqueueSummary> {
   const redis = await connect(options.queue);
   const queue = openQueue(redis);
   try {
     const results = await Results.open(options, options, options.overwrites);
     let isComplete = false;
     try {
-      const summary = await runShards(options, queue, results, signal);
+      const summary = await runShards(options, queue, results);
       isComplete = true;
       return summary;
     } finally {
@@ -49,7 +49,6 @@ async function runShards(
   { input, route, shardLines, window }: EnqueueOptions,
   queue: Queue<Shard, readonly LineAnswer[]>,
   results: Results,
-  signal: AbortSignal,
 ): Promise<EnqueueSummary> {
   const line = new ProgressLine();
   const started = performance.now();
@@ -69,7 +68,7 @@ async function runShards(
   const finishFirst = async () => {
     const shard = waiting.shift();
     if (shard === undefined) return;
-    const answers = await answersOf(queue, idOf(shard), shard, () => add(shard), draw, signal);
+    const answers = await answersOf(queue, idOf(shard), shard, () => add(shard), draw);
     await results.write(shard, answers);
     await queue.remove(idOf(shard));
     lines += shard.lines.length;
@@ -77,7 +76,6 @@ async function runShards(
   };
   try {
     for await (const shard of readShards(input, shardLines, results.position)) {
-      signal.throwIfAborted();
       await add(shard);
       waiting.push(shard);
       if (waiting.length >= window) await finishFirst();
@@ -96,7 +94,6 @@ async function answersOf(
   { lines }: InputShard,
   addAgain: () => Promise<unknown>,
   draw: () => void,
-  signal: AbortSignal,
 ): Promise<readonly LineAnswer[]> {
   for (;;) {
     const job = await queue.getJob(id);
@@ -110,6 +107,6 @@ async function answersOf(
       return lines.map(({ number }) => ({ number, code: "ERR_SHARD_FAILED", message }));
     }
     draw();
-    await sleep(POLL_MS, undefined, { signal }).catch(() => signal.throwIfAborted());
+    await sleep(POLL_MS);
   }
 }

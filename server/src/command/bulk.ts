@@ -12,9 +12,11 @@ export async function runEnqueue(args: readonly string[]): Promise<void> {
     stdout.write(`${ENQUEUE_USAGE}\n`);
     return;
   }
-  const stop = new AbortController();
-  onSignal(() => stop.abort(new ServerError("ERR_SHUTTING_DOWN", "Interrupted; the same command continues")));
-  const { lines, failed } = await enqueue(options, stop.signal);
+  // A run can end at any point, also while it waits for Redis.
+  const interrupted = new Promise<never>((_, reject) => {
+    onSignal(() => reject(new ServerError("ERR_SHUTTING_DOWN", "Interrupted; the same command continues")));
+  });
+  const { lines, failed } = await Promise.race([enqueue(options), interrupted]);
   const errors = failed > 0 ? `, ${failed} errors in ${options.errors}` : "";
   stderr.write(`torch-t5-server: ${lines} lines${errors}\n`);
 }
