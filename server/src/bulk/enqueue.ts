@@ -30,7 +30,8 @@ export async function enqueue(options: EnqueueOptions): Promise<EnqueueSummary> 
   const redis = await connect(options.queue);
   const queue = openQueue(redis);
   try {
-    const results = await Results.open(options, options, options.overwrites);
+    const { route, shardLines } = options;
+    const results = await Results.open(options, { route, shardLines }, options.overwrites);
     let isComplete = false;
     try {
       const summary = await runShards(options, queue, results);

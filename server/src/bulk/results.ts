@@ -125,16 +125,28 @@ export class Results {
   }
 }
 
+/** Whether a value is what `Results` writes. */
+function isRecord(value: unknown): value is RunRecord {
+  if (typeof value !== "object" || value === null) return false;
+  const fields = value as Readonly<Record<string, unknown>>;
+  const isCount = (name: string) => Number.isSafeInteger(fields[name]) && Number(fields[name]) >= 0;
+  return typeof fields.run === "string" && typeof fields.route === "string" && COUNTS.every(isCount);
+}
+
+const COUNTS = ["shardLines", "inputBytes", "index", "end", "lastLine", "outputBytes", "errorBytes", "failed"];
+
 const recordPathOf = ({ output }: RunFiles) => `${output}.run`;
 
 async function readRecord(path: string): Promise<RunRecord | undefined> {
   if (!existsSync(path)) return undefined;
+  const text = await readFile(path, "utf8");
   try {
-    return JSON.parse(await readFile(path, "utf8")) as RunRecord;
-  } catch (cause) {
-    const message = `Expected the record of a run in ${path}, or --overwrite, but ${(cause as Error).message}`;
-    throw new ServerError("ERR_INVALID_ARGUMENT", message, { cause });
+    const value: unknown = JSON.parse(text);
+    if (isRecord(value)) return value;
+  } catch {
+    // No JSON is no record.
   }
+  throw expected("the record of a run, or --overwrite,", path, text);
 }
 
 /** A file that is cut to a length. */

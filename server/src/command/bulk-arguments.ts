@@ -1,5 +1,5 @@
 // The command lines of `torch-t5-server enqueue` and `torch-t5-server work`.
-import { existsSync } from "node:fs";
+import { statSync } from "node:fs";
 import { parseArgs } from "node:util";
 import type { EnqueueOptions } from "../bulk/enqueue.js";
 import type { WorkOptions } from "../bulk/work.js";
@@ -54,7 +54,7 @@ export function readEnqueue(args: readonly string[]): EnqueueOptions | undefined
   const output = required(values, "output");
   const route = required(values, "route");
   if (!ROUTE.test(route)) throw expected("a route such as /generate", "--route", route);
-  if (!existsSync(input)) throw expected("a file", "--input", input);
+  if (statSync(input, { throwIfNoEntry: false })?.isFile() !== true) throw expected("a file", "--input", input);
   const errors = typeof values.errors === "string" ? values.errors : `${output}.errors`;
   if (new Set([input, output, errors]).size < 3) {
     throw expected("different files", "--input, --output and --errors", [input, output, errors]);

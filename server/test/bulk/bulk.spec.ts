@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { appendFileSync, existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { Queue, QueueEvents } from "bullmq";
@@ -166,6 +166,15 @@ describe("bulk jobs", () => {
       assert.deepEqual(await once(child, "close"), [1, null]);
       assert.equal(output, "torch-t5-server: Interrupted; the same command continues (ERR_SHUTTING_DOWN)\n");
 
+      const record = readFileSync(join(directory, "out.jsonl.run"), "utf8");
+      assert.doesNotMatch(record, /redis:/); // whose URL may have a password
+      writeFileSync(join(directory, "out.jsonl.run"), "{}");
+      assert.match(
+        (await enqueue(directory)).stderr,
+        /Expected the record of a run, or --overwrite, for .* \(ERR_INVALID/,
+      );
+      writeFileSync(join(directory, "out.jsonl.run"), record);
+
       const other = await enqueue(directory, "--shard-lines", "5");
       assert.equal(other.code, 2);
       assert.match(
@@ -211,6 +220,7 @@ describe("the command lines of bulk jobs", () => {
     [["more"], /Unexpected argument 'more'/],
     [["--queue", ""], /Expected a value for --queue/],
     [["--route", "embed"], /Expected a route such as \/generate for --route but received "embed"/],
+    [["--input", dirname(file)], /Expected a file for --input/],
     [["--input", "/nonexistent"], /Expected a file for --input/],
     [["--output", file], /Expected different files for --input, --output and --errors/],
     [["--shard-lines", "0"], /Expected an integer from 1 to 1000000 for --shard-lines but received "0"/],
