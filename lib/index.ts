@@ -5,11 +5,13 @@
 
 // The model, and loading it.
 
+export type { ModelKind } from "./loading/architectures.js";
 export type { GenerationConfig, T5Config } from "./loading/config.js";
 export type { EmbeddingConfig, EmbeddingModule, Pooling } from "./loading/embedding.js";
 export type { Labels, ProblemType } from "./loading/labels.js";
 export type { Device, LoadOptions, ModelLimits, Precision } from "./loading/load.js";
 export { type Manifest, type ManifestFile, readManifest } from "./loading/manifest.js";
+export { readModelKind } from "./loading/model-kind.js";
 export type { ClassifierConfig } from "./models/loaded-t5.js";
 export { T5EncoderModel } from "./models/t5-encoder-model.js";
 export { T5ForConditionalGeneration } from "./models/t5-for-conditional-generation.js";

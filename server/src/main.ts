@@ -1,15 +1,31 @@
 #!/usr/bin/env node
-// The `torch-t5-server` program: serves until SIGTERM or SIGINT, then drains and exits with 0.
+// The `torch-t5-server` program: serves until SIGTERM or SIGINT, then drains and exits with 0. Or runs a bulk command.
 import { argv, stderr, stdout } from "node:process";
 import { startServer } from "./app/server.js";
 import { readCommand, USAGE } from "./command/arguments.js";
 import { openInBrowser } from "./command/browser.js";
+import { runEnqueue, runWork } from "./command/bulk.js";
 import { failureOf } from "./errors/failure.js";
 import { serverMetadata } from "./protocols/inference/metadata.js";
 
 const EXIT = { ok: 0, failure: 1, usage: 2 } as const;
 
+/** The bulk commands. */
+const COMMANDS: ReadonlyMap<string | undefined, (args: readonly string[]) => Promise<void>> = new Map([
+  ["enqueue", runEnqueue],
+  ["work", runWork],
+]);
+
 async function main(): Promise<void> {
+  const run = COMMANDS.get(argv[2]);
+  if (run !== undefined) {
+    await run(argv.slice(3));
+    process.exit(EXIT.ok);
+  }
+  await serve();
+}
+
+async function serve(): Promise<void> {
   const command = await readCommand(argv.slice(2));
   if ("show" in command) {
     stdout.write(`${command.show === "help" ? USAGE : serverMetadata.version}\n`);

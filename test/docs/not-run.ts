@@ -62,9 +62,11 @@ async function checkNames(command: string): Promise<void> {
   const flags = words.filter((word) => /^--[a-z]/.test(word)).map((word) => word.split("=", 1)[0] ?? "");
   const script = /^npm (?:run )?([\w:-]+)/.exec(command)?.[1];
   const torch = /^(?:npx )?torch-t5 (\w+)/.exec(command)?.[1];
-  const isServer = /^(?:npx )?torch-t5(?:-server| serve)(?: |$)/.test(command);
-  if (isServer) {
-    checkFlags(flags, await help(process.execPath, [join(root, "server", "dist", "main.js"), "--help"]), command);
+  const server = /^(?:npx )?torch-t5(?:-server| serve)(?: (?<bulk>enqueue|work))?(?: |$)/.exec(command);
+  if (server !== null) {
+    const bulk = server.groups?.bulk;
+    const args = [...(bulk === undefined ? [] : [bulk]), "--help"];
+    checkFlags(flags, await help(process.execPath, [join(root, "server", "dist", "main.js"), ...args]), command);
   } else if (torch !== undefined) {
     const { code, stdout } = await torchT5([torch, "--help"]);
     if (code !== 0) throw new Error(`torch-t5 has no command ${torch}`);

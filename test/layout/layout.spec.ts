@@ -24,6 +24,7 @@ const SERVER = [
   "main.ts",
   "index.ts",
   "command",
+  "bulk",
   "app",
   "inspector",
   "protocols",

@@ -17,7 +17,9 @@ import {
   type Head,
   type LabelScore,
   type LogitsProcessor,
+  type ModelKind,
   type Precision,
+  type readModelKind,
   T5EncoderModel,
   T5Error,
   type T5ErrorCode,
@@ -362,6 +364,7 @@ export async function hub(): Promise<void> {
   await T5ForConditionalGeneration.fromPretrained("org/model", { ...options, precision: "int8" });
   await T5Tokenizer.fromPretrained("org/model", options);
   (await downloadModel("org/model", options)) satisfies string;
+  isTrue<Same<Awaited<ReturnType<typeof readModelKind>>, ModelKind>>();
   // @ts-expect-error no option of a download
   await downloadModel("org/model", { precision: "int8" });
   // @ts-expect-error a function

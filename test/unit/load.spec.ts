@@ -1,8 +1,17 @@
 import assert from "node:assert/strict";
 import { readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { demoModel, readManifest, type T5ErrorCode, T5ForConditionalGeneration, T5Tokenizer } from "torch-t5";
-import { updateManifest, withModelCopy } from "../support/directory.js";
+import { pathToFileURL } from "node:url";
+import {
+  demoModel,
+  readManifest,
+  readModelKind,
+  type T5ErrorCode,
+  T5ForConditionalGeneration,
+  T5Tokenizer,
+} from "torch-t5";
+import { CONFIG, writeCheckpoint } from "../support/checkpoint.js";
+import { updateManifest, withDirectory, withModelCopy } from "../support/directory.js";
 
 const load = (directory: unknown, options: unknown = { device: "cpu" }) =>
   T5ForConditionalGeneration.fromPretrained(directory as string, options as object);
@@ -155,6 +164,39 @@ describe("a model directory", () => {
     assert.equal(formatVersion, 1);
     assert.ok("model.pt" in files);
     await assert.rejects(readManifest("/nonexistent"), { code: "ERR_MODEL_NOT_FOUND" });
+  });
+});
+
+describe("readModelKind", () => {
+  it("reads the kind of an export", async () => {
+    assert.equal(await readModelKind(demoModel), "generation");
+    assert.equal(await readModelKind(pathToFileURL(demoModel)), "generation");
+  });
+
+  it("reads the kind of a Hugging Face directory", () =>
+    withDirectory(async (directory) => {
+      writeCheckpoint(directory);
+      assert.equal(await readModelKind(directory), "generation");
+      for (const [name, kind] of [
+        ["T5EncoderModel", "encoder"],
+        ["MT5ForSequenceClassification", "sequenceClassification"],
+        ["T5ForTokenClassification", "tokenClassification"],
+      ] as const) {
+        writeCheckpoint(directory, { config: { ...CONFIG, architectures: [name] } });
+        assert.equal(await readModelKind(directory), kind);
+      }
+      writeCheckpoint(directory, { config: { ...CONFIG, architectures: ["BertModel"] } });
+      await assert.rejects(readModelKind(directory), { code: "ERR_MODEL_CORRUPT", message: /received "BertModel"/ });
+      writeFileSync(join(directory, "adapter_config.json"), "{}");
+      await assert.rejects(readModelKind(directory), { code: "ERR_INVALID_ARGUMENT", message: /adapter/ });
+    }));
+
+  it("refuses what is no directory of a model", async () => {
+    await assert.rejects(readModelKind("/nonexistent"), { name: "T5Error", code: "ERR_MODEL_NOT_FOUND" });
+    await assert.rejects(readModelKind(5 as never), {
+      code: "ERR_INVALID_ARGUMENT",
+      message: /for directory but received 5/,
+    });
   });
 });
 

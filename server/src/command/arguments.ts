@@ -4,12 +4,13 @@ import { type ConfigInput, readConfigFile } from "../config/config.js";
 import { expected, ServerError } from "../errors/server-error.js";
 
 export const USAGE = `torch-t5-server [options]
+torch-t5-server enqueue | work [options]   bulk jobs over a queue in Redis; see their --help
 
 Serves T5 models: the Open Inference Protocol (REST and gRPC), and the routes of OpenAI, text-generation-inference
 and text-embeddings-inference. Without models it serves the one that torch-t5 includes.
 
   --config <file>         JSON with all settings; the options below replace its values
-  --model <name=path>     a directory that torch-t5 export wrote; may be repeated
+  --model <name=path>     an exported or Hugging Face directory; may be repeated
   --host <address>        the address to listen on (default: 127.0.0.1)
   --port <port>           the port of HTTP (default: 8080); 0: a free one
   --grpc-port <port>      the port of gRPC (default: no gRPC); 0: a free one
@@ -63,7 +64,8 @@ function parse(args: readonly string[]) {
   }
 }
 
-function readModel(text: string) {
+/** A model of a command line. Throws ERR_INVALID_ARGUMENT. */
+export function readModel(text: string) {
   const [, name, path] = /^([^=]+)=(.+)$/.exec(text) ?? [];
   if (name === undefined || path === undefined) throw expected("name=path", "--model", text);
   return { name, path };

@@ -39,19 +39,24 @@ export async function readConfigFile(path: string): Promise<ConfigInput> {
 export function checkConfig(input: ConfigInput): ServerConfig {
   const config: unknown = structuredClone({ ...input, models: input.models ?? [DEMO_SETTINGS] });
   if (!isConfig(config)) throw schemaError((isConfig.errors ?? []) as readonly SchemaError[], "config");
-  for (const [index, { path, hub }] of config.models.entries()) {
+  for (const [index, { path, hub, revision }] of config.models.entries()) {
     if ((path === undefined) === (hub === undefined)) {
       throw expected("either path or hub", `config.models[${index}]`, { path, hub });
+    }
+    if (hub === undefined && revision !== undefined) {
+      throw expected("hub with revision", `config.models[${index}]`, { path, revision });
     }
   }
   const names = config.models.map(({ name }) => name);
   const doubled = names.find((name, index) => names.indexOf(name) < index);
   if (doubled !== undefined) throw expected("different names", "config.models", doubled);
-  return { ...config, models: config.models.map(withDemoPath) };
+  return { ...config, models: config.models.map(withFullPath) };
 }
 
-function withDemoPath(model: ModelSettings): ModelSettings {
-  return model.path === DEMO ? { ...model, path: demoModel } : model;
+/** A full path is never taken for a name on the hub. */
+function withFullPath({ path, ...model }: ModelSettings): ModelSettings {
+  if (path === undefined) return model;
+  return { ...model, path: path === DEMO ? demoModel : resolve(path) };
 }
 
 /** Paths of a configuration file are relative to it. */

@@ -10,14 +10,16 @@ const strict = { additionalProperties: false } as const;
 export const ModelSchema = Type.Object(
   {
     name: Type.String({ pattern: "^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$", description: "its name in requests" }),
-    path: Type.Optional(Type.String({ minLength: 1, description: "a directory that torch-t5 export wrote" })),
-    hub: Type.Optional(Type.String({ minLength: 1, description: "a name on Hugging Face's hub, exported once" })),
+    path: Type.Optional(Type.String({ minLength: 1, description: "an exported or Hugging Face directory" })),
+    hub: Type.Optional(Type.String({ minLength: 1, description: "a name on Hugging Face's hub" })),
+    revision: Type.Optional(Type.String({ minLength: 1, description: "a branch, tag or commit of the hub" })),
     precision: Type.Optional(
       Type.Enum(["exact", "float32", "bfloat16", "int8"], { default: "float32", description: "its precision" }),
     ),
     device: Type.Optional(Type.String({ description: "auto, cpu, cuda or cuda:N", default: "auto" })),
     intraOpThreads: Type.Optional(count("threads of one call")),
     maxQueueLength: Type.Optional(count("calls that may wait; one more is answered with 429", 256)),
+    maxInputTokens: Type.Optional(count("ids in a row of an input; a longer one is refused", 32_768)),
     maxBatchSize: Type.Optional(count("rows of a decoding step")),
     maxBatchTokens: Type.Optional(count("positions of another pass")),
     maxCacheBytes: Type.Optional(count("bytes of KV caches")),

@@ -1,14 +1,15 @@
-// Loads a model with the class of its export.
+// Loads a model with the class of its kind.
 import {
+  downloadModel,
   type LoadOptions,
-  readManifest,
+  type ModelKind,
+  readModelKind,
   T5EncoderModel,
   T5ForConditionalGeneration,
   T5ForSequenceClassification,
   T5ForTokenClassification,
 } from "torch-t5";
 import type { ModelSettings } from "../config/schema.js";
-import { exportedModel } from "./hub.js";
 
 /** A loaded model, by what it computes. */
 export type LoadedModel =
@@ -17,27 +18,33 @@ export type LoadedModel =
   | { readonly kind: "sequenceClassification"; readonly t5: T5ForSequenceClassification }
   | { readonly kind: "tokenClassification"; readonly t5: T5ForTokenClassification };
 
-export type ModelKind = LoadedModel["kind"];
-
 const DEFAULT_QUEUE_LENGTH = 256;
 
-/** Loads the model of some settings. The signal ends an export. Rejects as `fromPretrained` does. */
-export async function loadModel(settings: ModelSettings, signal: AbortSignal): Promise<LoadedModel> {
-  const path = settings.path ?? (await exportedModel(settings.hub ?? "", signal));
-  const { architecture } = await readManifest(path);
-  const options = loadOptions(settings);
-  if (architecture.endsWith("EncoderModel")) {
-    return { kind: "encoder", t5: await T5EncoderModel.fromPretrained(path, options) };
-  }
-  if (architecture.endsWith("ForSequenceClassification")) {
-    return { kind: "sequenceClassification", t5: await T5ForSequenceClassification.fromPretrained(path, options) };
-  }
-  if (architecture.endsWith("ForTokenClassification")) {
-    return { kind: "tokenClassification", t5: await T5ForTokenClassification.fromPretrained(path, options) };
-  }
-  return { kind: "generation", t5: await T5ForConditionalGeneration.fromPretrained(path, options) };
-}
+/** How each kind is loaded. */
+const LOAD: Readonly<Record<ModelKind, (path: string, options: LoadOptions) => Promise<LoadedModel>>> = {
+  generation: async (path, options) => ({
+    kind: "generation",
+    t5: await T5ForConditionalGeneration.fromPretrained(path, options),
+  }),
+  encoder: async (path, options) => ({ kind: "encoder", t5: await T5EncoderModel.fromPretrained(path, options) }),
+  sequenceClassification: async (path, options) => ({
+    kind: "sequenceClassification",
+    t5: await T5ForSequenceClassification.fromPretrained(path, options),
+  }),
+  tokenClassification: async (path, options) => ({
+    kind: "tokenClassification",
+    t5: await T5ForTokenClassification.fromPretrained(path, options),
+  }),
+};
 
-function loadOptions({ name, path, hub, ...options }: ModelSettings): LoadOptions {
-  return { precision: "float32", device: "auto", maxQueueLength: DEFAULT_QUEUE_LENGTH, ...options } as LoadOptions;
+/**
+ * Loads the model of some settings, downloading what the cache lacks of one on the hub. The signal ends that. Rejects with
+ * its reason, and as `downloadModel` and `fromPretrained` do.
+ */
+export async function loadModel(settings: ModelSettings, signal: AbortSignal): Promise<LoadedModel> {
+  const { name, path, hub, revision, ...options } = settings;
+  const directory = path ?? (await downloadModel(hub ?? "", { signal, ...(revision !== undefined && { revision }) }));
+  const load = LOAD[await readModelKind(directory)];
+  const given = { precision: "float32", device: "auto", maxQueueLength: DEFAULT_QUEUE_LENGTH, ...options, signal };
+  return load(directory, given as LoadOptions);
 }

@@ -1,7 +1,8 @@
 // All models of a server, found by name or by what they compute.
+import type { ModelKind } from "torch-t5";
 import type { ModelSettings } from "../config/schema.js";
 import { expected, ServerError } from "../errors/server-error.js";
-import type { LoadedModel, ModelKind } from "./loading.js";
+import type { LoadedModel } from "./loading.js";
 import { MODEL_VERSION, ServedModel } from "./served-model.js";
 
 /** A model of some kinds, with its name. */

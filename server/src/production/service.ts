@@ -24,9 +24,9 @@ export class Service {
     this.metrics = new Metrics(this.models, () => this.calls.count);
   }
 
-  /** A service whose models are not loaded yet. Rejects with ERR_INVALID_ARGUMENT. */
-  static async create(config: ServerConfig): Promise<Service> {
-    return new Service(config, await ApiKeys.read(config.apiKeysFile));
+  /** A service whose models are not loaded yet, by default with the configured keys. Rejects with ERR_INVALID_ARGUMENT. */
+  static async create(config: ServerConfig, keys?: ApiKeys): Promise<Service> {
+    return new Service(config, keys ?? (await ApiKeys.read(config.apiKeysFile)));
   }
 
   /** Whether requests are answered: all models are loaded, and the server does not stop. */

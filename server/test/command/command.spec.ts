@@ -66,6 +66,8 @@ describe("torch-t5-server", () => {
     ['{"prot":1}', /Expected a known name for a property of config but received "prot"/],
     ['{"models":[]}', /Expected no fewer than 1 items for config\.models/],
     ['{"models":[{"name":"a"}]}', /Expected either path or hub for config\.models\[0\]/],
+    ['{"models":[{"name":"a","path":"demo","revision":"v1"}]}', /Expected hub with revision for config\.models\[0\]/],
+    ['{"models":[{"name":"a","path":"demo","maxInputTokens":0}]}', /Expected a value >= 1 for .*maxInputTokens/],
     ['{"models":[{"name":"a b","path":"demo"}]}', /Expected a match of pattern .* for config\.models\.0\.name/],
     [
       '{"models":[{"name":"a","path":"demo"},{"name":"a","path":"demo"}]}',
@@ -90,17 +92,6 @@ describe("torch-t5-server", () => {
     const { code, stderr } = await runWith('{"port":0,"logLevel":"silent","models":[{"name":"a","path":"nowhere"}]}');
     assert.equal(code, 1);
     assert.match(stderr, /no manifest\.json in .*nowhere.* \(ERR_MODEL_NOT_FOUND\)\n$/);
-  });
-
-  it("ends with 1 if a model of the hub cannot be exported", async () => {
-    await withDirectory(async (directory) => {
-      const file = join(directory, "config.json");
-      writeFileSync(file, '{"port":0,"logLevel":"silent","models":[{"name":"a","hub":"org/model"}]}');
-      const env = { TORCH_T5_MODELS: directory, TORCH_T5_PYTHON: "/nonexistent" };
-      const { code, stderr } = await runToEnd(process.execPath, [program, "--config", file], { env });
-      assert.equal(code, 1);
-      assert.match(stderr, /Expected an export of org\/model but torch-t5 export failed: .*setup --export/);
-    });
   });
 });
 
