@@ -35,44 +35,34 @@ export let handleOf: (model: LoadedT5) => ModelHandle;
 /** What the model was made of. */
 export let partsOf: (model: LoadedT5) => LoadedModel;
 
+/** The properties of a class that follow from what a model was made of. */
+type PropertiesOf<Config> = (parts: LoadedModel) => { readonly config: Config };
+
 /** A model in memory, whichever its class. */
 export abstract class LoadedT5<Config extends T5Config = T5Config> {
+  // Not initialized here: `#showParts` sets the properties, those of subclasses as well.
+  /** The configuration in config.json. */
+  declare readonly config: Config;
+  /** Undefined for a model that was exported without its tokenizer, which takes ids only. */
+  declare readonly tokenizer: T5Tokenizer | undefined;
+  /** The device that the model runs on: "cpu", "cuda:0". */
+  declare readonly device: string;
+  /** The precision that the model computes with. */
+  declare readonly precision: Precision;
+  readonly #propertiesOf: PropertiesOf<Config>;
   #parts: LoadedModel;
   #handle: ModelHandle;
-  #config: Config;
-  readonly #configOf: (parts: LoadedModel) => Config;
 
   static {
     handleOf = (model) => model.#handle;
     partsOf = (model) => model.#parts;
   }
 
-  /** `configOf` makes the configuration that the model shows. */
-  protected constructor(parts: LoadedModel, configOf: (parts: LoadedModel) => Config) {
+  protected constructor(parts: LoadedModel, propertiesOf: PropertiesOf<Config>) {
+    this.#propertiesOf = propertiesOf;
     this.#parts = parts;
     this.#handle = new ModelHandle(parts);
-    this.#config = configOf(parts);
-    this.#configOf = configOf;
-  }
-
-  /** The configuration in config.json. */
-  get config(): Config {
-    return this.#config;
-  }
-
-  /** Undefined for a model that was exported without its tokenizer, which takes ids only. */
-  get tokenizer(): T5Tokenizer | undefined {
-    return this.#parts.tokenizer;
-  }
-
-  /** The device that the model runs on: "cpu", "cuda:0". */
-  get device(): string {
-    return this.#parts.native.device;
-  }
-
-  /** The precision that the model computes with. */
-  get precision(): Precision {
-    return this.#parts.precision;
+    this.#showParts();
   }
 
   /**
@@ -95,10 +85,9 @@ export abstract class LoadedT5<Config extends T5Config = T5Config> {
       await parts.native.dispose();
       throw disposedError();
     }
-    const config = this.#configOf(parts);
-    this.#handle = new ModelHandle(parts);
     this.#parts = parts;
-    this.#config = config;
+    this.#handle = new ModelHandle(parts);
+    this.#showParts();
   }
 
   /** What the model is doing now. Of a disposed model, the numbers are those at its end. */
@@ -123,6 +112,11 @@ export abstract class LoadedT5<Config extends T5Config = T5Config> {
       }),
     );
     for (const layer of this.#handle.embedding?.layers ?? []) if (layer !== "normalize") layer.dispose();
+  }
+
+  #showParts(): void {
+    const { tokenizer, native, precision } = this.#parts;
+    Object.assign(this, { tokenizer, device: native.device, precision }, this.#propertiesOf(this.#parts));
   }
 
   /** The same as `dispose()`, for `await using`. */

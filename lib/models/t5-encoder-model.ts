@@ -6,17 +6,15 @@ import { type EncoderForwardResult, forwardEncoder } from "../calls/forward-enco
 import type { EmbeddingConfig } from "../loading/embedding.js";
 import type { LoadedModel, LoadOptions } from "../loading/load.js";
 import type { CallOptions } from "../util/call-options.js";
-import { handleOf, LoadedT5, load, partsOf } from "./loaded-t5.js";
+import { handleOf, LoadedT5, load } from "./loaded-t5.js";
 
 /** The encoder of a T5 in memory. Its calls run on a thread of their own, as those of `T5ForConditionalGeneration`. */
 export class T5EncoderModel extends LoadedT5 {
   /** How `embed` makes vectors; undefined where the export is of no sentence-transformers directory. */
-  get embeddingConfig(): EmbeddingConfig | undefined {
-    return partsOf(this).directory.embedding;
-  }
+  declare readonly embeddingConfig: EmbeddingConfig | undefined;
 
   private constructor(loaded: LoadedModel) {
-    super(loaded, ({ directory }) => directory.config);
+    super(loaded, ({ directory }) => ({ config: directory.config, embeddingConfig: directory.embedding }));
   }
 
   /**

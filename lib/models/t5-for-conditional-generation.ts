@@ -24,12 +24,10 @@ export class T5ForConditionalGeneration extends LoadedT5 {
   #defaults: { readonly of: LoadedModel; readonly reader: DefaultsReader } | undefined;
 
   /** The entries of generation_config.json, unchecked; `generate` takes its defaults from them. */
-  get generationConfig(): GenerationConfig {
-    return partsOf(this).directory.generationConfig;
-  }
+  declare readonly generationConfig: GenerationConfig;
 
   private constructor(loaded: LoadedModel) {
-    super(loaded, ({ directory }) => directory.config);
+    super(loaded, ({ directory: { config, generationConfig } }) => ({ config, generationConfig }));
   }
 
   /**

@@ -10,7 +10,7 @@ import { type ClassifierConfig, handleOf, LoadedT5, load } from "./loaded-t5.js"
 /** A T5 that classifies texts. Its calls run on a thread of their own, as those of `T5ForConditionalGeneration`. */
 export class T5ForSequenceClassification extends LoadedT5<ClassifierConfig> {
   private constructor(loaded: LoadedModel) {
-    super(loaded, ({ directory, labels }) => Object.freeze({ ...directory.config, ...labels }));
+    super(loaded, ({ directory, labels }) => ({ config: Object.freeze({ ...directory.config, ...labels }) }));
   }
 
   /**

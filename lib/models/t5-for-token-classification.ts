@@ -23,7 +23,7 @@ export type ClassifiedTokens<Options> = Options extends { readonly aggregationSt
  */
 export class T5ForTokenClassification extends LoadedT5<ClassifierConfig> {
   private constructor(loaded: LoadedModel) {
-    super(loaded, ({ directory, labels }) => Object.freeze({ ...directory.config, ...labels }));
+    super(loaded, ({ directory, labels }) => ({ config: Object.freeze({ ...directory.config, ...labels }) }));
   }
 
   /**

@@ -41,7 +41,7 @@ export async function npm(
   node = process.execPath,
 ): Promise<void> {
   const program = toolPath(version, "bin", "npm-cli.js");
-  await succeed(node, [program, ...args, "--no-audit", "--no-fund", "--offline"], cwd);
+  await succeed(node, [program, ...args, "--no-audit", "--no-fund", "--prefer-offline"], cwd);
 }
 
 /** Runs a program in a project as from a user's shell. Throws unless it succeeds. */

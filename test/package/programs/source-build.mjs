@@ -26,7 +26,7 @@ try {
   execFileSync(execPath, [npm, "pack", "--ignore-scripts", "--pack-destination", project], { cwd: root });
   const [file = ""] = readdirSync(project).filter((name) => name.endsWith(".tgz"));
   writeFileSync(join(project, "package.json"), '{ "private": true }');
-  run(npm, "install", "--offline", "--no-audit", "--no-fund", `./${file}`);
+  run(npm, "install", "--prefer-offline", "--no-audit", "--no-fund", `./${file}`);
   const program = join(project, "node_modules", "torch-t5", "dist", "cli", "main.js");
   const installed = readdirSync(join(project, "node_modules", "torch-t5")).sort();
   run(program, "setup");
