@@ -6,6 +6,7 @@ import type { LayerArchives, LoadedEmbedding, LoadedModel, ModelLimits, Precisio
 import { areRequestsObserved, requestEnded, requestQueued } from "../native/request-events.js";
 import type { NativeModel, NativeScheduling } from "../native/types.js";
 import type { T5Tokenizer } from "../tokenizer/t5-tokenizer.js";
+import { unlessEnded } from "../util/abort.js";
 import { type CallControl, hasEnded, onEnd } from "../util/call-control.js";
 import { type CallSite, captureCallSite, errorFor, isError, T5Error } from "../util/errors.js";
 import { continueSliced, firstSlice, type Sliced } from "../util/slices.js";
@@ -152,19 +153,12 @@ export class Call {
   until<Result>(control: CallControl, pending: Promise<Result>, cancel: () => void = () => {}): Promise<Result> {
     const { signal, timeout } = control;
     if (signal === undefined && timeout === undefined) return pending;
-    return new Promise((resolve, reject) => {
-      const end = () => {
-        reject(this.endError(control));
-        cancel();
-      };
-      if (signal?.aborted) {
-        // The caller's code may have aborted it while the work began.
-        pending.catch(() => {});
-        end();
-        return;
-      }
-      pending.then(resolve, reject).finally(onEnd(control, end));
-    });
+    const ending = {
+      hasEnded: () => signal?.aborted === true,
+      listen: (callback: () => void) => onEnd(control, callback),
+      reason: () => this.endError(control),
+    };
+    return unlessEnded(pending, ending, cancel);
   }
 
   /** Why a call ends early: the reason of its aborted signal, else ERR_TIMEOUT. */

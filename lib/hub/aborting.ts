@@ -1,6 +1,6 @@
 // The abort signal of loading. It may be that of another realm or a polyfill, so only `aborted`, `reason` and its events
 // are used.
-import { onAbort } from "../util/abort.js";
+import { onAbort, unlessEnded } from "../util/abort.js";
 
 /** Throws the signal's reason if it has aborted. */
 export function throwIfAborted(signal: AbortSignal | undefined): void {
@@ -14,13 +14,10 @@ export function unlessAborted<Result>(
   abandon: () => void = () => {},
 ): Promise<Result> {
   if (signal === undefined) return pending;
-  return new Promise((resolve, reject) => {
-    const abort = () => {
-      reject(signal.reason);
-      abandon();
-    };
-    pending.then(resolve, reject).finally(onAbort(signal, abort));
-    // It may have aborted before this listened.
-    if (signal.aborted) abort();
-  });
+  const ending = {
+    hasEnded: () => signal.aborted,
+    listen: (callback: () => void) => onAbort(signal, callback),
+    reason: () => signal.reason,
+  };
+  return unlessEnded(pending, ending, abandon);
 }

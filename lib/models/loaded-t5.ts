@@ -66,10 +66,10 @@ export abstract class LoadedT5<Config extends T5Config = T5Config> {
   }
 
   /**
-   * Replaces the model by another of the same class, with the precision and the options that this one was
-   * loaded with: a fine-tuned checkpoint, or the next version. Both are in memory until it is loaded; no call fails or waits. Calls that were made before are
-   * answered by the old model, as are sessions, encoder outputs, streams and heads that were made before; it is freed
-   * when the last of them is garbage. Calls made after it resolves are answered by the new one.
+   * Replaces the model by another of the same class, with the precision and the options that this one was loaded with: a
+   * fine-tuned checkpoint, or the next version. Both are in memory until it is loaded; no call fails or waits. Calls that
+   * were made before are answered by the old model, as are sessions, encoder outputs, streams and heads that were made
+   * before; it is freed when the last of them is garbage. Calls made after it resolves are answered by the new one.
    *
    * Rejects as `fromPretrained` does, and with ERR_DISPOSED; the model then stays as it was. Of several at the same time,
    * the one that ends last counts.

@@ -54,8 +54,8 @@ export class T5ForConditionalGeneration extends LoadedT5 {
    * select logits, add results and replace them, and the type of the result follows from the options.
    *
    * This method and every one below copy their arguments before they return. They reject with the signal's reason when
-   * it aborts, else with ERR_INVALID_ARGUMENT, ERR_TOKEN_OUT_OF_RANGE, ERR_DISPOSED, ERR_QUEUE_FULL, ERR_OUT_OF_MEMORY
-   * or ERR_INTERNAL.
+   * it aborts, else with ERR_INVALID_ARGUMENT, ERR_TOKEN_OUT_OF_RANGE, ERR_DISPOSED, ERR_QUEUE_FULL, ERR_TIMEOUT,
+   * ERR_OUT_OF_MEMORY or ERR_INTERNAL.
    */
   async forward<const Options extends ForwardOptions = Record<never, never>>(
     input: ForwardInput,

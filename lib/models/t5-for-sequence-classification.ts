@@ -35,8 +35,8 @@ export class T5ForSequenceClassification extends LoadedT5<ClassifierConfig> {
    * different numbers of them.
    *
    * This method and every one below copy their arguments before they return. They reject with the signal's reason when
-   * it aborts, else with ERR_INVALID_ARGUMENT, ERR_TOKEN_OUT_OF_RANGE, ERR_DISPOSED, ERR_QUEUE_FULL, ERR_OUT_OF_MEMORY
-   * or ERR_INTERNAL.
+   * it aborts, else with ERR_INVALID_ARGUMENT, ERR_TOKEN_OUT_OF_RANGE, ERR_DISPOSED, ERR_QUEUE_FULL, ERR_TIMEOUT,
+   * ERR_OUT_OF_MEMORY or ERR_INTERNAL.
    */
   async forward(input: EncoderInput, options?: CallOptions): Promise<ClassificationResult> {
     const call = new Call(handleOf(this), "forward", T5ForSequenceClassification.prototype.forward);

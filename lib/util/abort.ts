@@ -9,6 +9,37 @@ interface Waiting {
 // One listener per signal: Node warns of a leak above ten, and a server may pass one signal to every call.
 const waiting = new WeakMap<AbortSignal, Waiting>();
 
+/** What ends a wait early. */
+interface Ending {
+  /** Whether that has happened. */
+  readonly hasEnded: () => boolean;
+  /** Calls `callback` when it happens. The returned function prevents that. */
+  readonly listen: (callback: () => void) => () => void;
+  /** What the wait then rejects with. */
+  readonly reason: () => unknown;
+}
+
+/** Settles as `pending` does. When the ending comes first, rejects with its reason and calls `abandon`. */
+export function unlessEnded<Result>(
+  pending: Promise<Result>,
+  { hasEnded, listen, reason }: Ending,
+  abandon: () => void,
+): Promise<Result> {
+  return new Promise((resolve, reject) => {
+    const end = () => {
+      reject(reason());
+      abandon();
+    };
+    if (hasEnded()) {
+      // The caller's code may have caused it while the work began. Nothing listens: `pending` may never settle.
+      pending.catch(() => {});
+      end();
+      return;
+    }
+    pending.then(resolve, reject).finally(listen(end));
+  });
+}
+
 /** Calls `callback` when a signal aborts. The returned function removes the callback. */
 export function onAbort(signal: AbortSignal, callback: () => void): () => void {
   listen(signal, callback);

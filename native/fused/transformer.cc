@@ -5,6 +5,7 @@
 
 #include "core/cancellation.h"
 #include "core/interlude.h"
+#include "fused/sections.h"
 
 namespace torch_t5 {
 namespace {
@@ -266,9 +267,7 @@ void Transformer::feedForward(const PackedLayer& layer, const FloatRows& hidden)
   const std::int64_t parts = (hidden.rows + kRowsAtOnce - 1) / kRowsAtOnce;
   const Architecture& architecture = model_.architecture;
   const Epilogue epilogue = architecture.isGated ? Epilogue::kGate : Epilogue::kActivate;
-  for (std::int64_t part = 0; part < parts; ++part) {
-    if (part > 0) InterludeScope::offer();
-    CancellationScope::check();
+  forEachSection(parts, 1, [&](std::int64_t part, std::int64_t) {
     const Scratch::Frame frame(scratch_);
     const std::int64_t first = hidden.rows * part / parts;
     const FloatRows rows = hidden.slice(first, hidden.rows * (part + 1) / parts - first);
@@ -277,7 +276,7 @@ void Transformer::feedForward(const PackedLayer& layer, const FloatRows& hidden)
     const Operand intermediate = multiplyToOperand(executor_, scratch_, normalized, layer.feedForwardInput,
                                                    architecture.dFf, epilogue, architecture.activation);
     multiply(executor_, intermediate, layer.feedForwardOutput, rows, Epilogue::kAdd);
-  }
+  });
 }
 
 }  // namespace torch_t5

@@ -7,6 +7,10 @@ import { useModel } from "../support/model.js";
 const load = (precision: "exact" | "float32" = "float32") =>
   T5ForConditionalGeneration.fromPretrained(demoModel, { device: "cpu", precision, intraOpThreads: 1 });
 
+async function untilIdle(t5: T5ForConditionalGeneration): Promise<void> {
+  while (t5.stats().running > 0) await new Promise((resolve) => setImmediate(resolve));
+}
+
 const LONG = { maxNewTokens: 400, eosTokenId: [] };
 const texts = Array.from({ length: 16 }, (_, index) => `spell number: ${index}`);
 
@@ -14,7 +18,7 @@ describe("stats", () => {
   it("counts steps, rows and caches while a generation runs, and nothing when it has ended", async () => {
     const t5 = await load();
     // A request is counted for a moment after its result has arrived: here that of loading.
-    while (t5.stats().running > 0) await new Promise((resolve) => setImmediate(resolve));
+    await untilIdle(t5);
     const idle = t5.stats();
     assert.deepEqual([idle.running, idle.waiting, idle.steps, idle.cacheBytes], [0, 0, 0, 0]);
     const running = t5.generate(texts, LONG);
@@ -87,7 +91,7 @@ describe("timeoutMs", () => {
         assert.ok(error instanceof T5Error && error.code === "ERR_TIMEOUT", String(error));
         assert.match(error.message, /generate to end within 20 ms \(options\.timeoutMs\)/);
         assert.match(error.stack ?? "", /service\.spec/);
-        while (model().stats().running > 0) await new Promise((resolve) => setImmediate(resolve));
+        await untilIdle(model());
         assert.equal((await model().forward("seven")).logits.shape[0], 1);
       });
 
