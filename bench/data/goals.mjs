@@ -32,7 +32,7 @@ export const product = (precision) => `product, ${precision}`;
 const MERGED = ["float32", "bfloat16", "int8"];
 const atOnce = "32 callers, at the same time";
 const behind = "forward (1,16,1) behind generate of 32 rows: p99, in steps";
-const delays = ["score", "generate", "stream"].map((call) => `${call}, 64 at once: event loop, p99`);
+const calls = ["score", "generate", "stream"];
 const requests = ["text generate", "text stream", "rerank", "infer"];
 
 /**
@@ -42,28 +42,39 @@ const requests = ["text generate", "text stream", "rerank", "infer"];
 export const SERVICE_GOALS = [
   ...[6.4, 5.4, 4.7].map((atLeast, index) => ({
     ...{ suite: "service", peer: "torch-t5", precision: MERGED[index], case: atOnce, atLeast },
-    ...{ inverse: true, of: { case: "32 callers, one after another" }, name: "32 callers at once" },
+    ...{
+      inverse: true,
+      of: { case: "32 callers, one after another", name: "one after another" },
+      name: "generate, 32 callers",
+    },
   })),
   ...MERGED.map((precision) => ({
     ...{ suite: "service", peer: "torch-t5", precision, case: atOnce, atLeast: 0.95 },
-    ...{ inverse: true, of: { case: "32 callers, as one batch" }, name: "32 callers at once" },
+    ...{
+      inverse: true,
+      of: { case: "32 callers, as one batch", name: "one batch of 32" },
+      name: "generate, 32 callers",
+    },
   })),
   ...["exact", ...MERGED].map((precision) => ({
     ...{ suite: "service", peer: "torch-t5", precision, case: behind, atMost: 2, unit: " steps" },
+    name: "forward behind generate of 32 rows, p99",
   })),
   ...MERGED.map((precision) => ({
     ...{ suite: "service", peer: "torch-t5", precision, atMost: 10, unit: " steps" },
     ...{ case: "stream at 0.6 of capacity: first token, p99, in steps" },
+    name: "streams at 0.6 of capacity, first token p99",
   })),
-  ...delays.flatMap((name) =>
+  ...calls.flatMap((call) =>
     MERGED.map((precision) => ({
-      ...{ suite: "service", peer: "torch-t5", precision, case: name, atMost: 5, unit: " ms" },
+      ...{ suite: "service", peer: "torch-t5", precision, atMost: 5, unit: " ms" },
+      ...{ case: `${call}, 64 at once: event loop, p99`, name: `event loop at 64 callers of ${call}, p99` },
     })),
   ),
   ...["float32", "int8"].flatMap((precision) =>
-    ["score", "generate", "stream"].map((call) => ({
+    calls.map((call) => ({
       ...{ suite: "service", peer: "torch-t5", precision, case: `${call}, 32 at once: per second`, atLeast: 3 },
-      of: { peer: "best" },
+      ...{ of: { peer: "best" }, name: `${call}, 32 callers` },
     })),
   ),
   ...["float32", "int8"].flatMap((precision) =>

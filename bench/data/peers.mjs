@@ -25,6 +25,8 @@ const openvinoInt8 = { model: "openvino-int8", plain: "openvino-int8-plain" };
 /** A peer behind FastAPI and uvicorn, in the environment that has both. */
 const httpService = (label, environment, service) => ({
   ...{ label: `${label} behind FastAPI`, environment, program: "node/http-service.mjs", service },
+  // They answer few calls in a second, so that their trials take long.
+  maxTrials: 2,
 });
 
 export const PEERS = {

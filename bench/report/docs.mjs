@@ -1,6 +1,9 @@
 // Writes the tables and plots of suites that load a service into the documentation: between two comments of a page.
+import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { execPath } from "node:process";
+import { root } from "../../scripts/setup/paths.mjs";
 import { SUITES } from "../data/suites.mjs";
 import { renderLoad, renderLoadPlot } from "./load.mjs";
 import { versionsOf } from "./markdown.mjs";
@@ -9,6 +12,7 @@ import { summarize } from "./summary.mjs";
 
 /** The page of each suite. */
 const PAGES = { service: "service.md", server: "server.md" };
+const FORMATTER = join(root, "node_modules", "@biomejs", "biome", "bin", "biome");
 const IMAGES = "images";
 const WIDTH = 120;
 const beginning = (suite) => `<!-- npm run bench -- ${suite} -->`;
@@ -22,6 +26,7 @@ export function writeDocs(records, folder) {
     const path = join(folder, page);
     const image = `${IMAGES}/bench-${group.suite}.svg`;
     writeFileSync(path, insert(readFileSync(path, "utf8"), group.suite, renderSection(group, records, image), path));
+    execFileSync(execPath, [FORMATTER, "format", "--write", path], { stdio: "pipe" });
     writeFileSync(join(folder, image), renderLoadPlot(group, SUITES[group.suite]));
     return [path, join(folder, image)];
   });
@@ -39,8 +44,8 @@ function renderSection(group, records, image) {
   const goals = serviceGoals(group);
   return [
     wrap(describe(group, records)),
-    ...(goals ? [align(goals)] : []),
-    ...renderLoad(group, SUITES[group.suite]).map(align),
+    ...(goals ? [goals] : []),
+    ...renderLoad(group, SUITES[group.suite]),
     `![${group.suite}, ${group.model}](${image})`,
   ].join("\n\n");
 }
@@ -67,18 +72,4 @@ function wrap(text) {
     else lines[lines.length - 1] = longer;
   }
   return lines.join("\n");
-}
-
-/** A Markdown table whose columns are as wide as their longest cell. */
-function align(text) {
-  const rows = text.split("\n").map((line) => line.slice(2, -2).split(" | "));
-  const widths = rows[0].map((_, column) =>
-    Math.max(...rows.map((row) => (/^-/.test(row[column]) ? 3 : row[column].length))),
-  );
-  const pad = (cell, column) => {
-    if (cell === "--:") return `${"-".repeat(widths[column] - 1)}:`;
-    if (cell === "---") return "-".repeat(widths[column]);
-    return cell.padEnd(widths[column]);
-  };
-  return rows.map((row) => `| ${row.map(pad).join(" | ")} |`).join("\n");
 }

@@ -7,11 +7,11 @@ import { number, table } from "./table.mjs";
 
 /** What a table shows of each case: its title, and the parts of its cells. */
 const RATE = { title: "per second", parts: ["per second"], isRate: true };
-const TIMES = { title: "ms to the end, p50 / p99", parts: ["p50", "p99"] };
+const TIMES = { title: "ms, p50 / p99", parts: ["p50", "p99"] };
 const FIRST = { title: "ms to the first token, p50 / p99", parts: ["first token, p50", "first token, p99"] };
 const STEPS = { title: "first token, p99, in steps", parts: ["first token, p99, in steps"] };
-const DELAY = { title: "ms of delay of the event loop, p50 / p99", parts: ["event loop, p50", "event loop, p99"] };
-const CPU = { title: "ms of processor time of the server's process for each call", parts: ["processor time"] };
+const DELAY = { title: "event loop, ms, p50 / p99", parts: ["event loop, p50", "event loop, p99"] };
+const CPU = { title: "processor time of the server, ms", parts: ["processor time"] };
 const MEASURES = [RATE, FIRST, STEPS, TIMES, DELAY, CPU];
 /** The measures that are drawn. */
 const DRAWN = [

@@ -1,7 +1,8 @@
 // The table of the goals of services: what was measured, and whether the goal is met.
 import { SERVICE_GOALS } from "../data/goals.mjs";
-import { kindOfPrecision, PEERS } from "../data/peers.mjs";
+import { kindOfPrecision } from "../data/peers.mjs";
 import { medianRatio } from "./statistics.mjs";
+import { labelOf } from "./summary.mjs";
 import { number, table } from "./table.mjs";
 
 /** The sections of the goals, one for each suite and model that was measured. */
@@ -35,14 +36,14 @@ function multiple(goal, group) {
   const compare = (other) => (goal.inverse ? medianRatio(other, own) : medianRatio(own, other));
   if (goal.of.peer !== "best") {
     const other = { case: goal.case, peer: goal.peer, ...goal.of };
-    const of = goal.of.peer ? (PEERS[goal.of.peer]?.label ?? goal.of.peer) : goal.of.case;
+    const of = goal.of.name ?? labelOf(goal.suite, goal.of.peer);
     return { value: compare(figureOf(group, other, goal)), of };
   }
   const kind = kindOfPrecision(goal.precision);
   const others = group.series.filter((one) => one.peer !== goal.peer && one.kind === kind);
-  const ratios = others.flatMap(({ label, figures }) => {
+  const ratios = others.flatMap(({ peer, figures }) => {
     const value = compare(figures.get(goal.case));
-    return value === undefined ? [] : [{ value, of: label }];
+    return value === undefined ? [] : [{ value, of: labelOf(goal.suite, peer) }];
   });
   return ratios.sort((a, b) => a.value - b.value)[0] ?? { value: undefined };
 }

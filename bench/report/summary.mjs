@@ -48,7 +48,8 @@ function rank(key) {
   return at < 0 ? -1 : at * 10 + precisionsOf(PEERS[peer]).indexOf(precision);
 }
 
-function labelOf(suite, peer) {
+/** The name of a peer in the tables of a suite. */
+export function labelOf(suite, peer) {
   const variant = PEERS[peer]?.variants?.[SUITES[suite]?.kind];
   return SUITES[suite]?.peers?.[peer]?.label ?? variant?.label ?? PEERS[peer]?.label ?? peer;
 }

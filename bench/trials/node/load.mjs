@@ -11,7 +11,7 @@ export const MAX_ROUND = 64;
 /** Calls that run together end together: a window ends after all of them. */
 export const BURST_MS = 20;
 /** An open loop has at least this many calls. */
-const MIN_ARRIVALS = 8;
+const MIN_ARRIVALS = 6;
 /** Callers of the closed loop whose rate is the capacity. */
 export const CAPACITY_CALLERS = 32;
 /** The arrivals of all peers follow the same numbers. */
