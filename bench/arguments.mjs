@@ -14,6 +14,8 @@ const OPTIONS = {
   repetitions: { type: "string", default: "15" },
   timeout: { type: "string", default: "1800" },
   output: { type: "string" },
+  quick: { type: "boolean", default: false },
+  docs: { type: "boolean", default: false },
   help: { type: "boolean", default: false },
 };
 
@@ -23,6 +25,7 @@ const DEFAULT_SUITES = Object.keys(SUITES).filter((name) => !SUITES[name].onRequ
 export const USAGE = `npm run bench -- [suite ...] [options]      measure, and write a report
 npm run bench -- prepare [suite ...]        only make the models that the suites read
 npm run bench -- report FILE.jsonl          write a report of a results file again
+npm run bench -- docs FILE.jsonl            write the tables of service and server into docs/
 
 suites         ${Object.keys(SUITES).join(", ")}
 --peers        ${Object.keys(PEERS).join(",")} (default: all; always includes ${OURS})
@@ -32,17 +35,20 @@ suites         ${Object.keys(SUITES).join(", ")}
 --threads      threads of every peer (default: 2)
 --trials       processes for each peer and precision (default: 5)
 --repetitions  forward calls per trial; slower calls are repeated less often (default: 15)
+--quick        one trial of one repetition, and short windows in the suites service and server
+--docs         write the tables of service and server into docs/ after the run
 --timeout      seconds after which a trial is aborted (default: 1800)
 --output       a directory for the results (default: bench/.work/results/<date-time>)
 `;
 
-/** `{ command: "help" }`, `{ command: "report", file, output }`, or `{ command: "run", suites, peers, ... }`. Throws an Error. */
+/** `{ command: "help" }`, `{ command: "report" or "docs", file, output }`, or `{ command: "run", suites, peers, ... }`. Throws an Error. */
 export function readArguments(args) {
   const { values, positionals } = parseArgs({ args, allowPositionals: true, options: OPTIONS });
   if (values.help) return { command: "help" };
-  if (positionals[0] === "report") {
-    if (positionals.length !== 2) throw new Error("Expected one results file for report");
-    return { command: "report", file: positionals[1], output: values.output };
+  const [command, file] = positionals;
+  if (command === "report" || command === "docs") {
+    if (positionals.length !== 2) throw new Error(`Expected one results file for ${command}`);
+    return { command, file, output: values.output };
   }
   const isPreparation = positionals[0] === "prepare";
   const suites = isPreparation ? positionals.slice(1) : positionals;
@@ -55,10 +61,12 @@ export function readArguments(args) {
     models: listed("model", values.models, Object.keys(MODELS)),
     device: device(values.device),
     threads: count("threads", values.threads),
-    trials: count("trials", values.trials),
-    repetitions: count("repetitions", values.repetitions),
+    trials: values.quick ? 1 : count("trials", values.trials),
+    repetitions: values.quick ? 1 : count("repetitions", values.repetitions),
     timeout: count("timeout", values.timeout),
     output: values.output,
+    quick: values.quick,
+    docs: values.docs,
   };
 }
 

@@ -5,6 +5,7 @@ import { dirname, join, resolve } from "node:path";
 import { argv, exit, stderr, stdout } from "node:process";
 import { root } from "../scripts/setup/paths.mjs";
 import { readArguments, USAGE } from "./arguments.mjs";
+import { writeDocs } from "./report/docs.mjs";
 import { renderReport } from "./report/markdown.mjs";
 import { openResults, readResults } from "./report/results.mjs";
 import { describeMachine } from "./running/machine.mjs";
@@ -15,16 +16,24 @@ const RESULTS = "results.jsonl";
 const REPORT = "report.md";
 
 async function main() {
-  const { command, output, ...settings } = readArguments(argv.slice(2));
+  const { command, output, docs, ...settings } = readArguments(argv.slice(2));
   if (command === "help") return stdout.write(USAGE);
   if (command === "report") return report(resolve(settings.file), resolve(output ?? dirname(settings.file)));
+  if (command === "docs") return document(resolve(settings.file));
   if (command === "prepare") return prepareTrials(planTrials(settings));
   const started = new Date();
   const directory = resolve(output ?? join(root, "bench", ".work", "results", stamp(started)));
   const write = openResults(join(directory, RESULTS));
   write({ type: "run", started: started.toISOString(), settings, machine: describeMachine() });
   await runTrials(planTrials(settings), settings, write);
-  return report(join(directory, RESULTS), directory);
+  report(join(directory, RESULTS), directory);
+  if (docs) document(join(directory, RESULTS));
+}
+
+/** Writes the tables and plots of services into docs/. */
+function document(file) {
+  const written = writeDocs(readResults(file), join(root, "docs"));
+  stderr.write(written.length > 0 ? `Wrote ${written.join(", ")}\n` : `${file} has no results for the documentation\n`);
 }
 
 /** Writes the report and its plots to a directory. */

@@ -1,7 +1,7 @@
 // The peers that are measured. Each has an `environment` (../preparing/environments.mjs), a trial `program`, the `kinds` of suites
 // that it supports, and for each of its `precisions` the exports that it reads (../preparing/exports.mjs). `cuda` overrides these on
-// a GPU; a peer without it is measured only on the CPU. `only` names the cases that a peer measures, `maxTrials` and `maxSeconds` are
-// limits for peers that compile for a minute.
+// a GPU; a peer without it is measured only on the CPU. `variants` override them in suites of a kind: there the `program` may start a
+// `service` in another process. `only` names the cases that a peer measures, `maxTrials` and `maxSeconds` are limits for slow peers.
 
 const FORWARDS = ["forward", "score", "rerank", "load", "memory"];
 const DECODING = [...FORWARDS, "step", "generate"];
@@ -18,16 +18,33 @@ const ours = { model: "torch-t5" };
 const checkpoint = { model: "checkpoint" };
 const huggingFace = { model: "hugging-face" };
 const onnx = { model: "onnx", plain: "onnx-plain" };
+const served = { model: "served" };
 const openvino = { model: "openvino-float32", plain: "openvino-float32-plain" };
+const openvinoInt8 = { model: "openvino-int8", plain: "openvino-int8-plain" };
+
+/** A peer behind FastAPI and uvicorn, in the environment that has both. */
+const httpService = (label, environment, service) => ({
+  ...{ label: `${label} behind FastAPI`, environment, program: "node/http-service.mjs", service },
+  // They answer few calls in a second, so that their trials take long.
+  maxTrials: 2,
+});
 
 export const PEERS = {
   "torch-t5": {
     label: "torch-t5",
     environment: "project",
     program: "node/torch-t5.mjs",
-    kinds: [...DECODING, "gpu", "ragged", "last-position", "result-memory", "event-loop", "service", "service-latency"],
+    kinds: [...DECODING, "gpu", "ragged", "last-position", "result-memory", "event-loop", "service", "server"],
+    variants: { server: { label: "torch-t5, the library", precisions: { float32: served, int8: served } } },
     precisions: { exact: ours, float32: ours, bfloat16: ours, int8: ours },
     cuda: { precisions: { exact: ours, float32: ours, bfloat16: ours } },
+  },
+  "torch-t5-server": {
+    label: "torch-t5-server",
+    environment: "node",
+    program: "node/server.mjs",
+    kinds: ["server"],
+    precisions: { float32: served, int8: served },
   },
   checkpoint: {
     label: "torch-t5, Hugging Face directory",
@@ -40,7 +57,15 @@ export const PEERS = {
     label: "Hugging Face eager",
     environment: "project",
     program: "python/hugging_face.py",
-    kinds: [...DECODING, "gpu"],
+    kinds: [...DECODING, "gpu", "service", "server"],
+    variants: {
+      service: httpService("Hugging Face", "fastapi", "hugging_face_service.py"),
+      server: {
+        ...httpService("Hugging Face", "fastapi", "hugging_face_server.py"),
+        program: "node/http-server.mjs",
+        precisions: { float32: served },
+      },
+    },
     precisions: { float32: huggingFace },
     cuda: {
       kinds: ["forward", "step", "generate", "gpu"],
@@ -51,18 +76,25 @@ export const PEERS = {
     label: "OpenVINO",
     environment: "openvino",
     program: "python/open_vino.py",
-    kinds: DECODING,
+    kinds: [...DECODING, "service"],
+    variants: {
+      service: {
+        ...httpService("OpenVINO", "openvino", "open_vino_service.py"),
+        precisions: { float32: openvino, int8: openvinoInt8 },
+      },
+    },
     precisions: {
       float32: openvino,
       bfloat16: openvino,
-      int8: { model: "openvino-int8", plain: "openvino-int8-plain" },
+      int8: openvinoInt8,
     },
   },
   ct2: {
     label: "CTranslate2",
     environment: "ctranslate2",
     program: "python/c_translate.py",
-    kinds: DECODING,
+    kinds: [...DECODING, "service"],
+    variants: { service: httpService("CTranslate2", "ctranslate2", "c_translate_service.py") },
     precisions: { float32: { model: "ctranslate2-float32" }, int8: { model: "ctranslate2-int8" } },
   },
   ort: {
@@ -84,6 +116,8 @@ export const PEERS = {
     environment: "node",
     program: "node/transformers.mjs",
     kinds: ["forward", "rerank", "load", "memory", "generate", "event-loop", "service"],
+    // Its calls run at the same time, so that none of 64 is complete for many seconds.
+    variants: { service: { maxTrials: 1 } },
     precisions: { float32: onnx },
   },
   compile: {
@@ -108,9 +142,9 @@ export const PEERS = {
   },
 };
 
-/** A peer as it is measured on a device; undefined where it isn't. */
-export function peerOn(peer, device) {
-  if (device === "cpu") return peer;
+/** A peer as it is measured on a device in suites of a kind; undefined where it isn't. */
+export function peerOn(peer, device, kind) {
+  if (device === "cpu") return { ...peer, ...peer.variants?.[kind] };
   return peer.cuda && { ...peer, ...peer.cuda };
 }
 

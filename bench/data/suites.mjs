@@ -31,12 +31,35 @@ const decodingStep = (batch) => ({
 /** Generations of `callers` callers: `mode` is "one after another", "at the same time" or "as one batch". */
 const callers = (count, mode) => ({
   name: `${count} callers, ${mode}`,
+  kind: "callers",
   callers: count,
   mode,
   sourceLength: 16,
   numBeams: 1,
   newTokens: 32,
   work: { count: 32 * count, of: "tokens" },
+});
+
+/** The numbers of callers, or of connections, of closed loops. */
+const CALLERS = [1, 8, 32, 64];
+const CONNECTIONS = [1, 32, 256];
+
+/** Callers who each start a call when the one before is complete, for `seconds`. */
+const closedLoop = (call, count, seconds) => ({
+  name: `${call}, ${count} at once`,
+  kind: "closed-loop",
+  call,
+  callers: count,
+  seconds,
+});
+
+/** Streams that arrive at random (Poisson), at a share of the rate that 32 callers reach. */
+const openLoop = (share) => ({
+  name: `stream at ${share} of capacity`,
+  kind: "open-loop",
+  call: "stream",
+  share,
+  seconds: 2,
 });
 
 const SHAPES = [
@@ -112,36 +135,44 @@ const modelSuites = {
     warmups: 1,
   },
   service: {
-    title: "many callers: 32 new tokens for each, 16 source ids",
+    title: "calls of 16 source ids: score (8 target ids), generate and stream (32 new tokens), of many callers at once",
     kind: "service",
+    layout: "load",
+    ratios: false,
     unit: "ms",
     cases: [
+      ...CALLERS.map((count) => closedLoop("score", count, 0.4)),
+      ...CALLERS.map((count) => closedLoop("generate", count, 1.2)),
+      ...CALLERS.map((count) => closedLoop("stream", count, 1)),
+      ...[0.3, 0.6, 0.9].map(openLoop),
       callers(32, "one after another"),
       callers(32, "at the same time"),
       callers(32, "as one batch"),
-      callers(1, "at the same time"),
-      callers(8, "at the same time"),
-      callers(64, "at the same time"),
+      {
+        name: "forward (1,16,1) behind generate of 32 rows",
+        kind: "behind",
+        batch: 32,
+        sourceLength: 16,
+        newTokens: 128,
+        afterMs: 100,
+      },
     ],
     repetitions: 1 / 5,
     warmups: 1,
+    caseSeconds: 1.5,
   },
-  "service-latency": {
-    title: "streams of 32 tokens that arrive at random (Poisson), at a share of the rate that 32 callers reach",
-    kind: "service-latency",
+  server: {
+    title:
+      "requests over HTTP and gRPC: generate and stream (32 new tokens), rerank of 10 documents, infer (a short forward)",
+    kind: "server",
+    layout: "load",
     ratios: false,
     unit: "ms",
-    cases: [0.3, 0.6, 0.9].map((share) => ({
-      name: `${share} of capacity`,
-      share,
-      requests: 96,
-      callers: 32,
-      sourceLength: 16,
-      numBeams: 1,
-      newTokens: 32,
-    })),
+    cases: ["text generate", "text stream", "rerank", "infer", "infer over gRPC"].flatMap((call) =>
+      CONNECTIONS.map((count) => closedLoop(call, count, 2)),
+    ),
     repetitions: 1,
-    warmups: 1,
+    warmups: 2,
   },
   score: {
     title: "log-probabilities of 32 candidates of 16 ids, one source of 64 ids",

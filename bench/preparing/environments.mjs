@@ -34,7 +34,7 @@ export async function prepareEnvironment(environment) {
   const directory = join(installed, environment);
   const stamp = join(directory, STAMP);
   const fingerprint = createHash("sha256")
-    .update(readFileSync(pinned))
+    .update(readPins(pinned))
     .update(isNode ? versions.modules : projectPython)
     .digest("hex");
   if (existsSync(stamp) && readFileSync(stamp, "utf8") === fingerprint) return;
@@ -42,6 +42,13 @@ export async function prepareEnvironment(environment) {
   mkdirSync(directory, { recursive: true });
   await (isNode ? installNode(directory) : installPython(environment, directory, pinned));
   writeFileSync(stamp, fingerprint);
+}
+
+/** A list of pinned packages with the lists that it includes. */
+function readPins(path) {
+  const text = readFileSync(path, "utf8");
+  const included = [...text.matchAll(/^-r (\S+)$/gm)].map(([, name]) => readPins(join(pins, name)));
+  return [text, ...included].join("");
 }
 
 async function installPython(environment, directory, pinned) {

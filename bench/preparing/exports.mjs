@@ -39,6 +39,12 @@ const ctranslate2 = (quantization) => ({
   ],
 });
 
+/** The directory of T5's own tokenizer where it is present, else of the embedded model's. */
+function tokenizerDirectory() {
+  const t5 = join(root, "..", "shared", "t5-tokenizer");
+  return existsSync(t5) ? t5 : join(root, "models", "demo");
+}
+
 /** The exports: the environment of the tool, the export `from` which it is made, and the arguments of the environment's Python. */
 const EXPORTS = {
   "hugging-face": {
@@ -53,6 +59,16 @@ const EXPORTS = {
       "-c",
       "import shutil, sys; shutil.copytree(*sys.argv[1:], ignore=shutil.ignore_patterns('token*'), dirs_exist_ok=True)",
       ...[source, target],
+    ],
+  },
+  // The same with a tokenizer that torch-t5 and Hugging Face read, for requests of texts.
+  served: {
+    environment: "project",
+    from: "checkpoint",
+    command: (source, target) => [
+      "-c",
+      "import shutil, sys; shutil.copytree(*sys.argv[1:3]); shutil.copy(sys.argv[3], sys.argv[2])",
+      ...[source, target, join(tokenizerDirectory(), "tokenizer.json")],
     ],
   },
   "torch-t5": {
@@ -92,9 +108,8 @@ export async function prepareTokenizers() {
   const directory = join(work, "tokenizer");
   const program = join(root, "bench", "preparing", "tokenizer_inputs.py");
   await runProgram("tokenizer-inputs", interpreter("project", ".py"), [program, directory]);
-  const t5 = join(root, "..", "shared", "t5-tokenizer");
   return {
-    tokenizer: existsSync(t5) ? t5 : join(root, "models", "demo"),
+    tokenizer: tokenizerDirectory(),
     "tokenizer of 250,100 pieces": join(directory, "mt5"),
     texts: join(directory, "texts.json"),
   };

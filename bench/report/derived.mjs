@@ -26,7 +26,7 @@ export function derivedTables({ suite, model, cases }, rows, kind, groups) {
   const limit = sizes && bytesPerMillisecond(model, kind, groups);
   const tables = [];
   if (work)
-    tables.push(...build(`${work} per second`, (ms, { work: { count } }) => number((count * MILLISECONDS) / ms)));
+    tables.push(...build(`${work} per second`, (ms, one) => one?.work && number((one.work.count * MILLISECONDS) / ms)));
   if (limit)
     tables.push(...build("share of the limit", (ms, one) => shareOfLimit(ms, data.kind, one, sizes, kind, limit)));
   if (suite === "memory" && sizes) {

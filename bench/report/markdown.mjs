@@ -3,6 +3,8 @@ import { OURS } from "../data/peers.mjs";
 import { SUITES } from "../data/suites.mjs";
 import { derivedTables } from "./derived.mjs";
 import { renderGoals } from "./goals.mjs";
+import { isLoop, renderLoad, renderLoadPlot } from "./load.mjs";
+import { renderServiceGoals } from "./service-goals.mjs";
 import { summarize } from "./summary.mjs";
 import { renderPlot } from "./svg.mjs";
 import { agreementCell, figureCell, table } from "./table.mjs";
@@ -12,20 +14,34 @@ const GIBIBYTE = 2 ** 30;
 /** `{ markdown, plots: Map(file name → SVG) }` for the records of a results file. */
 export function renderReport(records) {
   const groups = summarize(records);
-  const plots = new Map(groups.map((group) => [plotName(group), renderPlot(group, SUITES[group.suite]?.title ?? "")]));
+  const plots = new Map(groups.map((group) => [plotName(group), plotOf(group)]));
   const sections = groups.flatMap((group) => renderGroup(group, groups));
-  const parts = [...renderPreamble(records), ...renderGoals(groups), ...sections, ...renderProblems(records)];
+  const parts = [
+    ...renderPreamble(records),
+    ...renderGoals(groups),
+    ...renderServiceGoals(groups),
+    ...sections,
+    ...renderProblems(records),
+  ];
   return { markdown: `${parts.join("\n\n")}\n`, plots };
 }
 
 const plotName = ({ suite, model }) => `${suite}-${model}.svg`.replaceAll(/[^\w.-]+/g, "-");
 
+function plotOf(group) {
+  const suite = SUITES[group.suite];
+  return suite?.layout === "load" ? renderLoadPlot(group, suite) : renderPlot(group, suite?.title ?? "");
+}
+
 function renderGroup(group, groups) {
-  const { suite, model, cases, series } = group;
-  const { title, unit, ratios = true } = SUITES[suite] ?? {};
+  const { suite, model, series } = group;
+  const { title, unit, ratios = true, layout } = SUITES[suite] ?? {};
+  const cases = layout === "load" ? group.cases.filter(({ name }) => !isLoop(name, SUITES[suite])) : group.cases;
   const heading = `## ${suite}, ${model}\n\n${sentence(title ?? suite)}${unit ? ` In ${unit}.` : ""}`;
   const kinds = [...new Set(series.map(({ kind }) => kind))];
+  const loops = layout === "load" ? renderLoad(group, SUITES[suite]) : [];
   const tables = kinds.flatMap((kind) => {
+    if (cases.length === 0) return [];
     const rows = series.filter((one) => one.kind === kind);
     const base = ratios ? baseOf(rows, kind) : undefined;
     const head = [kind === "-" ? "" : kind, ...cases.map((one) => columnName(one, unit)), "as the reference"];
@@ -34,9 +50,9 @@ function renderGroup(group, groups) {
       ...cases.map(({ name }) => figureCell(one.figures.get(name), one === base ? undefined : base?.figures.get(name))),
       agreementCell(one.agreement),
     ]);
-    return [table(head, body), ...derivedTables(group, rows, kind, groups)];
+    return [table(head, body), ...derivedTables({ ...group, cases }, rows, kind, groups)];
   });
-  return [heading, ...tables, `![${suite}, ${model}](${plotName(group)})`];
+  return [heading, ...loops, ...tables, `![${suite}, ${model}](${plotName(group)})`];
 }
 
 /** The row that others of its kind are compared with: torch-t5 in the same precision, else in "exact". */
@@ -80,13 +96,18 @@ function renderMachine({ started, machine, settings }) {
   return table(["machine", ""], Object.entries(facts), false);
 }
 
-function renderVersions(records) {
+/** `Map(peer → { package: version })`, of one suite or of all. */
+export function versionsOf(records, suite) {
   const versions = new Map();
   for (const record of records) {
-    if (record.type === "trial" && record.versions)
+    if (record.type === "trial" && record.versions && (suite === undefined || record.suite === suite))
       versions.set(record.peer, { ...versions.get(record.peer), ...record.versions });
   }
-  const rows = [...versions]
+  return versions;
+}
+
+function renderVersions(records) {
+  const rows = [...versionsOf(records)]
     .map(([peer, packages]) => [
       peer,
       Object.entries(packages)

@@ -34,3 +34,16 @@ export function largestDifference(ours, theirs) {
     return Number.isFinite(difference) ? Math.max(largest, difference) : Number.POSITIVE_INFINITY;
   }, 0);
 }
+
+/**
+ * The median over the trials that two figures share of the first one's value as a multiple of the second one's; undefined where one of
+ * them was not measured.
+ */
+export function medianRatio(figure, base) {
+  if (!figure || !base) return undefined;
+  const ratios = [...figure.trials].flatMap(([trial, value]) => {
+    const other = base.trials.get(trial);
+    return other > 0 ? [value / other] : [];
+  });
+  return ratios.length > 0 ? median(ratios) : undefined;
+}

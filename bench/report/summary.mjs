@@ -48,11 +48,13 @@ function rank(key) {
   return at < 0 ? -1 : at * 10 + precisionsOf(PEERS[peer]).indexOf(precision);
 }
 
-function labelOf(suite, peer) {
-  return SUITES[suite]?.peers?.[peer]?.label ?? PEERS[peer]?.label ?? peer;
+/** The name of a peer in the tables of a suite. */
+export function labelOf(suite, peer) {
+  const variant = PEERS[peer]?.variants?.[SUITES[suite]?.kind];
+  return SUITES[suite]?.peers?.[peer]?.label ?? variant?.label ?? PEERS[peer]?.label ?? peer;
 }
 
-/** `Map(case → { median, spread, low, high, count, best })`, over the medians of trials, or over calls where trials are few. */
+/** `Map(case → { median, spread, low, high, count, best, trials })`, over the medians of trials, or over calls where trials are few. */
 function figuresOf(samples) {
   const figures = new Map();
   for (const name of new Set(samples.map((sample) => sample.case))) {
@@ -67,6 +69,7 @@ function figuresOf(samples) {
       high,
       count: trials.length,
       best: Math.min(...trials.flatMap((trial) => trial.samples)),
+      trials: new Map(trials.map((one, index) => [one.trial, medians[index]])),
     });
   }
   return figures;

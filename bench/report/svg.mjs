@@ -10,9 +10,9 @@ const BAR = 13;
 const PANEL_TITLE = 30;
 const TOP = 46;
 const BOTTOM = 14;
-const COLOURS = ["#2f7ed8", "#8a94a3", "#d9822b", "#8f6bc9", "#3d9e6a", "#69b58f", "#c2a52e", "#c75b7a"];
+export const COLOURS = ["#2f7ed8", "#8a94a3", "#d9822b", "#8f6bc9", "#3d9e6a", "#69b58f", "#c2a52e", "#c75b7a"];
 
-const STYLE = `
+export const STYLE = `
   .paper { fill: #ffffff } text { fill: #24292f; font: 12px system-ui, sans-serif }
   .title { font-size: 15px; font-weight: 600 } .case { font-weight: 600 } .ours { font-weight: 600 }
   .spread { stroke: #24292f; stroke-width: 1.2 }

@@ -35,23 +35,16 @@ function seriesOf(suite, { peers, precisions, device }) {
   }
   const candidates = { ...MACHINES, ...Object.fromEntries(peers.map((peer) => [peer, PEERS[peer]])) };
   return Object.entries(candidates)
-    .map(([name, peer]) => [name, peerOn(peer, device)])
+    .map(([name, peer]) => [name, peerOn(peer, device, suite.kind)])
     .filter(([, peer]) => peer?.kinds.includes(suite.kind))
-    .flatMap(
-      ([peer, { environment, program, precisions: own, only, maxTrials = Number.POSITIVE_INFINITY, maxSeconds }]) =>
-        Object.entries(own)
-          .filter(([precision]) => precision === "-" || isRequested(precision, peer, precisions))
-          .map(([precision, exports]) => ({
-            peer,
-            precision,
-            environment,
-            program,
-            exports,
-            only,
-            maxTrials,
-            maxSeconds,
-          })),
-    );
+    .flatMap(([peer, { precisions: own, maxTrials = Number.POSITIVE_INFINITY, ...settings }]) => {
+      const { environment, program, service, only, maxSeconds } = settings;
+      return Object.entries(own)
+        .filter(([precision]) => precision === "-" || isRequested(precision, peer, precisions))
+        .map(([precision, exports]) => ({
+          ...{ peer, precision, environment, program, service, exports, only, maxTrials, maxSeconds },
+        }));
+    });
 }
 
 /** "exact" also requests the float32 of peers, which don't have "exact". */

@@ -55,6 +55,10 @@ async function prepare(trial, settings) {
     directories: await directoriesOf(trial),
     sizes: MODELS[trial.model],
     nodePeers,
+    isQuick: settings.quick,
+    service: trial.service,
+    servicePrograms: join(root, "bench", "trials", "python"),
+    python: interpreter(trial.environment, ".py"),
   };
 }
 

@@ -13,6 +13,7 @@ interface Trial {
   model: string;
   peer: string;
   precision: string;
+  program: string;
   trial: number;
 }
 
@@ -50,6 +51,26 @@ const {
   countWeights(model: unknown): { all: number };
   MODELS: Record<string, unknown>;
 } = await load("data/models");
+
+const { insert }: { insert(text: string, suite: string, section: string, path: string): string } =
+  await load("report/docs");
+const { closedLoop, openLoop, loopResults, percentile }: Loops = await load("trials/node/load");
+
+interface Service {
+  readonly calls: Readonly<Record<string, (index: number, signal: AbortSignal, onToken: () => void) => Promise<void>>>;
+  readonly isConcurrent?: boolean;
+  readonly settle?: () => Promise<void>;
+}
+interface Loop {
+  readonly calls: readonly { readonly first?: number; readonly total: number; readonly isComplete: boolean }[];
+  readonly rate?: number;
+}
+interface Loops {
+  closedLoop(service: Service, name: string, callers: number, seconds: number): Promise<Loop>;
+  openLoop(service: Service, name: string, rate: number, seconds: number): Promise<Loop>;
+  loopResults(loop: Loop, one: unknown, service: unknown): { readonly case: string; readonly samples: Numbers }[];
+  percentile(values: Numbers, share: number): number;
+}
 
 const CASE = "greedy, batch 1";
 
@@ -170,6 +191,143 @@ describe("the benchmark's goals for a GPU", () => {
   });
 });
 
+/** Three trials of services: torch-t5's speed doubles from trial to trial, and its peers' with it. */
+const SERVICE_RECORDS: readonly BenchRecord[] = [0, 1, 2].flatMap((trial) =>
+  (
+    [
+      ["service", "torch-t5", "float32", "generate, 32 at once: per second", 80 * 2 ** trial, "/s"],
+      ["service", "hf", "float32", "generate, 32 at once: per second", 4 * 2 ** trial, "/s"],
+      ["service", "ct2", "float32", "generate, 32 at once: per second", (trial === 1 ? 40 : 20) * 2 ** trial, "/s"],
+      ["service", "ct2", "int8", "generate, 32 at once: per second", 1000, "/s"],
+      ["service", "torch-t5", "float32", "stream at 0.6 of capacity: first token, p99, in steps", 12, "steps"],
+      ["service", "torch-t5", "float32", "stream at 0.6 of capacity: first token, p50", 40, "ms"],
+      ["service", "torch-t5", "float32", "stream at 0.6 of capacity: first token, p99", 120, "ms"],
+      ["service", "torch-t5", "float32", "32 callers, one after another", 2000, "ms"],
+      ["service", "torch-t5", "float32", "32 callers, at the same time", 250, "ms"],
+      ["server", "torch-t5", "int8", "rerank, 1 at once: per second", 100, "/s"],
+      ["server", "torch-t5-server", "int8", "rerank, 1 at once: per second", 80, "/s"],
+    ] as const
+  ).map(([suite, peer, precision, name, value, unit]) => ({
+    ...{ type: "sample", suite, model: "t5-small", trial, unit, peer, precision, case: name, samples: [value] },
+  })),
+);
+
+describe("the benchmark's goals for services", () => {
+  const { markdown, plots } = renderReport(SERVICE_RECORDS);
+  const has = (line: string) => assert.ok(markdown.includes(line), `${line} is not in ${markdown}`);
+
+  it("compare torch-t5 with the best peer of equal precision, in the same trials", () => {
+    has("| generate, 32 callers | float32 | ≥ 3× CTranslate2 behind FastAPI | 4.00× | yes |");
+  });
+
+  it("compare a time with a number, and with another case's", () => {
+    has("| streams at 0.6 of capacity, first token p99 | float32 | ≤ 10 steps | 12.0 steps | **no** |");
+    has("| generate, 32 callers | float32 | ≥ 6.4× one after another | 8.00× | yes |");
+  });
+
+  it("compare the server with the library, each suite under its own heading", () => {
+    has("## goals of server, t5-small");
+    has("| rerank, 1 at once: per second | int8 | ≥ 0.9× torch-t5, the library | 0.800× | **no** |");
+  });
+
+  it("have tables of rates and times by the number of callers", () => {
+    has("| Hugging Face behind FastAPI float32 | 8.00 (0.05×) |");
+    assert.match(markdown, /\| stream, random arrivals: ms to the first token, p50 \/ p99 \| 0\.6 of capacity \|/);
+    assert.match(markdown, /\| \*\*torch-t5 float32\*\* \| 40\.0 \/ 120 \|/);
+  });
+
+  it("have plots of lines", () => {
+    const svg = plots.get("service-t5-small.svg") ?? "";
+    assertWellFormed(svg);
+    assert.match(svg, /<polyline points="/);
+    assert.doesNotMatch(svg, /NaN|undefined|Infinity/);
+  });
+});
+
+describe("the benchmark's section of a page", () => {
+  const page = "a\n\n<!-- npm run bench -- server -->\n\nold\n\n<!-- end of the measurement -->\n\nb\n";
+
+  it("replaces the earlier one", () => {
+    const expected = page.replace("old", "new");
+    assert.equal(insert(page, "server", "new", "server.md"), expected);
+    assert.equal(insert(expected, "server", "new", "server.md"), expected);
+  });
+
+  it("is refused where its comments are missing", () => {
+    assert.throws(
+      () => insert(page, "service", "new", "service.md"),
+      /<!-- npm run bench -- service -->.* in service.md/,
+    );
+    assert.throws(() => insert(page.replace("<!-- end", ""), "server", "new", "server.md"), /in server.md/);
+  });
+});
+
+describe("the benchmark's loops", () => {
+  const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
+
+  it("of callers call until the window ends, each one after another, and have at least four answers", async () => {
+    const running = new Set<number>();
+    let settled = 0;
+    const call = async (index: number) => {
+      assert.ok(!running.has(index % 3));
+      running.add(index % 3);
+      await turn();
+      running.delete(index % 3);
+    };
+    const service = { calls: { call }, settle: async () => void settled++ };
+    const { calls, rate } = await closedLoop(service, "call", 3, 0.01);
+    assert.ok(calls.length >= 4 && calls.every(({ isComplete }) => isComplete));
+    assert.ok((rate ?? 0) > 0);
+    assert.equal(settled, 1);
+  });
+
+  it("abort the calls that run at the end, and count them with the time so far", async () => {
+    const call = (index: number, signal: AbortSignal) =>
+      index === 2
+        ? new Promise<void>((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)))
+        : turn();
+    const { calls } = await closedLoop({ calls: { call } }, "call", 3, 0.01);
+    const aborted = calls.filter(({ isComplete }) => !isComplete);
+    assert.equal(aborted.length, 1);
+    assert.ok((aborted[0]?.total ?? 0) >= 10);
+  });
+
+  it("wait for an answer to each of concurrent callers", async () => {
+    const call = (index: number) => new Promise<void>((resolve) => setTimeout(resolve, 5 * index));
+    const { calls } = await closedLoop({ calls: { call }, isConcurrent: true }, "call", 8, 0.001);
+    assert.ok(calls.filter(({ isComplete }) => isComplete).length >= 8);
+  });
+
+  it("reject with the error of a call", async () => {
+    const call = () => Promise.reject(new Error("broken"));
+    await assert.rejects(closedLoop({ calls: { call } }, "call", 2, 0.01), /broken/);
+    await assert.rejects(openLoop({ calls: { call } }, "call", 1000, 0.01), /broken/);
+  });
+
+  it("of random arrivals make as many calls as asked for, at least six, and time the first token", async () => {
+    const stream = async (_: number, __: AbortSignal, onToken: () => void) => {
+      onToken();
+      await turn();
+    };
+    const loop = await openLoop({ calls: { stream } }, "stream", 1000, 0.02);
+    assert.equal(loop.calls.length, 20);
+    assert.ok(loop.calls.every(({ first, total }) => first !== undefined && first <= total));
+    assert.equal((await openLoop({ calls: { stream } }, "stream", 1000, 0.001)).calls.length, 6);
+    const names = loopResults(loop, { name: "s", call: "stream" }, { stepMilliseconds: () => 2 });
+    assert.deepEqual(
+      names.map((one) => one.case),
+      ["s: first token, p50", "s: first token, p99", "s: first token, p99, in steps", "s: p50", "s: p99"],
+    );
+  });
+
+  it("have percentiles", () => {
+    const values = Array.from({ length: 100 }, (_, index) => 99 - index);
+    assert.equal(percentile(values, 0.5), 50);
+    assert.equal(percentile(values, 0.99), 99);
+    assert.equal(percentile([7], 0.99), 7);
+  });
+});
+
 describe("the benchmark's arguments", () => {
   it("are every suite and peer, and t5-small, by default", () => {
     const { command, suites, peers, models } = readArguments([]);
@@ -192,7 +350,8 @@ describe("the benchmark's arguments", () => {
       [["--trials", "0"], /positive integer for trials/],
       [["--device", "gpu"], /cuda:N for device but received gpu/],
       [["--threads", "1.5"], /positive integer for threads/],
-      [["report"], /one results file/],
+      [["report"], /one results file for report/],
+      [["docs"], /one results file for docs/],
       [["prepare", "sideways"], /for suite but received sideways/],
       [["--speed", "9"], /--speed/],
     ];
@@ -200,7 +359,13 @@ describe("the benchmark's arguments", () => {
   });
 
   it("request a report of a file", () => {
-    assert.deepEqual(readArguments(["report", "a.jsonl"]), { command: "report", file: "a.jsonl", output: undefined });
+    for (const command of ["report", "docs"])
+      assert.deepEqual(readArguments([command, "a.jsonl"]), { command, file: "a.jsonl", output: undefined });
+  });
+
+  it("make a run quick", () => {
+    const { trials, repetitions, quick } = readArguments(["service", "--quick", "--trials", "4"]);
+    assert.deepEqual({ trials, repetitions, quick }, { trials: 1, repetitions: 1, quick: true });
   });
 });
 
@@ -226,6 +391,17 @@ describe("the benchmark's plan", () => {
   it("includes only peers that support the suite", () => {
     const peers = new Set(planTrials({ ...settings, suites: ["ragged"] }).map(({ peer }) => peer));
     assert.deepEqual([...peers], ["torch-t5"]);
+  });
+
+  it("has the peers of services behind FastAPI, and transformers.js once", () => {
+    const plan = planTrials({ ...settings, peers: ["torch-t5", "ct2", "transformers.js"], suites: ["service"] });
+    const programs = new Set(plan.map(({ peer, program }) => `${peer} ${program}`));
+    assert.deepEqual(
+      [...programs],
+      ["torch-t5 node/torch-t5.mjs", "ct2 node/http-service.mjs", "transformers.js node/transformers.mjs"],
+    );
+    assert.equal(plan.filter(({ peer }) => peer === "transformers.js").length, 1);
+    assert.equal(plan.filter(({ peer, precision }) => peer === "ct2" && precision === "int8").length, 2);
   });
 
   it("includes only torch-t5 and Hugging Face on a GPU, each in the precisions that it has there", () => {

@@ -9,6 +9,7 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { measureDelay } from "./event-loop.mjs";
 import { makeIds, shiftRight } from "./ids.mjs";
+import { behind, closed, open } from "./service.mjs";
 
 const MEGABYTE = 1e6;
 const DIGEST_CHARACTERS = 16;
@@ -120,19 +121,20 @@ async function generate(peer, one, request) {
 }
 
 /** A hash of each row of ids. */
-function digests(rows) {
-  return rows.map((row) => {
-    const hash = createHash("sha256").update(new Uint8Array(Int32Array.from(row, Number).buffer));
-    return hash.digest("hex").slice(0, DIGEST_CHARACTERS);
-  });
+const digests = (rows) => rows.map(digest);
+
+/** A hash of a row of ids. */
+export function digest(row) {
+  const hash = createHash("sha256").update(new Uint8Array(Int32Array.from(row, Number).buffer));
+  return hash.digest("hex").slice(0, DIGEST_CHARACTERS);
 }
 
-/** Times the generations of many callers. Resolves to undefined where the peer doesn't support them. */
-async function service(peer, one, request) {
+/** Times the generations of many callers. Resolves to undefined where the peer doesn't merge calls. */
+async function callers(peer, one, request) {
   const rows = makeIds(one.callers, one.sourceLength);
   const together = one.mode === "as one batch" ? [rows] : rows.map((row) => [row]);
   const calls = together.map((inputIds) => peer.generate?.(inputIds, one));
-  if (calls.includes(undefined)) return undefined;
+  if (!peer.isMerging || calls.includes(undefined)) return undefined;
   const run =
     one.mode === "at the same time"
       ? () => Promise.all(calls.map((call) => call()))
@@ -143,45 +145,6 @@ async function service(peer, one, request) {
         };
   const { samples, last } = await timed(run, request);
   return { samples, check: { rows: last.flatMap((result) => digests(peer.tokens(result))) } };
-}
-
-/**
- * The time to the first token, the time to the last one, and the event loop's delay of streams that start at random, at a share of
- * the rate that `callers` of them reach when each starts the next as soon as it ends.
- */
-async function serviceLatency(peer, one, request) {
-  const rows = makeIds(one.callers, one.sourceLength);
-  const stream = async (index) => {
-    const started = performance.now();
-    let first;
-    for await (const _ of peer.stream([rows[index % rows.length]], one)) first ??= performance.now() - started;
-    return { first, last: performance.now() - started };
-  };
-  for (let i = 0; i < request.warmups; i++) await stream(i);
-  const began = performance.now();
-  await Promise.all(rows.map((_, index) => stream(index).then(() => stream(index))));
-  const perRequest = (performance.now() - began) / (2 * rows.length) / one.share;
-  const pending = [];
-  const delays = await measureDelay(async () => {
-    for (let index = 0; index < one.requests; index++) {
-      pending.push(stream(index));
-      await new Promise((resolve) => setTimeout(resolve, -Math.log(1 - Math.random()) * perRequest));
-    }
-    await Promise.all(pending);
-  });
-  const times = await Promise.all(pending);
-  const at = (name, share) => {
-    const sorted = times.map((time) => time[name]).sort((a, b) => a - b);
-    return sorted[Math.floor(share * (sorted.length - 1))];
-  };
-  const values = {
-    "first token, p50": at("first", 0.5),
-    "first token, p99": at("first", 0.99),
-    "last token, p50": at("last", 0.5),
-    "last token, p99": at("last", 0.99),
-    "event loop, p99": delays.p99,
-  };
-  return Object.entries(values).map(([name, value]) => ({ case: `${one.name}: ${name}`, samples: [value] }));
 }
 
 async function score(peer, { sourceLength, candidates, targetLength }, request) {
@@ -263,8 +226,10 @@ const OF_CALLS = {
   score,
   rerank,
   "event-loop": eventLoop,
-  service,
-  "service-latency": serviceLatency,
+  callers,
+  "closed-loop": closed,
+  "open-loop": open,
+  behind,
   "result-memory": resultMemory,
 };
 const OF_LOADING = { load, memory };

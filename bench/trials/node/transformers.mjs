@@ -1,16 +1,20 @@
 // A trial of transformers.js.
 import { basename, dirname } from "node:path";
-import { inBatches, START_ID } from "./ids.mjs";
-import { main } from "./measuring.mjs";
-import { probability, sampleLogits } from "./numbers.mjs";
+import { inBatches, START_ID, shiftRight } from "./ids.mjs";
+import { digest, main } from "./measuring.mjs";
+import { logSumExp, probability, sampleLogits } from "./numbers.mjs";
 import { importPeer, peerVersion } from "./packages.mjs";
+import { NEW_TOKENS, SOURCES, TARGETS } from "./service.mjs";
 
 const PACKAGE = "@huggingface/transformers";
 // The id of no token, so that every row gets the maximum number of tokens.
 const NO_ID = -1;
 
 async function transformersJs({ directories, threads, nodePeers }) {
-  const { AutoModelForSeq2SeqLM, env, Tensor } = await importPeer(nodePeers, PACKAGE);
+  const { AutoModelForSeq2SeqLM, BaseStreamer, env, InterruptableStoppingCriteria, Tensor } = await importPeer(
+    nodePeers,
+    PACKAGE,
+  );
   env.allowRemoteModels = false;
   env.localModelPath = dirname(directories.model);
   let model;
@@ -30,7 +34,62 @@ async function transformersJs({ directories, threads, nodePeers }) {
 
   const onesLike = (rows) => rows.map((row) => row.map(() => 1));
 
+  /** One generation, whose tokens are counted, and which a signal ends. */
+  async function generateFor(index, signal, onToken) {
+    const ids = [SOURCES[index % SOURCES.length]];
+    const stopping = new InterruptableStoppingCriteria();
+    signal?.addEventListener("abort", () => stopping.interrupt(), { once: true });
+    const inputs = { inputs: tensorOf(ids), attention_mask: tensorOf(onesLike(ids)) };
+    const options = { max_new_tokens: NEW_TOKENS, eos_token_id: NO_ID, do_sample: false, stopping_criteria: stopping };
+    const sequences = await model.generate({
+      ...inputs,
+      ...options,
+      ...(onToken && { streamer: streamerOf(onToken) }),
+    });
+    signal?.throwIfAborted();
+    return sequences;
+  }
+
+  /** The first call of a streamer has the decoder's start id. */
+  function streamerOf(onToken) {
+    let isStarted = false;
+    return new (class extends BaseStreamer {
+      put() {
+        if (isStarted) onToken();
+        isStarted = true;
+      }
+      end() {}
+    })();
+  }
+
+  /** The log-probability of a target. */
+  async function score(index) {
+    const target = TARGETS[index % TARGETS.length];
+    const source = [SOURCES[index % SOURCES.length]];
+    const { data, dims } = await forward(source, onesLike(source), shiftRight([target]));
+    const size = dims.at(-1);
+    return target.reduce(
+      (sum, id, position) => sum + data[position * size + id] - logSumExp(data, position * size, (position + 1) * size),
+      0,
+    );
+  }
+
+  const service = {
+    isConcurrent: true,
+    hasDelay: true,
+    calls: {
+      score,
+      generate: (index, signal) => generateFor(index, signal),
+      stream: generateFor,
+    },
+    check: async (call) => {
+      if (call === "score") return { numbers: [await score(0)] };
+      return call === "generate" && { rows: [digest((await generateFor(0)).tolist()[0].slice(1))] };
+    },
+  };
+
   return {
+    service: () => service,
     versions: () =>
       Object.fromEntries([PACKAGE, "onnxruntime-node"].map((name) => [name, peerVersion(nodePeers, name)])),
     async load() {

@@ -19,6 +19,7 @@ import { scoreRoutes } from "../protocols/score/routes.js";
 import { plainError } from "../protocols/shared/plain-error.js";
 import { type Http, type Routes, sendFailure } from "../protocols/shared/plugin.js";
 import { healthRoutes } from "./health.js";
+import { logOptions } from "./log.js";
 import { observeRequests } from "./requests.js";
 import { readTls } from "./tls.js";
 
@@ -49,7 +50,7 @@ export async function createHttp(service: Service): Promise<Http> {
     connectionsCheckingInterval: CONNECTION_CHECK_MS,
   };
   const options: FastifyServerOptions = {
-    logger: config.logLevel === "silent" ? false : { level: config.logLevel },
+    ...logOptions(config.logLevel),
     bodyLimit: config.limits.bodyBytes,
     requestTimeout: requestMs,
     forceCloseConnections: true,

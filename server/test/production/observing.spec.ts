@@ -73,7 +73,16 @@ describe("the log", () => {
         .trimEnd()
         .split("\n")
         .map((line) => JSON.parse(line) as Record<string, unknown>);
-      assert.ok(lines.some(({ reqId, msg }) => reqId === "logged" && msg === "request completed"));
+      const logged = lines.filter(({ reqId, msg }) => reqId === "logged" && msg !== "request body");
+      assert.deepEqual(
+        logged.map(({ msg, req, res }) => [
+          msg,
+          (req as { url: string }).url,
+          (res as { statusCode: number }).statusCode,
+        ]),
+        [["request completed", "/generate", 200]],
+      );
+      assert.equal(lines.at(-1)?.msg, "closed");
       assert.equal(server.stdout.includes("spell number"), logTexts);
       assert.equal(server.stdout.includes("forty"), false);
     });
