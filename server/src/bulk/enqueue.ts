@@ -2,6 +2,7 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Queue } from "bullmq";
+import { lockFiles } from "./lock.js";
 import { ProgressLine } from "./progress.js";
 import { connect, type LineAnswer, openQueue, SHARD_OPTIONS, type Shard } from "./queue.js";
 import { Results, type RunFiles, type RunSettings } from "./results.js";
@@ -24,9 +25,18 @@ const POLL_MS = 50;
 
 /**
  * Runs to the end of the input. A run whose process ended early, at any point, continues when it is started again.
- * Rejects with ERR_INVALID_ARGUMENT and ERR_QUEUE_UNAVAILABLE.
+ * Rejects with ERR_INVALID_ARGUMENT, also where another process writes the files, and with ERR_QUEUE_UNAVAILABLE.
  */
 export async function enqueue(options: EnqueueOptions): Promise<EnqueueSummary> {
+  const lock = await lockFiles([options.output, options.errors]);
+  try {
+    return await enqueueLocked(options);
+  } finally {
+    await lock.release();
+  }
+}
+
+async function enqueueLocked(options: EnqueueOptions): Promise<EnqueueSummary> {
   const redis = await connect(options.queue);
   const queue = openQueue(redis);
   try {

@@ -103,6 +103,7 @@ describe("bulk jobs", () => {
       const killed = once(first, "close");
       first.kill("SIGKILL");
       await killed;
+      assert.ok(existsSync(`${output}.lock`)); // of which the next run finds that its owner has ended
       appendFileSync(output, '{"line":999,"resu'); // what a write that was cut off leaves
 
       // Each worker has a shard.
@@ -190,6 +191,50 @@ describe("bulk jobs", () => {
       assert.match(again.stderr, /Expected --overwrite, or a new file for --output/);
       assert.equal((await enqueue(directory, "--overwrite")).code, 0);
       assert.deepEqual(jsonLines(join(directory, "out.jsonl")), [{ line: 1, result: { generated_text: "one" } }]);
+    }));
+
+  it("have one enqueue at a time for an output, whatever the other one reads", () =>
+    withDirectory(async (directory) => {
+      const output = join(directory, "out.jsonl");
+      writeFileSync(join(directory, "in.jsonl"), bodyOf(1));
+      writeFileSync(join(directory, "other.jsonl"), bodyOf(2));
+      const first = enqueue(directory);
+      await until(() => existsSync(`${output}.run`));
+      const other = ["--input", join(directory, "other.jsonl")];
+      for (const args of [
+        [],
+        [...other, "--overwrite"],
+        [...other, "--output", join(directory, "new.jsonl"), "--errors", `${output}.errors`],
+      ]) {
+        const { code, stderr } = await enqueue(directory, ...args);
+        assert.equal(code, 2, stderr);
+        assert.match(
+          stderr,
+          /^torch-t5-server: Expected a file that no other enqueue writes for .* which process \d+ on /,
+        );
+      }
+      const worker = work();
+      assert.equal((await first).code, 0);
+      assert.deepEqual(jsonLines(output), [{ line: 1, result: { generated_text: "one" } }]);
+      assert.deepEqual(readdirSync(directory).sort(), ["in.jsonl", "other.jsonl", "out.jsonl"]);
+      worker.kill("SIGKILL");
+    }));
+
+  it("do not continue with another input of the same size", () =>
+    withDirectory(async (directory) => {
+      writeFileSync(join(directory, "in.jsonl"), bodyOf(1));
+      const child = spawn(process.execPath, [program, ...argumentsOf(directory)], { stdio: "ignore" });
+      children.push(child);
+      await until(() => existsSync(join(directory, "out.jsonl.run")));
+      child.kill("SIGKILL");
+      await once(child, "close");
+      writeFileSync(join(directory, "in.jsonl"), bodyOf(2));
+      const { code, stderr } = await enqueue(directory);
+      assert.equal(code, 2);
+      assert.match(
+        stderr,
+        /Expected the input of the run that .*out\.jsonl continues, or --overwrite, for --input but /,
+      );
     }));
 
   it("end with 1 without Redis, and do not print its password", async () => {
