@@ -1,10 +1,15 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { cpSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { dirname, join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { Metadata } from "@grpc/grpc-js";
+import { withDirectory } from "../../../test/support/directory.js";
+import { runToEnd } from "../../../test/support/program.js";
 import { grpcClient } from "../support/grpc.js";
-import { TestServer } from "../support/server.js";
+import { program, TestServer } from "../support/server.js";
 
 interface Attribute {
   readonly key: string;
@@ -99,4 +104,18 @@ describe("traces", () => {
     assert.deepEqual(await server.json("/generate", { inputs: "spell number: 7" }), { generated_text: "seven" });
     assert.deepEqual(await server.stop(), { code: 0, signal: null });
   });
+
+  it("need OpenTelemetry's packages, and state how to install them", () =>
+    withDirectory(async (directory) => {
+      // A copy of the program where no package is found.
+      cpSync(dirname(program), join(directory, "dist"), { recursive: true });
+      writeFileSync(join(directory, "package.json"), '{ "type": "module" }');
+      const tracing = pathToFileURL(join(directory, "dist", "tracing.js")).href;
+      const { code, stderr } = await runToEnd(process.execPath, ["--import", tracing, "-e", ""]);
+      assert.equal(code, 1);
+      assert.match(
+        stderr,
+        /^torch-t5-server\/tracing: Cannot find package '@opentelemetry.*; run `npm install @.*`\n$/,
+      );
+    }));
 });
