@@ -1,8 +1,19 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { withDirectory } from "../../../test/support/directory.js";
 import { lockFiles } from "../../src/bulk/lock.js";
 
@@ -60,15 +71,40 @@ describe("the lock of an output", () => {
       await (await lockFiles([path])).release();
     }));
 
-  it("of another host or container, or without a readable owner, is not taken, and the message names its folder", () =>
+  it("of another host or container is free once its owner has not written it for a while", () =>
     withDirectory(async (directory) => {
       const path = join(directory, "out");
+      const file = join(`${path}.lock`, "other");
       await leave(path, { host: "elsewhere", pid: 1 });
-      await assert.rejects(lockFiles([path]), { message: /process 1 on elsewhere .* delete .*out\.lock$/ });
-      writeFileSync(join(`${path}.lock`, "other"), "{");
+      await assert.rejects(lockFiles([path]), {
+        message: /process 1 on elsewhere has .* free 60 seconds after .*out\.lock$/,
+      });
+      writeFileSync(file, "{");
       await assert.rejects(lockFiles([path]), { message: /an unknown process has the lock/ });
       writeFileSync(`${path}-file.lock`, ""); // a file in place of the folder
       await assert.rejects(lockFiles([`${path}-file`]), IN_USE);
+
+      const longAgo = new Date(Date.now() - 120_000);
+      await leave(`${path}-2`, { namespace: "pid:[1]" });
+      for (const old of [file, join(`${path}-2.lock`, "other")]) utimesSync(old, longAgo, longAgo);
+      await (await lockFiles([path, `${path}-2`])).release();
+    }));
+
+  it("is written by its owner again and again, who finds out that another one has taken it", () =>
+    withDirectory(async (directory) => {
+      const path = join(directory, "out");
+      const lock = await lockFiles([path], 1);
+      const [name = ""] = readdirSync(`${path}.lock`);
+      const file = join(`${path}.lock`, name);
+      const longAgo = new Date(Date.now() - 120_000);
+      utimesSync(file, longAgo, longAgo);
+      while (statSync(file).mtimeMs === longAgo.getTime()) await setTimeout(1);
+      await lock.check();
+      rmSync(`${path}.lock`, { recursive: true });
+      await leave(path, { pid: 77 });
+      await assert.rejects(lock.check(), { message: /process 77 on / });
+      await lock.release();
+      assert.deepEqual(readdirSync(`${path}.lock`), ["other"]); // which is not its own
     }));
 
   it("is refused where it can't be made", () =>
