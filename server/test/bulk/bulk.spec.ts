@@ -127,7 +127,7 @@ describe("bulk jobs", () => {
       await queue.close();
     }));
 
-  it("write an invalid line to the error file, and do again what Redis loses", () =>
+  it("write an invalid line to the error file, do again what Redis loses, and refuse a second enqueue", () =>
     withDirectory(async (directory) => {
       const lines = [bodyOf(1), "", "{bad", '{"inputs":5}', '{"inputs":"a","stream":true}', "[".repeat(50_000), "\xff"];
       writeFileSync(join(directory, "in.jsonl"), `${lines.join("\r\n")}\n${bodyOf(8)}`, "latin1");
@@ -135,6 +135,18 @@ describe("bulk jobs", () => {
       const running = enqueue(directory, "--shard-lines", "2");
       await until(async () => (await client.keys("torch-t5:bulk:*-3")).length > 0);
       await client.flushall();
+      // A second enqueue harms nothing, whatever it reads.
+      writeFileSync(join(directory, "other.jsonl"), bodyOf(2));
+      const other = ["--input", join(directory, "other.jsonl")];
+      const errors = join(directory, "out.jsonl.errors");
+      for (const args of [[], [...other, "--overwrite"], [...other, "--output", `${errors}.2`, "--errors", errors]]) {
+        const second = await enqueue(directory, ...args);
+        assert.equal(second.code, 2, second.stderr);
+        assert.match(
+          second.stderr,
+          /^torch-t5-server: Expected a file that no other enqueue writes .* process \d+ on /,
+        );
+      }
       const worker = work();
       const { code, stderr } = await running;
       assert.equal(code, 0, stderr);
@@ -143,12 +155,12 @@ describe("bulk jobs", () => {
         { line: 1, result: { generated_text: "one" } },
         { line: 8, result: { generated_text: "eight" } },
       ]);
-      const errors = jsonLines<LineError>(join(directory, "out.jsonl.errors"));
+      const lineErrors = jsonLines<LineError>(errors);
       assert.deepEqual(
-        errors.map(({ line, code }) => [line, code]),
+        lineErrors.map(({ line, code }) => [line, code]),
         [3, 4, 5, 6, 7].map((line) => [line, "ERR_INVALID_ARGUMENT"]),
       );
-      assert.match(errors.at(-1)?.error ?? "", /Expected UTF-8/);
+      assert.match(lineErrors.at(-1)?.error ?? "", /Expected UTF-8/);
       worker.kill("SIGTERM");
       assert.deepEqual(await once(worker, "close"), [0, null]);
     }));
@@ -183,6 +195,15 @@ describe("bulk jobs", () => {
         /^torch-t5-server: Expected the shardLines of the run that .* \(64\), or --overwrite, /,
       );
 
+      writeFileSync(join(directory, "in.jsonl"), bodyOf(2)); // of the same size
+      const changed = await enqueue(directory);
+      assert.equal(changed.code, 2);
+      assert.match(
+        changed.stderr,
+        /Expected the input of the run that .*out\.jsonl continues, or --overwrite, for --input /,
+      );
+      writeFileSync(join(directory, "in.jsonl"), bodyOf(1));
+
       work();
       const { code, stderr } = await enqueue(directory);
       assert.deepEqual([code, stderr], [0, "torch-t5-server: 1 lines\n"]);
@@ -191,50 +212,6 @@ describe("bulk jobs", () => {
       assert.match(again.stderr, /Expected --overwrite, or a new file for --output/);
       assert.equal((await enqueue(directory, "--overwrite")).code, 0);
       assert.deepEqual(jsonLines(join(directory, "out.jsonl")), [{ line: 1, result: { generated_text: "one" } }]);
-    }));
-
-  it("have one enqueue at a time for an output, whatever the other one reads", () =>
-    withDirectory(async (directory) => {
-      const output = join(directory, "out.jsonl");
-      writeFileSync(join(directory, "in.jsonl"), bodyOf(1));
-      writeFileSync(join(directory, "other.jsonl"), bodyOf(2));
-      const first = enqueue(directory);
-      await until(() => existsSync(`${output}.run`));
-      const other = ["--input", join(directory, "other.jsonl")];
-      for (const args of [
-        [],
-        [...other, "--overwrite"],
-        [...other, "--output", join(directory, "new.jsonl"), "--errors", `${output}.errors`],
-      ]) {
-        const { code, stderr } = await enqueue(directory, ...args);
-        assert.equal(code, 2, stderr);
-        assert.match(
-          stderr,
-          /^torch-t5-server: Expected a file that no other enqueue writes for .* which process \d+ on /,
-        );
-      }
-      const worker = work();
-      assert.equal((await first).code, 0);
-      assert.deepEqual(jsonLines(output), [{ line: 1, result: { generated_text: "one" } }]);
-      assert.deepEqual(readdirSync(directory).sort(), ["in.jsonl", "other.jsonl", "out.jsonl"]);
-      worker.kill("SIGKILL");
-    }));
-
-  it("do not continue with another input of the same size", () =>
-    withDirectory(async (directory) => {
-      writeFileSync(join(directory, "in.jsonl"), bodyOf(1));
-      const child = spawn(process.execPath, [program, ...argumentsOf(directory)], { stdio: "ignore" });
-      children.push(child);
-      await until(() => existsSync(join(directory, "out.jsonl.run")));
-      child.kill("SIGKILL");
-      await once(child, "close");
-      writeFileSync(join(directory, "in.jsonl"), bodyOf(2));
-      const { code, stderr } = await enqueue(directory);
-      assert.equal(code, 2);
-      assert.match(
-        stderr,
-        /Expected the input of the run that .*out\.jsonl continues, or --overwrite, for --input but /,
-      );
     }));
 
   it("end with 1 without Redis, and do not print its password", async () => {
