@@ -1,11 +1,14 @@
 // Traces with OpenTelemetry: `node --import torch-t5-server/tracing`, before the program. Its own environment variables
 // (OTEL_EXPORTER_OTLP_ENDPOINT and others) configure it. The packages are the user's: the server runs without them.
 import { register } from "node:module";
-import process, { stderr } from "node:process";
+import process, { env, stderr } from "node:process";
 import { atExit } from "./production/at-exit.js";
 
 /** Probes and scrapes, which would be most of the spans. */
 const UNTRACED = /^\/(health|v2\/health\/\w+|metrics)$/;
+
+/** How long the end of the program waits for the last spans to be sent, in ms. */
+const SHUTDOWN_MS = 3000;
 
 const PACKAGES = ["sdk-node", "instrumentation-http", "instrumentation-grpc"].map((name) => `@opentelemetry/${name}`);
 
@@ -20,7 +23,7 @@ async function start(): Promise<void> {
   });
   const sdk = new NodeSDK({ instrumentations: [http, new GrpcInstrumentation()] });
   sdk.start();
-  atExit(() => sdk.shutdown());
+  atExit(() => sdk.shutdown(), Number(env.OTEL_BSP_EXPORT_TIMEOUT) || SHUTDOWN_MS);
 }
 
 try {
