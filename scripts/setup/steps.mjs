@@ -2,7 +2,7 @@
 // when its output doesn't exist.
 import { chmodSync, copyFileSync, existsSync, mkdirSync, rmSync } from "node:fs";
 import { basename, join } from "node:path";
-import process, { env, execPath, platform } from "node:process";
+import { env, execPath } from "node:process";
 import { buildAddon, buildInCache, findBuildTools, NATIVE_SOURCES } from "./addon.mjs";
 import { completeDeclarations } from "./declarations.mjs";
 import { hasLibtorch, keepOpenedLibraries, libtorchDirectory, libtorchLibrary, needsBuild } from "./libtorch.mjs";
@@ -17,7 +17,8 @@ import {
   tools as toolsFolder,
   venvProgram,
 } from "./paths.mjs";
-import { capture, runProgram, SetupError } from "./process.mjs";
+import { runProgram } from "./process.mjs";
+import { installPrograms, missingPrograms, PROGRAMS } from "./programs.mjs";
 import {
   createClientsVenv,
   createVenv,
@@ -160,23 +161,12 @@ const clients = {
   run: async ({ python }) => createClientsVenv(python, join(root, "server", "test", "requirements.txt")),
 };
 
-const redis = {
-  name: "redis",
-  title: "redis-server (with apt-get), which the tests of bulk jobs run",
-  inputs: () => fingerprint({ values: ["redis"] }),
-  output: () => capture("redis-server", ["--version"]) && root,
-  async run() {
-    // It may be there already.
-    if (redis.output()) return;
-    if (platform !== "linux" || process.getuid() !== 0 || capture("apt-get", ["--version"]) === undefined) {
-      throw new SetupError(
-        "Expected redis-server on the PATH, which the tests of bulk jobs run: install it (Debian: apt-get install redis-server; macOS: brew install redis)",
-      );
-    }
-    await runProgram("redis", "apt-get", ["update"]);
-    const noQuestions = ["-o", "DPkg::Options::=--force-confold", "--no-install-recommends"];
-    await runProgram("redis", "apt-get", ["install", "-y", ...noQuestions, "redis-server"]);
-  },
+const programs = {
+  name: "programs",
+  title: "programs of the system (with apt-get) that the server's tests run: redis-server, Chromium, nginx",
+  inputs: () => fingerprint({ values: PROGRAMS.flatMap(({ names }) => names) }),
+  output: () => missingPrograms().length === 0 && root,
+  run: installPrograms,
 };
 
 const python = {
@@ -242,7 +232,7 @@ export const profiles = {
   offline: [addon, ...(existsSync(join(root, "node_modules", "typescript")) ? typescriptSteps : [])],
   test: [
     ...[...npmSteps, tools, venv, ...libtorchSteps, python, developerTools],
-    ...[...addonSteps, nativeTests, ...typescriptSteps, ...serverSteps, clients, redis],
+    ...[...addonSteps, nativeTests, ...typescriptSteps, ...serverSteps, clients, programs],
   ],
 };
 

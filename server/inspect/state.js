@@ -1,7 +1,16 @@
 // The question as a link: everything but the API key is in the fragment, which no server sees.
 
+/** The fields of the layer and the head of cross-attention: of the first model, and of the one beside it. */
+export const ATTENTION_FIELDS = [
+  { layer: "layer", head: "head" },
+  { layer: "otherLayer", head: "otherHead" },
+];
+
 /** The names of the form's fields that a link has. */
-export const FIELDS = ["text", "target", "model", "other", "top", "beams"];
+export const FIELDS = [
+  ...["text", "target", "model", "other", "top", "beams"],
+  ...ATTENTION_FIELDS.flatMap(({ layer, head }) => [layer, head]),
+];
 
 /** The fragment of a question. Empty fields are left out. */
 export function toFragment(question) {

@@ -1,34 +1,24 @@
 // Elements for what the server answered. Texts are set as text, never as markup.
+import { element, scrollingTable, shown } from "./element.js";
 import { joined, toTree } from "./tree.js";
-
-/** A special piece, a line break and the like have a name that can be seen and heard. */
-export function shown(piece) {
-  return piece === "" ? "(empty)" : piece.replaceAll(" ", "␣").replaceAll("\n", "⏎");
-}
 
 export const percent = (logProb) => {
   const value = Math.exp(logProb) * 100;
   return `${value >= 0.01 ? value.toFixed(2) : value.toExponential(1)} %`;
 };
 
-function element(name, attributes = {}, ...children) {
-  const made = document.createElement(name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  made.append(...children);
-  return made;
-}
-
 function bestToken({ id, piece, logProb }, target) {
   const bar = element("span", { class: "bar", "aria-hidden": "true" });
   bar.style.width = `${Math.exp(logProb) * 100}%`;
-  const item = element(
+  const isTarget = id === target;
+  return element(
     "li",
-    id === target ? { class: "is-target" } : {},
+    isTarget ? { class: "is-target" } : {},
     bar,
     element("span", { class: "piece" }, shown(piece)),
+    ...(isTarget ? [element("span", { class: "heard" }, " (token of the answer) ")] : []),
     element("span", { class: "number" }, percent(logProb)),
   );
-  return item;
 }
 
 function positionRow({ target, rank, entropy, top }, index) {
@@ -44,22 +34,24 @@ function positionRow({ target, rank, entropy, top }, index) {
   );
 }
 
+/** The headings of the table, and which columns have numbers. */
+const HEADINGS = [
+  ["Position", true],
+  ["Token", false],
+  ["Probability", true],
+  ["Rank", true],
+  ["Entropy (bits)", true],
+  ["Best tokens", false],
+];
+
 function positionsTable({ model, target, isGenerated, positions }) {
-  const headings = ["Position", "Token", "Probability", "Rank", "Entropy (bits)", "Best tokens"];
   const total = positions.reduce((sum, position) => sum + position.target.logProb, 0);
   const origin = isGenerated ? "the best answer" : "the given answer";
   const caption = `Tokens of ${origin} “${target}”. Log-probability of all: ${total.toFixed(4)}`;
-  return element(
-    "div",
-    { class: "scroll", tabindex: "0", role: "region", "aria-label": `Tokens of ${model}` },
-    element(
-      "table",
-      {},
-      element("caption", {}, caption),
-      element("thead", {}, element("tr", {}, ...headings.map((text) => element("th", { scope: "col" }, text)))),
-      element("tbody", {}, ...positions.map(positionRow)),
-    ),
+  const head = HEADINGS.map(([text, isNumber]) =>
+    element("th", { scope: "col", ...(isNumber && { class: "number" }) }, text),
   );
+  return scrollingTable(`Tokens of ${model}`, caption, head, positions.map(positionRow));
 }
 
 function branches(nodes) {
@@ -77,8 +69,8 @@ function branches(nodes) {
   );
 }
 
-/** A section for one model: its tokens, and the tree of its answers. */
-export function modelSection(analysis, answers, number) {
+/** A section for one model: its tokens, its cross-attention, and the tree of its answers. */
+export function modelSection(analysis, attention, answers, number) {
   const heading = `model-${number}`;
   return element(
     "section",
@@ -88,6 +80,7 @@ export function modelSection(analysis, answers, number) {
     element("p", { class: "piece" }, analysis.source.map(({ piece }) => shown(piece)).join(" ")),
     element("h3", {}, "Answer"),
     positionsTable(analysis),
+    ...attention,
     element("h3", {}, "Answers of beam search"),
     element("div", { class: "tree" }, branches(joined(toTree(answers)))),
   );

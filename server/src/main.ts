@@ -6,6 +6,7 @@ import { readCommand, USAGE } from "./command/arguments.js";
 import { openInBrowser } from "./command/browser.js";
 import { runEnqueue, runWork } from "./command/bulk.js";
 import { failureOf } from "./errors/failure.js";
+import { runAtExit } from "./production/at-exit.js";
 import { serverMetadata } from "./protocols/inference/metadata.js";
 
 const EXIT = { ok: 0, failure: 1, usage: 2 } as const;
@@ -20,7 +21,7 @@ async function main(): Promise<void> {
   const run = COMMANDS.get(argv[2]);
   if (run !== undefined) {
     await run(argv.slice(3));
-    process.exit(EXIT.ok);
+    await exit(EXIT.ok);
   }
   await serve();
 }
@@ -33,10 +34,7 @@ async function serve(): Promise<void> {
   }
   const server = await startServer(command.config);
   const stop = () => {
-    server.close().then(
-      () => process.exit(EXIT.ok),
-      (error: unknown) => fail(error),
-    );
+    server.close().then(() => exit(EXIT.ok), fail);
   };
   process.on("SIGTERM", stop);
   process.on("SIGINT", stop);
@@ -54,11 +52,16 @@ async function serve(): Promise<void> {
 }
 
 /** One line on standard error. A wrong command line or configuration has exit code 2. */
-function fail(error: unknown): void {
+async function fail(error: unknown): Promise<void> {
   const { code, message } = failureOf(error);
   const text = code === "ERR_INTERNAL" && error instanceof Error ? error.message.split("\n", 1)[0] : message;
   stderr.write(`torch-t5-server: ${text} (${code})\n`);
-  process.exit(code === "ERR_INVALID_ARGUMENT" ? EXIT.usage : EXIT.failure);
+  await exit(code === "ERR_INVALID_ARGUMENT" ? EXIT.usage : EXIT.failure);
+}
+
+async function exit(code: number): Promise<never> {
+  await runAtExit();
+  process.exit(code);
 }
 
 main().catch(fail);

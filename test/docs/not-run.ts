@@ -35,7 +35,12 @@ const COMMANDS: Readonly<Record<string, readonly RegExp[]>> = {
     /^(sudo )?apt-get install /,
     /^git clone /,
   ],
-  "serves until it is stopped": [/^(npx )?torch-t5(-server| serve)( |$)/],
+  "serves until it is stopped": [
+    /^(npx )?torch-t5(-server| serve)( |$)/,
+    // server/test/production/tracing.spec.ts runs these.
+    /^export OTEL_EXPORTER_OTLP_ENDPOINT=\S+ OTEL_SERVICE_NAME=\S+$/,
+    /^NODE_OPTIONS="--import torch-t5-server\/tracing" npx torch-t5-server$/,
+  ],
   // server/test/protocols/docs.spec.ts runs these.
   [RUN_WITH_SERVER]: [/./],
   "takes minutes": [/^npm (test|run [\w:-]+)( --( .*)?)?$/, /^(npx )?torch-t5 verify /, /^npx mocha /],

@@ -22,6 +22,7 @@ const LIB = [
 const CLI = ["main.ts", "commands", "jsonl", "terminal"];
 const SERVER = [
   "main.ts",
+  "tracing.ts",
   "index.ts",
   "command",
   "bulk",

@@ -2,6 +2,7 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Queue } from "bullmq";
+import { type FileLock, lockFiles } from "./lock.js";
 import { ProgressLine } from "./progress.js";
 import { connect, type LineAnswer, openQueue, SHARD_OPTIONS, type Shard } from "./queue.js";
 import { Results, type RunFiles, type RunSettings } from "./results.js";
@@ -24,9 +25,18 @@ const POLL_MS = 50;
 
 /**
  * Runs to the end of the input. A run whose process ended early, at any point, continues when it is started again.
- * Rejects with ERR_INVALID_ARGUMENT and ERR_QUEUE_UNAVAILABLE.
+ * Rejects with ERR_INVALID_ARGUMENT, also where another process writes the files, and with ERR_QUEUE_UNAVAILABLE.
  */
 export async function enqueue(options: EnqueueOptions): Promise<EnqueueSummary> {
+  const lock = await lockFiles([options.output, options.errors]);
+  try {
+    return await enqueueLocked(options, lock);
+  } finally {
+    await lock.release();
+  }
+}
+
+async function enqueueLocked(options: EnqueueOptions, lock: FileLock): Promise<EnqueueSummary> {
   const redis = await connect(options.queue);
   const queue = openQueue(redis);
   try {
@@ -34,7 +44,7 @@ export async function enqueue(options: EnqueueOptions): Promise<EnqueueSummary> 
     const results = await Results.open(options, { route, shardLines }, options.overwrites);
     let isComplete = false;
     try {
-      const summary = await runShards(options, queue, results);
+      const summary = await runShards(options, queue, results, lock);
       isComplete = true;
       return summary;
     } finally {
@@ -50,6 +60,7 @@ async function runShards(
   { input, route, shardLines, window }: EnqueueOptions,
   queue: Queue<Shard, readonly LineAnswer[]>,
   results: Results,
+  lock: FileLock,
 ): Promise<EnqueueSummary> {
   const line = new ProgressLine();
   const started = performance.now();
@@ -70,6 +81,7 @@ async function runShards(
     const shard = waiting.shift();
     if (shard === undefined) return;
     const answers = await answersOf(queue, idOf(shard), shard, () => add(shard), draw);
+    await lock.check();
     await results.write(shard, answers);
     await queue.remove(idOf(shard));
     lines += shard.lines.length;

@@ -1,5 +1,5 @@
 // The files of a run: results, errors, and a record of how far both are written, by which a later run continues.
-import { randomUUID } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
 import { type FileHandle, open, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { expected, ServerError } from "../errors/server-error.js";
@@ -23,6 +23,8 @@ interface RunRecord extends RunSettings, Position {
   /** The name of the run in the queue. */
   readonly run: string;
   readonly inputBytes: number;
+  /** Of its beginning and its end, so that another file of the same size is refused. */
+  readonly inputHash: string;
   readonly outputBytes: number;
   readonly errorBytes: number;
   readonly failed: number;
@@ -50,20 +52,23 @@ export class Results {
    */
   static async open(files: RunFiles, settings: RunSettings, overwrites: boolean): Promise<Results> {
     const { size: inputBytes } = await stat(files.input);
+    const inputHash = await hashOf(files.input, inputBytes);
     const earlier = overwrites ? undefined : await readRecord(recordPathOf(files));
     if (earlier === undefined) {
       const existing = [files.output, files.errors].find((path) => !overwrites && existsSync(path));
       if (existing !== undefined) throw expected("--overwrite, or a new file", "--output", existing);
     } else {
-      for (const [name, value] of Object.entries({ ...settings, inputBytes })) {
+      const continued = `of the run that ${files.output} continues`;
+      for (const [name, value] of Object.entries(settings)) {
         const known = earlier[name as keyof RunRecord];
-        if (known === value) continue;
-        const what = `the ${name} of the run that ${files.output} continues (${known}), or --overwrite,`;
-        throw expected(what, name, value);
+        if (known !== value) throw expected(`the ${name} ${continued} (${known}), or --overwrite,`, name, value);
+      }
+      if (earlier.inputBytes !== inputBytes || earlier.inputHash !== inputHash) {
+        throw expected(`the input ${continued}, or --overwrite,`, "--input", files.input);
       }
     }
     const start = { index: 0, end: 0, lastLine: 0, outputBytes: 0, errorBytes: 0, failed: 0 };
-    const record = earlier ?? { run: randomUUID(), ...settings, inputBytes, ...start };
+    const record = earlier ?? { run: randomUUID(), ...settings, inputBytes, inputHash, ...start };
     const output = await openAt(files.output, record.outputBytes);
     const errors = await openAt(files.errors, record.errorBytes);
     const results = new Results(files, record, output, errors);
@@ -130,10 +135,29 @@ function isRecord(value: unknown): value is RunRecord {
   if (typeof value !== "object" || value === null) return false;
   const fields = value as Readonly<Record<string, unknown>>;
   const isCount = (name: string) => Number.isSafeInteger(fields[name]) && Number(fields[name]) >= 0;
-  return typeof fields.run === "string" && typeof fields.route === "string" && COUNTS.every(isCount);
+  return TEXTS.every((name) => typeof fields[name] === "string") && COUNTS.every(isCount);
 }
 
+const TEXTS = ["run", "route", "inputHash"];
 const COUNTS = ["shardLines", "inputBytes", "index", "end", "lastLine", "outputBytes", "errorBytes", "failed"];
+
+/** The bytes at the beginning and at the end of an input of which its hash is. */
+const HASHED_BYTES = 65_536;
+
+async function hashOf(path: string, size: number): Promise<string> {
+  const hash = createHash("sha256");
+  const buffer = Buffer.alloc(HASHED_BYTES);
+  const file = await open(path);
+  try {
+    for (const start of [0, Math.max(0, size - HASHED_BYTES)]) {
+      const { bytesRead } = await file.read(buffer, 0, HASHED_BYTES, start);
+      hash.update(buffer.subarray(0, bytesRead));
+    }
+  } finally {
+    await file.close();
+  }
+  return hash.digest("hex");
+}
 
 const recordPathOf = ({ output }: RunFiles) => `${output}.run`;
 

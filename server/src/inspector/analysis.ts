@@ -5,7 +5,7 @@ import type { CallContext } from "../calls/call.js";
 import { limitedOptions } from "../calls/generation-options.js";
 import { checkOutput, countTexts, sum, tokenizerOf } from "../calls/limits.js";
 import type { ModelOf } from "../models/registry.js";
-import { pieceOf } from "../protocols/shared/pieces.js";
+import { type NamedToken, namedTokens, pieceOf } from "../protocols/shared/pieces.js";
 
 /** A token and how probable it is. */
 export interface InspectedToken {
@@ -31,7 +31,10 @@ export interface Position {
 export interface Analysis {
   readonly model: string;
   readonly precision: string;
-  readonly source: readonly { readonly id: number; readonly piece: string }[];
+  /** The numbers of decoder layers and of heads. */
+  readonly layers: number;
+  readonly heads: number;
+  readonly source: readonly NamedToken[];
   /** The text whose tokens are the answer. */
   readonly target: string;
   /** Whether the model generated it. */
@@ -66,8 +69,12 @@ export async function analyze(
     await setImmediate(); // a vocabulary takes a part of a millisecond
   }
   logits.dispose();
-  const source = Array.from(tokenizer.encode(text).ids, (id) => ({ id, piece: pieceOf(t5, id) }));
-  return { model: name, precision: t5.precision, source, target: answer, isGenerated: target === undefined, positions };
+  const source = namedTokens(t5, tokenizer.encode(text).ids);
+  const { precision, config } = t5;
+  return {
+    ...{ model: name, precision, layers: config.numDecoderLayers, heads: config.numHeads },
+    ...{ source, target: answer, isGenerated: target === undefined, positions },
+  };
 }
 
 function positionOf(t5: T5ForConditionalGeneration, logits: Float32Array, id: number, topK: number): Position {

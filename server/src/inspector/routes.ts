@@ -7,6 +7,7 @@ import { plainError } from "../protocols/shared/plain-error.js";
 import { answerErrors, contextOf, type Http } from "../protocols/shared/plugin.js";
 import { ModelName } from "../protocols/shared/schemas.js";
 import { alternatives, analyze } from "./analysis.js";
+import { crossAttention } from "./attention.js";
 
 const FILES = fileURLToPath(new URL("../../inspect", import.meta.url));
 const MAX_TOP = 100;
@@ -34,6 +35,17 @@ const AlternativesBody = Type.Object(
     model: ModelName,
     text: Type.String(),
     beams: Type.Optional(Type.Integer({ minimum: 2, maximum: MAX_BEAMS })),
+  },
+  { additionalProperties: false },
+);
+
+const AttentionBody = Type.Object(
+  {
+    model: ModelName,
+    text: Type.String(),
+    target: Type.String(),
+    layer: Type.Optional(Type.Integer({ minimum: 0, description: "from 0; without it, the mean of all layers" })),
+    head: Type.Optional(Type.Integer({ minimum: 0, description: "from 0; without it, the mean of all heads" })),
   },
   { additionalProperties: false },
 );
@@ -69,5 +81,11 @@ export function inspectorRoutes(http: Http, service: Service): void {
     const { model, text, beams = DEFAULT_BEAMS } = request.body as Type.Static<typeof AlternativesBody>;
     const found = service.models.ofKind(["generation"], model);
     return alternatives(found, { text, beams }, contextOf(request, service));
+  });
+  const summary = "Cross-attention of an answer (models in exact)";
+  http.post("/inspect/attention", { schema: schema(summary, AttentionBody) }, (request) => {
+    const { model, ...asked } = request.body as Type.Static<typeof AttentionBody>;
+    const found = service.models.ofKind(["generation"], model);
+    return crossAttention(found, asked, contextOf(request, service));
   });
 }

@@ -103,6 +103,7 @@ describe("bulk jobs", () => {
       const killed = once(first, "close");
       first.kill("SIGKILL");
       await killed;
+      assert.ok(existsSync(`${output}.lock`)); // of which the next run finds that its owner has ended
       appendFileSync(output, '{"line":999,"resu'); // what a write that was cut off leaves
 
       // Each worker has a shard.
@@ -126,7 +127,7 @@ describe("bulk jobs", () => {
       await queue.close();
     }));
 
-  it("write an invalid line to the error file, and do again what Redis loses", () =>
+  it("write an invalid line to the error file, do again what Redis loses, and refuse a second enqueue", () =>
     withDirectory(async (directory) => {
       const lines = [bodyOf(1), "", "{bad", '{"inputs":5}', '{"inputs":"a","stream":true}', "[".repeat(50_000), "\xff"];
       writeFileSync(join(directory, "in.jsonl"), `${lines.join("\r\n")}\n${bodyOf(8)}`, "latin1");
@@ -134,6 +135,18 @@ describe("bulk jobs", () => {
       const running = enqueue(directory, "--shard-lines", "2");
       await until(async () => (await client.keys("torch-t5:bulk:*-3")).length > 0);
       await client.flushall();
+      // A second enqueue harms nothing, whatever it reads.
+      writeFileSync(join(directory, "other.jsonl"), bodyOf(2));
+      const other = ["--input", join(directory, "other.jsonl")];
+      const errors = join(directory, "out.jsonl.errors");
+      for (const args of [[], [...other, "--overwrite"], [...other, "--output", `${errors}.2`, "--errors", errors]]) {
+        const second = await enqueue(directory, ...args);
+        assert.equal(second.code, 2, second.stderr);
+        assert.match(
+          second.stderr,
+          /^torch-t5-server: Expected a file that no other enqueue writes .* process \d+ on /,
+        );
+      }
       const worker = work();
       const { code, stderr } = await running;
       assert.equal(code, 0, stderr);
@@ -142,12 +155,12 @@ describe("bulk jobs", () => {
         { line: 1, result: { generated_text: "one" } },
         { line: 8, result: { generated_text: "eight" } },
       ]);
-      const errors = jsonLines<LineError>(join(directory, "out.jsonl.errors"));
+      const lineErrors = jsonLines<LineError>(errors);
       assert.deepEqual(
-        errors.map(({ line, code }) => [line, code]),
+        lineErrors.map(({ line, code }) => [line, code]),
         [3, 4, 5, 6, 7].map((line) => [line, "ERR_INVALID_ARGUMENT"]),
       );
-      assert.match(errors.at(-1)?.error ?? "", /Expected UTF-8/);
+      assert.match(lineErrors.at(-1)?.error ?? "", /Expected UTF-8/);
       worker.kill("SIGTERM");
       assert.deepEqual(await once(worker, "close"), [0, null]);
     }));
@@ -181,6 +194,15 @@ describe("bulk jobs", () => {
         other.stderr,
         /^torch-t5-server: Expected the shardLines of the run that .* \(64\), or --overwrite, /,
       );
+
+      writeFileSync(join(directory, "in.jsonl"), bodyOf(2)); // of the same size
+      const changed = await enqueue(directory);
+      assert.equal(changed.code, 2);
+      assert.match(
+        changed.stderr,
+        /Expected the input of the run that .*out\.jsonl continues, or --overwrite, for --input /,
+      );
+      writeFileSync(join(directory, "in.jsonl"), bodyOf(1));
 
       work();
       const { code, stderr } = await enqueue(directory);

@@ -56,7 +56,7 @@ describe("the package torch-t5-server", () => {
     const paths = packed.files.map(({ path }) => path);
     for (const path of [
       ...["dist/main.js", "dist/index.js", "dist/index.d.ts", "proto/inference.proto"],
-      ...["deploy/Dockerfile", "README.md", "LICENSE", "package.json"],
+      ...["deploy/Dockerfile", "deploy/nginx.conf", "README.md", "LICENSE", "package.json"],
     ]) {
       assert.ok(paths.includes(path), path);
     }

@@ -3,46 +3,11 @@ import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { useModel } from "../../../test/support/model.js";
 import { TestServer, useServer } from "../support/server.js";
+import { type Analysis, type Answer, CONFIG, type CrossAttention } from "./models.js";
 
 const TEXT = "spell number: 48213";
 const PAGE = new URL("../../inspect/", import.meta.url);
 const page = fileURLToPath(PAGE);
-const model = (name: string, precision: string) => ({
-  name,
-  path: "demo",
-  precision,
-  device: "cpu",
-  intraOpThreads: 1,
-});
-const CONFIG = { models: [model("demo", "float32"), model("small", "int8")] };
-
-interface Token {
-  readonly id: number;
-  readonly piece: string;
-  readonly logit: number;
-  readonly logProb: number;
-}
-
-interface Analysis {
-  readonly model: string;
-  readonly precision: string;
-  readonly source: readonly { readonly id: number }[];
-  readonly target: string;
-  readonly isGenerated: boolean;
-  readonly positions: readonly {
-    readonly target: Token;
-    readonly rank: number;
-    readonly entropy: number;
-    readonly top: readonly Token[];
-  }[];
-}
-
-interface Answer {
-  readonly text: string;
-  readonly score: number;
-  readonly tokens: readonly { readonly id: number; readonly piece: string; readonly logProb: number }[];
-}
-
 describe("what the inspector asks for", () => {
   const server = useServer(CONFIG);
   const t5 = useModel({ precision: "float32" });
@@ -96,7 +61,18 @@ describe("what the inspector asks for", () => {
   });
 
   it("is refused over the limits and for wrong values", async () => {
+    const attended = { text: TEXT, target: "forty", model: "exact" };
     for (const [path, body] of [
+      ["attention", { text: TEXT }],
+      ["attention", { ...attended, model: "demo" }],
+      ["attention", { ...attended, layer: -1 }],
+      ["attention", { ...attended, layer: 2 }],
+      ["attention", { ...attended, head: 1.5 }],
+      ["attention", { ...attended, head: "0" }],
+      ["attention", { ...attended, head: 99 }],
+      ["attention", { ...attended, heads: 0 }],
+      ["attention", { ...attended, text: "a ".repeat(5000) }],
+      ["attention", { ...attended, text: "a ".repeat(4000) }],
       ["analysis", {}],
       ["analysis", { text: TEXT, topK: 0 }],
       ["analysis", { text: TEXT, topK: 101 }],
@@ -112,6 +88,53 @@ describe("what the inspector asks for", () => {
       );
     }
     assert.equal((await server().fetch("/inspect/analysis", { text: TEXT, model: "nobody" })).status, 404);
+  });
+});
+
+describe("cross-attention", () => {
+  const server = useServer(CONFIG);
+  const t5 = useModel({ precision: "exact" });
+  const target = "forty-eight thousand";
+
+  for (const [layer, head] of [
+    [undefined, undefined],
+    [1, undefined],
+    [undefined, 2],
+    [1, 2],
+  ] as const) {
+    it(`is the library's, of layer ${layer ?? "all"} and head ${head ?? "all"}`, async () => {
+      const { crossAttentions } = await t5().forward({ text: TEXT, target }, { outputAttentions: true });
+      const [, heads = 0, targetLength = 0, sourceLength = 0] = crossAttentions[0]?.shape ?? [];
+      const body = { model: "exact", text: TEXT, target, layer, head };
+      const { source, target: tokens, weights } = await server().json<CrossAttention>("/inspect/attention", body);
+      assert.deepEqual([tokens.length, source.length], [targetLength, sourceLength]);
+      assert.deepEqual(
+        source.map(({ id }) => id),
+        Array.from(t5().tokenizer?.encode(TEXT).ids ?? []),
+      );
+      for (const [position, row] of weights.entries()) {
+        const ofTensors = (index: number) => {
+          const found = crossAttentions.flatMap(({ data }, ofLayer) =>
+            Array.from({ length: heads }, (_, ofHead) => ({
+              isChosen: (layer ?? ofLayer) === ofLayer && (head ?? ofHead) === ofHead,
+              weight: data[(ofHead * targetLength + position) * sourceLength + index] ?? Number.NaN,
+            })),
+          );
+          const chosen = found.filter(({ isChosen }) => isChosen);
+          return chosen.reduce((sum, { weight }) => sum + weight, 0) / chosen.length;
+        };
+        // The order of the sum differs.
+        for (const [index, weight] of row.entries()) assert.ok(Math.abs(weight - ofTensors(index)) < 1e-12);
+        // The softmax of each head is rounded to float32.
+        assert.ok(Math.abs(row.reduce((sum, weight) => sum + weight, 0) - 1) < 1e-5);
+      }
+    });
+  }
+
+  it("states why a model does not have it", async () => {
+    const response = await server().fetch("/inspect/attention", { model: "small", text: TEXT, target });
+    const { error } = (await response.json()) as { readonly error: string };
+    assert.match(error, /Expected a model loaded with precision: "exact" for options.outputAttentions/);
   });
 });
 

@@ -1,19 +1,9 @@
 // A redis-server of its own, on a free port of the loopback, without files.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { type AddressInfo, createServer } from "node:net";
 import { Redis } from "ioredis";
 import { after, before } from "mocha";
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
-}
+import { freePorts } from "./ports.js";
 
 export interface RedisServer {
   readonly url: string;
@@ -25,7 +15,7 @@ export function useRedis(): () => RedisServer {
   let child: ChildProcess | undefined;
   let server: RedisServer | undefined;
   before(async () => {
-    const port = await freePort();
+    const [port = 0] = await freePorts(1);
     const args = ["--port", String(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"];
     child = spawn("redis-server", args, { stdio: ["ignore", "pipe", "inherit"] });
     let output = "";
