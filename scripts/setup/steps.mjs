@@ -213,7 +213,7 @@ const toolFiles = ["package.json", "package-lock.json"].map((name) => join("test
 
 const tools = {
   name: "tools",
-  title: "runtimes, package managers, test runners and bundlers for the tests (0.8 GB)",
+  title: "runtimes, package managers, test runners and bundlers for the tests, and TypeDoc (1.1 GB)",
   inputs: () => fingerprint({ files: toolFiles }),
   output: () => join(toolsFolder, "node_modules", ".package-lock.json"),
   async run() {
@@ -233,6 +233,7 @@ const addonSteps = isCheckout || needsBuild ? [buildTools, addon] : [];
 export const profiles = {
   demo: [...npmSteps, venv, ...libtorchSteps, ...addonSteps, ...typescriptSteps, ...serverSteps],
   dist: [...npmSteps, ...typescriptSteps],
+  docs: [...npmSteps, tools, ...typescriptSteps, ...serverSteps],
   cuda: [...npmSteps, venv, cuda, ...addonSteps, ...typescriptSteps],
   export: [
     ...[...npmSteps, venv, ...(isCheckout ? libtorchSteps : []), python],

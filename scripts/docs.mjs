@@ -1,0 +1,32 @@
+#!/usr/bin/env node
+// `npm run docs`: writes the documentation into docs/site as static files: the guides of docs/, and the API that TypeDoc reads from
+// the declarations in dist/ and server/dist/. Fails for a link to nothing, and for an export without documentation.
+// `node scripts/docs.mjs [--source <checkout>] [--out <folder>]`.
+import { mkdirSync, rmSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { argv, exit, stderr, stdout } from "node:process";
+import { parseArgs } from "node:util";
+import { buildSite, exportedNames } from "./docs/api.mjs";
+import { checkLinks } from "./docs/links.mjs";
+import { writePages } from "./docs/pages.mjs";
+import { root } from "./setup/paths.mjs";
+
+const { values } = parseArgs({ options: { source: { type: "string" }, out: { type: "string" } }, args: argv.slice(2) });
+const source = resolve(values.source ?? root);
+const out = resolve(values.out ?? join(source, "docs", "site"));
+const work = join(source, "build", "docs");
+
+rmSync(out, { recursive: true, force: true });
+rmSync(work, { recursive: true, force: true });
+mkdirSync(work, { recursive: true });
+try {
+  const pages = writePages(source, work, exportedNames(source));
+  await buildSite({ source, work, out, pages });
+  checkLinks(out);
+} catch (error) {
+  stderr.write(`${error.message}\n`);
+  exit(1);
+} finally {
+  rmSync(work, { recursive: true, force: true });
+}
+stdout.write(`The documentation is in ${out}\n`);
