@@ -199,7 +199,7 @@ const python = {
 
 const developerTools = {
   name: "developer-tools",
-  title: "ruff, clang-format, sentence-transformers, and texts for the tokenizer tests",
+  title: "ruff, clang-format, hadolint, sentence-transformers, and texts for the tokenizer tests",
   needsVenv: true,
   inputs: () => fingerprint({ files: ["scripts/requirements-dev.txt"] }),
   output: () => venvProgram("ruff"),
