@@ -28,6 +28,7 @@ import {
   requirements,
 } from "./python.mjs";
 import { fingerprint } from "./stamps.mjs";
+import { deleteDownloads, fetchWheel } from "./wheels.mjs";
 
 /** A package index for the torch wheel, for instance PyTorch's own, which has a CPU build of 200 MB. */
 const torchIndex = env.TORCH_T5_TORCH_INDEX;
@@ -60,11 +61,17 @@ const libtorch = {
   async run() {
     removeHalfInstalled();
     const specs = requirements(torchIndex ? (line) => line.startsWith("torch==") : isLibtorchRequirement);
+    const wheel = await fetchWheel(`torch==${pinnedTorch()}`, torchIndex);
+    const sources = specs.map((spec) => (wheel !== undefined && spec.startsWith("torch==") ? wheel : spec));
     const options = ["--no-deps", ...(torchIndex ? ["--index-url", torchIndex] : [])];
-    if (isCheckout) return pipInstall("libtorch", [...options, ...specs]);
-    rmSync(libtorchCache, { recursive: true, force: true });
-    await pipInstall("libtorch", [...options, "--target", libtorchCache, ...specs]);
-    keepOpenedLibraries(libtorchCache);
+    if (isCheckout) {
+      await pipInstall("libtorch", [...options, ...sources]);
+    } else {
+      rmSync(libtorchCache, { recursive: true, force: true });
+      await pipInstall("libtorch", [...options, "--target", libtorchCache, ...sources]);
+      keepOpenedLibraries(libtorchCache);
+    }
+    deleteDownloads();
   },
 };
 
