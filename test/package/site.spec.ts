@@ -103,6 +103,16 @@ describe("the site of the documentation", () => {
   }
 });
 
+describe("npm run docs", () => {
+  it("refuses to replace a folder that is no site", () =>
+    withDirectory(async (directory) => {
+      writeFileSync(join(directory, "mine.txt"), "");
+      const { code, stderr } = await runToEnd(process.execPath, [program, "--out", directory]);
+      assert.deepEqual([code, readdirSync(directory)], [1, ["mine.txt"]]);
+      assert.match(stderr, /^Expected an empty folder or an earlier site for --out but received /);
+    }));
+});
+
 describe("the check of the site's links", () => {
   const pages = {
     "index.html":
