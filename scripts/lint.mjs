@@ -17,6 +17,8 @@ const checks = [
   ["types", [...bin("typescript", "tsc"), "--noEmit"]],
   ["API report", [execPath, join(root, "scripts", "package", "api-report.mjs"), "--check"]],
   ["package", [execPath, join(root, "scripts", "package", "check.mjs")]],
+  ["workflows and Dockerfiles", [execPath, join(root, "scripts", "package", "recipes.mjs")]],
+  ["documentation", [execPath, join(root, "scripts", "docs.mjs"), "--out", join(root, "build", "docs-site")]],
   ["ruff", [venvProgram("ruff"), "check", "."]],
   ["ruff format", [venvProgram("ruff"), "format", "--check", "."]],
   ["clang-format", [venvProgram("clang-format"), "--dry-run", "--Werror", ...sources]],

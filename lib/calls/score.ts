@@ -15,6 +15,7 @@ import { type Absent, type Given, type TruncationResult, truncationOf } from "./
 /** How the log-probabilities of a target's tokens become its score. */
 export const SCORE_REDUCTIONS = ["sum", "mean", "none"] as const;
 
+/** The score of a target: the sum of the log-probabilities of its tokens, their mean, or none. */
 export type ScoreReduction = (typeof SCORE_REDUCTIONS)[number];
 
 /** The options of `score`. `addSpecialTokens: false` scores texts without the end of the answer. */

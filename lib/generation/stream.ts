@@ -107,6 +107,7 @@ export class TokenStream<Token = StreamedToken> implements AsyncIterator<Token, 
     return this.#truncation.truncated;
   }
 
+  /** The stream itself, for `for await`. */
   [Symbol.asyncIterator](): this {
     return this;
   }

@@ -4,15 +4,15 @@ import { checkObject, corrupt } from "../util/json.js";
 import { INT32_MAX, isRecord } from "../util/validation.js";
 import type { StoredTensor } from "./safetensors.js";
 
-/**
- * How hidden states become one vector, by the names of sentence-transformers. "first" is the first position, whatever
- * its mask; of the others, "cls" is the first position whose mask is 1.
- */
 export const POOLINGS = ["mean", "first", "cls", "max", "mean_sqrt_len_tokens", "weightedmean", "lasttoken"] as const;
 
 /** The activations of a dense module, by the names of PyTorch's functions. */
 const ACTIVATIONS = ["identity", "tanh", "relu", "gelu", "silu", "sigmoid"] as const;
 
+/**
+ * How hidden states become one vector, by the names of sentence-transformers. "first" is the first position, whatever
+ * its mask; of the others, "cls" is the first position whose mask is 1.
+ */
 export type Pooling = (typeof POOLINGS)[number];
 
 /** A module of sentence-transformers after the pooling. */

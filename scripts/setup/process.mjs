@@ -28,7 +28,7 @@ export function capture(program, args, environment = env) {
 }
 
 /** Runs a program of a step to its end; its log is `<state>/<step>.log`. Throws SetupError where it fails. */
-export async function runProgram(step, program, args, { cwd } = {}) {
+export async function runProgram(step, program, args, { cwd, variables } = {}) {
   const live = stderr.isTTY;
   mkdirSync(state, { recursive: true });
   const logPath = join(state, `${step}.log`);
@@ -50,7 +50,7 @@ export async function runProgram(step, program, args, { cwd } = {}) {
     const failure = await new Promise((resolve) => {
       child = spawn(program, args, {
         cwd,
-        env: childEnvironment(),
+        env: { ...childEnvironment(), ...variables },
         stdio: live ? ["ignore", 2, 2] : ["ignore", log, log],
         shell: platform === "win32" && program.endsWith(".cmd"),
         windowsHide: true,

@@ -29,6 +29,7 @@ import {
   requirements,
 } from "./python.mjs";
 import { fingerprint } from "./stamps.mjs";
+import { deleteDownloads, fetchWheel } from "./wheels.mjs";
 
 /** A package index for the torch wheel, for instance PyTorch's own, which has a CPU build of 200 MB. */
 const torchIndex = env.TORCH_T5_TORCH_INDEX;
@@ -61,11 +62,17 @@ const libtorch = {
   async run() {
     removeHalfInstalled();
     const specs = requirements(torchIndex ? (line) => line.startsWith("torch==") : isLibtorchRequirement);
+    const wheel = await fetchWheel(`torch==${pinnedTorch()}`, torchIndex);
+    const sources = specs.map((spec) => (wheel !== undefined && spec.startsWith("torch==") ? wheel : spec));
     const options = ["--no-deps", ...(torchIndex ? ["--index-url", torchIndex] : [])];
-    if (isCheckout) return pipInstall("libtorch", [...options, ...specs]);
-    rmSync(libtorchCache, { recursive: true, force: true });
-    await pipInstall("libtorch", [...options, "--target", libtorchCache, ...specs]);
-    keepOpenedLibraries(libtorchCache);
+    if (isCheckout) {
+      await pipInstall("libtorch", [...options, ...sources]);
+    } else {
+      rmSync(libtorchCache, { recursive: true, force: true });
+      await pipInstall("libtorch", [...options, "--target", libtorchCache, ...sources]);
+      keepOpenedLibraries(libtorchCache);
+    }
+    deleteDownloads();
   },
 };
 
@@ -189,7 +196,7 @@ const python = {
 
 const developerTools = {
   name: "developer-tools",
-  title: "ruff, clang-format, sentence-transformers, and texts for the tokenizer tests",
+  title: "ruff, clang-format, hadolint, sentence-transformers, and texts for the tokenizer tests",
   needsVenv: true,
   inputs: () => fingerprint({ files: ["scripts/requirements-dev.txt"] }),
   output: () => venvProgram("ruff"),
@@ -203,7 +210,7 @@ const toolFiles = ["package.json", "package-lock.json"].map((name) => join("test
 
 const tools = {
   name: "tools",
-  title: "runtimes, package managers, test runners and bundlers for the tests (0.8 GB)",
+  title: "runtimes, package managers, test runners and bundlers for the tests, and TypeDoc (1.1 GB)",
   inputs: () => fingerprint({ files: toolFiles }),
   output: () => join(toolsFolder, "node_modules", ".package-lock.json"),
   async run() {
@@ -223,6 +230,7 @@ const addonSteps = isCheckout || needsBuild ? [buildTools, addon] : [];
 export const profiles = {
   demo: [...npmSteps, venv, ...libtorchSteps, ...addonSteps, ...typescriptSteps, ...serverSteps],
   dist: [...npmSteps, ...typescriptSteps],
+  docs: [...npmSteps, tools, ...typescriptSteps, ...serverSteps],
   cuda: [...npmSteps, venv, cuda, ...addonSteps, ...typescriptSteps],
   export: [
     ...[...npmSteps, venv, ...(isCheckout ? libtorchSteps : []), python],

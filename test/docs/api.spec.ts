@@ -79,6 +79,25 @@ describe("docs/api.md", () => {
   });
 });
 
+describe("docs/migrating.md", () => {
+  /** Words in its code that are no names of the API: JavaScript's own, and the variables of its examples. */
+  const OTHERS = ["await", "const", "for", "of", "tensor", "tokenizer", "true"];
+
+  it("names only calls, options and properties that exist, for what transformers.js and Python have", () => {
+    const report = read("etc", "torch-t5.api.md");
+    const cells = [...read("docs", "migrating.md").matchAll(/^\| .*? +\| (.*?) +\|$/gm)].map(([, cell = ""]) => cell);
+    const names = cells
+      .flatMap((cell) => [...cell.matchAll(/`([^`]*)`/g)])
+      .flatMap(([, code = ""]) => [...code.replace(/"[^"]*"/g, "").matchAll(/[A-Za-z]\w+/g)])
+      .map(([name]) => name);
+    assert.ok(names.length > 50);
+    assert.deepEqual(
+      names.filter((name) => !OTHERS.includes(name) && !new RegExp(`\\b${name}\\b`).test(report)),
+      [],
+    );
+  });
+});
+
 describe("docs/troubleshooting.md", () => {
   it("has a section for every error code, and api.md a row", () => {
     const list = /const codes = \[([^\]]*)\]/.exec(read("lib", "util", "errors.ts"))?.[1] ?? "";

@@ -1,4 +1,4 @@
-// The fenced blocks of README.md and docs/*.md. What a document may write:
+// The fenced blocks of README.md, docs/*.md and docs/families/*.md. What a document may write:
 //
 // - `// prints X` (`# prints X` in a shell block): X is a line of the block's output. `// prints` alone: the comment
 //   lines after it are lines of the output. All such lines together are the whole output.
@@ -32,12 +32,15 @@ export interface Document {
   readonly blocks: readonly Block[];
 }
 
-/** README.md and docs/*.md, in this order. */
+/** README.md, docs/*.md and docs/families/*.md, in this order. */
 export function readDocuments(): readonly Document[] {
-  const docs = readdirSync(join(root, "docs"))
-    .filter((name) => name.endsWith(".md"))
-    .sort();
-  return ["README.md", ...docs.map((name) => `docs/${name}`)].map((file) => {
+  const docs = ["docs", "docs/families"].flatMap((folder) =>
+    readdirSync(join(root, folder))
+      .filter((name) => name.endsWith(".md"))
+      .sort()
+      .map((name) => `${folder}/${name}`),
+  );
+  return ["README.md", ...docs].map((file) => {
     const text = readFileSync(join(root, file), "utf8");
     return { file, text, blocks: blocksOf(file, text) };
   });

@@ -82,6 +82,29 @@ describe("the documentation", () => {
   });
 });
 
+describe("the pages of the families", () => {
+  const FACTS = ["class", "decoder start", "prefix", "tokenizer", "precision", "load", "export command"];
+  const pages = documents.filter(({ file }) => file.startsWith("docs/families/"));
+
+  for (const { file, text, blocks } of pages) {
+    it(`${file} states what the family needs, and runs an example`, () => {
+      const rows = [...text.matchAll(/^\| ([a-z ]+?) +\| \S/gm)].map(([, name]) => name);
+      assert.deepEqual(rows, ["what", ...FACTS]);
+      assert.match(text, /^\| export command +\| `npx torch-t5 export [\w-]+\/[\w.-]+ \.\/[\w-]+`/m);
+      assert.ok(blocks.some(({ language, notRun }) => language === "js" && notRun === undefined));
+    });
+  }
+
+  it("are linked from README.md", () => {
+    const [readme] = documents;
+    assert.deepEqual(
+      pages.filter(({ file }) => !readme?.text.includes(`(${file})`)),
+      [],
+    );
+    assert.ok(pages.length > 0);
+  });
+});
+
 describe("the picture of the README", () => {
   const model = useModel();
 

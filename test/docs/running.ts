@@ -25,11 +25,27 @@ export interface Outcome {
 const EXTENSIONS: Readonly<Record<string, string>> = { js: "mjs", ts: "mts", python: "py" };
 
 /** Model directories that the documents name: here, copies of the embedded model. */
-const MODELS = ["flan-t5-small", "my-model"];
+const MODELS = ["flan-t5-small", "monot5", "my-model", "sentence-t5-base"];
 
-/** A Hugging Face directory that the documents name: here, one with random weights and the embedded model's tokenizer. */
-const CHECKPOINT = "my-checkpoint";
 const DEMO_VOCABULARY = 399;
+
+/** A Hugging Face directory that the documents name. */
+interface NamedCheckpoint {
+  /** Entries of config.json that are not those of the small T5 model. */
+  readonly config?: Readonly<Record<string, unknown>>;
+  /** By default the embedded model's. */
+  readonly tokenizer?: "bytes";
+}
+
+/** Hugging Face directories that the documents name: here, with random weights, and small. */
+const CHECKPOINTS: Readonly<Record<string, NamedCheckpoint>> = {
+  "my-checkpoint": {},
+  "t5-small": {},
+  "mt5-small": { config: { model_type: "mt5", architectures: ["MT5ForConditionalGeneration"] } },
+  "umt5-small": { config: { model_type: "umt5", architectures: ["UMT5ForConditionalGeneration"] } },
+  "byt5-small": { tokenizer: "bytes" },
+  madlad: { config: { pad_token_id: 1, eos_token_id: 2 } },
+};
 
 /** Directories of classifiers that the documents name: here, random ones. */
 const CLASSIFIERS: Readonly<Record<string, ClassifierForm>> = { reviews: "texts", names: "tokens" };
@@ -90,10 +106,12 @@ function prepare(place: string, documents: readonly Document[]): void {
     mkdirSync(join(directory, "node_modules"), { recursive: true });
     symlinkSync(root, join(directory, "node_modules", "torch-t5"), "junction");
     // Copies, so that a command that writes there does no harm.
-    for (const name of MODELS.filter((model) => text.includes(model))) {
+    for (const name of MODELS.filter((model) => text.includes(`./${model}`))) {
       cpSync(demoModel, join(directory, name), { recursive: true });
     }
-    if (text.includes(`./${CHECKPOINT}`)) makeCheckpoint(join(directory, CHECKPOINT));
+    for (const [name, checkpoint] of Object.entries(CHECKPOINTS)) {
+      if (text.includes(`./${name}`)) makeCheckpoint(join(directory, name), checkpoint);
+    }
     for (const name of PARTS) symlinkSync(join(root, name), join(directory, name), "junction");
     writeFileSync(join(directory, "texts.jsonl"), TEXTS);
     // The packages of the server's clients are installed for its own tests, which run these blocks.
@@ -130,10 +148,14 @@ async function prepareClassifiers(place: string, documents: readonly Document[])
   }
 }
 
-function makeCheckpoint(directory: string): void {
-  const config = { ...CONFIG, vocab_size: DEMO_VOCABULARY };
+function makeCheckpoint(directory: string, { config: other = {}, tokenizer }: NamedCheckpoint): void {
+  const config = { ...CONFIG, vocab_size: DEMO_VOCABULARY, ...other };
   mkdirSync(directory);
   writeCheckpoint(directory, { config, weights: makeWeights(config) });
+  if (tokenizer === "bytes") {
+    writeFileSync(join(directory, "tokenizer_config.json"), JSON.stringify({ tokenizer_class: "ByT5Tokenizer" }));
+    return;
+  }
   for (const name of ["tokenizer.json", "tokenizer_config.json"]) cpSync(join(demoModel, name), join(directory, name));
 }
 

@@ -62,6 +62,39 @@ describe("npm run pack:source", () => {
     }));
 });
 
+describe("the check of a release", () => {
+  const complete = { version: "1.2.3", repository: "r", homepage: "h", bugs: "b" };
+  const changelog = "# Changelog\n\n## [1.2.3] - 2027-01-02\n";
+
+  /** Checks a release of a checkout with these files. Resolves to what is wrong with it. */
+  const check = (tag: string, settings: object, serverVersion = "1.2.3", changes = changelog) =>
+    withDirectory(async (directory) => {
+      cpSync(join(root, "scripts"), join(directory, "scripts"), { recursive: true });
+      mkdirSync(join(directory, "server"));
+      writeFileSync(join(directory, "package.json"), JSON.stringify(settings));
+      writeFileSync(join(directory, "server", "package.json"), JSON.stringify({ version: serverVersion }));
+      writeFileSync(join(directory, "CHANGELOG.md"), changes);
+      const program = join(directory, "scripts", "package", "release-check.mjs");
+      const { code, stderr } = await runToEnd(process.execPath, [program, tag]);
+      assert.equal(code, stderr === "" ? 0 : 1);
+      return stderr;
+    });
+
+  it("accepts a tag, versions and a changelog that agree", async () => {
+    assert.equal(await check("v1.2.3", complete), "");
+  });
+
+  it("names everything that is wrong", async () => {
+    const stderr = await check("v1.2.4", { version: "1.2.3" }, "1.2.2", "# Changelog\n\n## [Unreleased]\n");
+    assert.deepEqual(stderr.trimEnd().split("\n"), [
+      "Expected the tag v1.2.3 but received v1.2.4",
+      "Expected the server's version 1.2.3 but received 1.2.2",
+      "Expected repository, homepage, bugs in package.json but found none",
+      "Expected a section of CHANGELOG.md for 1.2.3, with its date, but found none",
+    ]);
+  });
+});
+
 describe("the workflows", () => {
   const folder = join(root, ".github", "workflows");
   for (const name of readdirSync(folder)) {

@@ -23,7 +23,7 @@ const COMPILERS: readonly (readonly [version: string, compiler: string, types: k
   ["7", join(root, "node_modules", "typescript", "bin", "tsc"), "the browser's types"],
   ["5.2", toolPath("typescript-5.2", "bin", "tsc"), "the browser's types"],
   ["5.9", toolPath("typescript-5.9", "bin", "tsc"), "Node's types"],
-  ["6", toolPath("typescript-6", "bin", "tsc"), "Node's types"],
+  ["6", toolPath("typescript", "bin", "tsc"), "Node's types"],
 ];
 
 describe("the declarations of the package, without skipLibCheck,", () => {

@@ -109,6 +109,18 @@ describe("set-up of an installed package", () => {
     assert.match((await torchT5(["doctor"], cache)).stdout, /the torch-t5 cache|libtorch at .*torch-t5\/libtorch/);
   });
 
+  it("installs the wheel that was downloaded, and then deletes it", async () => {
+    const cache = join(project, "wheel-cache");
+    const log = join(project, "wheel.jsonl");
+    const wheel = "torch-2.15.0-cp312-none-any.whl";
+    const { code, stderr } = await torchT5(["setup"], cache, { FAKE_WHEEL: wheel, FAKE_PIP_LOG: log });
+    assert.equal(code, 0, stderr);
+    const { args } = JSON.parse(readFileSync(log, "utf8"));
+    assert.ok(args.includes(join(cache, "torch-t5", "setup", "downloads", wheel)), args.join(" "));
+    assert.ok(!args.some((arg: string) => arg.startsWith("torch==")), args.join(" "));
+    assert.equal(existsSync(join(cache, "torch-t5", "setup", "downloads")), false);
+  });
+
   for (const [what, output, message] of [
     [
       "no connection",

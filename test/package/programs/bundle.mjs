@@ -46,7 +46,7 @@ const bundlers = {
     const nodeResolve = { name: "resolve", resolveId: (id) => (id === "torch-t5" ? inside : null) };
     const onwarn = () => {};
     const bundle = await rollup({ input: entry, external: [...names, /^node:/], plugins: [nodeResolve], onwarn });
-    await bundle.write({ file: output, format: format === "cjs" ? "cjs" : "es" });
+    await bundle.write({ file: output, format: format === "cjs" ? "cjs" : "es", inlineDynamicImports: true });
   },
   async vite() {
     const { build } = await load("vite");

@@ -30,6 +30,14 @@ if (args[0] === "-c" && args[1]?.includes("json.dumps")) {
   mkdirSync(dirname(program), { recursive: true });
   mkdirSync(join(args[2] ?? "", "lib", "python3.12", "site-packages"), { recursive: true });
   copyFileSync(fileURLToPath(import.meta.url), program);
+} else if (args[1] === "pip" && args[2] === "config") {
+  // No settings.
+} else if (args[0]?.endsWith("fetch_wheel.py")) {
+  // The index has no wheel that the program can choose, or it has one, which it downloads.
+  if (env.FAKE_WHEEL) {
+    mkdirSync(args[3] ?? "", { recursive: true });
+    writeFileSync(join(args[3] ?? "", env.FAKE_WHEEL), "");
+  }
 } else if (args[1] === "pip") {
   if (env.FAKE_PIP_OUTPUT) {
     stdout.write(env.FAKE_PIP_OUTPUT);
