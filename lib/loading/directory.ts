@@ -11,11 +11,12 @@ import { type Manifest, type ManifestFile, readManifest } from "./manifest.js";
 
 /** The directory of a model, its configuration read. */
 export interface ModelDirectory {
+  /** The folder of config.json and the tokenizer. */
   readonly path: string;
   readonly config: T5Config;
   readonly configFile: ConfigFile;
   readonly generationConfig: GenerationConfig;
-  /** Undefined where the export is of no sentence-transformers directory. */
+  /** Undefined where the directory is neither one of sentence-transformers nor the export of one. */
   readonly embedding: EmbeddingConfig | undefined;
 }
 

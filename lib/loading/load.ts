@@ -15,10 +15,11 @@ import type {
 import { T5Tokenizer } from "../tokenizer/t5-tokenizer.js";
 import { checkChoice, checkFlag, checkInteger, checkOptions, expected, refused } from "../util/validation.js";
 import { checkLoads, kindOf, type ModelKind } from "./architectures.js";
-import { exportCommand, isCheckpoint, readCheckpoint, readCheckpointKind } from "./checkpoint.js";
+import { isCheckpoint, readCheckpoint, readCheckpointKind } from "./checkpoint.js";
 import { readArchitecture } from "./config.js";
 import { type ModelDirectory, readDirectory, verifyContents, verifySizes } from "./directory.js";
 import { denseWeights, type EmbeddingConfig } from "./embedding.js";
+import { exportCommand } from "./export-command.js";
 import { type Labels, labelsOf } from "./labels.js";
 import { isExported, type Manifest, readManifest } from "./manifest.js";
 import { readSafetensors } from "./safetensors.js";
@@ -220,11 +221,21 @@ interface Source {
   readonly layerArchives: LayerArchives;
   /** Compares every byte with what is known of it. */
   readonly verify: () => Promise<void>;
+  /** The weights of the dense modules, after `verify`. */
+  readonly readDense: () => Promise<readonly NativeDenseWeights[]>;
 }
 
-/** Loads a directory for the class of a kind. Rejects as `T5ForConditionalGeneration.fromPretrained` does. */
-export async function loadModel(path: string, kind: ModelKind, options: CheckedLoadOptions): Promise<LoadedModel> {
-  const source = await openDirectory(path, kind, options);
+/**
+ * Loads a directory for the class of a kind. `given` is the directory or the name on the hub that the caller gave.
+ * Rejects as `T5ForConditionalGeneration.fromPretrained` does.
+ */
+export async function loadModel(
+  path: string,
+  kind: ModelKind,
+  options: CheckedLoadOptions,
+  given: string,
+): Promise<LoadedModel> {
+  const source = await openDirectory(path, kind, options, given);
   const { directory, precision, labels, architecture, storedWeights, layerArchives } = source;
   // Worker threads hash large files while libtorch is opened here. libtorch gets the archive only after it was
   // verified.
@@ -248,7 +259,7 @@ export async function loadModel(path: string, kind: ModelKind, options: CheckedL
   });
   const [loaded, read] = await Promise.allSettled([
     loading,
-    Promise.all([T5Tokenizer.find(path), readDenseWeights(directory)]),
+    Promise.all([T5Tokenizer.find(directory.path), source.readDense()]),
   ]);
   if (read.status === "rejected" && loaded.status === "fulfilled") await loaded.value.dispose();
   const [tokenizer, dense] = valueOrThrow(read);
@@ -286,8 +297,13 @@ export async function readKind(path: string): Promise<DirectoryKind> {
   return { kind: kindOf(manifest), manifest };
 }
 
-async function openDirectory(path: string, kind: ModelKind, options: CheckedLoadOptions): Promise<Source> {
-  return (await isHuggingFace(path)) ? openCheckpoint(path, kind, options) : openExported(path, kind, options);
+async function openDirectory(
+  path: string,
+  kind: ModelKind,
+  options: CheckedLoadOptions,
+  given: string,
+): Promise<Source> {
+  return (await isHuggingFace(path)) ? openCheckpoint(path, kind, options, given) : openExported(path, kind, options);
 }
 
 /** Whether a directory is one of Hugging Face. Any other is taken for one that `torch-t5 export` wrote. */
@@ -310,7 +326,8 @@ async function openExported(
   const find = (name: string) => (directory.manifest.files[name] === undefined ? "" : join(path, name));
   const layerArchives = { hiddenStates: find("hidden_states.pt"), attentions: find("attentions.pt") };
   const verify = () => verifyContents(directory);
-  return { directory, precision, labels, architecture, storedWeights: undefined, layerArchives, verify };
+  const readDense = () => readDenseWeights(directory);
+  return { directory, precision, labels, architecture, storedWeights: undefined, layerArchives, verify, readDense };
 }
 
 /** Nothing is known of the bytes of a Hugging Face directory. */
@@ -318,17 +335,19 @@ async function openCheckpoint(
   path: string,
   kind: ModelKind,
   { precision = "float32" }: CheckedLoadOptions,
+  given: string,
 ): Promise<Source> {
   if (precision === "exact") {
     const received = `"exact", which needs an exported directory: run \`${exportCommand(path)}\`, and load what it writes`;
     throw refused('"float32", "bfloat16" or "int8" for a Hugging Face directory', "options.precision", received);
   }
-  const { weights, ...checkpoint } = await readCheckpoint(path, kind, precision);
+  const { weights, dense, ...checkpoint } = await readCheckpoint(path, kind, precision, given);
   const layerArchives = { hiddenStates: "", attentions: "" };
-  return { ...checkpoint, precision, storedWeights: weights, layerArchives, verify: async () => {} };
+  const readDense = async () => dense;
+  return { ...checkpoint, precision, storedWeights: weights, layerArchives, verify: async () => {}, readDense };
 }
 
-/** The weights of a directory's dense modules. Rejects with ERR_MODEL_CORRUPT. */
+/** The weights of an export's dense modules. Rejects with ERR_MODEL_CORRUPT. */
 async function readDenseWeights({ path, embedding }: ModelDirectory): Promise<readonly NativeDenseWeights[]> {
   if (!embedding?.modules.some(({ type }) => type === "dense")) return [];
   return denseWeights(embedding, await readSafetensors(join(path, DENSE_WEIGHTS)));

@@ -165,7 +165,7 @@ async function locateAndLoad(
   site: CallSite,
 ): Promise<LoadedModel> {
   const found = await locateModel(path, hub, selectModel, site);
-  const loading = loadModel(found, kind, options);
+  const loading = loadModel(found, kind, options, path);
   const loaded = loading.catch((thrown: unknown) => {
     throw errorFor(thrown, site);
   });

@@ -3,7 +3,8 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { T5EncoderModel, type T5ErrorCode, T5ForConditionalGeneration, T5ForSequenceClassification } from "torch-t5";
-import { exportCommand, readCheckpoint } from "#lib/loading/checkpoint.js";
+import { readCheckpoint } from "#lib/loading/checkpoint.js";
+import { exportCommand } from "#lib/loading/export-command.js";
 import { loadNative } from "#lib/native/addon.js";
 import type { NativeStoredTensor, NativeStoredWeights } from "#lib/native/types.js";
 import {
@@ -294,12 +295,6 @@ const directories: readonly Broken[] = [
     make: (directory) => write(directory, "adapter_model.safetensors", ""),
     code: "ERR_INVALID_ARGUMENT",
     message: /a checkpoint without an adapter/,
-  },
-  {
-    promise: "modules of sentence-transformers",
-    make: also("modules.json", "[]"),
-    code: "ERR_INVALID_ARGUMENT",
-    message: /received modules\.json of sentence-transformers; run `npx torch-t5 export/,
   },
   {
     promise: "a config.json of 5 MB",
@@ -629,7 +624,7 @@ async function loadNatively(
   change: (stored: NativeStoredWeights) => NativeStoredWeights,
 ): Promise<void> {
   const { addon, libtorch } = loadNative();
-  const { architecture, weights } = await readCheckpoint(directory, "generation", "float32");
+  const { architecture, weights } = await readCheckpoint(directory, "generation", "float32", directory);
   const model = await addon.load({
     path: undefined,
     hiddenStatesPath: "",
