@@ -13,6 +13,7 @@ import type {
   NativeStoredWeights,
 } from "../native/types.js";
 import { T5Tokenizer } from "../tokenizer/t5-tokenizer.js";
+import { UnsupportedTokenizerError } from "../tokenizer/unsupported.js";
 import { checkChoice, checkFlag, checkInteger, checkOptions, expected, refused } from "../util/validation.js";
 import { checkLoads, kindOf, type ModelKind } from "./architectures.js";
 import { isCheckpoint, readCheckpoint, readCheckpointKind } from "./checkpoint.js";
@@ -121,6 +122,8 @@ export interface LoadedModel {
   /** None of a model that doesn't classify. */
   readonly labels: Labels;
   readonly tokenizer: T5Tokenizer | undefined;
+  /** Why there is no tokenizer, where the directory has one that torch-t5 can't carry out. */
+  readonly tokenizerRefusal: string | undefined;
   readonly precision: Precision;
   readonly layerArchives: LayerArchives;
   readonly native: NativeModel;
@@ -259,16 +262,19 @@ export async function loadModel(
   });
   const [loaded, read] = await Promise.allSettled([
     loading,
-    Promise.all([T5Tokenizer.find(directory.path), source.readDense()]),
+    Promise.all([findTokenizer(directory.path), source.readDense()]),
   ]);
   if (read.status === "rejected" && loaded.status === "fulfilled") await loaded.value.dispose();
   const [tokenizer, dense] = valueOrThrow(read);
+  const isRefused = tokenizer instanceof UnsupportedTokenizerError;
+  if (isRefused) warnOfTokenizer(directory.path, tokenizer);
   const native = valueOrThrow(loaded);
   return {
     kind,
     directory,
     labels,
-    tokenizer,
+    tokenizer: isRefused ? undefined : tokenizer,
+    tokenizerRefusal: isRefused ? tokenizer.message : undefined,
     precision,
     native,
     embedding: await loadEmbedding(native, directory, dense),
@@ -277,6 +283,19 @@ export async function loadModel(
     limits: limitsOf(options),
     options,
   };
+}
+
+/** The tokenizer of a directory, or why torch-t5 can't carry it out: the model takes ids then. */
+async function findTokenizer(path: string): Promise<T5Tokenizer | UnsupportedTokenizerError | undefined> {
+  return T5Tokenizer.find(path).catch((thrown: unknown) => {
+    if (thrown instanceof UnsupportedTokenizerError) return thrown;
+    throw thrown;
+  });
+}
+
+function warnOfTokenizer(path: string, { message }: UnsupportedTokenizerError): void {
+  const warning = `The model in ${JSON.stringify(path)} takes ids only, because its tokenizer is not supported: ${message}`;
+  process.emitWarning(warning, { type: "TorchT5Warning", code: "TORCH_T5_UNSUPPORTED_TOKENIZER" });
 }
 
 function limitsOf({ maxQueueLength, maxInputTokens, maxBatchSize, maxBatchTokens, maxCacheBytes }: ModelLimits) {
