@@ -442,7 +442,11 @@ describe("a Hugging Face directory", () => {
         assert.equal(t5.tokenizer, undefined);
         assert.deepEqual((await t5.forward(INPUT)).logits.shape, [1, 2, CONFIG.vocab_size]);
         const because = /inputIds and labels, because the model's tokenizer is not supported \(/;
-        for (const call of [t5.forward("text"), t5.generate("text"), t5.score({ inputIds: INPUT.inputIds }, ["text"])]) {
+        for (const call of [
+          t5.forward("text"),
+          t5.generate("text"),
+          t5.score({ inputIds: INPUT.inputIds }, ["text"]),
+        ]) {
           const error: unknown = await call.catch((thrown: unknown) => thrown);
           assert.ok(error instanceof T5Error && error.code === "ERR_INVALID_ARGUMENT", String(error));
           assert.match(error.message, because);
