@@ -78,10 +78,13 @@ async function verifyContent(directory: string, name: string, file: ManifestFile
 }
 
 async function readListed(directory: string, name: string): Promise<string> {
+  const path = join(directory, name);
   try {
-    return await readFile(join(directory, name), "utf8");
+    // Reading a pipe would wait for its writer.
+    if (!(await stat(path)).isFile()) throw missing(directory, name);
+    return await readFile(path, "utf8");
   } catch (cause) {
-    throw missing(directory, name, cause);
+    throw cause instanceof T5Error ? cause : missing(directory, name, cause);
   }
 }
 

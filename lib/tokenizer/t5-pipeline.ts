@@ -1,5 +1,6 @@
 // The pipeline that transformers' class T5Tokenizer builds from a vocabulary, whatever else a checkpoint's files state:
 // https://github.com/huggingface/transformers/blob/v5.23.0/src/transformers/models/t5/tokenization_t5.py
+import { corrupt } from "../util/json.js";
 import { isRecord } from "../util/validation.js";
 import {
   CONTROL,
@@ -28,7 +29,9 @@ export function pipelineOfSpiece(
   const unknown: Piece | undefined = pieces[UNKNOWN_ID];
   if (unknown?.type !== UNKNOWN) {
     const what = `the piece for unknown text, which T5Tokenizer takes from there ${EXPORTED},`;
-    throw unsupported(what, `pieces[${UNKNOWN_ID}] in ${name}`, unknown?.text);
+    // A file that is cut off or empty has no such piece at all.
+    const refusal = unknown === undefined ? corrupt : unsupported;
+    throw refusal(what, `pieces[${UNKNOWN_ID}] in ${name}`, unknown?.text);
   }
   const vocabulary: (readonly [text: string, score: number])[] = pieces.map(({ text, score }) => [text, score]);
   for (let index = extraIds - 1; index >= 0; index--) vocabulary.push([extraToken(index), 0]);
