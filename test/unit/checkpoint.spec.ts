@@ -12,7 +12,6 @@ import {
 } from "torch-t5";
 import { readCheckpoint } from "#lib/loading/checkpoint.js";
 import { exportCommand } from "#lib/loading/export-command.js";
-import { loadNative } from "#lib/native/addon.js";
 import type { NativeStoredTensor, NativeStoredWeights } from "#lib/native/types.js";
 import {
   CONFIG,
@@ -24,6 +23,7 @@ import {
   writeCheckpoint,
 } from "../support/checkpoint.js";
 import { withDirectory } from "../support/directory.js";
+import { loadNatively } from "../support/native-model.js";
 
 const WEIGHTS = "model.safetensors";
 const INDEX = "model.safetensors.index.json";
@@ -624,7 +624,7 @@ describe("a Hugging Face directory", () => {
       it(`is refused with ${promise}`, async () => {
         await withDirectory(async (directory) => {
           writeCheckpoint(directory);
-          await assert.rejects(loadNatively(directory, change), { code, message });
+          await assert.rejects(loadChanged(directory, change), { code, message });
         });
       });
     }
@@ -634,7 +634,7 @@ describe("a Hugging Face directory", () => {
         writeCheckpoint(directory);
         const size = readFileSync(join(directory, WEIGHTS)).length;
         const path = join(directory, WEIGHTS);
-        const loading = loadNatively(directory, (stored) => {
+        const loading = loadChanged(directory, (stored) => {
           truncateSync(path, size - 100);
           return stored;
         });
@@ -673,28 +673,12 @@ function atEnd(stored: NativeStoredWeights): NativeStoredWeights {
 }
 
 /** Loads a directory with a changed description of its weights, without the checks of this side. */
-async function loadNatively(
+async function loadChanged(
   directory: string,
   change: (stored: NativeStoredWeights) => NativeStoredWeights,
 ): Promise<void> {
-  const { addon, libtorch } = loadNative();
   const { architecture, weights } = await readCheckpoint(directory, "generation", "float32", directory);
-  const model = await addon.load({
-    path: undefined,
-    hiddenStatesPath: "",
-    attentionsPath: "",
-    storedWeights: change(weights),
-    kind: "generation",
-    device: "cpu",
-    libtorchDirectory: libtorch.directory,
-    intraOpThreads: 1,
-    interOpThreads: 0,
-    maxQueueLength: 0,
-    maxBatchSize: 1,
-    maxBatchTokens: 1,
-    maxCacheBytes: 1,
-    precision: "float32",
-    architecture,
-  });
+  const changes = { path: undefined, storedWeights: change(weights), precision: "float32", architecture } as const;
+  const model = await loadNatively(directory, "generation", changes);
   await model.dispose();
 }
