@@ -134,9 +134,9 @@ export { SCORE_REDUCTIONS } from "./calls/score.js";
 /** @internal */
 export { GENERATION_OPTIONS, type GenerationOption, OPTION_GROUPS } from "./generation/option-table.js";
 /** @internal */
-export { exportCommand } from "./loading/checkpoint.js";
-/** @internal */
 export { POOLINGS } from "./loading/embedding.js";
+/** @internal */
+export { exportCommand } from "./loading/export-command.js";
 /** @internal */
 export { PRECISIONS, readKind } from "./loading/load.js";
 /** @internal */

@@ -21,6 +21,7 @@ export class ModelHandle {
   readonly kind: ModelKind;
   readonly config: T5Config;
   readonly tokenizer: T5Tokenizer | undefined;
+  readonly tokenizerRefusal: string | undefined;
   readonly native: NativeModel;
   readonly embedding: LoadedEmbedding | undefined;
   readonly precision: Precision;
@@ -37,11 +38,13 @@ export class ModelHandle {
   /** Whether native code has the texts of the ids, which stop strings need. */
   hasTokenTexts = false;
   constructor(loaded: LoadedModel) {
-    const { kind, directory, tokenizer, precision, layerArchives, native, embedding, release, limits } = loaded;
+    const { kind, directory, tokenizer, tokenizerRefusal, precision, layerArchives, native } = loaded;
+    const { embedding, release, limits } = loaded;
     this.limits = limits;
     this.kind = kind;
     this.config = directory.config;
     this.tokenizer = tokenizer;
+    this.tokenizerRefusal = tokenizerRefusal;
     this.native = native;
     this.precision = precision;
     this.layerArchives = layerArchives;

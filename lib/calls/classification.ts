@@ -154,9 +154,11 @@ export interface TextsToClassify {
 }
 
 /** Copies one text or several. Throws ERR_INVALID_ARGUMENT. */
-function readTexts(value: unknown, { tokenizer }: ModelHandle): CopiedTexts {
-  if (tokenizer === undefined) {
-    throw expected("a model with a tokenizer (forward takes ids)", "classify", undefined);
+function readTexts(value: unknown, model: ModelHandle): CopiedTexts {
+  if (model.tokenizer === undefined) {
+    const { tokenizerRefusal: refusal } = model;
+    const received = refusal === undefined ? "one without" : `one whose tokenizer is not supported (${refusal})`;
+    throw refused("a model with a tokenizer (forward takes ids)", "classify", received);
   }
   if (typeof value === "string") return { texts: [value], names: () => "texts" };
   if (!Array.isArray(value) || value.length === 0) {

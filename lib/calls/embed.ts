@@ -12,7 +12,7 @@ import type { Call, ModelHandle } from "./call.js";
 import { batchOf, EncoderOutput, type EncoderSource, type ReadSource } from "./encoder-output.js";
 import { truncationOf } from "./results.js";
 
-/** The options of `embed`. Those that aren't given are as the model's export states, if it states them. */
+/** The options of `embed`. Those that aren't given are as the model's directory states, if it states them. */
 export interface EmbedOptions extends CallOptions {
   /**
    * How hidden states become one vector, by the names of sentence-transformers: "mean" is the mean over the positions

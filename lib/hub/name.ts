@@ -8,7 +8,14 @@ const PART = "[A-Za-z0-9_](?:[\\w.-]{0,94}[A-Za-z0-9_])?";
 const NAME = new RegExp(`^(?:${PART}/)?${PART}$`);
 
 /** The files of which every model directory has one. */
-const MODEL_FILES = ["manifest.json", "config.json", "tokenizer_config.json", "tokenizer.json", "spiece.model"];
+const MODEL_FILES = [
+  "manifest.json",
+  "config.json",
+  "modules.json",
+  "tokenizer_config.json",
+  "tokenizer.json",
+  "spiece.model",
+];
 
 /** Whether a text can be the name of a model on the hub: "name" or "organization/name". */
 export function isHubName(text: string): boolean {

@@ -2,7 +2,7 @@
 import { T5Error } from "../util/errors.js";
 import { checkObject, corrupt, parseJson } from "../util/json.js";
 import { isInside } from "../util/paths.js";
-import { isRecord } from "../util/validation.js";
+import { MODULES, parseSentenceModules } from "./sentence-modules.js";
 
 /** The files that can be had: those of a commit, or of an incomplete copy in the cache. */
 export interface Available {
@@ -19,7 +19,6 @@ const ARCHIVE = "model.pt";
 const CONFIG = "config.json";
 const WEIGHTS = "model.safetensors";
 const WEIGHTS_INDEX = "model.safetensors.index.json";
-const MODULES = "modules.json";
 const PICKLED = ["pytorch_model.bin", "pytorch_model.bin.index.json"];
 const TOKENIZER = [
   "tokenizer.json",
@@ -30,7 +29,6 @@ const TOKENIZER = [
 ];
 /** Those of a sentence-transformers directory besides its modules. */
 const SENTENCE_TRANSFORMERS = ["config_sentence_transformers.json", "sentence_bert_config.json"];
-const MAX_MODULES = 32;
 const MAX_SHARDS = 1000;
 
 /** The files that loading a model reads: of an export those of its manifest, else those of a Hugging Face directory. */
@@ -93,21 +91,12 @@ function checkShard(name: string, available: Available, index: string, prefix: s
 
 /** The files of a sentence-transformers directory: those of the model, and the folders of the other modules. */
 async function selectModules(name: string, available: Available): Promise<readonly string[]> {
-  const modules: unknown = parseJson(await available.read(MODULES), MODULES);
-  if (!Array.isArray(modules) || modules.length > MAX_MODULES) {
-    throw corrupt(`an array of at most ${MAX_MODULES} modules`, MODULES, modules);
-  }
-  const selected = [MODULES, ...SENTENCE_TRANSFORMERS.filter((file) => available.has(file))];
-  for (const module of modules as readonly unknown[]) {
-    const { path, type }: Readonly<Record<string, unknown>> = isRecord(module) ? module : {};
-    if (typeof path !== "string" || typeof type !== "string" || !(path === "" || isInside(path))) {
-      throw corrupt("modules with a type and a path inside the directory", MODULES, path);
-    }
-    const prefix = path === "" ? "" : `${path}/`;
-    if (/\.Transformer$/.test(type)) selected.push(...(await selectDirectory(name, available, prefix)));
-    else selected.push(...selectModule(name, available, prefix));
-  }
-  return [...new Set(selected)];
+  const { encoder, pooling, others } = parseSentenceModules(parseJson(await available.read(MODULES), MODULES));
+  const prefixOf = (folder: string) => (folder === "" ? "" : `${folder}/`);
+  const settings = SENTENCE_TRANSFORMERS.filter((file) => available.has(file));
+  const model = await selectDirectory(name, available, prefixOf(encoder.folder));
+  const modules = [pooling, ...others].flatMap(({ folder }) => selectModule(name, available, prefixOf(folder)));
+  return [...new Set([MODULES, ...settings, ...model, ...modules])];
 }
 
 /** A pooling has a config.json, a dense module weights as well, and a normalization nothing. */

@@ -49,6 +49,8 @@ export interface InputModel extends SequenceLimits {
     readonly decoderStartTokenId: number;
   };
   readonly tokenizer: T5Tokenizer | undefined;
+  /** Why there is none, where the directory has one that torch-t5 can't carry out. */
+  readonly tokenizerRefusal?: string | undefined;
 }
 
 export const SOURCE_FIELDS = [
@@ -125,7 +127,10 @@ function readSourceLength(fields: SourceFields, name: string, { tokenizer }: Inp
 /** Copies one text or several. Throws ERR_INVALID_ARGUMENT. */
 export function readTexts(text: unknown, name: string, model: InputModel, options: TextOptions = {}): Texts {
   if (model.tokenizer === undefined) {
-    throw expected("inputIds and labels, because the model has no tokenizer,", `the input instead of ${name}`, text);
+    const { tokenizerRefusal: refusal } = model;
+    const why =
+      refusal === undefined ? "the model has no tokenizer" : `the model's tokenizer is not supported (${refusal})`;
+    throw expected(`inputIds and labels, because ${why},`, `the input instead of ${name}`, text);
   }
   if (typeof text === "string") return { texts: [text], name, ...options };
   if (!Array.isArray(text)) throw expected("a string or an array of strings", name, text);

@@ -1,7 +1,8 @@
 // A Hugging Face directory, as `save_pretrained` writes it: config.json and safetensors files. Nothing of it is
 // unpickled or compiled.
-import process, { platform } from "node:process";
-import type { NativeArchitecture, NativeStoredWeights } from "../native/types.js";
+import process from "node:process";
+import { MODULES } from "../hub/sentence-modules.js";
+import type { NativeArchitecture, NativeDenseWeights, NativeStoredWeights } from "../native/types.js";
 import { cut } from "../util/describe.js";
 import { T5Error } from "../util/errors.js";
 import { checkObject, corrupt } from "../util/json.js";
@@ -11,9 +12,11 @@ import { checkLoadsCheckpoint, checkpointClassOf, type ModelKind } from "./archi
 import { findWeights, haveClassifier, haveDecoder, refusePrefix, type WeightFile } from "./checkpoint-weights.js";
 import { type ConfigFile, generationConfigOf, parseConfig, parseGenerationConfig, readArchitecture } from "./config.js";
 import type { ModelDirectory } from "./directory.js";
+import { refusePickled } from "./export-command.js";
 import { findFile, readJsonFile } from "./files.js";
 import { type Labels, labelsOf, withDefaultLabels } from "./labels.js";
 import { readSafetensorsHeader, type SafetensorsHeader } from "./safetensors.js";
+import { encoderFolder, readSentenceEmbedding, readSentenceModules } from "./sentence-transformers.js";
 
 /** A Hugging Face directory, its configuration and the headers of its weights read and checked. */
 export interface Checkpoint {
@@ -21,50 +24,61 @@ export interface Checkpoint {
   readonly labels: Labels;
   readonly architecture: NativeArchitecture;
   readonly weights: NativeStoredWeights;
+  /** The weights of the dense modules after an encoder, in order. */
+  readonly dense: readonly NativeDenseWeights[];
 }
 
 const SAFETENSORS = "model.safetensors";
 const INDEX = "model.safetensors.index.json";
-const PICKLED = ["pytorch_model.bin", "pytorch_model.bin.index.json"];
 const ADAPTER_CONFIG = "adapter_config.json";
 const ADAPTER = [ADAPTER_CONFIG, "adapter_model.safetensors", "adapter_model.bin"];
+/** The class of every sentence-transformers directory, whatever its config.json names. */
+const SENTENCE_ENCODER = { kind: "encoder", architecture: "T5EncoderModel" } as const;
 const UNKNOWN_BASE = "base";
 const MAX_NAMED = 3;
 const MAX_NAME_LENGTH = 60;
 
-/** The command that exports a directory, with quotes where a shell needs them. */
-export function exportCommand(path: string): string {
-  const source = path.replace(/(?<=.)[/\\]+$/, "");
-  return `npx torch-t5 export ${quoted(source)} ${quoted(`${source}-exported`)}`;
-}
-
-function quoted(path: string): string {
-  if (/^[\w@%+=:,./-]+$/.test(path)) return path;
-  // A line break stays one line, whatever a shell makes of it.
-  return platform === "win32" || /\p{Cc}/u.test(path) ? JSON.stringify(path) : `'${path.replaceAll("'", "'\\''")}'`;
-}
-
 /** Whether a directory has the files of a Hugging Face checkpoint. Rejects with ERR_MODEL_CORRUPT. */
 export async function isCheckpoint(path: string): Promise<boolean> {
-  const names = ["config.json", ...ADAPTER];
+  const names = ["config.json", MODULES, ...ADAPTER];
   const found = await Promise.all(names.map((name) => findFile(path, name)));
   return found.some((file) => file !== undefined);
 }
 
 /** The kind of model that a Hugging Face directory has. Rejects as `readCheckpoint`. */
 export async function readCheckpointKind(path: string): Promise<ModelKind> {
-  await refuseOthers(path);
-  const files = await readWeightFiles(path);
+  await refuseAdapter(path);
+  if ((await readSentenceModules(path)) !== undefined) return SENTENCE_ENCODER.kind;
+  const files = await readWeightFiles(path, path);
   return classOf(await readConfigFile(path), files).kind;
 }
 
 /**
- * Reads a Hugging Face directory for the class of a kind. `precision` is for messages. Rejects with
- * ERR_INVALID_ARGUMENT, ERR_MODEL_NOT_FOUND, ERR_MODEL_CORRUPT.
+ * Reads a directory of transformers or of sentence-transformers for the class of a kind. `precision` is for messages,
+ * `source` the directory or the name that the caller gave. Rejects with ERR_INVALID_ARGUMENT, ERR_MODEL_NOT_FOUND,
+ * ERR_MODEL_CORRUPT.
  */
-export async function readCheckpoint(path: string, kind: ModelKind, precision: string): Promise<Checkpoint> {
-  await refuseOthers(path);
-  const files = await readWeightFiles(path);
+export async function readCheckpoint(
+  path: string,
+  kind: ModelKind,
+  precision: string,
+  source: string,
+): Promise<Checkpoint> {
+  await refuseAdapter(path);
+  const modules = await readSentenceModules(path);
+  if (modules === undefined) return readModel(path, kind, precision, path);
+  checkLoadsCheckpoint(kind, SENTENCE_ENCODER);
+  const folder = await encoderFolder(path, modules);
+  if (folder !== path) await refuseAdapter(folder);
+  const model = await readModel(folder, kind, precision, path);
+  const { directory } = model;
+  const { config: embedding, dense } = await readSentenceEmbedding(path, modules, directory.config.dModel, source);
+  return { ...model, directory: { ...directory, embedding }, dense };
+}
+
+/** Reads the model of transformers in a folder of the directory that was loaded. */
+async function readModel(path: string, kind: ModelKind, precision: string, loaded: string): Promise<Checkpoint> {
+  const files = await readWeightFiles(path, loaded);
   const read = await readConfigFile(path);
   const configFile = withDefaultLabels(kind, read);
   const generation = await readJsonFile(path, "generation_config.json");
@@ -82,6 +96,7 @@ export async function readCheckpoint(path: string, kind: ModelKind, precision: s
     labels,
     architecture,
     weights: stored,
+    dense: [],
   };
 }
 
@@ -108,13 +123,9 @@ async function readConfigFile(path: string): Promise<ConfigFile> {
 }
 
 /** Refuses directories of which config.json and the weights are only a part. */
-async function refuseOthers(path: string): Promise<void> {
+async function refuseAdapter(path: string): Promise<void> {
   for (const name of ADAPTER) {
     if ((await findFile(path, name)) !== undefined) throw await adapterRefused(path, name);
-  }
-  if ((await findFile(path, "modules.json")) !== undefined) {
-    const received = `modules.json of sentence-transformers; run \`${exportCommand(path)}\`, and load what it writes`;
-    throw refused("a checkpoint of transformers", "directory", received);
   }
 }
 
@@ -134,16 +145,12 @@ async function adapterRefused(path: string, name: string): Promise<T5Error> {
 }
 
 /** The headers of the files that Hugging Face would load: one file, or the shards of an index. */
-async function readWeightFiles(path: string): Promise<readonly WeightFile[]> {
+async function readWeightFiles(path: string, loaded: string): Promise<readonly WeightFile[]> {
   const single = await findFile(path, SAFETENSORS);
   if (single !== undefined) return [{ name: SAFETENSORS, path: single, header: await readHeader(single, SAFETENSORS) }];
   const index = await readJsonFile(path, INDEX);
   if (index !== undefined) return readShards(path, index);
-  for (const name of PICKLED) {
-    if ((await findFile(path, name)) === undefined) continue;
-    const message = `Expected ${SAFETENSORS} in ${JSON.stringify(path)} but found ${name}, which could run code when it is unpickled; run \`${exportCommand(path)}\`, and load what it writes`;
-    throw new T5Error("ERR_MODEL_NOT_FOUND", message);
-  }
+  await refusePickled(path, SAFETENSORS, loaded);
   throw notFound(path, SAFETENSORS);
 }
 

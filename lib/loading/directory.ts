@@ -11,11 +11,12 @@ import { type Manifest, type ManifestFile, readManifest } from "./manifest.js";
 
 /** The directory of a model, its configuration read. */
 export interface ModelDirectory {
+  /** The folder of config.json and the tokenizer. */
   readonly path: string;
   readonly config: T5Config;
   readonly configFile: ConfigFile;
   readonly generationConfig: GenerationConfig;
-  /** Undefined where the export is of no sentence-transformers directory. */
+  /** Undefined where the directory is neither one of sentence-transformers nor the export of one. */
   readonly embedding: EmbeddingConfig | undefined;
 }
 
@@ -77,10 +78,13 @@ async function verifyContent(directory: string, name: string, file: ManifestFile
 }
 
 async function readListed(directory: string, name: string): Promise<string> {
+  const path = join(directory, name);
   try {
-    return await readFile(join(directory, name), "utf8");
+    // Reading a pipe would wait for its writer.
+    if (!(await stat(path)).isFile()) throw missing(directory, name);
+    return await readFile(path, "utf8");
   } catch (cause) {
-    throw missing(directory, name, cause);
+    throw cause instanceof T5Error ? cause : missing(directory, name, cause);
   }
 }
 

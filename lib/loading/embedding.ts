@@ -6,8 +6,17 @@ import type { StoredTensor } from "./safetensors.js";
 
 export const POOLINGS = ["mean", "first", "cls", "max", "mean_sqrt_len_tokens", "weightedmean", "lasttoken"] as const;
 
-/** The activations of a dense module, by the names of PyTorch's functions. */
-const ACTIVATIONS = ["identity", "tanh", "relu", "gelu", "silu", "sigmoid"] as const;
+/** The activations of a dense module, and PyTorch's class of each. */
+export const ACTIVATIONS = [
+  { name: "identity", torch: "Identity" },
+  { name: "tanh", torch: "Tanh" },
+  { name: "relu", torch: "ReLU" },
+  { name: "gelu", torch: "GELU" },
+  { name: "silu", torch: "SiLU" },
+  { name: "sigmoid", torch: "Sigmoid" },
+] as const;
+
+export type Activation = (typeof ACTIVATIONS)[number]["name"];
 
 /**
  * How hidden states become one vector, by the names of sentence-transformers. "first" is the first position, whatever
@@ -22,11 +31,11 @@ export type EmbeddingModule =
       readonly inputs: number;
       readonly outputs: number;
       readonly bias: boolean;
-      readonly activation: (typeof ACTIVATIONS)[number];
+      readonly activation: Activation;
     }
   | { readonly type: "normalize" };
 
-/** What the export of a sentence-transformers directory states about its embeddings. */
+/** What a sentence-transformers directory, or its export, states about its embeddings. */
 export interface EmbeddingConfig {
   /** The vectors of several poolings are concatenated. */
   readonly pooling: readonly Pooling[];
@@ -98,9 +107,9 @@ function parseModule(value: unknown, width: number): EmbeddingModule | undefined
   if (!isRecord(value)) return undefined;
   if (value.type === "normalize") return { type: "normalize" };
   const { type, inputs, outputs, bias, activation } = value;
-  const known = ACTIVATIONS.find((name) => name === activation);
+  const known = ACTIVATIONS.find(({ name }) => name === activation);
   if (type !== "dense" || inputs !== width || !isSize(outputs) || typeof bias !== "boolean") return undefined;
-  return known && { type, inputs: width, outputs, bias, activation: known };
+  return known && { type, inputs: width, outputs, bias, activation: known.name };
 }
 
 function readFloats(stored: StoredTensor | undefined, shape: readonly number[], name: string): Float32Array {
@@ -113,6 +122,7 @@ function isPooling(value: unknown): value is Pooling {
   return POOLINGS.some((known) => known === value);
 }
 
-function isSize(value: unknown): value is number {
+/** Whether a value is a size that native code counts in int32. */
+export function isSize(value: unknown): value is number {
   return typeof value === "number" && Number.isInteger(value) && value > 0 && value <= INT32_MAX;
 }

@@ -38,6 +38,24 @@ export async function findFile(directory: string, name: string): Promise<string 
   return target;
 }
 
+/**
+ * The real path of a folder inside the directory; undefined where there is none. Rejects with ERR_MODEL_CORRUPT for a
+ * link that leads out of the directory, and for what isn't a folder.
+ */
+export async function findFolder(directory: string, name: string): Promise<string | undefined> {
+  const root = await realpath(directory);
+  const target = await realpath(join(directory, name)).catch((cause: unknown) => {
+    if (ABSENT.some((code) => isCode(cause, code))) return undefined;
+    throw unreadable(name, cause);
+  });
+  if (target === undefined) return undefined;
+  if (target !== root && !isBelow(root, target)) {
+    throw refused("a folder inside the directory", name, `a link to ${JSON.stringify(target)}`, "ERR_MODEL_CORRUPT");
+  }
+  if (!(await stat(target)).isDirectory()) throw refused("a folder", name, "something else", "ERR_MODEL_CORRUPT");
+  return target;
+}
+
 /** The value of a JSON file; undefined where there is none. Rejects with ERR_MODEL_CORRUPT. */
 export async function readJsonFile(directory: string, name: string): Promise<unknown> {
   const path = await findFile(directory, name);

@@ -13,12 +13,14 @@ import type {
   NativeStoredWeights,
 } from "../native/types.js";
 import { T5Tokenizer } from "../tokenizer/t5-tokenizer.js";
+import { UnsupportedTokenizerError } from "../tokenizer/unsupported.js";
 import { checkChoice, checkFlag, checkInteger, checkOptions, expected, refused } from "../util/validation.js";
 import { checkLoads, kindOf, type ModelKind } from "./architectures.js";
-import { exportCommand, isCheckpoint, readCheckpoint, readCheckpointKind } from "./checkpoint.js";
+import { isCheckpoint, readCheckpoint, readCheckpointKind } from "./checkpoint.js";
 import { readArchitecture } from "./config.js";
 import { type ModelDirectory, readDirectory, verifyContents, verifySizes } from "./directory.js";
 import { denseWeights, type EmbeddingConfig } from "./embedding.js";
+import { exportCommand } from "./export-command.js";
 import { type Labels, labelsOf } from "./labels.js";
 import { isExported, type Manifest, readManifest } from "./manifest.js";
 import { readSafetensors } from "./safetensors.js";
@@ -120,6 +122,8 @@ export interface LoadedModel {
   /** None of a model that doesn't classify. */
   readonly labels: Labels;
   readonly tokenizer: T5Tokenizer | undefined;
+  /** Why there is no tokenizer, where the directory has one that torch-t5 can't carry out. */
+  readonly tokenizerRefusal: string | undefined;
   readonly precision: Precision;
   readonly layerArchives: LayerArchives;
   readonly native: NativeModel;
@@ -220,11 +224,21 @@ interface Source {
   readonly layerArchives: LayerArchives;
   /** Compares every byte with what is known of it. */
   readonly verify: () => Promise<void>;
+  /** The weights of the dense modules, after `verify`. */
+  readonly readDense: () => Promise<readonly NativeDenseWeights[]>;
 }
 
-/** Loads a directory for the class of a kind. Rejects as `T5ForConditionalGeneration.fromPretrained` does. */
-export async function loadModel(path: string, kind: ModelKind, options: CheckedLoadOptions): Promise<LoadedModel> {
-  const source = await openDirectory(path, kind, options);
+/**
+ * Loads a directory for the class of a kind. `given` is the directory or the name on the hub that the caller gave.
+ * Rejects as `T5ForConditionalGeneration.fromPretrained` does.
+ */
+export async function loadModel(
+  path: string,
+  kind: ModelKind,
+  options: CheckedLoadOptions,
+  given: string,
+): Promise<LoadedModel> {
+  const source = await openDirectory(path, kind, options, given);
   const { directory, precision, labels, architecture, storedWeights, layerArchives } = source;
   // Worker threads hash large files while libtorch is opened here. libtorch gets the archive only after it was
   // verified.
@@ -248,16 +262,19 @@ export async function loadModel(path: string, kind: ModelKind, options: CheckedL
   });
   const [loaded, read] = await Promise.allSettled([
     loading,
-    Promise.all([T5Tokenizer.find(path), readDenseWeights(directory)]),
+    Promise.all([findTokenizer(directory.path), source.readDense()]),
   ]);
   if (read.status === "rejected" && loaded.status === "fulfilled") await loaded.value.dispose();
   const [tokenizer, dense] = valueOrThrow(read);
+  const isRefused = tokenizer instanceof UnsupportedTokenizerError;
+  if (isRefused) warnOfTokenizer(directory.path, tokenizer);
   const native = valueOrThrow(loaded);
   return {
     kind,
     directory,
     labels,
-    tokenizer,
+    tokenizer: isRefused ? undefined : tokenizer,
+    tokenizerRefusal: isRefused ? tokenizer.message : undefined,
     precision,
     native,
     embedding: await loadEmbedding(native, directory, dense),
@@ -266,6 +283,19 @@ export async function loadModel(path: string, kind: ModelKind, options: CheckedL
     limits: limitsOf(options),
     options,
   };
+}
+
+/** The tokenizer of a directory, or why torch-t5 can't carry it out: the model takes ids then. */
+async function findTokenizer(path: string): Promise<T5Tokenizer | UnsupportedTokenizerError | undefined> {
+  return T5Tokenizer.find(path).catch((thrown: unknown) => {
+    if (thrown instanceof UnsupportedTokenizerError) return thrown;
+    throw thrown;
+  });
+}
+
+function warnOfTokenizer(path: string, { message }: UnsupportedTokenizerError): void {
+  const warning = `The model in ${JSON.stringify(path)} takes ids only, because its tokenizer is not supported: ${message}`;
+  process.emitWarning(warning, { type: "TorchT5Warning", code: "TORCH_T5_UNSUPPORTED_TOKENIZER" });
 }
 
 function limitsOf({ maxQueueLength, maxInputTokens, maxBatchSize, maxBatchTokens, maxCacheBytes }: ModelLimits) {
@@ -286,8 +316,13 @@ export async function readKind(path: string): Promise<DirectoryKind> {
   return { kind: kindOf(manifest), manifest };
 }
 
-async function openDirectory(path: string, kind: ModelKind, options: CheckedLoadOptions): Promise<Source> {
-  return (await isHuggingFace(path)) ? openCheckpoint(path, kind, options) : openExported(path, kind, options);
+async function openDirectory(
+  path: string,
+  kind: ModelKind,
+  options: CheckedLoadOptions,
+  given: string,
+): Promise<Source> {
+  return (await isHuggingFace(path)) ? openCheckpoint(path, kind, options, given) : openExported(path, kind, options);
 }
 
 /** Whether a directory is one of Hugging Face. Any other is taken for one that `torch-t5 export` wrote. */
@@ -310,7 +345,8 @@ async function openExported(
   const find = (name: string) => (directory.manifest.files[name] === undefined ? "" : join(path, name));
   const layerArchives = { hiddenStates: find("hidden_states.pt"), attentions: find("attentions.pt") };
   const verify = () => verifyContents(directory);
-  return { directory, precision, labels, architecture, storedWeights: undefined, layerArchives, verify };
+  const readDense = () => readDenseWeights(directory);
+  return { directory, precision, labels, architecture, storedWeights: undefined, layerArchives, verify, readDense };
 }
 
 /** Nothing is known of the bytes of a Hugging Face directory. */
@@ -318,17 +354,19 @@ async function openCheckpoint(
   path: string,
   kind: ModelKind,
   { precision = "float32" }: CheckedLoadOptions,
+  given: string,
 ): Promise<Source> {
   if (precision === "exact") {
     const received = `"exact", which needs an exported directory: run \`${exportCommand(path)}\`, and load what it writes`;
     throw refused('"float32", "bfloat16" or "int8" for a Hugging Face directory', "options.precision", received);
   }
-  const { weights, ...checkpoint } = await readCheckpoint(path, kind, precision);
+  const { weights, dense, ...checkpoint } = await readCheckpoint(path, kind, precision, given);
   const layerArchives = { hiddenStates: "", attentions: "" };
-  return { ...checkpoint, precision, storedWeights: weights, layerArchives, verify: async () => {} };
+  const readDense = async () => dense;
+  return { ...checkpoint, precision, storedWeights: weights, layerArchives, verify: async () => {}, readDense };
 }
 
-/** The weights of a directory's dense modules. Rejects with ERR_MODEL_CORRUPT. */
+/** The weights of an export's dense modules. Rejects with ERR_MODEL_CORRUPT. */
 async function readDenseWeights({ path, embedding }: ModelDirectory): Promise<readonly NativeDenseWeights[]> {
   if (!embedding?.modules.some(({ type }) => type === "dense")) return [];
   return denseWeights(embedding, await readSafetensors(join(path, DENSE_WEIGHTS)));

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { T5Error } from "../util/errors.js";
 import { checkObject, corrupt, parseJson } from "../util/json.js";
 import { isInside } from "../util/paths.js";
-import { isRecord, readPath } from "../util/validation.js";
+import { isRecord, readPath, refused } from "../util/validation.js";
 
 /** The format of exported directories that this version reads. */
 const FORMAT_VERSION = 1;
@@ -54,10 +54,14 @@ export async function isExported(directory: string): Promise<boolean> {
  */
 export async function readManifest(directory: string | URL): Promise<Manifest> {
   const folder = readPath(directory, "directory");
+  const path = join(folder, NAME);
   let text: string;
   try {
-    text = await readFile(join(folder, NAME), "utf8");
+    // Reading a pipe would wait for its writer.
+    if (!(await stat(path)).isFile()) throw refused("a regular file", NAME, "something else", "ERR_MODEL_CORRUPT");
+    text = await readFile(path, "utf8");
   } catch (cause) {
+    if (cause instanceof T5Error) throw cause;
     const message = `Expected a directory that \`torch-t5 export\` wrote for the model but found no manifest.json in ${JSON.stringify(folder)}`;
     throw new T5Error("ERR_MODEL_NOT_FOUND", message, { cause });
   }

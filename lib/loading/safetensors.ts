@@ -6,6 +6,7 @@ import { type FileHandle, open } from "node:fs/promises";
 import { endianness } from "node:os";
 import { basename } from "node:path";
 import { cut } from "../util/describe.js";
+import { T5Error } from "../util/errors.js";
 import { checkObject, corrupt, parseJson } from "../util/json.js";
 import { isRecord, refused } from "../util/validation.js";
 
@@ -39,6 +40,14 @@ const MAX_NAME_LENGTH = 100;
 const METADATA = "__metadata__";
 const ARRAYS = { F32: Float32Array, I64: BigInt64Array } as const;
 
+/** How numbers of each type become those of float32: exactly, or of float64 rounded to the nearest. */
+const FLOATS: ReadonlyMap<string, (numbers: ArrayBuffer) => Float32Array> = new Map([
+  ["F32", (numbers) => new Float32Array(numbers)],
+  ["F64", (numbers) => Float32Array.from(new Float64Array(numbers))],
+  ["BF16", (numbers) => bitsToFloats(Uint32Array.from(new Uint16Array(numbers), (bits) => bits << 16))],
+  ["F16", (numbers) => Float32Array.from(new Uint16Array(numbers), halfToFloat)],
+]);
+
 /** The types of the format whose elements are whole bytes, and how many. */
 const ELEMENT_BYTES: ReadonlyMap<unknown, number> = new Map([
   ...(["BOOL", "U8", "I8", "F8_E4M3", "F8_E5M2", "F8_E8M0", "F8_E4M3FNUZ", "F8_E5M2FNUZ"] as const).map(withBytes(1)),
@@ -56,6 +65,39 @@ export async function readSafetensors(path: string): Promise<ReadonlyMap<string,
     const { tensors } = await readHeaderOf(file, name);
     const read = new Map<string, StoredTensor>();
     for (const [tensor, entry] of tensors) read.set(tensor, await readTensor(file, entry, tensorIn(tensor, name)));
+    return read;
+  } finally {
+    await file.close();
+  }
+}
+
+/**
+ * The floating-point tensors of a file, which messages call `name`, in float32: those of the names and shapes in `shapes`,
+ * which have to be all of the file. Rejects with ERR_MODEL_CORRUPT, and with the error of a file that can't be read.
+ */
+export async function readFloats(
+  path: string,
+  name: string,
+  shapes: ReadonlyMap<string, readonly number[]>,
+): Promise<ReadonlyMap<string, StoredTensor<Float32Array>>> {
+  const file = await open(path, "r");
+  try {
+    const { tensors } = await readHeaderOf(file, name);
+    const shapeList = (found: Iterable<readonly [string, readonly number[]]>) =>
+      [...found].map(([tensor, shape]) => `${tensor} ${JSON.stringify(shape)}`).sort();
+    const received = shapeList([...tensors].map(([tensor, { shape }]) => [tensor, shape] as const)).join(", ");
+    const wanted = shapeList(shapes).join(", ");
+    if (received !== wanted) {
+      throw refused(wanted, `the tensors of ${name}`, cut(received, MAX_NAME_LENGTH), "ERR_MODEL_CORRUPT");
+    }
+    const read = new Map<string, StoredTensor<Float32Array>>();
+    for (const [tensor, { dtype, shape, offset, bytes }] of tensors) {
+      const toFloat32 = FLOATS.get(dtype);
+      if (toFloat32 === undefined) {
+        throw corrupt([...FLOATS.keys()].join(", "), `the type of ${tensorIn(tensor, name)}`, dtype);
+      }
+      read.set(tensor, { data: toFloat32((await readBytes(file, offset, bytes, name)).buffer), shape });
+    }
     return read;
   } finally {
     await file.close();
@@ -145,13 +187,33 @@ async function readTensor(file: FileHandle, entry: TensorEntry, name: string): P
 
 /** Bytes of a file, in memory of their own. Rejects with ERR_MODEL_CORRUPT where the file ends early. */
 async function readBytes(file: FileHandle, offset: number, bytes: number, name: string): Promise<Buffer<ArrayBuffer>> {
-  const buffer = Buffer.from(new ArrayBuffer(bytes));
+  const buffer = Buffer.from(allocate(bytes, name));
   for (let filled = 0; filled < bytes; ) {
     const { bytesRead } = await file.read(buffer, filled, bytes - filled, offset + filled);
     if (bytesRead === 0) throw corrupt(`${bytes} bytes at ${offset}`, name, filled);
     filled += bytesRead;
   }
   return buffer;
+}
+
+function allocate(bytes: number, name: string): ArrayBuffer {
+  try {
+    return new ArrayBuffer(bytes);
+  } catch (cause) {
+    throw new T5Error("ERR_OUT_OF_MEMORY", `Expected ${bytes} bytes of memory for ${name} but found less`, { cause });
+  }
+}
+
+function bitsToFloats({ buffer }: Uint32Array<ArrayBuffer>): Float32Array {
+  return new Float32Array(buffer);
+}
+
+/** The number of the bits of a float16: 1 of sign, 5 of exponent, 10 of fraction. */
+function halfToFloat(bits: number): number {
+  const [sign, exponent, fraction] = [bits >> 15 === 0 ? 1 : -1, (bits >> 10) & 0x1f, (bits & 0x3ff) / 2 ** 10];
+  if (exponent === 0) return sign * fraction * 2 ** -14;
+  if (exponent === 0x1f) return fraction === 0 ? sign * Infinity : Number.NaN;
+  return sign * (1 + fraction) * 2 ** (exponent - 15);
 }
 
 function isSizes(value: unknown): value is readonly number[] {

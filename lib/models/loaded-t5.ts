@@ -43,7 +43,7 @@ export abstract class LoadedT5<Config extends T5Config = T5Config> {
   // Not initialized here: `#showParts` sets the properties, those of subclasses as well.
   /** The configuration in config.json. */
   declare readonly config: Config;
-  /** Undefined for a model that was exported without its tokenizer, which takes ids only. */
+  /** Undefined for a model without a tokenizer, or with one that torch-t5 can't carry out: it takes ids only. */
   declare readonly tokenizer: T5Tokenizer | undefined;
   /** The device that the model runs on: "cpu", "cuda:0". */
   declare readonly device: string;
@@ -165,7 +165,7 @@ async function locateAndLoad(
   site: CallSite,
 ): Promise<LoadedModel> {
   const found = await locateModel(path, hub, selectModel, site);
-  const loading = loadModel(found, kind, options);
+  const loading = loadModel(found, kind, options, path);
   const loaded = loading.catch((thrown: unknown) => {
     throw errorFor(thrown, site);
   });

@@ -10,7 +10,7 @@ import { handleOf, LoadedT5, load } from "./loaded-t5.js";
 
 /** The encoder of a T5 in memory. Its calls run on a thread of their own, as those of `T5ForConditionalGeneration`. */
 export class T5EncoderModel extends LoadedT5 {
-  /** How `embed` makes vectors; undefined where the export is of no sentence-transformers directory. */
+  /** How `embed` makes vectors; undefined unless the model is that of a sentence-transformers directory. */
   declare readonly embeddingConfig: EmbeddingConfig | undefined;
 
   private constructor(loaded: LoadedModel) {
@@ -18,8 +18,8 @@ export class T5EncoderModel extends LoadedT5 {
   }
 
   /**
-   * Loads a directory that `torch-t5 export` wrote, or one of Hugging Face: an encoder, or a whole model, of which only
-   * the encoder is used. Every file of an export is compared with the manifest's hashes first.
+   * Loads a directory that `torch-t5 export` wrote, or one of Hugging Face: an encoder, also one of sentence-transformers
+   * with its modules, or a whole model, of which only the encoder is used. Every file of an export is compared with the manifest's hashes first.
    *
    * A name on the hub, which nothing local has, is downloaded into Hugging Face's cache unless it is there.
    *
@@ -50,8 +50,8 @@ export class T5EncoderModel extends LoadedT5 {
   }
 
   /**
-   * One vector per row of the source, `[batch, columns]`: by default that of `SentenceTransformer.encode`, if the export
-   * is of a sentence-transformers directory, else the mean of the hidden states, `[batch, dModel]`.
+   * One vector per row of the source, `[batch, columns]`: by default that of `SentenceTransformer.encode`, if the model is
+   * that of a sentence-transformers directory, else the mean of the hidden states, `[batch, dModel]`.
    */
   async embed(source: Source, options?: EmbedOptions): Promise<Embeddings> {
     return embed(new Call(handleOf(this), "embed", T5EncoderModel.prototype.embed), source, options);

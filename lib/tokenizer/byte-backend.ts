@@ -18,6 +18,7 @@ import {
   withDefaults,
 } from "./tokenizer-settings.js";
 import { pythonWhiteSpaceTable } from "./unicode/code-points.js";
+import { unsupported } from "./unsupported.js";
 import { decodeValid, INCOMPLETE, INVALID, sequenceSize, utf8Byte, utf8Size } from "./utf8.js";
 
 /** The named tokens that have the first ids, and the texts that they have by default. */
@@ -191,7 +192,7 @@ function readTokens(settings: TokenSettings): Tokens {
     byId.set(id, token.isText ? { ...token, lstrip: true, rstrip: true } : token);
   }
   for (const [id, token] of settings.added) {
-    if (token.singleWord) throw corrupt("false", `single_word of ${JSON.stringify(token.content)}`, true);
+    if (token.singleWord) throw unsupported("false", `single_word of ${JSON.stringify(token.content)}`, true);
     byId.set(id, token);
   }
   const ids = new Map(Array.from(byId, ([id, { content }]) => [content, id]));
@@ -212,7 +213,7 @@ function readTokens(settings: TokenSettings): Tokens {
   for (const { content } of byId.values()) {
     // Python may strip such a token as if it were the text next to a token that strips.
     const isWhite = [content.at(0), content.at(-1)].some((end = "") => isWhiteSpace[end.charCodeAt(0)] === 1);
-    if (isWhite) throw corrupt("text without white space at its ends", "an added token", content);
+    if (isWhite) throw unsupported("text without white space at its ends", "an added token", content);
   }
   const idOf = (token: string) => ids.get(token) ?? idOfByte(token);
   const idOfNamed = (index: number) => idOf(named.get(FIRST_TOKENS[index]?.[0] ?? "")?.content ?? "") ?? index;

@@ -1,5 +1,5 @@
 // The patterns of Replace: a text, or a regular expression for which JavaScript finds the same matches as Oniguruma.
-import { corruptSetting, readObject, readString } from "./tokenizer-json.js";
+import { corruptSetting, readObject, readString, unsupportedSetting } from "./tokenizer-json.js";
 
 /** Matches one member of a set: an escaped sign, white space, or a character that needs no escape. */
 const MEMBER = String.raw`\\[^A-Za-z0-9]|\\s|[^\\[\]^&-]`;
@@ -37,7 +37,7 @@ export function readPattern(settings: unknown, name: string): Pattern {
  * and every engine finds the same greedy match.
  */
 function readRegex(source: string, name: string): Pattern {
-  const refusal = () => corruptSetting("a regular expression of characters, sets and counts", name, source);
+  const refusal = () => unsupportedSetting("a regular expression of characters, sets and counts", name, source);
   let translated = "";
   let maxLength = 0;
   for (let at = 0; at < source.length; ) {

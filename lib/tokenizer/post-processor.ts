@@ -8,6 +8,7 @@ import {
   readObject,
   readPart,
   readString,
+  unsupportedSetting,
 } from "./tokenizer-json.js";
 
 /** The ids before and after those of a text. */
@@ -22,7 +23,7 @@ const readers: PartReaders<Template> = {
   TemplateProcessing: readTemplate,
   Sequence: (settings, name) => {
     const [only, ...others] = readArray(settings.processors, `${name}.processors`);
-    if (others.length > 0) throw corruptSetting("one processor", `${name}.processors`, settings.processors);
+    if (others.length > 0) throw unsupportedSetting("one processor", `${name}.processors`, settings.processors);
     return readPostProcessor(only, `${name}.processors[0]`);
   },
 };
@@ -41,7 +42,7 @@ function readTemplate(settings: JsonObject, name: string): Template {
     const piece = readObject(value, `${name}.single`);
     if (piece.SpecialToken === undefined) {
       const { id } = readObject(piece.Sequence, `${name}.single`);
-      if (id !== "A" || hasText) throw corruptSetting("the sequence A, once,", `${name}.single`, id);
+      if (id !== "A" || hasText) throw unsupportedSetting("the sequence A, once,", `${name}.single`, id);
       hasText = true;
       continue;
     }

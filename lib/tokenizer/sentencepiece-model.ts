@@ -3,6 +3,7 @@
 import { corrupt } from "../util/json.js";
 import { isCharsmap } from "./charsmap.js";
 import { FIXED_32, LENGTH_DELIMITED, MessageReader, type Span, VARINT } from "./protobuf.js";
+import { unsupported } from "./unsupported.js";
 import { decodePart } from "./utf8.js";
 
 const NORMAL = 1;
@@ -116,12 +117,13 @@ function checkTrainer(reader: MessageReader, span: Span, name: string): void {
       const value = reader.varint();
       const type = MODEL_TYPES[value - 1];
       if (type === undefined || !SCORED_TYPES.includes(type)) {
-        throw corrupt(`UNIGRAM, WORD or CHAR ${EXPORTED}`, `trainer_spec.model_type in ${name}`, type ?? value);
+        throw unsupported(`UNIGRAM, WORD or CHAR ${EXPORTED}`, `trainer_spec.model_type in ${name}`, type ?? value);
       }
     } else if (reader.field === TRAINER.treatWhitespaceAsSuffix) {
       reader.expect(VARINT);
       const isSuffix = reader.varint() !== 0;
-      if (isSuffix) throw corrupt(`false ${EXPORTED}`, `trainer_spec.treat_whitespace_as_suffix in ${name}`, isSuffix);
+      if (isSuffix)
+        throw unsupported(`false ${EXPORTED}`, `trainer_spec.treat_whitespace_as_suffix in ${name}`, isSuffix);
     } else {
       reader.skip();
     }
@@ -140,7 +142,7 @@ function readCharsmap(reader: MessageReader, spans: readonly Span[], bytes: Buff
       } else if (reader.field === NORMALIZER.escapeWhitespaces) {
         reader.expect(VARINT);
         const escapes = reader.varint() !== 0;
-        if (!escapes) throw corrupt(`true ${EXPORTED}`, `normalizer_spec.escape_whitespaces in ${name}`, escapes);
+        if (!escapes) throw unsupported(`true ${EXPORTED}`, `normalizer_spec.escape_whitespaces in ${name}`, escapes);
       } else {
         reader.skip();
       }

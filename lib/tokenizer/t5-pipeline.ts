@@ -10,8 +10,9 @@ import {
   UNKNOWN,
   USER_DEFINED,
 } from "./sentencepiece-model.js";
-import { corruptSetting, type JsonObject, readArray, readObject } from "./tokenizer-json.js";
+import { type JsonObject, readArray, readObject, unsupportedSetting } from "./tokenizer-json.js";
 import { contradiction, extraToken, type Token, type TokenSettings, textToken } from "./tokenizer-settings.js";
+import { unsupported } from "./unsupported.js";
 
 /** T5Tokenizer takes this id for unknown text. */
 const UNKNOWN_ID = 2;
@@ -28,7 +29,9 @@ export function pipelineOfSpiece(
   const unknown: Piece | undefined = pieces[UNKNOWN_ID];
   if (unknown?.type !== UNKNOWN) {
     const what = `the piece for unknown text, which T5Tokenizer takes from there ${EXPORTED},`;
-    throw corrupt(what, `pieces[${UNKNOWN_ID}] in ${name}`, unknown?.text);
+    // A file that is cut off or empty has no such piece at all.
+    const refusal = unknown === undefined ? corrupt : unsupported;
+    throw refusal(what, `pieces[${UNKNOWN_ID}] in ${name}`, unknown?.text);
   }
   const vocabulary: (readonly [text: string, score: number])[] = pieces.map(({ text, score }) => [text, score]);
   for (let index = extraIds - 1; index >= 0; index--) vocabulary.push([extraToken(index), 0]);
@@ -43,7 +46,7 @@ export function pipelineOfFile(tokenizerJson: JsonObject): JsonObject {
   const model = readObject(tokenizerJson.model, "model");
   const { unk_id: unknown } = model;
   if (unknown !== UNKNOWN_ID)
-    throw corruptSetting(`${UNKNOWN_ID}, which T5Tokenizer takes ${EXPORTED},`, "model.unk_id", unknown);
+    throw unsupportedSetting(`${UNKNOWN_ID}, which T5Tokenizer takes ${EXPORTED},`, "model.unk_id", unknown);
   const { normalizer } = tokenizerJson;
   const isSequence = isRecord(normalizer) && normalizer.type === "Sequence";
   const normalizers = isSequence ? readArray(normalizer.normalizers, "normalizer.normalizers") : [normalizer];

@@ -13,6 +13,7 @@ import { type JsonObject, readArray } from "./tokenizer-json.js";
 import { readTokenSettings, type TokenSettings, textToken, tokensToAdd, withDefaults } from "./tokenizer-settings.js";
 import { readTruncationSettings, type TruncationSettings } from "./truncation.js";
 import { unigramBackend } from "./unigram-backend.js";
+import { unsupported } from "./unsupported.js";
 
 interface FoundTokenizer {
   readonly backend: TokenizerBackend;
@@ -84,7 +85,7 @@ export async function findTokenizer(path: string): Promise<FoundTokenizer | unde
 /** Throws ERR_MODEL_CORRUPT for a tokenizer.json that is replaced by another one in some versions of transformers. */
 function checkVersions(files: unknown): void {
   if (!Array.isArray(files) || files.every((file) => file === "tokenizer.json")) return;
-  throw corrupt("only tokenizer.json", "fast_tokenizer_files in tokenizer_config.json", files);
+  throw unsupported("only tokenizer.json", "fast_tokenizer_files in tokenizer_config.json", files);
 }
 
 function backendOf(files: Files, settings: TokenSettings): TokenizerBackend | undefined {
@@ -142,7 +143,7 @@ function classOf({ config, modelConfig, isExported, tokenizerJson }: Files): Tok
   if (isExported || tokenizerJson === undefined) return "TokenizersBackend";
   const file = config.tokenizer_class === stated ? "tokenizer_config.json" : "config.json";
   const what = `one of ${[...NAMED_CLASSES.keys()].join(", ")} (\`torch-t5 export\` reads others)`;
-  throw corrupt(what, `tokenizer_class in ${file}`, stated);
+  throw unsupported(what, `tokenizer_class in ${file}`, stated);
 }
 
 async function readJson(path: string, name: string): Promise<JsonObject | undefined> {

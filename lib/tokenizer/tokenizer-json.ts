@@ -2,6 +2,7 @@
 import type { T5Error } from "../util/errors.js";
 import { corrupt } from "../util/json.js";
 import { isRecord } from "../util/validation.js";
+import { unsupported } from "./unsupported.js";
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 
@@ -14,6 +15,11 @@ export type PartReaders<Part> = Readonly<Record<string, PartReader<Part>>>;
 /** The ERR_MODEL_CORRUPT for a setting, named by its path in the file. */
 export function corruptSetting(what: string, name: string, received: unknown): T5Error {
   return corrupt(what, `${name} in tokenizer.json`, received);
+}
+
+/** As `corruptSetting`, for a setting that the tokenizers library has, and that isn't carried out exactly. */
+export function unsupportedSetting(what: string, name: string, received: unknown): T5Error {
+  return unsupported(what, `${name} in tokenizer.json`, received);
 }
 
 export function readObject(value: unknown, name: string): JsonObject {
@@ -56,8 +62,9 @@ export function readPart<Part>(value: unknown, name: string, readers: PartReader
   const settings = readObject(value, name);
   const { type } = settings;
   const reader = typeof type === "string" && Object.hasOwn(readers, type) ? readers[type] : undefined;
-  if (reader === undefined) throw corruptSetting(`one of ${Object.keys(readers).join(", ")}`, `${name}.type`, type);
-  return reader(settings, name);
+  if (reader !== undefined) return reader(settings, name);
+  const refusal = typeof type === "string" ? unsupportedSetting : corruptSetting;
+  throw refusal(`one of ${Object.keys(readers).join(", ")}`, `${name}.type`, type);
 }
 
 /** Makes the parts of an array, in order. */

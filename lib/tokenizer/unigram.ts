@@ -2,7 +2,14 @@
 import { SLICED_UNITS, type Sliced } from "../util/slices.js";
 import { MAX_ROOM_KEPT, type NormalizedString } from "./normalized-string.js";
 import type { Model, Splits, TokenBuffer } from "./pre-tokenized-string.js";
-import { corruptSetting, type JsonObject, readArray, readCount, readFlag } from "./tokenizer-json.js";
+import {
+  corruptSetting,
+  type JsonObject,
+  readArray,
+  readCount,
+  readFlag,
+  unsupportedSetting,
+} from "./tokenizer-json.js";
 import { NONE, ROOT, Trie } from "./trie.js";
 import { utf8Byte, utf8Size } from "./utf8.js";
 
@@ -35,7 +42,9 @@ export class Unigram implements Model {
   /** Reads tokenizer.json's model, each score through `readScore`. Throws ERR_MODEL_CORRUPT. */
   constructor(settings: JsonObject, readScore: (score: number) => number) {
     const { type = "Unigram" } = settings;
-    if (type !== "Unigram") throw corruptSetting("Unigram", "model.type", type);
+    if (type !== "Unigram") {
+      throw (typeof type === "string" ? unsupportedSetting : corruptSetting)("Unigram", "model.type", type);
+    }
     const vocabulary = readArray(settings.vocab, "model.vocab");
     const tokens = new Array<string>(vocabulary.length);
     this.#scores = new Float64Array(vocabulary.length);

@@ -300,18 +300,71 @@ torch::jit::Module read(const std::string& path, CodePolicy policy) {
   return module;
 }
 
+/// A tensor of an archive's data, by the names of the modules that lead to it: `model.shared.weight`.
+struct NamedTensor {
+  std::string name;
+  at::Tensor tensor;
+};
+
+/// Unpickles an archive's data without its code: an object of any class is a dictionary of its attributes. Nothing is
+/// compiled, so code that the archive may contain stays text.
+class DataWithoutCode {
+ public:
+  DataWithoutCode() { anyClass_->addAttribute("attributes", c10::AnyType::get()); }
+
+  /// The tensors that are attributes of modules. `storages` contains every tensor of the folder `data/`.
+  std::vector<NamedTensor> read(PyTorchStreamReader& reader, const std::vector<ZipRecord>& records,
+                                Storages storages) const {
+    checkPickle(readRecord(reader, "data.pkl"), storageNames(records, "data/"));
+    const c10::StrongTypePtr type(functions_, anyClass_);
+    const c10::IValue data = torch::jit::readArchiveAndTensors(
+        "data", /*pickle_prefix=*/"", /*tensor_prefix=*/"", [&type](const c10::QualifiedName&) { return type; },
+        [](const c10::StrongTypePtr& objectType, const c10::IValue& state) {
+          auto object = c10::ivalue::Object::create(objectType, 1);
+          object->setSlot(0, state.toGenericDict());
+          return object;
+        },
+        at::kCPU, reader, torch::jit::Unpickler::defaultTypeParser, std::move(storages));
+    std::vector<NamedTensor> tensors;
+    collect(data.toObjectRef(), /*prefix=*/"", /*depth=*/0, tensors);
+    return tensors;
+  }
+
+ private:
+  // The largest T5 has some 600 tensors, and 8 modules in one another.
+  static constexpr std::size_t kMaxTensors = 65536;
+  static constexpr int kMaxDepth = 64;
+
+  static void collect(const c10::ivalue::Object& object, const std::string& prefix, int depth,
+                      std::vector<NamedTensor>& tensors) {
+    if (depth > kMaxDepth) throw std::runtime_error("modules in modules, more than " + std::to_string(kMaxDepth));
+    for (const auto& entry : object.getSlot(0).toGenericDict()) {
+      const c10::IValue value = entry.value();
+      if (value.isObject()) {
+        collect(value.toObjectRef(), prefix + entry.key().toStringRef() + ".", depth + 1, tensors);
+      } else if (value.isTensor()) {
+        checkTensor(value.toTensor(), entry.key().toStringRef());
+        tensors.push_back({prefix + entry.key().toStringRef(), value.toTensor()});
+        if (tensors.size() > kMaxTensors)
+          throw std::runtime_error("more than " + std::to_string(kMaxTensors) + " weights");
+      }
+    }
+  }
+
+  std::shared_ptr<CompilationUnit> functions_ = std::make_shared<CompilationUnit>();
+  c10::ClassTypePtr anyClass_ = c10::ClassType::create(c10::QualifiedName("__torch__.AnyClass"), functions_);
+};
+
 /// Leaves the numbers of weights in the file, where their data are stored as they are in memory.
-std::vector<ArchivedWeight> readWeights(const std::string& path, ModelKind kind) {
+std::vector<ArchivedWeight> readWeights(const std::string& path) {
   const std::vector<ZipRecord> records = readZipDirectory(path);
   PyTorchStreamReader reader(path);
   compareRecords(reader, records);
   const WeightArena arena(records, path, /*offset=*/0);
-  const torch::jit::Module module = readModule(reader, records, arena.storages(), CodePolicy::kModel);
-  checkMethods(module, methodsOf(kind), "model.pt", path);
   const auto file = std::make_shared<const WeightFile>(StoredFile{path, FileReader(path).size()});
   std::vector<ArchivedWeight> weights;
   bool isReadNeeded = false;
-  for (const auto& [name, tensor] : module.named_parameters()) {
+  for (const auto& [name, tensor] : DataWithoutCode().read(reader, records, arena.storages())) {
     const std::optional<std::uint64_t> offset = arena.fileOffsetOf(tensor);
     if (offset && tensor.scalar_type() == at::kFloat && tensor.is_contiguous() && tensor.numel() > 0) {
       const StoredTensor stored{name, StoredType::kFloat32, tensor.sizes().vec(), 0, *offset};
@@ -345,8 +398,8 @@ auto readFile(const std::string& path, const std::string& name, Read read) {
 
 }  // namespace
 
-std::vector<ArchivedWeight> readArchivedWeights(const std::string& path, ModelKind kind) {
-  return readFile(path, "model.pt", [&] { return readWeights(path, kind); });
+std::vector<ArchivedWeight> readArchivedWeights(const std::string& path) {
+  return readFile(path, "model.pt", [&] { return readWeights(path); });
 }
 
 torch::jit::Module readArchive(const std::string& path, ModelKind kind) {

@@ -1,4 +1,4 @@
-// Reads TorchScript archives. Their code is checked before any of it runs.
+// Reads TorchScript archives. Their code is checked before any of it runs, and is not compiled for their weights alone.
 #pragma once
 
 #include <torch/csrc/jit/api/module.h>
@@ -29,8 +29,11 @@ struct ArchivedWeight {
   at::Tensor tensor;  // undefined: in the file
 };
 
-/// The weights of a T5 export, after all checks of `readArchive`, whose errors it throws. The numbers are not read yet.
-std::vector<ArchivedWeight> readArchivedWeights(const std::string& path, ModelKind kind);
+/// The weights of a T5 export: the tensors of its modules, by their names. The archive's code is not compiled, and none
+/// of it can run, so it isn't checked either. The numbers are not read yet. Throws ERR_MODEL_NOT_FOUND;
+/// ERR_MODEL_CORRUPT if the file is not an archive; ERR_MODEL_UNTRUSTED for a pickle with functions or classes other
+/// than tensors, containers and classes of the archive; ERR_OUT_OF_MEMORY.
+std::vector<ArchivedWeight> readArchivedWeights(const std::string& path);
 
 /// Any TorchScript module, on the CPU. `name` is its name in error messages. Throws the same errors.
 torch::jit::Module readTorchScript(const std::string& path, const std::string& name, CodePolicy policy);

@@ -203,7 +203,7 @@ class WeightReader {
 
 Weights readWeights(const std::string& path, const Architecture& architecture, ModelKind kind) {
   NamedWeights weights;
-  for (ArchivedWeight& weight : readArchivedWeights(path, kind)) {
+  for (ArchivedWeight& weight : readArchivedWeights(path)) {
     weights.emplace(weight.name, weight.tensor.defined() ? NamedWeight(std::move(weight.tensor))
                                                          : NamedWeight(std::move(weight.stored)));
   }

@@ -60,8 +60,8 @@ struct Weights {
 // Matrices stay in the files and are read when they are needed, everything else is read at once. A file that can't be
 // read, or ends early, is ERR_MODEL_CORRUPT, then or now.
 
-/// The weights of the archive at `path`. Throws what `readArchive` throws, and ERR_MODEL_CORRUPT if the weights and
-/// their shapes are not exactly those of the architecture. Of a model that is loaded as an encoder, the decoder's
+/// The weights of the archive at `path`. Throws what `readArchivedWeights` throws, and ERR_MODEL_CORRUPT if the weights
+/// and their shapes are not exactly those of the architecture. Of a model that is loaded as an encoder, the decoder's
 /// weights are ignored.
 Weights readWeights(const std::string& path, const Architecture& architecture, ModelKind kind);
 

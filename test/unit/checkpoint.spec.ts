@@ -2,9 +2,16 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { T5EncoderModel, type T5ErrorCode, T5ForConditionalGeneration, T5ForSequenceClassification } from "torch-t5";
-import { exportCommand, readCheckpoint } from "#lib/loading/checkpoint.js";
-import { loadNative } from "#lib/native/addon.js";
+import {
+  T5EncoderModel,
+  T5Error,
+  type T5ErrorCode,
+  T5ForConditionalGeneration,
+  T5ForSequenceClassification,
+  T5Tokenizer,
+} from "torch-t5";
+import { readCheckpoint } from "#lib/loading/checkpoint.js";
+import { exportCommand } from "#lib/loading/export-command.js";
 import type { NativeStoredTensor, NativeStoredWeights } from "#lib/native/types.js";
 import {
   CONFIG,
@@ -16,6 +23,7 @@ import {
   writeCheckpoint,
 } from "../support/checkpoint.js";
 import { withDirectory } from "../support/directory.js";
+import { loadNatively } from "../support/native-model.js";
 
 const WEIGHTS = "model.safetensors";
 const INDEX = "model.safetensors.index.json";
@@ -296,12 +304,6 @@ const directories: readonly Broken[] = [
     message: /a checkpoint without an adapter/,
   },
   {
-    promise: "modules of sentence-transformers",
-    make: also("modules.json", "[]"),
-    code: "ERR_INVALID_ARGUMENT",
-    message: /received modules\.json of sentence-transformers; run `npx torch-t5 export/,
-  },
-  {
     promise: "a config.json of 5 MB",
     make: also("config.json", " ".repeat(5e6)),
     message: /at most 4194304 bytes for the size of config\.json but received 5000000/,
@@ -417,6 +419,53 @@ describe("a Hugging Face directory", () => {
     const expected = process.platform === "win32" ? '"my $dir" "my $dir-exported"' : "'my $dir' 'my $dir-exported'";
     assert.equal(exportCommand("my $dir/"), `npx torch-t5 export ${expected}`);
     assert.ok(!exportCommand("a\nb").includes("\n"));
+  });
+
+  it("takes ids where its tokenizer is not supported, and states why it takes no texts", async () => {
+    const bpe = { model: { type: "BPE", vocab: { "</s>": 1 }, merges: [] }, added_tokens: [] };
+    const unsupported: readonly (readonly [files: Readonly<Record<string, object>>, why: RegExp])[] = [
+      [{ "tokenizer.json": bpe }, /Expected 2, .* for model\.unk_id in tokenizer\.json/],
+      [
+        { "tokenizer.json": bpe, "tokenizer_config.json": { tokenizer_class: "PreTrainedTokenizerFast" } },
+        /Expected Unigram for model\.type in tokenizer\.json but received "BPE"/,
+      ],
+      [
+        { "tokenizer.json": bpe, "tokenizer_config.json": { tokenizer_class: "RobertaTokenizer" } },
+        /for tokenizer_class in tokenizer_config\.json but received "RobertaTokenizer"/,
+      ],
+    ];
+    for (const [tokenizer, why] of unsupported) {
+      await withDirectory(async (directory) => {
+        writeCheckpoint(directory);
+        for (const [name, content] of Object.entries(tokenizer)) write(directory, name, JSON.stringify(content));
+        await using t5 = await load(directory);
+        assert.equal(t5.tokenizer, undefined);
+        assert.deepEqual((await t5.forward(INPUT)).logits.shape, [1, 2, CONFIG.vocab_size]);
+        const because = /inputIds and labels, because the model's tokenizer is not supported \(/;
+        for (const call of [
+          t5.forward("text"),
+          t5.generate("text"),
+          t5.score({ inputIds: INPUT.inputIds }, ["text"]),
+        ]) {
+          const error: unknown = await call.catch((thrown: unknown) => thrown);
+          assert.ok(error instanceof T5Error && error.code === "ERR_INVALID_ARGUMENT", String(error));
+          assert.match(error.message, because);
+          assert.match(error.message, why);
+        }
+        await assert.rejects(T5Tokenizer.fromPretrained(directory), { code: "ERR_MODEL_CORRUPT", message: why });
+      });
+    }
+  });
+
+  it("is refused when its tokenizer is damaged", async () => {
+    for (const content of ["{", "[]", "{}", '{"model":{"type":"Unigram","vocab":[5]}}', '{"model":{"type":5}}']) {
+      await withDirectory(async (directory) => {
+        writeCheckpoint(directory);
+        write(directory, "tokenizer.json", content);
+        write(directory, "tokenizer_config.json", '{"tokenizer_class":"PreTrainedTokenizerFast"}');
+        await assert.rejects(load(directory), { code: "ERR_MODEL_CORRUPT", message: /tokenizer\.json/ });
+      });
+    }
   });
 
   it("is batch-invariant by default", async () => {
@@ -575,7 +624,7 @@ describe("a Hugging Face directory", () => {
       it(`is refused with ${promise}`, async () => {
         await withDirectory(async (directory) => {
           writeCheckpoint(directory);
-          await assert.rejects(loadNatively(directory, change), { code, message });
+          await assert.rejects(loadChanged(directory, change), { code, message });
         });
       });
     }
@@ -585,7 +634,7 @@ describe("a Hugging Face directory", () => {
         writeCheckpoint(directory);
         const size = readFileSync(join(directory, WEIGHTS)).length;
         const path = join(directory, WEIGHTS);
-        const loading = loadNatively(directory, (stored) => {
+        const loading = loadChanged(directory, (stored) => {
           truncateSync(path, size - 100);
           return stored;
         });
@@ -624,28 +673,12 @@ function atEnd(stored: NativeStoredWeights): NativeStoredWeights {
 }
 
 /** Loads a directory with a changed description of its weights, without the checks of this side. */
-async function loadNatively(
+async function loadChanged(
   directory: string,
   change: (stored: NativeStoredWeights) => NativeStoredWeights,
 ): Promise<void> {
-  const { addon, libtorch } = loadNative();
-  const { architecture, weights } = await readCheckpoint(directory, "generation", "float32");
-  const model = await addon.load({
-    path: undefined,
-    hiddenStatesPath: "",
-    attentionsPath: "",
-    storedWeights: change(weights),
-    kind: "generation",
-    device: "cpu",
-    libtorchDirectory: libtorch.directory,
-    intraOpThreads: 1,
-    interOpThreads: 0,
-    maxQueueLength: 0,
-    maxBatchSize: 1,
-    maxBatchTokens: 1,
-    maxCacheBytes: 1,
-    precision: "float32",
-    architecture,
-  });
+  const { architecture, weights } = await readCheckpoint(directory, "generation", "float32", directory);
+  const changes = { path: undefined, storedWeights: change(weights), precision: "float32", architecture } as const;
+  const model = await loadNatively(directory, "generation", changes);
   await model.dispose();
 }

@@ -9,10 +9,10 @@ import {
   T5ForSequenceClassification,
   T5ForTokenClassification,
 } from "torch-t5";
-import { loadNative } from "#lib/native/addon.js";
 import { type ClassifierForm, useClassifiers } from "../support/classifiers.js";
 import { changeConfig, updateManifest, withDirectory } from "../support/directory.js";
 import { PRECISIONS } from "../support/model.js";
+import { loadNatively } from "../support/native-model.js";
 
 const CPU = { device: "cpu", intraOpThreads: 1 } as const;
 const EOS = 1;
@@ -358,28 +358,9 @@ describe("the export of a classifier", () => {
   });
 
   it("is checked natively as well: requests that don't match, and other models, are refused", async () => {
-    const { addon, libtorch } = loadNative();
-    const load = (directory: string, kind: "generation" | "sequenceClassification") =>
-      addon.load({
-        path: join(directory, "model.pt"),
-        kind,
-        device: "cpu",
-        libtorchDirectory: libtorch.directory,
-        intraOpThreads: 1,
-        interOpThreads: 0,
-        maxQueueLength: 0,
-        maxBatchSize: 1,
-        maxBatchTokens: 1,
-        maxCacheBytes: 1,
-        hiddenStatesPath: "",
-        attentionsPath: "",
-        precision: "exact",
-        architecture: undefined,
-        storedWeights: undefined,
-      });
     const source = { batch: 1, length: 2, inputIds: Int32Array.of(5, EOS), attentionMask: undefined };
     const [decoderInputIds, positions] = [Int32Array.of(0, 5), Int32Array.of(1)];
-    const classifier = await load(directoryOf("texts"), "sequenceClassification");
+    const classifier = await loadNatively(directoryOf("texts"), "sequenceClassification");
     const wrong = [
       [{ decoderInputIds, positions: undefined }, /decoderInputIds and positions, or neither,/],
       [{ decoderInputIds: Int32Array.of(0), positions }, /1 x 2 values for decoderInputIds but received 1/],
@@ -404,7 +385,7 @@ describe("the export of a classifier", () => {
       ).shape,
       [1, 3],
     );
-    const other = await load(demoModel, "generation");
+    const other = await loadNatively(demoModel, "generation");
     const message = /Expected a model that classifies for the call but received another/;
     const request = { scheduling: { id: 1, priority: 0, isObserved: false }, source, decoderInputIds, positions };
     await assert.rejects(other.classify(request), { code: invalid, message });

@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { demoModel, T5EncoderModel, type T5Error, T5ForConditionalGeneration } from "torch-t5";
-import { loadNative } from "#lib/native/addon.js";
 import { withModelCopy } from "../support/directory.js";
 import { PRECISIONS } from "../support/model.js";
+import { loadNatively } from "../support/native-model.js";
 
 const ids = { inputIds: [[3, 4, 1, 0]], attentionMask: [[1, 1, 1, 0]] };
 const CPU = { device: "cpu", intraOpThreads: 1 } as const;
@@ -161,24 +161,7 @@ describe("the class of an export", () => {
   }
 
   it("is checked natively as well: an encoder refuses what needs a decoder", async () => {
-    const { addon, libtorch } = loadNative();
-    const model = await addon.load({
-      path: join(demoModel, "model.pt"),
-      kind: "encoder",
-      device: "cpu",
-      libtorchDirectory: libtorch.directory,
-      intraOpThreads: 1,
-      interOpThreads: 0,
-      maxQueueLength: 0,
-      maxBatchSize: 1,
-      maxBatchTokens: 1,
-      maxCacheBytes: 1,
-      hiddenStatesPath: "",
-      attentionsPath: "",
-      precision: "exact",
-      architecture: undefined,
-      storedWeights: undefined,
-    });
+    const model = await loadNatively(demoModel, "encoder");
     const source = { batch: 1, length: 2, inputIds: Int32Array.of(5, 1), attentionMask: undefined };
     const targets = { targetIds: Int32Array.of(5), targetLengths: Int32Array.of(1), batchSize: 1, mean: false };
     const refused = { code: "ERR_INVALID_ARGUMENT", message: /Expected a model with a decoder for the call/ };

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -135,6 +136,15 @@ describe("a model directory", () => {
       await assert.rejects(load(path), { name: "T5Error", code: "ERR_MODEL_NOT_FOUND", message: /torch-t5 export/ });
     }
   });
+
+  for (const name of ["manifest.json", "config.json", "model.pt", "tokenizer.json"]) {
+    it(`is refused when ${name} is a pipe, which would be waited for`, () =>
+      withModelCopy(async (directory) => {
+        rmSync(join(directory, name));
+        execFileSync("mkfifo", [join(directory, name)]);
+        await assert.rejects(load(directory), { name: "T5Error", code: "ERR_MODEL_CORRUPT" });
+      }));
+  }
 
   it("has the caller's line on top of the stack when it is refused", async () => {
     const error: unknown = await load("/nonexistent").catch((thrown: unknown) => thrown);

@@ -1,10 +1,9 @@
 import assert from "node:assert/strict";
-import { join } from "node:path";
 import { demoModel } from "torch-t5";
 import { readGenerateOptions } from "#lib/generation/request.js";
 import { resolveGenerationOptions } from "#lib/generation/resolve.js";
-import { loadNative } from "#lib/native/addon.js";
 import type { NativeGenerateRequest, NativeModel } from "#lib/native/types.js";
+import { loadNatively } from "../support/native-model.js";
 
 const task = { batch: 1, promptLength: 1, vocabSize: 399, endId: 1, hasTokenizer: true };
 const given = readGenerateOptions({ maxLength: 5, eosTokenId: 1, padTokenId: 0 }, task.vocabSize);
@@ -86,24 +85,7 @@ describe("the native boundary", () => {
   let model: NativeModel;
 
   before(async () => {
-    const { addon, libtorch } = loadNative();
-    model = await addon.load({
-      path: join(demoModel, "model.pt"),
-      kind: "generation",
-      hiddenStatesPath: "",
-      attentionsPath: "",
-      device: "cpu",
-      libtorchDirectory: libtorch.directory,
-      intraOpThreads: 1,
-      interOpThreads: 0,
-      maxQueueLength: 0,
-      maxBatchSize: 1,
-      maxBatchTokens: 1,
-      maxCacheBytes: 1,
-      precision: "exact",
-      architecture: undefined,
-      storedWeights: undefined,
-    });
+    model = await loadNatively(demoModel, "generation");
   });
 
   after(() => model.dispose());

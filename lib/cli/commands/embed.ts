@@ -26,8 +26,8 @@ export const embedCommand: Command = {
   summary: "One vector per text, as JSON Lines or as a safetensors file",
   help: `torch-t5 embed [options] <text>... | - | --input <file>
 
-Computes one vector per text: that of SentenceTransformer.encode, if the model is the export of a sentence-transformers
-directory, else the mean of the encoder's hidden states. Writes one JSON object per line: the "line" number, the "text"
+Computes one vector per text: that of SentenceTransformer.encode, if the model is a sentence-transformers directory or
+its export, else the mean of the encoder's hidden states. Writes one JSON object per line: the "line" number, the "text"
 and its "embedding". The lines of JSON input are strings, or objects with a "text"; their other fields are copied to the
 output.
 

@@ -155,7 +155,9 @@ class Operations:
         exported = directory.with_name(f"{directory.name}-exported")
         export_source(str(directory), exported)
         self._sentences[name] = sentences.open_directory(directory)
-        return {"directory": str(exported)}
+        if name == "legacy":
+            sentences.add_safetensors(directory)
+        return {"directory": str(exported), "source": str(directory)}
 
     def encode_sentences(self, request: Request) -> Reply:
         """Run `SentenceTransformer.encode`; see `sentences.encode`."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import save_file
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules import Dense, Module, Normalize, Transformer
 from sentence_transformers.sentence_transformer.modules import Pooling
@@ -119,6 +120,13 @@ def write_legacy(directory: Path, tokenizer: Path, seed: int) -> None:
     weights = {f"linear.{name}": weight for name, weight in dense.state_dict().items()}
     torch.save(weights, directory / "2_Dense" / "pytorch_model.bin")
     (directory / "3_Normalize").mkdir()
+
+
+def add_safetensors(directory: Path) -> None:
+    """Store the pickled weights of Dense as safetensors as well."""
+    folder = directory / "2_Dense"
+    weights = torch.load(folder / "pytorch_model.bin", weights_only=True)
+    save_file(weights, folder / "model.safetensors")
 
 
 def open_directory(directory: Path) -> SentenceTransformer:
