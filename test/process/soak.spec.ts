@@ -58,7 +58,7 @@ describe("a process under mixed load with faults", () => {
       const { started, settled, counts, rss } = JSON.parse(ended.stdout) as Soaked;
       assert.equal(settled, started);
       for (const fault of FAULTS) assert.ok((counts[fault] ?? 0) > 0, `no call was ${fault}`);
-      assert.ok((counts.answered ?? 0) > 50, `${counts.answered} answers`);
+      assert.ok((counts.answered ?? 0) > 20, `${counts.answered} answers`);
       const third = Math.floor(rss.length / 3);
       if (env.TORCH_T5_SOAK_SECONDS) {
         console.log(

@@ -20,7 +20,7 @@ const DISTINCT = 60;
 /** Ids of an input that is aborted. */
 const HUGE = 2 ** 18;
 const KILL_EVERY_MS = 1500;
-const FAIL_EVERY_MS = 150;
+const FAIL_EVERY_MS = 300;
 /** Far longer than any call takes: a call that is still pending then is lost. */
 const LOST_MS = 60_000;
 const BUSY_WORKER = new URL("./busy-worker.mjs", import.meta.url);
