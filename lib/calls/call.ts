@@ -3,8 +3,8 @@
 import type { ModelKind } from "../loading/architectures.js";
 import type { T5Config } from "../loading/config.js";
 import type { LayerArchives, LoadedEmbedding, LoadedModel, ModelLimits, Precision } from "../loading/load.js";
-import { areRequestsObserved, requestEnded, requestQueued } from "../native/request-events.js";
-import type { NativeModel, NativeScheduling } from "../native/types.js";
+import { areRequestsObserved, observeRequest, requestEnded, requestMade } from "../native/request-events.js";
+import type { NativeGenerateResult, NativeModel, NativeScheduling, NativeStep } from "../native/types.js";
 import type { T5Tokenizer } from "../tokenizer/t5-tokenizer.js";
 import { unlessEnded } from "../util/abort.js";
 import { type CallControl, hasEnded, onEnd } from "../util/call-control.js";
@@ -215,13 +215,15 @@ export class Call {
     start: (scheduling: NativeScheduling, prepared: Prepared) => Promise<Result>,
   ): Promise<Result> {
     const isObserved = areRequestsObserved();
-    if (isObserved) requestQueued(id, this.name);
+    if (isObserved) observeRequest(id, this.name);
     try {
-      const result = await start({ id, priority, isObserved }, prepared);
-      if (isObserved) requestEnded(id);
+      const pending = start({ id, priority, isObserved }, prepared);
+      if (isObserved) requestMade(id);
+      const result = await pending;
+      if (isObserved) requestEnded(id, generatedIds(result));
       return result;
     } catch (thrown) {
-      if (isObserved) requestEnded(id, codeOf(thrown));
+      if (isObserved) requestEnded(id, { code: codeOf(thrown) });
       // `dispose` with `drain: false` aborts the calls.
       if (this.model.isDisposed && codeOf(thrown) === "ERR_ABORTED")
         throw this.error(disposed("a model in use", this.name));
@@ -272,6 +274,16 @@ export function guarded<Result>(site: CallSite, read: () => Result): Result {
     const message = "Expected arguments that can be read but received one that throws";
     throw errorFor(new T5Error("ERR_INVALID_ARGUMENT", message, { cause: thrown }), site);
   }
+}
+
+/** The number of ids that a native result adds to its sequences, where it adds any. */
+function generatedIds(result: unknown): { readonly outputTokens?: number } {
+  if (typeof result !== "object" || result === null) return {};
+  if ("lengths" in result) {
+    const { lengths } = result as NativeGenerateResult;
+    return { outputTokens: lengths.reduce((sum, length) => sum + length, 0) };
+  }
+  return "tokenIds" in result ? { outputTokens: (result as NativeStep).tokenIds.data.length } : {};
 }
 
 /** The code of a native error. */

@@ -16,7 +16,19 @@ export interface NativeScheduling {
 }
 
 /** "firstToken": a generation has chosen its first token. */
-export type NativeProgress = "started" | "firstToken";
+export type NativeProgress = "queued" | "started" | "firstToken";
+
+/**
+ * `ms`: since the request was queued. With "queued": the rows of the request, 0 for a step without rows of its own, and
+ * the ids that its encoder reads, without padding.
+ */
+export type NativeObserver = (
+  id: number,
+  progress: NativeProgress,
+  ms: number,
+  rows?: number,
+  inputTokens?: number,
+) => void;
 
 /** What the addon exports. */
 export interface NativeAddon {
@@ -25,7 +37,7 @@ export interface NativeAddon {
   release(buffer: ArrayBufferLike): void;
   info(): NativeInfo;
   /** Sets the function that is told of the progress of observed calls, of all models of this environment. */
-  observe(observer: (id: number, progress: NativeProgress) => void): void;
+  observe(observer: NativeObserver): void;
   /** Aborts every call and ends every thread of this environment, for good. */
   shutDown(): void;
 }

@@ -93,9 +93,10 @@ at::Tensor RelativePositionBias::byDistanceBack(std::int64_t reach) const {
 
 void RelativePositionBias::growTo(std::int64_t reach) {
   if (reach <= reach_) return;
-  reach_ = std::max({reach, 2 * reach_, kMinReach});
-  byDistance_ = biasByDistance(weight_, buckets_, reach_);
-  if (!buckets_.isBidirectional) byDistance_.narrow(1, reach_ + 1, reach_).fill_(kMaskedScore);
+  const std::int64_t longer = std::max({reach, 2 * reach_, kMinReach});
+  byDistance_ = biasByDistance(weight_, buckets_, longer);
+  if (!buckets_.isBidirectional) byDistance_.narrow(1, longer + 1, longer).fill_(kMaskedScore);
+  reach_ = longer;  // after the biases, which there may be no memory for
 }
 
 at::Tensor scoreMask(const at::Tensor& bias, const at::Tensor& padding, at::ScalarType type) {

@@ -1,10 +1,13 @@
 #include "bindings/arguments.h"
 
+#include <algorithm>
 #include <array>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "bindings/decoding_objects.h"
@@ -223,6 +226,18 @@ std::optional<StoredWeights> optionalStoredWeights(const Napi::Object& options, 
   return weights;
 }
 
+/// The size of a request that has a source, or of a session's step.
+RequestSize sizeOf(const Napi::Object& request) {
+  if (!request.Get("source").IsObject()) {
+    return {request.Get("batch").IsNumber() ? integer(request, "batch") : 0, 0};
+  }
+  const EncoderSource source = toEncoderSource(request);
+  const auto* ids = std::get_if<SourceIds>(&source);
+  if (ids == nullptr) return {std::get<std::shared_ptr<const EncoderOutput>>(source)->batch(), 0};
+  if (!ids->attentionMask) return {ids->batch, static_cast<std::int64_t>(ids->inputIds.size())};
+  return {ids->batch, std::count(ids->attentionMask->begin(), ids->attentionMask->end(), 1)};
+}
+
 }  // namespace
 
 LoadOptions toLoadOptions(const Napi::Object& options) {
@@ -251,11 +266,13 @@ LoadOptions toLoadOptions(const Napi::Object& options) {
 
 Scheduling toScheduling(const Napi::Object& request, const CacheSize& cacheSize) {
   const Napi::Object scheduling = toObject(request.Get("scheduling"), "scheduling");
+  const bool isObserved = boolean(scheduling, "isObserved");
   return {
       .id = toCallId(scheduling.Get("id")),
       .cacheSize = cacheSize,
       .priority = integer(scheduling, "priority", {.min = -kInt32Max}),
-      .isObserved = boolean(scheduling, "isObserved"),
+      .isObserved = isObserved,
+      .size = isObserved ? sizeOf(request) : RequestSize{},
   };
 }
 

@@ -1,5 +1,6 @@
 #include "bindings/environment.h"
 
+#include <chrono>
 #include <string>
 
 namespace torch_t5 {
@@ -49,12 +50,19 @@ void Environment::post(Action action) {
   if (status == napi_ok) owned.release();  // runAction owns it now
 }
 
-ProgressCallback Environment::progressOf(std::uint64_t id) {
-  return [this, id](Progress progress) {
-    post([this, id, progress](Napi::Env env) {
+ProgressCallback Environment::observeRequest(std::uint64_t id, const RequestSize& size) {
+  using Clock = std::chrono::steady_clock;
+  if (observer_.IsEmpty()) return {};
+  const auto number = [env = env_](auto value) { return Napi::Number::New(env, static_cast<double>(value)); };
+  observer_.Call(
+      {number(id), Napi::String::New(env_, "queued"), number(0), number(size.rows), number(size.inputTokens)});
+  return [this, id, queued = Clock::now()](Progress progress) {
+    const std::chrono::duration<double, std::milli> time = Clock::now() - queued;
+    post([this, id, progress, ms = time.count()](Napi::Env env) {
       if (observer_.IsEmpty()) return;
       observer_.Call({Napi::Number::New(env, static_cast<double>(id)),
-                      Napi::String::New(env, progress == Progress::kStarted ? "started" : "firstToken")});
+                      Napi::String::New(env, progress == Progress::kStarted ? "started" : "firstToken"),
+                      Napi::Number::New(env, ms)});
     });
   };
 }

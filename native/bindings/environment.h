@@ -51,11 +51,12 @@ class Environment : public std::enable_shared_from_this<Environment> {
 
   TensorBuffers& buffers() { return *buffers_; }
 
-  /// Sets the function that is called with the id of an observed request, and its progress: "started", "firstToken".
+  /// Sets the function that is called with the id of an observed request, its progress ("queued", "started",
+  /// "firstToken"), the milliseconds since it was queued, and with "queued" its rows and input tokens.
   void observe(const Napi::Function& observer) { observer_ = Napi::Persistent(observer); }
 
-  /// Reports the progress of a request to the observer.
-  ProgressCallback progressOf(std::uint64_t id);
+  /// Reports to the observer that a request is queued. The result reports its progress.
+  ProgressCallback observeRequest(std::uint64_t id, const RequestSize& size);
 
   /// Aborts every call and ends every thread, for good. Waits for the operator that each thread is running.
   void shutDown();
@@ -146,7 +147,7 @@ Napi::Promise startCall(Napi::Env env, const std::shared_ptr<ModelRunner>& runne
   const Callback<Value> settlePromise = Environment::of(env).beginCall<Value>(deferred, std::move(convert));
   try {
     ProgressCallback progress;
-    if (scheduling.isObserved) progress = Environment::of(env).progressOf(scheduling.id);
+    if (scheduling.isObserved) progress = Environment::of(env).observeRequest(scheduling.id, scheduling.size);
     runner->submit<Value>(scheduling, std::move(start), settlePromise, std::move(progress));
   } catch (const Error& error) {
     settlePromise(error);

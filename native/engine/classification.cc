@@ -1,8 +1,5 @@
 #include "engine/classification.h"
 
-#include <ATen/ops/arange.h>
-#include <ATen/ops/index.h>
-
 #include <utility>
 
 #include "core/errors.h"
@@ -11,14 +8,6 @@
 #include "engine/tensors.h"
 
 namespace torch_t5 {
-namespace {
-
-at::Tensor stateAt(const at::Tensor& states, const at::Tensor& positions) {
-  const at::Tensor rows = at::arange(states.size(0), positions.options());
-  return at::index(states, c10::List<std::optional<at::Tensor>>({rows, positions}));
-}
-
-}  // namespace
 
 at::Tensor ClassificationHead::apply(at::Tensor rows, bool isBatchInvariant) const {
   for (const Dense& layer : layers_) rows = applyDense(layer, rows, isBatchInvariant);
@@ -33,7 +22,7 @@ at::Tensor classifyStates(Engine& engine, const std::optional<ClassificationHead
     LogitsSelection noLogits;
     noLogits.isEmpty = true;
     const ForwardOutput output = engine.forward(inputIds, attentionMask, sentence.decoderInputIds, noLogits);
-    return head->apply(stateAt(output.decoderLastHiddenState, sentence.positions), isInvariant);
+    return head->apply(statesAt(output.decoderLastHiddenState, sentence.positions), isInvariant);
   }
   const at::Tensor states = engine.encode(inputIds, attentionMask);
   const at::Tensor logits = head->apply(states.flatten(0, 1), isInvariant);

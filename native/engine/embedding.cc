@@ -27,11 +27,6 @@ at::Tensor withoutPrompt(const at::Tensor& mask, std::int64_t promptLength) {
   return mask.masked_fill(positionsOf(mask).unsqueeze(0) < end.unsqueeze(1), 0);
 }
 
-/// The state at one position of each row. `positions`: int64 [B].
-at::Tensor stateAt(const at::Tensor& states, const at::Tensor& positions) {
-  return states.gather(1, positions.view({-1, 1, 1}).expand({-1, 1, states.size(2)})).squeeze(1);
-}
-
 /// The sum over the positions, weighted [B, S], and the sum of the weights.
 at::Tensor weightedMean(const at::Tensor& states, const at::Tensor& weights) {
   return (states * weights.unsqueeze(-1)).sum(1) / weights.sum(1, /*keepdim=*/true).clamp_min(kMinCount);
@@ -40,7 +35,7 @@ at::Tensor weightedMean(const at::Tensor& states, const at::Tensor& weights) {
 at::Tensor lastState(const at::Tensor& states, const at::Tensor& mask) {
   const auto [largest, fromEnd] = mask.flip({1}).max(1);
   const at::Tensor positions = mask.size(1) - 1 - fromEnd.masked_fill(largest == 0, mask.size(1) - 1);
-  return stateAt(states * mask.unsqueeze(-1), positions);
+  return statesAt(states * mask.unsqueeze(-1), positions);
 }
 
 /// Whether the first position is read, whatever its mask.
@@ -55,7 +50,7 @@ at::Tensor pool(const at::Tensor& states, const at::Tensor& all, const at::Tenso
     case PoolingMode::kFirst:
       return states.select(1, 0);
     case PoolingMode::kCls:
-      return stateAt(states, firstKept(mask));
+      return statesAt(states, firstKept(mask));
     case PoolingMode::kMax:
       return states.masked_fill(mask.unsqueeze(-1) == 0, -std::numeric_limits<float>::infinity()).amax(1);
     case PoolingMode::kMeanSqrtLength:
@@ -97,6 +92,10 @@ at::Tensor normalize(const at::Tensor& rows) {
 }
 
 }  // namespace
+
+at::Tensor statesAt(const at::Tensor& states, const at::Tensor& positions) {
+  return states.gather(1, positions.view({-1, 1, 1}).expand({-1, 1, states.size(2)})).squeeze(1);
+}
 
 Dense::Dense(const DenseWeights& weights, const at::Device& device) : activation_(weights.activation) {
   const auto copy = [&device](const std::vector<float>& values, at::IntArrayRef shape) {

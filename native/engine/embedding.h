@@ -48,4 +48,7 @@ at::Tensor embed(const SharedEngine& engine, const EncoderOutput& encoderOutput,
 Task<at::Tensor> runEmbed(SharedEngine& engine, std::shared_ptr<const EncoderSource> source, Pooling pooling,
                           std::vector<EmbeddingLayer> layers);
 
+/// The states [B, D] at one position of each row. `states`: [B, S, D]; `positions`: int64 [B].
+at::Tensor statesAt(const at::Tensor& states, const at::Tensor& positions);
+
 }  // namespace torch_t5

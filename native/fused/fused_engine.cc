@@ -167,7 +167,9 @@ class FusedEngine final : public Engine {
   }
 
   void checkIds(const at::Tensor& ids, const char* name) const {
-    expectIndices(toVector(ids), vocabSize(), "ids", name, ErrorCode::kTokenOutOfRange);
+    const at::Tensor values = ids.contiguous();
+    const std::span received(values.const_data_ptr<std::int64_t>(), static_cast<std::size_t>(values.numel()));
+    expectIndices(received, vocabSize(), "ids", name, ErrorCode::kTokenOutOfRange);
   }
 
   FloatRows takeHidden(std::int64_t rows) {
@@ -341,6 +343,7 @@ class FusedEngine final : public Engine {
     for (const auto& [source, cross] : stored) recentCross_.store(*source, cross);
     return caches;
   }
+
   /// Computes the keys and values of empty caches. `states`: those of each cache's batch, [B, S, D].
   void fillCrossCaches(const std::vector<std::shared_ptr<const CrossKvCache>>& caches,
                        const std::vector<at::Tensor>& states) {

@@ -103,7 +103,7 @@ void LmHead::computeShared(const std::vector<Selected>& parts) {
 /// The product of states [R, P, D] and a matrix: [R, P, columns].
 at::Tensor LmHead::multiplyBy(const PackedMatrix& matrix, const at::Tensor& states, std::int64_t columns) {
   const FloatRows rows = toFloatRows(states);
-  at::Tensor result = buffers_.take({states.size(0), states.size(1), columns});
+  at::Tensor result = at::empty({states.size(0), states.size(1), columns}, at::kFloat);
   constexpr std::int64_t kMaxStoredBytes = std::int64_t{4} << 20;  // larger logits bypass the caches
   const auto epilogue = static_cast<std::int64_t>(result.nbytes()) > kMaxStoredBytes ? kernels::Epilogue::kStream
                                                                                      : kernels::Epilogue::kStore;

@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "engine/engine.h"
-#include "fused/buffer_pool.h"
 #include "fused/linear.h"
 #include "fused/packed_model.h"
 #include "fused/scratch.h"
@@ -53,7 +52,6 @@ class LmHead {
   const PackedModel& model_;
   const Executor& executor_;
   Scratch& scratch_;
-  BufferPool buffers_;
 };
 
 }  // namespace torch_t5

@@ -61,8 +61,9 @@ DataType headDataType(DataType dataType, const Architecture& architecture) {
 PositionBias PositionBiasTable::upTo(std::int64_t reach) {
   if (reach > reach_) {
     constexpr std::int64_t kMinReach = 127;
-    reach_ = std::max({reach, kMinReach, 2 * reach_});
-    table_ = biasByDistance(weight_, buckets_, reach_);
+    const std::int64_t longer = std::max({reach, kMinReach, 2 * reach_});
+    table_ = biasByDistance(weight_, buckets_, longer);
+    reach_ = longer;  // after the table, which there may be no memory for
   }
   return {table_.const_data_ptr<float>() + reach_, table_.size(1)};
 }

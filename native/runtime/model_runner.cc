@@ -12,6 +12,7 @@
 #include "engine/device.h"
 #include "engine/threads.h"
 #include "fused/fused_engine.h"
+#include "fused/threading/worker_pool.h"
 #include "runtime/core_shares.h"
 #include "torchscript/torchscript_engine.h"
 #include "weights/weights.h"
@@ -40,6 +41,7 @@ class LoadWork final : public Work {
   std::int64_t positions() const override { return 0; }
   void resume() override {}
   void fail(const Error&) override {}
+  void settle() override {}
 
  private:
   std::function<void()> load_;
@@ -61,6 +63,7 @@ void ModelRunner::load(Callback<ModelInfo> callback) {
 }
 
 ModelInfo ModelRunner::loadEngine() {
+  const TensorMemory::Scope scope(nullptr);  // weights are freed with the model, and what they are read into at once
   const auto& architecture = options_.architecture;
   const ModelKind kind = options_.kind;
   const Precision precision = options_.precision;
@@ -99,12 +102,14 @@ bool ModelRunner::dispose(std::function<void()> disposed) {
       enginePointer_ = nullptr;
     }
     engine_.reset();
+    tensorMemory_.close();
     disposed();
   });
 }
 
 void ModelRunner::EnginePasses::runThread(const std::function<void()>& loop) {
   const c10::InferenceMode inferenceMode;
+  const TensorMemory::Scope scope(&runner_.tensorMemory_);
   loop();
 }
 
@@ -120,6 +125,16 @@ void ModelRunner::EnginePasses::run(std::span<Work* const> works) {
   if (engine.device().is_cpu() && !isInterlude) share.emplace(CoreShares::shared(), runner_.cores_);
   runCalls(engine, works);
   isRunning_ = isInterlude;
+}
+
+void ModelRunner::EnginePasses::runEach(std::int64_t count, const std::function<void(std::int64_t)>& task) {
+  const std::int64_t threads = runner_.hasOwnThreadPool_ ? runner_.cores_ : 1;
+  WorkerPool::shared().run(count, threads, [&](std::int64_t index, std::int64_t) {
+    const c10::InferenceMode inferenceMode;
+    const TensorMemory::Scope scope(&runner_.tensorMemory_);
+    runner_.setThreads();
+    task(index);
+  });
 }
 
 void ModelRunner::EnginePasses::runCalls(Engine& engine, std::span<Work* const> works) {

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "core/requests.h"
+#include "core/tensor_memory.h"
 #include "engine/engine.h"
 #include "runtime/request.h"
 #include "runtime/scheduler.h"
@@ -19,6 +20,12 @@ struct ModelInfo {
   std::string device;  // "cpu", "cuda:0"
 };
 
+/// What an observer of a request is told of it.
+struct RequestSize {
+  std::int64_t rows = 0;         // of the source, or of a session; 0: unknown
+  std::int64_t inputTokens = 0;  // that the encoder reads, without padding
+};
+
 /// How a request is scheduled.
 struct Scheduling {
   std::uint64_t id = 0;           // for `cancel`, unique among the pending requests
@@ -26,6 +33,7 @@ struct Scheduling {
   bool waitsForConsumer = false;  // between steps, so that its rows do not count as running ones
   std::int64_t priority = 0;      // requests with a higher priority are admitted first
   bool isObserved = false;        // whether JavaScript wants to know of its progress
+  RequestSize size;               // of an observed request
 };
 
 /// All methods may be called from any thread except the scheduler's. All but `stop` return at once.
@@ -69,6 +77,7 @@ class ModelRunner {
     void runThread(const std::function<void()>& loop) override;
     bool mergesCalls() const override;
     void run(std::span<Work* const> works) override;
+    void runEach(std::int64_t count, const std::function<void(std::int64_t)>& task) override;
 
    private:
     static void runCalls(Engine& engine, std::span<Work* const> works);
@@ -91,6 +100,7 @@ class ModelRunner {
   Engine* enginePointer_ = nullptr;        // `engine_`, for requests
   bool hasOwnThreadPool_ = false;          // the engine does not use libtorch's threads
   std::int64_t cores_ = 1;                 // that the engine computes with
+  TensorMemory tensorMemory_;              // of what requests and their calls compute
   EnginePasses passes_{*this};
   Scheduler scheduler_;  // last: its jobs use the members above
 };

@@ -59,9 +59,7 @@ class Request final : public EngineWork {
     } catch (...) {  // there was no memory for the task
       callback_(describeCurrentException());
       task_.reset();
-      return;
     }
-    settleIfDone();
   }
 
   Wait wait() const override {
@@ -73,25 +71,19 @@ class Request final : public EngineWork {
 
   std::int64_t positions() const override { return call()->positions(); }
 
-  void resume() override {
-    shared_->resume();
-    settleIfDone();
-  }
+  void resume() override { shared_->resume(); }
 
-  void fail(const Error& error) override {
-    shared_->fail(std::make_exception_ptr(error));
-    settleIfDone();
+  void fail(const Error& error) override { shared_->fail(std::make_exception_ptr(error)); }
+
+  void settle() override {
+    if (!task_ || !task_->done()) return;
+    callback_(outcomeOf<Value>([this] { return task_->take(); }));
+    task_.reset();
   }
 
   EngineCall* call() const override { return shared_ ? shared_->waitsFor() : nullptr; }
 
  private:
-  void settleIfDone() {
-    if (!task_->done()) return;
-    callback_(outcomeOf<Value>([this] { return task_->take(); }));
-    task_.reset();
-  }
-
   Engine* const& engine_;
   Start start_;
   Callback<Value> callback_;

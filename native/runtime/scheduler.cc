@@ -169,12 +169,7 @@ void Scheduler::interlude() {
   if (Clock::now() - lastInterlude_ < kBetweenInterludes) return;
   isInInterlude_ = true;
   const CancellationScope scope(stopped_);
-  failCancelled();
-  resumeCredited();
-  admit();
-  runSteps();
-  runCalls();
-  removeEnded();
+  turn();
   lastInterlude_ = Clock::now();
   isInInterlude_ = false;
 }
@@ -287,7 +282,7 @@ void Scheduler::runSteps() {
   const Clock::time_point start = Clock::now();
   runPass(stepping, /*offersInterludes=*/false);
   recordStep(rows, start);
-  resumeAll(stepping);
+  resumeSteps(stepping);
 }
 
 void Scheduler::recordStep(std::int64_t rows, Clock::time_point start) {
@@ -346,7 +341,7 @@ void Scheduler::runCalls() {
     const std::lock_guard lock(mutex_);
     passPositions_ = positions;
   }
-  resumeAll(running);
+  resumeCalls(running);
 }
 
 void Scheduler::runPass(std::span<Running* const> running, bool offersInterludes) {
@@ -369,17 +364,39 @@ void Scheduler::runPass(std::span<Running* const> running, bool offersInterludes
   }
 }
 
-/// Continues the requests of a pass.
-void Scheduler::resumeAll(std::span<Running* const> running) {
+/// Continues the requests of a step together: what they do with their rows (processors, sampling, beams) is
+/// independent.
+void Scheduler::resumeSteps(std::span<Running* const> running) {
+  if (running.size() == 1) return resumeCalls(running);
+  passes_.runEach(static_cast<std::int64_t>(running.size()), [&](std::int64_t index) {
+    Running& each = *running[static_cast<std::size_t>(index)];
+    const CancellationScope scope(each.cancellation);
+    // An interlude would need the threads that run these tasks.
+    const InterludeScope none(nullptr);
+    each.work->resume();
+  });
+  for (Running* each : running) finishAdvance(*each);
+}
+
+/// Continues the requests of a pass one after another.
+void Scheduler::resumeCalls(std::span<Running* const> running) {
   for (Running* each : running) advance(*each, [&] { each->work->resume(); });
 }
 
 /// Continues a request until it waits again. It is not removed meanwhile.
 void Scheduler::advance(Running& running, const std::function<void()>& continueWork) {
   running.isInPass = true;
-  const CancellationScope scope(running.cancellation);
-  const InterludeScope interludes(interludeOrNull());
-  continueWork();
+  {
+    const CancellationScope scope(running.cancellation);
+    const InterludeScope interludes(interludeOrNull());
+    continueWork();
+  }
+  finishAdvance(running);
+}
+
+/// After a request has been continued, on the scheduler's thread.
+void Scheduler::finishAdvance(Running& running) {
+  running.work->settle();
   running.isInPass = false;
   if (!running.hasStepped && running.work->wait() == Wait::kStep) {
     running.hasStepped = true;

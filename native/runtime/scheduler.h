@@ -3,7 +3,7 @@
 //   JavaScript's thread           the scheduler's thread
 //   post(job) ---- waiting ---->  admit: work->start()
 //                                 turn:  a step of all running rows, then a pass of other calls
-//                                        work->resume() for each call that has run
+//                                        work->resume() for each call that has run: of a step on several threads
 //   cancel(id): removes a waiting job and fails it here; a running one fails before its next pass
 //   wake(): a running job that waited for its consumer may go on
 //   close(last): accepts no more jobs; runs the accepted ones, fails those that wait for their consumers, then runs
@@ -56,11 +56,15 @@ class Work {
   /// The positions that the awaited call computes.
   virtual std::int64_t positions() const = 0;
 
-  /// Continues after the awaited call has run.
+  /// Continues after the awaited call has run. May be called on another thread than the scheduler's.
   virtual void resume() = 0;
 
   /// Continues with an error instead of the awaited call.
   virtual void fail(const Error& error) = 0;
+
+  /// Passes the result on if the request has ended. Called on the scheduler's thread, after each other method that
+  /// starts or continues the request.
+  virtual void settle() = 0;
 };
 
 /// Runs the calls that requests wait for. Its methods are called on the scheduler's thread.
@@ -79,6 +83,10 @@ class Passes {
 
   /// Runs the awaited calls: of one request, or in one pass of several. Stores errors in the calls. Throws nothing.
   virtual void run(std::span<Work* const> works) = 0;
+
+  /// Runs `task` for 0 to `count - 1`, in any order and on any threads, and returns when all have ended. Tasks throw
+  /// nothing. `count`: at least 2.
+  virtual void runEach(std::int64_t count, const std::function<void(std::int64_t)>& task) = 0;
 };
 
 enum class Progress {
@@ -189,8 +197,10 @@ class Scheduler {
   bool canRunCall(const Running& running) const;
   std::int64_t maxPositions() const;
   void runPass(std::span<Running* const> running, bool offersInterludes);
-  void resumeAll(std::span<Running* const> running);
+  void resumeSteps(std::span<Running* const> running);
+  void resumeCalls(std::span<Running* const> running);
   void advance(Running& running, const std::function<void()>& continueWork);
+  void finishAdvance(Running& running);
   void removeEnded();
   void recordStep(std::int64_t rows, Clock::time_point start);
   const std::function<void()>* interludeOrNull() const;

@@ -54,6 +54,7 @@ describeProgram("libtorch_errors_test", "the codes of libtorch's errors");
 describeProgram("gemm_kernels_test", "the GEMM kernels");
 describeProgram("row_kernels_test", "the row kernels");
 describeProgram("weight_matrix_test", "weights in files");
+describeProgram("tensor_memory_test", "the memory that tensors reuse");
 describeProgram("attention_kernels_test", "the attention kernels");
 // Not built with Visual Studio.
 if (process.platform !== "win32") {

@@ -34,6 +34,11 @@ class ScriptedWork final : public Work {
   std::int64_t positions() const override { return positions_; }
   void resume() override { next(); }
   void fail(const Error&) override { end(true); }
+  void settle() override {
+    if (!hasEnded_) return;
+    hasEnded_ = false;
+    ended_(hasFailed_);
+  }
 
   const std::string name;
 
@@ -51,10 +56,13 @@ class ScriptedWork final : public Work {
   }
   void end(bool failed) {
     wait_ = Wait::kNothing;
-    ended_(failed);
+    hasEnded_ = true;
+    hasFailed_ = failed;
   }
 
   Wait wait_ = Wait::kNothing;
+  bool hasEnded_ = false;  // and has not been settled
+  bool hasFailed_ = false;
   int calls_;
   int steps_;
   std::int64_t positions_;
@@ -85,6 +93,17 @@ class RecordedPasses final : public Passes {
     if (CancellationScope::requested()) ++aborted;
   }
 
+  /// Each task on a thread of its own, the last one first.
+  void runEach(std::int64_t count, const std::function<void(std::int64_t)>& task) override {
+    std::vector<std::thread> threads;
+    for (std::int64_t index = count - 1; index >= 0; --index) {
+      threads.emplace_back([&task, index] { task(index); });
+      if (index == count - 1) threads.back().join();
+    }
+    for (std::size_t later = 1; later < threads.size(); ++later) threads[later].join();
+    togetherCount += static_cast<int>(count);
+  }
+
   void awaitBegun(int count) const {
     const auto start = std::chrono::steady_clock::now();
     while (begun < count) {
@@ -97,6 +116,7 @@ class RecordedPasses final : public Passes {
   mutable std::atomic<int> mergeQueries = 0;
   std::atomic<int> begun = 0;
   std::atomic<int> aborted = 0;
+  std::atomic<int> togetherCount = 0;  // tasks of `runEach`
   std::atomic<bool> isClosed = false;
   std::atomic<bool> offersInterludes = false;
 
@@ -150,6 +170,8 @@ void mergesSteps(std::span<char*>) {
   harness.closeAndWait();
   const std::vector<Names> expected{{"blocker"}, {"a", "b", "c"}, {"a", "b", "c"}, {"a", "b", "c"}};
   expect(harness.passes.passes == expected, "each pass to serve all three");
+  expect(harness.passes.togetherCount == 6, "the three to be continued together after each step");
+  expect(harness.successes == Names{"blocker", "a", "b", "c"}, "results in the order of the requests");
 }
 
 void joinsAndLeaves(std::span<char*>) {
@@ -344,6 +366,7 @@ class PausedWork final : public Work {
     wait_ = Wait::kNothing;
     failed_(error.code());
   }
+  void settle() override {}
 
  private:
   Wait wait_ = Wait::kNothing;

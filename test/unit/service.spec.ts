@@ -231,4 +231,53 @@ describe("the events of requests", () => {
     assert.ok(events.every(({ ms, id }) => ms >= 0 && id > 0));
     assert.equal(new Set(events.map(({ id }) => id)).size, 3);
   });
+
+  it("have the rows, the tokens and the times of their requests", async () => {
+    const events: RequestEvent[] = [];
+    const listener = (message: unknown) => void events.push(message as RequestEvent);
+    const t5 = model();
+    const ids = [
+      [5, 6, 7, 1],
+      [8, 1, 0, 0],
+    ];
+    const attentionMask = [
+      [1, 1, 1, 1],
+      [1, 1, 0, 0],
+    ];
+    const source = { inputIds: ids, attentionMask };
+    subscribe(REQUEST_CHANNEL, listener);
+    try {
+      const encoded = await t5.encode(source);
+      await t5.generate(source, { maxNewTokens: 5, eosTokenId: [], numReturnSequences: 3, doSample: true });
+      (await t5.forward(source)).logits.dispose();
+      const session = encoded.startDecoding();
+      (await session.prefill([[0], [0]])).logits.dispose();
+      session.dispose();
+      encoded.dispose();
+      for await (const _ of t5.stream({ inputIds: [[5, 1]] }, { maxNewTokens: 3, eosTokenId: [] }));
+      await assert.rejects(t5.generate(source, { maxNewTokens: 5, stopStrings: ["x"], timeoutMs: 1e-3 }));
+    } finally {
+      unsubscribe(REQUEST_CHANNEL, listener);
+    }
+    const of = (kind: string, event: string) => events.filter((one) => one.kind === kind && one.event === event);
+    for (const event of ["queued", "started", "ended"]) {
+      for (const kind of ["encode", "generate", "forward"]) {
+        const [{ rows, inputTokens } = {}] = of(kind, event);
+        assert.deepEqual({ kind, event, rows, inputTokens }, { kind, event, rows: 2, inputTokens: 6 });
+      }
+    }
+    assert.equal(of("generate", "ended")[0]?.outputTokens, 2 * 3 * 5);
+    assert.equal(of("forward", "ended")[0]?.outputTokens, undefined);
+    // One request starts a stream, and each step makes another.
+    const steps = of("stream", "ended");
+    assert.deepEqual([steps[0]?.rows, steps[0]?.inputTokens], [1, 2]);
+    assert.equal(
+      steps.reduce((sum, { outputTokens = 0 }) => sum + outputTokens, 0),
+      3,
+    );
+    for (const event of [...of("generate", "firstToken"), ...of("generate", "ended")].slice(0, 2)) {
+      assert.ok(event.queueMs !== undefined && event.queueMs >= 0 && event.queueMs <= event.ms);
+    }
+    assert.ok(of("generate", "queued").every(({ queueMs, ms }) => queueMs === undefined && ms === 0));
+  });
 });

@@ -21,9 +21,10 @@ constexpr std::uintptr_t kHugePage = std::uintptr_t{2} << 20;  // bytes; on x86-
 
 std::uintptr_t roundUp(std::uintptr_t value) { return (value + kHugePage - 1) / kHugePage * kHugePage; }
 
+}  // namespace
+
 #ifdef __linux__
-/// A mapping that begins at a huge page's boundary.
-void* map(std::size_t bytes) {
+void* mapHugePages(std::size_t bytes) {
   const std::size_t mapped = bytes + kHugePage;
   void* begin = mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (begin == MAP_FAILED) throw std::bad_alloc();
@@ -32,11 +33,12 @@ void* map(std::size_t bytes) {
   if (aligned > address) munmap(begin, aligned - address);
   const std::uintptr_t end = aligned + bytes;
   munmap(reinterpret_cast<void*>(end), address + mapped - end);
+  preferHugePages(reinterpret_cast<void*>(aligned), bytes);
   return reinterpret_cast<void*>(aligned);
 }
-#endif
 
-}  // namespace
+void unmapHugePages(void* begin, std::size_t bytes) noexcept { munmap(begin, bytes); }
+#endif
 
 void preferHugePages(void* begin, std::size_t bytes) {
 #ifdef MADV_HUGEPAGE
@@ -57,9 +59,8 @@ at::Tensor emptyInHugePages(at::IntArrayRef shape, at::ScalarType type) {
   const auto bytes = static_cast<std::size_t>(c10::multiply_integers(shape)) * c10::elementSize(type);
   if (bytes >= kMinBytes) {
     const std::size_t size = (bytes + kPage - 1) / kPage * kPage;
-    void* memory = map(size);
-    preferHugePages(memory, size);
-    return at::from_blob(memory, shape, [size](void* begin) { munmap(begin, size); }, at::TensorOptions(type));
+    void* memory = mapHugePages(size);
+    return at::from_blob(memory, shape, [size](void* begin) { unmapHugePages(begin, size); }, at::TensorOptions(type));
   }
 #endif
   return at::empty(shape, type);

@@ -1,4 +1,5 @@
 // Mixed load with faults on one process for as many seconds as the first argument says, in the precision of the second.
+// With failing_allocations.node in LD_PRELOAD, allocations fail now and then.
 // Prints how calls ended and the resident memory over time. Fails at a wrong answer, a wrong error, a call that is
 // lost, or an unhandled rejection.
 import assert from "node:assert/strict";
@@ -8,6 +9,7 @@ import { setTimeout } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import { demoModel, type Precision, T5Error, T5ForConditionalGeneration } from "torch-t5";
 import { below, digest, type LoadRequest, type Random, randomFrom, randomRequest } from "../../property/load.js";
+import { FAILING_ALLOCATIONS, failingAllocations } from "./failing-allocations.js";
 
 const SECONDS = Number(process.argv[2]);
 const PRECISION = process.argv[3] as Precision;
@@ -18,6 +20,7 @@ const DISTINCT = 60;
 /** Ids of an input that is aborted. */
 const HUGE = 2 ** 18;
 const KILL_EVERY_MS = 1500;
+const FAIL_EVERY_MS = 300;
 /** Far longer than any call takes: a call that is still pending then is lost. */
 const LOST_MS = 60_000;
 const BUSY_WORKER = new URL("./busy-worker.mjs", import.meta.url);
@@ -41,11 +44,20 @@ const counts: Record<string, number> = {};
 const pending = new Set<string>();
 let started = 0;
 
+/** Whether an allocation failed, also where another error was expected. */
+function ranOutOfMemory(thrown: unknown): boolean {
+  const error: unknown = thrown instanceof assert.AssertionError ? thrown.actual : thrown;
+  return error instanceof Error && "code" in error && error.code === "ERR_OUT_OF_MEMORY";
+}
+
 /** Counts a call's outcome under the name that `run` resolves to. */
 async function counted(kind: string, run: () => Promise<string>): Promise<void> {
   const name = `${kind} ${started++}`;
   pending.add(name);
-  const outcome = await run();
+  const outcome = await run().catch((thrown: unknown) => {
+    if (ranOutOfMemory(thrown)) return "ERR_OUT_OF_MEMORY";
+    throw thrown;
+  });
   assert.ok(pending.delete(name), `${name} settled twice`);
   counts[outcome] = (counts[outcome] ?? 0) + 1;
 }
@@ -169,13 +181,26 @@ async function caller(): Promise<void> {
 async function killer(): Promise<void> {
   while (!isOver()) {
     const worker = new Worker(BUSY_WORKER);
-    const exit = once(worker, "exit");
-    await Promise.race([setTimeout(below(random, KILL_EVERY_MS)), once(worker, "message")]);
+    const exit = once(worker, "exit").catch(() => {});
+    worker.on("error", (error) => assert.ok(ranOutOfMemory(error), String(error)));
+    await Promise.race([setTimeout(below(random, KILL_EVERY_MS)), once(worker, "message").catch(() => {})]);
     await setTimeout(below(random, 30));
     await worker.terminate();
     await exit;
     counts["killed workers"] = (counts["killed workers"] ?? 0) + 1;
   }
+}
+
+/** Lets an allocation of any call fail now and then. */
+async function failer(): Promise<void> {
+  if (process.env.LD_PRELOAD !== FAILING_ALLOCATIONS) return;
+  const { failAt, failedCount } = failingAllocations();
+  while (!isOver()) {
+    await setTimeout(below(random, 2 * FAIL_EVERY_MS));
+    failAt(1 + below(random, 60), 1024);
+  }
+  failAt(0, 0);
+  counts["failed allocations"] = failedCount();
 }
 
 const rss: number[] = [];
@@ -195,9 +220,10 @@ const lost = globalThis.setTimeout(
   },
   SECONDS * 1000 + LOST_MS,
 );
-await Promise.all([...Array.from({ length: CALLERS }, caller), killer(), sampler()]);
+await Promise.all([...Array.from({ length: CALLERS }, caller), killer(), failer(), sampler()]);
 await Promise.all([model.dispose(), narrow.dispose()]);
 clearTimeout(lost);
 assert.equal(pending.size, 0);
-const settled = Object.values(counts).reduce((sum, count) => sum + count, 0) - (counts["killed workers"] ?? 0);
+const { "killed workers": _, "failed allocations": __, ...outcomes } = counts;
+const settled = Object.values(outcomes).reduce((sum, count) => sum + count, 0);
 console.log(JSON.stringify({ seed: SEED, started, settled, counts, rss }));

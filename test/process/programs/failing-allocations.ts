@@ -1,0 +1,21 @@
+// The library that lets allocations of torch-t5 and libtorch fail: test/native/failing_allocations.cc.
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+
+/** To be set as LD_PRELOAD of a process that calls `failingAllocations`. */
+export const FAILING_ALLOCATIONS = fileURLToPath(
+  new URL("../../../build/test/native/failing_allocations.node", import.meta.url),
+);
+
+export interface FailingAllocations {
+  /** The n-th allocation of at least `minBytes` from now on fails. 0: none. */
+  failAt(n: number, minBytes: number): void;
+  /** How many have failed. */
+  failedCount(): number;
+}
+
+export function failingAllocations(): FailingAllocations {
+  const module = { exports: {} };
+  process.dlopen(module, FAILING_ALLOCATIONS);
+  return module.exports as FailingAllocations;
+}
