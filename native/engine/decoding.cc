@@ -29,6 +29,7 @@ Task<DecodeCall> advance(SharedEngine& engine, DecoderState& state, DecodeCall c
 
 LogitsSelection lastPosition(const at::Tensor& decoderInputIds) {
   LogitsSelection last;
+  last.needsStates = false;
   const std::int64_t length = decoderInputIds.size(1);
   if (length > 1) last.positions = at::full({1}, length - 1, decoderInputIds.options());
   return last;

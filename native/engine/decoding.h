@@ -25,7 +25,7 @@ struct DecoderState {
 Task<DecoderOutput> decode(SharedEngine& engine, DecoderState& state, at::Tensor decoderInputIds,
                            LogitsSelection selection);
 
-/// The selection of the last of T positions. `decoderInputIds`: [R, T].
+/// The selection of the last of T positions, without hidden states. `decoderInputIds`: [R, T].
 LogitsSelection lastPosition(const at::Tensor& decoderInputIds);
 
 /// As `decode` with the last position's logits, but returns the id of the highest logit of each row: int64 [R].

@@ -58,6 +58,7 @@ struct LogitsSelection {
   at::Tensor positions;        // int64 [P] on the device, any order; undefined: all
   at::Tensor tokens;           // int64 [K] on the device, any order; undefined: all
   LayerSelection layers = {};  // returned besides the logits, of all positions
+  bool needsStates = true;     // false: nobody reads the decoder's hidden states, so the output may lack them
 
   bool isAll() const { return !isEmpty && !positions.defined() && !tokens.defined(); }
 };
@@ -138,9 +139,10 @@ void expectLmHead(bool hasLmHead);
 /// Throws ERR_INVALID_ARGUMENT where a model classifies nothing.
 void expectClassifier(bool isClassifier);
 
-/// Used in inference mode, by one thread at a time. Every output contains hidden states, and the selected logits. A
-/// method throws ERR_ABORTED if cancellation was requested in this thread's `CancellationScope`. For other failures,
-/// such as an id outside the vocabulary or lack of memory, it throws an `Error` or libtorch's exception.
+/// Used in inference mode, by one thread at a time. Every output contains hidden states, except as
+/// `LogitsSelection::needsStates` describes, and the selected logits. A method throws ERR_ABORTED if cancellation was
+/// requested in this thread's `CancellationScope`. For other failures, such as an id outside the vocabulary or lack of
+/// memory, it throws an `Error` or libtorch's exception.
 class Engine {
  public:
   Engine() = default;

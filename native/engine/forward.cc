@@ -41,6 +41,7 @@ Task<ForwardResult> runForward(SharedEngine& engine, std::shared_ptr<const Forwa
   const bool needsAllLogits = computesLoss || (head != nullptr && head->readsLogits());
   LogitsSelection logitsSelection = toLogitsSelection(request.selection, engine);
   logitsSelection.isEmpty = head != nullptr;
+  logitsSelection.needsStates = logitsSelection.needsStates || head != nullptr;
   LogitsSelection computed = logitsSelection;
   if (needsAllLogits) {
     computed = {};
@@ -64,6 +65,7 @@ Task<ForwardResult> runForward(SharedEngine& engine, std::shared_ptr<const Forwa
 LogitsSelection toLogitsSelection(const Selection& selection, const SharedEngine& engine) {
   LogitsSelection logitsSelection;
   logitsSelection.layers = {selection.outputHiddenStates, selection.outputAttentions};
+  logitsSelection.needsStates = selection.hiddenStates;
   if (selection.positions) logitsSelection.positions = toTensor(*selection.positions, engine.device());
   if (selection.tokens) {
     expectIndices(*selection.tokens, engine.vocabSize(), "ids", "tokens", ErrorCode::kTokenOutOfRange);

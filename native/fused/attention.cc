@@ -130,6 +130,7 @@ std::int64_t queriesAtOnce(std::int64_t keyCount) {
 SequenceQueries partOf(const SequenceQueries& sequence, std::int64_t first, std::int64_t count, bool keepsNew) {
   SequenceQueries part = sequence;
   part.row += first;
+  part.resultRow += first;
   part.position += first;
   part.count = count;
   if (first > 0 && !keepsNew) part.newPositions = {};
@@ -161,7 +162,7 @@ void attendInto(const Executor& executor, Scratch& scratch, const HeadLayout& he
     args.isCausal = settings.isCausal;
     args.mask = sequence.mask;
     args.scores = workspace.scores(thread);
-    setResult(context, sequence.row, head * heads.size, args);
+    setResult(context, sequence.resultRow, head * heads.size, args);
     executor.kernels.attend(args);
   };
   const std::int64_t tasks = static_cast<std::int64_t>(sequences.size()) * heads.count;
@@ -181,12 +182,12 @@ HeadLayout::HeadLayout(std::int64_t count, std::int64_t size, kernels::DataType 
       dataType(dataType) {}
 
 void writeKeyValues(const Executor& executor, const HeadLayout& heads, const std::vector<NewPositions>& sequences,
-                    const KeyValues& from, BlockTable& table) {
+                    const KeyValues& from, BlockTable& table, std::int64_t first) {
   executor.run(static_cast<std::int64_t>(sequences.size()) * heads.count, [&](std::int64_t task, std::int64_t) {
     const std::int64_t sequence = task / heads.count;
     const std::int64_t head = task % heads.count;
     KeyValueWriter(heads, executor.kernels)
-        .write(sequences[static_cast<std::size_t>(sequence)], from, head, table.blocks(sequence, head));
+        .write(sequences[static_cast<std::size_t>(sequence)], from, head, table.blocks(first + sequence, head));
   });
 }
 

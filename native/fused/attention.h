@@ -59,19 +59,21 @@ struct KeyValues {
   WordRows values;
 };
 
-/// Writes the new keys and values of every sequence to the table's blocks.
+/// Writes the new keys and values of consecutive sequences to the table's blocks. `first`: the table index of the first
+/// sequence.
 void writeKeyValues(const Executor& executor, const HeadLayout& heads, const std::vector<NewPositions>& sequences,
-                    const KeyValues& from, BlockTable& table);
+                    const KeyValues& from, BlockTable& table, std::int64_t first);
 
 /// The queries of one sequence, and the keys that they attend to.
 struct SequenceQueries {
-  std::int64_t row = 0;  // of the first query, in the projection and in the result
+  std::int64_t row = 0;  // of the first query, in the projection
   std::int64_t count = 0;
   std::int64_t position = 0;    // of the first query, in its sequence
   std::int64_t tableIndex = 0;  // of its sequence, in the block table
   std::int64_t keyCount = 0;
   const float* mask = nullptr;  // [keyCount], added to the scores. Null: no mask.
   NewPositions newPositions;    // written to the table first
+  std::int64_t resultRow = 0;   // of the first query, in the result
 };
 
 /// A position bias for every head: `data[head * stride + k - q]` for key k and query q. Null: no bias.

@@ -12,6 +12,7 @@
 #include "core/errors.h"
 #include "engine/engine_calls.h"
 #include "engine/tensors.h"
+#include "fused/block_sizes.h"
 #include "fused/instruction_set.h"
 #include "fused/kv_cache.h"
 #include "fused/lm_head.h"
@@ -33,10 +34,54 @@ kernels::DataType dataTypeOf(Precision precision) {
   }
 }
 
+/// The decoder's states that the calls of a pass need, one call after another.
+class PassStates {
+ public:
+  /// Adds a call. `ids`: [R, T].
+  void add(const at::Tensor& ids, const LogitsSelection& selection) {
+    const bool selects = !selection.needsStates && !selection.isEmpty && selection.positions.defined() &&
+                         selection.positions.numel() > 0 && selection.positions.numel() < ids.size(1);
+    positions_.push_back(selects ? toVector(selection.positions) : std::vector<std::int64_t>());
+    calls_.push_back({rowCount_, ids.size(0), selects ? selection.positions.numel() : ids.size(1), selects});
+    rowCount_ += calls_.back().rows * calls_.back().positions;
+  }
+
+  bool areSelected(std::size_t call) const { return calls_[call].areSelected; }
+  std::int64_t firstRow(std::size_t call) const { return calls_[call].firstRow; }
+
+  /// The call's R, and the positions of each row that are among the states: P or T.
+  std::pair<std::int64_t, std::int64_t> shape(std::size_t call) const {
+    return {calls_[call].rows, calls_[call].positions};
+  }
+
+  /// The positions of every sequence of all calls. Valid as long as this object.
+  SelectedPositions selected() const {
+    SelectedPositions selected;
+    for (std::size_t i = 0; i < calls_.size(); ++i)
+      selected.insert(selected.end(), static_cast<std::size_t>(calls_[i].rows),
+                      calls_[i].areSelected ? &positions_[i] : nullptr);
+    return selected;
+  }
+
+  FloatRows rows;  // before the final norm
+
+ private:
+  struct Call {
+    std::int64_t firstRow;
+    std::int64_t rows;
+    std::int64_t positions;
+    bool areSelected;
+  };
+
+  std::vector<Call> calls_;
+  std::vector<std::vector<std::int64_t>> positions_;
+  std::int64_t rowCount_ = 0;
+};
+
 class FusedEngine final : public Engine {
  public:
   FusedEngine(Weights weights, const Architecture& architecture, Precision precision, int threads)
-      : executor_{bestKernels(), threads},
+      : executor_{bestKernels(), threads, blockSizes()},
         classificationHead_(classificationHeadOf(weights, at::kCPU)),
         model_(packModel(std::move(weights), architecture, dataTypeOf(precision), executor_)),
         transformer_(model_, executor_, scratch_),
@@ -269,16 +314,14 @@ class FusedEngine final : public Engine {
       lengths.insert(lengths.end(), static_cast<std::size_t>(call->decoderInputIds.size(0)),
                      call->decoderInputIds.size(1));
     }
-    const FloatRows hidden = embed(ids);
-    transformer_.decode(hidden, lengths, encoderRows);
+    PassStates states;
+    for (const ForwardCall* call : calls) states.add(call->decoderInputIds, call->selection);
+    states.rows = transformer_.decode(embed(ids), lengths, encoderRows, states.selected());
     std::vector<LogitsPart> parts;
-    std::int64_t row = 0;
-    for (ForwardCall* call : calls) {
-      const std::int64_t rows = call->decoderInputIds.numel();
-      ForwardOutput& output = call->output;
-      output.decoderLastHiddenState = finalStates(hidden.slice(row, rows), call->decoderInputIds.sizes());
-      parts.push_back({output.decoderLastHiddenState, call->selection, output.logits});
-      row += rows;
+    for (std::size_t i = 0; i < calls.size(); ++i) {
+      ForwardOutput& output = calls[i]->output;
+      parts.push_back({finalStates(states, i), states.areSelected(i), calls[i]->selection, output.logits});
+      if (!states.areSelected(i)) output.decoderLastHiddenState = parts.back().states;
     }
     lmHead_.compute(parts);
   }
@@ -296,17 +339,15 @@ class FusedEngine final : public Engine {
       extended.push_back(caches[i]->extend(length, executor_));
       positions.push_back({*extended.back(), length});
     }
-    const FloatRows hidden = embed(ids);
-    transformer_.decode(hidden, positions);
+    PassStates states;
+    for (const DecodeCall* call : calls) states.add(call->decoderInputIds, call->selection);
+    states.rows = transformer_.decode(embed(ids), positions, states.selected());
     std::vector<LogitsPart> parts;
-    std::int64_t row = 0;
     for (std::size_t i = 0; i < calls.size(); ++i) {
       DecodeCall& call = *calls[i];
-      const std::int64_t rows = call.decoderInputIds.numel();
-      call.output.decoderLastHiddenState = finalStates(hidden.slice(row, rows), call.decoderInputIds.sizes());
-      parts.push_back({call.output.decoderLastHiddenState, call.selection, call.output.logits,
+      parts.push_back({finalStates(states, i), states.areSelected(i), call.selection, call.output.logits,
                        call.choosesTokens ? &call.tokens : nullptr});
-      row += rows;
+      if (!states.areSelected(i)) call.output.decoderLastHiddenState = parts.back().states;
     }
     lmHead_.compute(parts);
     for (std::size_t i = 0; i < calls.size(); ++i) calls[i]->output.cache = std::move(extended[i]);
@@ -360,9 +401,11 @@ class FusedEngine final : public Engine {
     transformer_.fillCrossCaches(convert(executor_, scratch_, model_.dataType, rows), caches);
   }
 
-  /// The decoder's last hidden states [R, T, D].
-  at::Tensor finalStates(const FloatRows& hidden, at::IntArrayRef shape) const {
-    at::Tensor states = at::empty({shape[0], shape[1], hidden.columns}, at::kFloat);
+  /// The decoder's last hidden states of a call: [R, T, D], or [R, P, D] if they are selected.
+  at::Tensor finalStates(const PassStates& pass, std::size_t call) const {
+    const auto [rows, positions] = pass.shape(call);
+    at::Tensor states = at::empty({rows, positions, pass.rows.columns}, at::kFloat);
+    const FloatRows hidden = pass.rows.slice(pass.firstRow(call), rows * positions);
     normalizeTo(executor_, hidden, model_.decoder.norm.const_data_ptr<float>(), model_.epsilon(), toFloatRows(states));
     return states;
   }

@@ -2,13 +2,17 @@
 
 #include <cstdlib>
 #include <string_view>
+#include <vector>
 
 #if defined(_MSC_VER) && defined(_M_X64)
 #include <intrin.h>
 #endif
+#if (defined(__GNUC__) || defined(__clang__)) && defined(__x86_64__)
+#define TORCH_T5_GNU_X86
+#include <cpuid.h>
+#endif
 #if defined(__linux__) && defined(__x86_64__)
 #define TORCH_T5_LINUX_X86
-#include <cpuid.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #endif
@@ -20,6 +24,7 @@ using kernels::Kernels;
 
 struct InstructionSets {
   bool avx2 = false;
+  bool avx2Vnni = false;
   bool avx512 = false;
   bool avx512Bf16 = false;
 };
@@ -42,11 +47,19 @@ bool requestAmx() {
 #endif
 }
 
-#if (defined(__GNUC__) || defined(__clang__)) && defined(__x86_64__)
+#ifdef TORCH_T5_GNU_X86
+/// By the CPUID bit of Intel's manual, for which older compilers have no name.
+bool hasAvxVnni() {
+  constexpr unsigned kAvxVnni = 1U << 4;
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  return __get_cpuid_count(7, 1, &a, &b, &c, &d) != 0 && (a & kAvxVnni) != 0;
+}
+
 InstructionSets detect() {
   __builtin_cpu_init();
   InstructionSets found;
   found.avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  found.avx2Vnni = found.avx2 && hasAvxVnni();
   found.avx512 = found.avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                  __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
   found.avx512Bf16 = found.avx512 && __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bf16");
@@ -67,6 +80,7 @@ InstructionSets detect() {
   if (!bit(leaf1[2], 27)) return found;
   const auto saved = static_cast<int>(_xgetbv(0));
   found.avx2 = (saved & 0x6) == 0x6 && bit(leaf1[2], 12) && bit(leaf7[1], 5);
+  found.avx2Vnni = found.avx2 && bit(leaf7Part1[0], 4);
   found.avx512 = found.avx2 && (saved & 0xE6) == 0xE6 && bit(leaf7[1], 16) && bit(leaf7[1], 17) && bit(leaf7[1], 30) &&
                  bit(leaf7[1], 31);
   found.avx512Bf16 = found.avx512 && bit(leaf7[2], 11) && bit(leaf7Part1[0], 5);
@@ -76,25 +90,34 @@ InstructionSets detect() {
 InstructionSets detect() { return {}; }
 #endif
 
-const Kernels& selectKernels() {
+/// The kernels that this processor can run and the environment permits, the best first.
+std::vector<const Kernels*> listUsableKernels() {
   const char* variable = std::getenv("ATEN_CPU_CAPABILITY");
   const std::string_view limit = variable == nullptr ? "" : variable;
   InstructionSets usable = detect();
   if (limit == "avx2" || limit == "default") usable.avx512 = usable.avx512Bf16 = false;
-  if (limit == "default") usable.avx2 = false;
+  if (limit == "default") usable.avx2 = usable.avx2Vnni = false;
+  std::vector<const Kernels*> found;
+  const auto add = [&](bool isUsable, const Kernels* kernels) {
+    if (isUsable && kernels != nullptr) found.push_back(kernels);
+  };
   const bool mayUseAmx = limit.empty() && usable.avx512Bf16 && kernels::amxKernels() != nullptr;
-  if (mayUseAmx && requestAmx()) return *kernels::amxKernels();
-  if (usable.avx512Bf16 && kernels::avx512Bf16Kernels() != nullptr) return *kernels::avx512Bf16Kernels();
-  if (usable.avx512 && kernels::avx512Kernels() != nullptr) return *kernels::avx512Kernels();
-  if (usable.avx2 && kernels::avx2Kernels() != nullptr) return *kernels::avx2Kernels();
-  return *kernels::portableKernels();
+  add(mayUseAmx && requestAmx(), kernels::amxKernels());
+  add(usable.avx512Bf16, kernels::avx512Bf16Kernels());
+  add(usable.avx512, kernels::avx512Kernels());
+  add(usable.avx2Vnni, kernels::avx2VnniKernels());
+  add(usable.avx2, kernels::avx2Kernels());
+  add(true, kernels::portableKernels());
+  return found;
 }
 
 }  // namespace
 
-const Kernels& bestKernels() {
-  static const Kernels& chosen = selectKernels();
-  return chosen;
+const std::vector<const Kernels*>& usableKernels() {
+  static const std::vector<const Kernels*> usable = listUsableKernels();
+  return usable;
 }
+
+const Kernels& bestKernels() { return *usableKernels().front(); }
 
 }  // namespace torch_t5

@@ -1,12 +1,17 @@
 // The choice of kernels for the processor.
 #pragma once
 
+#include <vector>
+
 #include "fused/kernels/kernels.h"
 
 namespace torch_t5 {
 
-/// The kernels of the best instruction set that this processor has. The environment variable ATEN_CPU_CAPABILITY
-/// ("avx512", "avx2", "default") limits it, as it limits PyTorch.
+/// The kernels of the instruction sets that this processor has, the best first. The environment variable
+/// ATEN_CPU_CAPABILITY ("avx512", "avx2", "default") limits them, as it limits PyTorch.
+const std::vector<const kernels::Kernels*>& usableKernels();
+
+/// The first of them.
 const kernels::Kernels& bestKernels();
 
 }  // namespace torch_t5

@@ -15,10 +15,8 @@ constexpr std::int64_t kTasksPerThread = 4;  // several, to balance the load
 
 /// Rows of one chunk. All panels are multiplied with one chunk before the next, so it stays in a core's L2 cache.
 std::int64_t rowsPerChunk(const Operand& operand, const Executor& executor) {
-  // Processors with tiles have an L2 cache of 2 MB.
-  const std::int64_t cacheWords = std::int64_t{executor.kernels.hasTiles ? 192 : 96} << 10;
   const std::int64_t maxRows = executor.kernels.maxRows;
-  const std::int64_t groups = cacheWords / (operand.wordsPerRow() * maxRows);
+  const std::int64_t groups = executor.blocks.chunkWords / (operand.wordsPerRow() * maxRows);
   return std::max<std::int64_t>(1, groups) * maxRows;
 }
 

@@ -76,7 +76,8 @@ void LmHead::compute(const std::vector<LogitsPart>& parts) {
 /// The states that the part's logits are computed from, [R, P, D].
 at::Tensor LmHead::select(const LogitsPart& part) const {
   const at::Tensor& positions = part.selection.positions;
-  const at::Tensor chosen = positions.defined() ? part.states.index_select(1, positions) : part.states;
+  const bool selects = positions.defined() && !part.areSelected;
+  const at::Tensor chosen = selects ? part.states.index_select(1, positions) : part.states;
   if (!model_.architecture.scalesDecoderOutputs) return chosen;
   // Like Hugging Face, scales the input of `lm_head`, not its output.
   return chosen * std::pow(static_cast<double>(model_.architecture.dModel), -0.5);

@@ -19,7 +19,8 @@ FloatRows toFloatRows(const at::Tensor& tensor);
 
 /// Some decoder states, and what is computed from them.
 struct LogitsPart {
-  const at::Tensor& states;  // [R, T, D]
+  at::Tensor states;  // [R, T, D], or with `areSelected` those of the selected positions [R, P, D]
+  bool areSelected;
   const LogitsSelection& selection;
   at::Tensor& logits;  // [R, P, K]; stays undefined for an empty selection, and with `highest`
   at::Tensor* highest =

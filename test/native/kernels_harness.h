@@ -18,17 +18,6 @@ using kernels::DataType;
 using kernels::Kernels;
 using kernels::roundUp;
 
-/// The kernels that this processor can run, the best first: each needs fewer instruction sets than the one before.
-inline std::vector<const Kernels*> usableKernels() {
-  std::vector<const Kernels*> usable;
-  for (const Kernels* table : {kernels::amxKernels(), kernels::avx512Bf16Kernels(), kernels::avx512Kernels(),
-                               kernels::avx2Kernels(), kernels::portableKernels()}) {
-    if (table != nullptr && (table == &bestKernels() || !usable.empty())) usable.push_back(table);
-  }
-  expect(!usable.empty(), "kernels for this processor");
-  return usable;
-}
-
 inline const char* nameOf(DataType dataType) {
   return dataType == DataType::kFloat32 ? "float32" : dataType == DataType::kBfloat16 ? "bfloat16" : "int8";
 }

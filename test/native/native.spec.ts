@@ -52,6 +52,7 @@ describeProgram("aten_engine_test", "the ATen engine", [join(demoModel, "model.p
 if (existsSync(cudaLibrary)) describeProgram("cuda_library_test", "the library torch_t5_cuda", [cudaLibrary]);
 describeProgram("libtorch_errors_test", "the codes of libtorch's errors");
 describeProgram("gemm_kernels_test", "the GEMM kernels");
+describeProgram("block_sizes_test", "the block sizes of the fused engine");
 describeProgram("row_kernels_test", "the row kernels");
 describeProgram("weight_matrix_test", "weights in files");
 describeProgram("tensor_memory_test", "the memory that tensors reuse");

@@ -189,6 +189,14 @@ TORCH_T5_INLINE void applyEpilogue(const GemmArgs& args, const OutputRows& outpu
     }
     return;
   }
+  if (isWhole && isBf16 && args.epilogue == Epilogue::kStore) {
+    TORCH_T5_UNROLL
+    for (int r = 0; r < Rows; ++r) {
+      std::uint16_t* result = output.bf16Result + r * output.stride;
+      for (int v = 0; v < kVectorsPerPanel; ++v) Simd::storeBf16(result + v * Simd::kLanes, accumulators[r][v]);
+    }
+    return;
+  }
   const bool isRelu = args.epilogue == Epilogue::kActivate && args.activation == Activation::kRelu;
   if (isWhole && isRelu && isBf16) {
     TORCH_T5_UNROLL

@@ -4,6 +4,7 @@
 #if defined(__AMX_TILE__) && defined(__AMX_BF16__) && defined(__AMX_INT8__)
 #define TORCH_T5_AMX
 #include "fused/kernels/amx_attention.h"
+#include "fused/kernels/amx_dot_products.h"
 #include "fused/kernels/amx_gemm.h"
 #include "fused/kernels/kernels_template.h"
 #include "fused/kernels/simd_avx512.h"
@@ -19,6 +20,7 @@ const Kernels* amxKernels() {
     made.hasTiles = true;
     made.gemm = gemmInTiles<Avx512Bf16>;
     made.attend = attendInTiles<Avx512Bf16>;
+    made.repeatDotProducts = repeatDotProductsInTiles<Avx512Bf16>;
     return made;
   }();
   return &kKernels;

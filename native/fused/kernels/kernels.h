@@ -142,6 +142,10 @@ struct Kernels {
   /// words = weight * row / sqrt(mean(row^2) + epsilon), in the data type: Hugging Face's T5LayerNorm. `scratch`: one
   /// row of floats; unused for float32.
   void (*normalize)(DataType dataType, const RowArgs& args, const float* weight, float epsilon, float* scratch);
+
+  /// The limit of `gemm`, for benchmarks: `iterations` times the products of one word of `maxRows` rows with one panel,
+  /// all of it in registers and the L1 cache.
+  void (*repeatDotProducts)(DataType dataType, std::int64_t iterations);
 };
 
 /// Whether a left operand of `words` words a row is stored in tiles.
@@ -158,6 +162,7 @@ static constexpr std::int64_t attentionScoresSize(const Kernels& kernels, std::i
 const Kernels* amxKernels();
 const Kernels* avx512Bf16Kernels();
 const Kernels* avx512Kernels();
+const Kernels* avx2VnniKernels();
 const Kernels* avx2Kernels();
 const Kernels* portableKernels();
 

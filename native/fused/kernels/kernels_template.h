@@ -5,6 +5,7 @@
 #pragma once
 
 #include "fused/kernels/attention.h"
+#include "fused/kernels/dot_products.h"
 #include "fused/kernels/gemm.h"
 #include "fused/kernels/kernels.h"
 #include "fused/kernels/row_kernels.h"
@@ -15,7 +16,7 @@ namespace {
 template <class Simd>
 constexpr Kernels makeKernels(const char* name) {
   return {name,         kPanelWidth<Simd>, Simd::kMaxRows,  /*hasTiles=*/false, gemm<Simd>,
-          attend<Simd>, convert<Simd>,     transpose<Simd>, normalize<Simd>};
+          attend<Simd>, convert<Simd>,     transpose<Simd>, normalize<Simd>,    repeatDotProducts<Simd>};
 }
 
 }  // namespace

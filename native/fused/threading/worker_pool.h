@@ -9,6 +9,8 @@
 #include <thread>
 #include <vector>
 
+#include "fused/block_sizes.h"
+
 namespace torch_t5 {
 
 namespace kernels {
@@ -54,10 +56,11 @@ class WorkerPool {
   const TaskFunction* work_ = nullptr;
 };
 
-/// What one model computes with: its kernels, and its number of threads of the pool.
+/// What one model computes with: its kernels, its number of threads of the pool, and the sizes of parts of its work.
 struct Executor {
   const kernels::Kernels& kernels;
   std::int64_t threads;
+  BlockSizes blocks = {};
 
   /// `WorkerPool::run` on the model's threads.
   void run(std::int64_t tasks, const TaskFunction& work) const { WorkerPool::shared().run(tasks, threads, work); }

@@ -85,6 +85,48 @@ export function describeInvariance(subject: Subject): void {
     );
   });
 
+  const selections = fc.array(fc.array(fc.nat(MAX_TARGET), { minLength: 1, maxLength: MAX_TARGET }), {
+    minLength: 1,
+    maxLength: 3,
+  });
+
+  it("forward and prefill: selected positions have the bits that they have among all", async () => {
+    await fc.assert(
+      fc.asyncProperty(batch, selections, async ({ rows, targetLength, padding }, chosen) => {
+        const targets = rows.map(({ target }) => ids(target.slice(0, targetLength)));
+        const source = pad(rows, padding);
+        const input = { ...source, decoderInputIds: targets };
+        const next = rows.map(({ target }) => ids(target.slice(-1)));
+        const { logits: all } = await subject.t5().forward(input);
+        using encoded = await subject.t5().encode(source);
+        const steps = async (positions?: readonly number[]) => {
+          using session = encoded.startDecoding();
+          const { logits: prefix } = await session.prefill(targets, positions && { positions });
+          return { prefix, step: (await session.step(next)).logits.data };
+        };
+        const { step: expected } = await steps();
+        // At the same time, so that calls with several selections share a pass.
+        await Promise.all(
+          chosen.map(async (some) => {
+            const positions = some.map((position) => position % targetLength);
+            const [{ logits }, { prefix, step }] = await Promise.all([
+              subject.t5().forward(input, { positions }),
+              steps(positions),
+            ]);
+            for (const row of rows.keys()) {
+              for (const [index, position] of positions.entries()) {
+                assertSame(logits.row(row, index), all.row(row, position), `forward, row ${row}, position ${position}`);
+                assertSame(prefix.row(row, index), all.row(row, position), `prefill, row ${row}, position ${position}`);
+              }
+            }
+            assertSame(step, expected, "the step after a prefill");
+          }),
+        );
+      }),
+      { numRuns: RUNS / 4 },
+    );
+  });
+
   it("embed", async () => {
     await fc.assert(
       fc.asyncProperty(batch, async ({ rows, padding }) => {
