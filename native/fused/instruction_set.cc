@@ -3,6 +3,8 @@
 #include <cstdlib>
 #include <string_view>
 
+#include "core/platform/arm_features.h"
+
 #if defined(_MSC_VER) && defined(_M_X64)
 #include <intrin.h>
 #endif
@@ -76,9 +78,18 @@ InstructionSets detect() {
 InstructionSets detect() { return {}; }
 #endif
 
+/// The best kernels of an arm64 processor; null on others.
+const Kernels* selectNeonKernels(std::string_view limit) {
+  const ArmFeatures features = limit == "default" ? ArmFeatures{} : armFeatures();
+  if (features.bf16 && features.i8mm && kernels::neonMatrixKernels() != nullptr) return kernels::neonMatrixKernels();
+  if (features.dotProduct && kernels::neonDotProductKernels() != nullptr) return kernels::neonDotProductKernels();
+  return kernels::neonKernels();
+}
+
 const Kernels& selectKernels() {
   const char* variable = std::getenv("ATEN_CPU_CAPABILITY");
   const std::string_view limit = variable == nullptr ? "" : variable;
+  if (const Kernels* neon = selectNeonKernels(limit)) return *neon;
   InstructionSets usable = detect();
   if (limit == "avx2" || limit == "default") usable.avx512 = usable.avx512Bf16 = false;
   if (limit == "default") usable.avx2 = false;

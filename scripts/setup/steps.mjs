@@ -2,8 +2,10 @@
 // when its output doesn't exist.
 import { chmodSync, copyFileSync, existsSync, mkdirSync, rmSync } from "node:fs";
 import { basename, join } from "node:path";
-import process, { env, execPath, platform } from "node:process";
+import { env, execPath } from "node:process";
 import { buildAddon, buildInCache, findBuildTools, NATIVE_SOURCES } from "./addon.mjs";
+import * as arm64 from "./arm64.mjs";
+import { installPackages } from "./debian.mjs";
 import { completeDeclarations } from "./declarations.mjs";
 import { hasLibtorch, keepOpenedLibraries, libtorchDirectory, libtorchLibrary, needsBuild } from "./libtorch.mjs";
 import { runNpm } from "./npm.mjs";
@@ -17,7 +19,7 @@ import {
   tools as toolsFolder,
   venvProgram,
 } from "./paths.mjs";
-import { capture, runProgram, SetupError } from "./process.mjs";
+import { capture, runProgram } from "./process.mjs";
 import {
   createClientsVenv,
   createVenv,
@@ -168,14 +170,8 @@ const redis = {
   async run() {
     // It may be there already.
     if (redis.output()) return;
-    if (platform !== "linux" || process.getuid() !== 0 || capture("apt-get", ["--version"]) === undefined) {
-      throw new SetupError(
-        "Expected redis-server on the PATH, which the tests of bulk jobs run: install it (Debian: apt-get install redis-server; macOS: brew install redis)",
-      );
-    }
-    await runProgram("redis", "apt-get", ["update"]);
-    const noQuestions = ["-o", "DPkg::Options::=--force-confold", "--no-install-recommends"];
-    await runProgram("redis", "apt-get", ["install", "-y", ...noQuestions, "redis-server"]);
+    const purpose = "the tests of bulk jobs run";
+    await installPackages("redis", ["redis-server"], { purpose, elsewhere: "macOS: brew install redis" });
   },
 };
 
@@ -223,11 +219,80 @@ const tools = {
   },
 };
 
+const arm64Compiler = {
+  name: "arm64-compiler",
+  title: "a cross-compiler for arm64 (with apt-get)",
+  inputs: () => fingerprint({ values: ["arm64-compiler"] }),
+  output: () => capture(arm64.compiler, ["--version"]) && root,
+  async run() {
+    if (arm64Compiler.output()) return;
+    await installPackages("arm64-compiler", ["g++-aarch64-linux-gnu"], { purpose: "compiles for arm64" });
+  },
+};
+
+const arm64Emulator = {
+  name: "arm64-emulator",
+  title: "an emulator of arm64 (with apt-get)",
+  inputs: () => fingerprint({ values: ["arm64-emulator"] }),
+  output: () => capture(arm64.emulator, ["--version"]) && root,
+  async run() {
+    if (arm64Emulator.output()) return;
+    await installPackages("arm64-emulator", ["qemu-user-static"], { purpose: "runs the tests of arm64" });
+  },
+};
+
+const arm64Libtorch = {
+  name: "arm64-libtorch",
+  title: `libtorch ${pinnedTorch()} for arm64`,
+  needsVenv: true,
+  diskSpace: "libtorch",
+  inputs: () => fingerprint({ values: arm64.libtorchRequirements(), files: ["scripts/setup/arm64.mjs"] }),
+  output: () => join(arm64.libtorch, "lib", "libtorch_cpu.so"),
+  run: () => arm64.installLibtorch("arm64-libtorch"),
+};
+
+const arm64Node = {
+  name: "arm64-node",
+  title: "Node.js for arm64",
+  inputs: () => fingerprint({ files: ["scripts/setup/arm64.mjs"] }),
+  output: () => arm64.node,
+  run: () => arm64.installNode("arm64-node"),
+};
+
+const arm64Sources = [...nativeSources, "scripts/setup/arm64.mjs"];
+
+const arm64Addon = {
+  name: "arm64-addon",
+  title: "native addon for arm64",
+  inputs: () => fingerprint({ values: [pinnedTorch()], files: arm64Sources }),
+  output: () => join(arm64.prebuilds, "torch_t5.node"),
+  run: () => arm64.buildForArm64("arm64-addon"),
+};
+
+const arm64Tests = {
+  name: "arm64-tests",
+  title: "native test programs for arm64",
+  inputs: () => fingerprint({ values: [pinnedTorch()], files: [...arm64Sources, "test/native"] }),
+  output: () => join(root, arm64.buildFolder, "test", "native"),
+  run: () => arm64.buildForArm64("arm64-tests", { tests: true }),
+};
+
 const npmSteps = isCheckout ? [npm] : [];
 const libtorchSteps = hasLibtorch ? [] : [libtorch];
 const typescriptSteps = isCheckout ? [typescript] : [];
 const serverSteps = isCheckout ? [server] : [];
 const addonSteps = isCheckout || needsBuild ? [buildTools, addon] : [];
+
+const arm64BuildSteps = [...npmSteps, venv, buildTools, arm64Compiler, arm64Libtorch];
+
+/** Of a checkout alone: an installed package builds for its own machine. */
+const arm64Profiles = {
+  arm64: [...arm64BuildSteps, arm64Addon],
+  "arm64-test": [
+    ...[...npmSteps, venv, ...libtorchSteps, python, ...addonSteps, ...typescriptSteps],
+    ...[...arm64BuildSteps.slice(npmSteps.length + 1), arm64Emulator, arm64Node, arm64Addon, arm64Tests],
+  ],
+};
 
 /** The steps of each profile, in order. */
 export const profiles = {
@@ -244,6 +309,7 @@ export const profiles = {
     ...[...npmSteps, tools, venv, ...libtorchSteps, python, developerTools],
     ...[...addonSteps, nativeTests, ...typescriptSteps, ...serverSteps, clients, redis],
   ],
+  ...(isCheckout ? arm64Profiles : {}),
 };
 
 function packageFolder(name) {

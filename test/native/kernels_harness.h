@@ -22,7 +22,8 @@ using kernels::roundUp;
 inline std::vector<const Kernels*> usableKernels() {
   std::vector<const Kernels*> usable;
   for (const Kernels* table : {kernels::amxKernels(), kernels::avx512Bf16Kernels(), kernels::avx512Kernels(),
-                               kernels::avx2Kernels(), kernels::portableKernels()}) {
+                               kernels::avx2Kernels(), kernels::neonMatrixKernels(), kernels::neonDotProductKernels(),
+                               kernels::neonKernels(), kernels::portableKernels()}) {
     if (table != nullptr && (table == &bestKernels() || !usable.empty())) usable.push_back(table);
   }
   expect(!usable.empty(), "kernels for this processor");

@@ -159,6 +159,9 @@ const Kernels* amxKernels();
 const Kernels* avx512Bf16Kernels();
 const Kernels* avx512Kernels();
 const Kernels* avx2Kernels();
+const Kernels* neonMatrixKernels();
+const Kernels* neonDotProductKernels();
+const Kernels* neonKernels();
 const Kernels* portableKernels();
 
 }  // namespace torch_t5::kernels
