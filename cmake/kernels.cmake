@@ -36,6 +36,11 @@ if(NOT MSVC AND (processor MATCHES "aarch64|arm64" OR CMAKE_OSX_ARCHITECTURES MA
   if(hasMatrix)
     set_source_files_properties(${folder}/neon_matrix.cc PROPERTIES COMPILE_OPTIONS ${matrix})
   endif()
+  # Every arm64 processor has FMA. The compiler would use it for some sums of products but not for others, and the bits of
+  # a row would depend on its batch.
+  target_compile_options(torch_t5_kernels PRIVATE -ffp-contract=off)
+  # It would also round an int8 weight differently from other processors.
+  set_source_files_properties(native/fused/packed_matrix.cc PROPERTIES COMPILE_OPTIONS -ffp-contract=off)
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     # GCC would load panels so early that accumulators no longer fit into the registers.
     target_compile_options(torch_t5_kernels PRIVATE -fno-schedule-insns)

@@ -60,7 +60,7 @@ describe("logits have the bits of the kernels of AVX2", () => {
   const supported = [
     ...PROCESSORS.map(({ processor }) => ({ processor, precisions: ["float32", "int8"] })),
     { processor: "neoverse-n1", precisions: ["bfloat16"] } as const,
-    { processor: "cortex-a53", precisions: ["bfloat16"] } as const,
+    { processor: "a64fx", precisions: ["bfloat16"] } as const,
   ];
   for (const { processor, precisions } of supported) {
     for (const precision of precisions) {

@@ -17,11 +17,14 @@ interface Emulation {
   readonly prebuilds: string;
 }
 
-/** Processors that the emulator knows, and the kernels that each one uses. */
+/**
+ * Processors that the emulator knows, and the kernels that each one uses. On the first arm64 processors, such as
+ * cortex-a53, the BLAS in libtorch's wheel has instructions that they lack.
+ */
 export const PROCESSORS = [
   { processor: "max", kernels: "NEON with BF16 and I8MM" },
   { processor: "neoverse-n1", kernels: "NEON with dot products" },
-  { processor: "cortex-a53", kernels: "NEON" },
+  { processor: "a64fx", kernels: "NEON" },
 ] as const;
 
 export type Processor = (typeof PROCESSORS)[number]["processor"];
