@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // `npm run test:arm64`: builds for Linux on arm64 and tests what was built in an emulator. The tests of test/arm64 run
-// here and start emulated programs; those of test/arm64/emulated run in Node.js for arm64. It takes about half an hour.
+// here and start emulated programs; those of test/arm64/emulated run in Node.js for arm64.
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { env, execPath, exit, stdout } from "node:process";
