@@ -54,14 +54,14 @@ describe("torch-t5 verify", () => {
 /**
  * The kernels add the products of float32 in the same order on every processor, int8 exactly, and those of NEON reduce
  * vectors in the order of those of AVX2, which has as many elements in a vector. bfloat16 has the same bits where
- * there are no instructions for it.
+ * there are no instructions for it; the attention of int8 is in bfloat16.
  */
 describe("logits have the bits of the kernels of AVX2", () => {
   const supported = [
-    ...PROCESSORS.map(({ processor }) => ({ processor, precisions: ["float32", "int8"] })),
-    { processor: "neoverse-n1", precisions: ["bfloat16"] } as const,
-    { processor: "a64fx", precisions: ["bfloat16"] } as const,
-  ];
+    { processor: "max", precisions: ["float32"] },
+    { processor: "neoverse-n1", precisions: ["float32", "bfloat16", "int8"] },
+    { processor: "a64fx", precisions: ["float32", "bfloat16", "int8"] },
+  ] as const;
   for (const { processor, precisions } of supported) {
     for (const precision of precisions) {
       it(`${precision}, ${processor}`, () =>
