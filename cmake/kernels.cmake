@@ -28,6 +28,28 @@ if(processor MATCHES "x86_64|amd64" AND NOT CMAKE_OSX_ARCHITECTURES MATCHES "arm
     endif()
   endif()
 endif()
+if(NOT MSVC AND (processor MATCHES "aarch64|arm64" OR CMAKE_OSX_ARCHITECTURES MATCHES "arm64"))
+  set(folder native/fused/kernels)
+  set(dotProduct -march=armv8.2-a+dotprod)
+  set(matrix ${dotProduct}+bf16+i8mm)
+  check_cxx_compiler_flag(${dotProduct} hasDotProduct)
+  if(hasDotProduct)
+    set_source_files_properties(${folder}/neon_dotprod.cc PROPERTIES COMPILE_OPTIONS ${dotProduct})
+  endif()
+  check_cxx_compiler_flag(${matrix} hasMatrix)
+  if(hasMatrix)
+    set_source_files_properties(${folder}/neon_matrix.cc PROPERTIES COMPILE_OPTIONS ${matrix})
+  endif()
+  # Every arm64 processor has FMA. The compiler would use it for some sums of products but not for others, and the bits of
+  # a row would depend on its batch.
+  target_compile_options(torch_t5_kernels PRIVATE -ffp-contract=off)
+  # It would also round an int8 weight differently from other processors.
+  set_source_files_properties(native/fused/packed_matrix.cc PROPERTIES COMPILE_OPTIONS -ffp-contract=off)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    # GCC would load panels so early that accumulators no longer fit into the registers.
+    target_compile_options(torch_t5_kernels PRIVATE -fno-schedule-insns)
+  endif()
+endif()
 if(NOT MSVC)
   # Operands are written as floats, bfloat16 or bytes, and read as 32-bit words.
   target_compile_options(torch_t5_kernels PRIVATE -fno-strict-aliasing)

@@ -1,10 +1,17 @@
-# use_old_symbol_versions(target): binds system functions to versions that the oldest supported Linux has, on x64 with
-# glibc. Other systems have one version of each.
+# use_old_symbol_versions(target): binds system functions to versions that the oldest supported Linux has, on x64 and
+# arm64 with glibc. Other systems have one version of each.
 include(CheckCXXSymbolExists)
 check_cxx_symbol_exists(__GLIBC__ "features.h" TORCH_T5_HAS_GLIBC)
 
+# The version of the functions of the first glibc for the processor.
+set(first_glibc_x86_64 "GLIBC_2.2.5")
+set(first_glibc_aarch64 "GLIBC_2.17")
+set(first_glibc "${first_glibc_${CMAKE_SYSTEM_PROCESSOR}}")
+set_source_files_properties(${symbol_versions_source} PROPERTIES
+  COMPILE_DEFINITIONS "TORCH_T5_FIRST_GLIBC=\"${first_glibc}\"")
+
 function(use_old_symbol_versions target)
-  if(CMAKE_SYSTEM_NAME STREQUAL "Linux" AND CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64" AND TORCH_T5_HAS_GLIBC)
+  if(CMAKE_SYSTEM_NAME STREQUAL "Linux" AND first_glibc AND TORCH_T5_HAS_GLIBC)
     target_sources(${target} PRIVATE ${symbol_versions_source})
   endif()
 endfunction()

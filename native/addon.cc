@@ -8,6 +8,7 @@
 #include "bindings/results.h"
 #include "bindings/search_object.h"
 #include "engine/runtime_info.h"
+#include "fused/instruction_set.h"
 
 namespace torch_t5 {
 namespace {
@@ -18,7 +19,11 @@ void shutDown(const Napi::CallbackInfo& info) { Environment::of(info.Env()).shut
 
 void observe(const Napi::CallbackInfo& info) { Environment::of(info.Env()).observe(info[0].As<Napi::Function>()); }
 
-Napi::Value info(const Napi::CallbackInfo& info) { return toJs(info.Env(), runtimeInfo()); }
+Napi::Value info(const Napi::CallbackInfo& info) {
+  RuntimeInfo found = runtimeInfo();
+  found.kernels = bestKernels().name;
+  return toJs(info.Env(), found);
+}
 
 Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   Environment::create(env);

@@ -13,6 +13,11 @@ export interface RuntimeInfo {
   readonly addonPath: string;
   /** The SIMD instructions that PyTorch's kernels use, for instance "AVX512". */
   readonly cpuCapability: string;
+  /**
+   * The instruction set of the kernels that compute `"float32"`, `"bfloat16"` and `"int8"` on the CPU, for instance
+   * "AVX512 with BF16" or "NEON with BF16 and I8MM".
+   */
+  readonly kernels: string;
   /** What runs the threads of an operator, for instance "OpenMP". */
   readonly parallelBackend: string;
   /** PyTorch's default number of threads per operator on this machine. */
@@ -47,12 +52,14 @@ export const demoModel: string = join(packageRoot, "models", "demo");
  */
 export function runtimeInfo(): RuntimeInfo {
   const { addon, addonPath, libtorch } = loadNative();
-  const { cpuCapability, parallelBackend, intraOpThreads, interOpThreads, cudaDevices, cudaLibrary } = addon.info();
+  const info = addon.info();
+  const { cpuCapability, kernels, parallelBackend, intraOpThreads, interOpThreads, cudaDevices, cudaLibrary } = info;
   const quota = cpuQuota();
   return {
     libtorch,
     addonPath,
     cpuCapability,
+    kernels,
     parallelBackend,
     intraOpThreads,
     cpuQuota: quota,

@@ -121,6 +121,8 @@ export type NativeActivation = "relu" | "gelu_new" | "gelu" | "silu";
 export interface NativeInfo {
   /** The SIMD instructions that PyTorch's kernels use, for instance "AVX512". */
   readonly cpuCapability: string;
+  /** The instruction set of the fused engine's kernels, for instance "AVX512 with BF16". */
+  readonly kernels: string;
   /** PyTorch's default number of threads per operator. */
   readonly intraOpThreads: number;
   /** The number of threads between operators. */

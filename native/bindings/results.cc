@@ -154,6 +154,7 @@ Napi::Object toJs(Napi::Env env, const RuntimeInfo& info) {
   }
   Napi::Object object = Napi::Object::New(env);
   object.Set("cpuCapability", Napi::String::New(env, info.cpuCapability));
+  object.Set("kernels", Napi::String::New(env, info.kernels));
   object.Set("parallelBackend", Napi::String::New(env, info.parallelBackend));
   object.Set("intraOpThreads", Napi::Number::New(env, info.intraOpThreads));
   object.Set("interOpThreads", Napi::Number::New(env, info.interOpThreads));

@@ -4,6 +4,8 @@
 #include <string_view>
 #include <vector>
 
+#include "core/platform/arm_features.h"
+
 #if defined(_MSC_VER) && defined(_M_X64)
 #include <intrin.h>
 #endif
@@ -97,6 +99,7 @@ std::vector<const Kernels*> listUsableKernels() {
   InstructionSets usable = detect();
   if (limit == "avx2" || limit == "default") usable.avx512 = usable.avx512Bf16 = false;
   if (limit == "default") usable.avx2 = usable.avx2Vnni = false;
+  const ArmFeatures arm = limit == "default" ? ArmFeatures{} : armFeatures();
   std::vector<const Kernels*> found;
   const auto add = [&](bool isUsable, const Kernels* kernels) {
     if (isUsable && kernels != nullptr) found.push_back(kernels);
@@ -107,6 +110,9 @@ std::vector<const Kernels*> listUsableKernels() {
   add(usable.avx512, kernels::avx512Kernels());
   add(usable.avx2Vnni, kernels::avx2VnniKernels());
   add(usable.avx2, kernels::avx2Kernels());
+  add(arm.bf16 && arm.i8mm, kernels::neonMatrixKernels());
+  add(arm.dotProduct, kernels::neonDotProductKernels());
+  add(true, kernels::neonKernels());
   add(true, kernels::portableKernels());
   return found;
 }

@@ -84,13 +84,28 @@ function copyTree(from, to) {
   for (const name of entries) copyTree(join(from, name), join(to, name));
 }
 
+/**
+ * Configures the build of a checkout in `out`, relative to the repository, with further CMake definitions of cmake-js.
+ * `cmake --build` then builds any target.
+ */
+export function configureBuild(step, { out, tests, libtorch, definitions }) {
+  return runCmakeJs(step, "configure", root, out, [...defineBuild(libtorch, tests), ...definitions]);
+}
+
 /** Compiles the sources in `folder`, which has cmake-js, into `<out>/Release`. */
 async function compile(folder, out, tests) {
-  const { resolve } = createRequire(join(folder, "package.json"));
-  const cmakeJs = join(dirname(resolve("cmake-js/package.json")), "bin", "cmake-js");
-  const definitions = [`--CDTORCH_T5_LIBTORCH=${libtorchDirectory()}`, `--CDTORCH_T5_TESTS=${tests ? "ON" : "OFF"}`];
   // Configured each time, because the folder may have been configured for another libtorch.
   for (const command of ["configure", "build"]) {
-    await runProgram("addon", execPath, [cmakeJs, command, "--out", out, ...definitions], { cwd: folder });
+    await runCmakeJs("addon", command, folder, out, defineBuild(libtorchDirectory(), tests));
   }
+}
+
+function defineBuild(libtorch, tests) {
+  return [`--CDTORCH_T5_LIBTORCH=${libtorch}`, `--CDTORCH_T5_TESTS=${tests ? "ON" : "OFF"}`];
+}
+
+async function runCmakeJs(step, command, folder, out, definitions) {
+  const { resolve } = createRequire(join(folder, "package.json"));
+  const cmakeJs = join(dirname(resolve("cmake-js/package.json")), "bin", "cmake-js");
+  await runProgram(step, execPath, [cmakeJs, command, "--out", out, ...definitions], { cwd: folder });
 }

@@ -2,13 +2,13 @@
 // else installs the torch wheel into the user's cache and deletes what is not opened.
 import { existsSync, readdirSync, rmSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { arch, env, platform } from "node:process";
+import { env, platform } from "node:process";
 import { pathToFileURL } from "node:url";
 import { isCheckout, libtorchCache, prebuiltAddon, root, sitePackages } from "./paths.mjs";
 import { pinnedTorch } from "./python.mjs";
 
 /** What is opened: libtorch_cpu, and the libraries that it names and that no system has. */
-const OPENED = /^lib(torch_cpu|c10|gomp|cudart|cupti)\b.*\.so/;
+const OPENED = /^lib(torch_cpu|c10|gomp|gfortran|cudart|cupti|nvpl_\w+|arm_compute\w*)\b.*\.so/;
 
 /** The libtorch of the pinned version that the library finds, or undefined. It searches as `torch-t5 doctor` does. */
 const found = isCheckout ? undefined : await findLibtorch();
@@ -50,20 +50,19 @@ export function libtorchLibrary(packages) {
 }
 
 /**
- * Deletes everything of the installed wheels that is not opened, and not needed for the build. On Linux x64 alone: what is opened on
- * other platforms is not known from a test.
+ * Deletes everything of the installed wheels that is not opened, and not needed for the build. Of wheels for Linux alone: what is
+ * opened on other platforms is not known from a test.
  */
-export function keepOpenedLibraries(packages) {
-  if (platform !== "linux" || arch !== "x64") return;
+export function keepOpenedLibraries(packages, { withHeaders = !existsSync(prebuiltAddon) } = {}) {
+  if (platform !== "linux") return;
   const keep = (folder, isKept) => {
     for (const name of existsSync(folder) ? readdirSync(folder) : []) {
       if (!isKept(name)) rmSync(join(folder, name), { recursive: true, force: true });
     }
   };
   const torch = join(packages, "torch");
-  const needsHeaders = !existsSync(prebuiltAddon);
   keep(packages, (name) => name === "torch" || name === "nvidia");
-  keep(torch, (name) => ["lib", "version.py"].includes(name) || (needsHeaders && name === "include"));
+  keep(torch, (name) => ["lib", "version.py"].includes(name) || (withHeaders && name === "include"));
   keep(join(torch, "lib"), (name) => OPENED.test(name));
   for (const name of existsSync(join(packages, "nvidia")) ? readdirSync(join(packages, "nvidia")) : []) {
     keep(join(packages, "nvidia", name), (part) => part === "lib");

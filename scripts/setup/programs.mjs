@@ -1,7 +1,7 @@
 // Programs of the system that the server's tests run. On Debian and its relatives, root installs those that are missing.
-import { existsSync, rmSync, writeFileSync } from "node:fs";
-import process, { env, platform } from "node:process";
-import { capture, runProgram, SetupError } from "./process.mjs";
+import { env } from "node:process";
+import { installPackages, mayInstallPackages } from "./debian.mjs";
+import { capture, SetupError } from "./process.mjs";
 
 /** Each program: the names that it may have on the PATH, Debian's package, Homebrew's, and which tests run it. */
 export const PROGRAMS = [
@@ -28,40 +28,15 @@ export function missingPrograms() {
   return PROGRAMS.filter(({ names }) => findProgram(names) === undefined);
 }
 
-/** While this program exists, Debian's packages start no services when they are installed. */
-const POLICY = "/usr/sbin/policy-rc.d";
-const NO_SERVICES = "#!/bin/sh\nexit 101\n";
-
-const NO_QUESTIONS = ["-o", "DPkg::Options::=--force-confold", "-o", "DPkg::Lock::Timeout=300"];
-
 /** Installs the missing programs with apt-get. Throws SetupError with all of them where that can't be. */
-export async function installPrograms({ policy = POLICY } = {}) {
+export async function installPrograms(options) {
   const missing = missingPrograms();
   if (missing.length === 0) return;
-  if (platform !== "linux" || process.getuid() !== 0 || capture("apt-get", ["--version"]) === undefined) {
-    throw new SetupError(describe(missing));
-  }
-  const removePolicy = () => rmSync(policy, { force: true });
-  const addsPolicy = !existsSync(policy);
-  if (addsPolicy) {
-    process.once("exit", removePolicy); // a signal ends set-up without running what follows
-    writeFileSync(policy, NO_SERVICES, { mode: 0o755 });
-  }
-  try {
-    await aptGet(["update"]);
-    await aptGet(["install", "-y", "--no-install-recommends", ...missing.map(({ debian }) => debian)]);
-  } finally {
-    if (addsPolicy) {
-      removePolicy();
-      process.off("exit", removePolicy);
-    }
-  }
+  if (!mayInstallPackages()) throw new SetupError(describe(missing));
+  const packages = missing.map(({ debian }) => debian);
+  await installPackages("programs", packages, options);
   const still = missingPrograms();
   if (still.length > 0) throw new SetupError(describe(still));
-}
-
-function aptGet(args) {
-  return runProgram("programs", "env", ["DEBIAN_FRONTEND=noninteractive", "apt-get", ...NO_QUESTIONS, ...args]);
 }
 
 function describe(missing) {

@@ -4,6 +4,8 @@ import { chmodSync, copyFileSync, existsSync, mkdirSync, rmSync } from "node:fs"
 import { basename, join } from "node:path";
 import { env, execPath } from "node:process";
 import { buildAddon, buildInCache, findBuildTools, NATIVE_SOURCES } from "./addon.mjs";
+import * as arm64 from "./arm64.mjs";
+import { installPackages, mayInstallPackages } from "./debian.mjs";
 import { completeDeclarations } from "./declarations.mjs";
 import { hasLibtorch, keepOpenedLibraries, libtorchDirectory, libtorchLibrary, needsBuild } from "./libtorch.mjs";
 import { runNpm } from "./npm.mjs";
@@ -17,7 +19,7 @@ import {
   tools as toolsFolder,
   venvProgram,
 } from "./paths.mjs";
-import { runProgram } from "./process.mjs";
+import { capture, runProgram, SetupError } from "./process.mjs";
 import { installPrograms, missingPrograms, PROGRAMS } from "./programs.mjs";
 import {
   createClientsVenv,
@@ -220,11 +222,86 @@ const tools = {
   },
 };
 
+/** Installs a package with apt-get, or throws SetupError where that can't be. */
+async function installForArm64(step, name) {
+  if (!mayInstallPackages()) throw new SetupError(`Install ${name} (Debian, as root: apt-get install ${name})`);
+  await installPackages(step, [name]);
+}
+
+const arm64Compiler = {
+  name: "arm64-compiler",
+  title: "a cross-compiler for arm64 (with apt-get)",
+  inputs: () => fingerprint({ values: ["arm64-compiler"] }),
+  output: () => capture(arm64.compiler, ["--version"]) && root,
+  async run() {
+    if (arm64Compiler.output()) return;
+    await installForArm64("arm64-compiler", "g++-aarch64-linux-gnu");
+  },
+};
+
+const arm64Emulator = {
+  name: "arm64-emulator",
+  title: "an emulator of arm64 (with apt-get)",
+  inputs: () => fingerprint({ values: ["arm64-emulator"] }),
+  output: () => capture(arm64.emulator, ["--version"]) && root,
+  async run() {
+    if (arm64Emulator.output()) return;
+    await installForArm64("arm64-emulator", "qemu-user-static");
+  },
+};
+
+const arm64Libtorch = {
+  name: "arm64-libtorch",
+  title: `libtorch ${pinnedTorch()} for arm64`,
+  needsVenv: true,
+  diskSpace: "libtorch",
+  inputs: () => fingerprint({ values: arm64.libtorchRequirements(), files: ["scripts/setup/arm64.mjs"] }),
+  output: () => join(arm64.libtorch, "lib", "libtorch_cpu.so"),
+  run: () => arm64.installLibtorch("arm64-libtorch"),
+};
+
+const arm64Node = {
+  name: "arm64-node",
+  title: "Node.js for arm64",
+  inputs: () => fingerprint({ files: ["scripts/setup/arm64.mjs"] }),
+  output: () => arm64.node,
+  run: () => arm64.installNode("arm64-node"),
+};
+
+const arm64Sources = [...nativeSources, "scripts/setup/arm64.mjs"];
+
+const arm64Addon = {
+  name: "arm64-addon",
+  title: "native addon for arm64",
+  inputs: () => fingerprint({ values: [pinnedTorch()], files: arm64Sources }),
+  output: () => join(arm64.prebuilds, "torch_t5.node"),
+  run: () => arm64.buildForArm64("arm64-addon"),
+};
+
+const arm64Tests = {
+  name: "arm64-tests",
+  title: "native test programs for arm64",
+  inputs: () => fingerprint({ values: [pinnedTorch()], files: [...arm64Sources, "test/native"] }),
+  output: () => join(root, arm64.buildFolder, "test", "native"),
+  run: () => arm64.buildForArm64("arm64-tests", { tests: true }),
+};
+
 const npmSteps = isCheckout ? [npm] : [];
 const libtorchSteps = hasLibtorch ? [] : [libtorch];
 const typescriptSteps = isCheckout ? [typescript] : [];
 const serverSteps = isCheckout ? [server] : [];
 const addonSteps = isCheckout || needsBuild ? [buildTools, addon] : [];
+
+const arm64BuildSteps = [...npmSteps, venv, buildTools, arm64Compiler, arm64Libtorch];
+
+/** Of a checkout alone: an installed package builds for its own machine. */
+const arm64Profiles = {
+  arm64: [...arm64BuildSteps, arm64Addon],
+  "arm64-test": [
+    ...[...npmSteps, venv, ...libtorchSteps, python, ...addonSteps, ...typescriptSteps],
+    ...[...arm64BuildSteps.slice(npmSteps.length + 1), arm64Emulator, arm64Node, arm64Addon, arm64Tests],
+  ],
+};
 
 /** The steps of each profile, in order. */
 export const profiles = {
@@ -242,6 +319,7 @@ export const profiles = {
     ...[...npmSteps, tools, venv, ...libtorchSteps, python, developerTools],
     ...[...addonSteps, nativeTests, ...typescriptSteps, ...serverSteps, clients, programs],
   ],
+  ...(isCheckout ? arm64Profiles : {}),
 };
 
 function packageFolder(name) {

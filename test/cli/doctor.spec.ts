@@ -10,7 +10,7 @@ describe("torch-t5 doctor", () => {
   it("prints a line for each check, and ends with 0 where nothing is wrong", async () => {
     const { code, stdout, stderr } = await torchT5(["doctor"]);
     assert.deepEqual([code, stderr], [0, ""], stdout);
-    const { libtorch, addonPath, cpuCapability } = runtimeInfo();
+    const { libtorch, addonPath, cpuCapability, kernels } = runtimeInfo();
     assert.deepEqual(findingOf(stdout, "Node.js"), ["ok", process.versions.node]);
     assert.deepEqual(findingOf(stdout, "libtorch"), [
       "ok",
@@ -18,6 +18,11 @@ describe("torch-t5 doctor", () => {
     ]);
     assert.deepEqual(findingOf(stdout, "addon"), ["ok", `built for this libtorch: ${addonPath}`]);
     assert.deepEqual(findingOf(stdout, "SIMD"), ["ok", cpuCapability]);
+    assert.deepEqual(findingOf(stdout, "kernels"), ["ok", kernels]);
+    assert.match(
+      kernels,
+      /^(AMX|AVX512|AVX512 with BF16|AVX2|NEON( with dot products| with BF16 and I8MM)?|portable)$/,
+    );
     assert.match(findingOf(stdout, "devices")?.[1] ?? "", /^cpu/);
     assert.match(findingOf(stdout, "threads")?.[1] ?? "", /^\d+ per operator, \d+ side by side/);
     assert.match(findingOf(stdout, "Python")?.[1] ?? "", /can export models/);

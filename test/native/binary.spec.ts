@@ -3,32 +3,12 @@ import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { runtimeInfo } from "torch-t5";
+import { newerThanOldestLinux, versionsIn } from "./symbol-versions.js";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
-/**
- * The newest versions of each library's symbols on the oldest Linux that libtorch's wheels run on (manylinux_2_28):
- * glibc 2.28 and the libraries of GCC 8.
- */
-const NEWEST: Readonly<Record<string, readonly number[]>> = {
-  GLIBC: [2, 28],
-  GLIBCXX: [3, 4, 25],
-  CXXABI: [1, 3, 11],
-  GCC: [8, 0, 0],
-};
-
-/** The versions that a binary requires, such as "GLIBC_2.14". Only these strings of a binary have this form. */
-const versionsIn = (path: string) => [
-  ...new Set(readFileSync(path, "latin1").match(/\b(GLIBC|GLIBCXX|CXXABI|GCC)_\d+(\.\d+)+(?=\0)/g) ?? []),
-];
-
-function isNewer(version: string): boolean {
-  const [library = "", number = ""] = version.split("_");
-  const parts = number.split(".").map(Number);
-  const newest = NEWEST[library] ?? [];
-  const different = parts.findIndex((part, index) => part !== (newest[index] ?? 0));
-  return different !== -1 && (parts[different] ?? 0) > (newest[different] ?? 0);
-}
+/** The version of the functions of the first glibc for each processor whose binaries use old versions. */
+const FIRST_GLIBC: Partial<Record<string, string>> = { x64: "GLIBC_2.2.5", arm64: "GLIBC_2.17" };
 
 describe("the binaries", () => {
   const { addonPath, libtorch } = runtimeInfo();
@@ -51,20 +31,21 @@ describe("the binaries", () => {
     });
   }
 
-  // Elsewhere there are no versions of symbols. Other processors than x64 have no binaries of their own yet.
-  if (process.platform === "linux" && process.arch === "x64") {
+  // Elsewhere there are no versions of symbols.
+  const firstGlibc = FIRST_GLIBC[process.arch];
+  if (process.platform === "linux" && firstGlibc !== undefined) {
     for (const { name } of binaries) {
       it(`run on every Linux that libtorch runs on: ${name} needs no newer symbols of glibc and libstdc++`, () => {
         const versions = versionsIn(join(folder, name));
-        assert.ok(versions.includes("GLIBC_2.2.5"), versions.join(" "));
-        assert.deepEqual(versions.filter(isNewer), []);
+        assert.ok(versions.includes(firstGlibc), versions.join(" "));
+        assert.deepEqual(versions.filter(newerThanOldestLinux), []);
       });
     }
 
     it("are compared with the versions that libtorch itself needs", () => {
       const versions = versionsIn(join(libtorch.directory, "libtorch_cpu.so"));
       assert.ok(versions.includes("GLIBC_2.28"), versions.join(" "));
-      assert.deepEqual(["GLIBC_2.29", "GLIBCXX_3.4.26", "CXXABI_1.3.12"].filter(isNewer).length, 3);
+      assert.deepEqual(["GLIBC_2.29", "GLIBCXX_3.4.26", "CXXABI_1.3.12"].filter(newerThanOldestLinux).length, 3);
     });
   }
 

@@ -26,8 +26,8 @@ export const doctorCommand: Command = {
   summary: "Check the installation, and print what to run where something is wrong",
   help: `torch-t5 doctor
 
-Checks Node.js, the addon, libtorch, devices, threads, SIMD instructions, the Python that exports models, and the
-embedded model. Where something is wrong, prints what to run and ends with exit code 1.`,
+Checks Node.js, the addon, libtorch, devices, threads, SIMD instructions, kernels, the Python that exports models, and
+the embedded model. Where something is wrong, prints what to run and ends with exit code 1.`,
 
   async run(args) {
     const { positionals } = parse(args, {});
@@ -74,6 +74,7 @@ function checkRuntime(): readonly Finding[] {
     ...checkCudaLibrary(info),
     checkThreads(info),
     { status: "ok", subject: "SIMD", detail: info.cpuCapability },
+    { status: "ok", subject: "kernels", detail: info.kernels },
   ];
 }
 

@@ -1,6 +1,6 @@
 // Old versions of system functions, so that a binary that is built on a newer Linux also runs on the oldest one that
-// libtorch runs on: glibc 2.28, and the libstdc++ of GCC 8. Linked into each binary on x64 with glibc
-// (cmake/symbol_versions.cmake).
+// libtorch runs on: glibc 2.28, and the libstdc++ of GCC 8. Linked into each binary on x64 and arm64 with glibc
+// (cmake/symbol_versions.cmake, which defines the first version of glibc for the processor).
 //
 // A hidden definition replaces the function of the shared library for the binary that contains it. It calls that
 // function in an older version, which newer libraries still have. test/native/binary.spec.ts checks the versions of the
@@ -18,14 +18,14 @@ int oldPthreadOnce(void* control, void (*function)());
 int oldPthreadMutexTrylock(void* mutex);
 double oldLog(double value);
 double oldPow(double base, double exponent);
-__asm__(".symver oldDlopen, dlopen@GLIBC_2.2.5");
-__asm__(".symver oldDlsym, dlsym@GLIBC_2.2.5");
-__asm__(".symver oldDlerror, dlerror@GLIBC_2.2.5");
-__asm__(".symver oldDladdr, dladdr@GLIBC_2.2.5");
-__asm__(".symver oldPthreadOnce, pthread_once@GLIBC_2.2.5");
-__asm__(".symver oldPthreadMutexTrylock, pthread_mutex_trylock@GLIBC_2.2.5");
-__asm__(".symver oldLog, log@GLIBC_2.2.5");
-__asm__(".symver oldPow, pow@GLIBC_2.2.5");
+__asm__(".symver oldDlopen, dlopen@" TORCH_T5_FIRST_GLIBC);
+__asm__(".symver oldDlsym, dlsym@" TORCH_T5_FIRST_GLIBC);
+__asm__(".symver oldDlerror, dlerror@" TORCH_T5_FIRST_GLIBC);
+__asm__(".symver oldDladdr, dladdr@" TORCH_T5_FIRST_GLIBC);
+__asm__(".symver oldPthreadOnce, pthread_once@" TORCH_T5_FIRST_GLIBC);
+__asm__(".symver oldPthreadMutexTrylock, pthread_mutex_trylock@" TORCH_T5_FIRST_GLIBC);
+__asm__(".symver oldLog, log@" TORCH_T5_FIRST_GLIBC);
+__asm__(".symver oldPow, pow@" TORCH_T5_FIRST_GLIBC);
 
 // std::condition_variable::wait, which became noexcept in GCC 12.
 void oldWait(void* condition, void* lock);

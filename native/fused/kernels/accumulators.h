@@ -35,7 +35,19 @@ constexpr int kLinesPerWord = Simd::kLanes * kVectorsPerPanel / kWordsPerLine;
 template <class Simd>
 constexpr std::int64_t kPanelWidth = Simd::kLanes * kVectorsPerPanel;
 
-/// The accumulators of `Rows` rows with one panel. `Dot` multiplies words of one data type.
+/// Words of rows and of a panel that are multiplied. A word of the panel is `panelStride` words after the one before.
+struct WordRange {
+  const std::uint32_t* rows;
+  std::int64_t rowStride;
+  const std::uint32_t* panel;
+  std::int64_t panelStride;
+  std::int64_t words;
+  const std::uint32_t* prefetched;  // where prefetching starts, if any
+};
+
+/// The accumulators of `Rows` rows with one panel. `Dot` multiplies words of one data type. `Dot::addGroups` may
+/// multiply several words at once, as far as there are enough, and returns their number; it prefetches as
+/// `addWithPrefetch` does.
 template <class Simd, class Dot, int Rows>
 struct Accumulators {
   typename Simd::Float values[Rows][kVectorsPerPanel];
@@ -50,7 +62,8 @@ struct Accumulators {
   /// next.
   void add(const std::uint32_t* rows, std::int64_t rowStride, const std::uint32_t* panel, std::int64_t panelStride,
            std::int64_t words) {
-    for (std::int64_t word = 0; word < words; ++word) {
+    std::int64_t word = addGroups<0>({rows, rowStride, panel, panelStride, words, nullptr});
+    for (; word < words; ++word) {
       typename Simd::Float columns[kVectorsPerPanel];
       for (int v = 0; v < kVectorsPerPanel; ++v)
         columns[v] = Simd::loadWords(panel + word * panelStride + v * Simd::kLanes);
@@ -62,7 +75,8 @@ struct Accumulators {
   template <int Lines>
   void addWithPrefetch(const std::uint32_t* rows, std::int64_t rowStride, const std::uint32_t* panel,
                        std::int64_t words, const std::uint32_t* prefetched) {
-    for (std::int64_t word = 0; word < words; ++word) {
+    std::int64_t word = addGroups<Lines>({rows, rowStride, panel, kPanelWidth<Simd>, words, prefetched});
+    for (; word < words; ++word) {
       const std::int64_t at = word * kPanelWidth<Simd>;
       for (int line = 0; line < Lines; ++line) Simd::prefetch(prefetched + at + line * kWordsPerLine);
       typename Simd::Float columns[kVectorsPerPanel];
@@ -72,6 +86,14 @@ struct Accumulators {
   }
 
  private:
+  /// Words that have been added; none by a `Dot` without groups.
+  template <int Lines>
+  TORCH_T5_INLINE std::int64_t addGroups(const WordRange& range) {
+    if constexpr (requires { Dot::template addGroups<Lines>(values, range); })
+      return Dot::template addGroups<Lines>(values, range);
+    return 0;
+  }
+
   void addWord(const std::uint32_t* row, std::int64_t rowStride, const typename Simd::Float* columns) {
     TORCH_T5_UNROLL
     for (int r = 0; r < Rows; ++r) {

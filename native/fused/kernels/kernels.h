@@ -164,6 +164,9 @@ const Kernels* avx512Bf16Kernels();
 const Kernels* avx512Kernels();
 const Kernels* avx2VnniKernels();
 const Kernels* avx2Kernels();
+const Kernels* neonMatrixKernels();
+const Kernels* neonDotProductKernels();
+const Kernels* neonKernels();
 const Kernels* portableKernels();
 
 }  // namespace torch_t5::kernels
