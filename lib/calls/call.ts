@@ -22,6 +22,8 @@ export class ModelHandle {
   readonly config: T5Config;
   readonly tokenizer: T5Tokenizer | undefined;
   readonly native: NativeModel;
+  /** See `LoadedModel`. */
+  readonly replicas: readonly NativeModel[];
   readonly embedding: LoadedEmbedding | undefined;
   readonly precision: Precision;
   readonly layerArchives: LayerArchives;
@@ -38,6 +40,7 @@ export class ModelHandle {
   hasTokenTexts = false;
   constructor(loaded: LoadedModel) {
     const { kind, directory, tokenizer, precision, layerArchives, native, embedding, release, limits } = loaded;
+    this.replicas = loaded.replicas;
     this.limits = limits;
     this.kind = kind;
     this.config = directory.config;

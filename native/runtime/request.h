@@ -73,7 +73,10 @@ class Request final : public EngineWork {
 
   std::int64_t positions() const override { return call()->positions(); }
 
+  std::int64_t steps() const override { return call()->steps(); }
+
   void resume() override {
+    if (call() != nullptr && !call()->hasEnded()) return;  // it needs more passes
     shared_->resume();
     settleIfDone();
   }

@@ -5,13 +5,14 @@ import { inBatches } from "./ids.mjs";
 import { main } from "./measuring.mjs";
 import { probability, sampleLogits } from "./numbers.mjs";
 
-function torchT5({ directories, device, precision, threads }) {
+function torchT5({ directories, device, precision, threads, cases }) {
   let t5;
   return {
     versions: () => ({ libtorch: runtimeInfo().libtorch.version }),
     open: () => runtimeInfo(),
     async load() {
-      const options = { device, precision, intraOpThreads: threads };
+      const batching = cases.some((one) => one.batching) || undefined;
+      const options = { device, precision, intraOpThreads: threads, batching };
       t5 = await T5ForConditionalGeneration.fromPretrained(directories.model, options);
     },
     forward:
