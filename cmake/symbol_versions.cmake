@@ -1,10 +1,18 @@
 # use_old_symbol_versions(target): binds system functions to versions that the oldest supported Linux has, on x64 with
 # glibc. Other systems have one version of each.
+#
+# Not where the compiler links libstdc++ statically: such a binary contains the newer functions itself.
 include(CheckCXXSymbolExists)
 check_cxx_symbol_exists(__GLIBC__ "features.h" TORCH_T5_HAS_GLIBC)
 
+if(CMAKE_SYSTEM_NAME STREQUAL "Linux" AND CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64" AND TORCH_T5_HAS_GLIBC)
+  try_compile(TORCH_T5_LINKS_OLD_VERSIONS ${CMAKE_BINARY_DIR}/symbol_versions
+    SOURCES ${symbol_versions_source} ${CMAKE_CURRENT_LIST_DIR}/symbol_versions_test.cc
+    CMAKE_FLAGS -DCMAKE_POSITION_INDEPENDENT_CODE=ON)
+endif()
+
 function(use_old_symbol_versions target)
-  if(CMAKE_SYSTEM_NAME STREQUAL "Linux" AND CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64" AND TORCH_T5_HAS_GLIBC)
+  if(TORCH_T5_LINKS_OLD_VERSIONS)
     target_sources(${target} PRIVATE ${symbol_versions_source})
   endif()
 endfunction()
