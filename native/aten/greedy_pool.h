@@ -78,7 +78,7 @@ class GreedyPool {
   CudaRuntime& runtime_;
   DecoderStep& step_;
   Caches caches_;
-  at::Tensor state_;  // bytes on the device: a copy of the table, then the rings
+  at::Tensor state_;                      // bytes on the device: a copy of the table, then the rings
   std::vector<std::weak_ptr<Run>> runs_;  // those that have begun
   std::vector<Slot> slots_;
   std::vector<std::int64_t> freeRings_;

@@ -418,9 +418,7 @@ class Callers {
   }
 
   /// Leaves the call of a caller behind, as an abort does.
-  void drop(std::size_t caller) {
-    callers_.at(caller)->shared.fail(std::make_exception_ptr(aborted()));
-  }
+  void drop(std::size_t caller) { callers_.at(caller)->shared.fail(std::make_exception_ptr(aborted())); }
 
   /// Runs one pass. Returns whether anyone waits for another one.
   bool pass() {

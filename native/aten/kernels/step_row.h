@@ -25,10 +25,10 @@ struct StepRow {
   int selfCapacity;        // positions that the self cache has room for
   int sourceLength;
   GreedyRule rule;  // used by greedy steps alone
-  int position;    // of the id that this step reads: the number of ids that were read before
-  int unfinished;  // greedy search: 1 until the sequence ends, then 0
-  int generated;   // greedy search: the number of ids chosen since the table was written
-  int length;      // greedy search: `generated` when the sequence ended; 0 before
+  int position;     // of the id that this step reads: the number of ids that were read before
+  int unfinished;   // greedy search: 1 until the sequence ends, then 0
+  int generated;    // greedy search: the number of ids chosen since the table was written
+  int length;       // greedy search: `generated` when the sequence ended; 0 before
 };
 
 }  // namespace torch_t5

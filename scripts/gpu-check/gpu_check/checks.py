@@ -45,8 +45,8 @@ def has_umt5(transformers: str) -> bool:
     return tuple(map(int, transformers.split(".")[:2])) >= UMT5_SINCE
 
 
-def plan(precisions: Sequence[str], *, with_umt5: bool, on_gpu: bool) -> list[Check]:
-    """Return every check, the quick ones first."""
+def plan(precisions: Sequence[str], *, with_umt5: bool, on_gpu: bool, checker: str | None) -> list[Check]:
+    """Return every check, the quick ones first. `checker`: NVIDIA's memory checker, if there is one."""
     checks = [Check("refusals", "rejected input and its error codes", "refusals", {"precision": "float32"})]
     titles = {
         "forward": "logits of forward passes, padded and not, against Hugging Face's float32",
@@ -71,6 +71,9 @@ def plan(precisions: Sequence[str], *, with_umt5: bool, on_gpu: bool) -> list[Ch
         for precision in precisions:
             title = f"{precision}: a call that needs more memory than a GPU has"
             checks.append(Check(f"out-of-memory-{precision}", title, "out-of-memory", {"precision": precision}))
+        if checker is not None:
+            settings = {"precision": "float32", "checker": checker}
+            checks.append(Check("memory", "kernels under NVIDIA's memory checker", "memory", settings))
         title = "calls after the GPU has stopped working"
         checks.append(Check("lost-gpu", title, "lost-gpu", {"precision": "float32"}))
     for spec, part in SPECS.items():

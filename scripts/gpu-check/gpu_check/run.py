@@ -71,7 +71,9 @@ class Run:
         names = tuple(options.checks)
         with_umt5 = has_umt5(self._machine.transformers)
         self._models = [name for name in options.models if with_umt5 or not name.startswith("umt5")]
-        all_checks = plan(options.precisions, with_umt5=with_umt5, on_gpu=options.device != "cpu")
+        checker = profile.find_tool("compute-sanitizer", path)
+        on_gpu = options.device != "cpu"
+        all_checks = plan(options.precisions, with_umt5=with_umt5, on_gpu=on_gpu, checker=checker)
         self._checks = [check for check in all_checks if check.name.startswith(names)]
         self._sections = {
             "device": Section("device", f"torch can use {options.device}"),
@@ -204,7 +206,7 @@ class Run:
         def run(timeout: float, *command: str) -> programs.Finished:
             return programs.run(command, self._environment, timeout)
 
-        profiler = profile.find_profiler(self._environment["PATH"]) if self._options.device != "cpu" else None
+        profiler = profile.find_tool("ncu", self._environment["PATH"]) if self._options.device != "cpu" else None
         settings = {"device": self._options.device}
         return profile.profile(section, run, self._node, profiler, settings, self._options.patience)
 

@@ -5,6 +5,7 @@ import { ends } from "./ends.js";
 import { lostDevice, outOfMemory } from "./failures.js";
 import { forward } from "./forward.js";
 import { generation } from "./generation.js";
+import { memory } from "./memory.js";
 import { parity } from "./parity.js";
 import { refusals } from "./refusals.js";
 import { replicas } from "./replicas.js";
@@ -21,6 +22,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
   refusals,
   parity,
   ends,
+  memory,
   replicas,
   "side-by-side": sideBySide,
   "out-of-memory": outOfMemory,

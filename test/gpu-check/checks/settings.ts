@@ -12,6 +12,8 @@ export interface Settings {
   readonly tolerance: number;
   /** Whether the calls of many callers run together. */
   readonly batching?: boolean;
+  /** NVIDIA's memory checker. */
+  readonly checker?: string;
   /** A spec file of test/parity, and a regular expression of its tests' names. */
   readonly spec?: string;
   readonly grep?: string;
