@@ -453,7 +453,7 @@ class Callers {
 /// Callers come and go at any step, with different numbers of rows, lengths, end ids and kinds of search.
 void sharesStepsOfSearches(std::span<char*>) {
   const c10::InferenceMode inferenceMode;
-  for (const Architecture& shape : architectures()) {
+  for (const Architecture& shape : cases<Architecture>({gatedArchitecture()}, {demoArchitecture()})) {
     const Engines engines(shape);
     Callers callers(*engines.merging);
     std::vector<std::pair<Inputs, GenerateOptions>> requests;
