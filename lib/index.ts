@@ -9,7 +9,7 @@ export type { ModelKind } from "./loading/architectures.js";
 export type { GenerationConfig, T5Config } from "./loading/config.js";
 export type { EmbeddingConfig, EmbeddingModule, Pooling } from "./loading/embedding.js";
 export type { Labels, ProblemType } from "./loading/labels.js";
-export type { Device, LoadOptions, ModelLimits, Precision } from "./loading/load.js";
+export type { Device, LoadOptions, ModelLimits, Precision, ReplicaDevice } from "./loading/load.js";
 export { type Manifest, type ManifestFile, readManifest } from "./loading/manifest.js";
 export { readModelKind } from "./loading/model-kind.js";
 export type { ClassifierConfig } from "./models/loaded-t5.js";
@@ -114,7 +114,7 @@ export { Tensor, type TensorData, type TensorSummary, type TopK } from "./util/t
 
 // What a service observes.
 
-export type { ModelStats, Quantiles } from "./calls/stats.js";
+export type { ModelStats, Quantiles, ReplicaStats, SchedulerStats } from "./calls/stats.js";
 export type { DisposeOptions } from "./models/loaded-t5.js";
 export { REQUEST_CHANNEL, type RequestEvent } from "./native/request-events.js";
 

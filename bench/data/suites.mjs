@@ -101,6 +101,22 @@ const modelSuites = {
     afterwards: ["torch-t5 exact", "graphs bfloat16", "graphs float32"],
     onRequest: true,
   },
+  "gpu-callers": {
+    title: "many callers on a GPU, with `batching: true`: 32 new tokens for each, 16 source ids",
+    kind: "service",
+    unit: "ms",
+    cases: [
+      callers(64, "at the same time"),
+      callers(64, "as one batch"),
+      callers(64, "one after another"),
+      callers(8, "at the same time"),
+      callers(8, "as one batch"),
+    ].map((one) => ({ ...one, batching: true })),
+    repetitions: 1,
+    warmups: 3,
+    caseSeconds: 2,
+    onRequest: true,
+  },
   bandwidth: {
     title: "one pass over as many bytes as a decoding step reads weights: the machine's limit",
     kind: "bandwidth",

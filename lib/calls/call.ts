@@ -23,6 +23,8 @@ export class ModelHandle {
   readonly tokenizer: T5Tokenizer | undefined;
   readonly tokenizerRefusal: string | undefined;
   readonly native: NativeModel;
+  /** See `LoadedModel`. */
+  readonly replicas: readonly NativeModel[];
   readonly embedding: LoadedEmbedding | undefined;
   readonly precision: Precision;
   readonly layerArchives: LayerArchives;
@@ -40,6 +42,7 @@ export class ModelHandle {
   constructor(loaded: LoadedModel) {
     const { kind, directory, tokenizer, tokenizerRefusal, precision, layerArchives, native } = loaded;
     const { embedding, release, limits } = loaded;
+    this.replicas = loaded.replicas;
     this.limits = limits;
     this.kind = kind;
     this.config = directory.config;

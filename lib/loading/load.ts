@@ -5,6 +5,7 @@ import process from "node:process";
 import { HUB_OPTIONS, type HubOptions } from "../hub/options.js";
 import { loadNative, type Native } from "../native/addon.js";
 import { cpuQuota, defaultThreads } from "../native/cpu-quota.js";
+import { combineReplicas } from "../native/replicas.js";
 import type {
   NativeArchitecture,
   NativeDense,
@@ -28,7 +29,10 @@ import { readSafetensors } from "./safetensors.js";
 export const PRECISIONS = ["exact", "float32", "bfloat16", "int8"] as const;
 
 /** Where a model runs. "auto": the first CUDA device if libtorch can use one, else the CPU. */
-export type Device = "auto" | "cpu" | "cuda" | `cuda:${number}`;
+export type Device = "auto" | ReplicaDevice;
+
+/** The device of a replica. */
+export type ReplicaDevice = "cpu" | "cuda" | `cuda:${number}`;
 
 /**
  * How a model computes. "exact": bitwise as Hugging Face in float32. The others use the fused engine. "float32": the
@@ -41,6 +45,12 @@ export interface LoadOptions extends HubOptions {
   /** Default: "auto". */
   readonly device?: Device | undefined;
   /**
+   * Several devices, instead of `device`: the model is loaded onto each, and each call runs on the least loaded one.
+   * Sessions, streams and encoder outputs stay where they began. A device may be named more than once. The other options
+   * hold for each replica.
+   */
+  readonly replicas?: readonly ReplicaDevice[] | undefined;
+  /**
    * Default: "exact" for an exported directory, "float32" for one of Hugging Face, which has no archive for "exact". "int8"
    * runs on the CPU only; "auto" is the CPU for it.
    */
@@ -51,6 +61,13 @@ export interface LoadOptions extends HubOptions {
    * bits of Hugging Face, and for CUDA: those depend on the batch. Default: false.
    */
   readonly batchInvariant?: boolean | undefined;
+  /**
+   * Whether the calls of several callers run together. On the CPU that is the default, as it changes no bits; `false`
+   * turns it off. On CUDA the default is `false`: with `true`, the results of calls that run together agree with those of
+   * the same calls alone within the precision's tolerance, but not in every bit. "exact" has the bits of each call
+   * alone, so `true` is refused for it.
+   */
+  readonly batching?: boolean | undefined;
   /** Threads within one operator, up to 1024. Default: PyTorch's own number, or the CPU quota if that is lower. */
   readonly intraOpThreads?: number | undefined;
   /** Threads that run operators in parallel, up to 1024. Default: PyTorch's own. */
@@ -92,6 +109,10 @@ export interface ModelLimits {
 /** Load options with their defaults filled in. 0 threads: the default number. */
 export interface CheckedLoadOptions extends ModelLimits {
   readonly device: string;
+  /** Undefined: one model, on `device`. */
+  readonly replicas: readonly string[] | undefined;
+  /** Undefined: where it changes no bits. */
+  readonly batching: boolean | undefined;
   /** Undefined: that of the kind of directory. */
   readonly precision: Precision | undefined;
   readonly batchInvariant: boolean;
@@ -127,6 +148,8 @@ export interface LoadedModel {
   readonly precision: Precision;
   readonly layerArchives: LayerArchives;
   readonly native: NativeModel;
+  /** The models that `native` consists of: itself, unless the options name replicas. */
+  readonly replicas: readonly NativeModel[];
   /** The modules after the encoder, in order; undefined where the export states none. */
   readonly embedding: LoadedEmbedding | undefined;
   /** Frees the native memory of a returned tensor's buffer. */
@@ -138,8 +161,10 @@ export interface LoadedModel {
 
 const LOAD_OPTIONS = [
   "device",
+  "replicas",
   "precision",
   "batchInvariant",
+  "batching",
   "intraOpThreads",
   "interOpThreads",
   "maxQueueLength",
@@ -153,6 +178,7 @@ const DENSE_WEIGHTS = "embedding.safetensors";
 /** Of native calls that nobody cancels. */
 const LOADING = { id: 0, priority: 0, isObserved: false } as const;
 const DEVICE = /^(auto|cpu|cuda(:\d{1,4})?)$/;
+const MAX_REPLICAS = 64;
 const MAX_THREADS = 1024;
 const DEFAULT_MAX_INPUT_TOKENS = 32768;
 const DEFAULT_MAX_BATCH_SIZE = 64;
@@ -167,6 +193,8 @@ export function checkLoadOptions(value: unknown): CheckedLoadOptions {
     device = "auto",
     precision,
     batchInvariant,
+    batching,
+    replicas,
     intraOpThreads,
     interOpThreads,
     maxQueueLength,
@@ -178,16 +206,28 @@ export function checkLoadOptions(value: unknown): CheckedLoadOptions {
   if (typeof device !== "string" || !DEVICE.test(device)) {
     throw expected('"auto", "cpu", "cuda" or "cuda:<number>"', "options.device", device);
   }
+  const devices = replicas === undefined ? undefined : checkReplicas(replicas);
+  if (devices !== undefined && given.device !== undefined) {
+    throw expected("undefined with replicas", "options.device", given.device);
+  }
   const known = precision === undefined ? undefined : checkChoice(precision, "options.precision", PRECISIONS);
   const isInvariant = checkFlag(batchInvariant, "options.batchInvariant");
   if (isInvariant) checkInvariant(known);
   if (isInvariant && device !== "auto" && device !== "cpu") {
     throw expected('"auto" or "cpu" with batchInvariant (bits on CUDA depend on the batch)', "options.device", device);
   }
+  const cuda = devices?.find((name) => name !== "cpu");
+  if (isInvariant && cuda !== undefined) {
+    throw expected('only "cpu" with batchInvariant (bits on CUDA depend on the batch)', "options.replicas", cuda);
+  }
+  const isBatching = batching === undefined ? undefined : checkFlag(batching, "options.batching");
+  if (isBatching) checkBatching(known);
   const threads = (count: unknown, name: string) =>
     count === undefined ? 0 : checkInteger(count, `options.${name}`, 1, MAX_THREADS);
   return {
     device: isInvariant ? "cpu" : device,
+    replicas: devices,
+    batching: isBatching,
     precision: known,
     batchInvariant: isInvariant,
     intraOpThreads: threads(intraOpThreads, "intraOpThreads"),
@@ -198,6 +238,23 @@ export function checkLoadOptions(value: unknown): CheckedLoadOptions {
     maxBatchTokens: checkInteger(maxBatchTokens, "options.maxBatchTokens", 1, MAX_BATCH),
     maxCacheBytes: checkInteger(maxCacheBytes, "options.maxCacheBytes", 1, Number.MAX_SAFE_INTEGER),
   };
+}
+
+/** The devices of replicas. Throws ERR_INVALID_ARGUMENT. */
+function checkReplicas(value: unknown): readonly string[] {
+  const isList = Array.isArray(value) && value.length > 0 && value.length <= MAX_REPLICAS;
+  if (!isList) throw expected(`an array of 1 to ${MAX_REPLICAS} devices`, "options.replicas", value);
+  return Array.from(value, (device: unknown, index) => {
+    if (typeof device === "string" && device !== "auto" && DEVICE.test(device)) return device;
+    throw expected('"cpu", "cuda" or "cuda:<number>"', `options.replicas[${index}]`, device);
+  });
+}
+
+/** Throws ERR_INVALID_ARGUMENT for the precision whose calls run alone. */
+function checkBatching(precision: Precision | undefined): void {
+  if (precision !== "exact") return;
+  const others = '"float32", "bfloat16" or "int8" with batching ("exact" has the bits of each call alone)';
+  throw expected(others, "options.precision", precision);
 }
 
 /** A quarter of the memory that the process may use. */
@@ -247,28 +304,32 @@ export async function loadModel(
   const { addon, libtorch } = valueOrThrow(opened);
   const pyTorchThreads = addon.info().intraOpThreads;
   const threads = defaultThreads(pyTorchThreads, cpuQuota());
-  const loading = addon.load({
-    ...options,
-    kind,
-    precision,
-    // PyTorch's own number is left unset, as in a Python process that sets none.
-    intraOpThreads: options.intraOpThreads === 0 && threads < pyTorchThreads ? threads : options.intraOpThreads,
-    architecture,
-    path: storedWeights === undefined ? join(path, "model.pt") : undefined,
-    storedWeights,
-    hiddenStatesPath: layerArchives.hiddenStates,
-    attentionsPath: layerArchives.attentions,
-    libtorchDirectory: libtorch.directory,
-  });
+  const load = (device: string) =>
+    addon.load({
+      ...options,
+      device,
+      kind,
+      precision,
+      // PyTorch's own number is left unset, as in a Python process that sets none.
+      intraOpThreads: options.intraOpThreads === 0 && threads < pyTorchThreads ? threads : options.intraOpThreads,
+      architecture,
+      path: storedWeights === undefined ? join(path, "model.pt") : undefined,
+      storedWeights,
+      hiddenStatesPath: layerArchives.hiddenStates,
+      attentionsPath: layerArchives.attentions,
+      libtorchDirectory: libtorch.directory,
+    });
   const [loaded, read] = await Promise.allSettled([
-    loading,
+    loadReplicas(options.replicas ?? [options.device], load),
     Promise.all([findTokenizer(directory.path), source.readDense()]),
   ]);
-  if (read.status === "rejected" && loaded.status === "fulfilled") await loaded.value.dispose();
+  if (read.status === "rejected" && loaded.status === "fulfilled") await disposeAll(loaded.value);
   const [tokenizer, dense] = valueOrThrow(read);
   const isRefused = tokenizer instanceof UnsupportedTokenizerError;
   if (isRefused) warnOfTokenizer(directory.path, tokenizer);
-  const native = valueOrThrow(loaded);
+  const replicas = valueOrThrow(loaded);
+  const [first, ...others] = replicas;
+  const native = others.length === 0 ? first : combineReplicas(replicas);
   return {
     kind,
     directory,
@@ -277,6 +338,7 @@ export async function loadModel(
     tokenizerRefusal: isRefused ? tokenizer.message : undefined,
     precision,
     native,
+    replicas,
     embedding: await loadEmbedding(native, directory, dense),
     layerArchives,
     release: (buffer) => addon.release(buffer),
@@ -296,6 +358,25 @@ async function findTokenizer(path: string): Promise<T5Tokenizer | UnsupportedTok
 function warnOfTokenizer(path: string, { message }: UnsupportedTokenizerError): void {
   const warning = `The model in ${JSON.stringify(path)} takes ids only, because its tokenizer is not supported: ${message}`;
   process.emitWarning(warning, { type: "TorchT5Warning", code: "TORCH_T5_UNSUPPORTED_TOKENIZER" });
+}
+
+/** Loads one model after the other: loading needs more memory than a loaded model. All, or none. */
+async function loadReplicas(
+  [first = "auto", ...others]: readonly string[],
+  load: (device: string) => Promise<NativeModel>,
+): Promise<readonly [NativeModel, ...NativeModel[]]> {
+  const models: [NativeModel, ...NativeModel[]] = [await load(first)];
+  try {
+    for (const device of others) models.push(await load(device));
+  } catch (thrown) {
+    await disposeAll(models);
+    throw thrown;
+  }
+  return models;
+}
+
+async function disposeAll(models: readonly NativeModel[]): Promise<void> {
+  await Promise.all(models.map((model) => model.dispose()));
 }
 
 function limitsOf({ maxQueueLength, maxInputTokens, maxBatchSize, maxBatchTokens, maxCacheBytes }: ModelLimits) {
@@ -333,9 +414,10 @@ async function isHuggingFace(path: string): Promise<boolean> {
 async function openExported(
   path: string,
   kind: ModelKind,
-  { precision = "exact", batchInvariant }: CheckedLoadOptions,
+  { precision = "exact", batchInvariant, batching }: CheckedLoadOptions,
 ): Promise<Source> {
   if (batchInvariant) checkInvariant(precision);
+  if (batching) checkBatching(precision);
   const directory = await readDirectory(path);
   checkLoads(kind, directory.manifest);
   const { config, configFile } = directory;

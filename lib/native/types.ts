@@ -60,6 +60,8 @@ export interface NativeLoadOptions {
   readonly intraOpThreads: number;
   /** Threads between operators, which can be set once per process. 0: unchanged. */
   readonly interOpThreads: number;
+  /** Whether calls share passes; undefined: where that changes no bits. */
+  readonly batching?: boolean | undefined;
   /** Waiting calls, without the running one. 0: no limit. */
   readonly maxQueueLength: number;
   /** Rows in a decoding step. */

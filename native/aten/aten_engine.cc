@@ -1,8 +1,13 @@
 #include "aten/aten_engine.h"
 
+#include <ATen/ops/argmax.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/embedding.h>
 #include <ATen/ops/index_select.h>
+#include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 #include <optional>
@@ -12,8 +17,10 @@
 #include "aten/decoder_graphs.h"
 #include "aten/decoder_step.h"
 #include "aten/encoder_graphs.h"
+#include "aten/greedy_pool.h"
 #include "aten/layers.h"
 #include "core/cancellation.h"
+#include "engine/engine_calls.h"
 #include "engine/tensors.h"
 #include "weights/classification_head.h"
 
@@ -37,8 +44,10 @@ at::Tensor packCrossInput(const StackWeights& decoder, const Placement& placemen
 
 class AtenEngine final : public Engine {
  public:
-  AtenEngine(const Weights& weights, const Architecture& architecture, const Placement& placement, CudaRuntime* runtime)
-      : architecture_(architecture),
+  AtenEngine(const Weights& weights, const Architecture& architecture, const Placement& placement, CudaRuntime* runtime,
+             bool mergesCalls)
+      : mergesCalls_(mergesCalls),
+        architecture_(architecture),
         placement_(placement),
         layers_(architecture, placement.type),
         embedding_(placement.pack({weights.embedding})),
@@ -77,13 +86,9 @@ class AtenEngine final : public Engine {
   }
 
   at::Tensor encode(const at::Tensor& inputIds, const at::Tensor& attentionMask) override {
-    const std::int64_t length = inputIds.size(1);
-    if (encoderGraphs_ && encoderGraphs_->accepts(inputIds.size(0), length)) {
-      CancellationScope::check();
-      return encoderGraphs_->run(inputIds, attentionMask);
-    }
-    return runEncoder(inputIds, paddingMask(attentionMask),
-                      [&](std::size_t layer) { return encoder_.layers[layer].bias->of(0, length, length); });
+    const at::Tensor ids = inputIds.to(placement_.device, /*non_blocking=*/true);
+    const at::Tensor mask = attentionMask.to(placement_.device, /*non_blocking=*/true);
+    return fitsEncoderGraph(ids) ? encodePadded(ids, paddingMaskOnDevice(mask)) : encodePadded(ids, paddingMask(mask));
   }
 
   DecoderOutput prefill(const at::Tensor& decoderInputIds, const DecoderSource& source,
@@ -102,9 +107,41 @@ class AtenEngine final : public Engine {
   }
 
   std::optional<at::Tensor> decodeGreedily(const GreedyRequest& request) override {
-    if (!fitsStep(request.ids.unsqueeze(1))) return std::nullopt;
+    // Searches that merge with other calls go on step by step.
+    if (mergesCalls_ || !fitsStep(request.ids.unsqueeze(1))) return std::nullopt;
     const auto& past = dynamic_cast<const AtenCache&>(*request.cache);
     return step_->runGreedy(request, past.self(), past.length(), past.cross());
+  }
+
+  bool mergesCalls() const override { return mergesCalls_; }
+
+  bool sharesGreedySearches(std::int64_t rows) const override {
+    return mergesCalls_ && step_ != nullptr && rows <= DecoderStep::kMaxRows;
+  }
+
+  void runTogether(std::span<EngineCall* const> calls) override {
+    std::vector<EngineCall*> steps;
+    std::vector<EngineCall*> sources;
+    std::vector<EngineCall*> searches;
+    for (EngineCall* call : calls) {
+      const auto* decode = std::get_if<DecodeCall>(&call->call);
+      const auto* forward = std::get_if<ForwardCall>(&call->call);
+      if (decode != nullptr && fitsStep(decode->decoderInputIds)) {
+        steps.push_back(call);
+      } else if (std::holds_alternative<EncodeCall>(call->call) ||
+                 (forward != nullptr && fitsStep(forward->decoderInputIds))) {
+        sources.push_back(call);
+      } else if (std::holds_alternative<SharedGreedyCall>(call->call)) {
+        searches.push_back(call);
+      } else {
+        torch_t5::run(*this, *call);
+      }
+    }
+    // Other callers wait for one step of the searches, not for several.
+    const std::int64_t searchSteps = searches.size() < calls.size() ? 1 : kStepsPerPass;
+    runInGroups(sources, &AtenEngine::encodeTogether);
+    runInGroups(steps, &AtenEngine::stepTogether);
+    if (!searches.empty()) pool_->run(searches, searchSteps);
   }
 
   at::Tensor classify(const at::Tensor& inputIds, const at::Tensor& attentionMask, const Sentence& sentence) override {
@@ -112,6 +149,218 @@ class AtenEngine final : public Engine {
   }
 
  private:
+  /// Steps of greedy searches between two looks at their ends.
+  static constexpr std::int64_t kStepsPerPass = 4;
+  /// A group of sources is padded to at most this share of more positions than its calls have.
+  static constexpr double kMaxPadding = 1.5;
+
+  /// Computes several calls in one pass.
+  using RunGroup = void (AtenEngine::*)(std::span<EngineCall* const> calls);
+
+  /// Runs calls in groups that fit a pass. A group that fails, for lack of memory for instance, runs call by call, so
+  /// that each has its own error.
+  void runInGroups(std::vector<EngineCall*>& calls, RunGroup runGroup) {
+    std::ranges::stable_sort(calls, {}, [](const EngineCall* call) { return lengthOf(*call); });
+    for (std::size_t first = 0; first < calls.size();) {
+      std::size_t count = 1;
+      while (first + count < calls.size() && fitTogether(std::span(calls).subspan(first, count + 1))) ++count;
+      const std::span<EngineCall* const> group = std::span(calls).subspan(first, count);
+      first += count;
+      try {
+        if (count == 1) {
+          torch_t5::run(*this, *group.front());
+        } else {
+          (this->*runGroup)(group);
+        }
+      } catch (...) {
+        for (EngineCall* call : group) torch_t5::run(*this, *call);
+      }
+    }
+  }
+
+  /// The positions of a row of the source; 0 of a step, which has a cache of it.
+  static std::int64_t lengthOf(const EngineCall& call) {
+    if (const auto* encode = std::get_if<EncodeCall>(&call.call)) return encode->inputIds.size(1);
+    if (const auto* forward = std::get_if<ForwardCall>(&call.call)) return forward->inputIds.size(1);
+    return 0;
+  }
+
+  static std::int64_t rowsOf(const EngineCall& call) {
+    if (const auto* encode = std::get_if<EncodeCall>(&call.call)) return encode->inputIds.size(0);
+    if (const auto* forward = std::get_if<ForwardCall>(&call.call)) return forward->inputIds.size(0);
+    return std::get<DecodeCall>(call.call).decoderInputIds.size(0);
+  }
+
+  /// Whether calls, in order of their lengths, may run in one pass.
+  static bool fitTogether(std::span<EngineCall* const> calls) {
+    std::int64_t rows = 0;
+    std::int64_t positions = 0;
+    for (const EngineCall* call : calls) {
+      rows += rowsOf(*call);
+      positions += rowsOf(*call) * lengthOf(*call);
+    }
+    const auto padded = static_cast<double>(rows * lengthOf(*calls.back()));
+    return rows <= DecoderStep::kMaxRows && padded <= kMaxPadding * static_cast<double>(positions);
+  }
+
+  /// The encoder for several calls, padded to the longest, and one decoder position of forward calls.
+  void encodeTogether(std::span<EngineCall* const> calls) {
+    std::vector<std::pair<at::Tensor, at::Tensor>> inputs;  // ids and masks
+    for (const EngineCall* call : calls) {
+      if (const auto* encode = std::get_if<EncodeCall>(&call->call)) {
+        inputs.emplace_back(encode->inputIds, encode->attentionMask);
+      } else {
+        const auto& forward = std::get<ForwardCall>(call->call);
+        refuseLayers(forward.selection);
+        inputs.emplace_back(forward.inputIds, forward.attentionMask);
+      }
+    }
+    // Ids of the host are padded there, which is faster than on the device.
+    const bool areOnHost = std::ranges::all_of(inputs, [](const auto& input) { return input.first.is_cpu(); });
+    const at::Device device = areOnHost ? at::kCPU : placement_.device;
+    std::int64_t rows = 0;
+    std::int64_t length = 0;
+    for (const auto& [ids, mask] : inputs) {
+      rows += ids.size(0);
+      length = std::max(length, ids.size(1));
+    }
+    const at::Tensor allIds = at::zeros({rows, length}, at::TensorOptions(device).dtype(at::kLong));
+    const at::Tensor allMasks = at::zeros_like(allIds);
+    std::int64_t first = 0;
+    for (const auto& [ids, mask] : inputs) {
+      const auto own = [&, rows = ids.size(0), length = ids.size(1)](const at::Tensor& all) {
+        return all.narrow(0, first, rows).narrow(1, 0, length);
+      };
+      own(allIds).copy_(ids, /*non_blocking=*/true);
+      own(allMasks).copy_(mask, /*non_blocking=*/true);
+      first += ids.size(0);
+    }
+    const at::Tensor padding = paddingMaskOnDevice(allMasks);
+    first = 0;
+    for (const auto& [ids, mask] : inputs) {
+      hideKeys(padding.narrow(0, first, ids.size(0)), ids.size(1));
+      first += ids.size(0);
+    }
+    const at::Tensor states = encodePadded(allIds.to(placement_.device, /*non_blocking=*/true),
+                                           padding.to(placement_.device, /*non_blocking=*/true));
+    first = 0;
+    std::vector<EngineCall*> forwards;
+    for (std::size_t i = 0; i < calls.size(); ++i) {
+      const at::Tensor& ids = inputs[i].first;
+      at::Tensor own = states.narrow(0, first, ids.size(0)).narrow(1, 0, ids.size(1));
+      first += ids.size(0);
+      if (auto* encoded = std::get_if<EncodeCall>(&calls[i]->call)) {
+        // Ids of the host are those of searches that take what they need of it at once.
+        encoded->output = ids.is_cpu() && !placement_.device.is_cpu() ? own : own.clone(at::MemoryFormat::Contiguous);
+      } else {
+        std::get<ForwardCall>(calls[i]->call).output.encoderLastHiddenState = own.clone(at::MemoryFormat::Contiguous);
+        forwards.push_back(calls[i]);
+      }
+    }
+    if (!forwards.empty()) decodeFirstTogether(forwards);
+  }
+
+  bool fitsEncoderGraph(const at::Tensor& ids) const {
+    return encoderGraphs_ && encoderGraphs_->accepts(ids.size(0), ids.size(1));
+  }
+
+  /// The encoder's states of ids [B, S] with an additive mask [B, 1, 1, S], undefined only where no graph runs.
+  at::Tensor encodePadded(const at::Tensor& ids, const at::Tensor& padding) {
+    CancellationScope::check();
+    if (fitsEncoderGraph(ids)) return encoderGraphs_->run(ids, padding);
+    const std::int64_t length = ids.size(1);
+    return runEncoder(ids, padding,
+                      [&](std::size_t layer) { return encoder_.layers[layer].bias->of(0, length, length); });
+  }
+
+  /// The only decoder position of forward calls whose sources are encoded.
+  void decodeFirstTogether(std::span<EngineCall* const> calls) {
+    std::vector<DecoderStep::Part> parts;
+    std::vector<ForwardCall*> forwards;
+    for (EngineCall* call : calls) {
+      auto& forward = std::get<ForwardCall>(call->call);
+      forwards.push_back(&forward);
+      AtenCrossCache cross = makeCross(forward.output.encoderLastHiddenState, forward.attentionMask);
+      cross.keysAndValues = cross.keysAndValues.contiguous();
+      parts.push_back({forward.decoderInputIds, makeSelf(forward.decoderInputIds), 0, std::move(cross)});
+    }
+    const bool withLogits =
+        std::ranges::any_of(forwards, [](const ForwardCall* call) { return call->selection.isAll(); });
+    const DecoderStep::Output step = step_->run(parts, withLogits);
+    std::int64_t row = 0;
+    for (ForwardCall* call : forwards) {
+      const std::int64_t rows = call->decoderInputIds.size(0);
+      call->output.decoderLastHiddenState = step.states.narrow(0, row, rows);
+      call->output.logits = call->selection.isAll() ? step.logits.narrow(0, row, rows)
+                                                    : logits(call->output.decoderLastHiddenState, call->selection);
+      row += rows;
+    }
+  }
+
+  /// One decoder position of several calls, with or without a cache.
+  void stepTogether(std::span<EngineCall* const> calls) {
+    CancellationScope::check();
+    std::vector<DecoderStep::Part> parts;
+    std::vector<DecodeCall*> decodes;
+    bool withLogits = false;
+    for (EngineCall* call : calls) {
+      auto& decode = std::get<DecodeCall>(call->call);
+      refuseLayers(decode.selection);
+      decodes.push_back(&decode);
+      withLogits = withLogits || decode.selection.isAll();
+      if (decode.cache) {
+        const auto& past = dynamic_cast<const AtenCache&>(*decode.cache);
+        parts.push_back(
+            {decode.decoderInputIds, AtenSelfCache::extend(past.self(), past.length()), past.length(), past.cross()});
+      } else {
+        parts.push_back({decode.decoderInputIds, makeSelf(decode.decoderInputIds), 0, makeCross(decode.source)});
+      }
+    }
+    const DecoderStep::Output step = step_->run(parts, withLogits);
+    const bool chooses = std::ranges::any_of(decodes, [](const DecodeCall* call) { return call->choosesTokens; });
+    const at::Tensor highest = chooses ? at::argmax(step.logits.squeeze(1), -1) : at::Tensor();
+    std::int64_t row = 0;
+    for (std::size_t i = 0; i < decodes.size(); ++i) {
+      DecodeCall& call = *decodes[i];
+      const std::int64_t rows = call.decoderInputIds.size(0);
+      call.output.decoderLastHiddenState = step.states.narrow(0, row, rows);
+      if (call.choosesTokens) {
+        call.tokens = highest.narrow(0, row, rows);
+      } else if (call.selection.isAll()) {
+        call.output.logits = step.logits.narrow(0, row, rows);
+      } else {
+        call.output.logits = logits(call.output.decoderLastHiddenState, call.selection);
+      }
+      call.output.cache = std::make_shared<const AtenCache>(parts[i].self, parts[i].position + 1, parts[i].cross);
+      row += rows;
+    }
+    // Last: if anything above throws, the written positions stay unclaimed.
+    for (const DecoderStep::Part& part : parts) part.self->claim(part.position + 1);
+  }
+
+  /// The cross-attention caches of searches, with one product for all sources.
+  std::vector<AtenCrossCache> makeCrossOf(std::span<const GreedySearch* const> searches) const {
+    std::vector<at::Tensor> states;
+    for (const GreedySearch* search : searches) states.push_back(search->lastHiddenState.flatten(0, 1));
+    const at::Tensor all = states.size() == 1 ? states.front() : at::cat(states);
+    const at::Tensor keysAndValues = layers_.crossKeysAndValues(all.unsqueeze(0), crossInput_);
+    std::vector<AtenCrossCache> caches;
+    std::int64_t first = 0;
+    for (const GreedySearch* search : searches) {
+      const at::Tensor& mask = search->attentionMask;
+      const std::int64_t rows = mask.size(0);
+      const std::int64_t length = mask.size(1);
+      // [layers, 2, 1, heads, rows * length, dKv] to [layers, 2, rows, heads, length, dKv]
+      at::Tensor own = keysAndValues.narrow(4, first, rows * length).squeeze(2).unflatten(3, {rows, length});
+      own = own.permute({0, 1, 3, 2, 4, 5}).contiguous();
+      at::Tensor padding = paddingMask(mask);  // on the host, which nobody waits for
+      if (padding.defined()) padding = padding.to(placement_.device, /*non_blocking=*/true);
+      caches.push_back({std::move(own), std::move(padding), {}, 1});
+      first += rows * length;
+    }
+    return caches;
+  }
+
   /// Undefined without one.
   at::Tensor placeHead(const Weights& weights) const {
     if (!weights.lmHead.defined()) return {};
@@ -126,6 +375,7 @@ class AtenEngine final : public Engine {
     });
     if (decoder_.layers.empty()) return;
     if (lmHead_.defined() && DecoderStep::supports(architecture_)) step_ = makeStep(runtime);
+    if (step_ && mergesCalls_) pool_ = makePool(runtime);
     decoderGraphs_.emplace(runtime, placement_.device, placement_.type, architecture_, [this](std::int64_t length) {
       return [this, views = biasViews(decoder_, length)](const at::Tensor& ids, AtenCrossCache cross,
                                                          const at::Tensor& self) {
@@ -152,6 +402,13 @@ class AtenEngine final : public Engine {
       if (error.code() != ErrorCode::kDeviceUnavailable && error.code() != ErrorCode::kInternal) throw;
       return nullptr;
     }
+  }
+
+  std::unique_ptr<GreedyPool> makePool(CudaRuntime& runtime) {
+    GreedyPool::Caches caches;
+    caches.makeCross = [this](std::span<const GreedySearch* const> searches) { return makeCrossOf(searches); };
+    caches.makeSelf = [this](std::int64_t rows, std::int64_t capacity) { return makeSelf(rows, capacity); };
+    return std::make_unique<GreedyPool>(runtime, *step_, std::move(caches));
   }
 
   /// Whether the decoder reads these ids [R, T] in one step of its graph.
@@ -199,8 +456,12 @@ class AtenEngine final : public Engine {
   /// An empty cache for the prefix `ids` [R, T].
   std::shared_ptr<AtenSelfCache> makeSelf(const at::Tensor& ids) const {
     // Without spare room: the prefix of a score request is never continued.
-    const std::vector<std::int64_t> shape{architecture_.numDecoderLayers, 2,           ids.size(0),
-                                          architecture_.numHeads,         ids.size(1), architecture_.dKv};
+    return makeSelf(ids.size(0), ids.size(1));
+  }
+
+  std::shared_ptr<AtenSelfCache> makeSelf(std::int64_t rows, std::int64_t capacity) const {
+    const std::vector<std::int64_t> shape{architecture_.numDecoderLayers, 2,        rows,
+                                          architecture_.numHeads,         capacity, architecture_.dKv};
     return std::make_shared<AtenSelfCache>(shape, embedding_.options());
   }
 
@@ -210,7 +471,8 @@ class AtenEngine final : public Engine {
     const std::int64_t length = position + ids.size(1);
     DecoderOutput output;
     if (fitsStep(ids)) {
-      DecoderStep::Output step = step_->run(ids, *self, position, cross, selection.isAll());
+      const DecoderStep::Part part{ids, self, position, cross};
+      DecoderStep::Output step = step_->run(std::span(&part, 1), selection.isAll());
       output.decoderLastHiddenState = std::move(step.states);
       output.logits = std::move(step.logits);
     } else if (position == 0 && fitsGraph(ids, cross)) {
@@ -293,6 +555,7 @@ class AtenEngine final : public Engine {
     return multiplyToFloat32(rows, lmHead.t()).view({states.size(0), states.size(1), lmHead.size(0)});
   }
 
+  bool mergesCalls_;
   Architecture architecture_;
   Placement placement_;
   AtenLayers layers_;
@@ -303,6 +566,7 @@ class AtenEngine final : public Engine {
   at::Tensor crossInput_;
   std::optional<ClassificationHead> classificationHead_;
   std::unique_ptr<DecoderStep> step_;  // null where steps are libtorch's operators
+  std::unique_ptr<GreedyPool> pool_;   // null unless greedy searches share steps
   std::optional<EncoderGraphs> encoderGraphs_;
   std::optional<DecoderGraphs> decoderGraphs_;
 };
@@ -310,9 +574,9 @@ class AtenEngine final : public Engine {
 }  // namespace
 
 std::unique_ptr<Engine> makeAtenEngine(Weights weights, const Architecture& architecture, Precision precision,
-                                       const at::Device& device, CudaRuntime* runtime) {
+                                       const at::Device& device, CudaRuntime* runtime, bool mergesCalls) {
   const Placement placement{device, precision == Precision::kBfloat16 ? at::kBFloat16 : at::kFloat};
-  return std::make_unique<AtenEngine>(weights, architecture, placement, runtime);
+  return std::make_unique<AtenEngine>(weights, architecture, placement, runtime, mergesCalls);
 }
 
 }  // namespace torch_t5

@@ -69,9 +69,14 @@ void writePadding(const at::Tensor& larger, const at::Tensor& mask) {
 }
 
 void clearPadding(const at::Tensor& larger, std::int64_t keys) {
-  // Infinitely low, not only very low: a query without any unmasked key attends equally to the keys of the mask alone.
-  if (keys < larger.size(3)) larger.fill_(-std::numeric_limits<float>::infinity());
+  hideKeys(larger, keys);
   larger.narrow(3, 0, keys).zero_();
+}
+
+void hideKeys(const at::Tensor& mask, std::int64_t first) {
+  // Infinitely low, not only very low: a query without any unmasked key attends equally to the other masked ones alone.
+  const std::int64_t count = mask.size(3) - first;
+  if (count > 0) mask.narrow(3, first, count).fill_(-std::numeric_limits<float>::infinity());
 }
 
 RelativePositionBias::RelativePositionBias(at::Tensor weight, const Buckets& buckets)

@@ -35,6 +35,9 @@ void writePadding(const at::Tensor& larger, const at::Tensor& mask);
 /// The same for a mask that keeps every one of the first `keys`.
 void clearPadding(const at::Tensor& larger, std::int64_t keys);
 
+/// Keys from `first` on get no attention, also where the mask keeps no key.
+void hideKeys(const at::Tensor& mask, std::int64_t first);
+
 /// The relative position bias of self-attention. Unless it is bidirectional, it masks the keys after a query (causal
 /// mask).
 class RelativePositionBias {

@@ -1,6 +1,7 @@
 #include "aten/decoder_step.h"
 
 #include <ATen/ops/cat.h>
+#include <ATen/ops/embedding.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/mm.h>
@@ -87,17 +88,15 @@ KernelLaunch kernel(const char* name, std::int64_t blocks, int threads, std::int
 
 void* address(const at::Tensor& tensor) { return tensor.data_ptr(); }
 
-/// A table of rows that have read `position` ids.
-std::vector<StepRow> stepRows(std::int64_t rows, std::int64_t position, const AtenSelfCache& self,
-                              const AtenCrossCache& cross) {
-  std::vector<StepRow> table(static_cast<std::size_t>(rows));
+/// Appends rows that have read `position` ids to a table.
+void appendRows(std::vector<StepRow>& table, std::int64_t rows, std::int64_t position, const AtenSelfCache& self,
+                const AtenCrossCache& cross) {
   for (std::int64_t row = 0; row < rows; ++row) {
-    StepRow& description = table[static_cast<std::size_t>(row)];
+    StepRow& description = table.emplace_back();
     self.describe(description, row);
     cross.describe(description, row);
     description.position = static_cast<int>(position);
   }
-  return table;
 }
 
 /// Copies structs to the device. The host's memory may be reused at once.
@@ -119,7 +118,6 @@ struct DecoderStep::Bucket {
   at::Tensor table;   // bytes: StepRow [rows]
   at::Tensor count;   // int32 [1]: rows in use
   at::Tensor ids;     // int64 [rows]
-  at::Tensor rule;    // bytes: GreedyRule
   at::Tensor states;  // float32 [rows, dModel]
   at::Tensor logits;  // float32 [rows, vocabSize]
   at::Tensor ranks;   // int64 [rows, lmHeadBlocks]: of a greedy step; few rows only
@@ -176,13 +174,18 @@ DecoderStep::DecoderStep(CudaRuntime& runtime, const Architecture& architecture,
 
 DecoderStep::~DecoderStep() = default;
 
-DecoderStep::Output DecoderStep::run(const at::Tensor& ids, AtenSelfCache& self, std::int64_t position,
-                                     const AtenCrossCache& cross, bool withLogits) {
+DecoderStep::Output DecoderStep::run(std::span<const Part> parts, bool withLogits) {
   const c10::DeviceGuard guard(placement_.device);
-  const std::int64_t rows = ids.size(0);
+  std::vector<StepRow> table;
+  std::vector<at::Tensor> ids;
+  for (const Part& part : parts) {
+    appendRows(table, part.ids.size(0), part.position, *part.self, part.cross);
+    ids.push_back(part.ids.select(1, 0));
+  }
+  const auto rows = static_cast<std::int64_t>(table.size());
   Bucket& bucket = bucketFor(rows);
-  bucket.use(stepRows(rows, position, self, cross));
-  bucket.ids.narrow(0, 0, rows).copy_(ids.select(1, 0));
+  bucket.use(table);
+  bucket.ids.narrow(0, 0, rows).copy_(ids.size() == 1 ? ids.front() : at::cat(ids));
   const auto copyRows = [&](const at::Tensor& tensor) { return tensor.narrow(0, 0, rows).clone().unsqueeze(1); };
   if (!withLogits) {
     bucket.step->run();
@@ -201,7 +204,8 @@ at::Tensor DecoderStep::runGreedy(const GreedyRequest& request, std::shared_ptr<
   bucket.ids.narrow(0, 0, rows).copy_(request.ids);
   embed(bucket);  // each step embeds the ids of the next
 
-  std::vector<StepRow> table = stepRows(rows, position, *self, cross);
+  std::vector<StepRow> table;
+  appendRows(table, rows, position, *self, cross);
   const std::vector<std::int64_t> unfinished = toVector(request.unfinished);
   for (std::size_t row = 0; row < table.size(); ++row) table[row].unfinished = static_cast<int>(unfinished[row]);
   std::vector<at::Tensor> tokens;
@@ -210,12 +214,12 @@ at::Tensor DecoderStep::runGreedy(const GreedyRequest& request, std::shared_ptr<
   for (std::int64_t generated = 0; !isDone && generated < request.maxTokens;) {
     const std::int64_t count = std::min(request.maxTokens - generated, kReservedPositions);
     tokens.push_back(at::empty({rows, count}, bucket.count.options()));
-    const GreedyRule rule{tokens.back().data_ptr<int>(), eosTokenIds.const_data_ptr<int>(), static_cast<int>(count),
-                          static_cast<int>(request.eosTokenIds.size()), static_cast<int>(request.padTokenId)};
-    upload(bucket.rule, &rule, 1);
     self = AtenSelfCache::extend(self, position + generated, count);
     for (std::size_t row = 0; row < table.size(); ++row) {
       self->describe(table[row], static_cast<std::int64_t>(row));
+      table[row].rule = {tokens.back().data_ptr<int>() + static_cast<std::int64_t>(row) * count,
+                         eosTokenIds.const_data_ptr<int>(), static_cast<int>(count),
+                         static_cast<int>(request.eosTokenIds.size()), static_cast<int>(request.padTokenId)};
       table[row].generated = 0;  // in this block
       table[row].length = 0;
     }
@@ -255,14 +259,33 @@ bool DecoderStep::runGreedySteps(Bucket& bucket, std::int64_t count, std::vector
   return haveEnded(looks[1 - turn]);
 }
 
-DecoderStep::Bucket& DecoderStep::bucketFor(std::int64_t rows) {
+const DecoderStep::PooledRows& DecoderStep::pooledRows() {
+  if (!pooledRows_) {
+    const at::TensorOptions options = weights_.embedding.options();
+    pooledRows_ = {at::zeros({kMaxRows * static_cast<std::int64_t>(sizeof(StepRow))}, options.dtype(at::kByte)),
+                   at::zeros({1}, options.dtype(at::kInt)),
+                   at::zeros({kMaxRows, architecture_.dModel}, options.dtype(at::kFloat))};
+  }
+  return *pooledRows_;
+}
+
+void DecoderStep::embedPooled(const at::Tensor& ids, std::int64_t first) {
+  pooledRows().hidden.narrow(0, first, ids.size(0)).copy_(at::embedding(weights_.embedding, ids));
+}
+
+void DecoderStep::runPooledStep(std::int64_t rows) {
+  const c10::DeviceGuard guard(placement_.device);
+  bucketFor(rows, /*isPooled=*/true).greedyStep->run();
+}
+
+DecoderStep::Bucket& DecoderStep::bucketFor(std::int64_t rows, bool isPooled) {
   const auto index = static_cast<std::size_t>(std::bit_width(static_cast<std::uint64_t>(rows - 1)));
-  std::unique_ptr<Bucket>& bucket = buckets_.at(index);
-  if (bucket == nullptr) bucket = makeBucket(std::int64_t{1} << index);
+  std::unique_ptr<Bucket>& bucket = (isPooled ? pooledBuckets_ : buckets_).at(index);
+  if (bucket == nullptr) bucket = makeBucket(std::int64_t{1} << index, isPooled);
   return *bucket;
 }
 
-std::unique_ptr<DecoderStep::Bucket> DecoderStep::makeBucket(std::int64_t rows) {
+std::unique_ptr<DecoderStep::Bucket> DecoderStep::makeBucket(std::int64_t rows, bool isPooled) {
   const at::TensorOptions options = weights_.embedding.options();
   const auto zeros = [&](std::int64_t columns, at::ScalarType type) {
     return at::zeros({rows, columns}, options.dtype(type));
@@ -273,13 +296,19 @@ std::unique_ptr<DecoderStep::Bucket> DecoderStep::makeBucket(std::int64_t rows) 
   bucket->rows = rows;
   bucket->isFewRows = areFew(rows);
   bucket->kernels = kernelsFor(rows);
-  bucket->table = zeros(sizeof(StepRow), at::kByte).flatten();
-  bucket->count = at::zeros({1}, options.dtype(at::kInt));
+  if (isPooled) {
+    const PooledRows& pooled = pooledRows();
+    bucket->table = pooled.table.narrow(0, 0, rows * static_cast<std::int64_t>(sizeof(StepRow)));
+    bucket->count = pooled.count;
+    bucket->hidden = pooled.hidden.narrow(0, 0, rows);
+  } else {
+    bucket->table = zeros(sizeof(StepRow), at::kByte).flatten();
+    bucket->count = at::zeros({1}, options.dtype(at::kInt));
+    bucket->hidden = zeros(dModel, at::kFloat);
+  }
   bucket->ids = at::zeros({rows}, options.dtype(at::kLong));
-  bucket->rule = at::zeros({static_cast<std::int64_t>(sizeof(GreedyRule))}, options.dtype(at::kByte));
   bucket->states = zeros(dModel, at::kFloat);
   bucket->logits = zeros(architecture_.vocabSize, at::kFloat);
-  bucket->hidden = zeros(dModel, at::kFloat);
   bucket->projected = zeros(3 * inner, placement_.type);
   bucket->query = zeros(inner, placement_.type);
   bucket->attended = zeros(inner, placement_.type);
@@ -336,8 +365,7 @@ void DecoderStep::recordGreedyStep(const Bucket& bucket) const {
   const auto vocabSize = static_cast<int>(architecture_.vocabSize);
   const auto choose = [&](const at::Tensor& candidates, int threads) {
     bucket.launch(kernel("choose", bucket.rows, threads), address(candidates), static_cast<int>(candidates.size(1)),
-                  address(weights_.embedding), address(bucket.rule), address(bucket.count), address(bucket.table),
-                  address(bucket.hidden));
+                  address(weights_.embedding), address(bucket.count), address(bucket.table), address(bucket.hidden));
   };
   if (bucket.isFewRows) {
     recordLayersOfFewRows(bucket);

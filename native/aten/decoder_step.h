@@ -11,6 +11,8 @@
 
 #include <array>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -45,22 +47,45 @@ class DecoderStep {
     at::Tensor logits;  // float32 [R, 1, vocabSize]; undefined if they were not asked for
   };
 
-  /// Reads ids [R, 1] int64 at `position`, with R <= kMaxRows. Writes their keys and values to `self`, which has room
-  /// for them.
-  Output run(const at::Tensor& ids, AtenSelfCache& self, std::int64_t position, const AtenCrossCache& cross,
-             bool withLogits);
+  /// Rows that have a cache in common.
+  struct Part {
+    at::Tensor ids;                       // int64 [rows, 1]
+    std::shared_ptr<AtenSelfCache> self;  // has room for one more position
+    std::int64_t position = 0;            // of the ids
+    AtenCrossCache cross;
+  };
+
+  /// Reads the ids of all parts, R <= kMaxRows rows. Writes their keys and values to their caches.
+  Output run(std::span<const Part> parts, bool withLogits);
 
   /// `Engine::decodeGreedily` for at most kMaxRows rows. `self` contains `position` positions. Throws ERR_ABORTED.
   at::Tensor runGreedy(const GreedyRequest& request, std::shared_ptr<AtenSelfCache> self, std::int64_t position,
                        const AtenCrossCache& cross);
 
+  /// What the greedy steps of a pool of searches read and write. Each number of rows uses the first of them.
+  struct PooledRows {
+    at::Tensor table;   // bytes: StepRow [kMaxRows]
+    at::Tensor count;   // int32 [1]: rows in use
+    at::Tensor hidden;  // float32 [kMaxRows, dModel]: the embeddings of the ids that the next step reads
+  };
+
+  /// Those of this decoder's only pool.
+  const PooledRows& pooledRows();
+
+  /// Embeds ids int64 [n] in pooled rows from `first` on.
+  void embedPooled(const at::Tensor& ids, std::int64_t first);
+
+  /// Enqueues a greedy step of the first `rows` pooled rows.
+  void runPooledStep(std::int64_t rows);
+
  private:
   struct Bucket;
+  using Buckets = std::array<std::unique_ptr<Bucket>, 7>;  // for 2 to the power of the index rows
 
   bool runGreedySteps(Bucket& bucket, std::int64_t count, std::vector<StepRow>& table);
 
-  Bucket& bucketFor(std::int64_t rows);
-  std::unique_ptr<Bucket> makeBucket(std::int64_t rows);
+  Bucket& bucketFor(std::int64_t rows, bool isPooled = false);
+  std::unique_ptr<Bucket> makeBucket(std::int64_t rows, bool isPooled);
   bool areFew(std::int64_t rows) const;
   std::shared_ptr<const DeviceKernels> kernelsFor(std::int64_t rows);
 
@@ -84,7 +109,9 @@ class DecoderStep {
   Placement placement_;
   std::vector<at::Tensor> biases_;  // per layer: float32 [heads, maxDistance + 1], by distance back from the query
   std::shared_ptr<const DeviceKernels> manyRowKernels_;
-  std::array<std::unique_ptr<Bucket>, 7> buckets_;  // for 2 to the power of the index rows
+  Buckets buckets_;
+  std::optional<PooledRows> pooledRows_;
+  Buckets pooledBuckets_;
 };
 
 }  // namespace torch_t5

@@ -37,7 +37,7 @@ bool EncoderGraphs::accepts(std::int64_t rows, std::int64_t length) const {
   return rows <= kMaxRows && paddedRows(rows) * paddedSource(length) <= maxPositions_;
 }
 
-at::Tensor EncoderGraphs::run(const at::Tensor& inputIds, const at::Tensor& attentionMask) {
+at::Tensor EncoderGraphs::run(const at::Tensor& inputIds, const at::Tensor& padding) {
   const c10::DeviceGuard guard(device_);
   const std::int64_t rows = inputIds.size(0);
   const std::int64_t length = inputIds.size(1);
@@ -47,7 +47,7 @@ at::Tensor EncoderGraphs::run(const at::Tensor& inputIds, const at::Tensor& atte
       [&](const Bucket& other) { return other.ids.size(0) == bucketRows && other.ids.size(1) == bucketLength; },
       [&] { return makeBucket(bucketRows, bucketLength); });
   bucket.ids.narrow(0, 0, rows).narrow(1, 0, length).copy_(inputIds);
-  writePadding(bucket.padding, paddingMaskOnDevice(attentionMask));
+  writePadding(bucket.padding, padding);
   bucket.work.run();
   return bucket.states.narrow(0, 0, rows).narrow(1, 0, length).clone(at::MemoryFormat::Contiguous);
 }

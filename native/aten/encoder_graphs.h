@@ -30,8 +30,8 @@ class EncoderGraphs {
   /// Whether an input is short enough. Longer ones keep the device busy without a graph.
   bool accepts(std::int64_t rows, std::int64_t length) const;
 
-  /// The states [B, S, dModel] of ids and a mask [B, S] that are short enough.
-  at::Tensor run(const at::Tensor& inputIds, const at::Tensor& attentionMask);
+  /// The states [B, S, dModel] of ids [B, S] that are short enough, with an additive mask [B, 1, 1, S].
+  at::Tensor run(const at::Tensor& inputIds, const at::Tensor& padding);
 
  private:
   struct Bucket {

@@ -255,6 +255,7 @@ LoadOptions toLoadOptions(const Napi::Object& options) {
       .libtorchDirectory = string(options, "libtorchDirectory"),
       .intraOpThreads = static_cast<int>(integer(options, "intraOpThreads")),
       .interOpThreads = static_cast<int>(integer(options, "interOpThreads")),
+      .batching = optionalBoolean(options, "batching"),
       .maxQueueLength = static_cast<std::size_t>(integer(options, "maxQueueLength", {.max = kMaxSafeInteger})),
       .maxBatchSize = integer(options, "maxBatchSize", {.min = 1}),
       .maxBatchTokens = integer(options, "maxBatchTokens", {.min = 1}),

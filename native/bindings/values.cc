@@ -95,6 +95,11 @@ bool boolean(const Napi::Object& object, const char* name) {
   return value.As<Napi::Boolean>().Value();
 }
 
+std::optional<bool> optionalBoolean(const Napi::Object& object, const char* name) {
+  if (object.Get(name).IsUndefined()) return std::nullopt;
+  return boolean(object, name);
+}
+
 std::vector<std::int32_t> ids(const Napi::Object& object, const char* name) { return toIds(object.Get(name), name); }
 
 std::optional<std::vector<std::int32_t>> optionalIds(const Napi::Object& object, const char* name) {

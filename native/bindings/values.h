@@ -48,6 +48,7 @@ double number(const Napi::Object& object, const char* name);
 std::optional<double> optionalNumber(const Napi::Object& object, const char* name);
 std::string string(const Napi::Object& object, const char* name);
 bool boolean(const Napi::Object& object, const char* name);
+std::optional<bool> optionalBoolean(const Napi::Object& object, const char* name);
 std::vector<std::int32_t> ids(const Napi::Object& object, const char* name);
 std::optional<std::vector<std::int32_t>> optionalIds(const Napi::Object& object, const char* name);
 

@@ -72,6 +72,7 @@ struct LoadOptions {
   std::string libtorchDirectory;    // contains libtorch_cuda, which is opened only for a CUDA device
   int intraOpThreads = 0;           // 0: PyTorch's default
   int interOpThreads = 0;           // 0: PyTorch's default
+  std::optional<bool> batching;     // whether calls share passes; none: where that changes no bits
   std::size_t maxQueueLength = 0;   // waiting calls, those that run not counted; 0: no limit
   std::int64_t maxBatchSize = 0;    // rows in a step
   std::int64_t maxBatchTokens = 0;  // encoder and prefill positions in a pass

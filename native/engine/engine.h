@@ -117,6 +117,25 @@ struct GreedyRequest {
   std::int64_t padTokenId = 0;  // -1: a sequence that ends early is decoded on with the others
 };
 
+/// A greedy search from its first token on, which shares its steps with others.
+struct GreedySearch {
+  at::Tensor lastHiddenState;     // [R, S, D]
+  at::Tensor attentionMask;       // int64 [R, S] on the CPU
+  std::vector<std::int64_t> ids;  // [R]: the only id of each sequence
+  std::int64_t maxTokens = 0;     // at least 1
+  std::vector<std::int32_t> eosTokenIds;
+  std::int64_t padTokenId = 0;  // as of GreedyRequest
+};
+
+/// The state of such a search. Whoever frees it ends the search. It may be freed on any thread.
+class GreedyRun {
+ public:
+  GreedyRun() = default;
+  GreedyRun(const GreedyRun&) = delete;
+  GreedyRun& operator=(const GreedyRun&) = delete;
+  virtual ~GreedyRun() = default;
+};
+
 /// The maximum size of the caches of a generation.
 struct CacheSize {
   std::int64_t rows = 0;             // that are decoded
@@ -184,14 +203,18 @@ class Engine {
   /// Bytes of the caches of a generation, 0 if the engine does not count them. May be called on any thread.
   virtual std::int64_t cacheBytes(const CacheSize&) const { return 0; }
 
-  /// Whether `runTogether` runs several calls in one pass, and the bits of a row do not depend on the pass's other
-  /// rows.
+  /// Whether `runTogether` runs several calls in one pass.
   virtual bool mergesCalls() const { return false; }
 
-  /// Runs several calls in one pass: each has the result and the error that it has alone. Only for an engine that
-  /// merges calls. Throws what fails the whole pass, for instance ERR_ABORTED; then no call has a result, and the calls
-  /// may be run again.
+  /// Whether `runTogether` runs greedy searches of so many rows step by step, beside those of other calls.
+  virtual bool sharesGreedySearches(std::int64_t /*rows*/) const { return false; }
+
+  /// Runs several calls in one pass: each has the result and the error that it has alone, where the engine is not batch
+  /// invariant up to rounding. A shared greedy search moves on by a few steps, and has no result before the last pass.
+  /// Only for an engine that merges calls. Throws what fails the whole pass, for instance ERR_ABORTED; then no call has
+  /// a result, and the calls may be run again.
   virtual void runTogether(std::span<EngineCall* const> calls);
+
   /// The logits of a classifier's L labels: [B, L] of texts, [B, S, L] of tokens. `sentence`: undefined tensors for a
   /// classifier of tokens. Of any other model it throws ERR_INVALID_ARGUMENT.
   virtual at::Tensor classify(const at::Tensor& inputIds, const at::Tensor& attentionMask, const Sentence& sentence);

@@ -2,6 +2,8 @@
 
 #include <ATen/ops/argmax.h>
 
+#include "core/errors.h"
+
 namespace torch_t5 {
 namespace {
 
@@ -19,6 +21,10 @@ void runCall(Engine& engine, DecodeCall& call) {
   call.output.logits.reset();
 }
 
+[[noreturn]] void runCall(Engine&, SharedGreedyCall&) {
+  throw Error(ErrorCode::kInternal, "A shared search runs in passes that may have several calls");
+}
+
 void runCall(Engine& engine, GreedyCall& call) { call.output = engine.decodeGreedily(call.request); }
 
 void runCall(Engine& engine, ClassifyCall& call) {
@@ -31,6 +37,7 @@ std::int64_t positionsOf(const DecodeCall& call) {
   // The keys and values of the source's positions are computed before the first step.
   return call.decoderInputIds.numel() + (call.cache ? 0 : call.source.encoderOutput->inputIds.numel());
 }
+std::int64_t positionsOf(const SharedGreedyCall& call) { return static_cast<std::int64_t>(call.search.ids.size()); }
 std::int64_t positionsOf(const GreedyCall& call) { return call.request.ids.numel() * call.request.maxTokens; }
 
 std::int64_t positionsOf(const ClassifyCall& call) {
@@ -39,7 +46,18 @@ std::int64_t positionsOf(const ClassifyCall& call) {
 
 }  // namespace
 
+bool EngineCall::hasEnded() const {
+  const auto* search = std::get_if<SharedGreedyCall>(&call);
+  return search == nullptr || search->output.defined() || error != nullptr;
+}
+
+std::int64_t EngineCall::steps() const {
+  const auto* search = std::get_if<SharedGreedyCall>(&call);
+  return search == nullptr ? 1 : search->lastSteps;
+}
+
 bool EngineCall::isStep() const {
+  if (const auto* search = std::get_if<SharedGreedyCall>(&call)) return search->run != nullptr;
   const auto* decode = std::get_if<DecodeCall>(&call);
   return decode != nullptr && decode->cache != nullptr;
 }

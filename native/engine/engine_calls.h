@@ -46,6 +46,14 @@ struct GreedyCall {
   std::optional<at::Tensor> output;
 };
 
+/// A greedy search that shares its steps, over several passes.
+struct SharedGreedyCall {
+  const GreedySearch& search;
+  std::shared_ptr<GreedyRun> run;  // null before its first pass
+  std::int64_t lastSteps = 0;      // of the last pass
+  at::Tensor output;               // int64 [R, n] on the CPU: the ids that it adds; undefined before the last pass
+};
+
 /// `Engine::classify`.
 struct ClassifyCall {
   at::Tensor inputIds;       // [B, S]
@@ -56,11 +64,17 @@ struct ClassifyCall {
 
 /// One call, and what it threw.
 struct EngineCall {
-  std::variant<EncodeCall, ForwardCall, DecodeCall, GreedyCall, ClassifyCall> call;
+  std::variant<EncodeCall, ForwardCall, DecodeCall, GreedyCall, SharedGreedyCall, ClassifyCall> call;
   std::exception_ptr error;
 
-  /// Whether it decodes one more position of rows that have a cache.
+  /// Whether it decodes one more position of rows that have a cache, or several in a shared search.
   bool isStep() const;
+
+  /// Whether it has a result or an error. A shared greedy search may need more passes.
+  bool hasEnded() const;
+
+  /// The steps of its last pass.
+  std::int64_t steps() const;
 
   /// The positions that it computes: those of the encoder and those of the decoder, of all rows.
   std::int64_t positions() const;

@@ -47,6 +47,12 @@ Task<std::optional<at::Tensor>> SharedEngine::decodeGreedily(const GreedyRequest
   co_return std::move(std::get<GreedyCall>(call.call).output);
 }
 
+Task<at::Tensor> SharedEngine::searchGreedily(const GreedySearch& search) {
+  EngineCall call{SharedGreedyCall{search, {}, 0, {}}, {}};
+  co_await Pass(*this, call);
+  co_return std::move(std::get<SharedGreedyCall>(call.call).output);
+}
+
 Task<at::Tensor> SharedEngine::classify(at::Tensor inputIds, at::Tensor attentionMask, Sentence sentence) {
   EngineCall call{ClassifyCall{std::move(inputIds), std::move(attentionMask), std::move(sentence), {}}, {}};
   co_await Pass(*this, call);

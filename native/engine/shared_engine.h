@@ -5,6 +5,7 @@
 #include <coroutine>
 #include <exception>
 #include <optional>
+#include <span>
 #include <utility>
 
 #include "core/credit.h"
@@ -23,6 +24,7 @@ class SharedEngine {
   at::Device device() const { return engine_.device(); }
   std::int64_t vocabSize() const { return engine_.vocabSize(); }
   bool isBatchInvariant() const { return engine_.isBatchInvariant(); }
+  bool sharesGreedySearches(std::int64_t rows) const { return engine_.sharesGreedySearches(rows); }
 
   // The engine's methods. Each task throws what the engine throws, and ERR_ABORTED if the request was cancelled.
 
@@ -32,6 +34,8 @@ class SharedEngine {
   /// Waits for the call's pass. The results are in the call.
   Task<DecodeCall> decode(DecodeCall call);
   Task<std::optional<at::Tensor>> decodeGreedily(const GreedyRequest& request);
+  /// The ids that a shared greedy search adds, int64 [R, n] on the CPU.
+  Task<at::Tensor> searchGreedily(const GreedySearch& search);
   Task<at::Tensor> classify(at::Tensor inputIds, at::Tensor attentionMask, Sentence sentence);
 
   /// Waits until there is credit, and spends it. Returns false if the credit is closed.
@@ -67,8 +71,12 @@ auto runAlone(Engine& engine, Start&& start) {
   auto task = std::forward<Start>(start)(shared);
   task.start();
   while (EngineCall* call = shared.waitsFor()) {
-    run(engine, *call);
-    shared.resume();
+    if (std::holds_alternative<SharedGreedyCall>(call->call)) {
+      engine.runTogether(std::span(&call, 1));
+    } else {
+      run(engine, *call);
+    }
+    if (call->hasEnded()) shared.resume();
   }
   return task.take();
 }

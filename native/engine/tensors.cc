@@ -5,9 +5,11 @@
 namespace torch_t5 {
 
 at::Tensor toTensor(const std::vector<std::int32_t>& values, const at::Device& device) {
-  // The conversion to int64 copies, so the result never refers to `values`.
+  // The conversion to int64 copies, so the result never refers to `values`. A copy of pageable memory to a device has
+  // read it when it returns; nobody waits for the device.
   return at::from_blob(const_cast<std::int32_t*>(values.data()), {static_cast<std::int64_t>(values.size())}, at::kInt)
-      .to(device, at::kLong);
+      .to(at::kLong)
+      .to(device, /*non_blocking=*/true);
 }
 
 at::Tensor toTensor(const std::vector<std::int32_t>& values, std::int64_t rows, std::int64_t columns,

@@ -32,6 +32,7 @@
 #include "engine/libtorch_errors.h"
 #include "engine/tensors.h"
 #include "generation/beam_search.h"
+#include "generation/shared_greedy.h"
 
 namespace torch_t5 {
 namespace {
@@ -358,6 +359,7 @@ Task<std::shared_ptr<Search>> startSearch(SharedEngine& engine, std::shared_ptr<
 }
 
 Task<GenerateResult> runGenerate(SharedEngine& engine, std::shared_ptr<const GenerateRequest> request) {
+  if (sharesSteps(engine, *request)) co_return co_await runSharedGreedy(engine, std::move(request));
   const std::shared_ptr<Search> search = co_await startSearch(engine, std::move(request));
   co_return co_await search->run(engine);
 }

@@ -73,7 +73,8 @@ ModelInfo ModelRunner::loadEngine() {
   if (precision == Precision::kExact) {
     engine_ = loadTorchScriptEngine(options_.path, kind, device, {options_.hiddenStatesPath, options_.attentionsPath});
   } else if (!device.is_cpu()) {
-    engine_ = makeAtenEngine(readWeights(options_), architecture, precision, device, cudaRuntime());
+    const bool mergesCalls = options_.batching.value_or(false);  // bits depend on the batch
+    engine_ = makeAtenEngine(readWeights(options_), architecture, precision, device, cudaRuntime(), mergesCalls);
   } else {
     Weights weights = readWeights(options_);
     disableIntraOpThreads();
@@ -114,7 +115,7 @@ void ModelRunner::EnginePasses::runThread(const std::function<void()>& loop) {
 }
 
 bool ModelRunner::EnginePasses::mergesCalls() const {
-  return runner_.engine_ != nullptr && runner_.engine_->mergesCalls();
+  return runner_.engine_ != nullptr && runner_.engine_->mergesCalls() && runner_.options_.batching.value_or(true);
 }
 
 void ModelRunner::EnginePasses::run(std::span<Work* const> works) {
@@ -140,7 +141,7 @@ void ModelRunner::EnginePasses::runEach(std::int64_t count, const std::function<
 void ModelRunner::EnginePasses::runCalls(Engine& engine, std::span<Work* const> works) {
   std::vector<EngineCall*> calls;
   for (Work* work : works) calls.push_back(static_cast<EngineWork*>(work)->call());
-  if (calls.size() > 1) {
+  if (calls.size() > 1 || std::holds_alternative<SharedGreedyCall>(calls.front()->call)) {
     try {
       engine.runTogether(calls);
       return;

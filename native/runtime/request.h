@@ -71,7 +71,12 @@ class Request final : public EngineWork {
 
   std::int64_t positions() const override { return call()->positions(); }
 
-  void resume() override { shared_->resume(); }
+  std::int64_t steps() const override { return call()->steps(); }
+
+  void resume() override {
+    if (call() != nullptr && !call()->hasEnded()) return;  // it needs more passes
+    shared_->resume();
+  }
 
   void fail(const Error& error) override { shared_->fail(std::make_exception_ptr(error)); }
 

@@ -281,17 +281,27 @@ void Scheduler::runSteps() {
   stepping.resize(count);
   const Clock::time_point start = Clock::now();
   runPass(stepping, /*offersInterludes=*/false);
-  recordStep(rows, start);
+  recordSteps(stepping, start);
   resumeSteps(stepping);
 }
 
-void Scheduler::recordStep(std::int64_t rows, Clock::time_point start) {
+void Scheduler::recordSteps(std::span<Running* const> running, Clock::time_point start) {
   const Clock::time_point end = Clock::now();
+  std::int64_t rows = 0;
+  std::int64_t positions = 0;
+  std::int64_t steps = 0;
+  for (const Running* each : running) {
+    const Work& work = *each->work;
+    rows += work.positions();
+    positions += work.positions() * work.steps();
+    steps = std::max(steps, work.steps());
+  }
   const std::lock_guard lock(mutex_);
-  ++steps_;
+  if (steps == 0) return;  // the pass only looked at the ends of searches
+  steps_ += steps;
   stepRows_ = rows;
-  stepMs_.add(milliseconds(end - start));
-  decoded_.emplace_back(end, rows);
+  stepMs_.add(milliseconds(end - start) / static_cast<double>(steps));
+  decoded_.emplace_back(end, positions);
   while (decoded_.front().first < end - kRateTime) decoded_.pop_front();
 }
 
@@ -336,7 +346,7 @@ void Scheduler::runCalls() {
   runPass(running, /*offersInterludes=*/true);
   // Before results are passed on, so that who has one finds its pass among the statistics.
   if (isStep) {
-    recordStep(positions, start);
+    recordSteps(running, start);
   } else {
     const std::lock_guard lock(mutex_);
     passPositions_ = positions;

@@ -56,7 +56,11 @@ class Work {
   /// The positions that the awaited call computes.
   virtual std::int64_t positions() const = 0;
 
-  /// Continues after the awaited call has run. May be called on another thread than the scheduler's.
+  /// The steps of the last pass that ran it as one that waited for a step.
+  virtual std::int64_t steps() const { return 1; }
+
+  /// Continues after a pass has run the awaited call. It may go on waiting for it: a pass may run a part of a call. May
+  /// be called on another thread than the scheduler's.
   virtual void resume() = 0;
 
   /// Continues with an error instead of the awaited call.
@@ -202,7 +206,7 @@ class Scheduler {
   void advance(Running& running, const std::function<void()>& continueWork);
   void finishAdvance(Running& running);
   void removeEnded();
-  void recordStep(std::int64_t rows, Clock::time_point start);
+  void recordSteps(std::span<Running* const> running, Clock::time_point start);
   const std::function<void()>* interludeOrNull() const;
 
   const SchedulerLimits limits_;

@@ -94,7 +94,7 @@ function profileWith(program: string): Promise<string> {
       "from gpu_check import profile, programs, report",
       "run = lambda timeout, *command: programs.run(command, os.environ, timeout)",
       'section = report.Section("profile", "a step")',
-      `failure = profile.profile(section, run, ${JSON.stringify(process.execPath)}, profile.find_profiler(${JSON.stringify(directory)}), json.loads(sys.argv[1]))`,
+      `failure = profile.profile(section, run, ${JSON.stringify(process.execPath)}, profile.find_tool("ncu", ${JSON.stringify(directory)}), json.loads(sys.argv[1]))`,
       'report.Report(pathlib.Path(sys.argv[2]), "", {}, [section])',
       "print(failure)",
     ].join("\n");

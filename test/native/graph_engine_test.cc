@@ -84,7 +84,7 @@ Architecture gatedArchitecture() {
   return shape;
 }
 
-/// Two engines with the same weights.
+/// Engines with the same weights.
 struct Engines {
   using Change = std::function<Weights(Weights)>;
 
@@ -96,6 +96,7 @@ struct Engines {
     Weights weights = randomWeights(shape, /*isTied=*/shape.scalesDecoderOutputs);
     if (change) weights = change(std::move(weights));
     graphed = makeAtenEngine(weights, shape, precision, device, &Machine::get().runtime());
+    merging = makeAtenEngine(weights, shape, precision, device, &Machine::get().runtime(), /*mergesCalls=*/true);
     expected = makeAtenEngine(weights, shape, precision, device);
   }
 
@@ -111,6 +112,7 @@ struct Engines {
 
   Architecture shape;
   std::unique_ptr<Engine> graphed;
+  std::unique_ptr<Engine> merging;  // of the calls of several callers, with graphs
   std::unique_ptr<Engine> expected;
 };
 
@@ -389,6 +391,198 @@ void abortsAndRecovers(std::span<char*>) {
   expect(at::equal(logits, decode(*engines.graphed, undisturbed, ids, {}).logits), "the same bits after an abort");
 }
 
+std::shared_ptr<const GenerateRequest> requestOf(const Inputs& inputs, const GenerateOptions& options) {
+  const auto numbers = [](const at::Tensor& tensor) {
+    const at::Tensor values = tensor.to(at::kCPU, at::kInt).contiguous().flatten();
+    return std::vector<std::int32_t>(values.const_data_ptr<int>(), values.const_data_ptr<int>() + values.numel());
+  };
+  GenerateRequest request;
+  request.source = SourceIds{inputs.inputIds.size(0), inputs.inputIds.size(1), numbers(inputs.inputIds),
+                             numbers(inputs.attentionMask)};
+  request.targetLength = 1;
+  request.decoderInputIds.assign(static_cast<std::size_t>(inputs.inputIds.size(0)), 0);
+  request.options = options;
+  return std::make_shared<const GenerateRequest>(std::move(request));
+}
+
+/// Generations of several callers, which the engine runs together as a scheduler asks it to.
+class Callers {
+ public:
+  explicit Callers(Engine& engine) : engine_(engine) {}
+
+  void start(std::shared_ptr<const GenerateRequest> request) {
+    auto caller = std::make_unique<Caller>(engine_);
+    caller->task.emplace(runGenerate(caller->shared, std::move(request)));
+    caller->task->start();
+    callers_.push_back(std::move(caller));
+  }
+
+  /// Leaves the call of a caller behind, as an abort does.
+  void drop(std::size_t caller) { callers_.at(caller)->shared.fail(std::make_exception_ptr(aborted())); }
+
+  /// Runs one pass. Returns whether anyone waits for another one.
+  bool pass() {
+    std::vector<Caller*> waiting;
+    std::vector<EngineCall*> calls;
+    for (const std::unique_ptr<Caller>& caller : callers_) {
+      if (caller->shared.waitsFor() == nullptr) continue;
+      waiting.push_back(caller.get());
+      calls.push_back(caller->shared.waitsFor());
+    }
+    if (calls.empty()) return false;
+    engine_.runTogether(calls);
+    for (Caller* caller : waiting) {
+      if (caller->shared.waitsFor()->hasEnded()) caller->shared.resume();
+    }
+    return true;
+  }
+
+  GenerateResult take(std::size_t caller) { return callers_.at(caller)->task->take(); }
+
+ private:
+  struct Caller {
+    explicit Caller(Engine& engine) : shared(engine) {}
+    SharedEngine shared;
+    std::optional<Task<GenerateResult>> task;
+  };
+
+  Engine& engine_;
+  std::vector<std::unique_ptr<Caller>> callers_;
+};
+
+/// Callers come and go at any step, with different numbers of rows, lengths, end ids and kinds of search.
+void sharesStepsOfSearches(std::span<char*>) {
+  const c10::InferenceMode inferenceMode;
+  for (const Architecture& shape : cases<Architecture>({gatedArchitecture()}, {demoArchitecture()})) {
+    const Engines engines(shape);
+    Callers callers(*engines.merging);
+    std::vector<std::pair<Inputs, GenerateOptions>> requests;
+    const auto add = [&](std::int64_t rows, std::int64_t sourceLength, std::int64_t maxLength, int kind) {
+      GenerateOptions options;
+      options.maxLength = maxLength;
+      if (kind % 2 == 1) options.eosTokenIds = manyEndIds(shape.vocabSize);
+      if (kind == 3) options.padTokenId = -1;
+      if (kind == 4) options.numBeams = 2;
+      if (kind == 5) options.suppressTokens = {11, 12};
+      requests.emplace_back(engines.inputs(rows, sourceLength, 1), options);
+      callers.start(requestOf(requests.back().first, options));
+    };
+    add(1, 9, 12, 0);
+    add(2, 5, 30, 1);
+    callers.pass();
+    add(1, 17, 2, 0);  // a single token
+    callers.pass();
+    callers.pass();
+    add(3, 4, 21, 3);
+    add(2, 30, 160, 0);  // more than a search reserves room for at a time
+    callers.pass();
+    add(1, 6, 9, 4);
+    add(1, 6, 9, 5);
+    callers.pass();
+    callers.drop(1);
+    add(4, 6, 15, 1);
+    for (int caller = 0; caller < 5; ++caller) add(1 + caller % 2, 8 + caller, 7 + caller, caller % 2);
+    while (callers.pass()) {
+    }
+    for (std::size_t caller = 0; caller < requests.size(); ++caller) {
+      const std::string who = "caller " + std::to_string(caller);
+      if (caller == 1) {
+        expect(isAborted([&] { callers.take(1); }), "ERR_ABORTED for the one that was dropped");
+        continue;
+      }
+      const auto& [inputs, options] = requests[caller];
+      const GenerateResult received = callers.take(caller);
+      const GenerateResult expected = generate(*engines.expected, inputs, options);
+      expect(at::equal(received.sequences, expected.sequences), "the ids that it has alone, for " + who);
+      expect(received.finishReasons == expected.finishReasons, "the reasons, for " + who);
+      expect(received.lengths == expected.lengths, "the lengths, for " + who);
+    }
+  }
+}
+
+/// More rows than a step has wait, and begin when others have ended.
+void waitsForRoom(std::span<char*>) {
+  const c10::InferenceMode inferenceMode;
+  const Engines engines(gatedArchitecture());
+  Callers callers(*engines.merging);
+  std::vector<std::pair<Inputs, GenerateOptions>> requests;
+  for (const std::int64_t rows : {40, 20, 30, 1}) {
+    GenerateOptions options;
+    options.maxLength = 6 + rows % 3;
+    requests.emplace_back(engines.inputs(rows, 5, 1), options);
+    callers.start(requestOf(requests.back().first, options));
+  }
+  while (callers.pass()) {
+  }
+  for (std::size_t caller = 0; caller < requests.size(); ++caller) {
+    const auto& [inputs, options] = requests[caller];
+    expect(at::equal(callers.take(caller).sequences, generate(*engines.expected, inputs, options).sequences),
+           "the ids that it has alone, for caller " + std::to_string(caller));
+  }
+}
+
+/// Encoder passes, forward passes of one position, first and later steps of several callers, in one pass.
+void mergesOtherCalls(std::span<char*>) {
+  const c10::InferenceMode inferenceMode;
+  for (const Architecture& shape : architectures()) {
+    const Engines engines(shape);
+    std::vector<Inputs> inputs;
+    for (const auto& [rows, length] : {std::pair{1, 5}, {2, 8}, {5, 6}, {1, 30}, {3, 31}, {1, 31}})
+      inputs.push_back(engines.inputs(rows, length, 1));
+    LogitsSelection some;
+    some.tokens = rowsOf({5, 3, 90});
+    std::vector<DecoderState> states;
+    for (const Inputs& one : inputs) states.push_back(startOf(*engines.merging, one));
+    // Two of them have read ids, one more than the other.
+    decode(*engines.merging, states[1], inputs[1].decoderInputIds, {});
+    decode(*engines.merging, states[1], inputs[1].decoderInputIds, {});
+    decode(*engines.merging, states[4], inputs[4].decoderInputIds, {});
+    std::vector<EngineCall> calls;
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      const Inputs& one = inputs[i];
+      const LogitsSelection& selection = i % 3 == 2 ? some : LogitsSelection();
+      calls.push_back({EncodeCall{one.inputIds, one.attentionMask, {}}, {}});
+      calls.push_back({ForwardCall{one.inputIds, one.attentionMask, one.decoderInputIds, selection, {}}, {}});
+      calls.push_back(
+          {DecodeCall{one.decoderInputIds, states[i].source, states[i].cache, selection, i == 3, {}, {}}, {}});
+    }
+    std::vector<EngineCall*> pointers;
+    for (EngineCall& call : calls) pointers.push_back(&call);
+    engines.merging->runTogether(pointers);
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      const Inputs& one = inputs[i];
+      const LogitsSelection& selection = i % 3 == 2 ? some : LogitsSelection();
+      const std::string where = " of call " + std::to_string(i);
+      for (std::size_t kind = 0; kind < 3; ++kind) {
+        const std::exception_ptr error = calls[3 * i + kind].error;
+        if (error) std::rethrow_exception(error);
+      }
+      const auto& encoded = std::get<EncodeCall>(calls[3 * i].call);
+      expectClose(encoded.output, engines.expected->encode(one.inputIds, one.attentionMask), "the states" + where);
+      const auto& forward = std::get<ForwardCall>(calls[3 * i + 1].call);
+      const ForwardOutput expected =
+          engines.expected->forward(one.inputIds, one.attentionMask, one.decoderInputIds, selection);
+      expectClose(forward.output.logits, expected.logits, "the logits" + where);
+      expectClose(forward.output.encoderLastHiddenState, expected.encoderLastHiddenState, "the states" + where);
+      DecoderState state = startOf(*engines.expected, one);
+      for (int read = i == 1 ? 2 : i == 4 ? 1 : 0; read > 0; --read)
+        decode(*engines.expected, state, one.decoderInputIds, {});
+      const DecoderOutput decoded = decode(*engines.expected, state, one.decoderInputIds, selection);
+      const auto& step = std::get<DecodeCall>(calls[3 * i + 2].call);
+      if (i == 3) {
+        expect(at::equal(step.tokens, at::argmax(decoded.logits.squeeze(1), -1)), "the best ids" + where);
+      } else {
+        expectClose(step.output.logits, decoded.logits, "the logits of a step" + where);
+      }
+      // The cache can be continued.
+      states[i].cache = step.output.cache;
+      ++states[i].position;
+      expectClose(decode(*engines.merging, states[i], one.decoderInputIds, {}).logits,
+                  decode(*engines.expected, state, one.decoderInputIds, {}).logits, "the logits of the next" + where);
+    }
+  }
+}
+
 /// What cannot be recorded runs as it is.
 void runsWithoutGraphs(std::span<char*>) {
   const c10::InferenceMode inferenceMode;
@@ -458,7 +652,7 @@ void classifies(std::span<char*>) {
   }
 }
 
-constexpr std::array<test::Test, 14> kTests{{
+constexpr std::array<test::Test, 17> kTests{{
     {"agrees step by step for every number of rows", computesSteps},
     {"agrees over long decodings", computesLongDecodings},
     {"continues from selected rows, and forks", continuesFromSelectedRows},
@@ -471,6 +665,9 @@ constexpr std::array<test::Test, 14> kTests{{
     {"aborts between steps, and computes the same bits afterwards", abortsAndRecovers},
     {"runs without graphs or kernels where there are none", runsWithoutGraphs},
     {"records a step once per number of rows", recordsOncePerNumberOfRows},
+    {"shares the steps of greedy searches that come and go", sharesStepsOfSearches},
+    {"lets searches wait for rows", waitsForRoom},
+    {"merges encoder passes, forward passes and steps", mergesOtherCalls},
     {"encodes without a decoder, and refuses what needs one", encodesWithoutDecoder},
     {"classifies texts and tokens", classifies},
 }};

@@ -581,12 +581,14 @@ void choosesTheMaximum(std::span<char*>) {
       const at::Tensor logits = at::stack(all);
       const auto count = static_cast<int>(all.size());
       std::vector<StepRow> rows(all.size());
-      for (StepRow& row : rows) row.unfinished = 1;
       std::vector<int> tokens(all.size(), -1);
-      const GreedyRule rule{tokens.data(), nullptr, 1, 0, -1};
+      for (std::size_t row = 0; row < rows.size(); ++row) {
+        rows[row].unfinished = 1;
+        rows[row].rule = {&tokens[row], nullptr, 1, 0, -1};
+      }
       const at::Tensor embedding = at::zeros({vocabSize, one.macros.dModel}, one.type());
       const Output hidden({count, one.macros.dModel}, at::kFloat);
-      runChoose(one, logits, embedding.data_ptr(), &rule, &count, rows.data(), hidden.pointer());
+      runChoose(one, logits, embedding.data_ptr(), &count, rows.data(), hidden.pointer());
       for (std::size_t row = 0; row < all.size(); ++row) {
         const auto expected = at::argmax(all[row]).item<std::int64_t>();
         expect(tokens[row] == expected, "the index " + std::to_string(expected) + " for logits of kind " +
@@ -600,13 +602,14 @@ void choosesTheMaximum(std::span<char*>) {
 void continuesRows(std::span<char*>) {
   const c10::InferenceMode inferenceMode;
   constexpr int kVocabSize = 50;
-  constexpr int kMaxTokens = 3;
+  constexpr int kRoom = 3;
   constexpr int kEos = 7;
   constexpr int kUnused = -5;
   const std::array eosTokenIds{3, kEos};
   for (const Case& one : allCases()) {
     for (const int padTokenId : {0, -1}) {
-      // In turn: chooses 11; ends with 7; has ended, and would choose 11; has stored all that it may; is not in use.
+      // In turn: chooses 11; ends with 7; has ended, and would choose 11; stores its id over its first one; is not
+      // in use.
       const at::Tensor logits = at::zeros({5, kVocabSize});
       for (const int row : {0, 2, 3, 4}) logits[row][11] = 1;
       logits[1][kEos] = 1;
@@ -618,13 +621,14 @@ void continuesRows(std::span<char*>) {
       }
       rows[2].unfinished = 0;
       rows[2].length = 1;
-      rows[3].generated = kMaxTokens;
+      rows[3].generated = kRoom;
       const int count = 4;
-      std::vector<int> tokens(5 * kMaxTokens + 1, kUnused);
+      std::vector<int> tokens(5 * kRoom + 1, kUnused);
+      for (std::size_t row = 0; row < rows.size(); ++row)
+        rows[row].rule = {&tokens[row * kRoom], eosTokenIds.data(), kRoom, 2, padTokenId};
       const at::Tensor embedding = one.elements({kVocabSize, one.macros.dModel});
       const Output hidden({5, one.macros.dModel}, at::kFloat);
-      const GreedyRule rule{tokens.data(), eosTokenIds.data(), kMaxTokens, 2, padTokenId};
-      runChoose(one, logits, embedding.data_ptr(), &rule, &count, rows.data(), hidden.pointer());
+      runChoose(one, logits, embedding.data_ptr(), &count, rows.data(), hidden.pointer());
 
       const int afterEnd = padTokenId < 0 ? 11 : padTokenId;
       const at::Tensor embedded = hidden.values(one.where());
@@ -632,11 +636,12 @@ void continuesRows(std::span<char*>) {
                        at::embedding(embedding, at::tensor({11, kEos, afterEnd, 11})).to(at::kFloat)),
              "the embeddings of the next ids" + one.where());
       expect(embedded[4].isnan().all().item<bool>(), "no embedding of an unused row" + one.where());
-      std::vector<int> expected(5 * kMaxTokens + 1, kUnused);
+      std::vector<int> expected(5 * kRoom + 1, kUnused);
       expected[1] = 11;
-      expected[kMaxTokens + 1] = kEos;
-      expected[2 * kMaxTokens + 1] = afterEnd;
-      expect(tokens == expected, "each row's ids, stored while there is room" + one.where());
+      expected[kRoom + 1] = kEos;
+      expected[2 * kRoom + 1] = afterEnd;
+      expected[3 * kRoom] = 11;
+      expect(tokens == expected, "each row's ids, the latest that there is room for" + one.where());
       const auto is = [&](const StepRow& row, int unfinished, int generated, int length, int position) {
         return row.unfinished == unfinished && row.generated == generated && row.length == length &&
                row.position == position;
@@ -644,7 +649,7 @@ void continuesRows(std::span<char*>) {
       expect(is(rows[0], 1, 2, 0, 41), "a row that goes on" + one.where());
       expect(is(rows[1], 0, 2, 2, 41), "a row that has ended" + one.where());
       expect(is(rows[2], 0, 2, 1, 41), "a row that had ended before" + one.where());
-      expect(is(rows[3], 1, kMaxTokens + 1, 0, 41), "a row without room" + one.where());
+      expect(is(rows[3], 1, kRoom + 1, 0, 41), "a row without more room" + one.where());
       expect(is(rows[4], 1, 1, 0, 40), "an unused row as it was" + one.where());
     }
   }

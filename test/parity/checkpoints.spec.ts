@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
-import { type Precision, T5ForConditionalGeneration } from "torch-t5";
+import { T5ForConditionalGeneration } from "torch-t5";
 import { describeShape, makeCase, SHAPES } from "./cases.js";
 import { assertSameShape, type ReferenceForward, takeFloats } from "./comparing.js";
 import { CLOSE } from "./fused/tolerances.js";
-import { FAMILIES, load, SEED, testDevice } from "./models.js";
+import { FAMILIES, load, onTestDevice, SEED, testDevice } from "./models.js";
 import { prepareFamily, sharedReference } from "./subject.js";
 
 const PREPARATION_MS = 300_000;
-const PRECISIONS: readonly Precision[] = ["float32", "bfloat16", "int8"];
+const PRECISIONS = onTestDevice(["float32", "bfloat16", "int8"]);
 /** Some shapes of each kind. */
 const FEW = SHAPES.filter((_, index) => index % 5 === 1);
 

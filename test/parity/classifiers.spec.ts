@@ -5,7 +5,7 @@ import { type ClassifierForm, type MadeClassifier, makeClassifier } from "../sup
 import { describeShape, makeCase, SHAPES, type Shape } from "./cases.js";
 import { assertSameShape, BITWISE, type Comparison, type ReferenceTensor, takeFloats } from "./comparing.js";
 import { BOUNDS, CLOSE } from "./fused/tolerances.js";
-import { testDevice } from "./models.js";
+import { onTestDevice, testDevice } from "./models.js";
 import { describeThreads, sharedReference } from "./subject.js";
 
 const PREPARATION_MS = 300_000;
@@ -72,7 +72,7 @@ describe("a classifier's logits", () => {
       it(`${family}, ${form}: of a Hugging Face directory are bitwise those of its export`, async function () {
         this.timeout(PREPARATION_MS);
         const { directory, checkpoint, vocabSize } = await prepare(family, form);
-        for (const precision of ["float32", "int8"] as const) {
+        for (const precision of onTestDevice(["float32", "int8"])) {
           await using own = await open(checkpoint, form, 1, precision);
           await using exported = await open(directory, form, 1, precision);
           assert.deepEqual(own.config, exported.config);

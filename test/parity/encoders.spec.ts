@@ -3,7 +3,7 @@ import { type Precision, T5EncoderModel, T5ForConditionalGeneration, type Tensor
 import { describeShape, makeCase, SHAPES, type Shape } from "./cases.js";
 import { assertSameShape, BITWISE, type Comparison, type ReferenceTensor, takeFloats } from "./comparing.js";
 import { CLOSE } from "./fused/tolerances.js";
-import { FAMILIES, SEED, testDevice } from "./models.js";
+import { FAMILIES, onTestDevice, SEED, testDevice } from "./models.js";
 import { describeThreads, sharedReference } from "./subject.js";
 
 const PREPARATION_MS = 300_000;
@@ -55,7 +55,7 @@ describe("an encoder's hidden states", () => {
       for (const form of FORMS_OF[family] ?? []) {
         const name = `${family}, ${form}`;
         if (form === "pickled" || form === "whole export") continue;
-        for (const precision of ["float32", "int8"] as const) {
+        for (const precision of onTestDevice(["float32", "int8"])) {
           const options = { device: testDevice, precision } as const;
           await using own = await T5EncoderModel.fromPretrained(checkpoints[name] ?? "", options);
           await using exported = await T5EncoderModel.fromPretrained(directories[name] ?? "", options);

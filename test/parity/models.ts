@@ -1,6 +1,6 @@
 // The models of the parity tests: one with random weights for each family, and the embedded model.
 import { env } from "node:process";
-import { type Device, type Precision, T5ForConditionalGeneration } from "torch-t5";
+import { type Device, type LoadOptions, type Precision, T5ForConditionalGeneration } from "torch-t5";
 import type { Reference } from "../support/reference.js";
 
 /** Names in test/parity/reference/families.py. */
@@ -11,6 +11,10 @@ export type Name = (typeof NAMES)[number];
 
 /** The CPU, unless `TORCH_T5_TEST_DEVICE` names another device. The reference reads the same variable. */
 export const testDevice = (env.TORCH_T5_TEST_DEVICE ?? "cpu") as Device;
+
+/** Those of `precisions` that the device of the tests has. */
+export const onTestDevice = (precisions: readonly Precision[]): readonly Precision[] =>
+  precisions.filter((precision) => testDevice === "cpu" || precision !== "int8");
 
 /** Of the weights of every family. */
 export const SEED = 11;
@@ -42,6 +46,8 @@ export function load(
   directory: string,
   intraOpThreads: number,
   precision: Precision = "exact",
+  options: LoadOptions = {},
 ): Promise<T5ForConditionalGeneration> {
-  return T5ForConditionalGeneration.fromPretrained(directory, { device: testDevice, intraOpThreads, precision });
+  const given = { device: testDevice, intraOpThreads, precision, ...options };
+  return T5ForConditionalGeneration.fromPretrained(directory, given);
 }

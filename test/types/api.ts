@@ -18,7 +18,9 @@ import {
   type LabelScore,
   type LogitsProcessor,
   type ModelKind,
+  type ModelLimits,
   type Precision,
+  type ReplicaStats,
   type readModelKind,
   T5EncoderModel,
   T5Error,
@@ -346,6 +348,12 @@ export async function loading(): Promise<void> {
   await T5ForConditionalGeneration.fromPretrained("model", { precision: "float16" });
   // @ts-expect-error true or false
   await T5ForConditionalGeneration.fromPretrained("model", { batchInvariant: "yes" });
+  await T5ForConditionalGeneration.fromPretrained("model", { batching: true, replicas: ["cuda:0", "cuda:1", "cpu"] });
+  // @ts-expect-error a device must be named
+  await T5ForConditionalGeneration.fromPretrained("model", { replicas: ["auto"] });
+  const { replicas, limits } = loaded.stats();
+  isTrue<Same<(typeof replicas)[number], ReplicaStats>>();
+  isTrue<Same<typeof limits, ModelLimits>>();
 }
 
 export async function hub(): Promise<void> {

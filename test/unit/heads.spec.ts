@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import type { Head } from "torch-t5";
+import { demoModel, type Head, T5ForConditionalGeneration } from "torch-t5";
 import { useModel } from "../support/model.js";
 import { runToEnd } from "../support/program.js";
 import { pythonPath } from "../support/python.js";
@@ -134,6 +134,20 @@ describe("a head", () => {
       for (let position = 0; position < length; position++) sum += encoderLastHiddenState.row(0, position)[axis] ?? 0;
       assert.ok(Math.abs(sum - (headOutput.data[axis] ?? 0)) < 1e-4);
     }
+  });
+
+  it("is loaded onto every replica", async () => {
+    const replicas = ["cpu", "cpu"] as const;
+    await using t5 = await T5ForConditionalGeneration.fromPretrained(demoModel, { replicas, intraOpThreads: 1 });
+    using loaded = await t5.loadHead(path);
+    assert.deepEqual(loaded.inputs, head.inputs);
+    const texts = ["spell number: 7", "date to iso: March 5, 2021", "spell number: 48213", "7"];
+    const received = await Promise.all(texts.map((text) => t5.forward(text, { head: loaded })));
+    for (const [index, text] of texts.entries()) {
+      const { headOutput } = await model().forward(text, { head });
+      assert.deepEqual(received[index]?.headOutput.data, headOutput.data);
+    }
+    await assert.rejects(t5.loadHead(join(directory, "sum.py")), { code: "ERR_MODEL_CORRUPT" });
   });
 
   it("can't be combined with options that select logits", async () => {

@@ -44,13 +44,14 @@ function textCalls(t5, options) {
   };
 }
 
-function torchT5({ directories, device, precision, threads }) {
+function torchT5({ directories, device, precision, threads, cases }) {
   let t5;
   return {
     versions: () => ({ libtorch: runtimeInfo().libtorch.version }),
     open: () => runtimeInfo(),
     async load() {
-      const options = { device, precision, intraOpThreads: threads };
+      const batching = cases.some((one) => one.batching) || undefined;
+      const options = { device, precision, intraOpThreads: threads, batching };
       t5 = await T5ForConditionalGeneration.fromPretrained(directories.model, options);
     },
     forward:

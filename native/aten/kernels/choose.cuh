@@ -83,8 +83,8 @@ __device__ __forceinline__ Rank highestOfBlock(Rank rank, Rank (&ranks)[kWarps])
 }
 
 /// Stores a row's new id, and moves the row to the next position.
-__device__ __forceinline__ void continueRow(StepRow& row, int token, int* tokens, const GreedyRule& rule) {
-  if (row.generated < rule.maxTokens) tokens[row.generated] = token;
+__device__ __forceinline__ void continueRow(StepRow& row, int token, const GreedyRule& rule) {
+  rule.tokens[row.generated % rule.room] = token;
   row.generated += 1;
   row.position += 1;
   if (row.unfinished == 0) return;
@@ -102,25 +102,24 @@ extern "C" {
 /// Chooses each row's next id, continues the row with it, and embeds it: hidden [rows, D_MODEL] is that of the next
 /// step. `candidates`: [rows, count]. A block per row.
 __global__ void __launch_bounds__(kThreadsOfChoice)
-    choose(const Candidate* candidates, int count, const Element* embedding, const GreedyRule* rule,
-           const int* rowCount, StepRow* rows, float* hidden) {
+    choose(const Candidate* candidates, int count, const Element* embedding, const int* rowCount, StepRow* rows,
+           float* hidden) {
   letNextStart();
   const int index = static_cast<int>(blockIdx.x);
   const bool isUsed = index < *static_cast<const volatile int*>(rowCount);
-  const volatile GreedyRule& read = *rule;
-  const GreedyRule copied{read.tokens, read.eosTokenIds, read.maxTokens, read.eosCount, read.padTokenId};
+  const volatile GreedyRule& read = rows[index].rule;
+  const GreedyRule rule{read.tokens, read.eosTokenIds, read.room, read.eosCount, read.padTokenId};
   waitForPrevious();
   if (!isUsed) return;
   StepRow& row = rows[index];
-  const bool choosesFreely = row.unfinished != 0 || copied.padTokenId < 0;
+  const bool choosesFreely = row.unfinished != 0 || rule.padTokenId < 0;
   __shared__ Rank ranks[kThreadsOfChoice / kLanes];
   const Rank highest =
       highestOfBlock(highestOfThread(candidates + static_cast<long long>(index) * count, count), ranks);
-  const int token = choosesFreely ? indexOf(highest) : copied.padTokenId;
+  const int token = choosesFreely ? indexOf(highest) : rule.padTokenId;
   embedId(embedding, token, hidden + static_cast<long long>(index) * D_MODEL);
   // The last thread embeds less than others, if not the same.
-  if (threadIdx.x == kThreadsOfChoice - 1)
-    continueRow(row, token, copied.tokens + static_cast<long long>(index) * copied.maxTokens, copied);
+  if (threadIdx.x == kThreadsOfChoice - 1) continueRow(row, token, rule);
 }
 
 }  // extern "C"

@@ -1,8 +1,8 @@
 // Programmatic dependent launch: a kernel starts while the previous one still runs, and loads weights meanwhile.
 //
 // Before it waits, a kernel reads only what no kernel of a step writes: weights, norms, the source's keys, values and
-// mask, and what the host writes before the first step (the number of rows, the rule of a greedy search, and of a row
-// what comes before `position`). These last are read as volatile, so that they are read before the wait. All threads of
+// mask, and what the host writes before the first step (the number of rows, and of a row what comes
+// before `position`). These last are read as volatile, so that they are read before the wait. All threads of
 // all blocks wait, also those that have nothing to do: a kernel is complete only if the previous ones are. GPUs before
 // Hopper run one kernel after the other.
 #pragma once

@@ -4,6 +4,15 @@
 
 namespace torch_t5 {
 
+/// The rule of a row's greedy search. Pointers are device pointers.
+struct GreedyRule {
+  int* tokens;             // [room]: the chosen ids; id i is stored at i % room
+  const int* eosTokenIds;  // [eosCount]
+  int room;
+  int eosCount;
+  int padTokenId;  // chosen after the end of a sequence; -1: decoded on instead
+};
+
 /// Pointers are device pointers. Offsets and strides are in elements.
 struct StepRow {
   void* selfKeys;          // layer 0: [heads, selfCapacity, dKv]
@@ -15,19 +24,11 @@ struct StepRow {
   long long crossLayer;    // stride from one layer's keys to the next layer's
   int selfCapacity;        // positions that the self cache has room for
   int sourceLength;
-  int position;    // of the id that this step reads: the number of ids that were read before
-  int unfinished;  // greedy search: 1 until the sequence ends, then 0
-  int generated;   // greedy search: the number of ids chosen since the table was written
-  int length;      // greedy search: `generated` when the sequence ended; 0 before
-};
-
-/// The rules of a greedy search. Pointers are device pointers.
-struct GreedyRule {
-  int* tokens;             // [rows, maxTokens]: the chosen ids
-  const int* eosTokenIds;  // [eosCount]
-  int maxTokens;           // choices after this many are not stored
-  int eosCount;
-  int padTokenId;  // chosen after the end of a sequence; -1: decoded on instead
+  GreedyRule rule;  // used by greedy steps alone
+  int position;     // of the id that this step reads: the number of ids that were read before
+  int unfinished;   // greedy search: 1 until the sequence ends, then 0
+  int generated;    // greedy search: the number of ids chosen since the table was written
+  int length;       // greedy search: `generated` when the sequence ended; 0 before
 };
 
 }  // namespace torch_t5

@@ -20,11 +20,8 @@ STEPS = 64
 PROFILED_STEPS = 3
 TIMEOUT = 60
 """Seconds for everything, multiplied by `--patience`."""
-INSTALLED = (
-    "/usr/local/cuda/bin/ncu",
-    "/usr/local/cuda-*/bin/ncu",
-    "/opt/nvidia/nsight-compute/*/ncu",
-)
+INSTALLED = ("/usr/local/cuda/bin", "/usr/local/cuda-*/bin", "/opt/nvidia/nsight-compute/*")
+"""Where NVIDIA's installers put their tools."""
 OPTIONS = [
     # The clock of normal operation, and caches as the previous kernel left them.
     *("--clock-control", "none", "--cache-control", "none"),
@@ -46,10 +43,11 @@ class Kernel:
     microseconds: float
 
 
-def find_profiler(path: str) -> str | None:
-    """Return `ncu`, from PATH or from where NVIDIA's installers put it."""
-    found = shutil.which("ncu", path=path)
-    candidates = [str(file) for pattern in INSTALLED for file in sorted(Path("/").glob(pattern[1:]), reverse=True)]
+def find_tool(name: str, path: str) -> str | None:
+    """Return a tool of NVIDIA's, from PATH or from where the installers put it."""
+    found = shutil.which(name, path=path)
+    patterns = [f"{folder}/{name}" for folder in INSTALLED]
+    candidates = [str(file) for pattern in patterns for file in sorted(Path("/").glob(pattern[1:]), reverse=True)]
     return found or next(iter(candidates), None)
 
 

@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -20,6 +20,7 @@ BENCH_DIRECTORY = WORK / "bench"
 LOAD = 'import("torch-t5").then(({ runtimeInfo }) => runtimeInfo())'
 LOAD_TIMEOUT = 60
 BENCH_SUITE = "gpu"
+CALLERS_SUITE = "gpu-callers"
 BENCH_PEERS = "hf,graphs"
 BENCH_THREADS = min(8, os.cpu_count() or 1)
 # Seconds, multiplied by `--patience`. Each step takes a fraction of its limit on 16 cores.
@@ -27,11 +28,13 @@ BUILD_TIMEOUT = 420
 MODELS_TIMEOUT = 240
 CHECK_TIMEOUT = 240
 BENCH_TIMEOUT = 180
+CALLERS_TIMEOUT = 90
 TRIAL_TIMEOUT = 60
 BENCH_MODELS_TIMEOUT = 180
 REPORT_TIMEOUT = 60
 MEASURED = {
     "bench": "goals, and times of torch-t5 and Hugging Face, trials interleaved",
+    "callers": "64 callers at the same time, as one batch, and one after another, with `batching: true`",
     "profile": "the kernels of a decoding step, and the time between them",
 }
 FAILED = "failed"
@@ -68,7 +71,9 @@ class Run:
         names = tuple(options.checks)
         with_umt5 = has_umt5(self._machine.transformers)
         self._models = [name for name in options.models if with_umt5 or not name.startswith("umt5")]
-        all_checks = plan(options.precisions, with_umt5=with_umt5, on_gpu=options.device != "cpu")
+        checker = profile.find_tool("compute-sanitizer", path)
+        on_gpu = options.device != "cpu"
+        all_checks = plan(options.precisions, with_umt5=with_umt5, on_gpu=on_gpu, checker=checker)
         self._checks = [check for check in all_checks if check.name.startswith(names)]
         self._sections = {
             "device": Section("device", f"torch can use {options.device}"),
@@ -103,7 +108,7 @@ class Run:
                 pool.submit(self._run_step, "bench-models", self._make_bench_models)
         is_built, _ = (step.result() for step in ready)  # the checks run on the models that were made
         if is_built:
-            steps = {"bench": self._bench, "profile": self._profile}
+            steps = {"bench": self._bench, "callers": self._callers, "profile": self._profile}
             for name in self._measured:
                 self._run_step(name, steps[name])
             with ThreadPoolExecutor(self._options.jobs) as pool:
@@ -201,25 +206,32 @@ class Run:
         def run(timeout: float, *command: str) -> programs.Finished:
             return programs.run(command, self._environment, timeout)
 
-        profiler = profile.find_profiler(self._environment["PATH"]) if self._options.device != "cpu" else None
+        profiler = profile.find_tool("ncu", self._environment["PATH"]) if self._options.device != "cpu" else None
         settings = {"device": self._options.device}
         return profile.profile(section, run, self._node, profiler, settings, self._options.patience)
 
     def _bench(self, section: Section) -> str:
+        return self._measure(section, BENCH_SUITE, BENCH_TIMEOUT, self._options.precisions)
+
+    def _callers(self, section: Section) -> str:
+        return self._measure(section, CALLERS_SUITE, CALLERS_TIMEOUT, set(self._options.precisions) - {"exact"})
+
+    def _measure(self, section: Section, suite: str, timeout: float, precisions: Collection[str]) -> str:
+        directory = BENCH_DIRECTORY / suite
         options = {
             "peers": BENCH_PEERS,
             "device": self._options.device,
-            "precisions": ",".join(self._options.precisions),
+            "precisions": ",".join(sorted(precisions)),
             "threads": BENCH_THREADS,
             "trials": self._options.trials,
             "timeout": TRIAL_TIMEOUT * self._options.patience,
-            "output": BENCH_DIRECTORY,
+            "output": directory,
         }
         arguments = [word for name, value in options.items() for word in (f"--{name}", str(value))]
         # Without the results of earlier runs.
-        shutil.rmtree(BENCH_DIRECTORY, ignore_errors=True)
-        finished = self._run(section, BENCH_TIMEOUT, self._node, "bench/main.mjs", BENCH_SUITE, *arguments)
-        results = BENCH_DIRECTORY / "results.jsonl"
+        shutil.rmtree(directory, ignore_errors=True)
+        finished = self._run(section, timeout, self._node, "bench/main.mjs", suite, *arguments)
+        results = directory / "results.jsonl"
         if not results.exists():
             return finished.failure or FAILED
         # The report is made here, because a run that exceeded its time limit has results, too.
@@ -231,7 +243,7 @@ class Run:
         is_broken = any(record["type"] == "failure" for record in ours) or BROKEN in section.appendix
         # A run that is cut short has what it needs if only series are missing that run after all others.
         measured = {record["precision"] for record in ours if record["type"] == "sample"}
-        is_cut_short = not measured.issuperset(set(self._options.precisions) - {"exact"})
+        is_cut_short = not measured.issuperset(set(precisions) - {"exact"})
         return report.failure or (FAILED if is_broken else finished.failure if is_cut_short else "")
 
 

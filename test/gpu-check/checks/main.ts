@@ -1,11 +1,14 @@
 // Runs one check in its own process: `node --import tsx main.ts <check> <settings as JSON>`. Prints each finding as a
 // line of JSON as soon as it is made, so that a later crash loses none.
 import { argv, stdout } from "node:process";
+import { ends } from "./ends.js";
 import { lostDevice, outOfMemory } from "./failures.js";
 import { forward } from "./forward.js";
 import { generation } from "./generation.js";
+import { memory } from "./memory.js";
 import { parity } from "./parity.js";
 import { refusals } from "./refusals.js";
+import { replicas } from "./replicas.js";
 import { results } from "./results.js";
 import { sessions } from "./sessions.js";
 import type { Check, Settings } from "./settings.js";
@@ -18,6 +21,9 @@ const CHECKS: Readonly<Record<string, Check>> = {
   results,
   refusals,
   parity,
+  ends,
+  memory,
+  replicas,
   "side-by-side": sideBySide,
   "out-of-memory": outOfMemory,
   "lost-gpu": lostDevice,

@@ -10,6 +10,10 @@ export interface Settings {
   readonly precision: Precision;
   /** The largest difference of float32 logits up to `LOGITS_OF` in size; see judging.ts. */
   readonly tolerance: number;
+  /** Whether the calls of many callers run together. */
+  readonly batching?: boolean;
+  /** NVIDIA's memory checker. */
+  readonly checker?: string;
   /** A spec file of test/parity, and a regular expression of its tests' names. */
   readonly spec?: string;
   readonly grep?: string;

@@ -18,6 +18,8 @@ export interface Subject {
   readonly reference: Reference;
   readonly t5: T5ForConditionalGeneration;
   readonly vocabSize: number;
+  /** Whether each row is a call of its own, at the same time as the others. */
+  readonly batching: boolean;
 }
 
 /** The directory of a model's export. */
@@ -31,8 +33,8 @@ export async function* eachSubject(settings: Settings): AsyncIterable<Subject> {
   try {
     for (const name of settings.models) {
       const { directory, vocabSize } = await openExported(reference, name, directoryOf(name, settings));
-      await using t5 = await load(directory, THREADS, settings.precision);
-      yield { name, reference, t5, vocabSize };
+      await using t5 = await load(directory, THREADS, settings.precision, { batching: settings.batching });
+      yield { name, reference, t5, vocabSize, batching: settings.batching === true };
     }
   } finally {
     await reference.close();
