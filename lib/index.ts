@@ -7,7 +7,7 @@
 
 export type { ModelKind } from "./loading/architectures.js";
 export type { GenerationConfig, T5Config } from "./loading/config.js";
-export type { EmbeddingConfig, EmbeddingModule, Pooling } from "./loading/embedding.js";
+export type { Activation, EmbeddingConfig, EmbeddingModule, Pooling } from "./loading/embedding.js";
 export type { Labels, ProblemType } from "./loading/labels.js";
 export type { Device, LoadOptions, ModelLimits, Precision, ReplicaDevice } from "./loading/load.js";
 export { type Manifest, type ManifestFile, readManifest } from "./loading/manifest.js";

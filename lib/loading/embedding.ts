@@ -16,6 +16,7 @@ export const ACTIVATIONS = [
   { name: "sigmoid", torch: "Sigmoid" },
 ] as const;
 
+/** The activation of a dense module. */
 export type Activation = (typeof ACTIVATIONS)[number]["name"];
 
 /**
