@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import { readFileSync, renameSync } from "node:fs";
-import { open } from "node:fs/promises";
+import { once } from "node:events";
+import { type AddressInfo, connect, createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import type { ServiceError } from "@grpc/grpc-js";
-import { withModelCopy } from "../../../test/support/directory.js";
+import { demoModel } from "torch-t5";
+import { filesOf, HubServer, repositoryOf } from "../../../test/hub/server.js";
+import { withDirectory } from "../../../test/support/directory.js";
 import { grpcClient } from "../support/grpc.js";
 import { TestServer } from "../support/server.js";
 
@@ -77,36 +78,20 @@ describe("SIGTERM", () => {
 
 describe("before the models are loaded", () => {
   it("SIGTERM ends the server with 0, without the models that are not loaded yet", () =>
-    withModelCopy(async (directory) => {
-      const manifest = join(directory, "manifest.json");
-      const content = readFileSync(manifest);
-      renameSync(manifest, `${manifest}.whole`);
-      execFileSync("mkfifo", [manifest]);
+    withHeldModel(async (held, env) => {
       // The second one would be an error.
-      const models = [
-        { name: "first", path: directory },
-        { name: "second", path: join(directory, "nothing") },
-      ];
-      const server = await TestServer.start({ models, logLevel: "info" }, {}, "listens on");
+      const models = [held, { name: "second", path: "nowhere" }];
+      const server = await TestServer.start({ models, logLevel: "info" }, env, "listens on");
       server.child.kill("SIGTERM");
-      while (!server.stdout.includes("draining")) await setTimeout(POLL_MS);
-      const pipe = await open(manifest, "w");
-      renameSync(`${manifest}.whole`, manifest);
-      await pipe.write(content);
-      await pipe.close();
       assert.deepEqual(await server.ended, { code: 0, signal: null });
+      assert.match(server.stdout, /draining/);
       assert.doesNotMatch(server.stderr, /ready|ERR_/);
     }));
 
   it("the server is live but not ready, and answers with 503", () =>
-    withModelCopy(async (directory) => {
-      // Loading waits for the pipe that is in place of a file.
-      const manifest = join(directory, "manifest.json");
-      const content = readFileSync(manifest);
-      renameSync(manifest, `${manifest}.whole`);
-      execFileSync("mkfifo", [manifest]);
-      const models = [{ name: "demo", path: directory, precision: "float32", device: "cpu", intraOpThreads: 1 }];
-      const server = await TestServer.start({ models }, {}, "listens on");
+    withHeldModel(async (held, env, release) => {
+      const models = [{ ...held, precision: "float32", device: "cpu", intraOpThreads: 1 }];
+      const server = await TestServer.start({ models }, env, "listens on");
       const [live, ready, model, generated] = await Promise.all([
         server.fetch("/v2/health/live"),
         server.fetch("/v2/health/ready"),
@@ -120,10 +105,7 @@ describe("before the models are loaded", () => {
       assert.deepEqual(await grpc.call("ModelReady", { name: "demo" }), { ready: false });
       const unavailable = (error: ServiceError) => error.code === 14 && /ERR_NOT_READY/.test(error.details);
       await assert.rejects(grpc.call("ModelMetadata", { name: "demo" }), unavailable);
-      const pipe = await open(manifest, "w");
-      renameSync(`${manifest}.whole`, manifest);
-      await pipe.write(content);
-      await pipe.close();
+      release();
       while ((await server.fetch("/v2/health/ready")).status === 503) await setTimeout(POLL_MS);
       assert.deepEqual(await grpc.call("ServerReady", {}), { ready: true });
       assert.equal((await server.fetch("/generate", { inputs: "a" })).status, 200);
@@ -131,3 +113,39 @@ describe("before the models are loaded", () => {
       assert.equal((await server.stop()).code, 0);
     }));
 });
+
+type Environment = Readonly<Record<string, string>>;
+
+/** Calls with a model on a hub that accepts connections, and answers once it is released. */
+function withHeldModel(
+  run: (model: { name: string; hub: string }, env: Environment, release: () => void) => Promise<void>,
+): Promise<void> {
+  return withDirectory(async (home) => {
+    const hub = await HubServer.start();
+    hub.add("org/demo", repositoryOf(filesOf(demoModel)));
+    let release = () => {};
+    const released = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const gate = createServer((socket) => {
+      const ignoreReset = () => {}; // by a server that ends
+      socket.on("error", ignoreReset);
+      released.then(() => {
+        const behind = connect(Number(new URL(hub.endpoint).port), "127.0.0.1").on("error", ignoreReset);
+        socket.pipe(behind).pipe(socket);
+      });
+    });
+    gate.listen(0, "127.0.0.1");
+    await once(gate, "listening");
+    const env = {
+      ...{ HF_HOME: home, HF_HUB_CACHE: join(home, "hub"), HF_TOKEN: "", HF_HUB_OFFLINE: "", TRANSFORMERS_OFFLINE: "" },
+      HF_ENDPOINT: `http://127.0.0.1:${(gate.address() as AddressInfo).port}`,
+    };
+    try {
+      await run({ name: "demo", hub: "org/demo" }, env, release);
+    } finally {
+      gate.close();
+      await hub.close();
+    }
+  });
+}
