@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 const root = fileURLToPath(new URL("../../..", import.meta.url));
 const environment = { ...env, TORCH_T5_PACKAGE_EXTENT: "whole" };
 const runs = [
-  [join(root, "node_modules", "mocha", "bin", "mocha.js"), "test/package/*.spec.ts"],
+  [join(root, "node_modules", "mocha", "bin", "mocha.js"), "test/package/*.{spec,whole}.ts"],
   [fileURLToPath(new URL("source-build.mjs", import.meta.url))],
 ];
 const failed = runs.filter((args) => {

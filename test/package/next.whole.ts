@@ -9,7 +9,6 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { makeInstalledProject, npm, succeed, withLibtorch } from "../support/packed.js";
 import { newerNode } from "../support/tools.js";
-import { cases } from "./extent.js";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const fixture = fileURLToPath(new URL("fixtures/next", import.meta.url));
@@ -63,7 +62,7 @@ async function request(directory: string, path: string): Promise<{ status: numbe
 
 describe("a program of Next.js", () => {
   const bundlers = [["Turbopack"], ["webpack", "--webpack"]] as const;
-  for (const [bundler, ...flags] of cases(bundlers, 0)) {
+  for (const [bundler, ...flags] of bundlers) {
     it(`of ${bundler} with the settings of docs/deploying.md runs standalone, and without them runs or says what to set`, async () => {
       const project = mkdtempSync(join(tmpdir(), "torch-t5-test-"));
       const alone = mkdtempSync(join(tmpdir(), "torch-t5-test-"));
