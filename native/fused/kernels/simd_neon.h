@@ -133,6 +133,16 @@ struct Neon {
     return word;
   }
 
+  /// What a `Dot` that adds groups by lanes has besides `dot`.
+  template <class Lanes, bool IsInteger>
+  struct DotByLanes {
+    static constexpr bool kIsInteger = IsInteger;
+    template <int Lines, int Rows>
+    TORCH_T5_INLINE static std::int64_t addGroups(Float (&values)[Rows][kVectorsPerPanel], const WordRange& range) {
+      return addByLanes<Lanes, Lines>(values, range);
+    }
+  };
+
   /// accumulator + columns * row[Lane]
   template <int Lane>
   static float32x4_t fmaByLane(float32x4_t accumulator, float32x4_t columns, float32x4_t row) {
@@ -156,12 +166,7 @@ struct Neon {
     }
   };
 
-  struct Float32Dot {
-    static constexpr bool kIsInteger = false;
-    template <int Lines, int Rows>
-    TORCH_T5_INLINE static std::int64_t addGroups(Float (&values)[Rows][kVectorsPerPanel], const WordRange& range) {
-      return addByLanes<Float32Lanes, Lines>(values, range);
-    }
+  struct Float32Dot : DotByLanes<Float32Lanes, false> {
     static Float dot(Float accumulator, Float word, Float columns) { return fma(word, columns, accumulator); }
   };
 
@@ -193,12 +198,7 @@ struct Neon {
     }
   };
 
-  struct Bf16Dot {
-    static constexpr bool kIsInteger = false;
-    template <int Lines, int Rows>
-    TORCH_T5_INLINE static std::int64_t addGroups(Float (&values)[Rows][kVectorsPerPanel], const WordRange& range) {
-      return addByLanes<Bf16Lanes, Lines>(values, range);
-    }
+  struct Bf16Dot : DotByLanes<Bf16Lanes, false> {
     static Float dot(Float accumulator, Float word, Float columns) {
       const auto multiply = [](float32x4_t sum, float32x4_t a, float32x4_t b) {
         return vfmaq_f32(vfmaq_f32(sum, firstHalf(a), firstHalf(b)), secondHalf(a), secondHalf(b));
@@ -232,12 +232,7 @@ struct Neon {
     }
   };
 
-  struct Int8Dot {
-    static constexpr bool kIsInteger = true;
-    template <int Lines, int Rows>
-    TORCH_T5_INLINE static std::int64_t addGroups(Float (&values)[Rows][kVectorsPerPanel], const WordRange& range) {
-      return addByLanes<Int8Lanes, Lines>(values, range);
-    }
+  struct Int8Dot : DotByLanes<Int8Lanes, true> {
     static Float dot(Float accumulator, Float word, Float columns) {
       const int8x16_t bytes = signedBytes(word.low);
       return {dotBytes(accumulator.low, bytes, columns.low), dotBytes(accumulator.high, bytes, columns.high)};
@@ -308,12 +303,7 @@ struct NeonDotProduct : Neon {
     }
   };
 
-  struct Int8Dot {
-    static constexpr bool kIsInteger = true;
-    template <int Lines, int Rows>
-    TORCH_T5_INLINE static std::int64_t addGroups(Float (&values)[Rows][kVectorsPerPanel], const WordRange& range) {
-      return addByLanes<Int8Lanes, Lines>(values, range);
-    }
+  struct Int8Dot : DotByLanes<Int8Lanes, true> {
     static Float dot(Float accumulator, Float word, Float columns) {
       const auto multiply = [](float32x4_t sum, float32x4_t a, float32x4_t b) {
         return vreinterpretq_f32_s32(vdotq_s32(vreinterpretq_s32_f32(sum), signedBytes(a), vreinterpretq_s8_f32(b)));
@@ -399,6 +389,16 @@ struct NeonMatrix : Neon {
     return word;
   }
 
+  /// The same of one that adds them by pairs.
+  template <class Matrix, bool IsInteger>
+  struct DotByPairs {
+    static constexpr bool kIsInteger = IsInteger;
+    template <int Lines, int Rows>
+    TORCH_T5_INLINE static std::int64_t addGroups(Float (&values)[Rows][kVectorsPerPanel], const WordRange& range) {
+      return addByPairs<Matrix, Lines>(values, range);
+    }
+  };
+
   struct Bf16Matrix {
     using Sums = float32x4_t;
     static Sums toSums(float32x4_t bits) { return bits; }
@@ -408,12 +408,7 @@ struct NeonMatrix : Neon {
     }
   };
 
-  struct Bf16Dot {
-    static constexpr bool kIsInteger = false;
-    template <int Lines, int Rows>
-    TORCH_T5_INLINE static std::int64_t addGroups(Float (&values)[Rows][kVectorsPerPanel], const WordRange& range) {
-      return addByPairs<Bf16Matrix, Lines>(values, range);
-    }
+  struct Bf16Dot : DotByPairs<Bf16Matrix, false> {
     static Float dot(Float accumulator, Float word, Float columns) {
       const auto multiply = [](float32x4_t sum, float32x4_t a, float32x4_t b) {
         return vbfdotq_f32(sum, vreinterpretq_bf16_f32(a), vreinterpretq_bf16_f32(b));
@@ -431,12 +426,7 @@ struct NeonMatrix : Neon {
     }
   };
 
-  struct Int8Dot {
-    static constexpr bool kIsInteger = true;
-    template <int Lines, int Rows>
-    TORCH_T5_INLINE static std::int64_t addGroups(Float (&values)[Rows][kVectorsPerPanel], const WordRange& range) {
-      return addByPairs<Int8Matrix, Lines>(values, range);
-    }
+  struct Int8Dot : DotByPairs<Int8Matrix, true> {
     static Float dot(Float accumulator, Float word, Float columns) {
       const auto multiply = [](float32x4_t sum, float32x4_t a, float32x4_t b) {
         return vreinterpretq_f32_s32(
