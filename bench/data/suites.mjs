@@ -165,8 +165,8 @@ const modelSuites = {
       callers(32, "at the same time"),
       callers(32, "as one batch"),
       {
-        name: "forward (1,16,1) behind generate of 32 rows",
-        kind: "behind",
+        name: "forward (1,16,1) during generate of 32 rows",
+        kind: "during-generate",
         batch: 32,
         sourceLength: 16,
         newTokens: 128,

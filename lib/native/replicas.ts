@@ -115,7 +115,7 @@ class ReplicatedModel implements NativeModel {
     for (const { model } of this.#replicas) model.uploadTokenTexts(bytes, offsets);
   }
 
-  /** Ids are those of calls of any replica, so each is told. */
+  /** Ids are those of calls of any replica, so each gets it. */
   cancel(id: number): void {
     for (const { model } of this.#replicas) model.cancel(id);
   }

@@ -212,7 +212,7 @@ const toolFiles = ["package.json", "package-lock.json"].map((name) => join("test
 
 const tools = {
   name: "tools",
-  title: "runtimes, package managers, test runners and bundlers for the tests, and TypeDoc (1.1 GB)",
+  title: "runtimes, package managers, test runners and bundlers for the tests, and TypeDoc (0.8 GB)",
   inputs: () => fingerprint({ files: toolFiles }),
   output: () => join(toolsFolder, "node_modules", ".package-lock.json"),
   async run() {

@@ -12,8 +12,8 @@ import { newerNode } from "../support/tools.js";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const fixture = fileURLToPath(new URL("fixtures/next", import.meta.url));
-const { dependencies } = JSON.parse(readFileSync(join(root, "test", "tools", "package.json"), "utf8"));
-const PACKAGES = ["next", "react", "react-dom"].map((name) => `${name}@${dependencies[name]}`);
+/** These tests alone install them, so set-up does not. */
+const PACKAGES = ["next@16.4.6", "react@19.3.1", "react-dom@19.3.1"];
 
 /** Two builds of Next.js on a slow machine. */
 const TIMEOUT_MS = 900_000;

@@ -3,19 +3,24 @@
 // ends it, and a function that it calls at the first token, and resolves when the answer is complete.
 import { measureDelay } from "./event-loop.mjs";
 
-/** A window is longer than asked for until this many calls are complete, or one of each caller where calls run concurrently. */
-export const MIN_COMPLETED = 4;
+/** Of a program that answers one call after another, the calls that a window contains at least; see `minCompleted`. */
+const MIN_COMPLETED = 4;
 export const MAX_SECONDS = 60;
 /** Calls that run together: as many as torch-t5 runs in a step. */
-export const MAX_ROUND = 64;
+const MAX_ROUND = 64;
 /** Calls that run together end together: a window ends after all of them. */
 export const BURST_MS = 20;
-/** An open loop has at least this many calls. */
+/** The minimum number of calls in an open loop. */
 const MIN_ARRIVALS = 6;
 /** Callers of the closed loop whose rate is the capacity. */
 export const CAPACITY_CALLERS = 32;
 /** The arrivals of all peers follow the same numbers. */
 const SEED = 17;
+
+/** A window is longer than asked for until this many calls are complete: one of each caller where calls run concurrently. */
+export function minCompleted(callers, isConcurrent) {
+  return Math.min(callers, isConcurrent ? MAX_ROUND : MIN_COMPLETED);
+}
 
 /**
  * Measures `callers` callers, each of whom starts a call when the one before is complete. Resolves to `{ calls, delay, rate }`. A call
@@ -31,10 +36,10 @@ export async function closedLoop(service, name, callers, seconds) {
   const window = new Promise((resolve) => {
     end = resolve;
   });
-  const least = Math.min(callers, service.isConcurrent ? MAX_ROUND : MIN_COMPLETED);
+  const needed = minCompleted(callers, service.isConcurrent);
   const elapsed = () => (performance.now() - started) / 1000;
   const endIfOver = () => {
-    if (elapsed() >= MAX_SECONDS || (elapsed() >= seconds && completed >= least)) end();
+    if (elapsed() >= MAX_SECONDS || (elapsed() >= seconds && completed >= needed)) end();
   };
   const timers = [seconds, MAX_SECONDS].map((limit) => setTimeout(endIfOver, limit * 1000 + 1));
   const caller = async (first) => {

@@ -9,7 +9,7 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { measureDelay } from "./event-loop.mjs";
 import { makeIds, shiftRight } from "./ids.mjs";
-import { behind, closed, open } from "./service.mjs";
+import { closed, duringGenerate, open } from "./service.mjs";
 
 const MEGABYTE = 1e6;
 const DIGEST_CHARACTERS = 16;
@@ -229,7 +229,7 @@ const OF_CALLS = {
   callers,
   "closed-loop": closed,
   "open-loop": open,
-  behind,
+  "during-generate": duringGenerate,
   "result-memory": resultMemory,
 };
 const OF_LOADING = { load, memory };

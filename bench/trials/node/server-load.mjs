@@ -1,7 +1,7 @@
 // Load on an HTTP server in another process: autocannon sends the requests of a route over a number of connections; streams, and calls
 // of other protocols, are closed loops in this process.
 import { clientOf } from "./http.mjs";
-import { BURST_MS, closedLoop, MAX_ROUND, MAX_SECONDS, MIN_COMPLETED } from "./load.mjs";
+import { BURST_MS, closedLoop, MAX_SECONDS, minCompleted } from "./load.mjs";
 import { importPeer } from "./packages.mjs";
 import { DOCUMENTS, PROMPT, QUERY } from "./requests.mjs";
 import { NEW_TOKENS } from "./service.mjs";
@@ -40,7 +40,7 @@ export function serverLoads(
         ? await closedLoop(service, name, count, seconds)
         : await cannon(await importPeer(nodePeers, "autocannon"), {
             ...{ url: `http://127.0.0.1:${port}${routes[name].path}`, body: routes[name].body },
-            ...{ count, seconds, least: Math.min(count, isConcurrent ? MAX_ROUND : MIN_COMPLETED) },
+            ...{ count, seconds, needed: minCompleted(count, isConcurrent) },
           });
       const completed = loop.calls.filter(({ isComplete }) => isComplete).length;
       const cpuMilliseconds = before === undefined ? undefined : ((cpuSeconds() - before) * 1000) / completed;
@@ -51,7 +51,7 @@ export function serverLoads(
 }
 
 /** A closed loop of autocannon, whose window ends as that of `closedLoop`. Rejects where an answer isn't 200. */
-function cannon(autocannon, { url, body, count, seconds, least }) {
+function cannon(autocannon, { url, body, count, seconds, needed }) {
   const calls = [];
   const started = performance.now();
   let last = started;
@@ -69,7 +69,7 @@ function cannon(autocannon, { url, body, count, seconds, least }) {
       else resolve({ calls, rate: (calls.length * 1000) / (last - started) });
     });
     const endIfOver = () => {
-      if (isEnding || performance.now() - started < seconds * 1000 || calls.length < least) return;
+      if (isEnding || performance.now() - started < seconds * 1000 || calls.length < needed) return;
       isEnding = true;
       setTimeout(() => instance.stop(), BURST_MS);
     };

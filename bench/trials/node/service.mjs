@@ -43,7 +43,7 @@ export async function open(peer, one, request) {
 }
 
 /** The time of a short forward pass that is called again and again while a long generation of many rows runs. */
-export async function behind(peer, one, request) {
+export async function duringGenerate(peer, one, request) {
   if (!peer.generate || !peer.stepMilliseconds) return undefined;
   const newTokens = request.isQuick ? Math.round(one.newTokens * QUICK) : one.newTokens;
   const long = peer.generate(makeIds(one.batch, one.sourceLength), { numBeams: 1, newTokens });
