@@ -28,8 +28,8 @@ export interface CallOptions extends SignalOption {
 }
 
 /**
- * Reads the properties `known` of an object, and those of `others`, each once. Throws ERR_INVALID_ARGUMENT for an
- * object with any other property, with a message that names the known ones.
+ * Reads the properties `known` of an object, and those of `others`, each once; undefined ones are left out. Throws
+ * ERR_INVALID_ARGUMENT for an object with any other property, with a message that names the known ones.
  */
 export function readProperties<Name extends string, Other extends string = never>(
   value: unknown,
@@ -38,8 +38,14 @@ export function readProperties<Name extends string, Other extends string = never
   others: readonly Other[] = [],
 ): Readonly<Partial<Record<Name | Other, unknown>>> {
   const given = checkOptions(value, name, known, others);
-  const read = [...known, ...others].map((property) => [property, given[property]] as const);
-  return Object.fromEntries(read) as Partial<Record<Name | Other, unknown>>;
+  const read: Partial<Record<Name | Other, unknown>> = {};
+  for (const properties of [known, others]) {
+    for (const property of properties) {
+      const propertyValue = given[property];
+      if (propertyValue !== undefined) read[property] = propertyValue;
+    }
+  }
+  return read;
 }
 
 /** Reads the options of a call, each once; as `readProperties`. Throws ERR_INVALID_ARGUMENT. */
