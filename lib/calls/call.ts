@@ -11,6 +11,7 @@ import { type CallControl, hasEnded, onEnd } from "../util/call-control.js";
 import { type CallSite, captureCallSite, errorFor, isError, T5Error } from "../util/errors.js";
 import { continueSliced, firstSlice, type Sliced } from "../util/slices.js";
 import { refused } from "../util/validation.js";
+import { type Hold, Holds } from "./holds.js";
 import { PreparingCalls } from "./preparing-calls.js";
 
 /** Of all models, because the events of their requests are published on one channel. */
@@ -35,6 +36,8 @@ export class ModelHandle {
   readonly release: (buffer: ArrayBufferLike) => void;
   /** The calls that have not started. */
   readonly preparing: PreparingCalls;
+  /** The calls and objects that use the model. */
+  readonly holds = new Holds();
   /** Whether `dispose` was called. */
   isDisposed = false;
   /** Whether native code has the texts of the ids, which stop strings need. */
@@ -60,6 +63,12 @@ export class ModelHandle {
   /** An id for a call that native code can cancel. */
   newId(): number {
     return ++lastId;
+  }
+
+  /** Frees the model once the calls that native code has accepted have ended. */
+  async free(): Promise<void> {
+    await this.native.dispose();
+    for (const layer of this.embedding?.layers ?? []) if (layer !== "normalize") layer.dispose();
   }
 }
 
@@ -88,6 +97,16 @@ export class Call {
       if (this.model.isDisposed) throw disposed("a model in use", this.name);
       return read();
     });
+  }
+
+  /** Settles as the whole work of the call does. Until then the model is in use, even if `reload` replaces it. */
+  async toEnd<Result>(work: Promise<Result>): Promise<Result> {
+    const hold = this.model.holds.begin();
+    try {
+      return await work;
+    } finally {
+      hold.end();
+    }
   }
 
   /**
@@ -240,6 +259,7 @@ export class NativeResource<Native extends { dispose(): void }> {
   readonly #model: ModelHandle;
   readonly #native: Native;
   readonly #kind: string;
+  readonly #hold: Hold;
   #isDisposed = false;
 
   /** `kind` describes the object in messages: "a head". */
@@ -247,6 +267,7 @@ export class NativeResource<Native extends { dispose(): void }> {
     this.#model = model;
     this.#native = native;
     this.#kind = kind;
+    this.#hold = model.holds.begin(this);
   }
 
   /**
@@ -265,6 +286,7 @@ export class NativeResource<Native extends { dispose(): void }> {
     this.#isDisposed = true;
     // Calls made before may not have reached native code.
     this.#model.preparing.after(() => this.#native.dispose());
+    this.#hold.end();
   }
 }
 

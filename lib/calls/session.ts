@@ -7,6 +7,7 @@ import { type CallControl, readControl } from "../util/call-control.js";
 import { type Exact, readOptions } from "../util/call-options.js";
 import { checkInteger, expected, refused } from "../util/validation.js";
 import { Call, disposed, type ModelHandle } from "./call.js";
+import type { Hold } from "./holds.js";
 import { checkLayerOutputs } from "./layer-outputs.js";
 import {
   checkLogitsSize,
@@ -59,6 +60,7 @@ interface Decoding {
 export class DecodingSession {
   readonly #model: ModelHandle;
   readonly #state: State;
+  readonly #hold: Hold;
   /** The name of the call that runs. */
   #running: string | undefined;
   #isDisposed = false;
@@ -66,6 +68,7 @@ export class DecodingSession {
   private constructor(model: ModelHandle, state: State) {
     this.#model = model;
     this.#state = state;
+    this.#hold = model.holds.begin(this);
   }
 
   /** @internal */
@@ -166,6 +169,7 @@ export class DecodingSession {
     this.#isDisposed = true;
     // A call made before may not have reached native code.
     this.#model.preparing.after(() => this.#state.native.dispose());
+    this.#hold.end();
   }
 
   /** The same as `dispose()`, for `using`. */

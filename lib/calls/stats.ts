@@ -19,6 +19,8 @@ export interface SchedulerStats {
   readonly runningRows: number;
   /** Bytes of the KV caches of the running generations and streams, each counted at its maximum length. */
   readonly cacheBytes: number;
+  /** Bytes of the memory of past tensors that is kept for the next ones, at most 128 MiB. */
+  readonly reusableBytes: number;
   /** Decoding steps since the model was loaded. */
   readonly steps: number;
   /** Rows of the last decoding step. */

@@ -1,5 +1,6 @@
 // `stream`: the tokens of all rows, step by step.
 import type { Call } from "../calls/call.js";
+import type { Hold } from "../calls/holds.js";
 import { type Added, type Given, type TruncationResult, wrapTensor } from "../calls/results.js";
 import type { FinishReason, NativeSearch, NativeStep } from "../native/types.js";
 import type { DecodeStream } from "../tokenizer/decode-stream.js";
@@ -58,6 +59,7 @@ interface UnfinishedRow {
  */
 export class TokenStream<Token = StreamedToken> implements AsyncIterator<Token, undefined> {
   readonly #call: Call;
+  readonly #hold: Hold;
   readonly #checked: ValidCall | { readonly error: unknown };
   #unfinished: readonly UnfinishedRow[] = [];
   /** The tokens of the last step that `next()` has not returned yet. */
@@ -75,6 +77,7 @@ export class TokenStream<Token = StreamedToken> implements AsyncIterator<Token, 
 
   private constructor(call: Call, readDefaults: DefaultsReader, input: unknown, options: unknown) {
     this.#call = call;
+    this.#hold = call.model.holds.begin(this);
     this.#checked = check(call, readDefaults, input, options);
   }
 
@@ -212,6 +215,7 @@ export class TokenStream<Token = StreamedToken> implements AsyncIterator<Token, 
     this.#isDone = true;
     this.#native?.dispose();
     this.#native = undefined;
+    this.#hold.end();
   }
 }
 

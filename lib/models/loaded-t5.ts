@@ -69,7 +69,8 @@ export abstract class LoadedT5<Config extends T5Config = T5Config> {
    * Replaces the model by another of the same class, with the precision and the options that this one was loaded with: a
    * fine-tuned checkpoint, or the next version. Both are in memory until it is loaded; no call fails or waits. Calls that
    * were made before are answered by the old model, as are sessions, encoder outputs, streams and heads that were made
-   * before; it is freed when the last of them is garbage. Calls made after it resolves are answered by the new one.
+   * before; it is freed when the last of them has ended, or is garbage. Calls made after it resolves are answered by the
+   * new one.
    *
    * Rejects as `fromPretrained` does, and with ERR_DISPOSED; the model then stays as it was. Of several at the same time,
    * the one that ends last counts.
@@ -85,9 +86,11 @@ export abstract class LoadedT5<Config extends T5Config = T5Config> {
       await parts.native.dispose();
       throw disposedError();
     }
+    const old = this.#handle;
     this.#parts = parts;
     this.#handle = new ModelHandle(parts);
     this.#showParts();
+    old.holds.whenUnused(() => void old.free());
   }
 
   /** What the model is doing now. Of a disposed model, the numbers are those at its end. */
@@ -102,16 +105,16 @@ export abstract class LoadedT5<Config extends T5Config = T5Config> {
    */
   async dispose(options?: DisposeOptions): Promise<void> {
     const { drain = true } = readDisposeOptions(options);
-    const { native, preparing } = this.#handle;
-    this.#handle.isDisposed = true;
+    const handle = this.#handle;
+    const { native, preparing } = handle;
+    handle.isDisposed = true;
     if (!drain) native.abort();
     await new Promise<void>((resolve) =>
       preparing.after(() => {
         if (!drain) native.abort();
-        resolve(native.dispose());
+        resolve(handle.free());
       }),
     );
-    for (const layer of this.#handle.embedding?.layers ?? []) if (layer !== "normalize") layer.dispose();
   }
 
   #showParts(): void {

@@ -41,12 +41,14 @@ export class T5EncoderModel extends LoadedT5 {
    * ERR_OUT_OF_MEMORY or ERR_INTERNAL.
    */
   async forward(input: EncoderInput, options?: CallOptions): Promise<EncoderForwardResult> {
-    return forwardEncoder(new Call(handleOf(this), "forward", T5EncoderModel.prototype.forward), input, options);
+    const call = new Call(handleOf(this), "forward", T5EncoderModel.prototype.forward);
+    return call.toEnd(forwardEncoder(call, input, options));
   }
 
   /** The encoder's output, `[batch, sourceLength, dModel]`, kept on the device for any number of calls of `embed`. */
   async encode(source: EncoderInput, options?: CallOptions): Promise<EncoderOutput> {
-    return encode(new Call(handleOf(this), "encode", T5EncoderModel.prototype.encode), source, options);
+    const call = new Call(handleOf(this), "encode", T5EncoderModel.prototype.encode);
+    return call.toEnd(encode(call, source, options));
   }
 
   /**
@@ -54,6 +56,7 @@ export class T5EncoderModel extends LoadedT5 {
    * that of a sentence-transformers directory, else the mean of the hidden states, `[batch, dModel]`.
    */
   async embed(source: Source, options?: EmbedOptions): Promise<Embeddings> {
-    return embed(new Call(handleOf(this), "embed", T5EncoderModel.prototype.embed), source, options);
+    const call = new Call(handleOf(this), "embed", T5EncoderModel.prototype.embed);
+    return call.toEnd(embed(call, source, options));
   }
 }

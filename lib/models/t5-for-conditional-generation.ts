@@ -62,12 +62,13 @@ export class T5ForConditionalGeneration extends LoadedT5 {
     options?: Exact<Options, ForwardOptions>,
   ): Promise<ForwardResult<Options>> {
     const call = new Call(handleOf(this), "forward", T5ForConditionalGeneration.prototype.forward);
-    return forward<ForwardResult<Options>>(call, input, options);
+    return call.toEnd(forward<ForwardResult<Options>>(call, input, options));
   }
 
   /** The encoder's output, `[batch, sourceLength, dModel]`, kept on the device for any number of decodings. */
   async encode(source: EncoderInput, options?: CallOptions): Promise<EncoderOutput> {
-    return encode(new Call(handleOf(this), "encode", T5ForConditionalGeneration.prototype.encode), source, options);
+    const call = new Call(handleOf(this), "encode", T5ForConditionalGeneration.prototype.encode);
+    return call.toEnd(encode(call, source, options));
   }
 
   /**
@@ -84,7 +85,7 @@ export class T5ForConditionalGeneration extends LoadedT5 {
   ): Promise<GenerateResult<Options>> {
     const call = new Call(handleOf(this), "generate", T5ForConditionalGeneration.prototype.generate);
     // The result has exactly what the options ask for.
-    return (await generate(call, this.#defaultsReader(), input, options)) as GenerateResult<Options>;
+    return (await call.toEnd(generate(call, this.#defaultsReader(), input, options))) as GenerateResult<Options>;
   }
 
   /**
@@ -109,7 +110,7 @@ export class T5ForConditionalGeneration extends LoadedT5 {
     options?: Exact<Options, ScoreOptions>,
   ): Promise<readonly TargetScore<Options>[]> {
     const call = new Call(handleOf(this), "score", T5ForConditionalGeneration.prototype.score);
-    return (await score(call, source, targets, options)) as readonly TargetScore<Options>[];
+    return (await call.toEnd(score(call, source, targets, options))) as readonly TargetScore<Options>[];
   }
 
   /**
@@ -119,12 +120,13 @@ export class T5ForConditionalGeneration extends LoadedT5 {
    */
   async rerank(query: string, documents: Documents, options?: RerankOptions): Promise<readonly RankedDocument[]> {
     const call = new Call(handleOf(this), "rerank", T5ForConditionalGeneration.prototype.rerank);
-    return rerank(call, query, documents, options);
+    return call.toEnd(rerank(call, query, documents, options));
   }
 
   /** One vector per row of the source, `[batch, dModel]`, pooled from the encoder's output as Sentence-T5 does. */
   async embed(source: Source, options?: EmbedOptions): Promise<Embeddings> {
-    return embed(new Call(handleOf(this), "embed", T5ForConditionalGeneration.prototype.embed), source, options);
+    const call = new Call(handleOf(this), "embed", T5ForConditionalGeneration.prototype.embed);
+    return call.toEnd(embed(call, source, options));
   }
 
   /**
@@ -134,7 +136,8 @@ export class T5ForConditionalGeneration extends LoadedT5 {
    * used.
    */
   async loadHead(path: string | URL, options?: LoadHeadOptions): Promise<Head> {
-    return loadHead(new Call(handleOf(this), "loadHead", T5ForConditionalGeneration.prototype.loadHead), path, options);
+    const call = new Call(handleOf(this), "loadHead", T5ForConditionalGeneration.prototype.loadHead);
+    return call.toEnd(loadHead(call, path, options));
   }
 
   /** Checks generation_config.json once for each model that is loaded. */

@@ -40,7 +40,7 @@ export class T5ForSequenceClassification extends LoadedT5<ClassifierConfig> {
    */
   async forward(input: EncoderInput, options?: CallOptions): Promise<ClassificationResult> {
     const call = new Call(handleOf(this), "forward", T5ForSequenceClassification.prototype.forward);
-    return forwardClassifier(call, this.config, input, options);
+    return call.toEnd(forwardClassifier(call, this.config, input, options));
   }
 
   /**
@@ -54,6 +54,6 @@ export class T5ForSequenceClassification extends LoadedT5<ClassifierConfig> {
     options?: ClassifyOptions,
   ): Promise<readonly LabelScore[] | readonly (readonly LabelScore[])[]> {
     const call = new Call(handleOf(this), "classify", T5ForSequenceClassification.prototype.classify);
-    return classify(call, this.config, texts, options);
+    return call.toEnd(classify(call, this.config, texts, options));
   }
 }

@@ -52,7 +52,7 @@ export class T5ForTokenClassification extends LoadedT5<ClassifierConfig> {
    */
   async forward(input: EncoderInput, options?: CallOptions): Promise<ClassificationResult> {
     const call = new Call(handleOf(this), "forward", T5ForTokenClassification.prototype.forward);
-    return forwardClassifier(call, this.config, input, options);
+    return call.toEnd(forwardClassifier(call, this.config, input, options));
   }
 
   /**
@@ -70,6 +70,6 @@ export class T5ForTokenClassification extends LoadedT5<ClassifierConfig> {
   ): Promise<readonly ClassifiedTokens<Options>[]>;
   async classify(texts: string | readonly string[], options?: ClassifyTokensOptions): Promise<unknown> {
     const call = new Call(handleOf(this), "classify", T5ForTokenClassification.prototype.classify);
-    return classifyTokens(call, this.config, texts, options);
+    return call.toEnd(classifyTokens(call, this.config, texts, options));
   }
 }

@@ -1,6 +1,6 @@
 // Several loaded models as one: each call goes to the least loaded of them. What belongs to a replica, such as an
 // encoder output, a session or a stream, stays with it. Heads and dense layers are loaded onto every replica.
-import { isError } from "../util/errors.js";
+import { type Replica, ReplicaPool, track } from "./replica-pool.js";
 import type {
   NativeDecodingSession,
   NativeDense,
@@ -12,14 +12,8 @@ import type {
   NativeStats,
 } from "./types.js";
 
-/** A replica, and what is known of it. */
-interface Replica {
-  readonly model: NativeModel;
-  /** The rows of the calls that have not settled, and of the searches that are open. */
-  load: number;
-  /** Whether one of its calls failed with ERR_DEVICE_UNAVAILABLE. Its device stays lost. */
-  isLost: boolean;
-}
+type NativeReplica = Replica<NativeModel>;
+type ByReplica<Resource> = ReadonlyMap<NativeReplica, Resource>;
 
 type Source = { readonly batch: number } | NativeEncoderOutput;
 
@@ -30,28 +24,26 @@ export function combineReplicas(models: readonly NativeModel[]): NativeModel {
 
 class ReplicatedModel implements NativeModel {
   readonly device: string;
-  readonly #replicas: readonly Replica[];
+  readonly #pool: ReplicaPool<NativeModel>;
   /** Of encoder outputs, the replica that has each, and its native object. */
-  readonly #outputs = new WeakMap<object, { readonly replica: Replica; readonly native: NativeEncoderOutput }>();
-  /** Of heads and dense layers, the native object of each replica. */
-  readonly #heads = new WeakMap<NativeHead, readonly NativeHead[]>();
-  readonly #layers = new WeakMap<NativeDense, readonly NativeDense[]>();
-  /** The index of the replica that got the last call. */
-  #last = -1;
+  readonly #outputs = new WeakMap<object, { readonly replica: NativeReplica; readonly native: NativeEncoderOutput }>();
+  /** Of heads and dense layers, the native object of each replica that worked when they were loaded. */
+  readonly #heads = new WeakMap<NativeHead, ByReplica<NativeHead>>();
+  readonly #layers = new WeakMap<NativeDense, ByReplica<NativeDense>>();
 
   constructor(models: readonly NativeModel[]) {
-    this.#replicas = models.map((model) => ({ model, load: 0, isLost: false }));
+    this.#pool = new ReplicaPool(models);
     this.device = [...new Set(models.map(({ device }) => device))].join(",");
   }
 
   forward: NativeModel["forward"] = (request) => {
-    const replica = this.#leastLoaded();
+    const replica = this.#pool.leastLoaded();
     const head = request.head && this.#of(this.#heads, request.head, replica);
     return this.#track(replica, request.source, replica.model.forward({ ...request, head }));
   };
 
   encode: NativeModel["encode"] = async (request) => {
-    const replica = this.#leastLoaded();
+    const replica = this.#pool.leastLoaded();
     const native = await this.#track(replica, request.source, replica.model.encode(request));
     const output: NativeEncoderOutput = {
       shape: native.shape,
@@ -63,7 +55,7 @@ class ReplicatedModel implements NativeModel {
   };
 
   forwardEncoder: NativeModel["forwardEncoder"] = (request) => {
-    const replica = this.#leastLoaded();
+    const replica = this.#pool.leastLoaded();
     return this.#track(replica, request.source, replica.model.forwardEncoder(request));
   };
 
@@ -76,7 +68,7 @@ class ReplicatedModel implements NativeModel {
   };
 
   classify: NativeModel["classify"] = (request) => {
-    const replica = this.#leastLoaded();
+    const replica = this.#pool.leastLoaded();
     return this.#track(replica, request.source, replica.model.classify(request));
   };
 
@@ -98,35 +90,35 @@ class ReplicatedModel implements NativeModel {
 
   loadHead: NativeModel["loadHead"] = async (request) => {
     const all = await this.#onEach((model, scheduling) => model.loadHead({ ...request, scheduling }), request);
-    const [{ inputs }] = all;
-    const head: NativeHead = { inputs, dispose: () => disposeAll(all) };
+    const [{ inputs } = { inputs: [] }] = all.values();
+    const head: NativeHead = { inputs, dispose: () => disposeAll(all.values()) };
     this.#heads.set(head, all);
     return head;
   };
 
   loadDense: NativeModel["loadDense"] = async (request) => {
     const all = await this.#onEach((model, scheduling) => model.loadDense({ ...request, scheduling }), request);
-    const layer: NativeDense = { dispose: () => disposeAll(all) };
+    const layer: NativeDense = { dispose: () => disposeAll(all.values()) };
     this.#layers.set(layer, all);
     return layer;
   };
 
   uploadTokenTexts(bytes: Uint8Array, offsets: Int32Array): void {
-    for (const { model } of this.#replicas) model.uploadTokenTexts(bytes, offsets);
+    for (const { model } of this.#pool.all) model.uploadTokenTexts(bytes, offsets);
   }
 
   /** Ids are those of calls of any replica, so each gets it. */
   cancel(id: number): void {
-    for (const { model } of this.#replicas) model.cancel(id);
+    for (const { model } of this.#pool.all) model.cancel(id);
   }
 
   abort(): void {
-    for (const { model } of this.#replicas) model.abort();
+    for (const { model } of this.#pool.all) model.abort();
   }
 
   /** Counts and rates are sums; times and the sizes of the last passes are those of the replica with the largest. */
   stats(): NativeStats {
-    const all = this.#replicas.map(({ model }) => model.stats());
+    const all = this.#pool.all.map(({ model }) => model.stats());
     const sum = (name: keyof NativeStats) => all.reduce((total, stats) => total + stats[name], 0);
     const max = (name: keyof NativeStats) => Math.max(...all.map((stats) => stats[name]));
     return {
@@ -134,6 +126,7 @@ class ReplicatedModel implements NativeModel {
       waiting: sum("waiting"),
       runningRows: sum("runningRows"),
       cacheBytes: sum("cacheBytes"),
+      reusableBytes: sum("reusableBytes"),
       steps: sum("steps"),
       lastStepRows: max("lastStepRows"),
       lastPassTokens: max("lastPassTokens"),
@@ -147,59 +140,50 @@ class ReplicatedModel implements NativeModel {
 
   /** Rejects as the first replica that rejects, after all have been freed. */
   async dispose(): Promise<void> {
-    const outcomes = await Promise.allSettled(this.#replicas.map(({ model }) => model.dispose()));
+    const outcomes = await Promise.allSettled(this.#pool.all.map(({ model }) => model.dispose()));
     for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
-  }
-
-  /** Of equally loaded replicas, the one whose turn it is. Lost ones are used only if no other is left. */
-  #leastLoaded(): Replica {
-    const inTurn = [...this.#replicas.slice(this.#last + 1), ...this.#replicas.slice(0, this.#last + 1)];
-    const usable = inTurn.some(({ isLost }) => !isLost) ? inTurn.filter(({ isLost }) => !isLost) : inTurn;
-    const chosen = usable.reduce((best, replica) => (replica.load < best.load ? replica : best));
-    this.#last = this.#replicas.indexOf(chosen);
-    return chosen;
   }
 
   /** The replica for a source, and the source for it. */
   #locate<Ids extends Source>(source: Ids | NativeEncoderOutput) {
     const output = this.#outputs.get(source);
     if (output !== undefined) return { replica: output.replica, source: output.native };
-    return { replica: this.#leastLoaded(), source };
+    return { replica: this.#pool.leastLoaded(), source };
   }
 
   #of<Resource extends object>(
-    all: WeakMap<Resource, readonly Resource[]>,
+    all: WeakMap<Resource, ByReplica<Resource>>,
     resource: Resource,
-    replica: Replica,
+    replica: NativeReplica,
   ): Resource {
-    return all.get(resource)?.[this.#replicas.indexOf(replica)] ?? resource;
+    return all.get(resource)?.get(replica) ?? resource;
   }
 
-  #track<Result>(replica: Replica, source: Source, pending: Promise<Result>): Promise<Result> {
+  #track<Result>(replica: NativeReplica, source: Source, pending: Promise<Result>): Promise<Result> {
     return track(replica, rowsOf(source), pending);
   }
 
-  /** Loads something onto every replica, or onto none. */
+  /** Loads something onto every replica that works, or onto none. */
   async #onEach<Resource extends { dispose(): void }>(
     load: (model: NativeModel, scheduling: NativeScheduling) => Promise<Resource>,
     { scheduling }: { readonly scheduling: NativeScheduling },
-  ): Promise<readonly [Resource, ...Resource[]]> {
+  ): Promise<ByReplica<Resource>> {
+    const loaded = new Map<NativeReplica, Resource>();
     const outcomes = await Promise.allSettled(
       // One call of the caller's, so one is observed.
-      this.#replicas.map(({ model }, index) =>
-        load(model, { ...scheduling, isObserved: scheduling.isObserved && index === 0 }),
-      ),
+      this.#pool.working().map(async (replica, index) => {
+        const observed = { ...scheduling, isObserved: scheduling.isObserved && index === 0 };
+        loaded.set(replica, await track(replica, 0, load(replica.model, observed)));
+      }),
     );
-    const loaded = outcomes.flatMap((outcome) => (outcome.status === "fulfilled" ? [outcome.value] : []));
-    const [first, ...others] = loaded;
     const failed = outcomes.find((outcome) => outcome.status === "rejected");
-    if (failed === undefined && first !== undefined) return [first, ...others];
-    disposeAll(loaded);
-    throw failed?.reason;
+    if (failed === undefined) return loaded;
+    disposeAll(loaded.values());
+    throw failed.reason;
   }
 }
 
-function disposeAll(all: readonly { dispose(): void }[]): void {
+function disposeAll(all: Iterable<{ dispose(): void }>): void {
   for (const one of all) one.dispose();
 }
 
@@ -207,20 +191,7 @@ function rowsOf(source: Source): number {
   return "batch" in source ? source.batch : (source.shape[0] ?? 1);
 }
 
-/** Counts the rows of a call while it is pending. */
-async function track<Result>(replica: Replica, rows: number, pending: Promise<Result>): Promise<Result> {
-  replica.load += rows;
-  try {
-    return await pending;
-  } catch (thrown) {
-    if (isError(thrown) && "code" in thrown && thrown.code === "ERR_DEVICE_UNAVAILABLE") replica.isLost = true;
-    throw thrown;
-  } finally {
-    replica.load -= rows;
-  }
-}
-
-function sessionOf(replica: Replica, native: NativeDecodingSession): NativeDecodingSession {
+function sessionOf(replica: NativeReplica, native: NativeDecodingSession): NativeDecodingSession {
   return {
     decode: (request) => track(replica, request.batch, native.decode(request)),
     fork: () => sessionOf(replica, native.fork()),
@@ -229,7 +200,7 @@ function sessionOf(replica: Replica, native: NativeDecodingSession): NativeDecod
 }
 
 /** An open search computes ahead, so its rows count until it ends. */
-function searchOf(replica: Replica, native: NativeSearch, rows: number): NativeSearch {
+function searchOf(replica: NativeReplica, native: NativeSearch, rows: number): NativeSearch {
   let isOpen = true;
   replica.load += rows;
   const close = () => {

@@ -181,6 +181,7 @@ export interface NativeStats {
   readonly waiting: number;
   readonly runningRows: number;
   readonly cacheBytes: number;
+  readonly reusableBytes: number;
   readonly steps: number;
   readonly lastStepRows: number;
   readonly lastPassTokens: number;

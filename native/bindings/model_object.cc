@@ -211,12 +211,14 @@ Napi::Value ModelObject::startSearch(const Napi::CallbackInfo& info) {
   return withErrors(info.Env(), [&] {
     const Napi::Object object = toObject(info[0], "request");
     const auto request = shared(toGenerateRequest(object, texts_));
+    const Scheduling scheduling = toScheduling(object);
     return startCall<Started>(
-        info.Env(), runner_, toScheduling(object),
+        info.Env(), runner_, scheduling,
         [request](SharedEngine& engine) { return torch_t5::startSearch(engine, request); },
-        valueToJs<Started>([runner = runner_, size = cacheSize(*request)](Napi::Env env, Started search) {
-          return SearchObject::wrap(env, runner, std::move(search), size);
-        }));
+        valueToJs<Started>(
+            [runner = runner_, size = cacheSize(*request), since = scheduling.since](Napi::Env env, Started search) {
+              return SearchObject::wrap(env, runner, std::move(search), size, since);
+            }));
   });
 }
 
@@ -266,9 +268,10 @@ Napi::Value ModelObject::dispose(const Napi::CallbackInfo& info) {
     deferred.Resolve(env.Undefined());
     return deferred.Promise();
   }
+  // Weak: the runner keeps the function that settles the promise.
   const auto settlePromise = Environment::of(env).beginCall<std::monostate>(
-      deferred, [runner = runner_](Napi::Env env, Outcome<std::monostate>) -> Napi::Value {
-        Environment::of(env).remove(runner);
+      deferred, [weak = std::weak_ptr(runner_)](Napi::Env env, Outcome<std::monostate>) -> Napi::Value {
+        if (const auto runner = weak.lock()) Environment::of(env).remove(runner);
         return env.Undefined();
       });
   runner_->dispose([settlePromise] { settlePromise(std::monostate{}); });
@@ -281,7 +284,7 @@ void ModelObject::abort(const Napi::CallbackInfo&) {
 
 Napi::Value ModelObject::stats(const Napi::CallbackInfo& info) {
   return withErrors(info.Env(),
-                    [&]() -> Napi::Value { return toJs(info.Env(), runner_ ? runner_->stats() : SchedulerStats()); });
+                    [&]() -> Napi::Value { return toJs(info.Env(), runner_ ? runner_->stats() : ModelStats()); });
 }
 
 Napi::Value ModelObject::device(const Napi::CallbackInfo& info) {

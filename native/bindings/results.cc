@@ -163,7 +163,8 @@ Napi::Object toJs(Napi::Env env, const RuntimeInfo& info) {
   return object;
 }
 
-Napi::Object toJs(Napi::Env env, const SchedulerStats& stats) {
+Napi::Object toJs(Napi::Env env, const ModelStats& model) {
+  const SchedulerStats& stats = model.scheduler;
   Napi::Object object = Napi::Object::New(env);
   const auto set = [&](const char* name, double value) { object.Set(name, Napi::Number::New(env, value)); };
   const auto setCount = [&](const char* name, auto value) { set(name, static_cast<double>(value)); };
@@ -171,6 +172,7 @@ Napi::Object toJs(Napi::Env env, const SchedulerStats& stats) {
   setCount("waiting", stats.waiting);
   setCount("runningRows", stats.runningRows);
   setCount("cacheBytes", stats.cacheBytes);
+  setCount("reusableBytes", model.reusableBytes);
   setCount("steps", stats.steps);
   setCount("lastStepRows", stats.stepRows);
   setCount("lastPassTokens", stats.passPositions);

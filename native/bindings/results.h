@@ -12,7 +12,7 @@
 #include "engine/runtime_info.h"
 #include "engine/scoring.h"
 #include "generation/search.h"
-#include "runtime/scheduler.h"
+#include "runtime/model_runner.h"
 
 namespace torch_t5 {
 
@@ -54,6 +54,6 @@ Napi::Object toJs(Napi::Env env, GenerateResult result);
 
 Napi::Object toJs(Napi::Env env, const RuntimeInfo& info);
 
-Napi::Object toJs(Napi::Env env, const SchedulerStats& stats);
+Napi::Object toJs(Napi::Env env, const ModelStats& model);
 
 }  // namespace torch_t5

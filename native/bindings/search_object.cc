@@ -78,11 +78,12 @@ void SearchObject::define(Napi::Env env) {
 }
 
 Napi::Value SearchObject::wrap(Napi::Env env, std::shared_ptr<ModelRunner> runner, std::shared_ptr<Search> search,
-                               const CacheSize& cacheSize) {
+                               const CacheSize& cacheSize, Job::Clock::time_point since) {
   SearchObject& object = make(env);
   object.runner_ = std::move(runner);
   object.state_->search = std::move(search);
   object.cacheSize_ = cacheSize;
+  object.since_ = since;
   return object.Value();
 }
 
@@ -97,8 +98,9 @@ std::shared_ptr<Search> SearchObject::idleSearch() const {
 Napi::Value SearchObject::prepare(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   return withErrors(env, [&] {
-    const Scheduling scheduling = toScheduling(toObject(info[0], "request"));
+    Scheduling scheduling = toScheduling(toObject(info[0], "request"));
     const std::shared_ptr<Search> search = idleSearch();
+    if (since_) scheduling.since = *since_;
     state_->isBusy = true;
     return startCall<PreparedStep>(
         env, runner_, scheduling, [search](SharedEngine& engine) { return runPrepare(search, engine); },
@@ -128,9 +130,10 @@ Napi::Value SearchObject::advance(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   return withErrors(env, [&] {
     const Napi::Object request = toObject(info[0], "request");
-    const Scheduling scheduling = toScheduling(request);
+    Scheduling scheduling = toScheduling(request);
     const bool takeLogits = boolean(request, "takeLogits");
     const std::shared_ptr<Search> search = idleSearch();
+    if (since_) scheduling.since = *std::exchange(since_, std::nullopt);
     takeEdits(env, request.Get("edited"));
     state_->isBusy = true;
     return startCall<Step>(
@@ -172,6 +175,7 @@ void SearchObject::startProducer(const Scheduling& scheduling, bool takeLogits) 
   ahead.cacheSize = cacheSize_;
   ahead.waitsForConsumer = true;
   ahead.isObserved = false;
+  if (since_) ahead.since = *std::exchange(since_, std::nullopt);
   runner_->submit<std::monostate>(
       ahead,
       [producer, search = state_->search, takeLogits](SharedEngine& engine) {

@@ -3,9 +3,11 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include "bindings/native_object.h"
 #include "generation/search.h"
+#include "runtime/model_runner.h"
 
 namespace torch_t5 {
 
@@ -15,7 +17,7 @@ class SearchObject : public NativeObject<SearchObject> {
 
   static void define(Napi::Env env);
   static Napi::Value wrap(Napi::Env env, std::shared_ptr<ModelRunner> runner, std::shared_ptr<Search> search,
-                          const CacheSize& cacheSize);
+                          const CacheSize& cacheSize, Job::Clock::time_point since);
 
   explicit SearchObject(const Napi::CallbackInfo& info) : NativeObject(info) {}
   ~SearchObject() override { end(); }
@@ -44,6 +46,9 @@ class SearchObject : public NativeObject<SearchObject> {
 
   std::shared_ptr<ModelRunner> runner_;
   CacheSize cacheSize_;
+  /// When the search was asked for. Until the first step, its requests have the place in the queue that the search had:
+  /// a call waits once for its first token.
+  std::optional<Job::Clock::time_point> since_;
   std::shared_ptr<State> state_ = std::make_shared<State>();
 };
 

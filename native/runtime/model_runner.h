@@ -20,6 +20,11 @@ struct ModelInfo {
   std::string device;  // "cpu", "cuda:0"
 };
 
+struct ModelStats {
+  SchedulerStats scheduler;
+  std::size_t reusableBytes = 0;  // of tensors that have ended, kept for the next ones
+};
+
 /// What an observer of a request is told of it.
 struct RequestSize {
   std::int64_t rows = 0;         // of the source, or of a session; 0: unknown
@@ -28,12 +33,13 @@ struct RequestSize {
 
 /// How a request is scheduled.
 struct Scheduling {
-  std::uint64_t id = 0;           // for `cancel`, unique among the pending requests
-  CacheSize cacheSize;            // without rows: it keeps no caches between calls
-  bool waitsForConsumer = false;  // between steps, so that its rows do not count as running ones
-  std::int64_t priority = 0;      // requests with a higher priority are admitted first
-  bool isObserved = false;        // whether JavaScript wants to know of its progress
-  RequestSize size;               // of an observed request
+  std::uint64_t id = 0;                              // for `cancel`, unique among the pending requests
+  CacheSize cacheSize;                               // without rows: it keeps no caches between calls
+  bool waitsForConsumer = false;                     // between steps, so that its rows do not count as running ones
+  std::int64_t priority = 0;                         // requests with a higher priority are admitted first
+  Job::Clock::time_point since = Job::Clock::now();  // of the same priority, the earliest first
+  bool isObserved = false;                           // whether JavaScript wants to know of its progress
+  RequestSize size;                                  // of an observed request
 };
 
 /// All methods may be called from any thread except the scheduler's. All but `stop` return at once.
@@ -68,7 +74,7 @@ class ModelRunner {
   /// Aborts all requests and waits for the running pass.
   void stop() { scheduler_.stop(); }
 
-  SchedulerStats stats() const { return scheduler_.stats(); }
+  ModelStats stats() const { return {scheduler_.stats(), tensorMemory_.freeBytes()}; }
 
  private:
   class EnginePasses final : public Passes {
@@ -113,6 +119,7 @@ void ModelRunner::submit(const Scheduling& scheduling, typename Request<Value>::
       .rows = scheduling.waitsForConsumer ? 0 : scheduling.cacheSize.rows,
       .cacheBytes = cacheBytes(scheduling.cacheSize),
       .priority = scheduling.priority,
+      .since = scheduling.since,
       .work = std::make_unique<Request<Value>>(enginePointer_, std::move(start), callback),
       .fail = [callback](const Error& error) { callback(error); },
       .progress = std::move(progress),

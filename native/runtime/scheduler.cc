@@ -42,8 +42,11 @@ void Scheduler::post(Job job) {
       throw Error(ErrorCode::kQueueFull, "Expected at most " + std::to_string(limits_.maxQueueLength) +
                                              " waiting calls (maxQueueLength) but received one more");
     }
+    const auto isAfter = [&job](const Waiting& waiting) {
+      return waiting.job.priority != job.priority ? waiting.job.priority < job.priority : waiting.job.since > job.since;
+    };
     auto position = waiting_.end();
-    while (position != waiting_.begin() && std::prev(position)->job.priority < job.priority) --position;
+    while (position != waiting_.begin() && isAfter(*std::prev(position))) --position;
     waiting_.insert(position, {std::move(job), Clock::now()});
   }
   changed_.notify_one();
@@ -220,7 +223,7 @@ Scheduler::Running* Scheduler::moveAdmissible(std::int64_t startedPositions) {
   running->priority = job.priority;
   running->work = std::move(job.work);
   running->progress = std::move(job.progress);
-  queueMs_.add(milliseconds(Clock::now() - waiting->since));
+  queueMs_.add(milliseconds(Clock::now() - waiting->posted));
   waiting_.erase(waiting);
   running->isInPass = true;  // it may not be removed yet
   if (stopped_.requested()) running->cancellation.request();

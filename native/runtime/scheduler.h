@@ -102,10 +102,13 @@ enum class Progress {
 using ProgressCallback = std::function<void(Progress)>;
 
 struct Job {
-  std::uint64_t id = 0;         // for cancel(); a job with id 0 can't be cancelled
-  std::int64_t rows = 0;        // that it decodes step by step; 0: it only makes other calls
-  std::int64_t cacheBytes = 0;  // of its caches; reserved while it runs
-  std::int64_t priority = 0;    // jobs with a higher priority are admitted first
+  using Clock = std::chrono::steady_clock;
+
+  std::uint64_t id = 0;                    // for cancel(); a job with id 0 can't be cancelled
+  std::int64_t rows = 0;                   // that it decodes step by step; 0: it only makes other calls
+  std::int64_t cacheBytes = 0;             // of its caches; reserved while it runs
+  std::int64_t priority = 0;               // jobs with a higher priority are admitted first
+  Clock::time_point since = Clock::now();  // of the same priority, the earliest first
   std::unique_ptr<Work> work;
   std::function<void(const Error&)> fail;  // called instead of `work->start`, on the thread that cancels or stops
   ProgressCallback progress;               // may be empty
@@ -159,11 +162,11 @@ class Scheduler {
   SchedulerStats stats() const;
 
  private:
-  using Clock = std::chrono::steady_clock;
+  using Clock = Job::Clock;
 
   struct Waiting {
     Job job;
-    Clock::time_point since;
+    Clock::time_point posted;
   };
 
   struct Running {
@@ -214,7 +217,7 @@ class Scheduler {
 
   mutable std::mutex mutex_;  // of the members down to `last_`
   std::condition_variable changed_;
-  std::deque<Waiting> waiting_;  // by priority, then by arrival
+  std::deque<Waiting> waiting_;  // by priority, then by `since`
   RunningList running_;  // by arrival. Only the scheduler's thread changes it, so it reads it without the mutex.
   bool closed_ = false;
   Cancellation stopped_;

@@ -83,26 +83,6 @@ std::optional<std::int64_t> findVocabSize(const torch::jit::Module& module) {
   return value.toTensor().size(0);
 }
 
-enum class Method { kForward, kEncode, kPrefill, kStep, kClassify };
-constexpr std::array<const char*, 5> kMethodNames{"forward", "encode", "prefill", "step", "classify"};
-constexpr std::array kEncoderMethods{Method::kEncode};
-constexpr std::array kClassifierMethods{Method::kClassify};
-// The first one is compiled when the model is loaded, the others at their first use: all of them would double the time.
-constexpr std::array kGenerationMethods{Method::kForward, Method::kEncode, Method::kPrefill, Method::kStep};
-
-std::span<const Method> methodsOf(ModelKind kind) {
-  switch (kind) {
-    case ModelKind::kEncoder:
-      return kEncoderMethods;
-    case ModelKind::kSequenceClassification:
-    case ModelKind::kTokenClassification:
-      return kClassifierMethods;
-    case ModelKind::kGeneration:
-      break;
-  }
-  return kGenerationMethods;
-}
-
 /// An archive whose methods return outputs of layers, with the weights of model.pt.
 class LayerMethods {
  public:
@@ -142,6 +122,7 @@ class TorchScriptEngine final : public Engine {
         attentions_("outputAttentions", "attentions.pt", std::move(layers.attentions)) {
     const std::span<const Method> methods = methodsOf(kind);
     if (device_.is_cpu()) {
+      // The others are compiled at their first use: all of them would double the time of loading.
       compiled(methods.front());
       return;
     }

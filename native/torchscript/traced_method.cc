@@ -1,6 +1,7 @@
 #include "torchscript/traced_method.h"
 
 #include <ATen/ATen.h>
+#include <torch/csrc/jit/api/function_impl.h>
 #include <torch/csrc/jit/ir/constants.h>
 #include <torch/csrc/jit/passes/dead_code_elimination.h>
 #include <torch/csrc/jit/passes/inliner.h>
@@ -65,10 +66,24 @@ class WeightBinder {
   std::unordered_map<Value*, c10::IValue> objects_;
 };
 
+/// Inlines the functions that a method calls. libtorch optimizes a function when it is first inlined, and keeps what it
+/// has optimized even if memory runs out in the middle of that. Then all of it is dropped, so that the next attempt
+/// starts from the functions as they were read.
+void inlineCalls(Graph& graph, torch::jit::CompilationUnit& functions) {
+  try {
+    torch::jit::Inline(graph);
+  } catch (...) {
+    for (torch::jit::Function* function : functions.get_functions()) {
+      if (auto* const optimized = torch::jit::tryToGraphFunction(*function)) optimized->clear_optimized_graphs();
+    }
+    throw;
+  }
+}
+
 std::shared_ptr<Graph> prepareGraph(const torch::jit::Module& code, const std::string& method,
                                     const torch::jit::Module& weights, DeviceTensors& tensors) {
   std::shared_ptr<Graph> graph = code.get_method(method).graph()->copy();
-  torch::jit::Inline(*graph);
+  inlineCalls(*graph, *code._ivalue()->compilation_unit());
   torch::jit::LowerSimpleTuples(graph);
   remapDeviceConstants(*graph, tensors.device());
   WeightBinder(*graph, tensors).bind(weights);

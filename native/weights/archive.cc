@@ -36,46 +36,29 @@ using caffe2::serialize::PyTorchStreamReader;
 using torch::jit::CompilationUnit;
 using Storages = std::shared_ptr<torch::jit::DeserializationStorageContext>;
 
-struct MethodSignature {
-  const char* name;
-  std::size_t arguments;  // without `self`
-};
+constexpr std::array kEncoderMethods{Method::kEncode};
+constexpr std::array kClassifierMethods{Method::kClassify};
+constexpr std::array kGenerationMethods{Method::kForward, Method::kEncode, Method::kPrefill, Method::kStep};
+constexpr std::array kLayerMethods{Method::kForward, Method::kPrefill, Method::kStep};
 
-constexpr MethodSignature kEncode{"encode", 2};
-constexpr std::array kEncoderMethods{kEncode};
-constexpr std::array kClassifierMethods{MethodSignature{"classify", 2}};
-constexpr std::array kGenerationMethods{MethodSignature{"forward", 3}, kEncode, MethodSignature{"prefill", 3},
-                                        MethodSignature{"step", 3}};
+/// The number of a method's arguments, without `self`.
+std::size_t argumentsOf(Method method) { return method == Method::kEncode || method == Method::kClassify ? 2 : 3; }
 
-std::span<const MethodSignature> methodsOf(ModelKind kind) {
-  switch (kind) {
-    case ModelKind::kEncoder:
-      return kEncoderMethods;
-    case ModelKind::kSequenceClassification:
-    case ModelKind::kTokenClassification:
-      return kClassifierMethods;
-    case ModelKind::kGeneration:
-      break;
-  }
-  return kGenerationMethods;
-}
-
-constexpr std::array kLayerMethods{MethodSignature{"forward", 3}, MethodSignature{"prefill", 3},
-                                   MethodSignature{"step", 3}};
-
-void checkMethods(const torch::jit::Module& module, std::span<const MethodSignature> methods, const std::string& file,
+void checkMethods(const torch::jit::Module& module, std::span<const Method> methods, const std::string& file,
                   const std::string& path) {
-  for (const auto& [name, arguments] : methods) {
-    const auto method = module.find_method(name);
-    if (!method) {
-      throw Error(ErrorCode::kModelCorrupt, "Expected a T5 export with the method " + std::string(name) + " for " +
-                                                file + " but received a TorchScript archive without it: " + path);
+  for (const Method method : methods) {
+    const std::string name = kMethodNames.at(static_cast<std::size_t>(method));
+    const auto found = module.find_method(name);
+    if (!found) {
+      throw Error(ErrorCode::kModelCorrupt, "Expected a T5 export with the method " + name + " for " + file +
+                                                " but received a TorchScript archive without it: " + path);
     }
-    const std::size_t received = method->function().getSchema().arguments().size() - 1;
-    if (received != arguments) {
-      throw Error(ErrorCode::kModelCorrupt, "Expected " + std::to_string(arguments) + " arguments for the method " +
-                                                std::string(name) + " of " + file + " but received " +
-                                                std::to_string(received) + ": " + path);
+    const std::size_t expected = argumentsOf(method);
+    const std::size_t received = found->function().getSchema().arguments().size() - 1;
+    if (received != expected) {
+      throw Error(ErrorCode::kModelCorrupt, "Expected " + std::to_string(expected) + " arguments for the method " +
+                                                name + " of " + file + " but received " + std::to_string(received) +
+                                                ": " + path);
     }
   }
 }
@@ -397,6 +380,19 @@ auto readFile(const std::string& path, const std::string& name, Read read) {
 }
 
 }  // namespace
+
+std::span<const Method> methodsOf(ModelKind kind) {
+  switch (kind) {
+    case ModelKind::kEncoder:
+      return kEncoderMethods;
+    case ModelKind::kSequenceClassification:
+    case ModelKind::kTokenClassification:
+      return kClassifierMethods;
+    case ModelKind::kGeneration:
+      break;
+  }
+  return kGenerationMethods;
+}
 
 std::vector<ArchivedWeight> readArchivedWeights(const std::string& path) {
   return readFile(path, "model.pt", [&] { return readWeights(path); });

@@ -3,6 +3,8 @@
 
 #include <torch/csrc/jit/api/module.h>
 
+#include <array>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -11,6 +13,15 @@
 #include "weights/weight_matrix.h"
 
 namespace torch_t5 {
+
+/// The methods of a T5 export.
+enum class Method { kForward, kEncode, kPrefill, kStep, kClassify };
+
+/// Their names in TorchScript.
+inline constexpr std::array<const char*, 5> kMethodNames{"forward", "encode", "prefill", "step", "classify"};
+
+/// The methods of a kind's export, at least one.
+std::span<const Method> methodsOf(ModelKind kind);
 
 /// The module of a T5 export, on the CPU. Each weight has the alignment that it had in Python.
 /// Throws ERR_MODEL_NOT_FOUND; ERR_MODEL_CORRUPT if the file is not an archive or lacks one of the kind's methods;

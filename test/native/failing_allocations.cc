@@ -1,10 +1,13 @@
-// Makes allocations of torch-t5 and of libtorch fail on request. The program under test runs with this library in
-// LD_PRELOAD, and loads it as an addon as well: `failAt(n, minBytes)` lets the n-th allocation of at least `minBytes`
-// from now on fail, 0 none; `failedCount()` returns how many have failed.
+// Makes allocations of torch-t5 and of libtorch fail on request, and counts memory in use. The program under test runs
+// with this library in LD_PRELOAD, and loads it as an addon as well: `failAt(n, minBytes)` lets the n-th allocation of
+// at least `minBytes` from now on fail, 0 none; `failedCount()` returns how many have failed; `liveBytes()` returns the
+// bytes in use of the heap, and of the mappings that torch-t5 and libtorch made.
 #include <dlfcn.h>
+#include <malloc.h>
 #include <node_api.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <array>
 #include <atomic>
@@ -20,6 +23,7 @@ namespace {
 std::atomic<std::int64_t> left{0};  // until the one that fails; 0: none fails
 std::atomic<std::size_t> minBytes{0};
 std::atomic<std::int64_t> failed{0};
+std::atomic<std::int64_t> mappedBytes{0};
 
 /// Whether the code at an address belongs to what is tested: Node.js itself ends when it is out of memory.
 bool isTested(const void* address) {
@@ -40,6 +44,12 @@ bool fails(std::size_t bytes, const void* caller) {
   return true;
 }
 
+/// Whole pages, as the system maps and unmaps them.
+std::int64_t wholePages(std::size_t bytes) {
+  static const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+  return static_cast<std::int64_t>((bytes + page - 1) / page * page);
+}
+
 template <class Function>
 Function next(const char* name) {
   return reinterpret_cast<Function>(dlsym(RTLD_NEXT, name));
@@ -58,12 +68,22 @@ extern "C" __attribute__((visibility("default"))) int posix_memalign(void** memo
 // Weights, caches and scratch memory.
 extern "C" __attribute__((visibility("default"))) void* mmap(void* address, std::size_t bytes, int protection,
                                                              int flags, int file, off_t offset) noexcept {
-  if ((flags & MAP_ANONYMOUS) != 0 && fails(bytes, __builtin_return_address(0))) {
+  const void* const caller = __builtin_return_address(0);
+  if ((flags & MAP_ANONYMOUS) != 0 && fails(bytes, caller)) {
     errno = ENOMEM;
     return MAP_FAILED;
   }
   static const auto real = next<void* (*)(void*, std::size_t, int, int, int, off_t)>("mmap");
-  return real(address, bytes, protection, flags, file, offset);
+  void* const begin = real(address, bytes, protection, flags, file, offset);
+  if (begin != MAP_FAILED && isTested(caller)) mappedBytes.fetch_add(wholePages(bytes));
+  return begin;
+}
+
+extern "C" __attribute__((visibility("default"))) int munmap(void* begin, std::size_t bytes) noexcept {
+  static const auto real = next<int (*)(void*, std::size_t)>("munmap");
+  const int result = real(begin, bytes);
+  if (result == 0 && isTested(__builtin_return_address(0))) mappedBytes.fetch_sub(wholePages(bytes));
+  return result;
 }
 
 // Containers.
@@ -93,12 +113,20 @@ napi_value failedCount(napi_env env, napi_callback_info) {
   return count;
 }
 
+napi_value liveBytes(napi_env env, napi_callback_info) {
+  const auto heap = mallinfo2();  // of all arenas, what the heap itself keeps for later allocations left out
+  napi_value bytes = nullptr;
+  napi_create_int64(env, static_cast<std::int64_t>(heap.uordblks + heap.hblkhd) + mappedBytes.load(), &bytes);
+  return bytes;
+}
+
 }  // namespace
 
 NAPI_MODULE_INIT() {
-  constexpr std::array<std::pair<const char*, napi_callback>, 2> kFunctions{{
+  constexpr std::array<std::pair<const char*, napi_callback>, 3> kFunctions{{
       {"failAt", failAt},
       {"failedCount", failedCount},
+      {"liveBytes", liveBytes},
   }};
   for (const auto& [name, function] : kFunctions) {
     napi_value value = nullptr;

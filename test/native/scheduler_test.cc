@@ -130,11 +130,12 @@ struct Harness {
   explicit Harness(bool merges, SchedulerLimits limits = {}) : passes(merges), scheduler(limits, passes) {}
 
   void post(const std::string& name, int steps, std::uint64_t id = 0, std::int64_t priority = 0,
-            std::int64_t positions = 1, int calls = 1) {
+            std::int64_t positions = 1, int calls = 1, Job::Clock::time_point since = Job::Clock::now()) {
     auto ended = [this, name](bool failed) { (failed ? failures : successes).push_back(name); };
     scheduler.post({.id = id,
                     .rows = steps > 0 ? 1 : 0,
                     .priority = priority,
+                    .since = since,
                     .work = std::make_unique<ScriptedWork>(name, steps, ended, positions, calls),
                     .fail = [this](const Error& error) {
                       if (error.code() == ErrorCode::kAborted) ++droppedCount;
@@ -183,6 +184,20 @@ void joinsAndLeaves(std::span<char*>) {
   harness.closeAndWait();
   expect(harness.successes == Names{"blocker", "short", "long"}, "the short request to end first");
   expect(harness.passes.passes.back() == Names{"long"}, "the last step to be of the long request alone");
+}
+
+void keepsThePlaceOfAnEarlierRequest(std::span<char*>) {
+  Harness harness(false);
+  harness.block();
+  const auto since = Job::Clock::now();
+  harness.post("urgent", 0, 2, /*priority=*/1);
+  for (const char* name : {"a", "b"}) harness.post(name, 0);
+  harness.post("continued", 0, 0, 0, 1, 1, since);
+  harness.post("c", 0);
+  harness.open();
+  harness.closeAndWait();
+  expect(harness.successes == Names{"blocker", "urgent", "continued", "a", "b", "c"},
+         "a request that continues an earlier one to run before later ones of its priority");
 }
 
 void runsOneByOneWithoutMerging(std::span<char*>) {
@@ -453,6 +468,7 @@ void survivesContention(std::span<char*>) {
 constexpr std::array kTests{
     test::Test{"decodes the rows of several requests in one step", mergesSteps},
     test::Test{"lets requests join and leave between steps", joinsAndLeaves},
+    test::Test{"keeps the place of an earlier request", keepsThePlaceOfAnEarlierRequest},
     test::Test{"runs calls one by one if the engine does not merge them", runsOneByOneWithoutMerging},
     test::Test{"limits the rows of a step", limitsRows},
     test::Test{"limits the positions of a pass", limitsPositions},

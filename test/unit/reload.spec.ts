@@ -100,6 +100,27 @@ describe("reload", () => {
     });
   });
 
+  it("leaves a generation with a logits processor, which reloads in the middle of it, to the old model", async () => {
+    await withTwo(async (first, second) => {
+      const source = { inputIds: input.inputIds };
+      const options = { maxNewTokens: 6, eosTokenId: [] };
+      const t5 = await T5ForConditionalGeneration.fromPretrained(first, OPTIONS);
+      const expected = (await t5.generate(source, options)).sequences.data;
+      const reloadsOnce = () => ({
+        ...options,
+        logitsProcessor: async ({ step }: { readonly step: number }) => {
+          if (step === 2) await t5.reload(second);
+        },
+      });
+      assert.deepEqual((await t5.generate(source, reloadsOnce())).sequences.data, expected);
+      await t5.reload(first);
+      const streamed: number[] = [];
+      for await (const { tokenId } of t5.stream(source, reloadsOnce())) streamed.push(tokenId);
+      assert.deepEqual(streamed, [...expected.slice(1)]);
+      await t5.dispose();
+    });
+  });
+
   it("leaves the model as it was where it fails", async () => {
     await withTwo(async (first, second) => {
       const t5 = await T5ForConditionalGeneration.fromPretrained(first, OPTIONS);

@@ -12,6 +12,8 @@ async function untilIdle(t5: T5ForConditionalGeneration): Promise<void> {
 }
 
 const LONG = { maxNewTokens: 400, eosTokenId: [] };
+/** What a model keeps at most, in bytes. */
+const MAX_REUSABLE = 128 * 2 ** 20;
 const texts = Array.from({ length: 16 }, (_, index) => `spell number: ${index}`);
 
 describe("stats", () => {
@@ -20,7 +22,7 @@ describe("stats", () => {
     // A request is counted for a moment after its result has arrived: here that of loading.
     await untilIdle(t5);
     const idle = t5.stats();
-    assert.deepEqual([idle.running, idle.waiting, idle.steps, idle.cacheBytes], [0, 0, 0, 0]);
+    assert.deepEqual([idle.running, idle.waiting, idle.steps, idle.cacheBytes, idle.reusableBytes], [0, 0, 0, 0, 0]);
     const running = t5.generate(texts, LONG);
     await t5.forward("seven");
     const busy = t5.stats();
@@ -31,9 +33,12 @@ describe("stats", () => {
     assert.equal(steps, LONG.maxNewTokens - 1); // the first token is that of the prefill
     assert.equal(lastStepRows, texts.length);
     assert.ok(tokensPerSecond > 0 && stepMs.p50 > 0 && stepMs.p99 >= stepMs.p50 && queueMs.p99 >= queueMs.p50);
+    await untilIdle(t5);
+    const { reusableBytes: kept } = t5.stats();
+    assert.ok(kept > 0 && kept <= MAX_REUSABLE, `${kept} bytes are kept`);
     await t5.dispose();
-    const { running: runs, waiting, runningRows, cacheBytes } = t5.stats();
-    assert.deepEqual([runs, waiting, runningRows, cacheBytes], [0, 0, 0, 0]);
+    const { running: runs, waiting, runningRows, cacheBytes, reusableBytes } = t5.stats();
+    assert.deepEqual([runs, waiting, runningRows, cacheBytes, reusableBytes], [0, 0, 0, 0, 0]);
   });
 });
 
@@ -74,6 +79,29 @@ describe("dispose", () => {
     assert.equal((await t5.forward("seven")).logits.shape[0], 1);
     await t5.dispose({ drain: true });
   });
+});
+
+describe("the queue", () => {
+  for (const [what, options] of [
+    ["a stream", {}],
+    ["a stream with a logits processor", { logitsProcessor: () => {} }],
+  ] as const) {
+    it(`is waited for once by ${what}: its first token comes before the answers to most calls made after it`, async () => {
+      const t5 = await load("exact");
+      const order: string[] = [];
+      const before = Array.from({ length: 60 }, () => t5.forward("seven"));
+      const token = t5
+        .stream("spell number: 7", options)
+        .next()
+        .then(() => order.push("token"));
+      await new Promise((resolve) => setImmediate(resolve));
+      // They take long enough for the stream's second request to be made meanwhile, on any machine.
+      const calls = Array.from({ length: 400 }, () => t5.forward("seven").then(() => order.push("call")));
+      await Promise.all([...before, token, ...calls]);
+      assert.ok(order.indexOf("token") < calls.length / 2, `after ${order.indexOf("token")} answers`);
+      await t5.dispose();
+    });
+  }
 });
 
 describe("timeoutMs", () => {

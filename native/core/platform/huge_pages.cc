@@ -5,6 +5,7 @@
 #include <c10/util/accumulate.h>
 
 #include <cstdint>
+#include <memory>
 #include <new>
 
 #ifdef __linux__
@@ -20,6 +21,19 @@ namespace {
 constexpr std::uintptr_t kHugePage = std::uintptr_t{2} << 20;  // bytes; on x86-64, and on arm64 with pages of 4 KiB
 
 std::uintptr_t roundUp(std::uintptr_t value) { return (value + kHugePage - 1) / kHugePage * kHugePage; }
+
+#ifdef __linux__
+/// A mapping in huge pages, which its tensor frees.
+struct Mapping {
+  explicit Mapping(std::size_t size) : begin(mapHugePages(size)), bytes(size) {}
+  Mapping(const Mapping&) = delete;
+  Mapping& operator=(const Mapping&) = delete;
+  ~Mapping() { unmapHugePages(begin, bytes); }
+
+  void* const begin;
+  const std::size_t bytes;
+};
+#endif
 
 }  // namespace
 
@@ -59,8 +73,12 @@ at::Tensor emptyInHugePages(at::IntArrayRef shape, at::ScalarType type) {
   const auto bytes = static_cast<std::size_t>(c10::multiply_integers(shape)) * c10::elementSize(type);
   if (bytes >= kMinBytes) {
     const std::size_t size = (bytes + kPage - 1) / kPage * kPage;
-    void* memory = mapHugePages(size);
-    return at::from_blob(memory, shape, [size](void* begin) { unmapHugePages(begin, size); }, at::TensorOptions(type));
+    auto mapping = std::make_unique<Mapping>(size);
+    void* const begin = mapping->begin;
+    return at::for_blob(begin, shape)
+        .context(mapping.release(), [](void* owned) { delete static_cast<Mapping*>(owned); })
+        .options(type)
+        .make_tensor();
   }
 #endif
   return at::empty(shape, type);

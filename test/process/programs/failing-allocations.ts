@@ -1,4 +1,4 @@
-// The library that lets allocations of torch-t5 and libtorch fail: test/native/failing_allocations.cc.
+// The library that lets allocations of torch-t5 and libtorch fail, and counts memory: test/native/failing_allocations.cc.
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 
@@ -12,6 +12,11 @@ export interface FailingAllocations {
   failAt(n: number, minBytes: number): void;
   /** How many have failed. */
   failedCount(): number;
+  /**
+   * Bytes in use of the heap, and of the mappings that torch-t5 and libtorch made. Unlike the resident memory, it does not
+   * depend on fragmentation or on what the system has taken back.
+   */
+  liveBytes(): number;
 }
 
 export function failingAllocations(): FailingAllocations {
