@@ -38,7 +38,7 @@ ${list(
 const NEEDS = {
   doSample: "`doSample`",
   numBeams: "`numBeams` over 1",
-  noBeams: "`numBeams` 1",
+  noBeams: "no beams",
   eosTokenId: "`eosTokenId`",
   tokenizer: "a tokenizer",
 };

@@ -339,7 +339,7 @@ export const GENERATION_OPTIONS = {
     requires: "noBeams",
     isCallOnly: true,
     flag: undefined,
-    help: "also return the log-probability of each token, and of the n most probable ones",
+    help: "also return log-probabilities of each token and of the n most probable",
   },
 } as const satisfies Readonly<Record<Exclude<keyof GenerateOptions, keyof CallOptions>, GenerationOption>>;
 
