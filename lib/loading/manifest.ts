@@ -73,9 +73,11 @@ async function missing(folder: string, cause: unknown): Promise<T5Error> {
     (found) => (found.isDirectory() ? undefined : "is a file"),
     ({ code }: NodeJS.ErrnoException) => (code === "ENOENT" || code === "ENOTDIR" ? "does not exist" : undefined),
   );
+  const isCheckpoint = reason === undefined && (await stat(join(folder, "config.json")).catch(() => undefined));
+  const orElse = isCheckpoint ? "" : ", or a Hugging Face directory but found no config.json";
   const message =
     reason === undefined
-      ? `Expected a directory that \`torch-t5 export\` wrote for the model but found no manifest.json in ${name}`
+      ? `Expected a directory that \`torch-t5 export\` wrote for the model but found no manifest.json in ${name}${orElse}`
       : `Expected a directory for the model but ${name} ${reason}`;
   return new T5Error("ERR_MODEL_NOT_FOUND", message, { cause });
 }
