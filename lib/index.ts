@@ -67,7 +67,13 @@ export { type DecodingOptions, DecodingSession, type PrefillOptions, type StepOp
 
 // `generate` and `stream`.
 
-export type { GenerateLogits, GenerateResult, GenerateScores, GenerateSequences } from "./generation/generate.js";
+export type {
+  GenerateLogits,
+  GenerateLogProbs,
+  GenerateResult,
+  GenerateScores,
+  GenerateSequences,
+} from "./generation/generate.js";
 export type {
   GenerateOptions,
   GenerationSettings,
@@ -76,7 +82,13 @@ export type {
   StreamOptions,
 } from "./generation/options.js";
 export type { DecoderPrompt, EncoderOutputSource, GenerateInput } from "./generation/request.js";
-export { type StreamedLogits, type StreamedToken, TokenStream } from "./generation/stream.js";
+export {
+  type StreamedLogits,
+  type StreamedLogProbs,
+  type StreamedToken,
+  type TokenLogProb,
+  TokenStream,
+} from "./generation/stream.js";
 export type { FinishReason } from "./native/types.js";
 
 // Classifiers.

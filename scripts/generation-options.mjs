@@ -9,8 +9,8 @@ import { root } from "./setup/paths.mjs";
 const FILE = join(root, "docs", "generation-options.md");
 
 /** The options that have a property, as code. */
-const namesWith = (property) =>
-  Object.entries(GENERATION_OPTIONS).flatMap(([name, option]) => (option[property] ? [`\`${name}\``] : []));
+const namesOf = (isNamed) =>
+  Object.entries(GENERATION_OPTIONS).flatMap(([name, option]) => (isNamed(option) ? [`\`${name}\``] : []));
 
 const list = (names, type) => new Intl.ListFormat("en", { type }).format(names);
 
@@ -22,16 +22,23 @@ The options of \`generate\` and \`stream\`: Hugging Face's \`GenerationConfig\` 
 flags in kebab case: \`maxNewTokens\` is \`--max-new-tokens\`.
 
 An option that isn't given has its value in the model's \`generation_config.json\`, else the default of this page, which
-is Hugging Face's. That file can't set ${list(namesWith("isCallOnly"), "disjunction")}.
+is Hugging Face's. That file can't set ${list(
+  namesOf(({ isCallOnly }) => isCallOnly),
+  "disjunction",
+)}.
 
 Without what the column "needs" names, an option has no effect. A call that sets it is refused, unless its value changes
 nothing. In \`generation_config.json\` such an option is ignored, as in Hugging Face. Only
-${list(namesWith("requires"), "conjunction")} are refused there as well.
+${list(
+  namesOf(({ requires, isCallOnly }) => requires && !isCallOnly),
+  "conjunction",
+)} are refused there as well.
 `;
 
 const NEEDS = {
   doSample: "`doSample`",
   numBeams: "`numBeams` over 1",
+  noBeams: "no beams",
   eosTokenId: "`eosTokenId`",
   tokenizer: "a tokenizer",
 };

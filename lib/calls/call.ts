@@ -6,7 +6,7 @@ import type { LayerArchives, LoadedEmbedding, LoadedModel, ModelLimits, Precisio
 import { areRequestsObserved, observeRequest, requestEnded, requestMade } from "../native/request-events.js";
 import type { NativeGenerateResult, NativeModel, NativeScheduling, NativeStep } from "../native/types.js";
 import type { T5Tokenizer } from "../tokenizer/t5-tokenizer.js";
-import { unlessEnded } from "../util/abort.js";
+import { isPromise, unlessEnded } from "../util/abort.js";
 import { type CallControl, hasEnded, onEnd } from "../util/call-control.js";
 import { type CallSite, captureCallSite, errorFor, isError, T5Error } from "../util/errors.js";
 import { continueSliced, firstSlice, type Sliced } from "../util/slices.js";
@@ -122,6 +122,17 @@ export class Call {
     return this.#run(control, undefined, start, discard);
   }
 
+  /** As `run`, but returns what is there at once, and throws what is refused. */
+  ask<Result>(
+    control: CallControl,
+    start: (scheduling: NativeScheduling) => Result | Promise<Result>,
+  ): Result | Promise<Result> {
+    this.check(control);
+    const id = this.model.newId();
+    const asked = this.#begin(id, control, undefined, start);
+    return isPromise(asked) ? this.until(control, asked, () => this.model.native.cancel(id)) : asked;
+  }
+
   /** As `run`, with what `work` returns, which runs in time slices before. Other calls may start meanwhile. */
   async runSliced<Prepared, Result>(
     control: CallControl,
@@ -232,25 +243,40 @@ export class Call {
 
   async #start<Prepared, Result>(
     id: number,
-    { priority }: CallControl,
+    control: CallControl,
     prepared: Prepared,
     start: (scheduling: NativeScheduling, prepared: Prepared) => Promise<Result>,
   ): Promise<Result> {
+    return this.#begin(id, control, prepared, start);
+  }
+
+  #begin<Prepared, Result>(
+    id: number,
+    { priority }: CallControl,
+    prepared: Prepared,
+    start: (scheduling: NativeScheduling, prepared: Prepared) => Result | Promise<Result>,
+  ): Result | Promise<Result> {
     const isObserved = areRequestsObserved();
     if (isObserved) observeRequest(id, this.name);
-    try {
-      const pending = start({ id, priority, isObserved }, prepared);
-      if (isObserved) requestMade(id);
-      const result = await pending;
+    const ended = (result: Result): Result => {
       if (isObserved) requestEnded(id, generatedIds(result));
       return result;
-    } catch (thrown) {
+    };
+    const failed = (thrown: unknown): never => {
       if (isObserved) requestEnded(id, { code: codeOf(thrown) });
       // `dispose` with `drain: false` aborts the calls.
       if (this.model.isDisposed && codeOf(thrown) === "ERR_ABORTED")
         throw this.error(disposed("a model in use", this.name));
       throw this.error(thrown);
+    };
+    let started: Result | Promise<Result>;
+    try {
+      started = start({ id, priority, isObserved }, prepared);
+      if (isObserved) requestMade(id);
+    } catch (thrown) {
+      return failed(thrown);
     }
+    return isPromise(started) ? started.then(ended, failed) : ended(started);
   }
 }
 
@@ -308,7 +334,7 @@ function generatedIds(result: unknown): { readonly outputTokens?: number } {
     const { lengths } = result as NativeGenerateResult;
     return { outputTokens: lengths.reduce((sum, length) => sum + length, 0) };
   }
-  return "tokenIds" in result ? { outputTokens: (result as NativeStep).tokenIds.data.length } : {};
+  return "tokenIds" in result ? { outputTokens: (result as NativeStep).tokenIds.length } : {};
 }
 
 /** The code of a native error. */

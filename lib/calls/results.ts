@@ -84,6 +84,13 @@ export type Added<Option, Result> = [Option] extends [false | Absent]
     ? Result
     : Partial<Result>;
 
+/** The properties that an option adds where it has a number. */
+export type AddedByNumber<Option, Result> = [Option] extends [Absent]
+  ? unknown
+  : [Option] extends [number]
+    ? Result
+    : Partial<Result>;
+
 /**
  * The result of a session's `prefill` or `step`: that of `forward` without the loss, the encoder's states and heads.
  */

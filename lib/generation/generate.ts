@@ -1,12 +1,19 @@
 // `generate`: from a source to sequences, in one native call, or step by step with a logits processor.
 import type { Call } from "../calls/call.js";
-import { type Added, type Given, type TruncationResult, truncationOf, wrapTensor } from "../calls/results.js";
+import {
+  type Added,
+  type AddedByNumber,
+  type Given,
+  type TruncationResult,
+  truncationOf,
+  wrapTensor,
+} from "../calls/results.js";
 import type { FinishReason, NativeGenerateResult, NativeSearch, NativeStep, NativeTensor } from "../native/types.js";
 import type { T5Tokenizer } from "../tokenizer/t5-tokenizer.js";
 import type { CallControl } from "../util/call-control.js";
 import { T5Error } from "../util/errors.js";
 import { runSliced, type Sliced } from "../util/slices.js";
-import type { Tensor } from "../util/tensor.js";
+import type { Tensor, TopK } from "../util/tensor.js";
 import type { DefaultsReader } from "./config.js";
 import type { GenerateOptions, LogitsProcessor } from "./options.js";
 import { type GenerateRequest, prepareGeneration, readGenerateOptions, readGenerateRequest } from "./request.js";
@@ -50,10 +57,22 @@ export interface GenerateScores {
   readonly sequenceScores?: Tensor;
 }
 
-/** What `generate` resolves to; with `logits` and `scores` if the options ask for them. */
+/** What `logProbs` adds: natural logarithms of probabilities by the raw logits. */
+export interface GenerateLogProbs {
+  /** Of each generated token, `[rows, generatedLength]`: 0 after the end of a row. */
+  readonly logProbs: Tensor;
+  /**
+   * Of the `logProbs` most probable tokens at its position, `[rows, generatedLength, logProbs]`, in descending order;
+   * `indices` are their ids. 0 and -1 after the end of a row.
+   */
+  readonly topLogProbs: TopK;
+}
+
+/** What `generate` resolves to; with `logits`, `scores` and `logProbs` if the options ask for them. */
 export type GenerateResult<Options = GenerateOptions> = GenerateSequences &
   Added<Given<Options, "returnLogits">, GenerateLogits> &
-  Added<Given<Options, "returnScores">, GenerateScores>;
+  Added<Given<Options, "returnScores">, GenerateScores> &
+  AddedByNumber<Given<Options, "logProbs">, GenerateLogProbs>;
 
 /** Generates with the model of `call`. */
 export async function generate(
@@ -78,7 +97,7 @@ export async function generate(
   const { native, truncation } = await startGeneration(call, request, control);
   try {
     for (let step = 0; ; step++) {
-      const { result } = await nextStep(call, native, { processor, step, takeLogits: false }, control);
+      const { result } = await nextStep(call, native, { processor, step, takeOutputs: false }, control);
       if (result !== undefined) return await wrapGenerated(result, truncation, call, control);
     }
   } finally {
@@ -117,20 +136,31 @@ interface StepPlan {
   readonly processor: LogitsProcessor | undefined;
   /** 0 for the first generated token. */
   readonly step: number;
-  /** Whether the step returns its raw logits. */
-  readonly takeLogits: boolean;
+  /** Whether the step returns its raw logits and log-probabilities, if the search has them. */
+  readonly takeOutputs: boolean;
 }
 
-/** Generates the next token of every row. Rejects with what the processor throws. */
-export async function nextStep(
+/**
+ * Generates the next token of every row, or returns the step that has been computed. Rejects with what the processor
+ * throws.
+ */
+export function nextStep(
   call: Call,
   native: NativeSearch,
-  { processor, step, takeLogits }: StepPlan,
+  plan: StepPlan,
+  control: CallControl,
+): NativeStep | Promise<NativeStep> {
+  const { processor, takeOutputs } = plan;
+  if (processor !== undefined) return editedStep(call, native, { ...plan, processor }, control);
+  return call.ask(control, (scheduling) => native.next({ scheduling, takeOutputs }));
+}
+
+async function editedStep(
+  call: Call,
+  native: NativeSearch,
+  { processor, step, takeOutputs }: StepPlan & { readonly processor: LogitsProcessor },
   control: CallControl,
 ): Promise<NativeStep> {
-  if (processor === undefined) {
-    return call.run(control, (scheduling) => native.next({ scheduling, takeLogits }));
-  }
   const { release } = call.model;
   const prepared = await call.run(control, (scheduling) => native.prepare({ scheduling }));
   const logits = wrapTensor(prepared.scores, release);
@@ -142,7 +172,7 @@ export async function nextStep(
       const message = "Expected logits that hold their data for options.logitsProcessor but they were disposed";
       throw call.error(new T5Error("ERR_DISPOSED", message));
     }
-    return await call.run(control, (scheduling) => native.advance({ scheduling, edited: data, takeLogits }));
+    return await call.run(control, (scheduling) => native.advance({ scheduling, edited: data, takeOutputs }));
   } finally {
     logits.dispose();
   }
@@ -162,6 +192,7 @@ async function wrapGenerated(
 ): Promise<GenerateSequences> {
   const { model } = call;
   const { sequences, finishReasons, lengths, logits, scores, sequenceScores, beamIndices, transitionScores } = result;
+  const { logProbs } = result;
   const wrap = <Data extends Float32Array | Int32Array>(tensor: NativeTensor<Data>) =>
     wrapTensor(tensor, model.release);
   const texts = model.tokenizer && (await call.until(control, runSliced(textsOf(sequences, model.tokenizer))));
@@ -175,6 +206,10 @@ async function wrapGenerated(
     ...(sequenceScores && { sequenceScores: wrap(sequenceScores) }),
     ...(beamIndices && { beamIndices: wrap(beamIndices) }),
     ...(transitionScores && { transitionScores: wrap(transitionScores) }),
+    ...(logProbs && {
+      logProbs: wrap(logProbs.chosen),
+      topLogProbs: { values: wrap(logProbs.values), indices: wrap(logProbs.indices) },
+    }),
     ...truncation,
   };
 }

@@ -29,6 +29,9 @@ export const integerFrom =
   (value, name) =>
     checkInteger(value, name, min);
 
+/** A number of tokens of the vocabulary, possibly 0. */
+export const tokenCount: Check<number> = (value, name, vocabSize) => checkInteger(value, name, 0, vocabSize);
+
 const numberThat =
   (what: string, isRight: (value: number) => boolean): Check<number> =>
   (value, name) =>

@@ -4,8 +4,8 @@ import type { CallOptions } from "../util/call-options.js";
 import * as checks from "./option-checks.js";
 import type { GenerateOptions } from "./options.js";
 
-/** Something that an option depends on: another option (`numBeams`: over 1), or a model with a tokenizer. */
-export type Requirement = "doSample" | "numBeams" | "eosTokenId" | "tokenizer";
+/** Something that an option depends on: another option (`numBeams`: over 1, `noBeams`: 1), or a model with a tokenizer. */
+export type Requirement = "doSample" | "numBeams" | "noBeams" | "eosTokenId" | "tokenizer";
 
 /** How the command line reads an option, and how its help writes the value. A switch has no value. */
 type OptionFlag =
@@ -331,6 +331,15 @@ export const GENERATION_OPTIONS = {
     isCallOnly: true,
     flag: SWITCH,
     help: "also return processed logits, token scores and, with beams, sequence scores",
+  },
+  logProbs: {
+    group: "results",
+    check: checks.tokenCount,
+    default: undefined,
+    requires: "noBeams",
+    isCallOnly: true,
+    flag: undefined,
+    help: "also return log-probabilities of each token and of the n most probable",
   },
 } as const satisfies Readonly<Record<Exclude<keyof GenerateOptions, keyof CallOptions>, GenerationOption>>;
 

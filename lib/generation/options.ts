@@ -110,11 +110,16 @@ export interface GenerateOptions extends GenerationSettings, CallOptions {
   readonly returnLogits?: boolean | undefined;
   /** Also return the processed logits of every step, and the scores of tokens and sequences. Default: false. */
   readonly returnScores?: boolean | undefined;
+  /**
+   * Also return the log-probability of every generated token, and those of this many of the most probable tokens at its
+   * position; 0: of the token alone. Of the raw logits, before any processor. Without beams. Default: off.
+   */
+  readonly logProbs?: number | undefined;
 }
 
 /**
  * The options of `stream`: those of `generate`, of which beams and `returnScores` are refused. With `returnLogits` each
- * token has the raw logits that it was chosen by.
+ * token has the raw logits that it was chosen by, with `logProbs` its log-probability.
  */
 export interface StreamOptions extends GenerateOptions {}
 

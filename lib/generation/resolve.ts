@@ -45,6 +45,7 @@ const NO_PADDING = -1;
 const REQUIREMENTS: Readonly<Record<Requirement, string>> = {
   doSample: "options.doSample",
   numBeams: "options.numBeams over 1",
+  noBeams: "options.numBeams: 1",
   eosTokenId: "an eosTokenId",
   tokenizer: "a model with a tokenizer",
 };
@@ -64,6 +65,7 @@ export function resolveGenerationOptions(
   const met: Readonly<Record<Requirement, boolean>> = {
     doSample,
     numBeams: numBeams > 1,
+    noBeams: numBeams === 1,
     eosTokenId: eosTokenIds.length > 0,
     tokenizer: task.hasTokenizer,
   };

@@ -1,9 +1,10 @@
 // `stream`: the tokens of all rows, step by step.
 import type { Call } from "../calls/call.js";
 import type { Hold } from "../calls/holds.js";
-import { type Added, type Given, type TruncationResult, wrapTensor } from "../calls/results.js";
-import type { FinishReason, NativeSearch, NativeStep } from "../native/types.js";
+import { type Added, type AddedByNumber, type Given, type TruncationResult, wrapTensor } from "../calls/results.js";
+import type { FinishReason, NativeSearch, NativeStep, NativeTokenLogProbs } from "../native/types.js";
 import type { DecodeStream } from "../tokenizer/decode-stream.js";
+import { isPromise } from "../util/abort.js";
 import { type CallControl, onEnd } from "../util/call-control.js";
 import { Tensor } from "../util/tensor.js";
 import { expected } from "../util/validation.js";
@@ -19,7 +20,20 @@ export interface StreamedLogits {
   readonly logits: Tensor;
 }
 
-/** One generated token; with `logits` if `returnLogits` is given. */
+/** A token with the natural logarithm of its probability. */
+export interface TokenLogProb {
+  readonly tokenId: number;
+  readonly logProb: number;
+}
+
+/** What `logProbs` adds to a token: natural logarithms of probabilities by the raw logits. */
+export interface StreamedLogProbs {
+  readonly logProb: number;
+  /** The `logProbs` most probable tokens at this position, the best first. */
+  readonly topLogProbs: readonly TokenLogProb[];
+}
+
+/** One generated token; with `logits` and `logProb` if `returnLogits` and `logProbs` are given. */
 export type StreamedToken<Options = StreamOptions> = {
   /** The row of `generate`'s result that the token belongs to, from 0 on. */
   readonly row: number;
@@ -31,12 +45,13 @@ export type StreamedToken<Options = StreamOptions> = {
   readonly text: string;
   /** Of the last token of a row: why its sequence ends. */
   readonly finishReason?: FinishReason;
-} & Added<Given<Options, "returnLogits">, StreamedLogits>;
+} & Added<Given<Options, "returnLogits">, StreamedLogits> &
+  AddedByNumber<Given<Options, "logProbs">, StreamedLogProbs>;
 
 const DONE = Object.freeze({ done: true, value: undefined });
 
 /** A token whose type doesn't depend on the options. */
-type AnyToken = StreamedToken<{ readonly returnLogits?: boolean }>;
+type AnyToken = StreamedToken<{ readonly returnLogits?: boolean; readonly logProbs?: number }>;
 
 /** A call whose arguments are valid. */
 interface ValidCall {
@@ -72,8 +87,9 @@ export class TokenStream<Token = StreamedToken> implements AsyncIterator<Token, 
   /** Ends the step that runs: aborted by the caller and by `return()`. */
   readonly #ending = new AbortController();
   #isClosed = false;
-  /** The last `next()`, which the following one waits for. */
-  #last: Promise<unknown> = Promise.resolve();
+  /** The last `next()`, which the following one waits for while any runs. */
+  #last: Promise<unknown> | undefined;
+  #running = 0;
 
   private constructor(call: Call, readDefaults: DefaultsReader, input: unknown, options: unknown) {
     this.#call = call;
@@ -88,8 +104,8 @@ export class TokenStream<Token = StreamedToken> implements AsyncIterator<Token, 
 
   /** The next token. Rejects as `generate` does, once; after that the stream is done. */
   next(): Promise<IteratorResult<Token, undefined>> {
-    const next = this.#last.then(() => this.#next());
-    this.#last = next.catch(() => {});
+    const next = this.#next(this.#running > 0 ? this.#last : undefined);
+    this.#last = next;
     return next;
   }
 
@@ -120,19 +136,23 @@ export class TokenStream<Token = StreamedToken> implements AsyncIterator<Token, 
     this.#close();
   }
 
-  async #next(): Promise<IteratorResult<Token, undefined>> {
-    if (this.#isDone && this.#tokens.length === 0) return DONE;
+  /** `before`: what it waits for. */
+  async #next(before: Promise<unknown> | undefined): Promise<IteratorResult<Token, undefined>> {
+    this.#running++;
     try {
+      await before?.catch(() => {}); // in any case after `next()` has returned, so that a signal may abort meanwhile
+      if (this.#isDone && this.#tokens.length === 0) return DONE;
       if ("error" in this.#checked) throw this.#checked.error;
-      const { control } = this.#checked;
-      this.#call.check(control);
-      if (this.#tokens.length === 0) await this.#withControl(control, this.#advance(this.#checked));
+      this.#call.check(this.#checked.control);
+      if (this.#tokens.length === 0) await this.#advance(this.#checked);
       const token = this.#tokens.shift();
       return token === undefined ? DONE : { done: false, value: token as Token };
     } catch (thrown) {
       if (this.#isClosed) return DONE;
       this.#close();
       throw thrown;
+    } finally {
+      this.#running--;
     }
   }
 
@@ -140,9 +160,10 @@ export class TokenStream<Token = StreamedToken> implements AsyncIterator<Token, 
     const call = this.#call;
     const control = { signal: this.#ending.signal, timeout: undefined, priority: given.priority };
     call.read(() => {}); // steps that were computed ahead are not returned once the model is disposed
-    this.#native ??= await this.#start(request, control);
-    const { logitsProcessor: processor, returnLogits: takeLogits = false } = values;
-    const step = await nextStep(call, this.#native, { processor, step: this.#steps, takeLogits }, control);
+    this.#native ??= await this.#withControl(given, this.#start(request, control));
+    const plan = { processor: values.logitsProcessor, step: this.#steps, takeOutputs: true };
+    const asked = nextStep(call, this.#native, plan, control);
+    const step = isPromise(asked) ? await this.#withControl(given, asked) : asked;
     if (!this.#isClosed) this.#tokens = this.#tokensOf(step, request);
     this.#steps++;
     if (step.result !== undefined) {
@@ -176,12 +197,12 @@ export class TokenStream<Token = StreamedToken> implements AsyncIterator<Token, 
   /** The tokens of the rows that had not ended before this step. */
   #tokensOf(step: NativeStep, request: GenerateRequest): AnyToken[] {
     const { release } = this.#call.model;
-    const ids = step.tokenIds.data;
+    const ids = step.tokenIds;
     const logits = step.logits && wrapTensor(step.logits, release);
     const tokens = this.#unfinished.map(({ row, text }): AnyToken => {
       const tokenId = ids[row] ?? 0;
       const finishReason = step.finishReasons[row];
-      const piece = text?.push([...this.#promptOf(row, request), tokenId]) ?? "";
+      const piece = text?.push(this.#steps > 0 ? tokenId : [...promptOf(row, request), tokenId]) ?? "";
       const rest = finishReason === undefined ? "" : (text?.end() ?? "");
       return {
         row,
@@ -189,19 +210,13 @@ export class TokenStream<Token = StreamedToken> implements AsyncIterator<Token, 
         text: piece + rest,
         ...(finishReason && { finishReason }),
         ...(logits && { logits: ids.length === 1 ? logits : rowOf(logits, row) }),
+        ...(step.logProbs && logProbsOf(step.logProbs, row)),
       };
     });
     this.#unfinished = this.#unfinished.filter(({ row }) => step.finishReasons[row] === undefined);
     if (ids.length > 1) logits?.dispose();
-    release(ids.buffer);
+    for (const { data } of Object.values(step.logProbs ?? {})) release(data.buffer);
     return tokens;
-  }
-
-  /** The ids that the row's text begins with, at the first step. */
-  #promptOf(row: number, { decoderInputIds, targetLength, options }: GenerateRequest): Int32Array {
-    if (this.#steps > 0) return new Int32Array();
-    const start = Math.floor(row / options.numReturnSequences) * targetLength;
-    return decoderInputIds.subarray(start, start + targetLength);
   }
 
   #close(): void {
@@ -217,6 +232,12 @@ export class TokenStream<Token = StreamedToken> implements AsyncIterator<Token, 
     this.#native = undefined;
     this.#hold.end();
   }
+}
+
+/** The ids that the row's text begins with. */
+function promptOf(row: number, { decoderInputIds, targetLength, options }: GenerateRequest): Int32Array {
+  const start = Math.floor(row / options.numReturnSequences) * targetLength;
+  return decoderInputIds.subarray(start, start + targetLength);
 }
 
 /** Reads the arguments when `stream` is called. An error rejects the first `next()`. */
@@ -252,4 +273,17 @@ function refuseBeams(request: GenerateRequest): GenerateRequest {
 function rowOf(logits: Tensor, row: number): Tensor {
   const data = logits.row(row).slice();
   return new Tensor(data, [1, data.length]);
+}
+
+/** The log-probabilities of a row. */
+function logProbsOf({ chosen, values, indices }: NativeTokenLogProbs, row: number): StreamedLogProbs {
+  const [, count = 0] = values.shape;
+  const ids = indices.data.subarray(row * count, (row + 1) * count);
+  return {
+    logProb: chosen.data[row] ?? Number.NaN,
+    topLogProbs: Array.from(ids, (tokenId, rank) => ({
+      tokenId,
+      logProb: values.data[row * count + rank] ?? Number.NaN,
+    })),
+  };
 }

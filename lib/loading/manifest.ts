@@ -61,11 +61,25 @@ export async function readManifest(directory: string | URL): Promise<Manifest> {
     if (!(await stat(path)).isFile()) throw refused("a regular file", NAME, "something else", "ERR_MODEL_CORRUPT");
     text = await readFile(path, "utf8");
   } catch (cause) {
-    if (cause instanceof T5Error) throw cause;
-    const message = `Expected a directory that \`torch-t5 export\` wrote for the model but found no manifest.json in ${JSON.stringify(folder)}`;
-    throw new T5Error("ERR_MODEL_NOT_FOUND", message, { cause });
+    throw cause instanceof T5Error ? cause : await missing(folder, cause);
   }
   return parseManifest(parseJson(text, "manifest.json"));
+}
+
+/** The error for a folder whose manifest can't be read. */
+async function missing(folder: string, cause: unknown): Promise<T5Error> {
+  const name = JSON.stringify(folder);
+  const reason = await stat(folder).then(
+    (found) => (found.isDirectory() ? undefined : "is a file"),
+    ({ code }: NodeJS.ErrnoException) => (code === "ENOENT" || code === "ENOTDIR" ? "does not exist" : undefined),
+  );
+  const isCheckpoint = reason === undefined && (await stat(join(folder, "config.json")).catch(() => undefined));
+  const orElse = isCheckpoint ? "" : ", or a Hugging Face directory but found no config.json";
+  const message =
+    reason === undefined
+      ? `Expected a directory that \`torch-t5 export\` wrote for the model but found no manifest.json in ${name}${orElse}`
+      : `Expected a directory for the model but ${name} ${reason}`;
+  return new T5Error("ERR_MODEL_NOT_FOUND", message, { cause });
 }
 
 /** The manifest in the JSON of manifest.json. Throws ERR_MODEL_CORRUPT. */

@@ -1,5 +1,6 @@
 // Several loaded models as one: each call goes to the least loaded of them. What belongs to a replica, such as an
 // encoder output, a session or a stream, stays with it. Heads and dense layers are loaded onto every replica.
+import { isPromise } from "../util/abort.js";
 import { type Replica, ReplicaPool, track } from "./replica-pool.js";
 import type {
   NativeDecodingSession,
@@ -215,7 +216,12 @@ function searchOf(replica: NativeReplica, native: NativeSearch, rows: number): N
   return {
     prepare: (request) => track(replica, 0, native.prepare(request)),
     advance: (request) => step(native.advance(request)),
-    next: (request) => step(native.next(request)),
+    next: (request) => {
+      const next = native.next(request);
+      if (isPromise(next)) return step(next);
+      if (next.result !== undefined) close();
+      return next;
+    },
     dispose: () => {
       close();
       native.dispose();

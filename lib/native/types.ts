@@ -426,6 +426,8 @@ export interface NativeGenerateOptions {
   readonly maxTime: number | undefined;
   readonly returnLogits: boolean;
   readonly returnScores: boolean;
+  /** Return the log-probability of each chosen token, and of this many of the most probable ones. Without beams. */
+  readonly logProbs: number | undefined;
 }
 
 export interface NativeGenerateRequest {
@@ -442,6 +444,16 @@ export interface NativeGenerateRequest {
  * maximum length; `"time"`, `maxTime` was over. The first that applies, in this order, to the token that ends it.
  */
 export type FinishReason = "eos" | "stop" | "length" | "time";
+
+/** The log-probabilities of chosen tokens, and of the k most probable ones at the same positions. */
+export interface NativeTokenLogProbs {
+  /** `[...]` */
+  readonly chosen: NativeTensor<Float32Array>;
+  /** `[..., k]` in descending order. */
+  readonly values: NativeTensor<Float32Array>;
+  /** `[..., k]`: the ids of `values`. */
+  readonly indices: NativeTensor<Int32Array>;
+}
 
 /** R: batch x numReturnSequences. Q, the decoded rows: batch x numBeams with beams, else R. */
 export interface NativeGenerateResult {
@@ -461,6 +473,8 @@ export interface NativeGenerateResult {
   readonly beamIndices?: NativeTensor<Int32Array>;
   /** `[R, generatedLength]`; with `returnScores`. */
   readonly transitionScores?: NativeTensor<Float32Array>;
+  /** `...` is `[R, generatedLength]`: 0, and -1 as an index, after the end. With `logProbs`. */
+  readonly logProbs?: NativeTokenLogProbs;
 }
 
 /** A search that moves one token per `advance`. Takes one call at a time. Q: as in `NativeGenerateResult`. */
@@ -470,10 +484,10 @@ export interface NativeSearch {
   /** Chooses the next tokens, by the prepared scores if there are any. */
   advance(request: NativeAdvanceRequest): Promise<NativeStep>;
   /**
-   * The next step of a search whose scores nobody edits. Steps are computed ahead: two before they are asked for. Several
-   * calls may wait. After the first call, `prepare` and `advance` are refused.
+   * The next step of a search whose scores nobody edits, at once if it has been computed. Steps are computed ahead: two
+   * before they are asked for. Several calls may wait. After the first call, `prepare` and `advance` are refused.
    */
-  next(request: NativeNextRequest): Promise<NativeStep>;
+  next(request: NativeNextRequest): NativeStep | Promise<NativeStep>;
   /** Frees the search once a running call has ended. */
   dispose(): void;
 }
@@ -489,23 +503,25 @@ export interface NativeAdvanceRequest {
   readonly scheduling: NativeScheduling;
   /** The data of the prepared scores, edited. Its buffer is detached. */
   readonly edited: Float32Array | undefined;
-  /** Return this step's logits with the step instead of with the result. Needs `returnLogits`. */
-  readonly takeLogits: boolean;
+  /** Return what this step has of `returnLogits` and `logProbs` with the step instead of with the result. */
+  readonly takeOutputs: boolean;
 }
 
 export interface NativeNextRequest {
   readonly scheduling: NativeScheduling;
   /** The same for all steps of a search. As for `advance`. */
-  readonly takeLogits: boolean;
+  readonly takeOutputs: boolean;
 }
 
 export interface NativeStep {
   /** `[Q]`: the chosen ids; with beams, the last ids of the running beams. */
-  readonly tokenIds: NativeTensor<Int32Array>;
+  readonly tokenIds: Int32Array;
   /** `[R]`: after this step; undefined for a sequence that goes on. */
   readonly finishReasons: readonly (FinishReason | undefined)[];
-  /** `[Q, vocabSize]`, before processors; with `takeLogits`. */
+  /** `[Q, vocabSize]`, before processors; with `takeOutputs` and `returnLogits`. */
   readonly logits?: NativeTensor<Float32Array>;
+  /** `...` is `[Q]`; with `takeOutputs` and `logProbs`. */
+  readonly logProbs?: NativeTokenLogProbs;
   /** With the last step. */
   readonly result?: NativeGenerateResult;
 }

@@ -49,7 +49,7 @@ interface WindowDecoder {
 }
 
 /** The window holds at least this many ids, and at least so many UTF-16 units of text. */
-const MIN_WINDOW_IDS = 32;
+const MIN_WINDOW_IDS = 8;
 const MIN_WINDOW_UNITS = 16;
 
 /** Decodes a window of the last ids again with each new one: the text of an id depends on no ids before the window. */

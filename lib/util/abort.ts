@@ -40,6 +40,11 @@ export function unlessEnded<Result>(
   });
 }
 
+/** Whether a result is to be waited for. */
+export function isPromise<Result>(value: Result | Promise<Result>): value is Promise<Result> {
+  return typeof value === "object" && value !== null && "then" in value;
+}
+
 /** Calls `callback` when a signal aborts. The returned function removes the callback. */
 export function onAbort(signal: AbortSignal, callback: () => void): () => void {
   listen(signal, callback);

@@ -174,6 +174,7 @@ GenerateOptions toGenerateOptions(const Napi::Object& options) {
       .maxTime = optionalNumber(options, "maxTime"),
       .returnLogits = boolean(options, "returnLogits"),
       .returnScores = boolean(options, "returnScores"),
+      .logProbs = optionalInteger(options, "logProbs"),
   };
 }
 

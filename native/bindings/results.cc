@@ -134,6 +134,14 @@ Napi::Object toJs(Napi::Env env, ScoreResult result) {
   return object;
 }
 
+Napi::Object toJs(Napi::Env env, TokenLogProbs logProbs) {
+  Napi::Object object = Napi::Object::New(env);
+  setTensor(env, object, "chosen", std::move(logProbs.chosen));
+  setTensor(env, object, "values", std::move(logProbs.values));
+  setTensor(env, object, "indices", std::move(logProbs.indices));
+  return object;
+}
+
 Napi::Object toJs(Napi::Env env, GenerateResult result) {
   Napi::Object object = Napi::Object::New(env);
   setTensor(env, object, "sequences", std::move(result.sequences));
@@ -144,6 +152,7 @@ Napi::Object toJs(Napi::Env env, GenerateResult result) {
   setTensor(env, object, "sequenceScores", std::move(result.sequenceScores));
   setTensor(env, object, "beamIndices", std::move(result.beamIndices));
   setTensor(env, object, "transitionScores", std::move(result.transitionScores));
+  if (result.logProbs.chosen.defined()) object.Set("logProbs", toJs(env, std::move(result.logProbs)));
   return object;
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engine/forward.h"
+#include "engine/log_probs.h"
 #include "engine/runtime_info.h"
 #include "engine/scoring.h"
 #include "generation/search.h"
@@ -50,6 +51,7 @@ Napi::Array toJs(Napi::Env env, const std::vector<FinishReason>& reasons);
 
 Napi::Object toJs(Napi::Env env, ForwardResult result);
 Napi::Object toJs(Napi::Env env, ScoreResult result);
+Napi::Object toJs(Napi::Env env, TokenLogProbs logProbs);
 Napi::Object toJs(Napi::Env env, GenerateResult result);
 
 Napi::Object toJs(Napi::Env env, const RuntimeInfo& info);

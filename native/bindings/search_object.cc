@@ -26,12 +26,19 @@ struct PreparedStep {
 struct Step {
   at::Tensor tokenIds;                      // [Q] int32
   std::vector<FinishReason> finishReasons;  // [R]: after this step
-  at::Tensor logits;                        // [Q, V]; undefined unless taken
+  Search::StepOutputs outputs;              // undefined unless taken
   std::optional<GenerateResult> result;     // after the last step
 };
 
 Error ended() {
   return {ErrorCode::kDisposed, "Expected a search in use but received one that was disposed or is done"};
+}
+
+/// A few ids: a copy costs less than an external buffer.
+Napi::Int32Array copyToJs(Napi::Env env, const at::Tensor& ids) {
+  Napi::Int32Array array = Napi::Int32Array::New(env, static_cast<std::size_t>(ids.numel()));
+  std::memcpy(array.Data(), ids.const_data_ptr(), ids.nbytes());
+  return array;
 }
 
 Napi::Object stepToJs(Napi::Env env, PreparedStep step) {
@@ -43,9 +50,10 @@ Napi::Object stepToJs(Napi::Env env, PreparedStep step) {
 
 Napi::Object stepToJs(Napi::Env env, Step step) {
   Napi::Object object = Napi::Object::New(env);
-  object.Set("tokenIds", toJs(env, std::move(step.tokenIds)));
+  object.Set("tokenIds", copyToJs(env, step.tokenIds));
   object.Set("finishReasons", toJs(env, step.finishReasons));
-  if (step.logits.defined()) object.Set("logits", toJs(env, std::move(step.logits)));
+  if (step.outputs.logits.defined()) object.Set("logits", toJs(env, std::move(step.outputs.logits)));
+  if (step.outputs.logProbs.chosen.defined()) object.Set("logProbs", toJs(env, std::move(step.outputs.logProbs)));
   if (step.result) object.Set("result", toJs(env, *std::move(step.result)));
   return object;
 }
@@ -55,11 +63,11 @@ Task<PreparedStep> runPrepare(std::shared_ptr<Search> search, SharedEngine& engi
   co_return PreparedStep{owned(search->sequences(), at::kInt), std::move(scores)};
 }
 
-Task<Step> runAdvance(std::shared_ptr<Search> search, SharedEngine& engine, bool takeLogits) {
+Task<Step> runAdvance(std::shared_ptr<Search> search, SharedEngine& engine, bool takeOutputs) {
   const bool isDone = co_await search->advance(engine);
   Step step{owned(search->sequences().select(1, -1), at::kInt),
             toFinishReasons(search->finishReasons()),
-            takeLogits ? search->takeLogits() : at::Tensor(),
+            takeOutputs ? search->takeOutputs() : Search::StepOutputs(),
             {}};
   if (isDone) step.result = search->finish();
   co_return std::move(step);
@@ -131,14 +139,14 @@ Napi::Value SearchObject::advance(const Napi::CallbackInfo& info) {
   return withErrors(env, [&] {
     const Napi::Object request = toObject(info[0], "request");
     Scheduling scheduling = toScheduling(request);
-    const bool takeLogits = boolean(request, "takeLogits");
+    const bool takeOutputs = boolean(request, "takeOutputs");
     const std::shared_ptr<Search> search = idleSearch();
     if (since_) scheduling.since = *std::exchange(since_, std::nullopt);
     takeEdits(env, request.Get("edited"));
     state_->isBusy = true;
     return startCall<Step>(
         env, runner_, scheduling,
-        [search, takeLogits](SharedEngine& engine) { return runAdvance(search, engine, takeLogits); },
+        [search, takeOutputs](SharedEngine& engine) { return runAdvance(search, engine, takeOutputs); },
         [state = state_](Napi::Env env, Outcome<Step> outcome) -> Napi::Value {
           state->isBusy = false;
           Step step = valueOrThrow(env, std::move(outcome));
@@ -156,12 +164,12 @@ struct SearchObject::Producer {
   Credit credit{kStepsAhead};
 
   static Task<std::monostate> run(std::shared_ptr<Producer> producer, std::shared_ptr<Search> search,
-                                  SharedEngine& engine, bool takeLogits) {
+                                  SharedEngine& engine, bool takeOutputs) {
     bool isDone = false;
     while (!isDone) {
       const bool goesOn = co_await engine.spend(producer->credit);
       if (!goesOn) break;
-      Step step = co_await runAdvance(search, engine, takeLogits);
+      Step step = co_await runAdvance(search, engine, takeOutputs);
       isDone = step.result.has_value();
       producer->queue.push(std::move(step));
     }
@@ -169,7 +177,7 @@ struct SearchObject::Producer {
   }
 };
 
-void SearchObject::startProducer(const Scheduling& scheduling, bool takeLogits) {
+void SearchObject::startProducer(const Scheduling& scheduling, bool takeOutputs) {
   const auto producer = std::make_shared<Producer>();
   Scheduling ahead = scheduling;
   ahead.cacheSize = cacheSize_;
@@ -178,8 +186,8 @@ void SearchObject::startProducer(const Scheduling& scheduling, bool takeLogits) 
   if (since_) ahead.since = *std::exchange(since_, std::nullopt);
   runner_->submit<std::monostate>(
       ahead,
-      [producer, search = state_->search, takeLogits](SharedEngine& engine) {
-        return Producer::run(producer, search, engine, takeLogits);
+      [producer, search = state_->search, takeOutputs](SharedEngine& engine) {
+        return Producer::run(producer, search, engine, takeOutputs);
       },
       [producer](Outcome<std::monostate> outcome) {
         const Error* error = std::get_if<Error>(&outcome);
@@ -193,12 +201,19 @@ Napi::Value SearchObject::next(const Napi::CallbackInfo& info) {
   return withErrors(env, [&]() -> Napi::Value {
     const Napi::Object request = toObject(info[0], "request");
     const Scheduling scheduling = toScheduling(request);
-    const bool takeLogits = boolean(request, "takeLogits");
+    const bool takeOutputs = boolean(request, "takeOutputs");
     if (!state_->producer) {
       idleSearch();
-      startProducer(scheduling, takeLogits);
+      startProducer(scheduling, takeOutputs);
     } else if (!state_->search) {
       idleSearch();  // throws
+    }
+    // Without a promise, which costs JavaScript's thread more than a small step.
+    if (std::optional<Step> step = state_->producer->queue.take()) {
+      if (step->result) state_->search.reset();
+      state_->producer->credit.add();
+      runner_->wake();
+      return stepToJs(env, *std::move(step));
     }
     const auto deferred = Napi::Promise::Deferred::New(env);
     state_->producer->queue.ask(Environment::of(env).beginCall<Step>(

@@ -40,7 +40,7 @@ class SearchObject : public NativeObject<SearchObject> {
   Napi::Value prepare(const Napi::CallbackInfo& info);
   Napi::Value advance(const Napi::CallbackInfo& info);
   Napi::Value next(const Napi::CallbackInfo& info);
-  void startProducer(const Scheduling& scheduling, bool takeLogits);
+  void startProducer(const Scheduling& scheduling, bool takeOutputs);
   void end();
   void dispose(const Napi::CallbackInfo& info);
 

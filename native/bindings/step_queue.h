@@ -28,6 +28,15 @@ class StepQueue {
     callback(std::move(step));
   }
 
+  /// The next step, if it has been computed.
+  std::optional<Step> take() {
+    const std::lock_guard lock(mutex_);
+    if (steps_.empty()) return std::nullopt;
+    Step step = std::move(steps_.front());
+    steps_.pop_front();
+    return step;
+  }
+
   /// Calls `callback` with the next step, now or later.
   void ask(Callback<Step> callback) {
     std::unique_lock lock(mutex_);

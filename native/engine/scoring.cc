@@ -3,8 +3,6 @@
 #include <ATen/ops/arange.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/full.h>
-#include <ATen/ops/gather.h>
-#include <ATen/ops/log_softmax.h>
 
 #include <algorithm>
 #include <string>
@@ -14,6 +12,7 @@
 #include "core/errors.h"
 #include "core/interlude.h"
 #include "engine/decoding.h"
+#include "engine/log_probs.h"
 #include "engine/tensors.h"
 
 namespace torch_t5 {
@@ -58,7 +57,7 @@ class TargetBatch {
       const std::vector<std::int32_t> ids(request_.targetIds.begin() + offset,
                                           request_.targetIds.begin() + offset + length);
       const at::Tensor chosen = toTensor(ids, logits.device()).unsqueeze(-1);
-      logProbs.narrow(0, offset, length).copy_(at::gather(at::log_softmax(rowLogits, -1), -1, chosen).squeeze(-1));
+      logProbs.narrow(0, offset, length).copy_(gatherLogProbs(rowLogits, chosen).squeeze(-1));
       offset += length;
     }
   }

@@ -62,6 +62,10 @@ struct GenerateOptions {
 
   bool returnLogits = false;
   bool returnScores = false;
+  std::optional<std::int64_t> logProbs;  // of the chosen token, and of this many of the most probable ones
+
+  /// Whether the result has anything of the logits of each step.
+  bool observesSteps() const { return returnLogits || returnScores || logProbs.has_value(); }
 
   /// The rows that are decoded for each source row: Hugging Face's `expand_size`.
   std::int64_t rowsPerSource() const { return numBeams > numReturnSequences ? numBeams : numReturnSequences; }

@@ -3,6 +3,7 @@
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/Context.h>
 #include <ATen/ops/all.h>
+#include <ATen/ops/arange.h>
 #include <ATen/ops/argmax.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
@@ -37,6 +38,14 @@
 namespace torch_t5 {
 namespace {
 
+/// Stands for a token after the end of a sequence.
+constexpr std::int64_t kNoToken = -1;
+
+TokenLogProbs copyLogProbs(TokenLogProbs logProbs, ResultCopies& copies) {
+  return {copies.add(std::move(logProbs.chosen), at::kFloat), copies.add(std::move(logProbs.values), at::kFloat),
+          copies.add(std::move(logProbs.indices), at::kInt)};
+}
+
 /// Greedy search or sampling, one sequence per row: transformers' `GenerationMixin._sample`.
 class SampleSearch final : public Search {
  public:
@@ -59,6 +68,7 @@ class SampleSearch final : public Search {
 
   void append(at::Tensor tokens);
   void addGreedyTokens(const at::Tensor& tokens);
+  TokenLogProbs maskedLogProbs() const;
 
   // int64 [rows]
   at::Tensor unfinished_;     // 1 until a sequence ends, then 0
@@ -169,6 +179,7 @@ void SampleSearch::addGreedyTokens(const at::Tensor& tokens) {
 void SampleSearch::fill(GenerateResult& result, ResultCopies& copies) {
   result.sequences = sequences();
   result.lengths = toVector(lengths_);
+  if (!logProbs().empty()) result.logProbs = copyLogProbs(maskedLogProbs(), copies);
   if (!options().returnScores) return;
   std::vector<at::Tensor> chosen;
   for (std::size_t step = 0; step < scores().size(); ++step) {
@@ -176,6 +187,20 @@ void SampleSearch::fill(GenerateResult& result, ResultCopies& copies) {
     chosen.push_back(at::gather(scores()[step], 1, tokens).squeeze(1));
   }
   result.transitionScores = copies.add(at::stack(chosen, 1), at::kFloat);
+}
+
+/// The log-probabilities of all steps, without those after the end of a sequence.
+TokenLogProbs SampleSearch::maskedLogProbs() const {
+  const auto stack = [this](at::Tensor TokenLogProbs::* member) {
+    std::vector<at::Tensor> steps;
+    for (const TokenLogProbs& step : logProbs()) steps.push_back(step.*member);
+    return at::stack(steps, 1);
+  };
+  const auto steps = static_cast<std::int64_t>(logProbs().size());
+  const at::Tensor isAfterEnd = at::arange(steps, lengths_.options()).unsqueeze(0) >= lengths_.unsqueeze(1);
+  return {stack(&TokenLogProbs::chosen).masked_fill_(isAfterEnd, 0),
+          stack(&TokenLogProbs::values).masked_fill_(isAfterEnd.unsqueeze(-1), 0),
+          stack(&TokenLogProbs::indices).masked_fill_(isAfterEnd.unsqueeze(-1), kNoToken)};
 }
 
 at::Generator makeGenerator(const GenerateOptions& options, const at::Device& device) {
@@ -223,6 +248,7 @@ Task<at::Tensor> Search::prepare(SharedEngine& engine) {
   at::Tensor scores = toScores(logits);
   for (const LogitsProcessor& process : processors_) scores = process(sequences_, scores);
   if (options_.returnLogits) logits_.push_back(compact(logits));
+  if (options_.logProbs) rawLogits_ = logits;
   prepared_ = std::move(scores);
   co_return prepared_;
 }
@@ -240,6 +266,8 @@ Task<bool> Search::advance(SharedEngine& engine) {
   for (const LogitsProcessor& process : warpers_) scores = process(sequences_, scores);
   if (options_.returnScores) scores_.push_back(compact(scores));
   selectTokens(scores);
+  if (options_.logProbs)
+    logProbs_.push_back(tokenLogProbs(std::exchange(rawLogits_, {}), sequences_.select(1, -1), *options_.logProbs));
   co_return done();
 }
 
@@ -253,7 +281,7 @@ Task<GenerateResult> Search::run(SharedEngine& engine) {
 }
 
 bool Search::choosesHighestLogits() const {
-  const bool observes = options_.returnLogits || options_.returnScores || prepared_.defined();
+  const bool observes = options_.observesSteps() || prepared_.defined();
   return !options_.doSample && processors_.empty() && warpers_.empty() && !observes;
 }
 
@@ -261,11 +289,19 @@ bool Search::choosesByLogits() const {
   return choosesHighestLogits() && !options_.maxTime.has_value() && options_.stopStrings.empty();
 }
 
-at::Tensor Search::takeLogits() {
-  if (logits_.empty()) return {};
-  at::Tensor logits = owned(std::move(logits_.back()), at::kFloat);
-  logits_.pop_back();
-  return logits;
+Search::StepOutputs Search::takeOutputs() {
+  StepOutputs outputs;
+  ResultCopies copies;
+  if (!logits_.empty()) {
+    outputs.logits = copies.add(std::move(logits_.back()), at::kFloat);
+    logits_.pop_back();
+  }
+  if (!logProbs_.empty()) {
+    outputs.logProbs = copyLogProbs(std::move(logProbs_.back()), copies);
+    logProbs_.pop_back();
+  }
+  copies.wait();
+  return outputs;
 }
 
 at::Tensor Search::sample(const at::Tensor& scores, std::int64_t count) {
@@ -295,6 +331,7 @@ void Search::keepSteps(std::int64_t count) {
   const auto kept = static_cast<std::size_t>(count);
   if (logits_.size() > kept) logits_.resize(kept);
   if (scores_.size() > kept) scores_.resize(kept);
+  if (logProbs_.size() > kept) logProbs_.resize(kept);
 }
 
 void Search::continueWith(at::Tensor sequences) { sequences_ = std::move(sequences); }
@@ -330,6 +367,10 @@ void check(const GenerateRequest& request) {
   if (options.numBeams > 1 && options.numReturnSequences > options.numBeams) {
     throw invalidArgument("at most " + std::to_string(options.numBeams) + " (numBeams)", "numReturnSequences",
                           options.numReturnSequences);
+  }
+  if (options.logProbs) {
+    expectAtLeast(0, "logProbs", *options.logProbs);
+    if (options.numBeams > 1) throw invalidArgument("1 with logProbs", "numBeams", options.numBeams);
   }
   if (!options.stopStrings.empty() && request.texts == nullptr) {
     throw invalidArgument("the texts of all tokens", "stopStrings", "none");

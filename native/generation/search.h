@@ -14,6 +14,7 @@
 
 #include "engine/decoding.h"
 #include "engine/encoding.h"
+#include "engine/log_probs.h"
 #include "engine/result_copies.h"
 #include "generation/logits_processors.h"
 #include "generation/options.h"
@@ -40,6 +41,7 @@ struct GenerateResult {
   at::Tensor sequenceScores;                // [R]; undefined without beams and returnScores
   at::Tensor beamIndices;       // [R, generated] int32, -1 after the end; undefined without beams and either option
   at::Tensor transitionScores;  // [R, generated]; undefined without returnScores
+  TokenLogProbs logProbs;  // [R, generated] and [R, generated, k], 0 and -1 after the end; undefined without logProbs
 };
 
 /// The inputs of a search, on the engine's device.
@@ -77,8 +79,14 @@ class Search {
   /// [R], int64, values of FinishReason: whether and why each sequence that would be returned now has ended.
   virtual at::Tensor finishReasons() const = 0;
 
-  /// Moves the raw logits of the last step [Q, V] out of the result. Undefined without returnLogits.
-  at::Tensor takeLogits();
+  /// What a result has of the logits of one step.
+  struct StepOutputs {
+    at::Tensor logits;       // [Q, V], raw; undefined without returnLogits
+    TokenLogProbs logProbs;  // [Q] and [Q, k]; undefined without logProbs
+  };
+
+  /// Moves the outputs of the last step out of the result.
+  StepOutputs takeOutputs();
 
   /// Call it once, when the search is done.
   GenerateResult finish();
@@ -103,6 +111,7 @@ class Search {
   std::int64_t promptLength() const { return promptLength_; }
   std::int64_t sourceRows() const { return sourceRows_; }
   const std::vector<at::Tensor>& scores() const { return scores_; }
+  const std::vector<TokenLogProbs>& logProbs() const { return logProbs_; }
 
   /// Samples `count` ids of each row without replacement: int64 [rows, count] from scores [rows, any].
   at::Tensor sample(const at::Tensor& scores, std::int64_t count);
@@ -146,9 +155,11 @@ class Search {
   std::int64_t sampleCount_ = 1;
   DecoderState state_;
   at::Tensor sequences_;
-  at::Tensor prepared_;  // undefined outside of a step
+  at::Tensor prepared_;   // undefined outside of a step
+  at::Tensor rawLogits_;  // of the step, for logProbs
   std::vector<at::Tensor> logits_;
   std::vector<at::Tensor> scores_;
+  std::vector<TokenLogProbs> logProbs_;
   bool done_ = false;
 };
 

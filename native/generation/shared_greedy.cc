@@ -18,7 +18,7 @@ namespace {
 bool readsScores(const GenerateOptions& options) {
   // Those of the encoder's ids first, which the next lines do not have.
   if (options.encoderRepetitionPenalty != 1 || options.encoderNoRepeatNgramSize > 0) return true;
-  if (options.doSample || options.returnLogits || options.returnScores || options.renormalizeLogits) return true;
+  if (options.doSample || options.observesSteps() || options.renormalizeLogits) return true;
   const EncoderOutput none{at::tensor(std::vector<std::int64_t>{}, at::kLong), {}, {}};
   return !makeLogitsProcessors(options, none, /*promptLength=*/1).empty();
 }

@@ -19,8 +19,8 @@ const DOCUMENTED = ["Class", "Interface", "TypeAlias", "Function", "Variable", "
 /** Types that only name a part of an exported type, which TypeDoc shows with its members. */
 const PARTS = [
   ...["ACTIVATIONS", "AGGREGATION_STRATEGIES", "LABEL_FUNCTIONS", "POOLINGS", "PRECISIONS", "PROBLEM_TYPES"],
-  ...["SCORE_REDUCTIONS", "codes", "Added", "Computed", "Exact", "Given", "NativeProgress", "ProcessorOption"],
-  ...["ScoreOf", "Selected"],
+  ...["SCORE_REDUCTIONS", "codes", "Added", "AddedByNumber", "Computed", "Exact", "Given", "NativeProgress"],
+  ...["ProcessorOption", "ScoreOf", "Selected"],
 ];
 
 /** The names that both packages export, each with its name in a `{@link}`. */

@@ -98,7 +98,7 @@ describe("torch-t5 classify", () => {
     const wrong: readonly (readonly [args: readonly string[], code: number, message: RegExp])[] = [
       [["classify", "a"], 2, /Expected --model with a classifier but received none/],
       [["classify", "--model", demoModel, "a"], 1, /load it with T5ForConditionalGeneration.fromPretrained/],
-      [["classify", "--model", "/nowhere", "a"], 1, /found no manifest.json/],
+      [["classify", "--model", "/nowhere", "a"], 1, /"\/nowhere" does not exist/],
       [[...ofTexts(), "--ignore-labels", "O", "a"], 2, /no --ignore-labels for a classifier of texts but received it/],
       [[...ofTokens(), "--top-k", "1", "a"], 2, /no --top-k for a classifier of tokens but received it/],
       [[...ofTexts(), "--top-k", "9", "a"], 2, /an integer from 1 to 3 for --top-k but received 9/],

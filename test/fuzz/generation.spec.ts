@@ -60,6 +60,7 @@ const anyOptions = fc.record(
     maxTime: between(0, 10),
     returnLogits: flag,
     returnScores: flag,
+    logProbs: count(500),
     logitsProcessor: mostly(fc.constant(() => {})),
     other: junk,
   },

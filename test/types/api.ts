@@ -31,6 +31,8 @@ import {
   T5Tokenizer,
   Tensor,
   type TokenLabel,
+  type TokenLogProb,
+  type TopK,
 } from "torch-t5";
 
 /** Whether two types are the same. `any` is the same as `any` only. */
@@ -221,6 +223,12 @@ export async function generation(): Promise<void> {
   plain.logits;
   // @ts-expect-error scores were not requested
   plain.scores;
+  // @ts-expect-error log-probabilities were not requested
+  plain.logProbs;
+
+  const { logProbs, topLogProbs } = await t5.generate("a", { logProbs: 0 });
+  logProbs satisfies Tensor;
+  topLogProbs satisfies TopK;
 
   const more = await t5.generate(encoded, { returnLogits: true, returnScores: true, numBeams: 2, seed: 1n });
   more.logits satisfies readonly Tensor[];
@@ -231,6 +239,7 @@ export async function generation(): Promise<void> {
 
   const unknown = await t5.generate({ encoderOutput: encoded, decoderInputIds: [[0]] }, anyGenerateOptions);
   isTrue<Same<typeof unknown.logits, readonly Tensor[] | undefined>>();
+  isTrue<Same<typeof unknown.logProbs, Tensor | undefined>>();
 
   await t5.generate({ inputIds: [[1]], decoderInputIds: [[0]] }, { eosTokenId: [1, 2], earlyStopping: "never" });
   await t5.generate("a", { sequenceBias: [[[1, 2], -1]], exponentialDecayLengthPenalty: [3, 1.5] });
@@ -260,6 +269,12 @@ export async function generation(): Promise<void> {
     isTrue<Same<typeof token.finishReason, "eos" | "stop" | "length" | "time" | undefined>>();
     // @ts-expect-error logits were not requested
     token.logits;
+    // @ts-expect-error log-probabilities were not requested
+    token.logProb;
+  }
+  for await (const { logProb, topLogProbs } of t5.stream("a", { logProbs: 3 })) {
+    logProb satisfies number;
+    topLogProbs satisfies readonly TokenLogProb[];
   }
   for await (const { logits } of t5.stream(encoded, { returnLogits: true })) logits satisfies Tensor;
   for await (const { row } of t5.stream({ text: ["a", "b"] }, { doSample: true, numReturnSequences: 2 })) {

@@ -72,6 +72,9 @@ export async function withOptions(): Promise<void> {
   const generated = await t5.generate("a", { returnLogits: true, returnScores: true });
   generated.logits satisfies readonly Tensor[];
   generated.transitionScores satisfies Tensor;
+  // @ts-expect-error log-probabilities were not requested
+  generated.logProbs;
+  (await t5.generate("a", { logProbs: 1 })).logProbs satisfies Tensor;
 
   for (const { score } of await t5.score("a", ["b"], { reduction: "mean" })) score.toFixed();
   for (const { score } of await t5.score("a", ["b"], { reduction: "none" })) {

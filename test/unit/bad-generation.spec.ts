@@ -96,6 +96,7 @@ const kinds: readonly (readonly [names: readonly string[], values: readonly unkn
     ["doSample", "renormalizeLogits", "removeInvalidValues", "returnLogits", "returnScores"],
     [0, 1, "yes", null],
   ],
+  [["logProbs"], [-1, 1.5, 400, true, "2", null, Number.NaN]],
   [["earlyStopping"], [0, "always", null]],
   [
     ["eosTokenId", "forcedEosTokenId"],

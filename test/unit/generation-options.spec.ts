@@ -37,11 +37,11 @@ describe("the table of generation options", () => {
     assert.equal(code, 0, stderr);
   });
 
-  it("has a flag for every option but a function and raw logits, and help within 120 columns", () => {
+  it("has a flag for every option but a function, raw logits and log-probabilities, and help within 120 columns", () => {
     const flags = Object.keys(GENERATION_OPTIONS).map((name) =>
       name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`),
     );
-    const without = ["logits-processor", "return-logits"];
+    const without = ["logits-processor", "return-logits", "log-probs"];
     assert.deepEqual(
       generationFlags,
       flags.filter((flag) => !without.includes(flag)),
@@ -88,6 +88,7 @@ describe("the defaults of generate", () => {
       maxTime: undefined,
       returnLogits: false,
       returnScores: false,
+      logProbs: undefined,
     });
   });
 

@@ -132,8 +132,14 @@ describe("a model directory", () => {
   }
 
   it("is refused when it is missing, or a file", async () => {
-    for (const path of ["/nonexistent", join(demoModel, "config.json"), "\u{1f600}"]) {
-      await assert.rejects(load(path), { name: "T5Error", code: "ERR_MODEL_NOT_FOUND", message: /torch-t5 export/ });
+    for (const [path, reason] of [
+      ["/nonexistent", '"/nonexistent" does not exist'],
+      [join(demoModel, "config.json", "model"), `"${demoModel}/config.json/model" does not exist`],
+      [join(demoModel, "config.json"), `"${demoModel}/config.json" is a file`],
+      ["\u{1f600}", '"\u{1f600}" does not exist'],
+    ] as const) {
+      const message = `Expected a directory for the model but ${reason}`;
+      await assert.rejects(load(path), { name: "T5Error", code: "ERR_MODEL_NOT_FOUND", message });
     }
   });
 

@@ -161,13 +161,13 @@ describe("the native boundary", () => {
     const step = await search.advance({
       scheduling,
       edited: undefined,
-      takeLogits: true,
+      takeOutputs: true,
     });
     assert.equal(step.logits, undefined);
     const running = search.advance({
       scheduling,
       edited: undefined,
-      takeLogits: false,
+      takeOutputs: false,
     });
     assert.throws(() => search.prepare({ scheduling: { id: 2, priority: 0, isObserved: false } }), {
       code: "ERR_INVALID_ARGUMENT",

@@ -1,5 +1,5 @@
 // Generates the sequences of a request: as a whole, or token by token.
-import type { FinishReason, GenerateOptions, T5ForConditionalGeneration, Tensor } from "torch-t5";
+import type { FinishReason, GenerateOptions, T5ForConditionalGeneration, TokenLogProb } from "torch-t5";
 import { expected } from "../errors/server-error.js";
 import type { CallContext } from "./call.js";
 import { limitedOptions } from "./generation-options.js";
@@ -19,12 +19,6 @@ export interface GenerationRequest {
   readonly topTokens?: number | undefined;
 }
 
-/** A token with its log-probability. */
-export interface ScoredToken {
-  readonly id: number;
-  readonly logProb: number;
-}
-
 /** A token of a sequence. */
 export interface GeneratedToken {
   /** The row: `numReturnSequences` rows of each source, in the order of the sources. */
@@ -36,7 +30,7 @@ export interface GeneratedToken {
   readonly finishReason: FinishReason | undefined;
   /** With `topTokens`: the log-probability of the token, before any processor, and the most probable tokens. */
   readonly logProb: number | undefined;
-  readonly top: readonly ScoredToken[] | undefined;
+  readonly top: readonly TokenLogProb[] | undefined;
 }
 
 /** A sequence as a whole. */
@@ -71,17 +65,16 @@ export async function prepareGeneration(request: GenerationRequest, context: Cal
 
   async function* tokens(): AsyncGenerator<GeneratedToken, void> {
     const { topTokens } = request;
-    const stream = t5.stream(source, { ...options, signal, ...(topTokens !== undefined && { returnLogits: true }) });
-    for await (const token of stream) {
+    const logProbs = topTokens === undefined ? undefined : Math.min(topTokens, t5.config.vocabSize);
+    for await (const token of t5.stream(source, { ...options, signal, logProbs })) {
       countGenerated(1);
-      const scores = topTokens === undefined ? undefined : scoresOf(token, topTokens);
-      const { row, tokenId, text, finishReason } = token;
-      yield { row, id: tokenId, text, finishReason, logProb: scores?.logProb, top: scores?.top };
+      const { row, tokenId, text, finishReason, logProb, topLogProbs } = token;
+      yield { row, id: tokenId, text, finishReason, logProb, top: topLogProbs };
     }
   }
 
   async function sequences(): Promise<readonly GeneratedSequence[]> {
-    // Token by token, so that only one step's logits are in memory.
+    // Token by token, because each has a text.
     if (request.topTokens !== undefined) return collect(tokens());
     const { texts = [], finishReasons, lengths } = await t5.generate(source, { ...options, signal });
     countGenerated(sum([...lengths]));
@@ -115,20 +108,6 @@ function sourceOf(t5: T5ForConditionalGeneration, prompts: Prompts, maxLength: n
     inputIds: prompts.ids.map((row) => padded(row, t5.config.padTokenId)),
     attentionMask: prompts.ids.map((row) => padded(Array(row.length).fill(1), 0)),
   };
-}
-
-/** The log-probability of a token, and the `count` most probable ones. Frees the logits. */
-function scoresOf(
-  { tokenId, logits }: { readonly tokenId: number; readonly logits?: Tensor | undefined },
-  count: number,
-): { readonly logProb: number; readonly top: readonly ScoredToken[] } {
-  if (logits === undefined) return { logProb: Number.NaN, top: [] };
-  const logProbs = logits.logSoftmax();
-  logits.dispose();
-  const logProb = logProbs.data[tokenId] ?? Number.NaN;
-  if (count === 0) return { logProb, top: [] };
-  const { values, indices } = logProbs.topK(Math.min(count, logProbs.data.length));
-  return { logProb, top: Array.from(indices.data, (id, rank) => ({ id, logProb: values.data[rank] ?? Number.NaN })) };
 }
 
 /** The sequences of a stream's tokens. */

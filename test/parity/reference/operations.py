@@ -54,6 +54,7 @@ class Operations:
             "encode": self.encode,
             "score": self.score,
             "rescore": self.rescore,
+            "logSoftmax": self.log_softmax,
             "rerank": self.rerank,
             "rerankPairs": self.rerank_pairs,
             "embed": self.embed,
@@ -280,6 +281,12 @@ class Operations:
     def rescore(self, request: Request) -> Reply:
         """Return the scores of sequences in float32 and float64; see `scoring.rescore`."""
         return self._infer(request, lambda model, inputs: scoring.rescore(model, inputs, request["targets"]))
+
+    def log_softmax(self, request: Request) -> Reply:
+        """Return PyTorch's log-softmax of rows of logits, and the indices of the largest logits of each."""
+        logits = torch.tensor(request["logits"], dtype=torch.float32, device=self._device)
+        largest = logits.topk(request["count"]).indices
+        return {"logProbs": self._files.write(torch.log_softmax(logits, dim=-1)), "largest": largest.tolist()}
 
     def rerank(self, request: Request) -> Reply:
         """Return the probabilities of one token against another; see `scoring.rerank`."""

@@ -20,7 +20,12 @@ export function tokenOf(t5: T5ForConditionalGeneration, { id, text, logProb }: G
 
 /** The most probable tokens at a position. */
 export function topTokensOf(t5: T5ForConditionalGeneration, { top = [] }: GeneratedToken) {
-  return top.map(({ id, logProb }) => ({ id, text: pieceOf(t5, id), logprob: logProb, special: isSpecial(t5, id) }));
+  return top.map(({ tokenId: id, logProb }) => ({
+    id,
+    text: pieceOf(t5, id),
+    logprob: logProb,
+    special: isSpecial(t5, id),
+  }));
 }
 
 /** What `details` adds to an answer. */

@@ -39,7 +39,7 @@ export function generationRoutes(http: Http, service: Service): void {
   http.post("/generate", { schema: schema("Generate") }, async (request) => {
     const body = bodyOf(request);
     if (body.stream === true) throw expected("false, as /generate_stream streams,", "stream", true);
-    return generate(await prepare(request, service, body.parameters?.details === true));
+    return generate(request, service);
   });
   http.post("/generate_stream", { schema: schema("Generate, token by token") }, (request, reply) =>
     stream(request, reply, service),
@@ -47,13 +47,13 @@ export function generationRoutes(http: Http, service: Service): void {
   http.post("/", { schema: schema("Generate, token by token if `stream` is true") }, async (request, reply) => {
     const body = bodyOf(request);
     if (body.stream === true) return stream(request, reply, service);
-    return [await generate(await prepare(request, service, body.parameters?.details === true))];
+    return [await generate(request, service)];
   });
 }
 
 const bodyOf = ({ body }: FastifyRequest) => body as Type.Static<typeof Body>;
 
-async function prepare(request: FastifyRequest, service: Service, hasLogProbs: boolean): Promise<Prepared> {
+async function prepare(request: FastifyRequest, service: Service): Promise<Prepared> {
   const body = bodyOf(request);
   const parameters = (body.parameters ?? {}) as TgiParameters;
   const model = service.models.ofKind(["generation"], body.model);
@@ -62,7 +62,6 @@ async function prepare(request: FastifyRequest, service: Service, hasLogProbs: b
     throw expected("1", "num_return_sequences", options.numReturnSequences);
   }
   const topTokens = Number(parameters.top_n_tokens ?? 0);
-  if (topTokens > 0 && !hasLogProbs) throw expected("details with top_n_tokens", "details", parameters.details);
   const generation = await prepareGeneration(
     {
       model: model.name,
@@ -70,23 +69,27 @@ async function prepare(request: FastifyRequest, service: Service, hasLogProbs: b
       prompts: { texts: [body.inputs] },
       options,
       truncate: typeof parameters.truncate === "number" ? parameters.truncate : undefined,
-      topTokens: hasLogProbs ? topTokens : undefined,
+      topTokens: parameters.details === true || topTokens > 0 ? topTokens : undefined,
     },
     contextOf(request, service),
   );
   return { model, generation, parameters, topTokens, seed: typeof options.seed === "number" ? options.seed : null };
 }
 
-async function generate({ model: { t5 }, generation, parameters, topTokens, seed }: Prepared) {
+async function generate(request: FastifyRequest, service: Service) {
+  const { details: asked, top_n_tokens } = bodyOf(request).parameters ?? {};
+  const hasDetails = asked === true;
+  if (typeof top_n_tokens === "number" && !hasDetails) throw expected("details with top_n_tokens", "details", asked);
+  const { model, generation, parameters, topTokens, seed } = await prepare(request, service);
   const [sequence] = await generation.sequences();
   if (sequence === undefined) throw expected("a sequence", "the answer", undefined, "ERR_INTERNAL");
   const hasPrefill = parameters.decoder_input_details === true;
-  const details = parameters.details === true && detailsOf(t5, sequence, { seed, hasPrefill, topTokens });
+  const details = hasDetails && detailsOf(model.t5, sequence, { seed, hasPrefill, topTokens });
   return { generated_text: sequence.text, ...(details !== false && { details }) };
 }
 
 async function stream(request: FastifyRequest, reply: FastifyReply, service: Service): Promise<FastifyReply> {
-  const { model, generation, topTokens, seed } = await prepare(request, service, true);
+  const { model, generation, topTokens, seed } = await prepare(request, service);
   async function* events() {
     let text = "";
     let index = 0;

@@ -86,7 +86,7 @@ function logProbsOf(t5: T5ForConditionalGeneration, tokens: readonly GeneratedTo
     tokens: tokens.map(({ id }) => pieceOf(t5, id)),
     token_logprobs: tokens.map(({ logProb }) => logProb ?? null),
     top_logprobs: tokens.map(({ top = [] }) =>
-      Object.fromEntries(top.map(({ id, logProb }) => [pieceOf(t5, id), logProb])),
+      Object.fromEntries(top.map(({ tokenId, logProb }) => [pieceOf(t5, tokenId), logProb])),
     ),
     text_offset: offsets,
   };

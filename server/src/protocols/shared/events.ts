@@ -24,22 +24,38 @@ export async function sendEvents(
 ): Promise<FastifyReply> {
   const first = await events.next();
   const line = (text: string) => `data:${separator}${text}\n\n`;
+  let next: Promise<IteratorResult<unknown, void>> | undefined = Promise.resolve(first);
 
-  async function* lines(): AsyncGenerator<string, void> {
-    try {
-      if (!first.done) yield line(JSON.stringify(first.value));
-      for await (const event of events) yield line(JSON.stringify(event));
-      if (end !== undefined) yield line(end);
-    } catch (thrown) {
-      yield line(JSON.stringify(error(failureOf(thrown))));
-    } finally {
-      await events.return();
-    }
-  }
+  // By hand: Readable.from over a further generator takes twice as long for each event.
+  const stream = new Readable({
+    objectMode: true, // strings as they are
+    async read() {
+      try {
+        const { done, value } = await (next ?? events.next());
+        next = undefined;
+        if (this.destroyed) return;
+        if (!done) {
+          this.push(line(JSON.stringify(value)));
+          return;
+        }
+        if (end !== undefined) this.push(line(end));
+      } catch (thrown) {
+        this.push(line(JSON.stringify(error(failureOf(thrown)))));
+      }
+      this.push(null);
+    },
+    destroy(destroyed, callback) {
+      // A generator that waits for an event ends when the request's signal has aborted.
+      events.return().then(
+        () => callback(destroyed),
+        () => callback(destroyed),
+      );
+    },
+  });
 
   return reply
     .header("cache-control", "no-cache")
     .header("x-accel-buffering", "no") // nginx passes events on as they come
     .type("text/event-stream")
-    .send(Readable.from(lines()));
+    .send(stream);
 }
