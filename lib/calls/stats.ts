@@ -25,7 +25,7 @@ export interface SchedulerStats {
   readonly steps: number;
   /** Rows of the last decoding step. */
   readonly lastStepRows: number;
-  /** Positions of the last pass that was not a decoding step. */
+  /** Positions of the last encoders, whole `forward` calls or first positions of decoders, whichever came last. */
   readonly lastPassTokens: number;
   /** Rows of the decoding steps of the last five seconds, per second. */
   readonly tokensPerSecond: number;

@@ -86,17 +86,31 @@ at::Tensor LmHead::select(const LogitsPart& part) const {
 void LmHead::computeShared(const std::vector<Selected>& parts) {
   if (parts.empty()) return;
   const std::int64_t vocabSize = model_.architecture.vocabSize;
-  if (parts.size() == 1) {
-    store(*parts.front().part, multiplyBy(*model_.lmHead, parts.front().states, vocabSize));
+  if (parts.size() == 1 && parts.front().part->highest == nullptr) {
+    parts.front().part->logits = multiplyBy(*model_.lmHead, parts.front().states, vocabSize);
     return;
   }
-  std::vector<at::Tensor> rows;
-  for (const Selected& selected : parts) rows.push_back(selected.states.reshape({1, selected.rows(), -1}));
-  const at::Tensor logits = multiplyBy(*model_.lmHead, at::cat(rows, 1), vocabSize);
+  std::vector<at::Tensor> states;
+  for (const Selected& selected : parts) states.push_back(selected.states.reshape({1, selected.rows(), -1}));
+  const at::Tensor logits =
+      multiplyBy(*model_.lmHead, states.size() == 1 ? states.front() : at::cat(states, 1), vocabSize);
+  std::vector<std::int64_t> chosen;  // rows of the parts that need the highest logits
   std::int64_t first = 0;
   for (const Selected& selected : parts) {
-    const at::Tensor own = logits.narrow(1, first, selected.rows());
-    store(*selected.part, own.view({selected.states.size(0), selected.states.size(1), vocabSize}));
+    if (selected.part->highest == nullptr) {
+      const at::Tensor own = logits.narrow(1, first, selected.rows());
+      selected.part->logits = own.view({selected.states.size(0), selected.states.size(1), vocabSize});
+    } else {
+      for (std::int64_t row = 0; row < selected.rows(); ++row) chosen.push_back(first + row);
+    }
+    first += selected.rows();
+  }
+  if (chosen.empty()) return;
+  const at::Tensor ids = highestOf(logits, chosen);
+  first = 0;
+  for (const Selected& selected : parts) {
+    if (selected.part->highest == nullptr) continue;
+    *selected.part->highest = ids.narrow(0, first, selected.rows());
     first += selected.rows();
   }
 }
@@ -117,23 +131,16 @@ at::Tensor LmHead::multiplyBy(const PackedMatrix& matrix, const at::Tensor& stat
   return result;
 }
 
-void LmHead::store(const LogitsPart& part, at::Tensor logits) const {
-  if (part.highest == nullptr) {
-    part.logits = std::move(logits);
-  } else {
-    *part.highest = highestOf(logits);
-  }
-}
-
-/// The id of the highest logit of each row. `logits`: [R, 1, V]; returns int64 [R].
-at::Tensor LmHead::highestOf(const at::Tensor& logits) const {
-  const std::int64_t rows = logits.size(0);
+/// The id of the highest logit of each of some rows. `logits`: [1, N, V]; returns int64 [rows.size()].
+at::Tensor LmHead::highestOf(const at::Tensor& logits, const std::vector<std::int64_t>& rows) const {
+  const auto count = static_cast<std::int64_t>(rows.size());
   const auto vocabSize = static_cast<std::size_t>(logits.size(2));
-  at::Tensor ids = at::empty({rows}, at::kLong);
+  at::Tensor ids = at::empty({count}, at::kLong);
   const auto* from = logits.const_data_ptr<float>();
   auto* to = ids.mutable_data_ptr<std::int64_t>();
-  executor_.run(rows, [&](std::int64_t row, std::int64_t) {
-    to[row] = indexOfHighest({from + static_cast<std::size_t>(row) * vocabSize, vocabSize});
+  executor_.run(count, [&](std::int64_t index, std::int64_t) {
+    const auto row = static_cast<std::size_t>(rows[static_cast<std::size_t>(index)]);
+    to[index] = indexOfHighest({from + row * vocabSize, vocabSize});
   });
   return ids;
 }

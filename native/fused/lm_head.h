@@ -47,8 +47,7 @@ class LmHead {
   at::Tensor select(const LogitsPart& part) const;
   void computeShared(const std::vector<Selected>& parts);
   at::Tensor multiplyBy(const PackedMatrix& matrix, const at::Tensor& states, std::int64_t columns);
-  void store(const LogitsPart& part, at::Tensor logits) const;
-  at::Tensor highestOf(const at::Tensor& logits) const;
+  at::Tensor highestOf(const at::Tensor& logits, const std::vector<std::int64_t>& rows) const;
 
   const PackedModel& model_;
   const Executor& executor_;

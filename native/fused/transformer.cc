@@ -311,6 +311,7 @@ void Transformer::fillCrossCaches(const Operand& rows, std::span<const std::shar
     maxBlocks = std::max(maxBlocks, cache->maxBlocks());
   }
   for (std::size_t i = 0; i < model_.decoder.cross.size(); ++i) {
+    InterludeScope::offer();
     const Scratch::Frame frame(scratch_);
     const WordRows keyValue = projectCrossKeyValue(model_.decoder.cross[i], rows);
     BlockTable table(static_cast<std::int64_t>(positions.size()), model_.heads.count, maxBlocks);

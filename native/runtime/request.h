@@ -63,7 +63,12 @@ class Request final : public EngineWork {
   }
 
   Wait wait() const override {
-    if (call() != nullptr) return call()->isStep() ? Wait::kStep : Wait::kCall;
+    if (const EngineCall* waited = call()) {
+      if (waited->isStep()) return Wait::kStep;
+      const bool decodes = std::holds_alternative<DecodeCall>(waited->call);
+      // Where bits depend on the batch, engines run prefills by themselves.
+      return decodes && shared_->isBatchInvariant() ? Wait::kPrefill : Wait::kCall;
+    }
     const Credit* credit = shared_ ? shared_->waitsForCredit() : nullptr;
     if (credit == nullptr) return Wait::kNothing;
     return credit->isLeft() ? Wait::kCredit : Wait::kConsumer;

@@ -14,8 +14,9 @@ using std::chrono::duration;
 /// A pass offers many interludes; this long after one, the next is taken. Shorter turns cost the pass its caches.
 constexpr std::chrono::milliseconds kBetweenInterludes{8};
 
-/// The positions of the calls that run in an interlude.
-constexpr std::int64_t kInterludePositions = 512;
+/// The positions of short calls: those that run in an interlude, the prefills that a step computes too, and the calls
+/// that continue between two interludes.
+constexpr std::int64_t kShortPositions = 512;
 
 /// The time over which the tokens per second are counted.
 constexpr std::chrono::seconds kRateTime{5};
@@ -162,8 +163,14 @@ void Scheduler::turn() {
   failCancelled();
   resumeCredited();
   admit();
-  runSteps();
+  // In this order, a job that arrived during a step waits for no other, and its first decoder pass joins the next one.
   runCalls();
+  // Generations that arrived during that pass start together with those before, unless others wait for a step.
+  if (nextSteps().empty() && !nextPrefills(/*haveSteps=*/false).empty()) {
+    admit();
+    runCalls();
+  }
+  runSteps();
   removeEnded();
 }
 
@@ -196,7 +203,7 @@ void Scheduler::resumeCredited() {
 void Scheduler::admit() {
   // Calls that this turn can't run keep nobody waiting.
   const auto positions = [this](const Running& running) -> std::int64_t {
-    return canRunCall(running) && running.work->wait() == Wait::kCall ? running.work->positions() : 0;
+    return canRunCall(running) && running.work->wait() != Wait::kStep ? running.work->positions() : 0;
   };
   std::int64_t startedPositions = 0;
   for (const auto& running : running_) startedPositions += positions(*running);
@@ -225,7 +232,8 @@ Scheduler::Running* Scheduler::moveAdmissible(std::int64_t startedPositions) {
   running->progress = std::move(job.progress);
   queueMs_.add(milliseconds(Clock::now() - waiting->posted));
   waiting_.erase(waiting);
-  running->isInPass = true;  // it may not be removed yet
+  running->lastPass = lastPass_;  // it waits from now on
+  running->isInPass = true;       // it may not be removed yet
   if (stopped_.requested()) running->cancellation.request();
   return running_.emplace_back(std::move(running)).get();
 }
@@ -263,14 +271,32 @@ bool Scheduler::hasRoom(const Job& job) const {
   return rowsFit && bytesFit;
 }
 
-/// With merging: runs a step of the rows that wait for one, or of those that have waited longest.
+/// With merging: runs a step of the rows that wait for one, and prefills in the same pass.
 void Scheduler::runSteps() {
-  if (!passes_.mergesCalls()) return;
+  const std::vector<Running*> stepping = nextSteps();
+  const std::vector<Running*> prefilling = nextPrefills(!stepping.empty());
+  std::vector<Running*> running = stepping;
+  running.insert(running.end(), prefilling.begin(), prefilling.end());
+  if (running.empty()) return;
+  const Clock::time_point start = Clock::now();
+  // Prefills alone may take longer than a step.
+  runPass(running, /*offersInterludes=*/stepping.empty());
+  if (!stepping.empty()) recordSteps(stepping, start);
+  if (!prefilling.empty()) {
+    std::int64_t positions = 0;
+    for (const Running* each : prefilling) positions += each->work->positions();
+    recordPass(positions);
+  }
+  resumeTogether(running);
+}
+
+/// With merging: the jobs that wait for a step, or those that have waited longest.
+std::vector<Scheduler::Running*> Scheduler::nextSteps() const {
   std::vector<Running*> stepping;
+  if (!passes_.mergesCalls()) return stepping;
   for (const auto& running : running_) {
     if (!running->isInPass && running->work->wait() == Wait::kStep) stepping.push_back(running.get());
   }
-  if (stepping.empty()) return;
   std::stable_sort(stepping.begin(), stepping.end(),
                    [](const Running* a, const Running* b) { return a->lastPass < b->lastPass; });
   std::int64_t rows = 0;
@@ -282,10 +308,48 @@ void Scheduler::runSteps() {
     ++count;
   }
   stepping.resize(count);
-  const Clock::time_point start = Clock::now();
-  runPass(stepping, /*offersInterludes=*/false);
-  recordSteps(stepping, start);
-  resumeSteps(stepping);
+  return stepping;
+}
+
+/// With merging: the jobs whose prefills run in the pass of the next step, or together if no rows wait for a step.
+std::vector<Scheduler::Running*> Scheduler::nextPrefills(bool haveSteps) const {
+  std::vector<Running*> prefilling;
+  std::int64_t left = maxPrefillPositions(haveSteps);
+  for (Running* const running : waitingPrefills()) {
+    const std::int64_t positions = running->work->positions();
+    if (positions > left) continue;
+    left -= positions;
+    prefilling.push_back(running);
+  }
+  return prefilling;
+}
+
+/// With merging: the jobs that wait for a prefill. Those that have waited longest come first.
+std::vector<Scheduler::Running*> Scheduler::waitingPrefills() const {
+  std::vector<Running*> waiting;
+  if (!passes_.mergesCalls()) return waiting;
+  for (const auto& running : running_) {
+    if (!running->isInPass && running->work->wait() == Wait::kPrefill) waiting.push_back(running.get());
+  }
+  std::stable_sort(waiting.begin(), waiting.end(),
+                   [](const Running* a, const Running* b) { return a->lastPass < b->lastPass; });
+  return waiting;
+}
+
+/// With merging: whether the next step leaves prefills that the step after it could not run either, because one of them
+/// is too long for any step, or because there are too many. They run with other calls then.
+bool Scheduler::hasManyPrefills() const {
+  const bool haveSteps = !nextSteps().empty();
+  const std::int64_t limit = maxPrefillPositions(haveSteps);
+  std::int64_t positions = 0;
+  for (const Running* running : waitingPrefills()) positions += running->work->positions();
+  for (const Running* running : nextPrefills(haveSteps)) positions -= running->work->positions();
+  return positions > limit;
+}
+
+/// The positions of the prefills in the pass of a step, or in a pass without one.
+std::int64_t Scheduler::maxPrefillPositions(bool haveSteps) const {
+  return haveSteps ? std::min(kShortPositions, maxPositions()) : maxPositions();
 }
 
 void Scheduler::recordSteps(std::span<Running* const> running, Clock::time_point start) {
@@ -308,15 +372,21 @@ void Scheduler::recordSteps(std::span<Running* const> running, Clock::time_point
   while (decoded_.front().first < end - kRateTime) decoded_.pop_front();
 }
 
+void Scheduler::recordPass(std::int64_t positions) {
+  const std::lock_guard lock(mutex_);
+  passPositions_ = positions;
+}
+
 /// The positions of the calls that one pass runs, unless that has only one.
 std::int64_t Scheduler::maxPositions() const {
-  return isInInterlude_ ? std::min(kInterludePositions, limits_.maxBatchTokens) : limits_.maxBatchTokens;
+  return isInInterlude_ ? std::min(kShortPositions, limits_.maxBatchTokens) : limits_.maxBatchTokens;
 }
 
 /// Whether `runCalls` may run the call that a job waits for. Not in an interlude if it takes longer than a step.
 bool Scheduler::canRunCall(const Running& running) const {
   const Wait wait = running.work->wait();
-  if (running.isInPass || (wait != Wait::kCall && (passes_.mergesCalls() || wait != Wait::kStep))) return false;
+  const bool isCall = wait == Wait::kCall || wait == Wait::kPrefill || (wait == Wait::kStep && !passes_.mergesCalls());
+  if (running.isInPass || !isCall) return false;
   return !isInInterlude_ || running.work->positions() <= maxPositions();
 }
 
@@ -324,12 +394,13 @@ bool Scheduler::canRunCall(const Running& running) const {
 /// jobs and later calls take turns, so that neither waits for all of the other.
 void Scheduler::runCalls() {
   const bool merges = passes_.mergesCalls();
+  const std::vector<Running*> joining = hasManyPrefills() ? nextPrefills(!nextSteps().empty()) : waitingPrefills();
   std::vector<Running*> candidates;
   for (const auto& running : running_) {
-    if (canRunCall(*running)) candidates.push_back(running.get());
+    const bool joinsStep = std::find(joining.begin(), joining.end(), running.get()) != joining.end();
+    if (canRunCall(*running) && !joinsStep) candidates.push_back(running.get());
   }
   if (candidates.empty()) return;
-  prefersFirstCalls_ = !prefersFirstCalls_;
   std::stable_sort(candidates.begin(), candidates.end(), [&](const Running* a, const Running* b) {
     if (a->priority != b->priority) return a->priority > b->priority;
     if ((a->passes == 0) != (b->passes == 0)) return (a->passes == 0) == prefersFirstCalls_;
@@ -343,6 +414,8 @@ void Scheduler::runCalls() {
     positions += more;
     ++count;
   }
+  // Whichever kind this pass does not start with is next.
+  prefersFirstCalls_ = candidates.front()->passes > 0;
   const bool isStep = candidates.front()->work->wait() == Wait::kStep;
   const Clock::time_point start = Clock::now();
   const std::span<Running* const> running = std::span(candidates).first(count);
@@ -351,8 +424,7 @@ void Scheduler::runCalls() {
   if (isStep) {
     recordSteps(running, start);
   } else {
-    const std::lock_guard lock(mutex_);
-    passPositions_ = positions;
+    recordPass(positions);
   }
   resumeCalls(running);
 }
@@ -377,18 +449,33 @@ void Scheduler::runPass(std::span<Running* const> running, bool offersInterludes
   }
 }
 
-/// Continues the requests of a step together: what they do with their rows (processors, sampling, beams) is
-/// independent.
-void Scheduler::resumeSteps(std::span<Running* const> running) {
-  if (running.size() == 1) return resumeCalls(running);
-  passes_.runEach(static_cast<std::int64_t>(running.size()), [&](std::int64_t index) {
-    Running& each = *running[static_cast<std::size_t>(index)];
-    const CancellationScope scope(each.cancellation);
-    // An interlude would need the threads that run these tasks.
-    const InterludeScope none(nullptr);
-    each.work->resume();
-  });
-  for (Running* each : running) finishAdvance(*each);
+/// Continues the requests of a step, or of prefills, on several threads: what they do with their rows (processors,
+/// sampling, beams, scores) is independent. Long ones continue in groups.
+void Scheduler::resumeTogether(std::span<Running* const> running) {
+  while (!running.empty()) {
+    std::size_t count = 1;
+    std::int64_t positions = running.front()->work->positions();
+    while (count < running.size()) {
+      positions += running[count]->work->positions();
+      if (positions > kShortPositions) break;
+      ++count;
+    }
+    const std::span<Running* const> group = running.first(count);
+    running = running.subspan(count);
+    if (count == 1) {
+      resumeCalls(group);
+    } else {
+      passes_.runEach(static_cast<std::int64_t>(count), [&](std::int64_t index) {
+        Running& each = *group[static_cast<std::size_t>(index)];
+        const CancellationScope scope(each.cancellation);
+        // An interlude would need the threads that run these tasks.
+        const InterludeScope none(nullptr);
+        each.work->resume();
+      });
+      for (Running* each : group) finishAdvance(*each);
+    }
+    if (!running.empty() && interludeOrNull() != nullptr) interlude();
+  }
 }
 
 /// Continues the requests of a pass one after another.

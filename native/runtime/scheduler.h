@@ -2,7 +2,7 @@
 //
 //   JavaScript's thread           the scheduler's thread
 //   post(job) ---- waiting ---->  admit: work->start()
-//                                 turn:  a step of all running rows, then a pass of other calls
+//                                 turn:  a pass of other calls, then a step of all running rows and new ones
 //                                        work->resume() for each call that has run: of a step on several threads
 //   cancel(id): removes a waiting job and fails it here; a running one fails before its next pass
 //   wake(): a running job that waited for its consumer may go on
@@ -35,6 +35,7 @@ namespace torch_t5 {
 enum class Wait {
   kNothing,   // it has ended
   kStep,      // one more position of rows that have a cache
+  kPrefill,   // the first positions of a decoder's rows, which a step may compute too
   kCall,      // any other call of the engine
   kCredit,    // nothing any more: its consumer has given it credit to go on
   kConsumer,  // its consumer, who has to give it credit and then `wake` the scheduler
@@ -128,7 +129,7 @@ struct SchedulerStats {
   std::int64_t runningRows = 0;    // that running jobs decode
   std::int64_t steps = 0;          // since the start
   std::int64_t stepRows = 0;       // of the last step
-  std::int64_t passPositions = 0;  // of the last pass that was not a step
+  std::int64_t passPositions = 0;  // other than steps, of the last pass that computed any
   std::int64_t cacheBytes = 0;     // reserved for the caches of running jobs
   double tokensPerSecond = 0;      // rows of the steps of the last seconds
   Quantiles stepMs;
@@ -175,7 +176,7 @@ class Scheduler {
     std::int64_t cacheBytes = 0;
     std::int64_t priority = 0;
     std::uint64_t passes = 0;    // that have run for it
-    std::uint64_t lastPass = 0;  // the number of the last one
+    std::uint64_t lastPass = 0;  // the number of the last one, or of the one before its admission
     bool isInPass = false;
     bool hasStepped = false;
     bool isOrphaned = false;  // the model was disposed while it waited for its consumer
@@ -199,17 +200,23 @@ class Scheduler {
   bool isAdmissible(const Job& job, bool rowsAreBlocked, std::int64_t startedPositions) const;
   bool hasRoom(const Job& job) const;
 
-  void runSteps();
   void runCalls();
+  void runSteps();
+  std::vector<Running*> nextSteps() const;
+  std::vector<Running*> nextPrefills(bool haveSteps) const;
+  std::vector<Running*> waitingPrefills() const;
+  bool hasManyPrefills() const;
+  std::int64_t maxPrefillPositions(bool haveSteps) const;
   bool canRunCall(const Running& running) const;
   std::int64_t maxPositions() const;
   void runPass(std::span<Running* const> running, bool offersInterludes);
-  void resumeSteps(std::span<Running* const> running);
+  void resumeTogether(std::span<Running* const> running);
   void resumeCalls(std::span<Running* const> running);
   void advance(Running& running, const std::function<void()>& continueWork);
   void finishAdvance(Running& running);
   void removeEnded();
   void recordSteps(std::span<Running* const> running, Clock::time_point start);
+  void recordPass(std::int64_t positions);
   const std::function<void()>* interludeOrNull() const;
 
   const SchedulerLimits limits_;
@@ -230,8 +237,8 @@ class Scheduler {
   std::deque<std::pair<Clock::time_point, std::int64_t>> decoded_;  // rows of the steps of the last seconds
 
   // Used on the scheduler's thread.
-  std::uint64_t lastPass_ = 0;      // the number of the last pass
-  bool prefersFirstCalls_ = false;  // whether the next pass starts with a job's first call
+  std::uint64_t lastPass_ = 0;     // the number of the last pass
+  bool prefersFirstCalls_ = true;  // whether the next pass of other calls starts with a job's first call
   std::function<void()> interlude_ = [this] { interlude(); };
   bool isInInterlude_ = false;
   Clock::time_point lastInterlude_;

@@ -22,16 +22,21 @@ constexpr auto kTimeout = 20s;  // far longer than any test takes
 
 void ignoreFailure(const Error&) {}
 
-/// A request that makes `calls` calls, and then `steps` steps. It ends early when a call fails.
+/// A request that makes `calls` calls, then `prefills` prefills, and then `steps` steps. It ends early when one fails.
 class ScriptedWork final : public Work {
  public:
   ScriptedWork(std::string name, int steps, std::function<void(bool failed)> ended, std::int64_t positions = 1,
-               int calls = 1)
-      : name(std::move(name)), calls_(calls), steps_(steps), positions_(positions), ended_(std::move(ended)) {}
+               int calls = 1, int prefills = 0)
+      : name(std::move(name)),
+        calls_(calls),
+        prefills_(prefills),
+        steps_(steps),
+        positions_(positions),
+        ended_(std::move(ended)) {}
 
   void start() override { next(); }
   Wait wait() const override { return wait_; }
-  std::int64_t positions() const override { return positions_; }
+  std::int64_t positions() const override { return wait_ == Wait::kStep ? 1 : positions_; }
   void resume() override { next(); }
   void fail(const Error&) override { end(true); }
   void settle() override {
@@ -47,6 +52,9 @@ class ScriptedWork final : public Work {
     if (calls_ > 0) {
       --calls_;
       wait_ = Wait::kCall;
+    } else if (prefills_ > 0) {
+      --prefills_;
+      wait_ = Wait::kPrefill;
     } else if (steps_ > 0) {
       --steps_;
       wait_ = Wait::kStep;
@@ -64,12 +72,23 @@ class ScriptedWork final : public Work {
   bool hasEnded_ = false;  // and has not been settled
   bool hasFailed_ = false;
   int calls_;
+  int prefills_;
   int steps_;
   std::int64_t positions_;
   std::function<void(bool)> ended_;
 };
 
 constexpr const char* kBlocker = "blocker";
+
+using Names = std::vector<std::string>;
+
+void awaitCount(const std::atomic<int>& value, int count, const std::string& what) {
+  const auto start = std::chrono::steady_clock::now();
+  while (value < count) {
+    expect(std::chrono::steady_clock::now() - start < kTimeout, std::to_string(count) + ' ' + what);
+    std::this_thread::sleep_for(1ms);
+  }
+}
 
 /// Records each pass. A pass of the blocker waits while the gate is closed.
 class RecordedPasses final : public Passes {
@@ -82,9 +101,10 @@ class RecordedPasses final : public Passes {
     return merges_;
   }
   void run(std::span<Work* const> works) override {
-    std::vector<std::string> names;
+    Names names;
     for (const Work* work : works) names.push_back(static_cast<const ScriptedWork*>(work)->name);
     passes.push_back(names);
+    if (during) during(names);
     ++begun;
     while (isClosed && names.front() == kBlocker && !CancellationScope::requested()) {
       std::this_thread::sleep_for(1ms);
@@ -104,15 +124,10 @@ class RecordedPasses final : public Passes {
     togetherCount += static_cast<int>(count);
   }
 
-  void awaitBegun(int count) const {
-    const auto start = std::chrono::steady_clock::now();
-    while (begun < count) {
-      expect(std::chrono::steady_clock::now() - start < kTimeout, std::to_string(count) + " passes");
-      std::this_thread::sleep_for(1ms);
-    }
-  }
+  void awaitBegun(int count) const { awaitCount(begun, count, "passes"); }
 
-  std::vector<std::vector<std::string>> passes;
+  std::vector<Names> passes;
+  std::function<void(const Names&)> during;  // called in each pass; set before the pass begins
   mutable std::atomic<int> mergeQueries = 0;
   std::atomic<int> begun = 0;
   std::atomic<int> aborted = 0;
@@ -124,19 +139,21 @@ class RecordedPasses final : public Passes {
   const bool merges_;
 };
 
-using Names = std::vector<std::string>;
-
 struct Harness {
   explicit Harness(bool merges, SchedulerLimits limits = {}) : passes(merges), scheduler(limits, passes) {}
 
   void post(const std::string& name, int steps, std::uint64_t id = 0, std::int64_t priority = 0,
-            std::int64_t positions = 1, int calls = 1, Job::Clock::time_point since = Job::Clock::now()) {
-    auto ended = [this, name](bool failed) { (failed ? failures : successes).push_back(name); };
+            std::int64_t positions = 1, int calls = 1, int prefills = 0,
+            Job::Clock::time_point since = Job::Clock::now()) {
+    auto ended = [this, name](bool failed) {
+      (failed ? failures : successes).push_back(name);
+      ++endedCount;
+    };
     scheduler.post({.id = id,
                     .rows = steps > 0 ? 1 : 0,
                     .priority = priority,
                     .since = since,
-                    .work = std::make_unique<ScriptedWork>(name, steps, ended, positions, calls),
+                    .work = std::make_unique<ScriptedWork>(name, steps, ended, positions, calls, prefills),
                     .fail = [this](const Error& error) {
                       if (error.code() == ErrorCode::kAborted) ++droppedCount;
                     }});
@@ -156,8 +173,11 @@ struct Harness {
     expect(ended.get_future().wait_for(kTimeout) == std::future_status::ready, "an end");
   }
 
+  void awaitEnded(int count) const { awaitCount(endedCount, count, "ended requests"); }
+
   Names successes;  // written by the scheduler's thread
   Names failures;
+  std::atomic<int> endedCount = 0;
   std::atomic<int> droppedCount = 0;
   RecordedPasses passes;
   Scheduler scheduler;
@@ -192,7 +212,7 @@ void keepsThePlaceOfAnEarlierRequest(std::span<char*>) {
   const auto since = Job::Clock::now();
   harness.post("urgent", 0, 2, /*priority=*/1);
   for (const char* name : {"a", "b"}) harness.post(name, 0);
-  harness.post("continued", 0, 0, 0, 1, 1, since);
+  harness.post("continued", 0, 0, 0, 1, 1, 0, since);
   harness.post("c", 0);
   harness.open();
   harness.closeAndWait();
@@ -264,6 +284,140 @@ void starvesNobody(std::span<char*>) {
     expect(before > 10 && before < 60,
            "the long request to end among the short ones, not after " + std::to_string(before));
   }
+}
+
+/// The number of passes from each one in which a call of `name` arrived to the one that runs it.
+std::vector<std::size_t> waits(const std::vector<Names>& passes, const std::vector<std::size_t>& arrivals,
+                               const std::string& name) {
+  std::vector<std::size_t> result;
+  for (const std::size_t arrival : arrivals) {
+    std::size_t pass = arrival + 1;
+    while (std::find(passes[pass].begin(), passes[pass].end(), name) == passes[pass].end()) ++pass;
+    result.push_back(pass - arrival);
+  }
+  return result;
+}
+
+/// A caller who makes one short call after another waits for the step that runs, and for no other.
+void runsShortCallsAfterTheRunningStep(std::span<char*>) {
+  constexpr int kSteps = 30;
+  for (const bool merges : {false, true}) {
+    Harness harness(merges);
+    harness.block();
+    std::vector<std::size_t> arrivals;
+    harness.passes.during = [&](const Names& names) {
+      const auto ended = std::count(harness.successes.begin(), harness.successes.end(), "short");
+      const bool isPending = static_cast<std::size_t>(ended) < arrivals.size();
+      if (names != Names{"long"} || isPending || arrivals.size() == kSteps / 2) return;
+      // They arrive in even and in odd passes, and not in the first pass of the long request, which is not a step.
+      const std::size_t count = harness.passes.passes.size();
+      if (count == 2 || count % 3 == 0) return;
+      arrivals.push_back(harness.passes.passes.size() - 1);
+      harness.post("short", 0);
+    };
+    harness.post("long", 2 * kSteps);
+    harness.open();
+    harness.awaitEnded(2 + kSteps / 2);
+    harness.closeAndWait();
+    expect(arrivals.size() == kSteps / 2, "all short calls to be made");
+    for (const std::size_t wait : waits(harness.passes.passes, arrivals, "short"))
+      expect(wait == 1, "the short call in the next pass, not " + std::to_string(wait) + " passes later");
+  }
+}
+
+/// A generation that arrives during a step runs its encoder next, and its first decoder pass with the next step.
+void joinsTheNextStep(std::span<char*>) {
+  Harness harness(true);
+  harness.block();
+  harness.passes.during = [&](const Names& names) {
+    if (harness.passes.passes.size() == 4 && names == Names{"long"}) harness.post("new", 2, 0, 0, 17, 1, 1);
+  };
+  harness.post("long", 6, 0, 0, 1, 1, 1);
+  harness.open();
+  harness.awaitEnded(3);
+  harness.closeAndWait();
+  const std::vector<Names> expected{{"blocker"},     {"long"},        {"long"},        {"long"}, {"new"},
+                                    {"long", "new"}, {"long", "new"}, {"long", "new"}, {"long"}, {"long"}};
+  expect(harness.passes.passes == expected, "the encoder, and then a step that the new request joins");
+  expect(harness.successes == Names{"blocker", "new", "long"}, "both to end");
+}
+
+/// Of many generations that arrive at once, as many join the step as take no longer than it. None waits for all others.
+void limitsPrefillsInAStep(std::span<char*>) {
+  constexpr int kNew = 40;
+  Harness harness(true, {.maxBatchSize = 64, .maxBatchTokens = 2048});
+  harness.block();
+  harness.post("long", 20, 0, 0, 1, 1, 1);
+  harness.passes.during = [&](const Names& names) {
+    if (harness.passes.passes.size() != 4 || names != Names{"long"}) return;
+    for (int i = 0; i < kNew; ++i) harness.post("new", 1, 0, 0, 17, 1, 1);
+    harness.post("large", 1, 0, 0, 700, 1, 1);
+  };
+  harness.open();
+  harness.awaitEnded(kNew + 3);
+  harness.closeAndWait();
+  const auto& passes = harness.passes.passes;
+  const auto countOf = [](const Names& names, const char* name) {
+    return std::count(names.begin(), names.end(), name);
+  };
+  expect(countOf(passes[4], "new") == kNew && countOf(passes[4], "large") == 1, "one pass of all encoders");
+  expect(passes[5].front() == "long" && countOf(passes[5], "new") == 512 / 17, "a step with some prefills");
+  expect(passes[6] == Names{"large"}, "a pass of the prefill that is too long for any step");
+  expect(passes[7].front() == "long" && countOf(passes[7], "new") == kNew, "a step with the other prefills");
+  expect(passes.back() == Names{"long"}, "the running request to end last");
+}
+
+/// Generations that arrive during the first pass of another start together with it.
+void startsTogether(std::span<char*>) {
+  Harness harness(true);
+  harness.block();
+  harness.passes.during = [&](const Names& names) {
+    if (names != Names{"a"} || harness.passes.passes.size() != 2) return;
+    for (const char* name : {"b", "c"}) harness.post(name, 1, 0, 0, 17, 1, 1);
+  };
+  harness.post("a", 1, 0, 0, 17, 1, 1);
+  harness.open();
+  harness.awaitEnded(4);
+  harness.closeAndWait();
+  const std::vector<Names> expected{{"blocker"}, {"a"}, {"b", "c"}, {"a", "b", "c"}, {"a", "b", "c"}};
+  expect(harness.passes.passes == expected, "one prefill and one step of all three");
+}
+
+/// A request of many prefills does not keep those waiting that do not fit beside them.
+void starvesNoPrefill(std::span<char*>) {
+  Harness harness(true);
+  harness.block();
+  harness.post("running", 40, 0, 0, 1, 1, 1);
+  harness.post("many", 0, 0, 0, 300, 0, 30);
+  harness.post("one", 0, 0, 0, 400, 0, 1);
+  harness.open();
+  harness.awaitEnded(4);
+  harness.closeAndWait();
+  expect(harness.successes == Names{"blocker", "one", "many", "running"}, "the request of one prefill to end first");
+}
+
+/// What several requests do after their prefills runs on several threads.
+void continuesPrefillsTogether(std::span<char*>) {
+  Harness harness(true);
+  harness.block();
+  for (const char* name : {"a", "b", "c"}) harness.post(name, 0, 0, 0, 200, 0, 1);
+  harness.open();
+  harness.closeAndWait();
+  const std::vector<Names> expected{{"blocker"}, {"a", "b", "c"}};
+  expect(harness.passes.passes == expected, "one pass of the prefills");
+  expect(harness.passes.togetherCount == 2, "as many to be continued together as fit between two interludes");
+  expect(harness.successes == Names{"blocker", "a", "b", "c"}, "results in the order of the requests");
+}
+
+/// Without merging, a prefill is a call as any other.
+void runsPrefillsWithoutMerging(std::span<char*>) {
+  Harness harness(false);
+  harness.block();
+  for (const char* name : {"a", "b"}) harness.post(name, 0, 0, 0, 1, 1, 1);
+  harness.open();
+  harness.closeAndWait();
+  for (const Names& pass : harness.passes.passes) expect(pass.size() == 1, "passes of one request");
+  expect(harness.successes == Names{"blocker", "a", "b"}, "both to end");
 }
 
 void runsInterludes(std::span<char*>) {
@@ -474,6 +628,13 @@ constexpr std::array kTests{
     test::Test{"limits the positions of a pass", limitsPositions},
     test::Test{"starts requests with a higher priority first", prefersPriority},
     test::Test{"keeps neither long nor short requests waiting", starvesNobody},
+    test::Test{"runs a short call right after the step in which it arrived", runsShortCallsAfterTheRunningStep},
+    test::Test{"runs the first decoder pass of a new request in the next step", joinsTheNextStep},
+    test::Test{"limits the prefills in a step", limitsPrefillsInAStep},
+    test::Test{"starts requests together that arrive while none steps", startsTogether},
+    test::Test{"keeps no prefill waiting for those of one request", starvesNoPrefill},
+    test::Test{"continues requests together after their prefills", continuesPrefillsTogether},
+    test::Test{"runs prefills one by one if the engine does not merge them", runsPrefillsWithoutMerging},
     test::Test{"runs steps in the interludes of a long pass", runsInterludes},
     test::Test{"runs all calls of a short request in the interludes of a long pass", runsLaterCallsInInterludes},
     test::Test{"refuses jobs past the limit, and runs the accepted ones", refusesPastTheLimit},

@@ -111,8 +111,10 @@ export function randomRequest(random: Random, vocabSize: number): LoadRequest {
     },
     () => {
       const inputIds = rows(25);
+      const length = below(random, 4);
+      const prompt = length > 0 && { decoderInputIds: inputIds.map(() => ids(length)) };
       const options = generating();
-      return { kind: "generate", run: (t5, signal) => t5.generate({ inputIds }, { ...options, signal }) };
+      return { kind: "generate", run: (t5, signal) => t5.generate({ inputIds, ...prompt }, { ...options, signal }) };
     },
     () => {
       const inputIds = [row(20)];
