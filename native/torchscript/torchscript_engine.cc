@@ -87,7 +87,7 @@ enum class Method { kForward, kEncode, kPrefill, kStep, kClassify };
 constexpr std::array<const char*, 5> kMethodNames{"forward", "encode", "prefill", "step", "classify"};
 constexpr std::array kEncoderMethods{Method::kEncode};
 constexpr std::array kClassifierMethods{Method::kClassify};
-// The first one is compiled when the model is loaded, the others at their first use: all of them would double the time.
+// On the CPU each is compiled at its first use: a caller of generate never calls forward.
 constexpr std::array kGenerationMethods{Method::kForward, Method::kEncode, Method::kPrefill, Method::kStep};
 
 std::span<const Method> methodsOf(ModelKind kind) {
@@ -140,12 +140,8 @@ class TorchScriptEngine final : public Engine {
         tensors_(device),
         hiddenStates_("outputHiddenStates", "hidden_states.pt", std::move(layers.hiddenStates)),
         attentions_("outputAttentions", "attentions.pt", std::move(layers.attentions)) {
-    const std::span<const Method> methods = methodsOf(kind);
-    if (device_.is_cpu()) {
-      compiled(methods.front());
-      return;
-    }
-    for (const Method method : methods) compiled(method);
+    if (device_.is_cpu()) return;
+    for (const Method method : methodsOf(kind)) compiled(method);
     // The originals in the host's memory are freed.
     moveWeights();
     tensors_ = DeviceTensors(device_);
