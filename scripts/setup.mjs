@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Sets torch-t5 up: `node scripts/setup.mjs [demo|export|cuda|dist|docs|offline|test] [--index <url>]`. Uses only Node's own modules. Each step runs once, and
+// Sets torch-t5 up: `node scripts/setup.mjs [demo|export|cuda|dist|docs|offline|prebuild|test] [--index <url>]`. Uses only Node's own modules. Each step runs once, and
 // again only when its inputs change; an interrupted set-up continues with the step that it was in.
 import { existsSync } from "node:fs";
 import { argv, env, exit, stderr } from "node:process";

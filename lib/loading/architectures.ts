@@ -12,7 +12,7 @@ import type { Manifest } from "./manifest.js";
 export type ModelKind = "generation" | "encoder" | "sequenceClassification" | "tokenClassification";
 
 /** The kind of each class of transformers, which `architecture` in manifest.json and `architectures` in config.json name. */
-const KINDS: ReadonlyMap<string, ModelKind> = new Map([
+export const KINDS: ReadonlyMap<string, ModelKind> = new Map([
   ["T5ForConditionalGeneration", "generation"],
   ["MT5ForConditionalGeneration", "generation"],
   ["UMT5ForConditionalGeneration", "generation"],
@@ -28,7 +28,7 @@ const KINDS: ReadonlyMap<string, ModelKind> = new Map([
 ]);
 
 /** The name of T5ForConditionalGeneration in the first T5 checkpoints. */
-const FIRST_NAME = "T5WithLMHeadModel";
+export const FIRST_NAME = "T5WithLMHeadModel";
 
 /** A class of this package. */
 interface ModelClass {

@@ -1,6 +1,6 @@
 // The worker thread of `sha256OnWorker`.
 import { parentPort, workerData } from "node:worker_threads";
-import { sha256 } from "./hash.js";
+import { sha256Sync } from "./hash.js";
 
 const { path, bytes } = workerData as { readonly path: string; readonly bytes: number };
-sha256(path, bytes).then((digest) => parentPort?.postMessage(digest));
+parentPort?.postMessage(sha256Sync(path, bytes));

@@ -297,10 +297,11 @@ export async function loadModel(
 ): Promise<LoadedModel> {
   const source = await openDirectory(path, kind, options, given);
   const { directory, precision, labels, architecture, storedWeights, layerArchives } = source;
-  // Worker threads hash large files while libtorch is opened here. libtorch gets the archive only after it was
-  // verified.
-  const [verified, opened] = await Promise.allSettled([source.verify(), openNative()]);
-  valueOrThrow(verified);
+  // Worker threads hash large files while libtorch is opened here. The code that "exact" compiles is that of a verified
+  // archive. The other precisions run none of it, so they pack its numbers while the hash is computed.
+  const verification = settle(source.verify());
+  const opened = await settle(openNative());
+  if (precision === "exact" || opened.status === "rejected") valueOrThrow(await verification);
   const { addon, libtorch } = valueOrThrow(opened);
   const pyTorchThreads = addon.info().intraOpThreads;
   const threads = defaultThreads(pyTorchThreads, cpuQuota());
@@ -319,11 +320,16 @@ export async function loadModel(
       attentionsPath: layerArchives.attentions,
       libtorchDirectory: libtorch.directory,
     });
-  const [loaded, read] = await Promise.allSettled([
-    loadReplicas(options.replicas ?? [options.device], load),
-    Promise.all([findTokenizer(directory.path), source.readDense()]),
+  const [loaded, verified, read] = await Promise.all([
+    settle(loadReplicas(options.replicas ?? [options.device], load)),
+    verification,
+    settle(
+      Promise.all([findTokenizer(directory.path), verification.then(valueOrThrow).then(() => source.readDense())]),
+    ),
   ]);
-  if (read.status === "rejected" && loaded.status === "fulfilled") await disposeAll(loaded.value);
+  const isUsable = verified.status === "fulfilled" && read.status === "fulfilled";
+  if (!isUsable && loaded.status === "fulfilled") await disposeAll(loaded.value);
+  valueOrThrow(verified);
   const [tokenizer, dense] = valueOrThrow(read);
   const isRefused = tokenizer instanceof UnsupportedTokenizerError;
   if (isRefused) warnOfTokenizer(directory.path, tokenizer);
@@ -478,6 +484,11 @@ async function loadEmbedding(
 /** Async, so that an error is a rejection. */
 async function openNative(): Promise<Native> {
   return loadNative();
+}
+
+async function settle<Value>(promise: Promise<Value>): Promise<PromiseSettledResult<Value>> {
+  const [outcome] = await Promise.allSettled([promise]);
+  return outcome;
 }
 
 function valueOrThrow<Value>(outcome: PromiseSettledResult<Value>): Value {

@@ -120,13 +120,9 @@ class TorchScriptEngine final : public Engine {
         tensors_(device),
         hiddenStates_("outputHiddenStates", "hidden_states.pt", std::move(layers.hiddenStates)),
         attentions_("outputAttentions", "attentions.pt", std::move(layers.attentions)) {
-    const std::span<const Method> methods = methodsOf(kind);
-    if (device_.is_cpu()) {
-      // The others are compiled at their first use: all of them would double the time of loading.
-      compiled(methods.front());
-      return;
-    }
-    for (const Method method : methods) compiled(method);
+    // On the CPU each is compiled at its first use: a caller of generate never calls forward.
+    if (device_.is_cpu()) return;
+    for (const Method method : methodsOf(kind)) compiled(method);
     // The originals in the host's memory are freed.
     moveWeights();
     tensors_ = DeviceTensors(device_);

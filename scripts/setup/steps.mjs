@@ -307,6 +307,8 @@ const arm64Profiles = {
 export const profiles = {
   demo: [...npmSteps, venv, ...libtorchSteps, ...addonSteps, ...typescriptSteps, ...serverSteps],
   dist: [...npmSteps, ...typescriptSteps],
+  // What scripts/prebuild.mjs needs, which compiles the addon itself.
+  prebuild: [...npmSteps, venv, ...libtorchSteps, buildTools, ...typescriptSteps],
   docs: [...npmSteps, tools, ...typescriptSteps, ...serverSteps],
   cuda: [...npmSteps, venv, cuda, ...addonSteps, ...typescriptSteps],
   export: [

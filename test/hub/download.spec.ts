@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import {
+  chmodSync,
   existsSync,
   readdirSync,
   readFileSync,
@@ -33,6 +34,8 @@ import { fakeExport, type Hub, pull, useHub } from "./hub.js";
 import { filesOf, gitHash, type Repository, refuse, repositoryOf, sha256 } from "./server.js";
 
 const NAME = "org/model";
+/** A user id without rights, on Linux that of `nobody`. */
+const NOBODY = 65534;
 const puller = fileURLToPath(new URL("programs/pull.mjs", import.meta.url));
 
 /** The paths of the blobs, of which one is a download that was interrupted. */
@@ -409,6 +412,46 @@ describe("a download", () => {
     assert.equal(blobs(hub()).length, 3);
   });
 
+  it("is continued by a process that waits for it when the one that downloads is killed", async () => {
+    const { server, cache } = hub();
+    const repository = server.add(NAME, fakeExport());
+    const content = contentOf(repository, "model.pt");
+    let isSecondThere = () => {};
+    const second = new Promise<void>((resolve) => {
+      isSecondThere = resolve;
+    });
+    let archiveRequests = 0;
+    let revisionRequests = 0;
+    server.intercept = (request, response) => {
+      if (/\/revision\//.test(request.url ?? "") && ++revisionRequests === 2) isSecondThere();
+      if (!isForArchive(repository, request.url) || ++archiveRequests > 1) return false;
+      // The rest never comes.
+      response.writeHead(200, { "content-length": content.length });
+      response.write(content.subarray(0, 2_000_000));
+      return true;
+    };
+    const killed = spawn(execPath, [puller, NAME, "2000000"], { stdio: ["ignore", "pipe", "inherit"] });
+    // It prints a line when it has written the bytes.
+    await once(killed.stdout, "data");
+    const waiting = spawn(execPath, [puller, NAME], { stdio: ["ignore", "pipe", "inherit"] });
+    const output = text(waiting.stdout);
+    const ended = once(waiting, "close");
+    await second;
+    killed.kill("SIGKILL");
+    await once(killed, "close");
+    assert.equal(killed.signalCode, "SIGKILL");
+    assert.deepEqual(await ended, [0, null]);
+    checkSnapshot((await output).trim(), repository, EXPORTED);
+    const ranges = server.requests.filter(({ path }) => isForArchive(repository, path)).map(({ range }) => range);
+    assert.deepEqual(ranges, [undefined, "bytes=2000000-"]);
+    assert.equal(blobs(hub()).length, 3);
+    assert.deepEqual(readdirSync(join(cache, ".locks", "models--org--model")), []);
+
+    server.requests.length = 0;
+    assert.equal(await pull(NAME), (await output).trim());
+    assert.equal(server.requests.length, 1);
+  });
+
   it("takes over a lock whose process has ended", async () => {
     const { server, cache } = hub();
     const repository = server.add(NAME, fakeExport(1000));
@@ -422,6 +465,22 @@ describe("a download", () => {
     checkSnapshot(await pull(NAME), repository, EXPORTED);
   });
 });
+
+/** Runs `use` while no file below a folder can be made or deleted. Root, who may do everything, becomes another user. */
+async function withReadOnly(folder: string, use: () => Promise<void>): Promise<void> {
+  const folders = readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map((entry) => join(entry.parentPath, entry.name));
+  for (const path of [folder, ...folders]) chmodSync(path, 0o555);
+  const isRoot = process.geteuid?.() === 0;
+  try {
+    if (isRoot) process.seteuid?.(NOBODY);
+    await use();
+  } finally {
+    if (isRoot) process.seteuid?.(0);
+    for (const path of [folder, ...folders]) chmodSync(path, 0o755);
+  }
+}
 
 /** The path of a copy of the lock of the archive, while it is downloaded. */
 async function lockDuring({ server, cache, home }: Hub, repository: Repository): Promise<string> {
@@ -686,6 +745,51 @@ describe("an error of the hub", () => {
       code: "ERR_DOWNLOAD_FAILED",
       message: /Expected a cache that can be written in/,
     });
+  });
+});
+
+describe("a cache that can't be written", () => {
+  const hub = useHub();
+
+  it("provides a model that it has, also with HF_HUB_CACHE and without the list of its files", async () => {
+    const { server, home, cache } = hub();
+    server.add("org/demo", repositoryOf(filesOf(demoModel)));
+    const options = { device: "cpu", intraOpThreads: 1 } as const;
+    const generated = async () => {
+      await using t5 = await T5ForConditionalGeneration.fromPretrained("org/demo", options);
+      return (await t5.generate("spell number: 7")).texts;
+    };
+    // The same modules and libraries are open afterwards.
+    const expected = await generated();
+    server.requests.length = 0;
+    await withReadOnly(home, async () => assert.deepEqual(await generated(), expected));
+    assert.equal(server.requests.length, 1);
+
+    process.env.HF_HUB_CACHE = cache;
+    delete process.env.HF_HOME;
+    rmSync(join(cache, "models--org--demo", "trees"), { recursive: true });
+    await withReadOnly(home, async () => assert.deepEqual(await generated(), expected));
+    process.env.HF_HUB_OFFLINE = "1";
+    await withReadOnly(home, async () => assert.deepEqual(await generated(), expected));
+  });
+
+  it("is an error where a file of the model is missing, or the branch has moved", async () => {
+    const { server, home, cache } = hub();
+    const repository = server.add(NAME, fakeExport(1000));
+    const blob = sha256(contentOf(repository, "model.pt"));
+    const refused = {
+      code: "ERR_DOWNLOAD_FAILED",
+      message: `Expected a cache that can be written in ${JSON.stringify(cache)} but received EACCES`,
+    };
+    const directory = await pull(NAME);
+    rmSync(join(cache, "models--org--model", "blobs", blob));
+    await withReadOnly(home, () => assert.rejects(pull(NAME), refused));
+    assert.deepEqual(readdirSync(directory).sort(), EXPORTED);
+    checkSnapshot(await pull(NAME), repository, EXPORTED);
+    server.add(NAME, fakeExport(2000));
+    await withReadOnly(home, () => assert.rejects(pull(NAME), refused));
+    rmSync(cache, { recursive: true });
+    await withReadOnly(home, () => assert.rejects(pull(NAME), refused));
   });
 });
 

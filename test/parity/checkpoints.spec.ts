@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { T5ForConditionalGeneration } from "torch-t5";
+import { FIRST_NAME, KINDS } from "#lib/loading/architectures.js";
 import { describeShape, makeCase, SHAPES } from "./cases.js";
 import { assertSameShape, type ReferenceForward, takeFloats } from "./comparing.js";
 import { CLOSE } from "./fused/tolerances.js";
@@ -33,6 +34,17 @@ const FORMS: readonly Form[] = [
   { family: "umt5", form: "shards", equals: "the usual form" },
   { family: "t5-v1.1", form: "an odd offset", equals: "the usual form" },
 ];
+
+describe("the classes of transformers", () => {
+  it("have the same kinds here as in the exporter", async function () {
+    this.timeout(PREPARATION_MS);
+    const { kinds } = await sharedReference().request<{ kinds: Readonly<Record<string, string>> }>("classes");
+    const camelCase = (name: string) =>
+      name.toLowerCase().replace(/_(.)/g, (_, letter: string) => letter.toUpperCase());
+    const exported = Object.fromEntries(Object.entries(kinds).map(([name, kind]) => [name, camelCase(kind)]));
+    assert.deepEqual({ ...Object.fromEntries(KINDS), [FIRST_NAME]: "generation" }, exported);
+  });
+});
 
 describe("a Hugging Face directory", () => {
   for (const family of FAMILIES) {

@@ -4,7 +4,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseConfig } from "#lib/loading/config.js";
 import { type ExportedDirectory, verifyContents, verifySizes } from "#lib/loading/directory.js";
-import { sha256 } from "#lib/loading/hash.js";
+import { sha256, sha256Sync } from "#lib/loading/hash.js";
 import { parseManifest } from "#lib/loading/manifest.js";
 import { withDirectory } from "../support/directory.js";
 
@@ -51,6 +51,7 @@ describe("the SHA-256 of a file", () => {
         const bytes = makeBytes(count);
         writeFileSync(path, bytes);
         assert.equal(await sha256(path, count), digestOf(bytes));
+        assert.equal(sha256Sync(path, count), digestOf(bytes));
       });
     });
   }

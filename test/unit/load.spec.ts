@@ -131,6 +131,17 @@ describe("a model directory", () => {
     });
   }
 
+  for (const precision of ["exact", "float32", "bfloat16", "int8"] as const) {
+    it(`is refused in ${precision} for its SHA-256: with a changed number, and where it can't be read at all`, () =>
+      withModelCopy(async (directory) => {
+        const refused = { name: "T5Error", code: "ERR_MODEL_CORRUPT", message: /Expected SHA-256 .* for model\.pt / };
+        change(directory, "model.pt", flipByte);
+        await assert.rejects(load(directory, { precision, device: "cpu" }), refused);
+        change(directory, "model.pt", (archive) => Buffer.alloc(archive.length));
+        await assert.rejects(load(directory, { precision, device: "cpu" }), refused);
+      }));
+  }
+
   it("is refused when it is missing, or a file", async () => {
     for (const [path, reason] of [
       ["/nonexistent", '"/nonexistent" does not exist'],

@@ -28,7 +28,7 @@ type Ids = StoredTensor<BigInt64Array>;
 interface Probe {
   readonly name: string;
   /** One of the inputs, by its name in parity.safetensors. */
-  ids(name: string): Ids;
+  readonly ids: (name: string) => Ids;
   /**
    * Logits: `[batch, targetLength, vocabSize]`, of a classifier `[batch, numLabels]` or `[batch, sourceLength, numLabels]`.
    * Of an encoder its last hidden state, `[batch, sourceLength, dModel]`.
@@ -36,106 +36,89 @@ interface Probe {
   readonly output: StoredTensor<Float32Array>;
 }
 
-type Verifiable = T5ForConditionalGeneration | T5EncoderModel | T5ForSequenceClassification | T5ForTokenClassification;
+/** A loaded model of some kind. */
+interface Verifiable extends AsyncDisposable {
+  readonly device: string;
+  readonly precision: Precision;
+}
 
 /** How the probes of one kind of model are compared. */
-interface Verification<Compared extends Difference> {
+interface Verification<Model extends Verifiable, Compared extends Difference> {
   /** The names in parity.safetensors of the inputs whose shapes are printed. */
   readonly inputs: Readonly<Record<string, string>>;
   /** The name of the probes' output in parity.safetensors. */
   readonly output: string;
   /** One number of it, for messages. */
   readonly unit: string;
-  /** Loads the model. */
-  load(directory: string, options: LoadOptions): Promise<Verified<Compared>>;
+  load(directory: string, options: LoadOptions): Promise<Model>;
+  compare(model: Model, probe: Probe): Promise<Compared>;
   merge(compared: readonly Compared[]): Compared;
 }
 
-/** A loaded model and the comparison of one probe with it. */
-interface Verified<Compared extends Difference> {
-  readonly model: Verifiable;
-  compare(probe: Probe): Promise<Compared>;
-}
-
-const GENERATION: Verification<Agreement> = {
+const GENERATION: Verification<T5ForConditionalGeneration, Agreement> = {
   inputs: { encoder: "input_ids", decoder: "decoder_input_ids" },
   output: "logits",
   unit: "logit",
-  async load(directory, options) {
-    const model = await T5ForConditionalGeneration.fromPretrained(directory, options);
-    return {
-      model,
-      async compare({ ids, output }) {
-        const { logits } = await model.forward({
-          inputIds: ids("input_ids"),
-          attentionMask: ids("attention_mask"),
-          decoderInputIds: ids("decoder_input_ids"),
-        });
-        return agreementOf(output.data, logits.data, model.config.vocabSize);
-      },
-    };
+  load: (directory, options) => T5ForConditionalGeneration.fromPretrained(directory, options),
+  async compare(model, probe) {
+    const { logits } = await model.forward({ ...sourceOf(probe), decoderInputIds: probe.ids("decoder_input_ids") });
+    return agreementOf(probe.output.data, logits.data, model.config.vocabSize);
   },
   merge,
 };
 
-const ENCODER: Verification<Difference> = {
+const ENCODER: Verification<T5EncoderModel, Difference> = {
   inputs: { encoder: "input_ids" },
   output: "last_hidden_state",
   unit: "state",
-  async load(directory, options) {
-    const model = await T5EncoderModel.fromPretrained(directory, options);
-    return {
-      model,
-      async compare({ ids, output }) {
-        const attentionMask = ids("attention_mask");
-        const { lastHiddenState } = await model.forward({ inputIds: ids("input_ids"), attentionMask });
-        const { dModel } = model.config;
-        const kept = (states: Float32Array) => withoutPadding(states, attentionMask, dModel);
-        return differenceOf(kept(output.data), kept(lastHiddenState.data), dModel);
-      },
-    };
+  load: (directory, options) => T5EncoderModel.fromPretrained(directory, options),
+  async compare(model, probe) {
+    const { lastHiddenState } = await model.forward(sourceOf(probe));
+    const { dModel } = model.config;
+    return differenceOf(...withoutPadding(probe, lastHiddenState.data, dModel), dModel);
   },
   merge: mergeDifferences,
 };
 
-const SEQUENCE_CLASSIFICATION: Verification<Agreement> = {
+const SEQUENCE_CLASSIFICATION: Verification<T5ForSequenceClassification, Agreement> = {
   inputs: { encoder: "input_ids" },
   output: "logits",
   unit: "logit",
-  async load(directory, options) {
-    const model = await T5ForSequenceClassification.fromPretrained(directory, options);
-    return {
-      model,
-      async compare({ ids, output }) {
-        const source = { inputIds: ids("input_ids"), attentionMask: ids("attention_mask") };
-        const { logits } = await model.forward(source);
-        return agreementOf(output.data, logits.data, model.config.numLabels);
-      },
-    };
+  load: (directory, options) => T5ForSequenceClassification.fromPretrained(directory, options),
+  async compare(model, probe) {
+    const { logits } = await model.forward(sourceOf(probe));
+    return agreementOf(probe.output.data, logits.data, model.config.numLabels);
   },
   merge,
 };
 
-const TOKEN_CLASSIFICATION: Verification<Agreement> = {
+const TOKEN_CLASSIFICATION: Verification<T5ForTokenClassification, Agreement> = {
   ...SEQUENCE_CLASSIFICATION,
-  async load(directory, options) {
-    const model = await T5ForTokenClassification.fromPretrained(directory, options);
-    return {
-      model,
-      async compare({ ids, output }) {
-        const attentionMask = ids("attention_mask");
-        const { logits } = await model.forward({ inputIds: ids("input_ids"), attentionMask });
-        const { numLabels } = model.config;
-        const kept = (all: Float32Array) => withoutPadding(all, attentionMask, numLabels);
-        return agreementOf(kept(output.data), kept(logits.data), numLabels);
-      },
-    };
+  load: (directory, options) => T5ForTokenClassification.fromPretrained(directory, options),
+  async compare(model, probe) {
+    const { logits } = await model.forward(sourceOf(probe));
+    const { numLabels } = model.config;
+    return agreementOf(...withoutPadding(probe, logits.data, numLabels), numLabels);
   },
 };
 
-/** The numbers of the positions that the mask keeps, `width` each. Only "exact" computes those of padding. */
-function withoutPadding(numbers: Float32Array, mask: Ids, width: number): Float32Array {
-  return numbers.filter((_, at) => mask.data[Math.floor(at / width)] === 1n);
+/** The source of a probe. */
+function sourceOf({ ids }: Probe): { readonly inputIds: Ids; readonly attentionMask: Ids } {
+  return { inputIds: ids("input_ids"), attentionMask: ids("attention_mask") };
+}
+
+/**
+ * Of a probe's output and of the computed one, the numbers of the positions that the mask keeps, `width` each. Only
+ * "exact" computes those of padding.
+ */
+function withoutPadding(
+  { ids, output }: Probe,
+  computed: Float32Array,
+  width: number,
+): readonly [Float32Array, Float32Array] {
+  const { data: mask } = ids("attention_mask");
+  const kept = (numbers: Float32Array) => numbers.filter((_, at) => mask[Math.floor(at / width)] === 1n);
+  return [kept(output.data), kept(computed)];
 }
 
 /** What passes. Undefined stands for no limit. */
@@ -235,13 +218,12 @@ interface VerifiedDirectory {
 }
 
 /** Compares every probe, and prints how they compare. Returns the exit code. */
-async function verify<Compared extends Difference>(
-  verification: Verification<Compared>,
+async function verify<Model extends Verifiable, Compared extends Difference>(
+  verification: Verification<Model, Compared>,
   { directory, load, checked }: VerifiedDirectory,
   limits: Limits,
 ): Promise<number> {
-  const { model, compare } = await verification.load(directory, load);
-  await using _ = model;
+  await using model = await verification.load(directory, load);
   const { device, precision } = model;
   const threads = load.intraOpThreads === undefined ? "" : `, ${load.intraOpThreads} threads`;
   print(`${directory}: ${checked}; ${device}, ${precision}${threads}`);
@@ -255,7 +237,7 @@ To know both, export it, which compares with Hugging Face bit for bit, and verif
   }
   const compared: Compared[] = [];
   for (const probe of await readProbes(directory, verification.output)) {
-    const difference = await compare(probe);
+    const difference = await verification.compare(model, probe);
     compared.push(difference);
     const comparison = difference.isBitwiseEqual ? "bitwise equal" : format(difference);
     const inputs = Object.entries(verification.inputs).map(

@@ -23,10 +23,14 @@ const environment = {
 const run = (...args) => execFileSync(execPath, args, { cwd: project, env: environment, encoding: "utf8" });
 
 try {
-  execFileSync(execPath, [npm, "pack", "--ignore-scripts", "--pack-destination", project], { cwd: root });
+  execFileSync(execPath, [npm, "pack", "--loglevel=error", "--ignore-scripts", "--pack-destination", project], {
+    cwd: root,
+  });
   const [file = ""] = readdirSync(project).filter((name) => name.endsWith(".tgz"));
   writeFileSync(join(project, "package.json"), '{ "private": true }');
   run(npm, "install", "--prefer-offline", "--no-audit", "--no-fund", `./${file}`);
+  // A checkout may have prebuilt binaries, which would be taken instead.
+  rmSync(join(project, "node_modules", "torch-t5", "prebuilds"), { recursive: true, force: true });
   const program = join(project, "node_modules", "torch-t5", "dist", "cli", "main.js");
   const installed = readdirSync(join(project, "node_modules", "torch-t5")).sort();
   run(program, "setup");

@@ -12,6 +12,7 @@ from encoders import encoder_class, export_encoder, write_encoders
 from families import FAMILIES, load_checkpoint, load_exported, write_checkpoint
 from forms import write_form
 from t5_export import export_source
+from t5_export.architectures import KINDS_BY_NAME
 from tensors import TensorFiles
 from torch import Tensor
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
@@ -35,6 +36,7 @@ class Operations:
         self._tokenizers: dict[str, PreTrainedTokenizerBase] = {}
         self._files = TensorFiles(directory)
         self._operations: Mapping[str, Callable[[Request], Reply]] = {
+            "classes": self.classes,
             "make": self.make,
             "open": self.open,
             "effect": self.effect,
@@ -63,6 +65,10 @@ class Operations:
     def run(self, operation: str, request: Request) -> Reply:
         """Run one operation."""
         return self._operations[operation](request)
+
+    def classes(self, _: Request) -> Reply:
+        """Return the kind of every class that the exporter knows, by its name in config.json."""
+        return {"kinds": {name: kind.name for name, kind in KINDS_BY_NAME.items()}}
 
     def make(self, request: Request) -> Reply:
         """Write a family's random checkpoint, export it, and load the original with `from_pretrained`."""
