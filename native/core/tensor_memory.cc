@@ -17,7 +17,9 @@ constexpr std::size_t kMinMappedBytes = std::size_t{1} << 20;  // larger blocks 
 constexpr std::size_t kMaxFreeBytes = std::size_t{128} << 20;
 constexpr std::size_t kMaxFreeBlocks = 1024;
 
-std::size_t roundUp(std::size_t bytes, std::size_t granule) { return (bytes + granule - 1) / granule * granule; }
+[[maybe_unused]] std::size_t roundUp(std::size_t bytes, std::size_t granule) {
+  return (bytes + granule - 1) / granule * granule;
+}
 
 thread_local const TensorMemory* current = nullptr;
 
@@ -53,14 +55,16 @@ class TensorMemory::State {
   }
 
   static void destroy(Block* block) noexcept {
-    const std::size_t size = block->size;
-    const bool isMapped = block->isMapped;
-    block->~Block();
-    if (isMapped) {
+#ifdef __linux__
+    if (block->isMapped) {
+      const std::size_t size = block->size;
+      block->~Block();
       unmapHugePages(block, size);
-    } else {
-      c10::GetDefaultCPUAllocator()->raw_deallocate(block);
+      return;
     }
+#endif
+    block->~Block();
+    c10::GetDefaultCPUAllocator()->raw_deallocate(block);
   }
 
   /// The block that was released last, of those that are at most a quarter larger. Null: none.

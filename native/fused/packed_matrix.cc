@@ -21,17 +21,6 @@ static_assert(std::endian::native == std::endian::little, "the elements of a wor
 
 std::uint16_t toBf16(float number) { return c10::BFloat16(number).x; }
 
-/// Writes rows of words as columns: word k of all of them, then word k + 1. `width`: the columns of a panel.
-void transpose(const void* rows, std::int64_t count, std::int64_t words, std::uint32_t* columns, std::int64_t width) {
-  const auto* from = static_cast<const std::byte*>(rows);
-  for (std::int64_t word = 0; word < words; ++word) {
-    for (std::int64_t row = 0; row < count; ++row) {
-      std::memcpy(columns + word * width + row,
-                  from + static_cast<std::size_t>(row * words + word) * sizeof(std::uint32_t), sizeof(std::uint32_t));
-    }
-  }
-}
-
 std::int64_t countRows(const std::vector<WeightRows>& rows) {
   return std::accumulate(rows.begin(), rows.end(), std::int64_t{0},
                          [](std::int64_t count, const WeightRows& part) { return count + part.count; });
@@ -96,10 +85,26 @@ PackedMatrix::PackedMatrix(const std::vector<WeightRows>& rows, DataType dataTyp
       const std::int64_t skipped = first - firsts[part];
       const std::int64_t count = std::min(rows[part].count - skipped, end - first);
       const float* numbers = rows[part].weight->read(rows[part].first + skipped, count, memory.rows);
-      transpose(packRows(numbers, count, first, memory.words), count, words(), to + (first - begin), width);
+      writeColumns(packRows(numbers, count, first, memory.words), count, first - begin, to);
       first += count;
     }
   });
+}
+
+/// Writes rows of words as columns of a panel, from column `first` on.
+void PackedMatrix::writeColumns(const void* rows, std::int64_t count, std::int64_t first, std::uint32_t* panel) const {
+  const auto* from = static_cast<const std::byte*>(rows);
+  const std::int64_t wordCount = words();
+  const kernels::PanelLayout to = layout();
+  for (std::int64_t word = 0; word < wordCount; ++word) {
+    const std::int64_t start = to.offset(first, word);
+    const std::int64_t stride = to.offset(first + 1, word) - start;
+    for (std::int64_t row = 0; row < count; ++row) {
+      std::memcpy(panel + start + row * stride,
+                  from + static_cast<std::size_t>(row * wordCount + word) * sizeof(std::uint32_t),
+                  sizeof(std::uint32_t));
+    }
+  }
 }
 
 std::uint32_t* PackedMatrix::panelWords(std::int64_t panel) const {
@@ -142,22 +147,25 @@ void PackedMatrix::setPanels(std::int64_t first, kernels::GemmArgs& args) const 
 }
 
 void PackedMatrix::readColumn(std::int64_t column, float* elements) const {
-  const std::int64_t width = kernels_->panelWidth;
-  const std::uint32_t* from = panelWords(column / width) + column % width;
+  const std::uint32_t* panel = panelWords(column / kernels_->panelWidth);
+  const std::int64_t inPanel = column % kernels_->panelWidth;
+  const kernels::PanelLayout at = layout();
   switch (dataType_) {
     case DataType::kFloat32:
-      for (std::int64_t i = 0; i < k_; ++i) std::memcpy(elements + i, from + i * width, sizeof *from);
+      for (std::int64_t i = 0; i < k_; ++i) std::memcpy(elements + i, panel + at.offset(inPanel, i), sizeof *elements);
       return;
     case DataType::kBfloat16:
       for (std::int64_t i = 0; i < k_; ++i) {
-        const auto half = static_cast<std::uint16_t>(from[i / 2 * width] >> (16 * (i % 2)));
+        const auto half = static_cast<std::uint16_t>(panel[at.offset(inPanel, i / 2)] >> (16 * (i % 2)));
         elements[i] = c10::BFloat16(half, c10::BFloat16::from_bits());
       }
       return;
     case DataType::kInt8: {
       const float scale = scales_.const_data_ptr<float>()[column];
-      for (std::int64_t i = 0; i < k_; ++i)
-        elements[i] = static_cast<float>(static_cast<std::int8_t>(from[i / 4 * width] >> (8 * (i % 4)))) * scale;
+      for (std::int64_t i = 0; i < k_; ++i) {
+        const auto byte = static_cast<std::int8_t>(panel[at.offset(inPanel, i / 4)] >> (8 * (i % 4)));
+        elements[i] = static_cast<float>(byte) * scale;
+      }
       return;
     }
   }
@@ -166,12 +174,15 @@ void PackedMatrix::readColumn(std::int64_t column, float* elements) const {
 PackedMatrix PackedMatrix::selectColumns(const std::vector<std::int64_t>& columns) const {
   PackedMatrix selected(*kernels_, dataType_, k_, static_cast<std::int64_t>(columns.size()));
   const std::int64_t width = kernels_->panelWidth;
+  const std::int64_t wordCount = words();
+  const kernels::PanelLayout at = layout();
   selected.memory_.zero_();
   for (std::size_t i = 0; i < columns.size(); ++i) {
     const auto to = static_cast<std::int64_t>(i);
-    const std::uint32_t* from = panelWords(columns[i] / width) + columns[i] % width;
-    std::uint32_t* words = selected.panelWords(to / width) + to % width;
-    for (std::int64_t word = 0; word < this->words(); ++word) words[word * width] = from[word * width];
+    const std::uint32_t* from = panelWords(columns[i] / width);
+    std::uint32_t* panel = selected.panelWords(to / width);
+    for (std::int64_t word = 0; word < wordCount; ++word)
+      panel[at.offset(to % width, word)] = from[at.offset(columns[i] % width, word)];
     if (dataType_ != DataType::kInt8) continue;
     selected.scales_.data_ptr<float>()[to] = scales_.const_data_ptr<float>()[columns[i]];
     selected.compensation_.data_ptr<std::int32_t>()[to] = compensation_.const_data_ptr<std::int32_t>()[columns[i]];

@@ -53,13 +53,15 @@ class PackedMatrix {
   std::int64_t words() const { return kernels::wordsPerRow(dataType_, k_); }
 
   const void* packRows(const float* rows, std::int64_t count, std::int64_t column, std::vector<std::uint32_t>& packed);
+  void writeColumns(const void* rows, std::int64_t count, std::int64_t first, std::uint32_t* panel) const;
   std::uint32_t* panelWords(std::int64_t panel) const;
+  kernels::PanelLayout layout() const { return {*kernels_, dataType_, words()}; }
 
   const kernels::Kernels* kernels_;
   kernels::DataType dataType_;
   std::int64_t k_;
   std::int64_t columns_;
-  at::Tensor memory_;        // int32 [panels, words, panelWidth]
+  at::Tensor memory_;        // int32 [panels, words, panelWidth], see `PanelLayout`
   at::Tensor scales_;        // int8: float32 [panels, panelWidth]
   at::Tensor compensation_;  // int8: int32 [panels, panelWidth]
 };

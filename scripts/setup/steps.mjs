@@ -8,6 +8,7 @@ import * as arm64 from "./arm64.mjs";
 import { installPackages, mayInstallPackages } from "./debian.mjs";
 import { completeDeclarations } from "./declarations.mjs";
 import { hasLibtorch, keepOpenedLibraries, libtorchDirectory, libtorchLibrary, needsBuild } from "./libtorch.mjs";
+import * as macos from "./macos.mjs";
 import { runNpm } from "./npm.mjs";
 import {
   addonDirectory,
@@ -286,6 +287,15 @@ const arm64Tests = {
   run: () => arm64.buildForArm64("arm64-tests", { tests: true }),
 };
 
+const macosCompiler = {
+  name: "macos-compiler",
+  title: "a compiler for macOS on arm64 (Zig's, 410 MB)",
+  needsVenv: true,
+  inputs: () => fingerprint({ files: ["scripts/setup/macos.mjs"] }),
+  output: () => macos.zig,
+  run: () => macos.installZig("macos-compiler"),
+};
+
 const npmSteps = isCheckout ? [npm] : [];
 const libtorchSteps = hasLibtorch ? [] : [libtorch];
 const typescriptSteps = isCheckout ? [typescript] : [];
@@ -299,7 +309,8 @@ const arm64Profiles = {
   arm64: [...arm64BuildSteps, arm64Addon],
   "arm64-test": [
     ...[...npmSteps, venv, ...libtorchSteps, python, ...addonSteps, ...typescriptSteps],
-    ...[...arm64BuildSteps.slice(npmSteps.length + 1), arm64Emulator, arm64Node, arm64Addon, arm64Tests],
+    ...[...arm64BuildSteps.slice(npmSteps.length + 1), arm64Emulator, arm64Node, macosCompiler],
+    ...[arm64Addon, arm64Tests],
   ],
 };
 

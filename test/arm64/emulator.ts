@@ -15,6 +15,8 @@ interface Emulation {
   readonly testProgramNames: readonly string[];
   /** The folder of the prebuilt addons. */
   readonly prebuilds: string;
+  /** Zig, which compiles for macOS. */
+  readonly macosCompiler: string;
 }
 
 /**

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -173,11 +174,15 @@ void forEachShape(Check&& check) {
   }
 }
 
-void multiplies(std::span<char*>) {
+/// The rows of a test: its argument, or as many as any instruction set needs. Emulators are too slow for those.
+std::int64_t rowsOf(std::span<char*> arguments) { return arguments.empty() ? kRows : std::stoll(arguments[0]); }
+
+void multiplies(std::span<char*> arguments) {
   const c10::InferenceMode inferenceMode;
-  forEachShape([](const Kernels& table, DataType dataType, std::int64_t k, std::int64_t columns) {
+  const std::int64_t count = rowsOf(arguments);
+  forEachShape([count](const Kernels& table, DataType dataType, std::int64_t k, std::int64_t columns) {
     const std::string where = describe(table, dataType, k, columns);
-    const at::Tensor rows = at::randn({kRows, k});
+    const at::Tensor rows = at::randn({count, k});
     const at::Tensor weight = at::randn({columns, k});
     rows[2].zero_();
     weight[columns / 2].zero_();
@@ -196,15 +201,16 @@ void multiplies(std::span<char*>) {
     multiplication.epilogue = Epilogue::kStream;
     multiplication.expectResults(sums, "streamed " + where);
     multiplication.epilogue = Epilogue::kAdd;
-    multiplication.initial = at::randn({kRows, columns});
+    multiplication.initial = at::randn({count, columns});
     multiplication.expectResults(addExactly(sums, multiplication.initial), "added " + where);
   });
 }
 
-void multipliesGated(std::span<char*>) {
+void multipliesGated(std::span<char*> arguments) {
   const c10::InferenceMode inferenceMode;
-  forEachShape([](const Kernels& table, DataType dataType, std::int64_t k, std::int64_t columns) {
-    const at::Tensor rows = at::randn({kRows, k});
+  const std::int64_t count = rowsOf(arguments);
+  forEachShape([count](const Kernels& table, DataType dataType, std::int64_t k, std::int64_t columns) {
+    const at::Tensor rows = at::randn({count, k});
     const at::Tensor gate = at::randn({columns, k});
     const at::Tensor up = at::randn({columns, k});
     const PackedMatrix matrix(gatedWeightRows(gate, up, table), dataType, {table, 1});

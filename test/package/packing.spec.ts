@@ -27,15 +27,17 @@ describe("prepack", () => {
         assert.equal(code, 1);
         assert.match(
           stderr,
-          /^torch-t5: Expected prebuilt binaries for linux-x64 in prebuilds\/ but found none; `npm run prebuild` .* `npm run pack:source` .*\n$/,
+          /^torch-t5: Expected prebuilt binaries for linux-x64, linux-arm64 in prebuilds\/ but found none; `npm run prebuild` .* `npm run build:arm64` .* `npm run pack:source` .*\n$/,
         );
       }));
   }
 
   it("accepts a package with prebuilt binaries", () =>
     withDirectory(async (directory) => {
-      mkdirSync(join(directory, "prebuilds", "linux-x64"), { recursive: true });
-      writeFileSync(join(directory, "prebuilds", "linux-x64", "torch_t5.node"), "");
+      for (const platform of ["linux-x64", "linux-arm64"]) {
+        mkdirSync(join(directory, "prebuilds", platform), { recursive: true });
+        writeFileSync(join(directory, "prebuilds", platform, "torch_t5.node"), "");
+      }
       // As in an installed package, set-up has nothing to compile.
       cpSync(join(root, "dist"), join(directory, "dist"), { recursive: true });
       const { code, stderr } = await prepack(directory, "pack");

@@ -8,6 +8,9 @@
 #include <vector>
 #elif defined(__APPLE__)
 #include <sys/sysctl.h>
+
+#include <cstddef>
+#include <initializer_list>
 #else
 #include <cstdio>
 #include <cstring>

@@ -20,7 +20,9 @@ namespace {
 
 constexpr std::uintptr_t kHugePage = std::uintptr_t{2} << 20;  // bytes; on x86-64, and on arm64 with pages of 4 KiB
 
-std::uintptr_t roundUp(std::uintptr_t value) { return (value + kHugePage - 1) / kHugePage * kHugePage; }
+[[maybe_unused]] std::uintptr_t roundUp(std::uintptr_t value) {
+  return (value + kHugePage - 1) / kHugePage * kHugePage;
+}
 
 #ifdef __linux__
 /// A mapping in huge pages, which its tensor frees.

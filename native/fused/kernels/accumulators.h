@@ -35,6 +35,10 @@ constexpr int kLinesPerWord = Simd::kLanes * kVectorsPerPanel / kWordsPerLine;
 template <class Simd>
 constexpr std::int64_t kPanelWidth = Simd::kLanes * kVectorsPerPanel;
 
+/// Whether panels of bfloat16 and int8 hold pairs of words: see `PanelLayout`.
+template <class Simd>
+constexpr bool kPairsWords = requires { typename Simd::UnpairedBf16Dot; };
+
 /// Words of rows and of a panel that are multiplied. A word of the panel is `panelStride` words after the one before.
 struct WordRange {
   const std::uint32_t* rows;

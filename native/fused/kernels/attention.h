@@ -2,9 +2,8 @@
 // Internal linkage: see kernels_template.h.
 #pragma once
 
-#include <cfloat>
-#include <cmath>
 #include <cstdint>
+#include <limits>
 
 #include "fused/kernels/accumulators.h"
 #include "fused/kernels/kernels.h"
@@ -31,8 +30,8 @@ void softmaxWithBiasAndMask(const AttentionArgs& args, std::int64_t query, std::
   const std::int64_t visible = args.isCausal ? (position + 1 < keyCount ? position + 1 : keyCount) : keyCount;
   if (args.bias != nullptr) addTo<Simd>(scores, args.bias - position, visible);
   if (args.mask != nullptr) addTo<Simd>(scores, args.mask, visible);
-  for (std::int64_t key = visible; key < room; ++key) scores[key] = -INFINITY;
-  Float maximum = Simd::broadcast(-FLT_MAX);
+  for (std::int64_t key = visible; key < room; ++key) scores[key] = -std::numeric_limits<float>::infinity();
+  Float maximum = Simd::broadcast(std::numeric_limits<float>::lowest());
   for (std::int64_t key = 0; key < room; key += Simd::kLanes) maximum = Simd::max(maximum, Simd::load(scores + key));
   const Float shift = Simd::broadcast(Simd::reduceMax(maximum));
   Float sum = Simd::zero();
@@ -122,9 +121,20 @@ void attendWith(const AttentionArgs& args) {
   });
 }
 
+/// The `Dot` of bfloat16 keys and values, which are not stored in pairs of words.
+template <class Simd>
+struct Bf16Attention {
+  using Dot = typename Simd::Bf16Dot;
+};
+template <class Simd>
+  requires(kPairsWords<Simd>)
+struct Bf16Attention<Simd> {
+  using Dot = typename Simd::UnpairedBf16Dot;
+};
+
 template <class Simd>
 void attend(const AttentionArgs& args) {
-  if (args.dataType == DataType::kBfloat16) return attendWith<Simd, typename Simd::Bf16Dot, 2>(args);
+  if (args.dataType == DataType::kBfloat16) return attendWith<Simd, typename Bf16Attention<Simd>::Dot, 2>(args);
   attendWith<Simd, typename Simd::Float32Dot, 1>(args);
 }
 

@@ -3,8 +3,9 @@
 //
 // Operands are rows of 32-bit words. A word holds consecutive elements of a row: one float32, two bfloat16 or four
 // 8-bit integers. The right operand is packed into panels of `panelWidth` columns: word k of all the panel's columns,
-// then word k + 1. Every element of a result is one sum over k in the same order, whichever rows and columns are
-// computed with it, so a row's result never depends on its batch.
+// then word k + 1; for matrix instructions, words k and k + 1 of each column (`PanelLayout`). Every element of a result
+// is one sum over k in the same order, whichever rows and columns are computed with it, so a row's result never depends
+// on its batch.
 //
 // The functions here have internal linkage: files compiled for different instruction sets must not share them.
 #pragma once
@@ -127,6 +128,7 @@ struct Kernels {
   std::int64_t panelWidth;  // columns of a panel: NR in BLIS
   std::int64_t maxRows;     // that the micro-kernel multiplies at once: MR in BLIS
   bool hasTiles;            // for bfloat16 and int8
+  bool pairsWords;          // panels of bfloat16 and int8 hold pairs of words: see `PanelLayout`
 
   void (*gemm)(DataType dataType, const GemmArgs& args);
 
@@ -152,6 +154,22 @@ struct Kernels {
 static constexpr bool usesTiles(const Kernels& kernels, DataType dataType, std::int64_t words) {
   return kernels.hasTiles && dataType != DataType::kFloat32 && words % kTileWords == 0;
 }
+
+/// Where a panel holds the words of its columns.
+struct PanelLayout {
+  constexpr PanelLayout(const Kernels& kernels, DataType dataType, std::int64_t words)
+      : width(kernels.panelWidth),
+        pairedWords(kernels.pairsWords && dataType != DataType::kFloat32 ? words - words % 2 : 0) {}
+
+  /// The offset of a column's word. In pairs, each column's word k + 1 follows its word k.
+  constexpr std::int64_t offset(std::int64_t column, std::int64_t word) const {
+    const std::int64_t second = word % 2;
+    return word < pairedWords ? (word - second) * width + 2 * column + second : word * width + column;
+  }
+
+  std::int64_t width;
+  std::int64_t pairedWords;  // the first words, which are in pairs
+};
 
 /// The number of floats in `AttentionArgs::scores`.
 static constexpr std::int64_t attentionScoresSize(const Kernels& kernels, std::int64_t keyCount) {

@@ -15,8 +15,17 @@ namespace {
 
 template <class Simd>
 constexpr Kernels makeKernels(const char* name) {
-  return {name,         kPanelWidth<Simd>, Simd::kMaxRows,  /*hasTiles=*/false, gemm<Simd>,
-          attend<Simd>, convert<Simd>,     transpose<Simd>, normalize<Simd>,    repeatDotProducts<Simd>};
+  return {name,
+          kPanelWidth<Simd>,
+          Simd::kMaxRows,
+          /*hasTiles=*/false,
+          kPairsWords<Simd>,
+          gemm<Simd>,
+          attend<Simd>,
+          convert<Simd>,
+          transpose<Simd>,
+          normalize<Simd>,
+          repeatDotProducts<Simd>};
 }
 
 }  // namespace

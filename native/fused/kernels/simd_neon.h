@@ -331,8 +331,9 @@ struct NeonMatrix : Neon {
   }
 
   /// `Dot::addGroups`, two words at once. The accumulators of two rows and two columns share a register meanwhile. A
-  /// last row without a second is its own second, so every row is the result of the same instructions.
-  template <class Matrix, int Lines, int Rows>
+  /// last row without a second is its own second, so every row is the result of the same instructions. `IsPaired`: the
+  /// panel holds pairs of words, as the instructions read them; otherwise they are interleaved in registers.
+  template <class Matrix, bool IsPaired, int Lines, int Rows>
   TORCH_T5_INLINE static std::int64_t addByPairs(Float (&values)[Rows][kVectorsPerPanel], const WordRange& range) {
     constexpr int kPairs = (Rows + 1) / 2;
     constexpr int kQuarters = 2 * kVectorsPerPanel;
@@ -364,13 +365,13 @@ struct NeonMatrix : Neon {
       }
       TORCH_T5_UNROLL
       for (int q = 0; q < kQuarters; ++q) {
-        const float32x4_t first = loadFourWords(panel + 4 * q);
-        const float32x4_t second = loadFourWords(panel + range.panelStride + 4 * q);
-        const float32x4_t low = vzip1q_f32(first, second);
+        const float32x4_t first = loadFourWords(panel + (IsPaired ? 8 * q : 4 * q));
+        const float32x4_t second = loadFourWords(panel + (IsPaired ? 8 * q + 4 : range.panelStride + 4 * q));
+        const float32x4_t low = IsPaired ? first : vzip1q_f32(first, second);
         TORCH_T5_UNROLL
         for (int pair = 0; pair < kPairs; ++pair)
           sums[pair][2 * q] = Matrix::multiply(sums[pair][2 * q], rowWords[pair], low);
-        const float32x4_t high = vzip2q_f32(first, second);
+        const float32x4_t high = IsPaired ? second : vzip2q_f32(first, second);
         TORCH_T5_UNROLL
         for (int pair = 0; pair < kPairs; ++pair)
           sums[pair][2 * q + 1] = Matrix::multiply(sums[pair][2 * q + 1], rowWords[pair], high);
@@ -389,13 +390,13 @@ struct NeonMatrix : Neon {
     return word;
   }
 
-  /// The same of one that adds them by pairs.
-  template <class Matrix, bool IsInteger>
+  /// What a `Dot` that adds groups by pairs has besides `dot`.
+  template <class Matrix, bool IsInteger, bool IsPaired>
   struct DotByPairs {
     static constexpr bool kIsInteger = IsInteger;
     template <int Lines, int Rows>
     TORCH_T5_INLINE static std::int64_t addGroups(Float (&values)[Rows][kVectorsPerPanel], const WordRange& range) {
-      return addByPairs<Matrix, Lines>(values, range);
+      return addByPairs<Matrix, IsPaired, Lines>(values, range);
     }
   };
 
@@ -408,7 +409,8 @@ struct NeonMatrix : Neon {
     }
   };
 
-  struct Bf16Dot : DotByPairs<Bf16Matrix, false> {
+  template <bool IsPaired>
+  struct Bf16DotByPairs : DotByPairs<Bf16Matrix, false, IsPaired> {
     static Float dot(Float accumulator, Float word, Float columns) {
       const auto multiply = [](float32x4_t sum, float32x4_t a, float32x4_t b) {
         return vbfdotq_f32(sum, vreinterpretq_bf16_f32(a), vreinterpretq_bf16_f32(b));
@@ -416,6 +418,9 @@ struct NeonMatrix : Neon {
       return each(multiply, accumulator, word, columns);
     }
   };
+
+  using Bf16Dot = Bf16DotByPairs<true>;
+  using UnpairedBf16Dot = Bf16DotByPairs<false>;
 
   struct Int8Matrix {
     using Sums = int32x4_t;
@@ -426,7 +431,7 @@ struct NeonMatrix : Neon {
     }
   };
 
-  struct Int8Dot : DotByPairs<Int8Matrix, true> {
+  struct Int8Dot : DotByPairs<Int8Matrix, true, true> {
     static Float dot(Float accumulator, Float word, Float columns) {
       const auto multiply = [](float32x4_t sum, float32x4_t a, float32x4_t b) {
         return vreinterpretq_f32_s32(

@@ -5,6 +5,7 @@ import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { env, execPath, exit, stdout } from "node:process";
 import * as arm64 from "../../../scripts/setup/arm64.mjs";
+import { zig } from "../../../scripts/setup/macos.mjs";
 import { root } from "../../../scripts/setup/paths.mjs";
 
 const mocha = join(root, "node_modules", "mocha", "bin", "mocha.js");
@@ -19,6 +20,7 @@ const emulation = {
   testPrograms: join(root, arm64.buildFolder, "test", "native"),
   testProgramNames: arm64.TEST_PROGRAMS,
   prebuilds: arm64.prebuilds,
+  macosCompiler: zig,
 };
 
 arm64.prepareSysroot();

@@ -1,18 +1,19 @@
 // Defines tests of how near a precision with fewer bits is to Hugging Face's float32, over whole distributions.
 import assert from "node:assert/strict";
 import { type Agreement, agreementOf, merge } from "#lib/cli/commands/agreement.js";
-import { makeCase, SHAPES } from "../cases.js";
+import { makeCase, SHAPES, type Shape } from "../cases.js";
 import { assertSameShape, type ReferenceForward, takeFloats } from "../comparing.js";
 import type { Subject } from "../subject.js";
 import { argmax, type Bounds } from "./tolerances.js";
 
 const STEPS = 24;
 
-export function describeApproximation(subject: Subject, bounds: Bounds): void {
+/** `shapes`: of the passes that the logits are compared in. */
+export function describeApproximation(subject: Subject, bounds: Bounds, shapes: readonly Shape[] = SHAPES): void {
   it(`logits: ${JSON.stringify(bounds)}`, async () => {
     const agreements: Agreement[] = [];
     const { vocabSize } = subject.prepared();
-    for (const shape of SHAPES) {
+    for (const shape of shapes) {
       const { labels: _, decoderInputIds, ...source } = makeCase(shape, vocabSize);
       const expected = await subject.ask<ReferenceForward>("forward", { ...source, decoderInputIds });
       const { logits } = await subject.t5().forward({ ...source, decoderInputIds });
