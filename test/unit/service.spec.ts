@@ -24,6 +24,8 @@ describe("stats", () => {
     const idle = t5.stats();
     assert.deepEqual([idle.running, idle.waiting, idle.steps, idle.cacheBytes, idle.reusableBytes], [0, 0, 0, 0, 0]);
     const running = t5.generate(texts, LONG);
+    // It starts once its texts are tokenized.
+    while (t5.stats().runningRows === 0) await new Promise((resolve) => setImmediate(resolve));
     await t5.forward("seven");
     const busy = t5.stats();
     assert.equal(busy.runningRows, texts.length);

@@ -242,16 +242,15 @@ async function measure(): Promise<Memory> {
   return { native, javaScript: process.memoryUsage().heapUsed, resident: process.memoryUsage.rss() };
 }
 
-const lost = globalThis.setTimeout(
-  () => {
+async function round(): Promise<void> {
+  const roundMs = (SECONDS * 1000) / ROUNDS;
+  roundEnd = performance.now() + roundMs;
+  const lost = globalThis.setTimeout(() => {
     console.error("These calls are lost:", ...pending);
     process.exit(2);
-  },
-  SECONDS * 1000 + LOST_MS,
-);
-async function round(): Promise<void> {
-  roundEnd = performance.now() + (SECONDS * 1000) / ROUNDS;
+  }, roundMs + LOST_MS);
   await Promise.all([...Array.from({ length: CALLERS }, caller), killer(), failer()]);
+  clearTimeout(lost);
 }
 
 /** The memory in use without models. */
@@ -276,7 +275,6 @@ while (memory.length < ROUNDS) {
   memory.push(await measure());
 }
 const after = await close();
-clearTimeout(lost);
 assert.equal(pending.size, 0);
 const { "killed workers": _, "failed allocations": __, ...outcomes } = counts;
 const settled = Object.values(outcomes).reduce((sum, count) => sum + count, 0);
