@@ -46,10 +46,15 @@ bool containsAny(std::string_view text, std::span<const std::string_view> parts)
 }
 
 /// What libtorch, CUDA and CUDA's libraries write when memory runs out.
-constexpr std::array<std::string_view, 7> kOutOfMemory{
-    "can't allocate memory",        "not enough memory",         "out of memory",
-    "CUBLAS_STATUS_ALLOC_FAILED",   "CUDNN_STATUS_ALLOC_FAILED", "cudaErrorMemoryAllocation",
+constexpr std::array<std::string_view, 8> kOutOfMemory{
+    "can't allocate memory",
+    "not enough memory",
+    "out of memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+    "cudaErrorMemoryAllocation",
     "CUSOLVER_STATUS_ALLOC_FAILED",
+    "std::bad_alloc",
 };
 
 /// CUDA's texts and names for errors after which a process can no longer use the GPU.

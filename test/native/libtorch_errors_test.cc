@@ -32,7 +32,7 @@ void expectCode(ErrorCode code, std::span<const char* const> messages) {
 }
 
 void outOfMemory(std::span<char*>) {
-  constexpr std::array<const char*, 7> kMessages{
+  constexpr std::array<const char*, 8> kMessages{
       "CUDA out of memory. Tried to allocate 20.00 GiB. GPU 0 has a total capacity of 79.10 GiB of which 1.00 GiB is "
       "free.",
       "CUDA error: out of memory\nSearch for `cudaErrorMemoryAllocation' in https://docs.nvidia.com for more "
@@ -43,6 +43,7 @@ void outOfMemory(std::span<char*>) {
       "[enforce fail at alloc_cpu.cpp:124] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to allocate "
       "9 bytes. Error code 12",
       "DefaultCPUAllocator: not enough memory: you tried to allocate 9 bytes.",
+      "The following operation failed in the TorchScript interpreter.\nRuntimeError: std::bad_alloc",
   };
   expectCode(ErrorCode::kOutOfMemory, kMessages);
   try {

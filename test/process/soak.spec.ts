@@ -8,10 +8,11 @@ import { FAILING_ALLOCATIONS } from "./programs/failing-allocations.js";
 const SECONDS = Number(env.TORCH_T5_SOAK_SECONDS ?? 6);
 /**
  * How much more memory may be in use at the end, when every model is disposed, than after the same load before. Bytes in
- * use are counted, so that neither fragmentation nor the load of the machine matters. The rest is what Node.js keeps of
- * terminated workers, and what the heap keeps for each thread (native), and compiled code (JavaScript): 0.2 and 0.8 MB.
+ * use are counted, so that neither fragmentation nor the load of the machine matters. The rest is what the heap keeps for
+ * each thread (native, 0.3 MB), compiled code (JavaScript, 1.3 MB), and 3 kB for each terminated worker.
  */
 const ALLOWED_GROWTH_MB = { native: 1.5, javaScript: 4 };
+const ALLOWED_GROWTH_MB_OF_WORKER = 0.008;
 /** While models live, they keep the memory of their largest passes. It differs with their sizes, by 15 MB. */
 const ALLOWED_GROWTH_OF_MODELS_MB = 60;
 /** Calls that end in ways that a fault causes, and must occur. */
@@ -87,9 +88,10 @@ describe("a process under mixed load with faults", () => {
           console.log(`${kind}: ${grownMb(before, after, kind)} MB in all, ${slope.toFixed(2)} MB an hour with models`);
         }
       }
+      const ofWorkers = ALLOWED_GROWTH_MB_OF_WORKER * (counts["killed workers"] ?? 0);
       for (const kind of ["native", "javaScript"] as const) {
         const grown = grownMb(before, after, kind);
-        assert.ok(grown < ALLOWED_GROWTH_MB[kind], `${kind} memory grew by ${grown} MB`);
+        assert.ok(grown < ALLOWED_GROWTH_MB[kind] + ofWorkers, `${kind} memory grew by ${grown} MB`);
         const grownWithModels = grownMb(first, last, kind);
         assert.ok(
           grownWithModels < ALLOWED_GROWTH_OF_MODELS_MB,
