@@ -9,7 +9,7 @@ import { root, tools } from "../setup/paths.mjs";
 
 /** Bytes, without prebuilt binaries. The embedded model has 3.6 MB of each. */
 const MAX_PACKED = 4.5e6;
-const MAX_UNPACKED = 8e6;
+const MAX_UNPACKED = 8.5e6;
 
 /** Everything that a consumer needs, and nothing else. */
 const EXPECTED =
