@@ -227,11 +227,10 @@ Storages readConstants(PyTorchStreamReader& reader, const std::vector<ZipRecord>
   return storages;
 }
 
-/// Compiles the archive's code and unpickles its data on the CPU, as torch::jit::load does, but into `storages`, which
-/// contains every tensor of the folder `data/`. None of the code has run when the module is returned.
-torch::jit::Module readModule(PyTorchStreamReader& reader, const std::vector<ZipRecord>& records, Storages storages,
-                              CodePolicy policy) {
-  const auto functions = std::make_shared<CompilationUnit>();
+/// Compiles the archive's code into `functions` and unpickles its data on the CPU, as torch::jit::load does, but into
+/// `storages`, which contains every tensor of the folder `data/`. None of the code has run when the module is returned.
+torch::jit::Module compileModule(const std::shared_ptr<CompilationUnit>& functions, PyTorchStreamReader& reader,
+                                 const std::vector<ZipRecord>& records, Storages storages, CodePolicy policy) {
   const Sources sources(reader, policy);
   std::vector<c10::IValue> constants;
   const torch::jit::SourceImporter importer(
@@ -252,6 +251,19 @@ torch::jit::Module readModule(PyTorchStreamReader& reader, const std::vector<Zip
   torch::jit::Module module(read("data", std::move(storages)).toObject());
   checkCode(*functions, policy);  // all classes and functions that the module can reach are compiled now
   return module;
+}
+
+/// As `compileModule`, into functions of its own.
+torch::jit::Module readModule(PyTorchStreamReader& reader, const std::vector<ZipRecord>& records, Storages storages,
+                              CodePolicy policy) {
+  const auto functions = std::make_shared<CompilationUnit>();
+  try {
+    return compileModule(functions, reader, records, std::move(storages), policy);
+  } catch (...) {
+    // A function that is not compiled yet keeps the importer, which keeps all functions.
+    functions->drop_all_functions();
+    throw;
+  }
 }
 
 /// libtorch must see the records that were checked.
