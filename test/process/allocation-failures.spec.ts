@@ -11,9 +11,27 @@ const PRECISIONS = EXTENT === "all" ? ["exact", "float32", "bfloat16", "int8"] :
 const ALLOWED_GROWTH_MB = 60;
 
 const program = fileURLToPath(new URL("./programs/allocation-failures.ts", import.meta.url));
+const failedLoads = fileURLToPath(new URL("./programs/failed-loads.ts", import.meta.url));
+/** A load that fails late has read a model of 4.6 MB. The heap keeps some memory for each thread. */
+const ALLOWED_GROWTH_OF_LOADS_MB = 1;
 
 // LD_PRELOAD and the names of libtorch's files are those of Linux.
 if (process.platform === "linux") {
+  describe("a load in exact whose allocations fail", () => {
+    it("is refused with ERR_OUT_OF_MEMORY, and leaks nothing of the model's code and weights", async function () {
+      this.timeout(120_000);
+      const args = ["--expose-gc", "--import=tsx", failedLoads];
+      const ended = await runToEnd(process.execPath, args, { env: { LD_PRELOAD: FAILING_ALLOCATIONS } });
+      assert.equal(ended.code, 0, ended.stderr);
+      const { failures, before, after } = JSON.parse(ended.stdout) as Readonly<
+        Record<"failures" | "before" | "after", number>
+      >;
+      assert.ok(failures > 5, `${failures} failures`);
+      const grownMb = (after - before) / 2 ** 20;
+      assert.ok(grownMb < ALLOWED_GROWTH_OF_LOADS_MB, `grew by ${grownMb.toFixed(2)} MB`);
+    });
+  });
+
   describe("a model whose allocations fail", () => {
     for (const precision of PRECISIONS) {
       it(`refuses the call with ERR_OUT_OF_MEMORY, serves on with equal bits, and leaks nothing, in ${precision}`, async function () {
