@@ -166,7 +166,7 @@ void Scheduler::turn() {
   // In this order, a job that arrived during a step waits for no other, and its first decoder pass joins the next one.
   runCalls();
   // Generations that arrived during that pass start together with those before, unless others wait for a step.
-  if (nextSteps().empty() && !nextPrefills(/*haveSteps=*/false).empty()) {
+  if (waitingFor(Wait::kStep).empty() && !nextPrefills(/*haveSteps=*/false).empty()) {
     admit();
     runCalls();
   }
@@ -292,13 +292,7 @@ void Scheduler::runSteps() {
 
 /// With merging: the jobs that wait for a step, or those that have waited longest.
 std::vector<Scheduler::Running*> Scheduler::nextSteps() const {
-  std::vector<Running*> stepping;
-  if (!passes_.mergesCalls()) return stepping;
-  for (const auto& running : running_) {
-    if (!running->isInPass && running->work->wait() == Wait::kStep) stepping.push_back(running.get());
-  }
-  std::stable_sort(stepping.begin(), stepping.end(),
-                   [](const Running* a, const Running* b) { return a->lastPass < b->lastPass; });
+  std::vector<Running*> stepping = waitingFor(Wait::kStep);
   std::int64_t rows = 0;
   std::size_t count = 0;
   for (const Running* running : stepping) {
@@ -315,7 +309,7 @@ std::vector<Scheduler::Running*> Scheduler::nextSteps() const {
 std::vector<Scheduler::Running*> Scheduler::nextPrefills(bool haveSteps) const {
   std::vector<Running*> prefilling;
   std::int64_t left = maxPrefillPositions(haveSteps);
-  for (Running* const running : waitingPrefills()) {
+  for (Running* const running : waitingFor(Wait::kPrefill)) {
     const std::int64_t positions = running->work->positions();
     if (positions > left) continue;
     left -= positions;
@@ -324,27 +318,30 @@ std::vector<Scheduler::Running*> Scheduler::nextPrefills(bool haveSteps) const {
   return prefilling;
 }
 
-/// With merging: the jobs that wait for a prefill. Those that have waited longest come first.
-std::vector<Scheduler::Running*> Scheduler::waitingPrefills() const {
+/// With merging: the jobs that wait for a step, or for a prefill. Those that have waited longest come first.
+std::vector<Scheduler::Running*> Scheduler::waitingFor(Wait wait) const {
   std::vector<Running*> waiting;
   if (!passes_.mergesCalls()) return waiting;
   for (const auto& running : running_) {
-    if (!running->isInPass && running->work->wait() == Wait::kPrefill) waiting.push_back(running.get());
+    if (!running->isInPass && running->work->wait() == wait) waiting.push_back(running.get());
   }
   std::stable_sort(waiting.begin(), waiting.end(),
                    [](const Running* a, const Running* b) { return a->lastPass < b->lastPass; });
   return waiting;
 }
 
-/// With merging: whether the next step leaves prefills that the step after it could not run either, because one of them
-/// is too long for any step, or because there are too many. They run with other calls then.
-bool Scheduler::hasManyPrefills() const {
-  const bool haveSteps = !nextSteps().empty();
-  const std::int64_t limit = maxPrefillPositions(haveSteps);
-  std::int64_t positions = 0;
-  for (const Running* running : waitingPrefills()) positions += running->work->positions();
-  for (const Running* running : nextPrefills(haveSteps)) positions -= running->work->positions();
-  return positions > limit;
+/// With merging: the jobs whose prefills wait for a step. If the next step leaves prefills that the step after it could
+/// not run either, because one of them is too long for any step, or because there are too many, these are only those of
+/// the next step, and the others run with other calls.
+std::vector<Scheduler::Running*> Scheduler::joiningPrefills() const {
+  std::vector<Running*> waiting = waitingFor(Wait::kPrefill);
+  if (waiting.empty()) return waiting;
+  const bool haveSteps = !waitingFor(Wait::kStep).empty();
+  std::vector<Running*> next = nextPrefills(haveSteps);
+  std::int64_t left = 0;
+  for (const Running* running : waiting) left += running->work->positions();
+  for (const Running* running : next) left -= running->work->positions();
+  return left > maxPrefillPositions(haveSteps) ? next : waiting;
 }
 
 /// The positions of the prefills in the pass of a step, or in a pass without one.
@@ -394,7 +391,7 @@ bool Scheduler::canRunCall(const Running& running) const {
 /// jobs and later calls take turns, so that neither waits for all of the other.
 void Scheduler::runCalls() {
   const bool merges = passes_.mergesCalls();
-  const std::vector<Running*> joining = hasManyPrefills() ? nextPrefills(!nextSteps().empty()) : waitingPrefills();
+  const std::vector<Running*> joining = joiningPrefills();
   std::vector<Running*> candidates;
   for (const auto& running : running_) {
     const bool joinsStep = std::find(joining.begin(), joining.end(), running.get()) != joining.end();

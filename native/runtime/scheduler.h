@@ -204,8 +204,8 @@ class Scheduler {
   void runSteps();
   std::vector<Running*> nextSteps() const;
   std::vector<Running*> nextPrefills(bool haveSteps) const;
-  std::vector<Running*> waitingPrefills() const;
-  bool hasManyPrefills() const;
+  std::vector<Running*> joiningPrefills() const;
+  std::vector<Running*> waitingFor(Wait wait) const;
   std::int64_t maxPrefillPositions(bool haveSteps) const;
   bool canRunCall(const Running& running) const;
   std::int64_t maxPositions() const;
