@@ -3,16 +3,13 @@
 //
 // The process runs with failing_allocations.node in LD_PRELOAD.
 import assert from "node:assert/strict";
-import { setTimeout } from "node:timers/promises";
 import { demoModel, T5Error, T5ForConditionalGeneration } from "torch-t5";
-import { failingAllocations } from "./failing-allocations.js";
+import { failingAllocations, settledBytes } from "./failing-allocations.js";
 
 /** Smaller allocations hardly fail. */
 const MIN_BYTES = 1024;
 /** The allocations between two that fail. */
 const EVERY = 180;
-/** How often the memory in use must be the same before it is taken. */
-const SETTLED = 5;
 
 const { failAt, liveBytes } = failingAllocations();
 
@@ -35,18 +32,6 @@ async function failsAt(n: number): Promise<boolean> {
   }
 }
 
-async function bytesInUse(): Promise<number> {
-  let bytes = Number.POSITIVE_INFINITY;
-  for (let same = 0; same < SETTLED; same++) {
-    globalThis.gc?.();
-    await setTimeout(10); // what has been freed on other threads
-    const now = liveBytes();
-    if (now < bytes) same = 0;
-    bytes = Math.min(bytes, now);
-  }
-  return bytes;
-}
-
 async function failAtEach(): Promise<number> {
   let count = 0;
   while (await failsAt(1 + count * EVERY)) count++;
@@ -56,6 +41,6 @@ async function failAtEach(): Promise<number> {
 // What is made once in a process is made before memory is measured. libtorch itself can't be opened without memory.
 await load();
 await failAtEach();
-const before = await bytesInUse();
+const before = await settledBytes(liveBytes);
 const failures = await failAtEach();
-console.log(JSON.stringify({ failures, before, after: await bytesInUse() }));
+console.log(JSON.stringify({ failures, before, after: await settledBytes(liveBytes) }));

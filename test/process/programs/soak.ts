@@ -9,7 +9,7 @@ import { setTimeout } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import { demoModel, type Precision, T5Error, T5ForConditionalGeneration } from "torch-t5";
 import { below, digest, type LoadRequest, type Random, randomFrom, randomRequest } from "../../property/load.js";
-import { FAILING_ALLOCATIONS, failingAllocations } from "./failing-allocations.js";
+import { FAILING_ALLOCATIONS, failingAllocations, settledBytes } from "./failing-allocations.js";
 
 const SECONDS = Number(process.argv[2]);
 const PRECISION = process.argv[3] as Precision;
@@ -218,9 +218,6 @@ async function failer(): Promise<void> {
   counts["failed allocations"] = failedCount();
 }
 
-/** How often the memory in use must be the same before it is taken. */
-const SETTLED = 5;
-
 /**
  * The memory in use once every call has ended: what JavaScript and native code have not freed. The memory that a model
  * keeps for its next tensors is left out: it depends on the last calls, and has a limit.
@@ -231,14 +228,7 @@ async function measure(): Promise<Memory> {
     allocations === undefined
       ? 0
       : models.reduce((bytes, t5) => bytes - t5.stats().reusableBytes, allocations.liveBytes());
-  let native = Number.POSITIVE_INFINITY;
-  for (let same = 0; same < SETTLED || models.some((t5) => t5.stats().running > 0); same++) {
-    globalThis.gc?.();
-    await setTimeout(10); // finalizers free what the collector found, such as abandoned streams
-    const bytes = nativeBytes();
-    if (bytes < native) same = 0;
-    native = Math.min(native, bytes);
-  }
+  const native = await settledBytes(nativeBytes, () => models.some((t5) => t5.stats().running > 0));
   return { native, javaScript: process.memoryUsage().heapUsed, resident: process.memoryUsage.rss() };
 }
 
