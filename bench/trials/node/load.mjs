@@ -3,7 +3,7 @@
 // ends it, and a function that it calls at the first token, and resolves when the answer is complete.
 import { measureDelay } from "./event-loop.mjs";
 
-/** Of a program that answers one call after another, the calls that a window contains at least; see `minCompleted`. */
+/** The fewest calls in a window for a program that answers one call after another; see `minCompleted`. */
 const MIN_COMPLETED = 4;
 export const MAX_SECONDS = 60;
 /** Calls that run together: as many as torch-t5 runs in a step. */
